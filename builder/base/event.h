@@ -1,0 +1,44 @@
+/* base/event.h - how rooms report progress; cmd/ draws it. Rooms below cmd/ never print. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "mem.h"
+
+enum event_kind {
+    EVENT_STEP,    /* `name` is what begins now, e.g. "resolve" */
+    EVENT_PLAN,    /* `total` more bytes are going to be worked on under task `name` */
+    EVENT_BEGIN,   /* item `name` of `task` begins; `total` bytes, 0 when not known */
+    EVENT_ADVANCE, /* `done` of its bytes are through, counted from its start */
+    EVENT_END,     /* the item is finished */
+    EVENT_WARNING, /* `name` is a sentence for the user */
+    EVENT_NOTE,    /* `name` is a detail for -v, e.g. a retry */
+};
+
+struct event {
+    enum event_kind kind;
+    const char *task; /* "fetch", "assemble", "write", "load", "index"; NULL for warnings */
+    const char *name; /* borrowed for the call */
+    uint64_t done, total;
+};
+
+/* May be called from any thread; `emit` NULL means that nobody listens. Interrupting is polled
+ * here too: a long-running loop asks events_cancelled() now and then and stops with
+ * ERR_INTERRUPTED when it says true. */
+struct events {
+    void (*emit)(void *ctx, const struct event *event);
+    bool (*cancelled)(void *ctx);
+    void *ctx;
+};
+
+static inline void events_emit(const struct events *to, const struct event *event)
+{
+    if (to && to->emit)
+        to->emit(to->ctx, event);
+}
+
+static inline bool events_cancelled(const struct events *to)
+{
+    return to && to->cancelled && to->cancelled(to->ctx);
+}
+
+void events_warn(const struct events *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void events_note(const struct events *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

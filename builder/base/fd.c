@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int fd_open(struct fd *out, const char *path, int flags, mode_t mode, struct err *e)
+{
+    int n;
+
+    do
+        n = open(path, flags | O_CLOEXEC, mode);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return err_errno(e, "cannot open %s", path);
+    *out = (struct fd){n, true};
+    return 0;
+}
+
+void fd_clear(struct fd *fd)
+{
+    if (fd->open)
+        close(fd->n); /* what must be on disk was synced before; see fs.h */
+    *fd = (struct fd){0};
+}
+
+int fd_write_all(int fd, const void *bytes, size_t len, const char *what, struct err *e)
+{
+    const char *p = bytes;
+
+    while (len) {
+        ssize_t n = write(fd, p, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(e, "cannot write %s", what);
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int fd_pwrite_all(int fd, const void *bytes, size_t len, uint64_t offset, const char *what,
+                  struct err *e)
+{
+    const char *p = bytes;
+
+    while (len) {
+        ssize_t n = pwrite(fd, p, len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(e, "cannot write %s", what);
+        p += n;
+        offset += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int fd_pread_all(int fd, void *bytes, size_t len, uint64_t offset, const char *what, struct err *e)
+{
+    char *p = bytes;
+
+    while (len) {
+        ssize_t n = pread(fd, p, len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(e, "cannot read %s", what);
+        if (n == 0)
+            return err_set(e, ERR_INPUT, "%s ends early", what);
+        p += n;
+        offset += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int fd_read_some(int fd, void *bytes, size_t len, size_t *got, const char *what, struct err *e)
+{
+    ssize_t n;
+
+    do
+        n = read(fd, bytes, len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return err_errno(e, "cannot read %s", what);
+    *got = (size_t)n;
+    return 0;
+}
+
+int fd_size(int fd, uint64_t *size, const char *what, struct err *e)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_errno(e, "cannot read %s", what);
+    *size = (uint64_t)st.st_size;
+    return 0;
+}

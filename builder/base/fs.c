@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "path.h"
+
+int fs_mkdirs(const char *path, struct err *e)
+{
+    CLEANUP(free_clear) char *parent = NULL;
+    struct stat st;
+
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno == EEXIST) {
+        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+            return 0;
+        return err_set(e, ERR_SYSTEM, "cannot make folder %s: something that is no folder is there",
+                       path);
+    }
+    if (errno != ENOENT)
+        return err_errno(e, "cannot make folder %s", path);
+    parent = path_dir(path);
+    if (fs_mkdirs(parent, e) < 0)
+        return -1;
+    if (mkdir(path, 0777) < 0 && errno != EEXIST)
+        return err_errno(e, "cannot make folder %s", path);
+    return 0;
+}
+
+int fs_mkdirs_for(const char *path, struct err *e)
+{
+    CLEANUP(free_clear) char *dir = path_dir(path);
+
+    return fs_mkdirs(dir, e);
+}
+
+bool fs_exists(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0;
+}
+
+bool fs_file_size(const char *path, uint64_t *size)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    *size = (uint64_t)st.st_size;
+    return true;
+}
+
+int fs_read(struct buf *out, const char *path, uint64_t limit, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    struct stat st;
+
+    if (fd_open(&fd, path, O_RDONLY | O_NOCTTY, 0, e) < 0) {
+        for (struct err *last = e; last; last = last->next)
+            if (!last->next)
+                last->kind = ERR_INPUT;
+        return -1;
+    }
+    if (fstat(fd.n, &st) < 0)
+        return err_errno(e, "cannot read %s", path);
+    if (S_ISDIR(st.st_mode))
+        return err_set(e, ERR_INPUT, "%s is a folder, not a file", path);
+    for (;;) {
+        size_t got;
+
+        if (fd_read_some(fd.n, buf_room(out, 64 * 1024), 64 * 1024, &got, path, e) < 0)
+            return -1;
+        out->len += got;
+        if (!got)
+            break;
+        if (out->len > limit)
+            return err_set(e, ERR_INPUT, "%s is larger than %llu bytes, the most allowed here",
+                           path, (unsigned long long)limit);
+    }
+    out->p[out->len] = '\0';
+    return 0;
+}
+
+int fs_write(const char *path, struct str text, struct err *e)
+{
+    CLEANUP(fs_temp_clear) struct fs_temp t = {0};
+    CLEANUP(free_clear) char *dir = path_dir(path);
+
+    if (fs_temp_open(&t, dir, e) < 0 || fd_write_all(t.fd.n, text.p, text.len, path, e) < 0)
+        return -1;
+    return fs_temp_publish(&t, path, true, e);
+}
+
+/* A name that no other file in `dir` has: process, time and a counter. It never reaches an output. */
+static char *temp_name(const char *dir)
+{
+    static _Atomic unsigned counter;
+    struct buf b = {0};
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    buf_fmt(&b, "%s/.envbuild-%ld-%lx%lx-%u", dir, (long)getpid(), (long)now.tv_sec, now.tv_nsec,
+            counter++);
+    return buf_take(&b);
+}
+
+int fs_temp_open(struct fs_temp *t, const char *dir, struct err *e)
+{
+    int n = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+
+    t->dir = xstrdup(dir);
+    if (n >= 0) {
+        t->fd = (struct fd){n, true};
+        return 0;
+    }
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
+        return err_errno(e, "cannot write in %s", dir);
+    t->name = temp_name(dir);
+    if (fd_open(&t->fd, t->name, O_RDWR | O_CREAT | O_EXCL, 0666, e) == 0)
+        return 0;
+    free_clear(&t->name); /* not ours to remove */
+    return -1;
+}
+
+int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct err *e)
+{
+    if (fdatasync(t->fd.n) < 0)
+        return err_errno(e, "cannot write %s", path);
+    if (!t->name) {
+        char self[64];
+
+        snprintf(self, sizeof self, "/proc/self/fd/%d", t->fd.n);
+        if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0) {
+            fs_temp_clear(t);
+            return 0;
+        }
+        if (errno == EEXIST && !replace) {
+            fs_temp_clear(t);
+            return 0;
+        }
+        if (errno != EEXIST)
+            return err_errno(e, "cannot write %s", path);
+        t->name = temp_name(t->dir); /* link cannot replace: give it a name, then rename */
+        if (linkat(AT_FDCWD, self, AT_FDCWD, t->name, AT_SYMLINK_FOLLOW) < 0) {
+            free_clear(&t->name);
+            return err_errno(e, "cannot write %s", path);
+        }
+    }
+    if (!replace && fs_exists(path)) {
+        fs_temp_clear(t);
+        return 0;
+    }
+    if (rename(t->name, path) < 0)
+        return err_errno(e, "cannot write %s", path);
+    free_clear(&t->name);
+    fs_temp_clear(t);
+    return 0;
+}
+
+void fs_temp_clear(struct fs_temp *t)
+{
+    if (t->name)
+        unlink(t->name); /* best effort: a leftover has a name that nothing reads */
+    fd_clear(&t->fd);
+    free(t->dir);
+    free(t->name);
+    *t = (struct fs_temp){0};
+}
+
+int fs_lock(struct fd *out, const char *path, bool wait, bool *got, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+
+    *got = false;
+    if (fd_open(&fd, path, O_RDWR | O_CREAT, 0666, e) < 0)
+        return -1;
+    while (flock(fd.n, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            return 0;
+        if (errno != EINTR || !wait)
+            return err_errno(e, "cannot lock %s", path);
+    }
+    *got = true;
+    MOVE(out, &fd);
+    return 0;
+}
+
+int fs_list(struct names *out, const char *dir, struct err *e)
+{
+    struct dirent *item;
+    DIR *d = opendir(dir);
+
+    if (!d)
+        return err_errno(e, "cannot read folder %s", dir);
+    for (errno = 0; (item = readdir(d)); errno = 0)
+        if (strcmp(item->d_name, ".") && strcmp(item->d_name, ".."))
+            names_add(out, item->d_name);
+    if (errno) {
+        err_errno(e, "cannot read folder %s", dir);
+        closedir(d);
+        return -1;
+    }
+    closedir(d);
+    vec_sort(out, strp_compare);
+    return 0;
+}
+
+int fs_remove(const char *path, struct err *e)
+{
+    if (unlink(path) < 0 && errno != ENOENT)
+        return err_errno(e, "cannot remove %s", path);
+    return 0;
+}

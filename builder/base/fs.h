@@ -1,0 +1,45 @@
+/* base/fs.h - the disk: publish by rename or link, locks, folders.
+ *
+ * A file is written without a name where the file system can (O_TMPFILE), else under a
+ * temporary one, and appears under its own name only when whole. So a killed run leaves no
+ * half file that anybody could take for a whole one.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "fd.h"
+#include "vec.h"
+
+/* mkdir -p, mode 0777 less the umask; an existing folder is fine. */
+int fs_mkdirs(const char *path, struct err *e) MUST_CHECK;
+/* fs_mkdirs for the folder that `path` stands in. */
+int fs_mkdirs_for(const char *path, struct err *e) MUST_CHECK;
+bool fs_exists(const char *path);
+/* Size of a regular file; false when there is none. */
+bool fs_file_size(const char *path, uint64_t *size);
+
+/* A whole file of at most `limit` bytes. A folder, a missing file, a larger one: an error that
+ * says so. Missing and unreadable files are ERR_INPUT here: the user named them. */
+int fs_read(struct buf *out, const char *path, uint64_t limit, struct err *e) MUST_CHECK;
+/* Write, sync and rename over `path`: readers see the old text or the new one. */
+int fs_write(const char *path, struct str text, struct err *e) MUST_CHECK;
+
+/* A file that is being written into folder `dir` and has no final name yet. */
+struct fs_temp {
+    struct fd fd;
+    char *dir;  /* owned */
+    char *name; /* owned; path of the temporary file, NULL when it has none (O_TMPFILE) */
+};
+int fs_temp_open(struct fs_temp *t, const char *dir, struct err *e) MUST_CHECK;
+/* Sync the data and give the file the path `path` (same file system). If something stands there
+ * already, `replace` says whether it is replaced or stays (then this file is dropped). Clears t. */
+int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct err *e) MUST_CHECK;
+void fs_temp_clear(struct fs_temp *t); /* drops what is not published */
+
+/* An exclusive lock on a file that stays empty, made if missing. With wait = false and the lock
+ * taken by another process, *got is false and the result is still 0. Freed by fd_clear. */
+int fs_lock(struct fd *out, const char *path, bool wait, bool *got, struct err *e) MUST_CHECK;
+
+/* Names in a folder, sorted by byte, without "." and "..". */
+int fs_list(struct names *out, const char *dir, struct err *e) MUST_CHECK;
+/* Remove a file; a missing one is fine. */
+int fs_remove(const char *path, struct err *e) MUST_CHECK;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "vec.h"
+
+struct job {
+    uint64_t weight;
+    unsigned order;
+    int (*run)(void *ctx, struct err *e);
+    void *ctx;
+};
+
+struct pool {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct VEC_OF(struct job) waiting;
+    unsigned running, threads;
+    bool closing, stopped;
+    struct err fault; /* of the failed job with the lowest order */
+    unsigned fault_order;
+    pthread_t thread[];
+};
+
+/* The waiting job of the largest weight, the oldest on a tie. */
+static struct job take(struct pool *p)
+{
+    size_t best = 0;
+    struct job job;
+
+    for (size_t i = 1; i < p->waiting.n; i++)
+        if (p->waiting.v[i].weight > p->waiting.v[best].weight)
+            best = i;
+    job = p->waiting.v[best];
+    memmove(&p->waiting.v[best], &p->waiting.v[best + 1],
+            (p->waiting.n - best - 1) * sizeof p->waiting.v[0]);
+    p->waiting.n--;
+    return job;
+}
+
+static void *work(void *arg)
+{
+    struct pool *p = arg;
+
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        struct err e = {0};
+        struct job job;
+
+        while (!p->waiting.n && !p->closing)
+            pthread_cond_wait(&p->changed, &p->lock);
+        if (!p->waiting.n)
+            break;
+        job = take(p);
+        p->running++;
+        pthread_mutex_unlock(&p->lock);
+        int result = job.run(job.ctx, &e);
+        pthread_mutex_lock(&p->lock);
+        p->running--;
+        if (result < 0) {
+            if (!err_is_set(&p->fault) || job.order < p->fault_order) {
+                err_clear(&p->fault);
+                MOVE(&p->fault, &e);
+                p->fault_order = job.order;
+            }
+            p->stopped = true;
+            p->waiting.n = 0;
+        }
+        err_clear(&e);
+        pthread_cond_broadcast(&p->changed);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+struct pool *pool_open(unsigned threads)
+{
+    struct pool *p;
+    sigset_t all, old;
+
+    if (!threads)
+        threads = 1;
+    p = xcalloc(1, sizeof *p + threads * sizeof p->thread[0]);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    sigfillset(&all); /* signals are for the main thread */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    while (p->threads < threads &&
+           pthread_create(&p->thread[p->threads], NULL, work, p) == 0)
+        p->threads++;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!p->threads)
+        abort(); /* a machine that cannot start one thread cannot do the work */
+    return p;
+}
+
+void pool_add(struct pool *p, uint64_t weight, unsigned order,
+              int (*run)(void *ctx, struct err *e), void *ctx)
+{
+    pthread_mutex_lock(&p->lock);
+    if (!p->stopped)
+        vec_add(&p->waiting, ((struct job){weight, order, run, ctx}));
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+int pool_wait(struct pool *p, struct err *e)
+{
+    int result = 0;
+
+    pthread_mutex_lock(&p->lock);
+    while (p->waiting.n || p->running)
+        pthread_cond_wait(&p->changed, &p->lock);
+    if (err_is_set(&p->fault)) {
+        err_join(e, &p->fault);
+        result = -1;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return result;
+}
+
+void pool_stop(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->stopped = true;
+    p->waiting.n = 0;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool pool_failed(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bool failed = err_is_set(&p->fault);
+    pthread_mutex_unlock(&p->lock);
+    return failed;
+}
+
+void pool_free(struct pool *p)
+{
+    if (!p)
+        return;
+    pool_stop(p);
+    pthread_mutex_lock(&p->lock);
+    p->closing = true;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 0; i < p->threads; i++)
+        pthread_join(p->thread[i], NULL);
+    err_clear(&p->fault);
+    vec_clear(&p->waiting);
+    pthread_cond_destroy(&p->changed);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+void pool_clear(struct pool **pool)
+{
+    pool_free(*pool);
+    *pool = NULL;
+}

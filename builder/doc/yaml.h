@@ -1,0 +1,9 @@
+/* doc/yaml.h - YAML text to a doc, by libyaml. Anchors and aliases, tags, several documents and
+ * duplicate keys are refused with their place; depth 32, text 1 MiB (FORMATS 14). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "node.h"
+
+/* `file` is the name for messages. Empty text is an error that says the document is empty. */
+int yaml_parse(struct doc *out, struct str text, const char *file, struct err *e) MUST_CHECK;
+int yaml_read(struct doc *out, const char *path, struct err *e) MUST_CHECK;

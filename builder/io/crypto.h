@@ -1,0 +1,50 @@
+/* io/crypto.h - hashes, the only home of OpenSSL's digests and certificates. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/digest.h"
+#include "sink.h"
+
+enum { MD5_HEX = 32 };
+
+/* Incremental SHA-256. hash_open may be called again to start over. */
+struct hash {
+    void *ctx; /* EVP_MD_CTX, owned */
+};
+void hash_open(struct hash *h);
+void hash_add(struct hash *h, const void *bytes, size_t len);
+void hash_finish(struct hash *h, struct digest *out);
+void hash_clear(struct hash *h);
+
+void hash_bytes(struct digest *out, const void *bytes, size_t len);
+/* SHA-256 of a file's bytes from its start. */
+int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct err *e) MUST_CHECK;
+
+/* MD5, which dpkg's Conffiles field and md5sums speak. Never used to verify anything. */
+void md5_hex(char out[MD5_HEX + 1], const void *bytes, size_t len);
+
+/* A sink that hashes and counts what passes on to `next` (may be NULL). */
+struct hash_sink {
+    struct sink sink;
+    struct hash hash;
+    struct sink *next;    /* borrowed */
+    uint64_t size;        /* bytes so far */
+    struct digest digest; /* valid after finish */
+};
+void hash_sink_open(struct hash_sink *s, struct sink *next);
+void hash_sink_clear(struct hash_sink *s);
+
+/* The same without a next sink, on a thread of its own: the writer only copies into a ring.
+ * For the hash of a layer's tar while another thread inflates. */
+struct hash_thread;
+struct hash_thread *hash_thread_open(void);
+struct sink *hash_thread_sink(struct hash_thread *t);
+/* Joins the thread and frees it. */
+void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size);
+void hash_thread_clear(struct hash_thread **t);
+
+/* base64 without line breaks; `url` uses "-_" and no padding (wheel RECORD). */
+void base64_encode(struct buf *out, const void *bytes, size_t len, bool url);
+bool base64_decode(struct buf *out, struct str text, bool url);
+
+/* X509_subject_name_hash of the first PEM certificate in `pem`, as c_rehash names links. */
+int cert_subject_hash(uint32_t *out, struct str pem, const char *what, struct err *e) MUST_CHECK;

@@ -1,0 +1,34 @@
+/* io/inflate.h - raw deflate and gzip in. ISA-L where built with it, else zlib: which one never
+ * changes a byte of output. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "entry.h"
+#include "source.h"
+
+/* Inflate one raw deflate stream that must end after exactly `packed` bytes of `in` and give exactly
+ * `size` bytes whose CRC-32 is `crc`: the promise a copied gzip member rests on. Anything else is
+ * ERR_INTEGRITY naming `what`. The packed bytes also go to `copy` (may be NULL) as they are read,
+ * so that one read serves both. */
+struct inflater; /* opaque, reusable: keeps its buffers */
+struct inflater *inflater_open(void);
+void inflater_clear(struct inflater **i);
+int inflate_exact(struct inflater *i, struct source *in, uint64_t packed, uint64_t size,
+                  uint32_t crc, struct sink *to, struct sink *copy, const char *what,
+                  struct err *e) MUST_CHECK;
+
+/* The plain bytes of any content, checked (CRC, exact end) where it says how; to `to`. */
+int content_copy(struct inflater *i, const struct content *c, struct sink *to, const char *what,
+                 struct err *e) MUST_CHECK;
+/* The same into memory; the content's size must be at most `limit`. */
+int content_read(struct inflater *i, const struct content *c, struct buf *out, uint64_t limit,
+                 const char *what, struct err *e) MUST_CHECK;
+
+/* CRC-32 as in gzip and zip; start with 0. */
+uint32_t crc32_add(uint32_t crc, const void *bytes, size_t len);
+
+/* A gzip file of any number of members as a source of plain bytes. Stops with ERR_INPUT when more
+ * than `limit` bytes come out. */
+struct gunzip;
+struct gunzip *gunzip_open(struct source *in, uint64_t limit, const char *what);
+struct source *gunzip_source(struct gunzip *g);
+void gunzip_clear(struct gunzip **g);

@@ -1,0 +1,20 @@
+/* io/tar.h - tar headers as every layer has them (POSIX ustar; pax only where ustar cannot hold a
+ * value). Pure functions of the entry: no clock, no names of users, no order of their own.
+ *
+ * The pax header's own name is a constant; there is never a pax mtime. A directory's name ends in
+ * "/". The end of an archive is two zero blocks.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "entry.h"
+#include "../base/buf.h"
+
+enum { TAR_BLOCK = 512 };
+
+/* Append the header block (and a pax header before it where needed). ERR_INPUT for what no tar may
+ * hold: an unsafe path, a name that starts with ".wh.", a link target with NUL. */
+int tar_header(struct buf *out, const struct entry *entry, struct err *e) MUST_CHECK;
+/* Zero bytes after `size` bytes of data up to the next block. */
+size_t tar_padding(uint64_t size);
+/* Append the two zero blocks that end an archive. */
+void tar_end(struct buf *out);

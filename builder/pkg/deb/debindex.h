@@ -1,0 +1,54 @@
+/* pkg/deb/debindex.h - the packages of several suites as one universe for the solver.
+ *
+ * Kept as the index texts plus a small record a package, so that bookworm's 63 000 fit in about
+ * 100 MiB. Relations are parsed when asked for.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../../base/digest.h"
+#include "../../base/map.h"
+#include "control.h"
+
+struct deb_package {
+    struct str name, version, arch;
+    struct str paragraph; /* the whole text; a view into an index text */
+    struct str from;      /* "bookworm-security/main" */
+    struct str base_url;  /* of the archive; Filename is relative to it */
+    bool essential, important; /* Essential: yes; Priority: required/important come from the text */
+    unsigned priority;    /* of its suite: higher wins over version when they differ (apt pin) */
+    struct deb_package *next_version; /* same name, lower in apt's order of preference */
+};
+
+struct deb_provider {
+    struct deb_package *package;
+    struct str version; /* of the provided name; empty when unversioned */
+    struct deb_provider *next;
+};
+
+struct debindex {
+    struct arena arena;
+    struct VEC_OF(char *) texts; /* owned */
+    struct VEC_OF(struct deb_package *) packages; /* sorted by name; the preferred version of each */
+    struct map by_name;  /* name to the preferred deb_package */
+    struct map provides; /* name to struct deb_provider, in apt's order */
+    struct str arch;     /* the target, "amd64" */
+};
+
+/* Take over the text of one Packages file (owned by the index from now on, freed with it). */
+int debindex_add(struct debindex *index, char *text, size_t len, const char *from,
+                 const char *base_url, struct err *e) MUST_CHECK;
+/* After the last add: order versions and providers. */
+void debindex_finish(struct debindex *index);
+void debindex_clear(struct debindex *index);
+
+const struct deb_package *debindex_find(const struct debindex *index, struct str name);
+/* One field of the package's paragraph; empty when absent. */
+struct str deb_package_field(const struct deb_package *p, const char *field);
+/* URL, size and SHA-256 of its file. */
+struct deb_file {
+    struct str url, file; /* in the arena */
+    uint64_t size;
+    struct digest digest;
+};
+int deb_package_file(struct deb_file *out, struct arena *a, const struct deb_package *p,
+                     struct err *e) MUST_CHECK;

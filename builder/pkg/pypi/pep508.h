@@ -1,0 +1,39 @@
+/* pkg/pypi/pep508.h - requirements and markers (PyPA dependency-specifiers, PEP 508). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "pep440.h"
+
+/* The target a marker is evaluated for; never the build host. */
+struct marker_env {
+    struct str python_full_version; /* "3.11.2"; python_version is derived */
+    struct str platform_machine;    /* "x86_64" */
+};
+
+struct marker; /* opaque, in an arena */
+
+struct requirement {
+    struct str name;            /* normalised (PEP 503) */
+    struct str name_written;
+    struct strs extras;         /* normalised, sorted, unique */
+    struct specifiers specifiers;
+    struct str url;             /* "name @ url" form; else empty */
+    const struct marker *marker; /* NULL: always */
+    struct str text;            /* the whole requirement as written, trimmed */
+};
+
+/* Lower-case, runs of "-_." become one "-". */
+void pep503_normalise(struct buf *out, struct str name);
+struct str pep503_name(struct arena *a, struct str name);
+
+/* Parse one requirement; everything lives in `a` but the vectors, freed by requirement_clear.
+ * The error says what is wrong and at which byte. */
+int requirement_parse(struct requirement *out, struct arena *a, struct str text, struct err *e)
+    MUST_CHECK;
+void requirement_clear(struct requirement *r);
+
+/* Evaluate for `env` with one `extra` asked for (empty: none). An unknown field or an impossible
+ * comparison is ERR_INPUT. */
+int marker_eval(const struct marker *m, const struct marker_env *env, struct str extra, bool *out,
+                struct err *e) MUST_CHECK;
+/* True when the marker mentions `extra`. */
+bool marker_has_extra(const struct marker *m);
