@@ -16,19 +16,22 @@ struct deb_entry {
     struct str uname, gname; /* empty: the number counts */
 };
 
-struct deb_script {
-    const char *name;     /* "preinst", "postinst", "prerm", "postrm", "config" */
-    struct digest digest; /* SHA-256 of its bytes */
+/* One file of the control part; all but "control" become /var/lib/dpkg/info/<name>.<this>. */
+struct deb_info {
+    struct str name;
+    struct str text; /* only of those that rules read: scripts, control, conffiles, triggers */
+    struct content content;
+    int64_t mtime;
 };
 
 struct debpkg {
-    struct debfile file; /* control part; its members and fields stay in memory */
     struct str name, version, arch;
-    bool same;                               /* Multi-Arch: same, so info files carry ":arch" */
-    struct arena arena;                      /* paths and small contents */
+    bool same;              /* Multi-Arch: same, so its info files are called <name>:<arch>.… */
+    struct control control; /* fields of its control file */
     struct VEC_OF(struct deb_entry) entries; /* in archive order, the root folder left out */
-    struct VEC_OF(struct deb_script) scripts;
-    int64_t newest; /* the newest mtime of its entries: the date of what rules make for it */
+    struct VEC_OF(struct deb_info) infos;    /* by name */
+    int64_t newest;     /* the newest mtime of its entries: the date of what rules make for it */
+    struct arena arena; /* all texts and small contents */
 };
 
 /* `deb` may be closed afterwards; `spool` must outlive the record. Safe to call from several
@@ -36,5 +39,5 @@ struct debpkg {
 int import_deb(struct debpkg *out, struct spool *spool, const struct input *deb,
                struct err *e) MUST_CHECK;
 void debpkg_clear(struct debpkg *p);
-/* One file of the package's control part; empty when absent. */
-struct str debpkg_script(const struct debpkg *p, const char *name);
+/* The text of "postinst", "control", ...; empty when the package has none. */
+struct str debpkg_text(const struct debpkg *p, const char *name);
