@@ -150,7 +150,10 @@ static void explain_conflict(struct deb_solver *s, const struct mark *owner,
     put_chain(&s->why, owner);
     buf_puts(&s->why, str_is(str_of(r->field), "Breaks") ? " breaks " : " conflicts with ");
     put_relation(&s->why, r->against);
-    buf_puts(&s->why, ", which is ");
+    if (str_eq(r->against->name, other->candidate->name) && r->against->op == DEBVER_ANY)
+        s->why.len -= r->against->name.len; /* the chain begins with this name */
+    else
+        buf_puts(&s->why, ", which is ");
     put_chain(&s->why, other);
 }
 
@@ -349,21 +352,17 @@ static int try_package(struct deb_solver *s, struct mark *who, const struct deb_
 }
 
 static int try_alternative(struct deb_solver *s, struct mark *who, const struct relation *r,
-                           unsigned depth, bool *done, bool *any, struct err *e)
+                           unsigned depth, bool *done, struct err *e)
 {
     const struct deb_package *real = mark_of(s, r->name)->candidate;
 
     *done = false;
-    if (real && real_fits(s, r, real)) {
-        *any = true;
-        if (try_package(s, who, real, depth, done, e) < 0)
-            return -1;
-    }
+    if (real && real_fits(s, r, real) && try_package(s, who, real, depth, done, e) < 0)
+        return -1;
     for (const struct deb_provider *v = debindex_providers(s->index, r->name); v && !*done;
          v = v->next) {
         if (v->package == real || !provider_fits(s, r, v))
             continue;
-        *any = true;
         if (try_package(s, who, v->package, depth, done, e) < 0)
             return -1;
     }
@@ -381,11 +380,11 @@ static bool is_satisfied(struct deb_solver *s, const struct relation_group *g)
 static int choose(struct deb_solver *s, struct mark *who, const struct relation_group *g,
                   unsigned depth, bool *done, struct err *e)
 {
-    bool failed_before = s->why.len > 0, any = false;
+    bool failed_before = s->why.len > 0;
 
     *done = is_satisfied(s, g);
     for (size_t i = 0; i < g->n && !*done; i++)
-        if (try_alternative(s, who, &g->v[i], depth, done, &any, e) < 0)
+        if (try_alternative(s, who, &g->v[i], depth, done, e) < 0)
             return -1;
     if (!*done)
         explain_nothing(s, who, g);
@@ -426,6 +425,22 @@ static void keep_nearest(struct near best[NEAREST], struct str name, unsigned di
         }
 }
 
+/* Edits from `name` to `other`, two swapped neighbours counting as one; at most `cap`, else more.
+ */
+static unsigned typo_distance(struct str name, struct str other, unsigned cap)
+{
+    size_t i = 0;
+
+    while (i < name.len && i < other.len && name.p[i] == other.p[i])
+        i++;
+    if (name.len == other.len && i + 1 < name.len && name.p[i] == other.p[i + 1] &&
+        name.p[i + 1] == other.p[i] &&
+        str_eq(str_sub(name, i + 2, name.len), str_sub(other, i + 2, other.len)))
+        return 1;
+    /* A swap is the likelier slip, so a plain edit comes behind it. */
+    return str_distance(name, other, cap) + 1;
+}
+
 static int unknown(const struct deb_solver *s, const struct deb_want *want, struct str name,
                    struct err *e)
 {
@@ -433,12 +448,10 @@ static int unknown(const struct deb_solver *s, const struct deb_want *want, stru
     struct near best[NEAREST] = {0};
     unsigned cap = name.len < 4 ? 1 : 2; /* two edits make any short name out of any other */
 
-    if (name.len == 3)
-        cap = 2; /* a swap of two letters counts as two */
     for (size_t i = 0; i < s->index->packages.n; i++) {
         struct str other = s->index->packages.v[i]->name;
-        unsigned d = str_distance(name, other, cap);
-        if (d <= cap)
+        unsigned d = typo_distance(name, other, cap);
+        if (d <= cap + 1)
             keep_nearest(best, other, d);
     }
     for (size_t i = 0; i < NEAREST && best[i].name.len; i++)
