@@ -36,7 +36,8 @@ struct deb_solver {
     struct map refusals;                /* name to struct refusal */
     struct VEC_OF(struct mark *) taken; /* in the order of marking */
     const char *group;
-    struct buf why; /* the first reason in the attempt under way; empty: nothing failed yet */
+    uint32_t *mentions; /* debindex_mentions(), owned; made when first needed */
+    struct buf why;     /* the first reason in the attempt under way; empty: nothing failed yet */
 };
 
 struct deb_solver *deb_solver_open(const struct debindex *index, const char *universe)
@@ -56,6 +57,7 @@ void deb_solver_free(struct deb_solver *s)
     map_clear(&s->refusals);
     vec_clear(&s->taken);
     buf_clear(&s->why);
+    free(s->mentions);
     arena_clear(&s->arena);
     free(s);
 }
@@ -351,22 +353,63 @@ static int try_package(struct deb_solver *s, struct mark *who, const struct deb_
     return 0;
 }
 
+struct candidate {
+    const struct deb_package *package;
+    uint32_t mention;
+};
+struct candidates VEC_OF(struct candidate);
+
+static int candidate_compare(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    int c = deb_provider_cmp(x->package, y->package);
+
+    return c ? c : (x->mention < y->mention) - (x->mention > y->mention);
+}
+
+static uint32_t mention_of(struct deb_solver *s, const struct deb_package *p)
+{
+    if (!s->mentions)
+        s->mentions = debindex_mentions(s->index);
+    return s->mentions[debindex_find(s->index, p->name)->order];
+}
+
+/* The packages that would satisfy `r` by providing it, in the order in which apt tries them. */
+static void list_providers(struct deb_solver *s, struct candidates *out, const struct relation *r)
+{
+    bool tied = false;
+
+    for (const struct deb_provider *v = debindex_providers(s->index, r->name); v; v = v->next) {
+        if (str_eq(v->package->name, r->name) || !provider_fits(s, r, v) ||
+            mark_of(s, v->package->name)->candidate != v->package)
+            continue;
+        tied |= out->n && deb_provider_cmp(out->v[out->n - 1].package, v->package) == 0;
+        vec_add(out, ((struct candidate){.package = v->package}));
+    }
+    if (!tied)
+        return;
+    for (size_t i = 0; i < out->n; i++)
+        out->v[i].mention = mention_of(s, out->v[i].package);
+    vec_sort(out, candidate_compare);
+}
+
 static int try_alternative(struct deb_solver *s, struct mark *who, const struct relation *r,
                            unsigned depth, bool *done, struct err *e)
 {
     const struct deb_package *real = mark_of(s, r->name)->candidate;
+    struct candidates providers = {0};
+    int result = 0;
 
     *done = false;
     if (real && real_fits(s, r, real) && try_package(s, who, real, depth, done, e) < 0)
         return -1;
-    for (const struct deb_provider *v = debindex_providers(s->index, r->name); v && !*done;
-         v = v->next) {
-        if (v->package == real || !provider_fits(s, r, v))
-            continue;
-        if (try_package(s, who, v->package, depth, done, e) < 0)
-            return -1;
-    }
-    return 0;
+    if (*done)
+        return 0;
+    list_providers(s, &providers, r);
+    for (size_t i = 0; i < providers.n && !*done && result == 0; i++)
+        result = try_package(s, who, providers.v[i].package, depth, done, e);
+    vec_clear(&providers);
+    return result;
 }
 
 static bool is_satisfied(struct deb_solver *s, const struct relation_group *g)
