@@ -1,4 +1,4 @@
-/* Which maintainer scripts are covered. FORMATS of such scripts: Debian Policy chapter 6.
+/* Which maintainer scripts are covered. Debian Policy, chapter 6.
  *
  * A script is reduced to what it does of its own: without comments, without `set -e` and `exit 0`,
  * and without the sections that debhelper wrote and that do nothing in a fresh image. An empty rest
@@ -70,18 +70,25 @@ static void reduce(struct buf *out, struct str script)
     }
 }
 
+void system_script_digest(struct digest *out, struct str script)
+{
+    CLEANUP(buf_clear) struct buf rest = {0};
+
+    *out = (struct digest){0};
+    reduce(&rest, script);
+    if (rest.len)
+        hash_bytes(out, rest.p, rest.len);
+}
+
 static bool is_covered(const struct debpkg *p, const char *script)
 {
-    struct str text = debpkg_text(p, script);
-    CLEANUP(buf_clear) struct buf rest = {0};
     CLEANUP(buf_clear) struct buf name = {0};
     char hex[DIGEST_HEX + 1];
     struct digest digest;
 
-    reduce(&rest, text);
-    if (!rest.len)
+    system_script_digest(&digest, debpkg_text(p, script));
+    if (!digest_is_set(&digest))
         return true;
-    hash_bytes(&digest, rest.p, rest.len);
     digest_hex(&digest, hex);
     buf_fmt(&name, STR_FMT " %s", STR_ARG(p->name), script);
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
