@@ -18,7 +18,7 @@ static void fields_are_found_whatever_their_case(void **state)
     assert_true(more);
     assert_int_equal(c.fields.n, 3);
     assert_true(str_is(control_get(&c, "pACKAGE"), "a"));
-    assert_true(str_is(control_get(&c, "description"), "one\n two\n .\n\tthree  "));
+    assert_true(str_is(control_get(&c, "description"), "one\n two\n .\n\tthree"));
     assert_int_equal(control_get(&c, "Empty").len, 0);
     assert_int_equal(control_get(&c, "Absent").len, 0);
     assert_int_equal(control_next(&c, &text, &more, "test", &e), 0);
