@@ -40,7 +40,7 @@ static int show(struct web *web, const struct sources *sources, struct str arch,
     if (apt_archive_open(&a, web, sources->v, sources->n, arch, now, e) < 0)
         return -1;
     for (size_t i = 0; i < a.releases.n; i++) {
-        const struct apt_release *r = &a.releases.v[i];
+        const struct lock_archive *r = &a.releases.v[i];
         char digest[DIGEST_TEXT + 1];
         digest_text(&r->digest, digest);
         printf(STR_FMT " " STR_FMT " %lld %s", STR_ARG(r->suite), STR_ARG(r->codename),
