@@ -132,11 +132,14 @@ def main():
         check("an unknown architecture is told", run("s14", arch="m68k"), 3, "no such component or architecture")
         server.shutdown()
         if live:
-            keys = subprocess.run(["gpg", "--show-keys", "--with-colons", DEBIAN_KEYRING], capture_output=True, text=True)
-            rows = [line.split(":") for line in keys.stdout.splitlines()]
-            prints = ",".join(b[9] for a, b in zip(rows, rows[1:]) if a[0] == "pub" and b[0] == "fpr")
+            shown = subprocess.run(["gpg", "--show-keys", "--with-colons", DEBIAN_KEYRING], capture_output=True, text=True)
+            prints, primary = [], False
+            for row in (line.split(":") for line in shown.stdout.splitlines()):
+                if primary and row[0] == "fpr":
+                    prints.append(row[9])
+                primary = row[0] == "pub" or (primary and row[0] != "fpr")
             begin = time.time()
-            check("Debian's archive", run("live", keyring=DEBIAN_KEYRING, keys=prints, sources=LIVE), 0, "bookworm-security")
+            check("Debian's archive", run("live", keyring=DEBIAN_KEYRING, keys=",".join(prints), sources=LIVE), 0, "bookworm-security")
             print(f"     {time.time() - begin:.2f} s")
     return 1 if bad else 0
 
