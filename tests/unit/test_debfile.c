@@ -86,7 +86,8 @@ static void other_files_are_no_debs(void **state)
            "demo.deb: \"control.tar.bz2\" is compressed in a way that is not supported; "
            "supported: .xz, .gz, .zst");
     mk_deb(&cut, control, data);
-    refuse(str_sub(buf_view(&cut), 0, 100), "demo.deb: not a deb: a broken ar header at byte 72");
+    refuse(str_sub(buf_view(&cut), 0, 100), "demo.deb: not a deb: it ends before its data part");
+    refuse(str_sub(buf_view(&cut), 0, 200), "demo.deb: not a deb: a broken ar header at byte 72");
 }
 
 static void a_size_beyond_the_file_is_refused(void **state)
