@@ -4,6 +4,7 @@
 enum {
     TINY = 256, /* contents up to this many bytes stay in memory: cheaper than a range to read */
     ENTRIES_MAX = 1000000,
+    NAME_LENGTH = 128,
 };
 
 struct importing {
@@ -31,7 +32,9 @@ static int keep_content(struct content *out, struct debpkg *p, struct spool *spo
 /* Nearly every owner is root: that text is not kept a thousand times. */
 static struct str keep_owner(struct arena *a, struct str name)
 {
-    return str_is(name, "root") ? STR("root") : arena_str(a, name);
+    if (str_is(name, "root"))
+        return STR("root");
+    return name.len ? arena_str(a, name) : STR("");
 }
 
 static int take_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
@@ -56,11 +59,10 @@ static int take_entry(void *ctx, const struct unpacked *u, struct source *data, 
     return keep_content(&d->entry.content, p, i->spool, data, u->entry.content.size, i->what, e);
 }
 
-/* What the rules of system.c look into. */
+/* What the rules of system*.c look into. */
 static bool is_read_again(struct str name)
 {
-    static const char *const names[] = {"control", "conffiles", "triggers",
-                                        "preinst", "postinst",  "config"};
+    static const char *const names[] = {"control", "conffiles", "triggers", "preinst", "postinst"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_is(name, names[i]))
@@ -88,6 +90,17 @@ static int take_infos(struct debpkg *p, struct spool *spool, const struct debfil
     return 0;
 }
 
+/* Names become parts of paths in the dpkg database: Policy 5.6.7, 5.6.8. */
+static bool is_name(struct str s, const char *also)
+{
+    if (!s.len || s.len > NAME_LENGTH || !c_alnum(s.p[0]))
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (!c_alnum(s.p[i]) && !strchr(also, s.p[i]))
+            return false;
+    return true;
+}
+
 static int take_control(struct debpkg *p, const char *what, struct err *e)
 {
     struct str text = debpkg_text(p, "control");
@@ -98,6 +111,11 @@ static int take_control(struct debpkg *p, const char *what, struct err *e)
     p->name = control_get(&p->control, "Package");
     p->version = control_get(&p->control, "Version");
     p->arch = control_get(&p->control, "Architecture");
+    if (!is_name(p->name, "+-.") || !is_name(p->arch, "-") || !debver_valid(p->version))
+        return err_set(e, ERR_INPUT,
+                       "%s: \"" STR_FMT "\", \"" STR_FMT "\", \"" STR_FMT
+                       "\" are no package, version and architecture",
+                       what, STR_ARG(p->name), STR_ARG(p->version), STR_ARG(p->arch));
     p->same = str_is(control_get(&p->control, "Multi-Arch"), "same");
     return 0;
 }

@@ -19,7 +19,8 @@ struct deb_entry {
 /* One file of the control part; all but "control" become /var/lib/dpkg/info/<name>.<this>. */
 struct deb_info {
     struct str name;
-    struct str text; /* only of those that rules read: scripts, control, conffiles, triggers */
+    struct str
+        text; /* only of those that rules read: control, conffiles, triggers, preinst, postinst */
     struct content content;
     int64_t mtime;
 };
@@ -34,8 +35,8 @@ struct debpkg {
     struct arena arena; /* all texts and small contents */
 };
 
-/* `deb` may be closed afterwards; `spool` must outlive the record. Safe to call from several
- * threads on one spool. */
+/* ERR_INPUT for what is no sound deb: see debfile.h and untar(). `deb` may be closed afterwards;
+ * `spool` must outlive the record. Safe to call from several threads on one spool. */
 int import_deb(struct debpkg *out, struct spool *spool, const struct input *deb,
                struct err *e) MUST_CHECK;
 void debpkg_clear(struct debpkg *p);

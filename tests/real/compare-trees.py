@@ -36,7 +36,8 @@ def read_list(path):
     found = {}
     with open(path, encoding="utf-8", errors="surrogateescape") as f:
         for line in f:
-            what, mode, uid, gid, name, extra = line.rstrip("\n").split(" ", 5)
+            entry, extra = line.rstrip("\n").split("\t")
+            what, mode, uid, gid, name = entry.split(" ", 4)
             found[name] = f"{what} {mode} {uid} {gid} {extra}"
     return found
 

@@ -2,8 +2,8 @@
  *
  *     system_tree [--tar | --uncovered] [--sources FILE] DEB...
  *
- * The list has one line an entry: type mode uid gid path (link target | SHA-256). With --tar the
- * tree itself goes to stdout; with --uncovered the scripts without a rule. */
+ * The list has one line an entry: type mode uid gid path TAB (link target | SHA-256). With --tar
+ * the tree itself goes to stdout; with --uncovered the scripts without a rule. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include "assemble/system.h"
@@ -56,7 +56,7 @@ static int print_entry(const struct tree *t, const struct entry *entry, struct b
         hash_bytes(&digest, bytes->p ? bytes->p : "", bytes->len);
         digest_hex(&digest, hex);
     }
-    printf("%c %04o %u %u " STR_FMT " %s" STR_FMT "\n", "fdlf"[entry->type], file -> mode,
+    printf("%c %04o %u %u " STR_FMT "\t%s" STR_FMT "\n", "fdlf"[entry->type], file -> mode,
            file -> uid, file -> gid, STR_ARG(entry->path), hex,
            STR_ARG(entry->type == ENTRY_SYMLINK ? entry->link : STR("")));
     return 0;
