@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/digest.h"
+#include "../base/vec.h"
 #include "../doc/node.h"
 
 #define MEDIA_INDEX "application/vnd.oci.image.index.v1+json"
