@@ -3,6 +3,14 @@
 
 void pairs_add(struct pairs *pairs, struct str key, struct str value)
 {
+    struct pair *p;
+
+    vec_each (p, pairs) {
+        if (str_eq(p->key, key)) {
+            p->value = value;
+            return;
+        }
+    }
     vec_add(pairs, ((struct pair){key, value}));
 }
 
@@ -131,7 +139,7 @@ int pairs_from_node(struct pairs *out, const struct node *n, const char *what, s
         if (item->kind != NODE_STRING)
             return err_at(e, &item->pos, "%s: \"" STR_FMT "\" is %s where text belongs", what,
                           STR_ARG(item->key), node_kind_name(item));
-        pairs_add(out, item->key, item->text);
+        vec_add(out, ((struct pair){item->key, item->text})); /* JSON keys are unique */
     }
     vec_sort(out, pair_compare);
     return 0;
@@ -179,9 +187,8 @@ static int digest_member(struct digest *out, const struct node *map, const char 
         return 0;
     rest = text;
     if (str_cut(&rest, STR(":"), &algorithm) && !str_is(algorithm, "sha256"))
-        return err_at(e, &map->pos,
-                      "%s: digest \"" STR_FMT "\" is none of sha256, all that is read", what,
-                      STR_ARG(text));
+        return err_at(e, &map->pos, "%s: digest \"" STR_FMT "\" is no sha256, the only kind read",
+                      what, STR_ARG(text));
     return err_at(e, &map->pos,
                   "%s: digest \"" STR_FMT "\" is not sha256: and 64 lower-case hex digits", what,
                   STR_ARG(text));

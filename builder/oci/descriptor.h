@@ -30,6 +30,7 @@ struct pair {
     struct str key, value;
 };
 struct pairs VEC_OF(struct pair);
+/* Replaces the value of a key that is there. */
 void pairs_add(struct pairs *pairs, struct str key, struct str value);
 /* The value, or NULL. */
 const struct str *pairs_get(const struct pairs *pairs, const char *key);
