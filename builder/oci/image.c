@@ -496,3 +496,12 @@ void image_index_clear(struct image_index *x)
     arena_clear(&x->arena);
     *x = (struct image_index){0};
 }
+
+bool image_is_index(struct str json)
+{
+    CLEANUP(doc_clear) struct doc doc = {0};
+    CLEANUP(err_clear) struct err ignored = {0}; /* who parses it next says what is wrong */
+
+    return json_parse(&doc, json, IMAGE_DOC_MAX, "image", &ignored) == 0 &&
+           node_get(doc.root, "manifests");
+}

@@ -81,3 +81,7 @@ void image_index_write(const struct image_index *index, struct buf *out);
 int image_index_parse(struct image_index *out, struct str json, const char *media_type,
                       const char *what, struct err *e) MUST_CHECK;
 void image_index_clear(struct image_index *index);
+
+/* Has the document a list of manifests? Then image_index_parse() judges it, else
+ * image_manifest_parse(). */
+bool image_is_index(struct str json);

@@ -20,3 +20,8 @@ int layout_check(const char *dir, const char *tag, struct err *e) MUST_CHECK;
 
 /* "<dir>/blobs/sha256/<hex>", owned. */
 char *layout_blob_path(const char *dir, const struct digest *digest);
+
+/* Give the index entry of an image its annotations: the tag and the full name. The texts go into
+ * `arena`. ERR_INPUT for a name or tag outside the grammar. */
+int layout_annotate(struct descriptor *d, const struct image_name *name, struct arena *arena,
+                    struct err *e) MUST_CHECK;

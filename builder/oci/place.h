@@ -10,19 +10,22 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../io/crypto.h"
 #include "../io/sink.h"
 #include "image.h"
 
 struct place;
 
-/* A blob on its way in. */
+/* A blob on its way in. It does not move while it is open: the sink points into it. */
 struct place_blob {
     struct sink sink;     /* write here; sink_finish() publishes the blob */
     struct digest digest; /* valid after finish; what is expected before, if known */
     uint64_t size;        /* the same, in bytes */
     bool known;           /* digest and size were given; finish verifies both */
     struct place *place;  /* borrowed; NULL when empty */
-    void *state;          /* the place's own */
+    struct hash hash;
+    uint64_t written; /* bytes so far */
+    void *state;      /* the place's own */
 };
 
 /* What an image is called. */
@@ -35,7 +38,9 @@ struct image_name {
 struct place_ops {
     bool (*has_blob)(struct place *p, const struct digest *digest, uint64_t size);
     int (*blob_open)(struct place *p, struct place_blob *b, struct err *e);
-    void (*blob_clear)(struct place *p, struct place_blob *b); /* also after finish */
+    int (*blob_write)(struct place_blob *b, const void *bytes, size_t len, struct err *e);
+    int (*blob_finish)(struct place_blob *b, struct err *e); /* digest and size are verified */
+    void (*blob_clear)(struct place_blob *b);                /* also after finish */
     /* The manifest blob is there. `manifest` is NULL when `d` is an index. */
     int (*put_image)(struct place *p, const struct descriptor *d,
                      const struct image_manifest *manifest, const struct image_name *name,
@@ -54,7 +59,7 @@ struct place {
 bool place_has_blob(struct place *p, const struct digest *digest, uint64_t size);
 
 /* Begin a blob. With `digest` (and `size`) given, finish fails with ERR_INTEGRITY on any other
- * content, and where the blob is there already the bytes are checked and dropped. Where
+ * content. Where the blob is there already, the bytes are checked and dropped. Where
  * p->known_first, `digest` must not be NULL. Blobs may be open in several threads at once; an
  * archive makes the second wait until the first is cleared, so no thread may hold two, and the one
  * that opened a blob clears it. */

@@ -17,7 +17,7 @@ enum tarball_kind {
 /* `mtime` (seconds since 1970) is written into every header. */
 int tarball_create(struct place **out, const char *path, enum tarball_kind kind, int64_t mtime,
                    struct err *e) MUST_CHECK;
-/* The same as a stream into `to`, borrowed until the place is freed. sink_finish(to) is called at
- * close. */
-int tarball_stream(struct place **out, struct sink *to, enum tarball_kind kind, int64_t mtime,
-                   struct err *e) MUST_CHECK;
+/* The same as a stream into `to`; sink_finish(to) is called at close. `release`, if not NULL, is
+ * called when the place is freed, and by a failure here. */
+int tarball_stream(struct place **out, struct sink *to, void (*release)(struct sink *to),
+                   enum tarball_kind kind, int64_t mtime, struct err *e) MUST_CHECK;

@@ -1,7 +1,6 @@
-/* out/load.h - images into a running Docker or Podman: a docker-archive into `PROGRAM load`. */
+/* out/load.h - images into a pipe: `docker load`, `podman load`, standard output. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "../io/sink.h"
 #include "../oci/place.h"
 
 /* Start `program` ("docker", "podman" or a path) with the argument "load" and stream an archive
@@ -9,10 +8,7 @@
  * own words. */
 int load_open(struct place **out, const char *program, int64_t mtime, struct err *e) MUST_CHECK;
 
-/* A descriptor as a sink; a reader that went away is an error, never a signal. */
-struct fd_sink {
-    struct sink sink;
-    int fd;           /* borrowed */
-    const char *what; /* for messages, borrowed */
-};
-void fd_sink_init(struct fd_sink *s, int fd, const char *what);
+/* An archive onto a descriptor that stays the caller's (standard output). A reader that went away
+ * is an error, never a signal. `what` names it in messages; borrowed. */
+int load_stream(struct place **out, int fd, const char *what, int64_t mtime,
+                struct err *e) MUST_CHECK;
