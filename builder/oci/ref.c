@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ref.h"
 
+#include "../base/path.h"
+
 static bool lower_alnum(char c)
 {
     return c_digit(c) || (c >= 'a' && c <= 'z');
@@ -211,11 +213,16 @@ static void print_digest(const struct ref *ref, struct buf *out)
     buf_fmt(out, "@%s", text);
 }
 
+char *ref_repository(const struct ref *ref)
+{
+    return ref->host ? path_join(ref->host, ref->path) : xstrdup(ref->path);
+}
+
 void ref_print(const struct ref *ref, struct buf *out)
 {
-    if (ref->host)
-        buf_fmt(out, "%s/", ref->host);
-    buf_puts(out, ref->path);
+    CLEANUP(free_clear) char *repository = ref_repository(ref);
+
+    buf_puts(out, repository);
     if (ref->tag)
         buf_fmt(out, ":%s", ref->tag);
     print_digest(ref, out);

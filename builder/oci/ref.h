@@ -26,6 +26,8 @@ void ref_print(const struct ref *ref, struct buf *out);
 /* As containerd names it: the host and "library/" that Docker's short names leave out are added,
  * and ":latest" where there is neither tag nor digest. */
 void ref_print_full(const struct ref *ref, struct buf *out);
+/* Host and path, without tag and digest; owned. */
+char *ref_repository(const struct ref *ref);
 void ref_clear(struct ref *ref);
 
 bool ref_host_ok(struct str host);

@@ -1,6 +1,6 @@
 /* out/dest.h - what `-o` means.
  *
- *     oci:DIR[:TAG]         a layout, shared by many tags
+ *     oci:DIR[:[NAME:]TAG]  a layout, shared by many tags
  *     oci-archive:FILE      a layout in a tar
  *     docker-archive:FILE   the same, and what `docker load` reads; FILE "-" is standard output
  *     docker:[NAME:TAG]     load into Docker
@@ -21,9 +21,10 @@ enum dest_kind {
 
 struct dest {
     enum dest_kind kind;
-    char *path; /* owned; folder or file, NULL for standard output and for loads */
-    char *name; /* owned; repository that the user named, else NULL */
-    char *tag;  /* owned; tag that the user named, else NULL */
+    char *path;       /* owned; folder or file, NULL for standard output and for loads */
+    char *name;       /* owned; repository that the user named, else NULL */
+    char *tag;        /* owned; tag that the user named, else NULL */
+    char *layout_tag; /* owned; "name:tag" where the user named both in a layout, else NULL */
 };
 
 /* ERR_USAGE names the forms there are. */
