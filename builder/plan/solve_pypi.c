@@ -3,8 +3,10 @@
 
 /* A name that was undecided in this many conflicts is decided early from then on. */
 enum { CONFLICTS_PROMOTE = 5 };
-/* Share of the rounds left, in percent, for which jumping back further than is proven safe is tried. */
-enum { OPTIMISTIC_PERCENT = 10 };
+/* One part in so many of the rounds left goes into jumping back further than is proven safe. */
+enum { OPTIMISTIC_PART = 10 };
+/* Requests that led to the ones in conflict are noted so many steps up, for the explanation. */
+enum { VIA_STEPS = 3 };
 
 /* What the search holds about one node: who needs it, what is ruled out, what is left. Shared by
  * the states that agree on it, and never changed while shared. */
@@ -29,7 +31,8 @@ struct search {
     bool optimistic, has_saved;
     unsigned round, rounds, optimistic_end;
     struct reasons causes; /* of the conflict at hand */
-    struct reasons told;   /* the part of them that explains it */
+    struct reasons told;   /* those at its first node, which explain it best */
+    struct reasons via;    /* who needs those that ask there */
     struct err *e;
 };
 
@@ -247,10 +250,26 @@ static void add_causes(struct reasons *to, const struct reasons *from)
     }
 }
 
+static void note_via(struct search *s, uint32_t node)
+{
+    const struct criterion *c;
+
+    for (int step = 0; step < VIA_STEPS && node != PYPI_NONE; step++) {
+        c = criterion_of(top(s), node);
+        if (!c || !c->reasons.n)
+            return;
+        vec_add(&s->via, c->reasons.v[0]);
+        node = c->reasons.v[0].node;
+    }
+}
+
 static void note_conflict(struct search *s, const struct reasons *reasons)
 {
-    if (!s->causes.n)
+    if (!s->causes.n) {
         add_all(&s->told, reasons);
+        for (size_t i = 0; i < reasons->n; i++)
+            note_via(s, reasons->v[i].node);
+    }
     add_causes(&s->causes, reasons);
 }
 
@@ -258,6 +277,7 @@ static void forget_conflict(struct search *s)
 {
     vec_clear(&s->causes);
     vec_clear(&s->told);
+    vec_clear(&s->via);
 }
 
 /* Add one need to the top state; false when nothing is left to choose, which is noted. */
@@ -586,7 +606,7 @@ static bool optimism_is_over(struct search *s)
     if (!s->optimistic || !s->has_saved)
         return false;
     if (!s->optimistic_end)
-        s->optimistic_end = s->round + (s->rounds - s->round) / 100 * OPTIMISTIC_PERCENT + 1;
+        s->optimistic_end = s->round + (s->rounds - s->round) / OPTIMISTIC_PART;
     return s->round >= s->optimistic_end;
 }
 
@@ -600,7 +620,7 @@ static int conflict(struct search *s)
         return 0;
     }
     if (how != JUMP_DONE)
-        return explain_conflict(s->world, &s->told, s->e);
+        return explain_conflict(s->world, &s->told, &s->via, s->e);
     vec_clear(&top(s)->causes);
     add_all(&top(s)->causes, &s->causes);
     forget_conflict(s);
@@ -651,7 +671,7 @@ static int search_open(struct search *s)
         const struct reason r = {s->world->roots.v[i], PYPI_NONE, PYPI_NONE};
 
         if (!require(s, &r))
-            return explain_conflict(s->world, &s->told, s->e);
+            return explain_conflict(s->world, &s->told, &s->via, s->e);
     }
     push(s);
     return 0;
