@@ -189,7 +189,7 @@ static int tell_alone(struct telling *t, const struct reason *r, struct err *e)
     tell_reason(t, r);
     if (r->need->refers)
         buf_puts(&t->text, ", a file that is on no index: the recipe has to name it itself");
-    else if (t->of->direct && !bits_any(r->need->fits))
+    else if (t->of->direct && t->of->n && !bits_any(r->need->fits))
         buf_fmt(&t->text, ", but the recipe names a file of version " STR_FMT,
                 STR_ARG(t->of->project->candidates.v[0].version.text));
     else if (bits_any(r->need->fits) &&

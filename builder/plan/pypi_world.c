@@ -254,6 +254,12 @@ static void need_only(struct world *w, struct needs *out, uint32_t node, uint32_
     vec_add(out, need);
 }
 
+static bool is_bound_to(const struct known *k, struct str url)
+{
+    url = str_sub(url, 0, str_find(url, '#'));
+    return k->direct && k->n && str_eq(k->project->candidates.v[0].file->url, url);
+}
+
 static void need_versions(struct world *w, struct needs *out, uint32_t node,
                           const struct requirement *r, struct str label)
 {
@@ -266,8 +272,7 @@ static void need_versions(struct world *w, struct needs *out, uint32_t node,
     need->pins = wants_pins(&r->specifiers);
     need->bounds = wants_bounds(&r->specifiers);
     /* Another file than the index offers: only the recipe may bring one in, by the same URL. */
-    need->refers =
-        r->url.len && !(k->direct && k->n && str_eq(k->project->candidates.v[0].file->url, r->url));
+    need->refers = r->url.len && !is_bound_to(k, r->url);
     if (need->refers)
         need->fits = lasting_bits(w, k);
     vec_add(out, need);
@@ -341,7 +346,7 @@ static int broken(struct world *w, struct known *k, uint32_t c, struct err *faul
         return err_join(e, fault);
     bits_add(k->broken, c);
     k->faults[c] = arena_str(&w->arena, str_of(fault->msg));
-    events_note(w->want->events, "passing over " STR_FMT " " STR_FMT ": %s", STR_ARG(k->name),
+    events_warn(w->want->events, "passing over " STR_FMT " " STR_FMT ": %s", STR_ARG(k->name),
                 STR_ARG(k->project->candidates.v[c].version.text), fault->msg);
     return 0;
 }
