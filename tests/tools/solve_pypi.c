@@ -1,8 +1,8 @@
 /* tests/tools/solve_pypi.c - solve requirements against the real index, for comparison with pip.
  *
- * solve_pypi STORE [-i INDEX] [-c CONSTRAINT] [-p NAME==VERSION] [-v] REQUIREMENT...: prints
- * "name==version" lines, sorted; with -v also the file, and the rounds on stderr. STORE is a folder
- * that is made.
+ * solve_pypi STORE [-P PYTHON] [-g GLIBC] [-i INDEX] [-c CONSTRAINT] [-p NAME==VERSION] [-v]
+ * REQUIREMENT...: prints "name==version" lines, sorted; with -v also the file, and the rounds on
+ * stderr. PYTHON is a full version, GLIBC the minor of 2.x. STORE is a folder that is made.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -15,6 +15,8 @@ struct options {
     struct VEC_OF(struct pypi_prefer) prefer;
     struct VEC_OF(struct requirement *) requirements;
     struct arena arena;
+    struct wheel_target target;
+    struct str python;
     bool verbose;
 };
 
@@ -34,6 +36,17 @@ static int read_root(struct options *o, const char *text, const char *label, str
     return requirement_parse(r, &o->arena, str_of(text), e);
 }
 
+static int read_target(struct options *o, struct err *e)
+{
+    struct pep440 v;
+
+    if (!pep440_parse(&v, o->python) || v.release_n < 2)
+        return err_set(e, ERR_USAGE, "no version of Python");
+    o->target.python_major = (unsigned)v.release[0];
+    o->target.python_minor = (unsigned)v.release[1];
+    return 0;
+}
+
 static int read_options(struct options *o, int argc, char **argv, struct err *e)
 {
     for (int i = 2; i < argc; i++) {
@@ -41,6 +54,11 @@ static int read_options(struct options *o, int argc, char **argv, struct err *e)
 
         if (!strcmp(argv[i], "-v")) {
             o->verbose = true;
+        } else if (!strcmp(argv[i], "-P")) {
+            o->python = value;
+            i++;
+        } else if (!strcmp(argv[i], "-g") && str_u32(value, &o->target.glibc_minor)) {
+            i++;
         } else if (!strcmp(argv[i], "-i")) {
             vec_add(&o->places, ((struct pypi_place){.url = value}));
             i++;
@@ -54,7 +72,7 @@ static int read_options(struct options *o, int argc, char **argv, struct err *e)
             return -1;
         }
     }
-    return 0;
+    return read_target(o, e);
 }
 
 static int print(const struct options *o, const struct pypi_solution *s, struct err *e)
@@ -81,14 +99,14 @@ static int solve(const struct options *o, struct web *web, struct http *http, st
 {
     const struct pypi_index_options io = {.places = o->places.v,
                                           .places_n = o->places.n,
-                                          .target = {3, 11, 2, 36, STR("x86_64")},
-                                          .python_full = STR("3.11.2"),
+                                          .target = o->target,
+                                          .python_full = o->python,
                                           .memo = memo,
                                           .events = events};
     CLEANUP(pypi_index_clear) struct pypi_index *index = pypi_index_open(web, http, &io);
     CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
     const struct pypi_universe universe = pypi_index_universe(index);
-    const struct pypi_want want = {.env = {STR("3.11.2"), STR("x86_64")},
+    const struct pypi_want want = {.env = {o->python, o->target.machine},
                                    .roots = o->roots.v,
                                    .roots_n = o->roots.n,
                                    .constraints = o->constraints.v,
@@ -121,7 +139,7 @@ static int run(struct options *o, int argc, char **argv, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct options o = {0};
+    struct options o = {.target = {3, 11, 2, 36, STR("x86_64")}, .python = STR("3.11.2")};
     struct err e = {0};
     int rc;
 
