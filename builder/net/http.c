@@ -649,17 +649,16 @@ void http_add(struct http *http, struct http_request *r)
     vec_add(&http->waiting, t);
 }
 
-/* Take the first that is due out of the queue; NULL when none is. *wait_ms shrinks to the next. */
-static struct transfer *next_due(struct http *http, int64_t now, int *wait_ms)
+/* Take the first that is due out of the queue; NULL when none is. */
+static struct transfer *next_due(struct http *http)
 {
+    int64_t now = now_ms();
+
     for (size_t i = 0; i < http->waiting.n; i++) {
         struct transfer *t = http->waiting.v[i];
-        int64_t left = t->due_ms - now;
 
-        if (left > 0) {
-            *wait_ms = left < *wait_ms ? (int)left : *wait_ms;
+        if (t->due_ms > now)
             continue;
-        }
         http->waiting.n--;
         memmove(&http->waiting.v[i], &http->waiting.v[i + 1],
                 (http->waiting.n - i) * sizeof(struct transfer *));
@@ -668,11 +667,11 @@ static struct transfer *next_due(struct http *http, int64_t now, int *wait_ms)
     return NULL;
 }
 
-static int start_due(struct http *http, unsigned parallel, int *wait_ms, struct err *e)
+static int start_due(struct http *http, unsigned parallel, struct err *e)
 {
     struct transfer *t;
 
-    while (http->running.n < parallel && (t = next_due(http, now_ms(), wait_ms))) {
+    while (http->running.n < parallel && (t = next_due(http))) {
         if (events_cancelled(http->o.events)) {
             transfer_free(t);
             return 0;
@@ -681,6 +680,19 @@ static int start_due(struct http *http, unsigned parallel, int *wait_ms, struct 
             return -1;
     }
     return 0;
+}
+
+/* How long nothing but the network can happen. */
+static int idle_ms(const struct http *http, unsigned parallel)
+{
+    int64_t now = now_ms(), idle = TICK_MS;
+
+    for (size_t i = 0; http->running.n < parallel && i < http->waiting.n; i++) {
+        int64_t left = http->waiting.v[i]->due_ms - now;
+
+        idle = left < idle ? left : idle;
+    }
+    return idle > 0 ? (int)idle : 0;
 }
 
 static void stop_running(struct http *http, struct transfer *t)
@@ -766,9 +778,8 @@ static int run(struct http *http, unsigned parallel, struct err *e)
 
     while (http->waiting.n || http->running.n) {
         int64_t since = now_ms();
-        int wait_ms = TICK_MS;
 
-        if (start_due(http, parallel, &wait_ms, e) < 0)
+        if (start_due(http, parallel, e) < 0)
             return -1;
         if (events_cancelled(http->o.events))
             return err_set(e, ERR_INTERRUPTED, "interrupted");
@@ -779,7 +790,7 @@ static int run(struct http *http, unsigned parallel, struct err *e)
         if (bury_dead(http, e) < 0)
             return -1;
         if (http->running.n || http->waiting.n)
-            curl_multi_poll(http->multi, NULL, 0, wait_ms, NULL);
+            curl_multi_poll(http->multi, NULL, 0, idle_ms(http, parallel), NULL);
     }
     return 0;
 }
