@@ -12,7 +12,7 @@
 
 enum {
     IMAGE_DOC_MAX = 4 << 20, /* bytes of a config, manifest or index */
-    IMAGE_LAYERS_MAX = 127,
+    IMAGE_LAYERS_MAX = 127,  /* what Docker's overlay mounts; a place takes no more */
 };
 
 struct digests VEC_OF(struct digest);

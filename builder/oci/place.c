@@ -106,8 +106,12 @@ static int put_manifest(struct place *p, struct str json, struct descriptor *d,
 {
     CLEANUP(image_manifest_clear) struct image_manifest manifest = {0};
 
-    if (image_manifest_parse(&manifest, json, NULL, "manifest", e) < 0 ||
-        need_blob(p, &manifest.config, "config", e) < 0 ||
+    if (image_manifest_parse(&manifest, json, NULL, "manifest", e) < 0)
+        return -1;
+    if (manifest.layers.n > IMAGE_LAYERS_MAX)
+        return err_set(e, ERR_INPUT, "%zu layers; more than %d cannot be mounted",
+                       manifest.layers.n, IMAGE_LAYERS_MAX);
+    if (need_blob(p, &manifest.config, "config", e) < 0 ||
         need_blobs(p, &manifest.layers, "layer", e) < 0 ||
         place_put_bytes(p, json, &d->digest, e) < 0)
         return -1;

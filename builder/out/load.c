@@ -29,7 +29,8 @@ static ssize_t write_unsignalled(int fd, const void *bytes, size_t len)
     pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
     n = write(fd, bytes, len);
     error = errno;
-    if (n < 0 && error == EPIPE && !sigismember(&before, SIGPIPE))
+    /* Also after a short write: the reader may have left in the middle of it. */
+    if (!sigismember(&before, SIGPIPE))
         sigtimedwait(&sigpipe, NULL, &now);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;
