@@ -25,13 +25,21 @@ struct http_options {
     uint32_t connect_ms;          /* [20,000] until connected */
     uint32_t header_ms;           /* [30,000] from request sent to headers complete */
     uint32_t stall_ms;            /* [60,000] a window in which fewer than 1 KiB/s came: dead */
-    uint32_t tries;               /* [5] per request, redirects not counted */
+    uint32_t tries;               /* [5] in a row in which less than 64 KiB came */
     uint32_t pause_ms;            /* [500] before the second try, doubled for each further one */
     uint32_t pause_max_ms;        /* [60,000] longest pause, also for Retry-After */
 };
 
 int http_open(struct http **out, const struct http_options *options, struct err *e) MUST_CHECK;
 void http_clear(struct http **http);
+
+/* What a request's `start` says when its turn comes. */
+enum http_start {
+    HTTP_GO,
+    HTTP_LATER, /* not yet: ask again in a fifth of a second */
+    HTTP_SKIP,  /* no longer needed: `done` is called with status 0 and no error */
+    HTTP_FAIL,  /* `e` is set and becomes the request's error */
+};
 
 /* One request and its result. Set the first part, zero the rest; must stay until done is called. */
 struct http_request {
@@ -43,6 +51,8 @@ struct http_request {
     uint64_t limit;    /* more body bytes than this is ERR_NET; 0: no limit */
     bool resume;       /* a broken transfer goes on where it broke; else it starts over */
     bool compressed;   /* the body may travel compressed; comes out plain. Never with a range */
+    /* Called when a slot is free, before the first try; may still set from, to. NULL: go. */
+    enum http_start (*start)(void *ctx, struct http_request *r, struct err *e);
     /* Body of a 2xx answer. `begin`: what follows stands at `offset` in the file; called once per
      * try, so it may be called again with an earlier offset (0 when a server ignores ranges):
      * forget what came from there on. Both may be NULL. A failure is final and becomes the
@@ -69,8 +79,9 @@ void http_request_clear(struct http_request *r); /* what it owns: the results */
 int http_run(struct http *http, struct http_request *const *requests, size_t n, unsigned parallel,
              int (*done)(void *ctx, struct http_request *r, struct err *e), void *ctx,
              struct err *e) MUST_CHECK;
-/* From within `done`: one more request for the run, not before `delay_ms` from now. */
-void http_add(struct http *http, struct http_request *r, uint32_t delay_ms);
+/* From within `done`: one more request for the run. */
+void http_add(struct http *http, struct http_request *r);
 
-/* One request, its body appended to `out`. -1 when r->err is set: it is moved to `e`. */
+/* One request, its body appended to `out`; its callbacks are set here. -1 when r->err is set: it is
+ * moved to `e`. */
 int http_get(struct http *http, struct http_request *r, struct buf *out, struct err *e) MUST_CHECK;

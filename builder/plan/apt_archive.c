@@ -239,7 +239,7 @@ static int index_lists(struct debindex *index, struct work *w, struct err *e)
 
 static void record(struct apt_archive *out, const struct suite *s)
 {
-    struct apt_release *r = vec_push(&out->releases);
+    struct lock_archive *r = vec_push(&out->releases);
 
     r->uri = arena_str(&out->arena, s->source->uri);
     r->suite = arena_str(&out->arena, s->source->suite);

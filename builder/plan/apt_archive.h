@@ -6,6 +6,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../model/lock.h"
 #include "../pkg/deb/debindex.h"
 #include "web.h"
 
@@ -19,18 +20,11 @@ struct apt_source {
     bool snapshot;            /* a dated copy of the archive: its Valid-Until is long past */
 };
 
-/* What the lock keeps about a suite. Texts live in the archive's arena. */
-struct apt_release {
-    struct str uri, suite, codename;
-    int64_t date;         /* seconds since 1970 */
-    struct strs signers;  /* primary fingerprints */
-    struct digest digest; /* SHA-256 of the InRelease file */
-};
-
 struct apt_archive {
     struct arena arena;
-    struct debindex index;                      /* finished */
-    struct VEC_OF(struct apt_release) releases; /* in the order of the sources */
+    struct debindex index;                       /* finished */
+    struct VEC_OF(struct lock_archive) releases; /* in the order of the sources; texts live in
+                                                    the arena */
 };
 
 /* Fetch, verify and index all suites, in parallel. `arch` is Debian's name ("amd64"); `now` is in

@@ -3,7 +3,7 @@
 #include "solve_deb.h"
 
 /* Deeper chains of dependencies than this are no archive's; bookworm's longest is below 100. */
-enum { DEPTH_MAX = 2000, NEAREST = 3 };
+enum { DEPTH_MAX = 2000, NEAREST = 3, ROUNDS_MAX = 8 };
 
 /* What is known and decided about one name. */
 struct mark {
@@ -12,7 +12,10 @@ struct mark {
     const struct deb_package *taken; /* candidate once it is marked, else NULL */
     const char *group;
     bool requested, parsed;
-    struct str asked;                   /* the want's own words, when requested */
+    bool firm;        /* asked for, or the only way to satisfy what is firm: never given up again */
+    bool reached;     /* by sweep() */
+    unsigned busy;    /* how often its needs are being settled right now */
+    struct str asked; /* the want's own words, when requested */
     struct mark *because;               /* whose dependency brought it in; NULL when requested */
     const struct relation_group *needs; /* Pre-Depends, then Depends */
     size_t needs_n;
@@ -28,15 +31,22 @@ struct refusal {
     struct refusal *next_of_owner, *next_of_name;
 };
 
+/* One decision; undone backwards. */
+struct step {
+    struct mark *mark;
+    bool evicted; /* given up for a package that conflicts with it, else taken */
+};
+
 struct deb_solver {
     const struct debindex *index;
     const char *universe;
     struct arena arena;
-    struct map marks;                   /* name to struct mark */
-    struct map refusals;                /* name to struct refusal */
-    struct VEC_OF(struct mark *) taken; /* in the order of marking */
+    struct map marks;                 /* name to struct mark */
+    struct map refusals;              /* name to struct refusal */
+    struct VEC_OF(struct step) steps; /* in the order of deciding */
     const char *group;
-    struct buf why; /* the first reason in the attempt under way; empty: nothing failed yet */
+    uint32_t *mentions; /* debindex_mentions(), owned; made when first needed */
+    struct buf why;     /* the first reason in the attempt under way; empty: nothing failed yet */
 };
 
 struct deb_solver *deb_solver_open(const struct debindex *index, const char *universe)
@@ -54,8 +64,9 @@ void deb_solver_free(struct deb_solver *s)
         return;
     map_clear(&s->marks);
     map_clear(&s->refusals);
-    vec_clear(&s->taken);
+    vec_clear(&s->steps);
     buf_clear(&s->why);
+    free(s->mentions);
     arena_clear(&s->arena);
     free(s);
 }
@@ -294,41 +305,58 @@ static struct mark *target_of(struct deb_solver *s, const struct mark *m, const 
     return NULL;
 }
 
+/* apt gives up what this run took for a dependency that may be met otherwise. */
+static bool may_evict(const struct deb_solver *s, const struct mark *m)
+{
+    return m->group == s->group && !m->firm && !m->busy;
+}
+
 static bool refuses_marked(struct deb_solver *s, const struct mark *m)
 {
-    for (const struct refusal *r = m->refuses; r; r = r->next_of_owner) {
-        const struct mark *other = target_of(s, m, r);
-        if (other) {
-            explain_conflict(s, m, r, other);
-            return true;
+    struct mark *other;
+
+    for (const struct refusal *r = m->refuses; r; r = r->next_of_owner)
+        while ((other = target_of(s, m, r))) {
+            if (!may_evict(s, other)) {
+                explain_conflict(s, m, r, other);
+                return true;
+            }
+            other->taken = NULL;
+            vec_add(&s->steps, ((struct step){other, true}));
         }
-    }
     return false;
 }
 
 /* ---- marking ---- */
 
-/* Mark `m` alone if nothing marked conflicts with it. */
+/* Mark `m` alone if nothing marked conflicts with it, or what does can be given up. If it cannot,
+ * the caller goes back to where it was. */
 static int take(struct deb_solver *s, struct mark *m, bool *done, struct err *e)
 {
     bool refused = false;
 
     *done = false;
-    if (read_package(s, m, e) < 0 || refused_by_marked(s, m, &refused, e) < 0)
+    if (read_package(s, m, e) < 0)
         return -1;
-    if (refused || refuses_marked(s, m))
+    if (refuses_marked(s, m))
+        return 0;
+    if (refused_by_marked(s, m, &refused, e) < 0)
+        return -1;
+    if (refused)
         return 0;
     m->taken = m->candidate;
     m->group = s->group;
-    vec_add(&s->taken, m);
+    vec_add(&s->steps, ((struct step){m, false}));
     *done = true;
     return 0;
 }
 
-static void untake_from(struct deb_solver *s, size_t n)
+static void go_back(struct deb_solver *s, size_t n)
 {
-    while (s->taken.n > n)
-        s->taken.v[--s->taken.n]->taken = NULL;
+    while (s->steps.n > n) {
+        const struct step *last = &s->steps.v[--s->steps.n];
+        last->mark->taken = last->evicted ? last->mark->candidate : NULL;
+    }
 }
 
 static int settle(struct deb_solver *s, struct mark *m, unsigned depth, bool *done, struct err *e);
@@ -338,7 +366,7 @@ static int try_package(struct deb_solver *s, struct mark *who, const struct deb_
                        unsigned depth, bool *done, struct err *e)
 {
     struct mark *m = mark_of(s, p->name);
-    size_t before = s->taken.n;
+    size_t before = s->steps.n;
 
     *done = false;
     if (m->candidate != p || m->taken)
@@ -347,26 +375,67 @@ static int try_package(struct deb_solver *s, struct mark *who, const struct deb_
     if (take(s, m, done, e) < 0 || (*done && settle(s, m, depth + 1, done, e) < 0))
         return -1;
     if (!*done)
-        untake_from(s, before);
+        go_back(s, before);
     return 0;
+}
+
+struct candidate {
+    const struct deb_package *package;
+    uint32_t mention;
+};
+struct candidates VEC_OF(struct candidate);
+
+static int candidate_compare(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    int c = deb_provider_cmp(x->package, y->package);
+
+    return c ? c : (x->mention < y->mention) - (x->mention > y->mention);
+}
+
+static uint32_t mention_of(struct deb_solver *s, const struct deb_package *p)
+{
+    if (!s->mentions)
+        s->mentions = debindex_mentions(s->index);
+    return s->mentions[debindex_find(s->index, p->name)->order];
+}
+
+/* The packages that would satisfy `r` by providing it, in the order in which apt tries them. */
+static void list_providers(struct deb_solver *s, struct candidates *out, const struct relation *r)
+{
+    bool tied = false;
+
+    for (const struct deb_provider *v = debindex_providers(s->index, r->name); v; v = v->next) {
+        if (str_eq(v->package->name, r->name) || !provider_fits(s, r, v) ||
+            mark_of(s, v->package->name)->candidate != v->package)
+            continue;
+        tied |= out->n && deb_provider_cmp(out->v[out->n - 1].package, v->package) == 0;
+        vec_add(out, ((struct candidate){.package = v->package}));
+    }
+    if (!tied)
+        return;
+    for (size_t i = 0; i < out->n; i++)
+        out->v[i].mention = mention_of(s, out->v[i].package);
+    vec_sort(out, candidate_compare);
 }
 
 static int try_alternative(struct deb_solver *s, struct mark *who, const struct relation *r,
                            unsigned depth, bool *done, struct err *e)
 {
     const struct deb_package *real = mark_of(s, r->name)->candidate;
+    struct candidates providers = {0};
+    int result = 0;
 
     *done = false;
     if (real && real_fits(s, r, real) && try_package(s, who, real, depth, done, e) < 0)
         return -1;
-    for (const struct deb_provider *v = debindex_providers(s->index, r->name); v && !*done;
-         v = v->next) {
-        if (v->package == real || !provider_fits(s, r, v))
-            continue;
-        if (try_package(s, who, v->package, depth, done, e) < 0)
-            return -1;
-    }
-    return 0;
+    if (*done)
+        return 0;
+    list_providers(s, &providers, r);
+    for (size_t i = 0; i < providers.n && !*done && result == 0; i++)
+        result = try_package(s, who, providers.v[i].package, depth, done, e);
+    vec_clear(&providers);
+    return result;
 }
 
 static bool is_satisfied(struct deb_solver *s, const struct relation_group *g)
@@ -377,11 +446,48 @@ static bool is_satisfied(struct deb_solver *s, const struct relation_group *g)
     return false;
 }
 
+/* The only package that could satisfy the group; NULL when there are several or none. */
+static struct mark *only_solution(struct deb_solver *s, const struct relation_group *g)
+{
+    struct mark *only = NULL;
+
+    for (size_t i = 0; i < g->n; i++) {
+        struct candidates providers = {0};
+        struct mark *real = mark_of(s, g->v[i].name);
+        bool fits = real->candidate && real_fits(s, &g->v[i], real->candidate);
+        list_providers(s, &providers, &g->v[i]);
+        struct mark *first = providers.n ? mark_of(s, providers.v[0].package->name) : NULL;
+        bool several = providers.n + fits > 1;
+        vec_clear(&providers);
+        first = fits ? real : first;
+        if (several || (first && only && first != only))
+            return NULL;
+        only = first ? first : only;
+    }
+    return only;
+}
+
+/* What is firm makes firm what alone can satisfy it, and what that needs. */
+static int make_firm(struct deb_solver *s, const struct mark *who, const struct relation_group *g,
+                     unsigned depth, struct err *e)
+{
+    struct mark *only = who->firm ? only_solution(s, g) : NULL;
+    bool done;
+
+    if (!only || only->firm)
+        return 0;
+    only->firm = true;
+    /* What cannot be settled here fails again where `who` is settled. */
+    return only->taken && !only->busy ? settle(s, only, depth + 1, &done, e) : 0;
+}
+
 static int choose(struct deb_solver *s, struct mark *who, const struct relation_group *g,
                   unsigned depth, bool *done, struct err *e)
 {
     bool failed_before = s->why.len > 0;
 
+    if (make_firm(s, who, g, depth, e) < 0)
+        return -1;
     *done = is_satisfied(s, g);
     for (size_t i = 0; i < g->n && !*done; i++)
         if (try_alternative(s, who, &g->v[i], depth, done, e) < 0)
@@ -400,10 +506,110 @@ static int settle(struct deb_solver *s, struct mark *m, unsigned depth, bool *do
         return err_set(e, ERR_INPUT, "%s: a chain of more than %d dependencies leads to " STR_FMT,
                        s->universe, DEPTH_MAX, STR_ARG(m->candidate->name));
     *done = true;
+    m->busy++;
     for (size_t i = 0; i < m->needs_n && *done; i++)
         if (choose(s, m, &m->needs[i], depth, done, e) < 0)
             return -1;
+    m->busy--;
     return 0;
+}
+
+/* ---- after something was given up ---- */
+
+/* Settle anew what lost a dependency since step `from`. *again says that this gave up more. */
+static int repair(struct deb_solver *s, size_t from, bool *again, struct err *e)
+{
+    size_t end = s->steps.n;
+
+    for (size_t i = from; i < s->steps.n; i++) {
+        struct mark *m = s->steps.v[i].mark;
+        bool done = true;
+        if (m->taken && settle(s, m, 0, &done, e) < 0)
+            return -1;
+        if (!done)
+            return err_set(e, ERR_UNSAT, "cannot install the group \"%s\": %s", s->group, s->why.p);
+    }
+    *again = false;
+    for (size_t i = end; i < s->steps.n; i++)
+        *again |= s->steps.v[i].evicted;
+    return 0;
+}
+
+struct mark_list VEC_OF(struct mark *);
+
+static void reach_mark(struct mark_list *queue, struct mark *m)
+{
+    if (!m || !m->taken || m->reached)
+        return;
+    m->reached = true;
+    vec_add(queue, m);
+}
+
+static void reach_relation(struct deb_solver *s, struct mark_list *queue, const struct relation *r)
+{
+    struct mark *m = map_get(&s->marks, r->name);
+
+    if (m && m->taken && real_fits(s, r, m->taken))
+        reach_mark(queue, m);
+    for (const struct deb_provider *v = debindex_providers(s->index, r->name); v; v = v->next) {
+        m = map_get(&s->marks, v->package->name);
+        if (m && m->taken == v->package && provider_fits(s, r, v))
+            reach_mark(queue, m);
+    }
+}
+
+static int reach(struct deb_solver *s, struct mark *m, struct mark_list *queue, const char *field,
+                 struct err *e)
+{
+    CLEANUP(relations_clear) struct relations list = {0};
+
+    if (read_relations(s, &list, m, field, e) < 0)
+        return -1;
+    for (size_t i = 0; i < list.n; i++)
+        for (size_t j = 0; j < list.v[i].n; j++)
+            reach_relation(s, queue, &list.v[i].v[j]);
+    return 0;
+}
+
+/* Drop what nothing needs any more, as apt drops new packages that it would remove at once. */
+static int sweep(struct deb_solver *s, struct err *e)
+{
+    static const char *const fields[] = {"Pre-Depends", "Depends", "Recommends", "Suggests"};
+    struct mark_list queue = {0};
+    int result = 0;
+
+    for (size_t i = 0; i < s->steps.n; i++)
+        s->steps.v[i].mark->reached = false;
+    for (size_t i = 0; i < s->steps.n; i++)
+        if (s->steps.v[i].mark->requested || s->steps.v[i].mark->group != s->group)
+            reach_mark(&queue, s->steps.v[i].mark);
+    for (size_t i = 0; i < queue.n && result == 0; i++)
+        for (size_t f = 0; f < ARRAY_LEN(fields) && result == 0; f++)
+            result = reach(s, queue.v[i], &queue, fields[f], e);
+    for (size_t i = 0; i < s->steps.n && result == 0; i++)
+        if (!s->steps.v[i].mark->reached)
+            s->steps.v[i].mark->taken = NULL;
+    vec_clear(&queue);
+    return result;
+}
+
+/* Evictions since step `from` leave holes and leftovers. */
+static int tidy(struct deb_solver *s, size_t from, struct err *e)
+{
+    bool again = false;
+
+    for (size_t i = from; i < s->steps.n; i++)
+        again |= s->steps.v[i].evicted;
+    if (!again)
+        return 0;
+    for (unsigned round = 0; again && round < ROUNDS_MAX; round++)
+        if (repair(s, from, &again, e) < 0)
+            return -1;
+    if (again)
+        return err_set(e, ERR_UNSAT,
+                       "cannot install the group \"%s\": its packages keep displacing each other",
+                       s->group);
+    return sweep(s, e);
 }
 
 /* ---- what is asked for ---- */
@@ -540,7 +746,7 @@ static int request(struct deb_solver *s, const struct deb_want *want, struct mar
     m->candidate = p;
     if (!m->requested)
         m->asked = want->text;
-    m->requested = true;
+    m->requested = m->firm = true;
     *out = m;
     return 0;
 }
@@ -555,6 +761,7 @@ static int cannot(struct deb_solver *s, const struct deb_want *want, struct err 
 static int install_all(struct deb_solver *s, const struct deb_want *wants, struct mark **marks,
                        size_t n, struct err *e)
 {
+    size_t before = s->steps.n;
     bool done;
 
     for (size_t i = 0; i < n; i++) {
@@ -571,7 +778,7 @@ static int install_all(struct deb_solver *s, const struct deb_want *wants, struc
         if (!done)
             return cannot(s, &wants[i], e);
     }
-    return 0;
+    return tidy(s, before, e);
 }
 
 static int install(struct deb_solver *s, const struct deb_want *wants, size_t n, struct err *e)
@@ -610,12 +817,19 @@ static int chosen_compare(const void *a, const void *b)
 
 void deb_solver_solution(const struct deb_solver *s, struct deb_solution *out)
 {
+    size_t n = 0;
+
     vec_clear(out);
-    for (size_t i = 0; i < s->taken.n; i++) {
-        const struct mark *m = s->taken.v[i];
-        vec_add(out, ((struct deb_chosen){m->taken, m->group, m->requested}));
+    for (size_t i = 0; i < s->steps.n; i++) {
+        const struct mark *m = s->steps.v[i].mark;
+        if (m->taken)
+            vec_add(out, ((struct deb_chosen){m->taken, m->group, m->requested}));
     }
     vec_sort(out, chosen_compare);
+    for (size_t i = 0; i < out->n; i++) /* what was given up and taken again stands there twice */
+        if (!n || out->v[i].package != out->v[n - 1].package)
+            out->v[n++] = out->v[i];
+    out->n = n;
 }
 
 int deb_artifacts(struct artifact **out, struct arena *a, const struct deb_solution *solution,

@@ -3,8 +3,9 @@
  *
  * Pure: no network, no clock, no store. What is asked for is marked first; then, depth first and
  * in declared order (Pre-Depends, then Depends), each group that nothing marked satisfies takes
- * its first alternative that does not conflict: the real package before its providers, these by
- * priority, then name. There is no search: what apt refuses is refused here.
+ * its first alternative that does not conflict: the real package before its providers. These are
+ * tried by priority; among equals apt takes the one whose name its indexes mention first last.
+ * There is no search: what apt refuses is refused here, and so is what apt would do by removing.
  *
  * Groups of one image ("base", "python", "compile", "apt") are installed one after the other into
  * the same solver, as separate apt-get runs would: what is marked stays marked.

@@ -50,6 +50,7 @@ static int continue_field(struct control *out, struct str line, const char *what
     if (!out->fields.n)
         return err_set(e, ERR_INPUT, "%s: a continuation line stands before any field", what);
     f = &out->fields.v[out->fields.n - 1];
+    line = str_trim_right(line);
     f->value.len = (size_t)(line.p + line.len - f->value.p);
     return 0;
 }

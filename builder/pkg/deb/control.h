@@ -8,8 +8,8 @@
 
 struct control_field {
     struct str name;  /* as written */
-    struct str value; /* raw: after "Name:" and its blanks, continuation lines with their newline
-                         and leading blank kept, no final newline */
+    struct str value; /* after "Name:" and its blanks; continuation lines with their newline
+                         and leading blank kept, no white space at the end */
 };
 struct control {
     struct VEC_OF(struct control_field) fields; /* in file order; views into the text */

@@ -122,7 +122,7 @@ static int add_package(struct debindex *index, const struct brief *b, struct str
     p->important = is_yes(b->important) || is_yes(b->protected);
     p->any = str_eq_nocase(b->multi_arch, STR("allowed"));
     p->priority = priority_of(b->priority);
-    p->order = (uint32_t)index->packages.n;
+    p->order = (uint32_t)index->added++;
     vec_add(&index->packages, p);
     return b->provides.len ? add_provides(index, p, b->provides, e) : 0;
 }
@@ -135,7 +135,7 @@ int debindex_add(struct debindex *index, char *text, size_t len, const char *fro
     struct str rest = {text, len}, paragraph = {0};
     struct brief brief = {0};
 
-    vec_add(&index->texts, text);
+    vec_add(&index->texts, rest);
     str_drop(&origin.base_url, STR("/"));
     for (; take_paragraph(&rest, &paragraph, &brief); brief = (struct brief){0}) {
         if (paragraph.len > PARAGRAPH_MAX)
@@ -189,19 +189,22 @@ static bool is_listed(const struct debindex *index, const struct deb_package *p)
     return v != NULL;
 }
 
-/* Negative when apt tries `x` before `y`. */
+int deb_provider_cmp(const struct deb_package *a, const struct deb_package *b)
+{
+    if (a->essential != b->essential)
+        return a->essential ? -1 : 1;
+    if (a->important != b->important)
+        return a->important ? -1 : 1;
+    return (a->priority > b->priority) - (a->priority < b->priority);
+}
+
 static int provider_compare(const void *a, const void *b)
 {
     const struct deb_package *x = (*(struct deb_provider *const *)a)->package;
     const struct deb_package *y = (*(struct deb_provider *const *)b)->package;
+    int c = deb_provider_cmp(x, y);
 
-    if (x->essential != y->essential)
-        return x->essential ? -1 : 1;
-    if (x->important != y->important)
-        return x->important ? -1 : 1;
-    if (x->priority != y->priority)
-        return x->priority < y->priority ? -1 : 1;
-    return package_compare(&x, &y);
+    return c ? c : package_compare(&x, &y);
 }
 
 static struct deb_provider *sort_providers(const struct debindex *index, struct deb_provider *first)
@@ -250,7 +253,7 @@ void debindex_finish(struct debindex *index)
 void debindex_clear(struct debindex *index)
 {
     for (size_t i = 0; i < index->texts.n; i++)
-        free(index->texts.v[i]);
+        free((void *)(uintptr_t)index->texts.v[i].p);
     vec_clear(&index->texts);
     vec_clear(&index->packages);
     map_clear(&index->by_name);
@@ -266,6 +269,73 @@ const struct deb_package *debindex_find(const struct debindex *index, struct str
 const struct deb_provider *debindex_providers(const struct debindex *index, struct str name)
 {
     return map_get(&index->provides, name);
+}
+
+/* The fields whose names apt numbers, in the order in which it reads them. */
+static const struct str mention_fields[] = {
+    STR_INIT("Package"),  STR_INIT("Pre-Depends"), STR_INIT("Depends"),  STR_INIT("Conflicts"),
+    STR_INIT("Breaks"),   STR_INIT("Recommends"),  STR_INIT("Suggests"), STR_INIT("Replaces"),
+    STR_INIT("Enhances"), STR_INIT("Provides"),
+};
+
+struct mentions {
+    const struct debindex *index;
+    uint32_t *first; /* 0: not yet */
+    uint32_t count;
+};
+
+/* All names in a relation field; versions and architectures are passed over. */
+static void mention_names(struct mentions *m, struct str relations)
+{
+    struct str item, alternative;
+
+    while (str_item(&relations, ',', &item))
+        while (str_item(&item, '|', &alternative)) {
+            size_t n = 0;
+            alternative = str_trim_left(alternative);
+            while (n < alternative.len && !c_space(alternative.p[n]) && alternative.p[n] != '(')
+                n++;
+            const struct deb_package *p =
+                debindex_find(m->index, str_sub(alternative, 0, n)); /* "x:any" is none */
+            if (p && !m->first[p->order])
+                m->first[p->order] = ++m->count;
+        }
+}
+
+static void mention_paragraph(struct mentions *m, struct str paragraph)
+{
+    struct str values[ARRAY_LEN(mention_fields)] = {0}, line, *last = NULL;
+
+    while (str_line(&paragraph, &line)) {
+        if (line.len && (line.p[0] == ' ' || line.p[0] == '\t')) {
+            if (last)
+                last->len = (size_t)(line.p + line.len - last->p);
+            continue;
+        }
+        last = NULL;
+        for (size_t i = 0; line.len && i < ARRAY_LEN(values) && !last; i++)
+            if (field_starts(line, mention_fields[i], &values[i]))
+                last = &values[i];
+    }
+    for (size_t i = 0; i < ARRAY_LEN(values); i++)
+        mention_names(m, values[i]);
+}
+
+uint32_t *debindex_mentions(const struct debindex *index)
+{
+    struct mentions m = {.index = index, .first = xcalloc(index->added + 1, sizeof *m.first)};
+    struct str paragraph = {0};
+
+    for (size_t i = 0; i < index->texts.n; i++) {
+        struct str rest = index->texts.v[i];
+        struct brief brief = {0};
+        while (take_paragraph(&rest, &paragraph, &brief)) {
+            if (str_eq(brief.arch, index->arch) || str_is(brief.arch, "all"))
+                mention_paragraph(&m, paragraph);
+            brief = (struct brief){0};
+        }
+    }
+    return m.first;
 }
 
 struct str deb_package_field(const struct deb_package *p, const char *field)

@@ -39,10 +39,11 @@ struct deb_provider {
 
 struct debindex {
     struct arena arena;
-    struct VEC_OF(char *) texts;                  /* owned */
+    struct VEC_OF(struct str) texts;              /* owned */
     struct VEC_OF(struct deb_package *) packages; /* sorted by name; the highest version of each */
     struct map by_name;                           /* name to the highest deb_package */
-    struct map provides; /* name to struct deb_provider, in apt's order of preference */
+    struct map provides; /* name to struct deb_provider, by deb_provider_cmp, then name */
+    size_t added;        /* packages ever added, those of all suites */
     struct str arch;     /* the target, "amd64"; set before the first add, outlives the index */
 };
 
@@ -59,6 +60,12 @@ void debindex_clear(struct debindex *index);
 const struct deb_package *debindex_find(const struct debindex *index, struct str name);
 /* Who provides `name`; NULL when nobody does. */
 const struct deb_provider *debindex_providers(const struct debindex *index, struct str name);
+/* Negative when apt tries `a` before `b`, 0 when neither flag nor priority tells. */
+int deb_provider_cmp(const struct deb_package *a, const struct deb_package *b);
+/* For each `order`, when the name of that package is first mentioned in the texts, as itself or in
+ * a relation: apt numbers packages so, and among equal providers it takes the last. Highest
+ * versions only; owned by the caller, index->added entries. A pass over all texts. */
+uint32_t *debindex_mentions(const struct debindex *index);
 /* One field of the package's paragraph; empty when absent. */
 struct str deb_package_field(const struct deb_package *p, const char *field);
 /* URL, size and SHA-256 of its file. */

@@ -27,8 +27,7 @@ static int char_order(struct str s)
 
 static void skip(struct str *s, size_t n)
 {
-    s->p += n;
-    s->len -= n;
+    *s = str_sub(*s, n, s->len);
 }
 
 /* Take the leading digits without their leading zeros. */

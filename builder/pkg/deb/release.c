@@ -16,13 +16,13 @@ enum { STATUS_MAX = 1 << 20, INRELEASE_MAX = 16 << 20, FINGERPRINT_HEX = 40, SLA
 
 /* A private folder for the files that gpgv reads and writes, removed with all in it. */
 struct workroom {
-    char path[sizeof "/tmp/envbuild-gpgv-XXXXXX"];
+    char path[64];
     bool made;
 };
 
 static int workroom_open(struct workroom *w, struct err *e)
 {
-    *w = (struct workroom){.path = "/tmp/envbuild-gpgv-XXXXXX"};
+    snprintf(w->path, sizeof w->path, "/tmp/envbuild-gpgv-%ld-XXXXXX", (long)getpid());
     if (!mkdtemp(w->path)) /* mode 0700 */
         return err_errno(e, "cannot make a folder in /tmp for gpgv");
     w->made = true;
