@@ -388,6 +388,36 @@ static void the_order_of_packages_does_not_matter(void **state)
     assert_int_equal(tree_get(&w.tree, STR("tmp"))->mode, 01777);
 }
 
+static void a_layer_holds_what_its_packages_add(void **state)
+{
+    static const struct mk late[] = {
+        MK_FILE("./usr/share/base-passwd/late", 0644, "x"),
+        MK_END,
+    };
+    static const char shell[] = "update-alternatives --install /usr/bin/x x /usr/bin/y 1\n";
+    CLEANUP(world_clear) struct world w;
+    CLEANUP(tree_clear) struct tree below = {0};
+    CLEANUP(tree_clear) struct tree layer = {0};
+    CLEANUP(buf_clear) struct buf paths = {0};
+    const struct entry *entry;
+
+    world_open(&w);
+    add(&w, "passwd", plain_fields, NULL, no_files);
+    add(&w, "base-passwd", plain_fields, shell, masters);
+    add(&w, "tzdata", plain_fields, NULL, no_files);
+    assert_int_equal(build(&w), 0);
+    MOVE(&below, &w.tree);
+    add(&w, "late", plain_fields, NULL, late);
+    assert_int_equal(build(&w), 0);
+    assert_int_equal(tree_diff(&layer, &below, &w.tree, &w.e), 0);
+    vec_each (entry, &layer.entries)
+        if (entry->type != ENTRY_DIR)
+            buf_fmt(&paths, STR_FMT "\n", STR_ARG(entry->path));
+    assert_string_equal(paths.p, "usr/share/base-passwd/late\n"
+                                 "var/lib/dpkg/info/late.list\n"
+                                 "var/lib/dpkg/status\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +433,7 @@ int main(void)
         cmocka_unit_test(names_that_are_paths_are_refused),
         cmocka_unit_test(no_package_comes_twice),
         cmocka_unit_test(the_order_of_packages_does_not_matter),
+        cmocka_unit_test(a_layer_holds_what_its_packages_add),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
