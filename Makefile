@@ -57,6 +57,11 @@ $(OBJ)/tests/%: tests/unit/%.c $(OBJ)/lib.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -Ibuilder -o $@ $< $(OBJ)/lib.a $(ALL_LIBS) -lcmocka
 
+# Small programs that the scripts in tests/real/ compare with the tools they imitate.
+$(OBJ)/tools/%: tests/tools/%.c $(OBJ)/lib.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ibuilder -o $@ $< $(OBJ)/lib.a $(ALL_LIBS)
+
 # Fuzz targets: with a plain main they replay the corpus; `make fuzz` links libFuzzer (clang).
 $(OBJ)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ)/lib.a
 	@mkdir -p $(@D)
