@@ -135,6 +135,7 @@ static void faults_say_what_and_where(void **state)
         {"foo; python == '3'",
          "requirement \"foo; python == '3'\": not a marker variable or quoted string at byte 5"},
         {"", "requirement \"\": no name at byte 0"},
+        {"foo @ https://x.test/\x1b[2J", "a requirement with a control character in it"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -406,12 +406,23 @@ static int read_requirement(struct reader *r, struct requirement *out)
     return r->rest.len ? fail(r, "something behind the marker") : 0;
 }
 
+/* They have no business here, and would not print as what they are. */
+static bool has_control(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (((unsigned char)s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
+            return true;
+    return false;
+}
+
 int requirement_parse(struct requirement *out, struct arena *a, struct str text, struct err *e)
 {
     CLEANUP(requirement_clear) struct requirement made = {0};
     struct str whole = arena_str(a, str_trim(text));
     struct reader r = {.rest = whole, .whole = whole, .arena = a, .e = e};
 
+    if (has_control(whole))
+        return err_set(e, ERR_INPUT, "a requirement with a control character in it");
     if (read_requirement(&r, &made) < 0)
         return -1;
     MOVE(out, &made);
@@ -468,8 +479,11 @@ void marker_print(struct buf *out, const struct marker *m)
 void requirement_print(struct buf *out, const struct requirement *r, bool with_marker)
 {
     buf_str(out, r->name_written);
-    for (size_t i = 0; i < r->extras.n; i++)
+    for (size_t i = 0; i < r->extras.n; i++) {
         buf_fmt(out, "%s" STR_FMT, i ? "," : "[", STR_ARG(r->extras.v[i]));
+        if (out->p[out->len - 1] == '-') /* of "x_"; as "x-" it would not parse */
+            out->p[out->len - 1] = '_';
+    }
     buf_puts(out, r->extras.n ? "]" : "");
     if (r->url.len)
         buf_fmt(out, " @ " STR_FMT, STR_ARG(r->url));
