@@ -5,6 +5,7 @@ CC ?= gcc
 PKGS := libarchive libcrypto yaml-0.1 libcurl jansson libxml-2.0 zlib
 ISAL := $(shell pkg-config --exists libisal && echo libisal)
 
+comma := ,
 VARIANT := $(if $(SAN),san,plain)
 B := build$(if $(SAN),/san)
 OBJ := build/obj-$(notdir $(CC))-$(VARIANT)
@@ -13,7 +14,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wundef -Wvla 
         -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wno-unused-parameter
 HARD := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash-protection -fPIE
 LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-comma := ,
+
 SANS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 

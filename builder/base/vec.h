@@ -1,7 +1,8 @@
 /* base/vec.h - a growing array of any type: `struct things { struct thing *v; size_t n, cap; };`
  *
  * The all-zero value is empty. vec_push(&things) returns a zeroed new last element; pointers
- * to elements last until the next push.
+ * to elements last until the next push. These are macros: name the array by a plain expression, it is
+ * evaluated more than once.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
