@@ -411,7 +411,7 @@ static int check_cover(struct zip *zip, const struct records *records, const str
     qsort(order, records->n, sizeof *order, position_compare);
     for (size_t i = 0; i < records->n; i++) {
         const struct record *r = &records->v[order[i].record];
-        uint64_t next = i + 1 < records->n ? order[i + 1].offset : end->offset, data;
+        uint64_t next = i + 1 < records->n ? order[i + 1].offset : end->offset, data = 0;
 
         if (r->offset != at)
             return refuse(e, r, "overlaps another entry, or follows a gap");
