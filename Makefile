@@ -5,6 +5,7 @@ CC ?= gcc
 PKGS := libarchive libcrypto yaml-0.1 libcurl jansson libxml-2.0 zlib
 ISAL := $(shell pkg-config --exists libisal && echo libisal)
 
+comma := ,
 VARIANT := $(if $(SAN),san,plain)
 B := build$(if $(SAN),/san)
 OBJ := build/obj-$(notdir $(CC))-$(VARIANT)
@@ -13,8 +14,9 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wundef -Wvla 
         -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wno-unused-parameter
 HARD := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash-protection -fPIE
 LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+
 SANS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-comma := ,
+
 
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(HARD) $(SANS) $(CFLAGS) \
@@ -56,6 +58,11 @@ $(OBJ)/tests/%: tests/unit/%.c $(OBJ)/lib.a
 	$(call say,TEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -Ibuilder -o $@ $< $(OBJ)/lib.a $(ALL_LIBS) -lcmocka
+
+# Small programs that the scripts in tests/real/ compare with the tools they imitate.
+$(OBJ)/tools/%: tests/tools/%.c $(OBJ)/lib.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ibuilder -o $@ $< $(OBJ)/lib.a $(ALL_LIBS)
 
 # Fuzz targets: with a plain main they replay the corpus; `make fuzz` links libFuzzer (clang).
 $(OBJ)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ)/lib.a

@@ -20,6 +20,7 @@ static struct err *slot(struct err *e)
     return e->next;
 }
 
+PRINTF(4, 0)
 static int fill(struct err *e, enum err_kind kind, const struct pos *pos, const char *fmt,
                 va_list args)
 {

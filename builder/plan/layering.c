@@ -77,8 +77,11 @@ static void add_wheels(struct lock *lock, enum tier tier, const char *small, uin
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
-        if (a->eco == ECO_WHEEL && tier_of(a) == tier && a->size >= own_min)
-            vec_add(&add_layer(lock, a->name.p, LOCK_WHEELS)->artifacts, i);
+        if (a->eco == ECO_WHEEL && tier_of(a) == tier && a->size >= own_min) {
+            struct lock_layer *own = add_layer(lock, a->name.p, LOCK_WHEELS);
+
+            vec_add(&own->artifacts, i);
+        }
     }
 }
 
