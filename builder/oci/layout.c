@@ -255,12 +255,14 @@ static int make_layout(const char *dir, struct err *e)
 
     if (lock_layout(&lock, dir, e) < 0 || fs_mkdirs(blobs, e) < 0)
         return -1;
-    image_index_write(&none, &empty);
-    if (!fs_exists(index) && !fs_exists(header) && fs_write(index, buf_view(&empty), e) < 0)
+    /* The header first: by it others know the folder for a layout, whatever else is in it. */
+    if (fs_exists(header) ? check_version(header, e) < 0
+                          : fs_write(header, str_of(layout_text), e) < 0)
         return -1;
-    if (!fs_exists(header))
-        return fs_write(header, str_of(layout_text), e);
-    return check_version(header, e);
+    if (fs_exists(index))
+        return 0;
+    image_index_write(&none, &empty);
+    return fs_write(index, buf_view(&empty), e);
 }
 
 static int close_layout(struct place *p, struct err *e)
