@@ -13,8 +13,9 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wundef -Wvla 
         -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wno-unused-parameter
 HARD := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash-protection -fPIE
 LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-SANS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 comma := ,
+SANS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
 
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(HARD) $(SANS) $(CFLAGS) \

@@ -51,6 +51,14 @@ static char *default_store(void)
     return path_join(below, "envbuild");
 }
 
+/* The variables that curl, OpenSSL and their like read. */
+static const char *ca_file(void)
+{
+    const char *file = getenv("SSL_CERT_FILE");
+
+    return file && file[0] ? file : getenv("CURL_CA_BUNDLE");
+}
+
 static void usage(FILE *to)
 {
     fputs("usage: envbuild RECIPE                    the same as envbuild build RECIPE\n"
@@ -148,6 +156,8 @@ int main(int argc, char **argv)
                         .now = (int64_t)time(NULL),
                         .jobs = cores > 0 ? (uint32_t)cores : 1,
                         .terminal = isatty(STDERR_FILENO),
+                        .ca_file = ca_file(),
+                        .ca_dir = getenv("SSL_CERT_DIR"),
                         .cancelled = &interrupted};
     struct err e = {0};
     int code = 0;

@@ -11,6 +11,7 @@ struct session {
     int64_t now;      /* seconds since 1970 */
     uint32_t jobs;    /* threads for assembling */
     bool terminal;    /* stderr is one */
+    const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
     const volatile int *cancelled;
 
     /* Options every command takes. */

@@ -14,7 +14,8 @@ struct resolve_input {
     const struct lock *old; /* versions to keep where nothing speaks against them; NULL: none */
     const char *dir;        /* of the recipe, for its local files */
     struct web *web;
-    const struct memo *memo;
+    struct http *http; /* NULL when offline */
+    struct memo *memo;
     int64_t now; /* seconds since 1970: archives dated later are refused */
     const struct events *events;
 };
@@ -23,8 +24,8 @@ struct resolve_input {
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e) MUST_CHECK;
 
 /* The parts of a lock that follow from the recipe and its local files alone, for telling whether a
- * lock is still that of its recipe: recipe, recipe_digest, name, tag, copies. */
+ * lock is still that of its recipe: recipe, recipe_digest, user, copies. */
 int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir, struct err *e)
     MUST_CHECK;
-/* Say what changed between an old lock and resolve_recipe()'s result; nothing when they agree. */
+/* What changed between an old lock and resolve_recipe()'s result, in words; nothing when they agree. */
 void resolve_changes(struct buf *words, const struct lock *old, const struct lock *now);
