@@ -8,7 +8,7 @@
 #include "../base/map.h"
 #include "solve_pypi.h"
 
-enum { PYPI_NONE = UINT32_MAX }; /* no candidate, no node */
+#define PYPI_NONE UINT32_MAX /* no candidate, no node */
 
 /* A set of candidates of one project, by index; one bit each. */
 struct bits {
