@@ -8,7 +8,7 @@
 #include "work.h"
 
 struct build_args {
-    const char *output;
+    const char *output, *index;
     uint32_t jobs, downloads;
     bool locked, offline, strict;
 };
@@ -32,7 +32,7 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
                        "%s is not there, and --locked writes none; `envbuild lock %s` does",
                        w->lock_path, w->recipe_path);
     if (!w->has_lock)
-        return work_resolve(w, s, e) < 0 ? -1 : work_write_lock(w, e);
+        return work_resolve(w, s, a->index, e) < 0 ? -1 : work_write_lock(w, e);
     if (work_changes(w, &words, e) < 0)
         return -1;
     return words.len ? stale(w, words.p, e) : 0;
@@ -183,6 +183,8 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
          opt_str, &a.output},
         {'j', "jobs", "N", "threads that assemble (one a core)", opt_u32, &a.jobs},
         {0, "downloads", "N", "downloads at once (8)", opt_u32, &a.downloads},
+        {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)", opt_str,
+         &a.index},
         {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.locked},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
         {0, "strict", NULL, "fail on a maintainer script that no rule covers", opt_flag,

@@ -46,7 +46,8 @@ static void print_json(const struct work *w, bool changed)
     fwrite(text.p, 1, text.len, stdout);
 }
 
-static int lock_recipe(struct session *s, const char *recipe, bool offline, struct err *e)
+static int lock_recipe(struct session *s, const char *recipe, bool offline, const char *index,
+                       struct err *e)
 {
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(buf_clear) struct buf words = {0};
@@ -65,7 +66,7 @@ static int lock_recipe(struct session *s, const char *recipe, bool offline, stru
     }
     if (had)
         say(s, "%s changed: %s", recipe, words.p);
-    if (work_connect(&w, s, offline, e) < 0 || work_resolve(&w, s, e) < 0 ||
+    if (work_connect(&w, s, offline, e) < 0 || work_resolve(&w, s, index, e) < 0 ||
         work_write_lock(&w, e) < 0)
         return -1;
     say(s, "wrote %s: %zu artifacts, %.1f MiB", w.lock_path, w.lock.artifacts.n,
@@ -77,12 +78,14 @@ static int lock_recipe(struct session *s, const char *recipe, bool offline, stru
 
 int cmd_lock(struct session *s, int argc, char **argv, struct err *e)
 {
+    const char *index = NULL;
     bool offline = false;
     const struct opt own[] = {
+        {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &index},
         {0, "offline", NULL, "use only what the store has", opt_flag, &offline},
     };
 
     if (session_begin(s, "lock", own, ARRAY_LEN(own), &argc, argv, 1, e) < 0)
         return -1;
-    return s->help ? 0 : lock_recipe(s, argv[0], offline, e);
+    return s->help ? 0 : lock_recipe(s, argv[0], offline, index, e);
 }

@@ -79,7 +79,7 @@ int work_changes(struct work *w, struct buf *words, struct err *e)
     return 0;
 }
 
-int work_resolve(struct work *w, struct session *s, struct err *e)
+int work_resolve(struct work *w, struct session *s, const char *index, struct err *e)
 {
     CLEANUP(catalog_clear) struct catalog catalog = {0};
     CLEANUP(baselayer_clear) struct baselayer base = {0};
@@ -92,6 +92,7 @@ int work_resolve(struct work *w, struct session *s, struct err *e)
                                .web = w->web,
                                .http = w->http,
                                .memo = w->metadata,
+                               .index = str_of(index),
                                .now = s->now,
                                .events = s->events};
 

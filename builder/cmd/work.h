@@ -28,6 +28,6 @@ void work_clear(struct work *w);
 
 /* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */
 int work_changes(struct work *w, struct buf *words, struct err *e) MUST_CHECK;
-/* Choose anew; the result becomes w->lock, not written yet. */
-int work_resolve(struct work *w, struct session *s, struct err *e) MUST_CHECK;
+/* Choose anew, asking `index` (NULL: PyPI); the result becomes w->lock, not written yet. */
+int work_resolve(struct work *w, struct session *s, const char *index, struct err *e) MUST_CHECK;
 int work_write_lock(struct work *w, struct err *e) MUST_CHECK;

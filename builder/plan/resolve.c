@@ -340,9 +340,14 @@ static int resolve_wheels(struct lock *lock, const struct resolve_input *in, str
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
     struct pypi_index_options options = {
         .python_full = lock->python_full, .memo = in->memo, .events = in->events};
+    struct pypi_place place = {.url = in->index};
     struct pypi_universe universe;
     struct pypi_want want;
 
+    if (in->index.len) {
+        options.places = &place;
+        options.places_n = 1;
+    }
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
     if (ask_all(&a, in, e) < 0 || target_of(&options.target, in, e) < 0)
         return -1;

@@ -16,6 +16,7 @@ struct resolve_input {
     struct web *web;
     struct http *http; /* NULL when offline */
     struct memo *memo;
+    struct str index; /* simple index to ask; empty: PyPI's */
     int64_t now; /* seconds since 1970: archives dated later are refused */
     const struct events *events;
 };
