@@ -162,39 +162,41 @@ static int add_wrapper(struct importer *im, const struct wheel_script *s, struct
     CLEANUP(buf_clear) struct buf text = {0};
     struct str first = str_sub(s->function, 0, str_find(s->function, '.'));
 
-    buf_fmt(&text, "#!/" STR_FMT "/bin/python\n", STR_ARG(im->how->prefix));
     buf_fmt(&text,
-            "# -*- coding: utf-8 -*-\nimport re\nimport sys\nfrom " STR_FMT " import " STR_FMT
+            "#!/" STR_FMT "/bin/python\nimport sys\nfrom " STR_FMT " import " STR_FMT
             "\nif __name__ == '__main__':\n"
-            "    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])\n"
+            "    sys.argv[0] = sys.argv[0].removesuffix('.exe')\n"
             "    sys.exit(" STR_FMT "())\n",
-            STR_ARG(s->module), STR_ARG(first), STR_ARG(s->function));
+            STR_ARG(im->how->prefix), STR_ARG(s->module), STR_ARG(first), STR_ARG(s->function));
     return add_bytes(im, path_in(im, "bin", s->name), 0755, buf_view(&text), e);
 }
 
 /* pip names its own commands by the Python it is installed for, whatever its entry points say. */
-static int add_pip_wrappers(struct importer *im, struct err *e)
+static int add_pip_wrappers(struct importer *im, const struct wheel_script *pip, struct err *e)
 {
-    struct wheel_script pip = {STR_INIT("pip"), STR_INIT("pip._internal.cli.main"),
-                               STR_INIT("main")};
-    struct wheel_script minor = pip, major = pip;
+    struct wheel_script minor = *pip, major = *pip;
     CLEANUP(buf_clear) struct buf name = {0};
 
     buf_fmt(&name, "pip" STR_FMT, STR_ARG(im->how->python));
     minor.name = buf_view(&name);
     major.name = STR("pip3");
-    return add_wrapper(im, &pip, e) < 0 || add_wrapper(im, &major, e) < 0
+    return add_wrapper(im, pip, e) < 0 || add_wrapper(im, &major, e) < 0
                ? -1
                : add_wrapper(im, &minor, e);
 }
 
 static int add_wrappers(struct importer *im, struct err *e)
 {
-    if (str_is(im->how->name, "pip"))
-        return add_pip_wrappers(im, e);
-    for (size_t i = 0; i < im->wheel->scripts.n; i++)
-        if (add_wrapper(im, &im->wheel->scripts.v[i], e) < 0)
+    bool pip = str_is(im->how->name, "pip");
+
+    for (size_t i = 0; i < im->wheel->scripts.n; i++) {
+        const struct wheel_script *s = &im->wheel->scripts.v[i];
+
+        if (pip && str_is(s->name, "pip") && add_pip_wrappers(im, s, e) < 0)
             return -1;
+        if (!pip && add_wrapper(im, s, e) < 0)
+            return -1;
+    }
     return 0;
 }
 

@@ -79,7 +79,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 def main():
     live = "--live" in sys.argv
     args = [a for a in sys.argv[1:] if a != "--live"]
-    tool = os.path.abspath(args[0] if args else "build/obj-cc-plain/tools/apt_archive")
+    tool = os.path.abspath(args[0] if args else os.path.join(os.environ.get("TOOLS", "build/obj-cc/tools"), "apt_archive"))
     for needed in (tool, "gpg", "gpgv"):
         if not shutil.which(needed):
             print(f"skipped: no {needed}")

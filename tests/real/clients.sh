@@ -4,9 +4,9 @@
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 scratch
-mini=${MINI_IMAGE:-$(ls "$top"/build/obj-*-plain/tools/mini_image 2>/dev/null | head -1)}
+mini=$tools/mini_image
 busybox=${BUSYBOX:-/usr/bin/busybox}
-[ -x "$mini" ] || fail "no mini_image; make it: make build/obj-gcc-plain/tools/mini_image"
+[ -x "$mini" ] || fail "no mini_image; `make tools` builds it"
 [ -x "$busybox" ] || skip "$0 needs a static busybox (Debian: busybox-static)"
 cd "$work"
 hello='hello from a small image'

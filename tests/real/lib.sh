@@ -3,6 +3,7 @@
 set -eu
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 envbuild=${ENVBUILD:-$top/build/envbuild}
+tools=${TOOLS:-$top/build/obj-cc/tools}
 passed=0
 
 fail() {

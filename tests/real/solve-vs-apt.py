@@ -176,7 +176,7 @@ def main():
     args = sys.argv[1:]
     count = take_number(args, "--random", 0)
     seed = take_number(args, "--seed", 1)
-    tool = args[0] if args else "build/obj-cc-plain/tools/solve_deb"
+    tool = args[0] if args else os.path.join(os.environ.get("TOOLS", "build/obj-cc/tools"), "solve_deb")
     for needed in ("apt-get", tool):
         if not shutil.which(needed):
             note(f"skipped: no {needed}")

@@ -5,8 +5,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 python=${PYTHON:-/usr/bin/python3}
-tool=${TOOL:-build/obj-cc-plain/tools/solve_pypi}
-[ -x "$tool" ] || make "$tool" || exit 1
+tool=${TOOLS:-build/obj-cc/tools}/solve_pypi
+[ -x "$tool" ] || make tools || exit 1
 "$python" -c 'import venv, ensurepip' 2>/dev/null || { echo "skipped: $python has no venv"; exit 0; }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT

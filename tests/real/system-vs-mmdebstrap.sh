@@ -10,10 +10,10 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-tool=${SYSTEM_TREE:-$root/build/obj-${CC:-cc}-plain/tools/system_tree}
+tool=${TOOLS:-$root/build/obj-cc/tools}/system_tree
 work=${WORK:-$(mktemp -d /tmp/system-test.XXXXXX)}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
-packages=${*:-ca-certificates netbase tzdata python3 python3-venv gcc libc6-dev python3-dev}
+packages=${*:-ca-certificates netbase tzdata usr-is-merged python3 python3-venv gcc libc6-dev python3-dev}
 # Also held against mmdebstrap, 341 packages in all: g++ git curl wget vim-tiny less nano htop tmux procps
 # sudo openssh-client openssh-server build-essential cmake ninja-build ffmpeg libgl1 libglib2.0-0 libsm6
 # libxext6 libsndfile1 iproute2 iputils-ping gnupg unzip zip bzip2 xz-utils rsync jq locales fontconfig
@@ -23,7 +23,7 @@ skip() { echo "skipped: $1" >&2; exit 0; }
 [ "$(id -u)" = 0 ] || skip "not root"
 command -v mmdebstrap apt-get chroot >/dev/null || skip "no mmdebstrap"
 curl -fsS --max-time 20 -o /dev/null "$mirror/debian/dists/bookworm/InRelease" || skip "no Debian archive"
-[ -n "${SYSTEM_TREE:-}" ] || make -s -C "$root" "${tool#"$root"/}"
+[ -x "$tool" ] || make -s -C "$root" tools
 mkdir -p "$work"
 [ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
 
