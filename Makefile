@@ -4,6 +4,7 @@
 #   make [CC=clang] [SAN=1] [CI=1] [V=1] [NO_ISAL=1]
 #   check       lint, unit tests, fuzz corpus, command-line cases; no network
 #   check-real  the same against the real archives, indexes and clients; needs the network, best as root
+#   check-long  more releases and clients; as check-real, but takes longer than CI should
 #   bench       envbuild against the floor and its rivals, on real inputs; needs the network and root
 #   fuzz        libFuzzer on every parser, TIME seconds each (clang)
 #   accept      rewrite the expectations of the command-line cases
@@ -102,6 +103,9 @@ check: lint unit corpus cli
 check-real: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh
 
+check-long: $(BIN) $(TOOLS)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh more-releases.sh
+
 bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/bench/bench.sh
 
@@ -121,4 +125,4 @@ install: $(BIN)
 clean:
 	rm -rf build
 
-.PHONY: all tools lint unit corpus cli accept check check-real bench fuzz install clean
+.PHONY: all tools lint unit corpus cli accept check check-real check-long bench fuzz install clean

@@ -166,6 +166,7 @@ int main(int argc, char **argv)
     if (run(&s, argc, argv, &e) < 0)
         code = (int)e.kind;
     progress_free(s.progress);
+    err_sort(&e);
     if (code && s.json)
         print_errors_json(&e);
     else if (code)

@@ -151,13 +151,36 @@ static void check_cuda(const struct catalog *c, const struct recipe *r, struct e
     }
 }
 
+/* For a release whose asked-for build does not exist: does any of its builds have that cuDNN? */
+static void check_any_cudnn(const struct node *builds, const struct recipe *r, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf versions = {0};
+    const struct node *n;
+
+    node_each(n, builds) {
+        struct str cudnn = text_of(n, "cudnn");
+
+        if (version_is_of(r->cudnn.text, cudnn))
+            return;
+        if (str_find_str(buf_view(&versions), cudnn) == versions.len)
+            buf_fmt(&versions, "%s" STR_FMT, versions.len ? ", " : "", STR_ARG(cudnn));
+    }
+    err_at_kind(e, ERR_UNSAT, &r->cudnn.pos,
+                "cudnn: \"" STR_FMT "\" comes with no build of PyTorch " STR_FMT
+                "; its builds have cuDNN %s",
+                STR_ARG(r->cudnn.text), STR_ARG(r->pytorch.text), versions.p ? versions.p : "");
+}
+
 static void check_cudnn(const struct catalog *c, const struct recipe *r, struct err *e)
 {
     struct catalog_build b;
 
-    if (!catalog_build(c, r->pytorch.text, major_minor(r->cuda.text), &b) || !b.cudnn.len ||
-        version_is_of(r->cudnn.text, b.cudnn))
-        return; /* no such build is told by check_cuda */
+    if (!catalog_build(c, r->pytorch.text, major_minor(r->cuda.text), &b)) {
+        check_any_cudnn(node_get(release(c, r->pytorch.text), "builds"), r, e);
+        return;
+    }
+    if (!b.cudnn.len || version_is_of(r->cudnn.text, b.cudnn))
+        return;
     err_at_kind(e, ERR_UNSAT, &r->cudnn.pos,
                 "cudnn: \"" STR_FMT "\" does not come with PyTorch " STR_FMT " for CUDA " STR_FMT
                 ", which has cuDNN " STR_FMT,

@@ -295,7 +295,7 @@ static int ask_all(struct asking *a, const struct resolve_input *in, struct err 
     struct err fault = {0};
 
     ask(a, str_of(arena_fmt(&a->arena, "torch==" STR_FMT, STR_ARG(r->pytorch.text))),
-        &r->pytorch.pos, &fault);
+        &r->pytorch.pos, &fault); /* first: place_fault() counts on it */
     for (size_t i = 0; i < r->pip.n; i++)
         ask(a, r->pip.v[i].text, &r->pip.v[i].pos, &fault);
     ask(a, STR("pip"), &r->pytorch.pos, &fault);
@@ -322,6 +322,26 @@ static int target_of(struct wheel_target *out, const struct resolve_input *in, s
                    STR_ARG(in->base->name), STR_ARG(in->base->python_version));
 }
 
+/* The solver knows no places: point at the first item of the recipe that its words name. */
+static void place_fault(struct err *fault, const struct recipe *r, const struct asking *a)
+{
+    const struct pos *pos = &r->pytorch.pos;
+
+    if (fault->file || fault->kind != ERR_UNSAT)
+        return;
+    for (size_t i = 0; i < r->pip.n && i + 1 < a->requirements.n; i++) {
+        struct str name = a->requirements.v[i + 1]->name; /* the first is torch itself */
+
+        if (str_find_str(str_of(fault->msg), name) < strlen(fault->msg)) {
+            pos = &r->pip.v[i].pos;
+            break;
+        }
+    }
+    fault->file = xstrdup(pos->file);
+    fault->line = pos->line;
+    fault->col = pos->col;
+}
+
 static int keep_wheels(struct lock *lock, const struct pypi_solution *solution, struct err *e)
 {
     struct artifacts list = {0};
@@ -343,6 +363,7 @@ static int resolve_wheels(struct lock *lock, const struct resolve_input *in, str
     struct pypi_place place = {.url = in->index};
     struct pypi_universe universe;
     struct pypi_want want;
+    struct err fault = {0};
 
     if (in->index.len) {
         options.places = &place;
@@ -359,7 +380,19 @@ static int resolve_wheels(struct lock *lock, const struct resolve_input *in, str
                               .prefer = a.prefer.v,
                               .prefer_n = a.prefer.n,
                               .events = in->events};
-    return solve_pypi(&solution, &want, &universe, e) < 0 ? -1 : keep_wheels(lock, &solution, e);
+    if (solve_pypi(&solution, &want, &universe, &fault) < 0) {
+        place_fault(&fault, in->recipe, &a);
+        return err_join(e, &fault);
+    }
+    return keep_wheels(lock, &solution, e);
+}
+
+/* A requirement that is none is told before anything is asked of the network. */
+static int check_requirements(const struct resolve_input *in, struct err *e)
+{
+    CLEANUP(asking_clear) struct asking a = {0};
+
+    return ask_all(&a, in, e);
 }
 
 /* ---- the image's settings ---- */
@@ -445,7 +478,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     struct arena *a;
 
     if (catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
-        resolve_recipe(&lock, in->recipe, in->dir, e) < 0)
+        check_requirements(in, e) < 0 || resolve_recipe(&lock, in->recipe, in->dir, e) < 0)
         return -1;
     a = &lock.doc.arena;
     lock.format = FORMAT;
