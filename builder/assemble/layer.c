@@ -19,7 +19,7 @@ struct writer {
     struct buf group;          /* plain bytes of the member that is being gathered */
     struct buf packed;         /* that member compressed */
     bool group_has_data;       /* not only headers and padding */
-    uint64_t done;             /* for events */
+    uint64_t done, total;      /* for events */
 };
 
 static void writer_clear(struct writer *w)
@@ -100,10 +100,42 @@ static int data_write(struct sink *self, const void *bytes, size_t len, struct e
     return gather(((struct data_sink *)self)->writer, bytes, len, true, e);
 }
 
+enum { TICK = 1024 * 1024 };
+
+/* Passes on the bytes of one big file; tells its progress and looks for Ctrl-C now and then. */
+struct tick_sink {
+    struct sink sink;
+    struct sink *next;
+    struct writer *writer;
+    uint64_t passed, told;
+    bool plain; /* the bytes count as the tar's */
+};
+
+static int tick_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    struct tick_sink *t = (struct tick_sink *)self;
+    struct writer *w = t->writer;
+
+    t->passed += len;
+    if (t->passed - t->told >= TICK) {
+        t->told = t->passed;
+        if (events_cancelled(w->events))
+            return err_set(e, ERR_INTERRUPTED, "interrupted");
+        if (t->plain)
+            events_emit(w->events, &(struct event){EVENT_ADVANCE, "assemble", w->to->name,
+                                                   w->done + t->passed, w->total});
+    }
+    return sink_write(t->next, bytes, len, e);
+}
+
 /* One member whose deflate bytes are the wheel's own. */
 static int copy_member(struct writer *w, const struct content *c, const char *what, struct err *e)
 {
     unsigned char tail[GZIP_TAIL];
+    struct tick_sink tick = {{tick_write, NULL},
+                             w->diff ? hash_thread_sink(w->diff) : &w->blob.sink,
+                             w,
+                             .plain = w->diff != NULL};
     struct source_file in;
 
     if (flush(w, e) < 0 || literal(w, gzip_head, GZIP_HEAD, e) < 0)
@@ -112,10 +144,10 @@ static int copy_member(struct writer *w, const struct content *c, const char *wh
         segments_range(w->to->segments, &c->input->digest, c->offset, c->packed);
     source_file_init(&in, c->input->fd.n, c->offset, c->packed, c->input->name);
     if (w->diff) {
-        if (inflate_exact(w->inflater, &in.source, c->packed, c->size, c->crc,
-                          hash_thread_sink(w->diff), &w->blob.sink, what, e) < 0)
+        if (inflate_exact(w->inflater, &in.source, c->packed, c->size, c->crc, &tick.sink,
+                          &w->blob.sink, what, e) < 0)
             return -1;
-    } else if (source_copy(&in.source, &w->blob.sink, NULL, e) < 0) {
+    } else if (source_copy(&in.source, &tick.sink, NULL, e) < 0) {
         return -1;
     }
     gzip_tail(tail, c->crc, c->size);
@@ -127,7 +159,7 @@ static uint64_t weight(const struct entry *entry)
     return entry->type == ENTRY_FILE ? entry->content.size + TAR_BLOCK : TAR_BLOCK;
 }
 
-static int write_entry(struct writer *w, const struct entry *entry, uint64_t total, struct err *e)
+static int write_entry(struct writer *w, const struct entry *entry, struct err *e)
 {
     static const char zeros[TAR_BLOCK];
     const struct content *c = &entry->content;
@@ -156,7 +188,8 @@ static int write_entry(struct writer *w, const struct entry *entry, uint64_t tot
             return -1;
     }
     w->done += weight(entry);
-    events_emit(w->events, &(struct event){EVENT_ADVANCE, "assemble", w->to->name, w->done, total});
+    events_emit(w->events,
+                &(struct event){EVENT_ADVANCE, "assemble", w->to->name, w->done, w->total});
     return 0;
 }
 
@@ -174,15 +207,16 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
 {
     CLEANUP(writer_clear) struct writer w = {.to = to, .events = events};
     CLEANUP(buf_clear) struct buf end = {0};
-    uint64_t total = layer_weight(tree);
+
+    w.total = layer_weight(tree);
 
     hash_sink_open(&w.blob, to->blob);
     w.diff = to->skip_diff_id ? NULL : hash_thread_open();
     w.inflater = inflater_open();
     w.deflater = deflater_open();
-    events_emit(events, &(struct event){EVENT_BEGIN, "assemble", to->name, 0, total});
+    events_emit(events, &(struct event){EVENT_BEGIN, "assemble", to->name, 0, w.total});
     for (size_t i = 0; i < tree->entries.n; i++)
-        if (write_entry(&w, &tree->entries.v[i], total, e) < 0)
+        if (write_entry(&w, &tree->entries.v[i], e) < 0)
             return err_wrap(e, "layer %s", to->name);
     tar_end(&end);
     if (gather(&w, end.p, end.len, false, e) < 0 || flush(&w, e) < 0)
@@ -191,6 +225,6 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
     out->size = w.blob.size;
     if (w.diff)
         hash_thread_finish(&w.diff, &out->diff_id, &out->tar_size);
-    events_emit(events, &(struct event){EVENT_END, "assemble", to->name, total, total});
+    events_emit(events, &(struct event){EVENT_END, "assemble", to->name, w.total, w.total});
     return 0;
 }

@@ -12,7 +12,7 @@
 #include "segments.h"
 #include "tree.h"
 
-enum { LAYER_FORMAT = 1, LAYER_COPY_MIN = 64 * 1024, LAYER_GROUP = 1024 * 1024 };
+enum { LAYER_COPY_MIN = 64 * 1024, LAYER_GROUP = 1024 * 1024 };
 
 struct layer_output {
     struct sink *blob;         /* the gzip bytes; NULL when only the digests are wanted */

@@ -42,6 +42,26 @@ void segments_clear(struct segments *s)
     *s = (struct segments){0};
 }
 
+enum { STEP = 4 * 1024 * 1024 }; /* bytes between two looks for Ctrl-C */
+
+static int write_range(const struct input *in, uint64_t offset, uint64_t len, struct sink *to,
+                       const struct events *events, struct err *e)
+{
+    while (len) {
+        uint64_t n = len < STEP ? len : STEP;
+        struct source_file range;
+
+        if (events_cancelled(events))
+            return err_set(e, ERR_INTERRUPTED, "interrupted");
+        source_file_init(&range, in->fd.n, offset, n, in->name);
+        if (source_copy(&range.source, to, NULL, e) < 0)
+            return -1;
+        offset += n;
+        len -= n;
+    }
+    return 0;
+}
+
 int segments_write(const struct segments *s, const struct input *literals,
                    const struct input *const *inputs, struct sink *to, const struct events *events,
                    struct err *e)
@@ -49,12 +69,8 @@ int segments_write(const struct segments *s, const struct input *literals,
     for (size_t i = 0; i < s->list.n; i++) {
         const struct segment *seg = &s->list.v[i];
         const struct input *in = seg->source ? inputs[seg->source - 1] : literals;
-        struct source_file range;
 
-        if (events_cancelled(events))
-            return err_set(e, ERR_INTERRUPTED, "interrupted");
-        source_file_init(&range, in->fd.n, seg->offset, seg->len, in->name);
-        if (source_copy(&range.source, to, NULL, e) < 0)
+        if (write_range(in, seg->offset, seg->len, to, events, e) < 0)
             return -1;
     }
     return 0;

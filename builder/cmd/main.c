@@ -72,6 +72,10 @@ static void usage(FILE *to)
 
 static void print_errors(const struct err *e)
 {
+    if (e->kind == ERR_INTERRUPTED) { /* where it was is of no use to anybody */
+        fputs("envbuild: interrupted; run again, it goes on where it was\n", stderr);
+        return;
+    }
     for (; e && err_is_set(e); e = e->next) {
         CLEANUP(buf_clear) struct buf text = {0};
 

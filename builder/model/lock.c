@@ -473,6 +473,11 @@ static void get_head(struct lock *lock, const struct fields *root)
     field_need_str(root, "envbuild", &lock->writer);
     field_need_u64(root, "format", &format, UINT32_MAX);
     lock->format = (unsigned)format;
+    if (format < 1 || format > LOCK_FORMAT)
+        err_at(root->e, &lock->doc.root->pos,
+               "layer format %llu is not known to this envbuild, which writes up to %d; the lock is "
+               "from envbuild " STR_FMT,
+               (unsigned long long)format, LOCK_FORMAT, STR_ARG(lock->writer));
     need_digest(&r, "digest", &lock->recipe_digest);
     lock->recipe = field_need_map(&r, "normal");
     field_need_str(root, "name", &lock->name);

@@ -13,7 +13,8 @@
 #include "../doc/node.h"
 #include "../pkg/artifact.h"
 
-enum { LOCK_SCHEMA = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
+/* LOCK_FORMAT is the newest layer format that this envbuild writes. */
+enum { LOCK_SCHEMA = 1, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
@@ -79,7 +80,7 @@ struct lock {
     struct str python, python_full; /* "3.11", "3.11.2" */
     struct str apt_sources;         /* text of the image's sources list */
     int64_t created; /* newest date of the archives: the image's only time */
-    unsigned format; /* LAYER_FORMAT that decides the bytes */
+    unsigned format; /* of the layers: every choice that decides bytes */
 
     struct VEC_OF(struct lock_archive) archives;
     struct VEC_OF(struct artifact) artifacts; /* sorted: ecosystem, name */

@@ -11,8 +11,6 @@
 #include "scan.h"
 #include "solve_deb.h"
 
-enum { FORMAT = 1 }; /* of the layers that this envbuild plans */
-
 /* ---- what the recipe alone decides ---- */
 
 static int owner_of(struct lock_copy *copy, const struct recipe *r, const struct value *owner,
@@ -481,7 +479,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
         check_requirements(in, e) < 0 || resolve_recipe(&lock, in->recipe, in->dir, e) < 0)
         return -1;
     a = &lock.doc.arena;
-    lock.format = FORMAT;
+    lock.format = LOCK_FORMAT;
     lock.writer = STR(ENVBUILD_VERSION);
     lock.base = arena_str(a, in->base->name);
     lock.variant = arena_str(a, in->recipe->variant.text);

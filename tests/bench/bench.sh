@@ -76,7 +76,7 @@ if start_docker; then
 FROM base:1
 COPY *.whl /wheels/
 RUN python3.11 -m venv --without-pip /opt/venv && \
-    /opt/venv/bin/python /wheels/pip-*.whl/pip install -q --no-compile --no-index --find-links /wheels torch pip && \
+    /opt/venv/bin/python "$(echo /wheels/pip-*.whl)/pip" install -q --no-compile --no-index --find-links /wheels torch pip && \
     rm -rf /wheels
 END
     docker_s=$(DOCKER_BUILDKIT=0 once "$docker" build --network host -t 127.0.0.1:5055/bench:1 "$work/context")
