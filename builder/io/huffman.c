@@ -1,126 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "huffman.h"
 
-enum { LENGTH_MAX = 15 };
+#include "../base/mem.h"
 
-struct leaf {
-    uint32_t freq;
-    uint16_t symbol;
-};
+enum { SYMBOL_BITS = 9 };
 
-static int leaf_compare(const void *a, const void *b)
+/* Leaves as count << 9 | symbol: their order is the order of counts, then of symbols. */
+static unsigned gather(uint32_t *leaf, const uint32_t *count, unsigned n)
 {
-    const struct leaf *x = a, *y = b;
-
-    if (x->freq != y->freq)
-        return x->freq < y->freq ? -1 : 1;
-    return (int)x->symbol - (int)y->symbol;
-}
-
-/* The symbols that occur, rarest first. */
-static unsigned collect(struct leaf *leaves, const uint32_t *freq, unsigned n)
-{
-    unsigned used = 0;
+    unsigned leaves = 0;
 
     for (unsigned i = 0; i < n; i++)
-        if (freq[i])
-            leaves[used++] = (struct leaf){freq[i], (uint16_t)i};
-    for (unsigned i = 0; used < 2; i++) /* symbols that never occur fill up */
-        if (!freq[i])
-            leaves[used++] = (struct leaf){1, (uint16_t)i};
-    qsort(leaves, used, sizeof *leaves, leaf_compare);
-    return used;
+        if (count[i])
+            leaf[leaves++] = count[i] << SYMBOL_BITS | i;
+    for (unsigned i = 0; leaves < 2; i++)
+        if (!count[i])
+            leaf[leaves++] = 1u << SYMBOL_BITS | i;
+    return leaves;
 }
 
-/* Huffman's tree over sorted leaves with two queues; counts how many leaves lie at each depth. */
-static void count_depths(unsigned *count, const struct leaf *leaves, unsigned n, unsigned limit)
+/* Shell sort: small, and keys differ, so any right sort gives the same order. */
+static void sort(uint32_t *key, unsigned n)
 {
-    uint32_t weight[HUFFMAN_SYMBOLS_MAX];
-    uint16_t parent[2 * HUFFMAN_SYMBOLS_MAX], depth[HUFFMAN_SYMBOLS_MAX];
-    unsigned leaf = 0, node = 0;
+    static const unsigned gaps[] = {57, 23, 10, 4, 1};
 
-    for (unsigned made = 0; made < n - 1; made++) {
+    for (size_t g = 0; g < ARRAY_LEN(gaps); g++)
+        for (unsigned gap = gaps[g], i = gap, j; i < n; i++) {
+            uint32_t k = key[i];
+
+            for (j = i; j >= gap && key[j - gap] > k; j -= gap)
+                key[j] = key[j - gap];
+            key[j] = k;
+        }
+}
+
+/* Huffman's tree over sorted leaves. Nodes 0 to leaves - 1 are the leaves, inner nodes follow in
+ * the order they are made, which is by weight: so two queues do. Of equal weights the leaf comes
+ * first, which keeps the tree flat. */
+static void build_tree(uint16_t *parent, const uint32_t *leaf, unsigned leaves)
+{
+    uint32_t weight[2 * HUFFMAN_SYMBOLS];
+    unsigned next_leaf = 0, next_inner = leaves;
+
+    for (unsigned made = leaves; made < 2 * leaves - 1; made++) {
         weight[made] = 0;
-        for (unsigned k = 0; k < 2; k++) {
-            if (leaf < n && (node >= made || leaves[leaf].freq <= weight[node])) {
-                weight[made] += leaves[leaf].freq;
-                parent[leaf++] = (uint16_t)made;
-            } else {
-                weight[made] += weight[node];
-                parent[n + node++] = (uint16_t)made;
-            }
+        for (int child = 0; child < 2; child++) {
+            bool is_leaf =
+                next_leaf < leaves &&
+                (next_inner == made || leaf[next_leaf] >> SYMBOL_BITS <= weight[next_inner]);
+            unsigned node = is_leaf ? next_leaf++ : next_inner++;
+
+            weight[made] += is_leaf ? leaf[node] >> SYMBOL_BITS : weight[node];
+            parent[node] = (uint16_t)made;
         }
     }
-    depth[n - 2] = 0;
-    for (unsigned i = n - 2; i-- > 0;)
-        depth[i] = (uint16_t)(depth[parent[n + i]] + 1);
-    for (unsigned i = 0; i < n; i++) {
-        unsigned d = depth[parent[i]] + 1u;
+}
 
-        count[d < limit ? d : limit]++;
+/* How many leaves have each depth, where what is deeper than `limit` counts as `limit`. */
+static void count_depths(unsigned *of_depth, const uint16_t *parent, unsigned leaves,
+                         unsigned limit)
+{
+    uint16_t depth[2 * HUFFMAN_SYMBOLS];
+
+    depth[2 * leaves - 2] = 0;
+    for (unsigned i = 2 * leaves - 2; i-- > 0;) {
+        depth[i] = (uint16_t)(depth[parent[i]] + 1);
+        if (i < leaves)
+            of_depth[depth[i] < limit ? depth[i] : limit]++;
     }
 }
 
-/* Cutting depths to the limit may promise more codes than there are: lengthen shorter ones until
- * the sum of 2^-length is 1 again. */
-static void settle(unsigned *count, unsigned limit)
+/* Cut leaves overfill the code space. Each step hangs one of them beside the deepest leaf that has
+ * room below it: that frees one place at the limit, until the code is complete again. */
+static void repair(unsigned *of_depth, unsigned limit)
 {
-    uint32_t sum = 0;
+    uint64_t used = 0;
 
-    for (unsigned i = 1; i <= limit; i++)
-        sum += count[i] << (limit - i);
-    while (sum > 1u << limit) {
-        unsigned i = limit - 1;
+    for (unsigned d = 1; d <= limit; d++)
+        used += (uint64_t)of_depth[d] << (limit - d);
+    for (; used > 1ull << limit; used--) {
+        unsigned d = limit - 1;
 
-        while (!count[i])
-            i--;
-        count[i]--;
-        count[i + 1] += 2;
-        count[limit]--;
-        sum--;
+        while (!of_depth[d])
+            d--;
+        of_depth[d]--;
+        of_depth[d + 1] += 2;
+        of_depth[limit]--;
     }
 }
 
-void huffman_lengths(struct huffman *h, const uint32_t *freq, unsigned n, unsigned limit)
+void huffman_lengths(uint8_t *len, const uint32_t *count, unsigned n, unsigned limit)
 {
-    struct leaf leaves[HUFFMAN_SYMBOLS_MAX];
-    unsigned count[LENGTH_MAX + 1] = {0}, used, at = 0;
+    uint32_t leaf[HUFFMAN_SYMBOLS];
+    uint16_t parent[2 * HUFFMAN_SYMBOLS];
+    unsigned of_depth[HUFFMAN_BITS + 1] = {0}, leaves = gather(leaf, count, n), next = 0;
 
-    used = collect(leaves, freq, n);
-    count_depths(count, leaves, used, limit);
-    settle(count, limit);
-    memset(h->len, 0, sizeof h->len);
-    for (unsigned len = limit; len > 0; len--)
-        for (unsigned k = 0; k < count[len]; k++)
-            h->len[leaves[at++].symbol] = (uint8_t)len;
+    sort(leaf, leaves);
+    build_tree(parent, leaf, leaves);
+    count_depths(of_depth, parent, leaves, limit);
+    repair(of_depth, limit);
+
+    memset(len, 0, n);
+    for (unsigned d = limit; d > 0; d--) /* the rarest symbols get the longest codes */
+        for (unsigned i = 0; i < of_depth[d]; i++)
+            len[leaf[next++] & ((1u << SYMBOL_BITS) - 1)] = (uint8_t)d;
 }
 
-void huffman_codes(struct huffman *h, unsigned n)
+static uint16_t reverse(unsigned code, unsigned len)
 {
-    unsigned count[LENGTH_MAX + 1] = {0}, next[LENGTH_MAX + 2] = {0};
+    unsigned out = 0;
+
+    for (; len; len--, code >>= 1)
+        out = out << 1 | (code & 1);
+    return (uint16_t)out;
+}
+
+void huffman_codes(uint16_t *code, const uint8_t *len, unsigned n)
+{
+    unsigned of_len[HUFFMAN_BITS + 1] = {0}, next[HUFFMAN_BITS + 1] = {0};
 
     for (unsigned i = 0; i < n; i++)
-        count[h->len[i]]++;
-    count[0] = 0;
-    for (unsigned len = 1; len <= LENGTH_MAX; len++)
-        next[len + 1] = (next[len] + count[len]) << 1;
-    for (unsigned i = 0; i < n; i++) {
-        unsigned code, reversed = 0;
-
-        if (!h->len[i])
-            continue;
-        code = next[h->len[i]]++;
-        for (unsigned k = 0; k < h->len[i]; k++)
-            reversed |= (code >> k & 1) << (h->len[i] - 1 - k);
-        h->bits[i] = (uint16_t)reversed;
-    }
-}
-
-void bits_align(struct bits *b)
-{
-    for (; b->count; b->count -= b->count < 8 ? b->count : 8) {
-        b->out->p[b->out->len++] = (char)(b->held & 255);
-        b->held >>= 8;
-    }
-    b->held = 0;
+        of_len[len[i]]++;
+    of_len[0] = 0;
+    for (unsigned d = 1; d <= HUFFMAN_BITS; d++)
+        next[d] = (next[d - 1] + of_len[d - 1]) << 1;
+    for (unsigned i = 0; i < n; i++)
+        code[i] = len[i] ? reverse(next[len[i]]++, len[i]) : 0;
 }
