@@ -1,43 +1,52 @@
 # envbuild: `make` builds build/envbuild, `make check` runs every test that needs no network.
 # SPDX-License-Identifier: Apache-2.0
+#
+#   make [CC=clang] [SAN=1] [CI=1] [V=1] [NO_ISAL=1]
+#   check       lint, unit tests, fuzz corpus, command-line cases; no network
+#   check-real  the same against the real archives, indexes and clients; needs the network, best as root
+#   check-long  more releases and clients; as check-real, but takes longer than CI should
+#   bench       envbuild against the floor and its rivals, on real inputs; needs the network and root
+#   fuzz        libFuzzer on every parser, TIME seconds each (clang)
+#   accept      rewrite the expectations of the command-line cases
+#   install     to $(DESTDIR)$(PREFIX)/bin
 
-CC ?= gcc
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+comma := ,
+
 PKGS := libarchive libcrypto yaml-0.1 libcurl jansson libxml-2.0 zlib
-ISAL := $(shell pkg-config --exists libisal && echo libisal)
+ISAL := $(if $(NO_ISAL),,$(shell pkg-config --exists libisal && echo libisal))
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) $(ISAL))
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL))
 
-VARIANT := $(if $(SAN),san,plain)
-B := build$(if $(SAN),/san)
-OBJ := build/obj-$(notdir $(CC))-$(VARIANT)
+# One folder a set of flags, so that switching back and forth rebuilds nothing.
+NAME := $(notdir $(CC))$(if $(SAN),-san)$(if $(NO_ISAL),-zlib)
+OBJ := build/obj-$(NAME)
+BIN := build/$(if $(filter cc gcc,$(NAME)),,$(NAME)/)envbuild
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wundef -Wvla -Wdate-time \
         -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wno-unused-parameter
 HARD := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash-protection -fPIE
 LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 SANS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-comma := ,
 
-CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(HARD) $(SANS) $(CFLAGS) \
-             -ffile-prefix-map=$(CURDIR)=. $(if $(ISAL),-DHAVE_ISAL) -MMD -MP -pthread \
-             $(shell pkg-config --cflags $(PKGS) $(ISAL))
-ALL_LIBS = $(SANS) $(LINK) -pthread $(shell pkg-config --libs $(PKGS) $(ISAL))
+ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(HARD) $(SANS) $(CFLAGS) \
+              -ffile-prefix-map=$(CURDIR)=. $(if $(ISAL),-DHAVE_ISAL) -MMD -MP -pthread $(PKG_CFLAGS)
+ALL_LIBS := $(SANS) $(LINK) -pthread $(PKG_LIBS)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 SRC := $(sort $(wildcard builder/*/*.c builder/*/*/*.c))
-LIB_SRC := $(filter-out builder/cmd/main.c,$(SRC))
-LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o)
+LIB_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(filter-out builder/cmd/main.c,$(SRC)))
 DATA := $(sort $(wildcard builder/catalog/*.yaml base-layers/*.yaml base-layers/*.gpg))
+UNIT := $(patsubst tests/unit/%.c,$(OBJ)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+TOOLS := $(patsubst tests/tools/%.c,$(OBJ)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+FUZZ := $(patsubst tests/fuzz/%.c,$(OBJ)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-UNIT := $(UNIT_SRC:tests/unit/%.c=$(OBJ)/tests/%)
-FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(OBJ)/fuzz/%)
+all: $(BIN)
 
-all: $(B)/envbuild
-
-$(B)/envbuild: $(OBJ)/builder/cmd/main.o $(OBJ)/lib.a
+$(BIN): $(OBJ)/builder/cmd/main.o $(OBJ)/lib.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ALL_LIBS)
@@ -51,23 +60,69 @@ $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+# The assembler reads these, which -MMD does not see.
+$(OBJ)/builder/model/embedded.o: $(DATA)
+
 # Unit tests: one program a file, linked with everything but main.
 $(OBJ)/tests/%: tests/unit/%.c $(OBJ)/lib.a
 	$(call say,TEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -Ibuilder -o $@ $< $(OBJ)/lib.a $(ALL_LIBS) -lcmocka
 
-# Fuzz targets: with a plain main they replay the corpus; `make fuzz` links libFuzzer (clang).
+# Small programs that the scripts in tests/real/ compare with the tools they imitate.
+$(OBJ)/tools/%: tests/tools/%.c $(OBJ)/lib.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ibuilder -o $@ $< $(OBJ)/lib.a $(ALL_LIBS)
+
+# Fuzz targets: with a plain main they replay the corpus.
 $(OBJ)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ)/lib.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Ibuilder -o $@ $< tests/fuzz/replay.c $(OBJ)/lib.a $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -Ibuilder -o $@ $< tests/fuzz/replay.c $(OBJ)/lib.a $(ALL_LIBS)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+tools: $(TOOLS)
+
+lint:
+	$(Q)python3 tests/lint.py
 
 unit: $(UNIT)
 	$(Q)for t in $(UNIT); do $$t || exit 1; done
 
+corpus: $(FUZZ)
+	$(Q)for t in $(FUZZ); do $$t tests/fuzz/corpus/$${t##*/fuzz_} || exit 1; done
+
+cli: $(BIN)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) python3 tests/cli/run.py
+
+accept: $(BIN)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) python3 tests/cli/run.py --accept
+
+check: lint unit corpus cli
+
+check-real: $(BIN) $(TOOLS)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh
+
+check-long: $(BIN) $(TOOLS)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh more-releases.sh
+
+bench: $(BIN) $(TOOLS)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/bench/bench.sh
+
+# TIME seconds a target, new inputs kept in build/; needs clang.
+TIME ?= 30
+fuzz:
+	$(Q)$(MAKE) CC=clang SAN=1 build/obj-clang-san/lib.a
+	$(Q)for f in tests/fuzz/fuzz_*.c; do n=$$(basename $$f .c); n=$${n#fuzz_}; \
+	    mkdir -p build/fuzz/$$n && clang -g -fsanitize=fuzzer,address,undefined -std=c17 -D_GNU_SOURCE \
+	        $(PKG_CFLAGS) -Itests/unit -Ibuilder -o build/fuzz/fuzz_$$n $$f build/obj-clang-san/lib.a \
+	        -pthread $(PKG_LIBS) && \
+	    build/fuzz/fuzz_$$n -max_total_time=$(TIME) build/fuzz/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+install: $(BIN)
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/envbuild
+
 clean:
 	rm -rf build
 
-.PHONY: all unit clean
+.PHONY: all tools lint unit corpus cli accept check check-real check-long bench fuzz install clean

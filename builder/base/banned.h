@@ -9,5 +9,8 @@
 #include <strings.h>
 #include <time.h>
 
+/* glibc makes macros of these for clang under _FORTIFY_SOURCE; a macro cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok strtok_r atoi atol atof localtime localtime_r
 #pragma GCC poison strcoll setlocale mktime

@@ -20,6 +20,7 @@ static struct err *slot(struct err *e)
     return e->next;
 }
 
+PRINTF(4, 0)
 static int fill(struct err *e, enum err_kind kind, const struct pos *pos, const char *fmt,
                 va_list args)
 {
@@ -106,6 +107,31 @@ int err_join(struct err *e, struct err *from)
         MOVE(to, from);
     }
     return -1;
+}
+
+static bool comes_before(const struct err *a, const struct err *b)
+{
+    if (!a->file || !b->file || strcmp(a->file, b->file) != 0)
+        return a->file && !b->file;
+    return a->line != b->line ? a->line < b->line : a->col < b->col;
+}
+
+static void swap(struct err *a, struct err *b)
+{
+    struct err t = *a, *a_next = a->next, *b_next = b->next;
+
+    *a = *b;
+    *b = t;
+    a->next = a_next;
+    b->next = b_next;
+}
+
+void err_sort(struct err *e)
+{
+    for (struct err *a = e; a; a = a->next) /* a handful: bubbles are enough */
+        for (struct err *b = e; b->next; b = b->next)
+            if (comes_before(b->next, b))
+                swap(b, b->next);
 }
 
 bool err_is_set(const struct err *e)

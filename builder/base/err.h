@@ -48,6 +48,9 @@ int err_wrap(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 /* Append all faults of `from` to `e`; `from` becomes empty. */
 int err_join(struct err *e, struct err *from);
 
+/* Put the faults of each file in the order of their places; those without a place stay last. */
+void err_sort(struct err *e);
+
 bool err_is_set(const struct err *e);
 size_t err_count(const struct err *e);
 void err_clear(struct err *e);

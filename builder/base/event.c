@@ -3,6 +3,7 @@
 
 #include "buf.h"
 
+PRINTF(3, 0)
 static void say(const struct events *to, enum event_kind kind, const char *fmt, va_list args)
 {
     struct buf text = {0};

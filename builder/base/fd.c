@@ -95,6 +95,20 @@ int fd_read_some(int fd, void *bytes, size_t len, size_t *got, const char *what,
     return 0;
 }
 
+int fd_pread_some(int fd, void *bytes, size_t len, uint64_t offset, size_t *got, const char *what,
+                  struct err *e)
+{
+    ssize_t n;
+
+    do
+        n = pread(fd, bytes, len, (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return err_errno(e, "cannot read %s", what);
+    *got = (size_t)n;
+    return 0;
+}
+
 int fd_size(int fd, uint64_t *size, const char *what, struct err *e)
 {
     struct stat st;

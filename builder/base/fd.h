@@ -23,4 +23,7 @@ int fd_pread_all(int fd, void *bytes, size_t len, uint64_t offset, const char *w
 /* Up to `len` bytes at the current offset, 0 at the end. */
 int fd_read_some(int fd, void *bytes, size_t len, size_t *got, const char *what, struct err *e)
     MUST_CHECK;
+/* The same at `offset`, for a descriptor that several readers share. */
+int fd_pread_some(int fd, void *bytes, size_t len, uint64_t offset, size_t *got, const char *what,
+                  struct err *e) MUST_CHECK;
 int fd_size(int fd, uint64_t *size, const char *what, struct err *e) MUST_CHECK;

@@ -1,7 +1,8 @@
 /* base/vec.h - a growing array of any type: `struct things { struct thing *v; size_t n, cap; };`
  *
  * The all-zero value is empty. vec_push(&things) returns a zeroed new last element; pointers
- * to elements last until the next push.
+ * to elements last until the next push. These are macros: name the array by a plain expression, it is
+ * evaluated more than once.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -28,7 +29,9 @@ static inline void *vec_grow(void *v, size_t n, size_t *cap, size_t size)
 #define vec_push(a)                                                                                \
     ((a)->v = vec_grow((a)->v, (a)->n, &(a)->cap, sizeof *(a)->v), &(a)->v[(a)->n++])
 #define vec_add(a, value) (*vec_push(a) = (value))
-#define vec_each(item, a) for ((item) = (a)->v; (item) < (a)->v + (a)->n; (item)++)
+/* The first test is for the empty array, whose NULL must not be added to. */
+#define vec_each(item, a)                                                                          \
+    for ((item) = (a)->v; (item) && (item) < (a)->v + (a)->n; (item)++)
 #define vec_sort(a, compare)                                                                       \
     do {                                                                                           \
         if ((a)->n > 1)                                                                            \

@@ -1,12 +1,13 @@
 /* doc/emit.h - the one way envbuild writes JSON: the order of the tree, escapes only where JSON
- * demands them, UTF-8, a newline at the end. */
+ * demands them, UTF-8. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "node.h"
 
 enum emit_style {
     EMIT_COMPACT, /* no white space: what is hashed and stored (manifest, config) */
-    EMIT_LINES,   /* two-space indents, short maps and lists of scalars on one line: what people diff */
+    EMIT_LINES,   /* two-space indents, short maps and lists of scalars on one line, a newline at the end:
+                     what people diff */
 };
 
 void emit_json(struct buf *out, const struct node *n, enum emit_style style);

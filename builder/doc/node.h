@@ -25,7 +25,8 @@ struct node {
     struct pos pos;             /* where it begins; line 0 when the parser does not tell */
     struct str key;             /* member of a map: its key */
     struct pos key_pos;
-    struct node *child, *next;  /* first child of a list or map; next sibling */
+    struct node *child, *last;  /* first and last child of a list or map */
+    struct node *next;          /* next sibling */
     size_t count;               /* children */
 };
 
@@ -53,6 +54,7 @@ struct node *node_put_str(struct doc *doc, struct node *map, const char *key, st
 struct node *node_put_u64(struct doc *doc, struct node *map, const char *key, uint64_t number);
 struct node *node_put_bool(struct doc *doc, struct node *map, const char *key, bool yes);
 struct node *node_add_str(struct doc *doc, struct node *list, struct str text);
+struct node *node_copy(struct doc *doc, const struct node *n); /* all of it, without its key */
 
 #define node_each(item, parent)                                                                    \
     for ((item) = (parent) ? (parent)->child : NULL; (item); (item) = (item)->next)

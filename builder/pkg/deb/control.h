@@ -8,8 +8,8 @@
 
 struct control_field {
     struct str name;  /* as written */
-    struct str value; /* raw: after "Name:" and its blanks, continuation lines with their newline and
-                         leading blank kept, no final newline */
+    struct str value; /* after "Name:" and its blanks; continuation lines with their newline
+                         and leading blank kept, no white space at the end */
 };
 struct control {
     struct VEC_OF(struct control_field) fields; /* in file order; views into the text */
@@ -20,7 +20,8 @@ struct control {
 int control_next(struct control *out, struct str *text, bool *more, const char *what,
                  struct err *e) MUST_CHECK;
 void control_clear(struct control *c);
-struct str control_get(const struct control *c, const char *name); /* case-insensitive; empty when absent */
+struct str control_get(const struct control *c,
+                       const char *name); /* case-insensitive; empty when absent */
 
 struct relation {
     struct str name;

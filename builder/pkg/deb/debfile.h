@@ -6,8 +6,9 @@
 #include "control.h"
 
 struct deb_member {
-    struct str name;  /* "control", "postinst", "md5sums", ... */
+    struct str name; /* "control", "postinst", "md5sums", ... */
     struct str bytes;
+    int64_t mtime;
 };
 
 struct debfile {

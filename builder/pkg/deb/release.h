@@ -1,4 +1,5 @@
-/* pkg/deb/release.h - a suite's signed InRelease: who signed it, when, and the hashes of its indexes.
+/* pkg/deb/release.h - a suite's signed InRelease: who signed it, when, and the hashes of its
+ * indexes.
  *
  * gpgv decides by its status lines (FORMATS: never by its exit code alone), and only the payload it
  * wrote is parsed. gpgv is one of the two kinds of program that envbuild starts.
@@ -28,11 +29,21 @@ struct release {
 };
 
 /* Check `inrelease` (the file's text) with the OpenPGP keys in `keyring` (binary), accepting only
- * `fingerprints` (40 hex digits, upper-case). ERR_INTEGRITY when it does not hold. */
+ * `fingerprints` (40 hex digits, upper-case), and parse what was signed. `what` names the suite.
+ * ERR_INTEGRITY when it does not hold; ERR_SYSTEM when gpgv cannot be started. */
 int release_verify(struct release *out, struct str inrelease, struct str keyring,
                    const struct strs *fingerprints, const char *what, struct err *e) MUST_CHECK;
 /* Parse a verified payload. */
-int release_parse(struct release *out, struct str payload, const char *what, struct err *e)
-    MUST_CHECK;
+int release_parse(struct release *out, struct str payload, const char *what,
+                  struct err *e) MUST_CHECK;
+/* Is it the suite that was asked for (by Suite or Codename), not from the future and not out of
+ * date? `now` is in seconds since 1970; apt's 10 s of slack are granted. `dated` is for snapshots,
+ * whose Valid-Until is long past: it is not looked at. ERR_INTEGRITY. */
+int release_check(const struct release *r, struct str suite, int64_t now, bool dated,
+                  const char *what, struct err *e) MUST_CHECK;
 void release_clear(struct release *r);
+/* NULL when the suite has no such index. */
 const struct release_index *release_find(const struct release *r, struct str path);
+/* "Sat, 07 Jun 2025 09:21:34 UTC", as RFC 2822 less other zones than UTC; the day's name is not
+ * compared with the date. */
+bool release_date(int64_t *out, struct str text);

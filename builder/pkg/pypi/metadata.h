@@ -11,6 +11,6 @@ struct metadata {
 };
 
 /* `what` names the wheel in errors. A requirement that does not parse is ERR_INPUT naming it. */
-int metadata_parse(struct metadata *out, struct str text, const char *what, struct err *e)
-    MUST_CHECK;
+int metadata_parse(struct metadata *out, struct str text, const char *what,
+                   struct err *e) MUST_CHECK;
 void metadata_clear(struct metadata *m);

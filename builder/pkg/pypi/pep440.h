@@ -1,6 +1,7 @@
 /* pkg/pypi/pep440.h - Python versions and specifiers (PyPA version-specifiers, PEP 440).
  *
- * Values point into the text they were parsed from.
+ * Values point into the text they were parsed from. What is no version here but in theory one: a
+ * number beyond 64 bits, a release or local part of more than 16 numbers.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -43,6 +44,8 @@ struct specifiers VEC_OF(struct specifier);
 /* A comma-separated set, maybe empty. False and *bad = the part at fault when one is malformed. */
 bool specifiers_parse(struct specifiers *out, struct str text, struct str *bad);
 void specifiers_clear(struct specifiers *s);
+void specifiers_print(struct buf *out,
+                      const struct specifiers *s); /* ">=1,<2", versions as written */
 bool specifier_matches(const struct specifier *s, const struct pep440 *v);
 /* Whether `v` satisfies all; pre-releases are judged by the caller. */
 bool specifiers_match(const struct specifiers *s, const struct pep440 *v);

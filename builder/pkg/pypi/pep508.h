@@ -12,13 +12,13 @@ struct marker_env {
 struct marker; /* opaque, in an arena */
 
 struct requirement {
-    struct str name;            /* normalised (PEP 503) */
+    struct str name; /* normalised (PEP 503) */
     struct str name_written;
-    struct strs extras;         /* normalised, sorted, unique */
+    struct strs extras; /* normalised, sorted, unique */
     struct specifiers specifiers;
-    struct str url;             /* "name @ url" form; else empty */
+    struct str url;              /* "name @ url" form; else empty */
     const struct marker *marker; /* NULL: always */
-    struct str text;            /* the whole requirement as written, trimmed */
+    struct str text;             /* the whole requirement as written, trimmed */
 };
 
 /* Lower-case, runs of "-_." become one "-". */
@@ -27,12 +27,15 @@ struct str pep503_name(struct arena *a, struct str name);
 
 /* Parse one requirement; everything lives in `a` but the vectors, freed by requirement_clear.
  * The error says what is wrong and at which byte. */
-int requirement_parse(struct requirement *out, struct arena *a, struct str text, struct err *e)
-    MUST_CHECK;
+int requirement_parse(struct requirement *out, struct arena *a, struct str text,
+                      struct err *e) MUST_CHECK;
 void requirement_clear(struct requirement *r);
+/* The name as written, the rest in a normal form; it parses back to the same. */
+void requirement_print(struct buf *out, const struct requirement *r, bool with_marker);
+void marker_print(struct buf *out, const struct marker *m);
 
-/* Evaluate for `env` with one `extra` asked for (empty: none). An unknown field or an impossible
- * comparison is ERR_INPUT. */
+/* Evaluate for `env` with one `extra` asked for (normalised; empty: none). An unknown field or an
+ * impossible comparison is ERR_INPUT. */
 int marker_eval(const struct marker *m, const struct marker_env *env, struct str extra, bool *out,
                 struct err *e) MUST_CHECK;
 /* True when the marker mentions `extra`. */

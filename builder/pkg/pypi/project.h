@@ -17,30 +17,49 @@ struct candidate {
     struct str digest_pin;          /* reserved for hash-checked requirements; empty */
 };
 
+/* A version that was left out, for explanations. */
+struct left_out {
+    struct pep440 version;
+    enum left_out_why {
+        LEFT_SDIST_ONLY,     /* it has no wheel at all */
+        LEFT_PYTHON_REFUSED, /* its requires-python refuses the target's Python */
+        LEFT_NO_TAG,         /* its wheels fit no tag of the target */
+    } why;
+    struct str requires_python; /* LEFT_PYTHON_REFUSED */
+};
+
 struct project {
     struct str name; /* normalised */
     struct simple_page page;
     struct VEC_OF(struct candidate) candidates; /* newest first; requires-python and tags fit */
-    /* What was left out, for explanations: */
-    struct strs sdist_only;     /* versions that have only an sdist, newest first */
-    struct strs python_refused; /* versions whose requires-python refuses the target */
-    struct strs no_tag;         /* versions whose wheels fit no target tag */
+    struct VEC_OF(struct left_out) left_out;    /* newest first */
 };
 void project_clear(struct project *p);
-/* Fill candidates and the left-out lists from `page` for a target. */
+/* Fill candidates and the left-out list from `name` and `page` for a target. Of each version the
+ * wheel with the best tag is taken, then the highest build tag; a yanked one only when all are. The
+ * page is cut down to the files of candidates. */
 int project_select(struct project *p, const struct wheel_target *target, struct str python_full,
                    struct str from, struct err *e) MUST_CHECK;
 
+struct pypi_likely {
+    const struct project *project;
+    const struct candidate *candidate;
+};
+
 struct pypi_universe {
     void *ctx;
+    struct str asked; /* the indexes, for messages */
     /* The project, or *out = NULL when no index has it. Lives as long as the universe. */
     int (*project)(void *ctx, struct str name, const struct project **out, struct err *e);
-    /* The metadata of a candidate's wheel. Lives as long as the universe. */
+    /* The metadata of a candidate's wheel. Lives as long as the universe. ERR_INPUT says that this
+     * one candidate is broken: it is passed over. */
     int (*metadata)(void *ctx, const struct project *p, const struct candidate *c,
                     const struct metadata **out, struct err *e);
     /* A direct "name @ url" requirement as a project with one candidate. */
     int (*direct)(void *ctx, struct str name, struct str url, const struct project **out,
                   struct err *e);
-    /* These names will probably be asked for soon; may be NULL. */
-    void (*prefetch)(void *ctx, const struct str *names, size_t n);
+    /* These projects, and the metadata of these candidates, will probably be asked for soon. A
+     * failure here is met again by the real question; -1 only when interrupted. May be NULL. */
+    int (*prefetch)(void *ctx, const struct str *names, size_t n, struct err *e);
+    int (*prefetch_metadata)(void *ctx, const struct pypi_likely *likely, size_t n, struct err *e);
 };

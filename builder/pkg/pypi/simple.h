@@ -12,10 +12,11 @@ struct simple_file {
     struct str url;             /* absolute */
     struct str requires_python; /* may be empty */
     struct str yanked_reason;
-    struct digest digest;       /* sha256; all-zero when the index gives none */
-    struct digest metadata_digest; /* of the .metadata file; all-zero when not announced with a hash */
-    uint64_t size;              /* 0 when the index does not say */
-    bool yanked, has_metadata;  /* has_metadata: announced (PEP 658/714) */
+    struct digest digest; /* sha256; all-zero when the index gives none */
+    struct digest
+        metadata_digest;       /* of the .metadata file; all-zero when not announced with a hash */
+    uint64_t size;             /* 0 when the index does not say */
+    bool yanked, has_metadata; /* has_metadata: announced (PEP 658/714) */
 };
 
 struct simple_page {

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "assemble.h"
+
+#include <pthread.h>
+
+#include "../base/pool.h"
+#include "../io/deflate.h"
+#include "copies.h"
+#include "import_wheel.h"
+#include "layer_key.h"
+#include "layer_record.h"
+#include "system_layers.h"
+
+enum how { HOW_PRESENT, HOW_JOIN, HOW_MAKE };
+
+/* One layer on its way. */
+struct making {
+    struct assembler *all;
+    struct lock_layer *layer;
+    size_t index;
+    enum how how;
+    bool has_record;
+    struct layer_record record;
+    struct buf key;
+    size_t waiting; /* of its artifacts, not yet in the store; main thread only */
+};
+
+struct assembler {
+    struct lock *lock;
+    const struct assembly *in;
+    struct pool *pool;
+    struct making *makings; /* one a layer */
+    struct system_layers system;
+    bool need_system;
+    size_t debs_waiting;        /* for the store; main thread only */
+    _Atomic size_t debs_left;   /* to be unpacked */
+    struct VEC_OF(size_t) want; /* positions in lock->artifacts of what is fetched */
+    struct spool files;         /* the recipe's own files */
+    bool files_open;
+};
+
+static void assembler_clear(struct assembler *a)
+{
+    pool_clear(&a->pool); /* first: its jobs use the rest */
+    for (size_t i = 0; a->makings && i < a->lock->layers.n; i++) {
+        layer_record_clear(&a->makings[i].record);
+        buf_clear(&a->makings[i].key);
+    }
+    free(a->makings);
+    system_layers_clear(&a->system);
+    vec_clear(&a->want);
+    if (a->files_open)
+        spool_clear(&a->files);
+}
+
+/* ---- what is known ---- */
+
+static bool layer_is_known(const struct lock_layer *l)
+{
+    return digest_is_set(&l->digest) && digest_is_set(&l->diff_id);
+}
+
+/* What the store remembers of a layer; not remembering is no fault. */
+static void recall(struct making *m, const struct memo *memo)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct err none = {0};
+    bool found = false;
+    struct lock_layer *l = m->layer;
+
+    if (memo_get(memo, buf_view(&m->key), &text, &found, &none) < 0 || !found ||
+        layer_record_parse(&m->record, buf_view(&text), &none) < 0) {
+        err_clear(&none); /* as good as no record: the layer is made again */
+        return;
+    }
+    if (layer_is_known(l) && !digest_eq(&l->digest, &m->record.result.digest)) {
+        layer_record_clear(&m->record); /* the lock decides */
+        return;
+    }
+    m->has_record = true;
+    l->digest = m->record.result.digest;
+    l->diff_id = m->record.result.diff_id;
+    l->size = m->record.result.size;
+}
+
+bool assemble_known(struct lock *lock, const struct memo *memo)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        struct making m = {.layer = &lock->layers.v[i], .index = i};
+
+        if (layer_is_known(m.layer))
+            continue;
+        layer_key(&m.key, lock, i);
+        recall(&m, memo);
+        all &= m.has_record;
+        layer_record_clear(&m.record);
+        buf_clear(&m.key);
+    }
+    return all;
+}
+
+static bool can_join(const struct making *m, const struct cas *cas)
+{
+    if (!m->has_record ||
+        !cas_has(cas, &m->record.literals, m->record.segments.literal_size))
+        return false;
+    for (size_t i = 0; i < m->record.segments.inputs.n; i++)
+        if (!cas_has(cas, &m->record.segments.inputs.v[i], 0))
+            return false;
+    return true;
+}
+
+static void decide(struct assembler *a, struct making *m)
+{
+    layer_key(&m->key, a->lock, m->index);
+    recall(m, a->in->memo);
+    if (layer_is_known(m->layer) &&
+        place_has_blob(a->in->place, &m->layer->digest, m->layer->size))
+        m->how = HOW_PRESENT;
+    else
+        m->how = can_join(m, a->in->cas) ? HOW_JOIN : HOW_MAKE;
+}
+
+/* ---- joining ---- */
+
+static int open_inputs(struct input *inputs, const struct input **list, const struct making *m,
+                       struct err *e)
+{
+    const struct segments *s = &m->record.segments;
+
+    for (size_t i = 0; i < s->inputs.n; i++) {
+        if (cas_input(&inputs[i], m->all->in->cas, &s->inputs.v[i], "blob in the store", e) < 0)
+            return -1;
+        list[i] = &inputs[i];
+    }
+    return 0;
+}
+
+static int join_into(struct making *m, const struct input *literals,
+                     const struct input *const *inputs, struct err *e)
+{
+    CLEANUP(place_blob_clear) struct place_blob blob = {0};
+    const struct events *events = m->all->in->events;
+    struct event ev = {EVENT_BEGIN, "write", m->layer->name.p, 0, m->layer->size};
+
+    events_emit(events, &ev);
+    if (place_blob_open(&blob, m->all->in->place, &m->layer->digest, m->layer->size, e) < 0 ||
+        segments_write(&m->record.segments, literals, inputs, &blob.sink, events, e) < 0 ||
+        sink_finish(&blob.sink, e) < 0)
+        return err_wrap(e, "layer %s", m->layer->name.p);
+    ev.kind = EVENT_END;
+    events_emit(events, &ev);
+    return 0;
+}
+
+static int join(void *ctx, struct err *e)
+{
+    struct making *m = ctx;
+    size_t n = m->record.segments.inputs.n;
+    CLEANUP(free_clear) struct input *inputs = xcalloc(n, sizeof *inputs);
+    CLEANUP(free_clear) const struct input **list = xcalloc(n, sizeof *list);
+    struct input literals = {0};
+    int result = open_inputs(inputs, list, m, e);
+
+    if (result == 0)
+        result = cas_input(&literals, m->all->in->cas, &m->record.literals, "blob in the store", e);
+    if (result == 0)
+        result = join_into(m, &literals, list, e);
+    cas_input_clear(&literals);
+    for (size_t i = 0; i < n; i++)
+        cas_input_clear(&inputs[i]);
+    return result;
+}
+
+/* ---- making ---- */
+
+/* What was made must be what the lock has; then it is remembered. */
+static int accept(struct making *m, const struct layer_result *made, struct err *e)
+{
+    struct lock_layer *l = m->layer;
+    CLEANUP(buf_clear) struct buf text = {0};
+    char want[DIGEST_TEXT + 1], got[DIGEST_TEXT + 1];
+
+    m->record.result = *made;
+    if (layer_is_known(l)) {
+        if (!digest_eq(&l->digest, &made->digest) || l->size != made->size) {
+            digest_text(&l->digest, want);
+            digest_text(&made->digest, got);
+            return err_set(e, ERR_INTEGRITY,
+                           "layer %s came out as %s, but the lock has %s; if the lock is from "
+                           "another envbuild, write it anew with `envbuild lock`",
+                           l->name.p, got, want);
+        }
+        m->record.result.diff_id = l->diff_id;
+    }
+    l->digest = m->record.result.digest;
+    l->diff_id = m->record.result.diff_id;
+    l->size = m->record.result.size;
+    layer_record_print(&text, &m->record);
+    return memo_put(m->all->in->memo, buf_view(&m->key), buf_view(&text), e);
+}
+
+/* Write a tree as this layer: into the place where that can take it now, else only into the store's
+ * memory, from where it is joined later. */
+static int make_from(struct making *m, const struct tree *tree, struct err *e)
+{
+    CLEANUP(place_blob_clear) struct place_blob blob = {0};
+    CLEANUP(cas_put_clear) struct cas_put literals = {0};
+    const struct assembly *in = m->all->in;
+    struct layer_result made = {0};
+    struct layer_output to = {.literals = &literals.sink,
+                              .segments = &m->record.segments,
+                              .skip_diff_id = layer_is_known(m->layer),
+                              .name = m->layer->name.p};
+
+    layer_record_clear(&m->record);
+    if (cas_put_open(&literals, in->cas, NULL, UINT64_MAX, e) < 0)
+        return -1;
+    if (!in->place->known_first) {
+        if (place_blob_open(&blob, in->place, NULL, 0, e) < 0)
+            return -1;
+        to.blob = &blob.sink;
+    }
+    if (layer_write(&made, tree, &to, in->events, e) < 0 || sink_finish(&literals.sink, e) < 0)
+        return -1;
+    m->record.literals = literals.digest;
+    if (accept(m, &made, e) < 0)
+        return -1;
+    m->has_record = true;
+    return to.blob ? sink_finish(to.blob, e) : 0;
+}
+
+static int import_all(struct tree *t, struct making *m, struct input *inputs, struct err *e)
+{
+    const struct lock *lock = m->all->lock;
+    struct inflater *inflater = inflater_open();
+    int result = 0;
+
+    for (size_t i = 0; i < m->layer->artifacts.n && result == 0; i++) {
+        const struct artifact *a = &lock->artifacts.v[m->layer->artifacts.v[i]];
+        struct wheel_import how = {.python = lock->python,
+                                   .prefix = STR(LAYER_PREFIX),
+                                   .name = a->name,
+                                   .version = a->version,
+                                   .requested = a->requested};
+
+        if (cas_input(&inputs[i], m->all->in->cas, &a->digest, a->file.p, e) < 0 ||
+            import_wheel(t, &inputs[i], &how, inflater, e) < 0)
+            result = -1;
+    }
+    inflater_clear(&inflater);
+    tree_sort(t);
+    return result;
+}
+
+static int make_wheels(void *ctx, struct err *e)
+{
+    struct making *m = ctx;
+    CLEANUP(tree_clear) struct tree t = {0};
+    CLEANUP(free_clear) struct input *inputs = xcalloc(m->layer->artifacts.n, sizeof *inputs);
+    int result = import_all(&t, m, inputs, e);
+
+    if (result == 0)
+        result = make_from(m, &t, e);
+    for (size_t i = 0; i < m->layer->artifacts.n; i++)
+        cas_input_clear(&inputs[i]);
+    return result;
+}
+
+static int make_system(void *ctx, struct err *e)
+{
+    struct making *m = ctx;
+
+    return make_from(m, system_layers_tree(&m->all->system, m->index), e);
+}
+
+static int make_files(void *ctx, struct err *e)
+{
+    struct making *m = ctx;
+    struct assembler *a = m->all;
+    CLEANUP(tree_clear) struct tree t = {0};
+
+    if (spool_open(&a->files, a->in->scratch_dir, e) < 0)
+        return -1;
+    a->files_open = true;
+    if (copies_build(&t, a->lock, a->in->dir, &a->files, &a->system.skeleton, e) < 0)
+        return -1;
+    return make_from(m, &t, e);
+}
+
+static uint64_t layer_bytes(const struct assembler *a, const struct lock_layer *l)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < l->artifacts.n; i++)
+        sum += a->lock->artifacts.v[l->artifacts.v[i]].size;
+    return sum;
+}
+
+static void start(struct making *m, int (*run)(void *ctx, struct err *e))
+{
+    pool_add(m->all->pool, layer_bytes(m->all, m->layer), (unsigned)m->index, run, m);
+}
+
+static void start_files(struct assembler *a)
+{
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_FILES)
+            start(&a->makings[i], make_files);
+}
+
+/* All debs are unpacked: the trees, then their layers and the one on top. */
+static int build_system(struct assembler *a, struct err *e)
+{
+    if (system_layers_build(&a->system, a->lock, e) < 0 ||
+        system_layers_remember(&a->system, a->lock, a->in->memo, e) < 0)
+        return -1;
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_SYSTEM)
+            start(&a->makings[i], make_system);
+    start_files(a);
+    return 0;
+}
+
+struct unpack {
+    struct assembler *all;
+    size_t artifact;
+};
+
+static int unpack_deb(void *ctx, struct err *e)
+{
+    CLEANUP(free_clear) struct unpack *u = ctx;
+    struct assembler *a = u->all;
+    const struct artifact *artifact = &a->lock->artifacts.v[u->artifact];
+    struct input deb = {0};
+    int result = cas_input(&deb, a->in->cas, &artifact->digest, artifact->file.p, e);
+
+    if (result == 0)
+        result = system_layers_import(&a->system, u->artifact, &deb, e);
+    cas_input_clear(&deb);
+    if (result == 0 && --a->debs_left == 0)
+        result = build_system(a, e);
+    return result;
+}
+
+/* ---- fetching ---- */
+
+/* Debs are the long way (unpack, compress), so they start before any wheel. */
+static void deb_ready(struct assembler *a, size_t artifact)
+{
+    struct unpack *u = xcalloc(1, sizeof *u);
+
+    *u = (struct unpack){a, artifact};
+    pool_add(a->pool, UINT64_MAX / 2 + a->lock->artifacts.v[artifact].size, 0, unpack_deb, u);
+}
+
+static int ready(void *ctx, size_t index, struct err *e)
+{
+    struct assembler *a = ctx;
+    size_t artifact = a->want.v[index];
+
+    if (pool_failed(a->pool))
+        return err_set(e, ERR_NO, "stopped"); /* the pool tells why */
+    if (a->lock->artifacts.v[artifact].eco == ECO_DEB) {
+        deb_ready(a, artifact);
+        return 0;
+    }
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        struct making *m = &a->makings[i];
+
+        if (m->how != HOW_MAKE || m->layer->kind != LOCK_WHEELS)
+            continue;
+        for (size_t j = 0; j < m->layer->artifacts.n; j++)
+            if (m->layer->artifacts.v[j] == artifact && --m->waiting == 0)
+                start(m, make_wheels);
+    }
+    return 0;
+}
+
+static void want_layer(struct assembler *a, const struct lock_layer *l)
+{
+    for (size_t i = 0; i < l->artifacts.n; i++)
+        vec_add(&a->want, l->artifacts.v[i]);
+}
+
+/* What has to be fetched, and whether the system is needed as a tree. */
+static void collect(struct assembler *a)
+{
+    bool files = false;
+
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        struct making *m = &a->makings[i];
+
+        if (m->how != HOW_MAKE)
+            continue;
+        files |= m->layer->kind == LOCK_FILES;
+        a->need_system |= m->layer->kind == LOCK_SYSTEM;
+        m->waiting = m->layer->artifacts.n;
+        if (m->layer->kind == LOCK_WHEELS)
+            want_layer(a, m->layer);
+    }
+    if (!system_layers_recall(&a->system, a->lock, a->in->memo))
+        a->need_system |= files || !a->lock->built;
+    for (size_t i = 0; i < a->lock->layers.n && a->need_system; i++)
+        if (a->lock->layers.v[i].kind == LOCK_SYSTEM) {
+            want_layer(a, &a->lock->layers.v[i]);
+            a->debs_left += a->lock->layers.v[i].artifacts.n;
+        }
+    if (!a->need_system)
+        start_files(a);
+}
+
+/* Debs first, then wheels by size: what takes longest is begun first, whatever is in the store. */
+static int want_compare(const void *x, const void *y, void *ctx)
+{
+    const struct artifact *all = ctx;
+    const struct artifact *a = &all[*(const size_t *)x], *b = &all[*(const size_t *)y];
+
+    if (a->eco != b->eco)
+        return a->eco == ECO_DEB ? -1 : 1;
+    if (a->size != b->size)
+        return a->size > b->size ? -1 : 1;
+    return (a > b) - (a < b);
+}
+
+static int fetch(struct assembler *a, struct err *e)
+{
+    const struct fetcher *f = &a->in->fetcher;
+    CLEANUP(free_clear) struct artifact *list = xcalloc(a->want.n, sizeof *list);
+
+    qsort_r(a->want.v, a->want.n, sizeof a->want.v[0], want_compare, a->lock->artifacts.v);
+    for (size_t i = 0; i < a->want.n; i++)
+        list[i] = a->lock->artifacts.v[a->want.v[i]];
+    return a->want.n ? f->fetch(f->ctx, list, a->want.n, ready, a, e) : 0;
+}
+
+/* ---- all of it ---- */
+
+static int run(struct assembler *a, struct err *e)
+{
+    struct err fetch_err = {0}, pool_err = {0};
+    bool known_first = a->in->place->known_first;
+    int fetched, made;
+
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (a->makings[i].how == HOW_JOIN && !known_first)
+            start(&a->makings[i], join);
+    collect(a);
+    fetched = fetch(a, &fetch_err);
+    if (fetched < 0)
+        pool_stop(a->pool);
+    made = pool_wait(a->pool, &pool_err);
+    /* A failed job also ends the fetching, and a failed fetch the jobs: tell the first cause. */
+    if (made < 0)
+        err_join(e, &pool_err);
+    else if (fetched < 0)
+        err_join(e, &fetch_err);
+    err_clear(&fetch_err);
+    err_clear(&pool_err);
+    if (made < 0 || fetched < 0)
+        return -1;
+    for (size_t i = 0; i < a->lock->layers.n && known_first; i++)
+        if (a->makings[i].how != HOW_PRESENT && join(&a->makings[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
+{
+    CLEANUP(assembler_clear) struct assembler a = {.lock = lock, .in = in};
+
+    a.makings = xcalloc(lock->layers.n, sizeof *a.makings);
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
+        decide(&a, &a.makings[i]);
+    }
+    if (system_layers_open(&a.system, lock, in->scratch_dir, e) < 0)
+        return -1;
+    a.pool = pool_open(in->jobs);
+    if (run(&a, e) < 0)
+        return -1;
+    if (!lock->built)
+        for (size_t i = 0; i < a.system.uncovered.n; i++)
+            vec_add(&lock->uncovered,
+                    arena_str(&lock->doc.arena, str_of(a.system.uncovered.v[i])));
+    lock->encoder = STR(DEFLATE_ENCODER);
+    return 0;
+}

@@ -1,0 +1,41 @@
+/* assemble/assemble.h - the layers of a lock, made and put into a place. Obeys the lock: no clock, no
+ * network handle; what is not in the store is asked for through `fetch`.
+ *
+ * A layer that the place has is left alone. One that the store remembers is joined from its segments.
+ * The others are made: wheels by copying, debs through a scratch file, several at once, the largest
+ * first. Which of these happened never shows in a byte.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/event.h"
+#include "../model/lock.h"
+#include "../oci/place.h"
+#include "../store/cas.h"
+#include "../store/memo.h"
+
+/* Bring these artifacts into the store; `ready` is told each, on the calling thread. */
+struct fetcher {
+    int (*fetch)(void *ctx, const struct artifact *artifacts, size_t n,
+                 int (*ready)(void *ctx, size_t index, struct err *e), void *ready_ctx,
+                 struct err *e);
+    void *ctx;
+};
+
+struct assembly {
+    struct cas *cas;
+    struct memo *memo;
+    struct place *place;
+    struct fetcher fetcher;
+    const char *dir;         /* of the recipe: where its local files are */
+    const char *scratch_dir; /* on a disk with room for the unpacked debs */
+    unsigned jobs;           /* threads, at least 1 */
+    const struct events *events;
+};
+
+/* Put all layers of `lock` into the place and fill in their digests and sizes, lock->encoder and
+ * lock->uncovered. Digests that the lock has already are held against what was made:
+ * ERR_INTEGRITY. Does not set lock->built: that is for who writes the manifest. */
+int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e) MUST_CHECK;
+/* The digests of a lock's layers, from the store's memory, without making any: true when all are
+ * known (also from the lock itself). Fills them in as assemble_layers would. */
+bool assemble_known(struct lock *lock, const struct memo *memo);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image.h"
+
+#include "../oci/rfc3339.h"
+
+#define LABEL "io.envbuild."
+
+/* A label, unless its value is not known. */
+static void label(struct pairs *to, const char *key, struct str value)
+{
+    if (value.len)
+        pairs_add(to, str_of(key), value);
+}
+
+static struct str digest_str(struct arena *a, const struct digest *d)
+{
+    char text[DIGEST_TEXT + 1];
+
+    digest_text(d, text);
+    return arena_str(a, str_of(text));
+}
+
+static struct str joined(struct arena *a, const struct strs *list, const char *between)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    for (size_t i = 0; i < list->n; i++)
+        buf_fmt(&text, "%s" STR_FMT, i ? between : "", STR_ARG(list->v[i]));
+    return arena_str(a, buf_view(&text));
+}
+
+static void add_labels(struct pairs *to, const struct lock *lock, struct arena *a)
+{
+    const struct facts *f = &lock->facts;
+    CLEANUP(buf_clear) struct buf created = {0};
+    struct digest digest;
+    const struct node *own;
+
+    rfc3339_print(&created, lock->created);
+    lock_digest(&digest, lock);
+    label(to, "org.opencontainers.image.created", arena_str(a, buf_view(&created)));
+    label(to, "org.opencontainers.image.title", lock->name);
+    label(to, "org.opencontainers.image.version", lock->tag);
+    label(to, LABEL "version", lock->writer);
+    label(to, LABEL "format", str_of(arena_fmt(a, "%u", lock->format)));
+    label(to, LABEL "base", lock->base);
+    label(to, LABEL "variant", lock->variant);
+    label(to, LABEL "recipe.digest", digest_str(a, &lock->recipe_digest));
+    label(to, LABEL "lock.digest", digest_str(a, &digest));
+    label(to, LABEL "pytorch.version", f->pytorch);
+    label(to, LABEL "python.version", lock->python_full);
+    label(to, LABEL "cuda.version", f->cuda);
+    label(to, LABEL "cuda.toolkit", f->cuda_toolkit);
+    label(to, LABEL "cuda.driver.min", f->driver_min);
+    label(to, LABEL "cuda.driver.full", f->driver_full);
+    label(to, LABEL "cuda.archs", f->archs);
+    label(to, LABEL "cudnn.version", f->cudnn);
+    label(to, LABEL "nccl.version", f->nccl);
+    label(to, LABEL "uncovered-scripts", joined(a, &lock->uncovered, ", "));
+    label(to, "com.nvidia.cudnn.version", f->cudnn);
+    node_each(own, lock->labels)
+        pairs_add(to, own->key, own->text);
+}
+
+static void config_fill(struct image_config *c, const struct lock *lock)
+{
+    struct arena *a = &c->arena;
+
+    c->platform = (struct platform){.os = lock->os, .architecture = lock->arch};
+    c->dated = true;
+    c->created = lock->created;
+    c->workdir = lock->workdir;
+    if (lock->user.name.len)
+        c->user = str_of(arena_fmt(a, "%u:%u", lock->user.uid, lock->user.gid));
+    for (size_t i = 0; i < lock->env.n; i++)
+        vec_add(&c->env, lock->env.v[i]);
+    for (size_t i = 0; i < lock->entrypoint.n; i++)
+        vec_add(&c->entrypoint, lock->entrypoint.v[i]);
+    for (size_t i = 0; i < lock->cmd.n; i++)
+        vec_add(&c->cmd, lock->cmd.v[i]);
+    add_labels(&c->labels, lock, a);
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        const struct lock_layer *l = &lock->layers.v[i];
+        struct image_history *h = vec_push(&c->history);
+
+        vec_add(&c->diff_ids, l->diff_id);
+        h->dated = true;
+        h->created = lock->created;
+        h->created_by = str_of(arena_fmt(a, "envbuild " STR_FMT, STR_ARG(l->name)));
+    }
+}
+
+static int put_config(struct digest *out, uint64_t *size, const struct lock *lock,
+                      struct pairs *annotations, struct arena *a, struct place *place,
+                      struct err *e)
+{
+    CLEANUP(image_config_clear) struct image_config config = {0};
+    CLEANUP(buf_clear) struct buf json = {0};
+
+    config_fill(&config, lock);
+    for (size_t i = 0; i < config.labels.n; i++)
+        pairs_add(annotations, arena_str(a, config.labels.v[i].key),
+                  arena_str(a, config.labels.v[i].value));
+    image_config_write(&config, &json);
+    *size = json.len;
+    return place_put_bytes(place, buf_view(&json), out, e);
+}
+
+static int put_manifest(struct digest *out, const struct lock *lock, struct image_manifest *m,
+                        struct place *place, const struct image_name *name, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf json = {0};
+    struct platform platform = {.os = lock->os, .architecture = lock->arch};
+
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        struct descriptor *d = vec_push(&m->layers);
+
+        d->media_type = STR(MEDIA_LAYER_GZIP);
+        d->digest = lock->layers.v[i].digest;
+        d->size = lock->layers.v[i].size;
+    }
+    image_manifest_write(m, &json);
+    return place_put_image(place, buf_view(&json), name, &platform, out, e);
+}
+
+static int same(const char *what, const struct digest *want, const struct digest *got,
+                struct err *e)
+{
+    char have[DIGEST_TEXT + 1], made[DIGEST_TEXT + 1];
+
+    if (digest_eq(want, got))
+        return 0;
+    digest_text(want, have);
+    digest_text(got, made);
+    return err_set(e, ERR_INTEGRITY,
+                   "the %s came out as %s, but the lock has %s; if the lock is from another "
+                   "envbuild, write it anew with `envbuild lock`",
+                   what, made, have);
+}
+
+int image_put(struct lock *lock, struct place *place, const struct image_name *name, struct err *e)
+{
+    CLEANUP(image_manifest_clear) struct image_manifest m = {0};
+    struct digest config = {0}, manifest = {0};
+
+    m.config.media_type = STR(MEDIA_CONFIG);
+    if (put_config(&config, &m.config.size, lock, &m.annotations, &m.arena, place, e) < 0 ||
+        (lock->built && same("image's config", &lock->config, &config, e) < 0))
+        return -1;
+    m.config.digest = config;
+    if (put_manifest(&manifest, lock, &m, place, name, e) < 0 ||
+        (lock->built && same("image's manifest", &lock->manifest, &manifest, e) < 0))
+        return -1;
+    lock->config = config;
+    lock->manifest = manifest;
+    return 0;
+}

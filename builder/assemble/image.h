@@ -1,0 +1,15 @@
+/* assemble/image.h - the image's config and manifest from a lock whose layers are made (format 1).
+ *
+ * Labels and annotations say what the image is and what it needs of a host (org.opencontainers.image.*,
+ * io.envbuild.*, and what NVIDIA's own tools read). Everything comes from the lock; the only time is
+ * the date of its archives.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../model/lock.h"
+#include "../oci/place.h"
+
+/* Put config and manifest into the place under `name`; fills in lock->config and lock->manifest.
+ * Digests that a built lock has already must come out again: ERR_INTEGRITY. */
+int image_put(struct lock *lock, struct place *place, const struct image_name *name,
+              struct err *e) MUST_CHECK;

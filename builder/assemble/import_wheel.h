@@ -1,0 +1,18 @@
+/* assemble/import_wheel.h - a wheel becomes entries of a tree, as `pip install --no-compile` would leave
+ * its files. Contents stay in the wheel: they are copied from there when the layer is written. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../io/inflate.h"
+#include "tree.h"
+
+struct wheel_import {
+    struct str python;        /* "3.11" */
+    struct str prefix;        /* "opt/venv" */
+    struct str name, version; /* what the wheel must be: normalised name, version of the lock */
+    bool requested;           /* the recipe names it: pip's REQUESTED file */
+};
+
+/* `wheel` must stay open as long as the tree. A path that another wheel of the same tree has is
+ * replaced, as pip does when it installs one after the other. */
+int import_wheel(struct tree *t, const struct input *wheel, const struct wheel_import *how,
+                 struct inflater *inflater, struct err *e) MUST_CHECK;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layer_key.h"
+
+#include "../io/deflate.h"
+#include "layer.h"
+
+static void add_digest(struct buf *out, const struct digest *d)
+{
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(d, hex);
+    buf_fmt(out, " %s", hex);
+}
+
+static void add_artifacts(struct buf *out, const struct lock *lock, const struct lock_layer *l)
+{
+    for (size_t i = 0; i < l->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[l->artifacts.v[i]];
+
+        add_digest(out, &a->digest);
+        if (a->eco == ECO_WHEEL && a->requested)
+            buf_puts(out, " requested");
+        buf_putc(out, '\n');
+    }
+}
+
+/* The system layers up to and with `last`; each is a difference to the ones below. */
+static void add_system(struct buf *out, const struct lock *lock, size_t last)
+{
+    buf_fmt(out, "arch " STR_FMT "\npython " STR_FMT "\nsources %zu " STR_FMT "\n",
+            STR_ARG(lock->arch), STR_ARG(lock->python_full), lock->apt_sources.len,
+            STR_ARG(lock->apt_sources));
+    for (size_t i = 0; i <= last; i++) {
+        if (lock->layers.v[i].kind != LOCK_SYSTEM)
+            continue;
+        buf_fmt(out, "group " STR_FMT "\n", STR_ARG(lock->layers.v[i].name));
+        add_artifacts(out, lock, &lock->layers.v[i]);
+    }
+}
+
+static void add_files(struct buf *out, const struct lock *lock)
+{
+    buf_fmt(out, "date %lld\nworkdir " STR_FMT "\nuser " STR_FMT " %u %u\n",
+            (long long)lock->created, STR_ARG(lock->workdir), STR_ARG(lock->user.name),
+            lock->user.uid, lock->user.gid);
+    for (size_t i = 0; i < lock->copies.n; i++) {
+        const struct lock_copy *c = &lock->copies.v[i];
+
+        buf_fmt(out, "copy %zu " STR_FMT " %zu " STR_FMT " %u %u\n", c->from.len,
+                STR_ARG(c->from), c->to.len, STR_ARG(c->to), c->uid, c->gid);
+        for (size_t j = 0; j < c->files.n; j++) {
+            const struct lock_file *f = &c->files.v[j];
+
+            buf_fmt(out, "%d%d %zu " STR_FMT " %zu " STR_FMT, f->folder, f->executable,
+                    f->path.len, STR_ARG(f->path), f->link.len, STR_ARG(f->link));
+            add_digest(out, &f->digest);
+            buf_putc(out, '\n');
+        }
+    }
+}
+
+static void add_head(struct buf *out, const struct lock *lock, const char *kind)
+{
+    buf_fmt(out, "%s format %u %s\n", kind, lock->format, DEFLATE_ENCODER);
+}
+
+void system_key(struct buf *out, const struct lock *lock)
+{
+    add_head(out, lock, "whole system");
+    add_system(out, lock, lock->layers.n - 1);
+}
+
+void layer_key(struct buf *out, const struct lock *lock, size_t layer)
+{
+    const struct lock_layer *l = &lock->layers.v[layer];
+
+    switch (l->kind) {
+    case LOCK_SYSTEM:
+        add_head(out, lock, "system layer");
+        add_system(out, lock, layer);
+        break;
+    case LOCK_WHEELS:
+        add_head(out, lock, "wheel layer");
+        buf_fmt(out, "python " STR_FMT " prefix " LAYER_PREFIX "\n", STR_ARG(lock->python));
+        add_artifacts(out, lock, l);
+        break;
+    case LOCK_FILES:
+        add_head(out, lock, "files layer");
+        system_key(out, lock);
+        add_files(out, lock);
+        break;
+    }
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layer_record.h"
+
+/* Lines of words, as a list of thousands of ranges is read on every rebuild:
+ *   layer <digest> <diff_id> <size> <tar size> <literals digest> <literal bytes>
+ *   input <digest>
+ *   <source> <offset> <length>
+ */
+static void put_digest(struct buf *out, const struct digest *d)
+{
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(d, hex);
+    buf_fmt(out, " %s", hex);
+}
+
+void layer_record_print(struct buf *out, const struct layer_record *r)
+{
+    buf_puts(out, "layer");
+    put_digest(out, &r->result.digest);
+    put_digest(out, &r->result.diff_id);
+    buf_fmt(out, " %llu %llu", (unsigned long long)r->result.size,
+            (unsigned long long)r->result.tar_size);
+    put_digest(out, &r->literals);
+    buf_fmt(out, " %llu\n", (unsigned long long)r->segments.literal_size);
+    for (size_t i = 0; i < r->segments.inputs.n; i++) {
+        buf_puts(out, "input");
+        put_digest(out, &r->segments.inputs.v[i]);
+        buf_putc(out, '\n');
+    }
+    for (size_t i = 0; i < r->segments.list.n; i++) {
+        const struct segment *s = &r->segments.list.v[i];
+
+        buf_fmt(out, "%u %llu %llu\n", s->source, (unsigned long long)s->offset,
+                (unsigned long long)s->len);
+    }
+}
+
+static bool word_digest(struct str *line, struct digest *out)
+{
+    struct str word;
+
+    return str_word(line, &word) && digest_from_hex(out, word);
+}
+
+static bool word_u64(struct str *line, uint64_t *out)
+{
+    struct str word;
+
+    return str_word(line, &word) && str_u64(word, out);
+}
+
+static bool parse_head(struct layer_record *r, struct str line)
+{
+    return str_skip(&line, STR("layer")) && word_digest(&line, &r->result.digest) &&
+           word_digest(&line, &r->result.diff_id) && word_u64(&line, &r->result.size) &&
+           word_u64(&line, &r->result.tar_size) && word_digest(&line, &r->literals) &&
+           word_u64(&line, &r->segments.literal_size);
+}
+
+static bool parse_segment(struct layer_record *r, struct str line)
+{
+    struct segment s = {0};
+    uint64_t source = 0;
+
+    if (!word_u64(&line, &source) || !word_u64(&line, &s.offset) || !word_u64(&line, &s.len) ||
+        source > r->segments.inputs.n)
+        return false;
+    s.source = (uint32_t)source;
+    vec_add(&r->segments.list, s);
+    return true;
+}
+
+int layer_record_parse(struct layer_record *out, struct str text, struct err *e)
+{
+    CLEANUP(layer_record_clear) struct layer_record r = {0};
+    struct str line = {0};
+    bool good = str_line(&text, &line) && parse_head(&r, line);
+
+    while (good && str_line(&text, &line)) {
+        if (str_skip(&line, STR("input")))
+            good = word_digest(&line, vec_push(&r.segments.inputs));
+        else
+            good = parse_segment(&r, line);
+    }
+    if (!good)
+        return err_set(e, ERR_INPUT, "the store's record of a layer is damaged");
+    MOVE(out, &r);
+    return 0;
+}
+
+void layer_record_clear(struct layer_record *r)
+{
+    segments_clear(&r->segments);
+    *r = (struct layer_record){0};
+}

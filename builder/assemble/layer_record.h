@@ -1,0 +1,16 @@
+/* assemble/layer_record.h - what is remembered about a layer once made: its digests and how to put its
+ * bytes together again. Kept in the store under a key that names everything it was made from. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/buf.h"
+#include "layer.h"
+
+struct layer_record {
+    struct layer_result result;
+    struct digest literals; /* of the literal bytes, a blob in the store */
+    struct segments segments;
+};
+
+void layer_record_print(struct buf *out, const struct layer_record *r);
+int layer_record_parse(struct layer_record *out, struct str text, struct err *e) MUST_CHECK;
+void layer_record_clear(struct layer_record *r);

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ldcache.h"
+
+#include <elf.h>
+#include <fnmatch.h>
+
+enum {
+    HEAD = 48,
+    RECORD = 24,
+    FLAGS_X86_64_LIBC6 = 0x303,
+    LITTLE_ENDIAN_FLAG = 2,
+    CONF_DEPTH = 8,
+    CONF_MAX = 1024 * 1024,
+    PROGRAM_HEADERS = 256,
+    DYNAMIC_MAX = 64 * 1024,
+    SONAME_MAX = 1024,
+};
+static const uint32_t extension_magic = 0xEAA42174u;
+
+/* A line of the cache. */
+struct lib {
+    struct str soname, path;
+    size_t seen; /* position in which it was found: decides among equals */
+};
+
+/* A string of the cache and where it will lie. */
+struct text {
+    struct str s;
+    uint32_t offset;
+};
+
+struct cache {
+    const struct tree *t;
+    struct arena arena;
+    struct strs dirs;  /* as written in the configuration */
+    struct strs reals; /* the same, resolved */
+    struct VEC_OF(struct lib) libs;
+    struct map seen; /* paths of libs */
+    struct VEC_OF(struct text) texts;
+    int64_t newest;
+};
+
+static void cache_clear(struct cache *c)
+{
+    map_clear(&c->seen);
+    vec_clear(&c->texts);
+    vec_clear(&c->libs);
+    vec_clear(&c->reals);
+    vec_clear(&c->dirs);
+    arena_clear(&c->arena);
+}
+
+static void note_date(struct cache *c, const struct entry *entry)
+{
+    if (entry->mtime > c->newest)
+        c->newest = entry->mtime;
+}
+
+/* `len` bytes of a file's content; false when it has not that many. */
+static bool peek(const struct content *c, void *to, size_t len, uint64_t offset)
+{
+    CLEANUP(err_clear) struct err ignored = {0}; /* what cannot be read is no library */
+
+    if (len > c->size || offset > c->size - len)
+        return false;
+    if (c->kind == CONTENT_BYTES) {
+        memcpy(to, (const char *)c->bytes + offset, len);
+        return true;
+    }
+    return c->kind == CONTENT_RANGE &&
+           fd_pread_all(c->input->fd.n, to, len, c->offset + offset, "library", &ignored) == 0;
+}
+
+/* The file offset of a virtual address, by the loadable segments. */
+static bool file_offset(const Elf64_Phdr *ph, size_t n, uint64_t address, uint64_t *offset)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ph[i].p_type == PT_LOAD && address >= ph[i].p_vaddr &&
+            address - ph[i].p_vaddr < ph[i].p_filesz) {
+            *offset = address - ph[i].p_vaddr + ph[i].p_offset;
+            return true;
+        }
+    return false;
+}
+
+/* Copy the NUL-ended string at `offset` into the arena; empty when there is none. */
+static struct str peek_string(struct arena *a, const struct content *c, uint64_t offset)
+{
+    char text[SONAME_MAX];
+    uint64_t left = offset < c->size ? c->size - offset : 0;
+    size_t len = left < sizeof text ? (size_t)left : sizeof text;
+
+    if (!len || !peek(c, text, len, offset) || !memchr(text, '\0', len))
+        return STR("");
+    return arena_str(a, str_of(text));
+}
+
+static struct str dynamic_soname(struct arena *a, const struct content *c, const Elf64_Phdr *ph,
+                                 size_t n, const Elf64_Phdr *dynamic)
+{
+    uint64_t table = 0, name = 0, offset;
+    bool named = false;
+    Elf64_Dyn d;
+
+    for (uint64_t at = 0; at + sizeof d <= dynamic->p_filesz && at < DYNAMIC_MAX; at += sizeof d) {
+        if (!peek(c, &d, sizeof d, dynamic->p_offset + at) || d.d_tag == DT_NULL)
+            break;
+        if (d.d_tag == DT_STRTAB)
+            table = d.d_un.d_ptr;
+        if (d.d_tag == DT_SONAME) {
+            name = d.d_un.d_val;
+            named = true;
+        }
+    }
+    if (!named || !file_offset(ph, n, table, &offset) ||
+        __builtin_add_overflow(offset, name, &offset))
+        return STR("");
+    return peek_string(a, c, offset);
+}
+
+/* Whether this is a library for x86-64; *soname stays empty when it names none. */
+static bool read_elf(struct arena *a, const struct content *c, struct str *soname)
+{
+    Elf64_Ehdr head;
+    Elf64_Phdr ph[PROGRAM_HEADERS];
+
+    if (!peek(c, &head, sizeof head, 0) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
+        head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_ident[EI_DATA] != ELFDATA2LSB ||
+        head.e_machine != EM_X86_64 || head.e_type != ET_DYN || head.e_phentsize != sizeof ph[0] ||
+        head.e_phnum > PROGRAM_HEADERS || !peek(c, ph, head.e_phnum * sizeof ph[0], head.e_phoff))
+        return false;
+    for (size_t i = 0; i < head.e_phnum; i++)
+        if (ph[i].p_type == PT_DYNAMIC)
+            *soname = dynamic_soname(a, c, ph, head.e_phnum, &ph[i]);
+    return true;
+}
+
+static int read_conf(struct cache *c, struct str path, unsigned depth, struct err *e);
+
+/* "include /etc/ld.so.conf.d/\*.conf": the matching files in byte order. */
+static int include(struct cache *c, struct str pattern, unsigned depth, struct err *e)
+{
+    struct strs found = {0};
+    const struct entry *entry;
+    int rc = 0;
+
+    str_skip(&pattern, STR("/"));
+    CLEANUP(free_clear) char *glob = str_dup(pattern);
+    vec_each (entry, &c->t->entries)
+        if (entry->type != ENTRY_DIR && fnmatch(glob, entry->path.p, FNM_PATHNAME) == 0)
+            vec_add(&found, entry->path);
+    vec_sort(&found, str_compare);
+    for (size_t i = 0; i < found.n && rc == 0; i++)
+        rc = read_conf(c, found.v[i], depth + 1, e);
+    vec_clear(&found);
+    return rc;
+}
+
+static void add_dir(struct cache *c, struct str dir)
+{
+    struct str relative = dir;
+
+    str_skip(&relative, STR("/"));
+    const struct entry *real = tree_follow(c->t, relative);
+    if (!real || real->type != ENTRY_DIR)
+        return;
+    for (size_t i = 0; i < c->reals.n; i++)
+        if (str_eq(c->reals.v[i], real->path))
+            return;
+    vec_add(&c->dirs, dir);
+    vec_add(&c->reals, real->path);
+}
+
+static int read_conf(struct cache *c, struct str path, unsigned depth, struct err *e)
+{
+    const struct entry *entry = tree_follow(c->t, path);
+    struct str line, dir;
+
+    if (!entry || entry->type != ENTRY_FILE)
+        return 0;
+    if (depth > CONF_DEPTH || entry->content.size > CONF_MAX)
+        return err_set(e, ERR_INPUT, "/" STR_FMT ": includes too deep or too large", STR_ARG(path));
+    note_date(c, entry);
+    size_t size = (size_t)entry->content.size;
+    char *bytes = arena_alloc(&c->arena, size + 1);
+    if (!peek(&entry->content, bytes, size, 0))
+        return err_set(e, ERR_INPUT, "/" STR_FMT " cannot be read", STR_ARG(path));
+    struct str text = {bytes, size};
+    while (str_line(&text, &line)) {
+        line = str_trim(str_sub(line, 0, str_find(line, '#')));
+        if (str_skip(&line, STR("include "))) {
+            while (str_word(&line, &dir))
+                if (include(c, dir, depth, e) < 0)
+                    return -1;
+        } else if (str_starts(line, STR("/"))) {
+            str_drop(&line, STR("/"));
+            add_dir(c, line);
+        }
+    }
+    return 0;
+}
+
+static bool is_library_name(struct str name)
+{
+    return (str_starts(name, STR("lib")) || str_starts(name, STR("ld-"))) &&
+           str_find_str(name, STR(".so")) < name.len && !str_has(name, ';') &&
+           !str_ends(name, STR(".dpkg-new")) && !str_ends(name, STR(".dpkg-tmp")) &&
+           str_find_str(name, STR(".#prelink#.")) == name.len;
+}
+
+/* "libx.so" for the linker, which points to libx.so.1: listed under its own name. */
+static bool is_linker_name(struct str name, struct str soname)
+{
+    return str_ends(name, STR(".so")) && str_starts(soname, name);
+}
+
+static void add_lib(struct cache *c, size_t dir, struct str soname)
+{
+    struct str path =
+        str_of(arena_fmt(&c->arena, STR_FMT "/" STR_FMT, STR_ARG(c->dirs.v[dir]), STR_ARG(soname)));
+    struct str real = str_of(
+        arena_fmt(&c->arena, STR_FMT "/" STR_FMT, STR_ARG(c->reals.v[dir]), STR_ARG(soname)));
+
+    if (map_has(&c->seen, path) || !tree_get(c->t, real))
+        return;
+    map_set(&c->seen, path, c);
+    struct lib *lib = vec_push(&c->libs);
+    *lib = (struct lib){soname, path, c->libs.n};
+}
+
+static void look_at(struct cache *c, size_t dir, const struct entry *entry, struct str name)
+{
+    const struct entry *file = tree_follow(c->t, entry->path);
+    struct str soname = {0};
+
+    if (file && file->type == ENTRY_HARDLINK)
+        file = tree_get(c->t, file->link);
+    if (!file || file->type != ENTRY_FILE || !read_elf(&c->arena, &file->content, &soname))
+        return;
+    note_date(c, entry);
+    note_date(c, file);
+    if (!soname.len || (entry->type == ENTRY_SYMLINK && is_linker_name(name, soname)))
+        soname = name;
+    add_lib(c, dir, soname);
+}
+
+static int look_into(struct cache *c, size_t dir, struct err *e)
+{
+    const struct entry *entry;
+
+    vec_each (entry, &c->t->entries) {
+        struct str name = entry->path;
+        if (!str_skip(&name, c->reals.v[dir]) || !str_skip(&name, STR("/")))
+            continue;
+        if (str_starts(name, STR("glibc-hwcaps/")) && entry->type != ENTRY_DIR)
+            return err_set(e, ERR_INPUT,
+                           "/" STR_FMT ": libraries for some processors only (glibc-hwcaps) are "
+                           "not supported yet",
+                           STR_ARG(entry->path));
+        if (entry->type != ENTRY_DIR && !str_has(name, '/') && is_library_name(name))
+            look_at(c, dir, entry, name);
+    }
+    return 0;
+}
+
+static uint64_t take_number(struct str *s)
+{
+    uint64_t n = 0;
+
+    for (; s->len && c_digit(*s->p); s->p++, s->len--)
+        n = n * 10 + (uint64_t)(*s->p - '0');
+    return n;
+}
+
+/* The loader's own order of library names: its binary search depends on it. */
+static int compare_names(struct str a, struct str b)
+{
+    while (a.len && b.len) {
+        bool da = c_digit(*a.p), db = c_digit(*b.p);
+        if (da && db) {
+            uint64_t x = take_number(&a), y = take_number(&b);
+            if (x != y)
+                return x < y ? -1 : 1;
+        } else if (da != db) {
+            return da ? 1 : -1;
+        } else {
+            if (*a.p != *b.p)
+                return *a.p - *b.p;
+            a = str_sub(a, 1, a.len);
+            b = str_sub(b, 1, b.len);
+        }
+    }
+    return (a.len != 0) - (b.len != 0);
+}
+
+static int compare_libs(const void *a, const void *b)
+{
+    const struct lib *x = a, *y = b;
+    int order = compare_names(y->soname, x->soname);
+
+    return order ? order : (x->seen > y->seen) - (x->seen < y->seen);
+}
+
+/* By the reversed string, descending, the longer first: tails follow what they can share. */
+static int compare_texts(const void *a, const void *b)
+{
+    struct str x = ((const struct text *)a)->s, y = ((const struct text *)b)->s;
+
+    while (x.len && y.len) {
+        int order = (unsigned char)y.p[--y.len] - (unsigned char)x.p[--x.len];
+        if (order)
+            return order;
+    }
+    return (x.len < y.len) - (x.len > y.len);
+}
+
+/* Give every string its place after `start`; returns the size of the string table. */
+static uint32_t place_texts(struct cache *c, uint32_t start)
+{
+    const struct lib *lib;
+    size_t kept = 0;
+
+    vec_each (lib, &c->libs) {
+        vec_add(&c->texts, ((struct text){.s = lib->soname}));
+        vec_add(&c->texts, ((struct text){.s = lib->path}));
+    }
+    vec_sort(&c->texts, compare_texts);
+    uint32_t next = start;
+    for (size_t i = 0; i < c->texts.n; i++) {
+        struct text *t = &c->texts.v[kept], *last = kept ? t - 1 : NULL;
+        *t = c->texts.v[i];
+        if (last && str_eq(last->s, t->s))
+            continue;
+        if (last && str_ends(last->s, t->s))
+            t->offset = last->offset + (uint32_t)(last->s.len - t->s.len);
+        else
+            t->offset = next;
+        next = t->offset + (uint32_t)t->s.len + 1;
+        kept++;
+    }
+    c->texts.n = kept;
+    return next - start;
+}
+
+static uint32_t place_of(const struct cache *c, struct str s)
+{
+    struct text key = {.s = s};
+    const struct text *found = bsearch(&key, c->texts.v, c->texts.n, sizeof key, compare_texts);
+
+    return found->offset;
+}
+
+static void put_u32(struct buf *out, uint32_t n)
+{
+    for (int i = 0; i < 4; i++)
+        buf_putc(out, (char)(unsigned char)(n >> (8 * i)));
+}
+
+static void put_zeros(struct buf *out, size_t n)
+{
+    while (n--)
+        buf_putc(out, '\0');
+}
+
+static void put_records(const struct cache *c, struct buf *out)
+{
+    const struct lib *lib;
+
+    vec_each (lib, &c->libs) {
+        put_u32(out, FLAGS_X86_64_LIBC6);
+        put_u32(out, place_of(c, lib->soname));
+        put_u32(out, place_of(c, lib->path));
+        put_zeros(out, 12); /* OS version, hardware capabilities */
+    }
+}
+
+static void put_texts(const struct cache *c, struct buf *out, size_t size)
+{
+    const struct text *t;
+    size_t start = out->len;
+
+    put_zeros(out, size);
+    vec_each (t, &c->texts)
+        memcpy(out->p + (t->offset - start) + start, t->s.p, t->s.len);
+}
+
+static void write_cache(struct cache *c, struct buf *out, struct str generator)
+{
+    uint32_t records = (uint32_t)(c->libs.n * RECORD);
+    uint32_t size = place_texts(c, HEAD + records);
+    uint32_t extension = (HEAD + records + size + 3) / 4 * 4;
+
+    buf_puts(out, "glibc-ld.so.cache1.1");
+    put_u32(out, (uint32_t)c->libs.n);
+    put_u32(out, size);
+    put_u32(out, LITTLE_ENDIAN_FLAG);
+    put_u32(out, extension);
+    put_zeros(out, 12);
+    put_records(c, out);
+    put_texts(c, out, size);
+    put_zeros(out, extension - out->len);
+    put_u32(out, extension_magic);
+    put_u32(out, 1);              /* sections */
+    put_u32(out, 0);              /* tag: generator */
+    put_u32(out, 0);              /* flags */
+    put_u32(out, extension + 24); /* where its text lies */
+    put_u32(out, (uint32_t)generator.len);
+    buf_str(out, generator);
+}
+
+int ldcache_build(struct buf *out, const struct tree *t, struct str generator, int64_t *newest,
+                  struct err *e)
+{
+    static const char *const defaults[] = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
+                                           "/lib", "/usr/lib"};
+    CLEANUP(cache_clear) struct cache c = {.t = t};
+
+    if (read_conf(&c, STR("etc/ld.so.conf"), 0, e) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
+        add_dir(&c, str_of(defaults[i]));
+    for (size_t i = 0; i < c.dirs.n; i++)
+        if (look_into(&c, i, e) < 0)
+            return -1;
+    vec_sort(&c.libs, compare_libs);
+    buf_reset(out);
+    write_cache(&c, out, generator);
+    if (newest)
+        *newest = c.newest;
+    return 0;
+}

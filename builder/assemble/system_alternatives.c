@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "system_parts.h"
+
+/* One way to fill a name: a choice of a master link with its slaves. */
+struct slave {
+    struct str link, name, path;
+};
+struct choice {
+    struct str link, name, path; /* the master's */
+    uint32_t priority;
+    struct VEC_OF(struct slave) slaves;
+    int64_t date; /* of the package that offers it */
+};
+struct choices VEC_OF(struct choice);
+
+struct alternatives {
+    struct arena arena;
+    struct choices all; /* sorted by name, then path */
+};
+
+static void alternatives_clear(struct alternatives *a)
+{
+    struct choice *c;
+
+    vec_each (c, &a->all)
+        vec_clear(&c->slaves);
+    vec_clear(&a->all);
+    arena_clear(&a->arena);
+}
+
+/* The next command line of a script: continued lines are joined. False at the end. */
+static bool next_command(struct str *text, struct buf *out)
+{
+    struct str line;
+
+    buf_reset(out);
+    while (str_line(text, &line)) {
+        bool more = str_drop(&line, STR("\\"));
+        buf_str(out, line);
+        buf_putc(out, ' ');
+        if (!more)
+            return true;
+    }
+    return out->len > 0;
+}
+
+/* A word that the shell would hand over as it is. */
+static bool is_constant(struct str word)
+{
+    static const char special[] = "$`\"'*?[]{}()<>|&;#~\\";
+
+    for (size_t i = 0; i < word.len; i++)
+        if (memchr(special, word.p[i], sizeof special - 1))
+            return false;
+    return word.len > 0;
+}
+
+static bool take_constant(struct arena *a, struct str *words, struct str *out)
+{
+    struct str word;
+
+    if (!str_word(words, &word) || !is_constant(word))
+        return false;
+    *out = arena_str(a, word);
+    return true;
+}
+
+/* The words behind "--install": LINK NAME PATH PRIORITY, then any number of --slave LINK NAME PATH.
+ * What does not read so (a variable, say) is no choice that can be told from the text. */
+static bool parse_choice(struct arena *a, struct str words, struct choice *c)
+{
+    struct str word;
+
+    if (!take_constant(a, &words, &c->link) || !take_constant(a, &words, &c->name) ||
+        !take_constant(a, &words, &c->path) || !str_word(&words, &word) ||
+        !str_u32(word, &c->priority))
+        return false;
+    while (str_word(&words, &word) && str_is(word, "--slave")) {
+        struct slave s;
+        if (!take_constant(a, &words, &s.link) || !take_constant(a, &words, &s.name) ||
+            !take_constant(a, &words, &s.path))
+            return false;
+        vec_add(&c->slaves, s);
+    }
+    return c->link.p[0] == '/' && c->path.p[0] == '/' && !str_has(c->name, '/');
+}
+
+static void read_script(struct alternatives *a, const struct debpkg *p)
+{
+    struct str text = debpkg_text(p, "postinst");
+    CLEANUP(buf_clear) struct buf command = {0};
+
+    while (next_command(&text, &command)) {
+        struct str words = buf_view(&command), before;
+        struct choice c = {.date = p->newest};
+        if (!str_cut(&words, STR("update-alternatives "), &before) || str_has(before, '#') ||
+            !str_cut(&words, STR("--install "), &before))
+            continue;
+        if (parse_choice(&a->arena, words, &c))
+            vec_add(&a->all, c);
+        else
+            vec_clear(&c.slaves);
+    }
+}
+
+/* xz-utils: a loop over the programs that are there, in the order of its script. */
+static void read_xz(struct alternatives *a, const struct debpkg *p)
+{
+    static const char *const names[][2] = {
+        {"lzma", "xz"},         {"unlzma", "unxz"},     {"lzcat", "xzcat"}, {"lzmore", "xzmore"},
+        {"lzless", "xzless"},   {"lzdiff", "xzdiff"},   {"lzcmp", "xzcmp"}, {"lzgrep", "xzgrep"},
+        {"lzegrep", "xzegrep"}, {"lzfgrep", "xzfgrep"},
+    };
+    struct choice c = {.date = p->newest, .priority = 20};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *lz = names[i][0], *xz = names[i][1];
+        struct slave bin = {str_of(arena_fmt(&a->arena, "/usr/bin/%s", lz)), str_of(lz),
+                            str_of(arena_fmt(&a->arena, "/usr/bin/%s", xz))};
+        struct slave man = {
+            str_of(arena_fmt(&a->arena, "/usr/share/man/man1/%s.1.gz", lz)),
+            str_of(arena_fmt(&a->arena, "%s.1.gz", lz)),
+            str_of(arena_fmt(&a->arena, "/usr/share/man/man1/%s.1.gz", xz)),
+        };
+        if (i) {
+            vec_add(&c.slaves, bin);
+        } else {
+            c.link = bin.link;
+            c.name = bin.name;
+            c.path = bin.path;
+        }
+        vec_add(&c.slaves, man);
+    }
+    vec_add(&a->all, c);
+}
+
+static int compare_choices(const void *a, const void *b)
+{
+    const struct choice *x = a, *y = b;
+    int order = str_cmp(x->name, y->name);
+
+    return order ? order : str_cmp(x->path, y->path);
+}
+
+static int compare_slaves(const void *a, const void *b)
+{
+    const struct slave *x = a, *y = b;
+
+    return str_cmp(x->name, y->name);
+}
+
+static bool exists(const struct build *b, struct str path)
+{
+    CLEANUP(free_clear) char *text = str_dup(path);
+
+    return build_has(b, text);
+}
+
+/* link -> /etc/alternatives/name -> path */
+static int link_up(struct build *b, const struct slave *s, int64_t date, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf middle = {0};
+    CLEANUP(free_clear) char *link = str_dup(s->link);
+    CLEANUP(free_clear) char *path = str_dup(s->path);
+
+    buf_fmt(&middle, "/etc/alternatives/" STR_FMT, STR_ARG(s->name));
+    if (make_link(b, middle.p, path, date, e) < 0)
+        return -1;
+    return make_link(b, link, middle.p, date, e);
+}
+
+static const struct slave *find_slave(const struct choice *c, struct str name)
+{
+    const struct slave *s;
+
+    vec_each (s, &c->slaves)
+        if (str_eq(s->name, name))
+            return s;
+    return NULL;
+}
+
+/* All slaves that any choice of the group knows, by name. */
+struct slaves VEC_OF(struct slave);
+static void gather_slaves(const struct choice *v, size_t n, struct slaves *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct slave *s, *known;
+        vec_each (s, &v[i].slaves) {
+            bool seen = false;
+            vec_each (known, out)
+                seen = seen || str_eq(known->name, s->name);
+            if (!seen)
+                vec_add(out, *s);
+        }
+    }
+    vec_sort(out, compare_slaves);
+}
+
+/* The text of /var/lib/dpkg/alternatives/<name>. */
+static void write_database(const struct choice *v, size_t n, const struct slaves *slaves,
+                           struct buf *out)
+{
+    const struct slave *s;
+
+    buf_fmt(out, "auto\n" STR_FMT "\n", STR_ARG(v[0].link));
+    vec_each (s, slaves)
+        buf_fmt(out, STR_FMT "\n" STR_FMT "\n", STR_ARG(s->name), STR_ARG(s->link));
+    buf_putc(out, '\n');
+    for (size_t i = 0; i < n; i++) {
+        buf_fmt(out, STR_FMT "\n%u\n", STR_ARG(v[i].path), v[i].priority);
+        vec_each (s, slaves) {
+            const struct slave *mine = find_slave(&v[i], s->name);
+            buf_fmt(out, STR_FMT "\n", STR_ARG(mine ? mine->path : STR("")));
+        }
+    }
+    buf_putc(out, '\n');
+}
+
+/* `v` are all choices for one name. */
+static int add_group(struct build *b, const struct choice *v, size_t n, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(buf_clear) struct buf path = {0};
+    struct slaves slaves = {0};
+    const struct choice *best = v;
+    const struct slave *s;
+    int64_t date = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].priority > best->priority)
+            best = &v[i];
+        if (v[i].date > date)
+            date = v[i].date;
+    }
+    gather_slaves(v, n, &slaves);
+    write_database(v, n, &slaves, &text);
+    vec_clear(&slaves);
+    buf_fmt(&path, "/var/lib/dpkg/alternatives/" STR_FMT, STR_ARG(v[0].name));
+    struct slave master = {best->link, best->name, best->path};
+    if (make_file(b, path.p, 0644, 0, date, buf_view(&text), e) < 0 ||
+        link_up(b, &master, date, e) < 0)
+        return -1;
+    vec_each (s, &best->slaves)
+        if (exists(b, s->path) && link_up(b, s, date, e) < 0)
+            return -1;
+    return 0;
+}
+
+int system_alternatives(struct build *b, struct err *e)
+{
+    CLEANUP(alternatives_clear) struct alternatives a = {0};
+
+    for (size_t i = 0; i < b->n; i++)
+        if (str_is(b->v[i]->name, "xz-utils"))
+            read_xz(&a, b->v[i]);
+        else
+            read_script(&a, b->v[i]);
+    vec_sort(&a.all, compare_choices);
+    for (size_t i = 0, n; i < a.all.n; i += n) {
+        for (n = 1; i + n < a.all.n && str_eq(a.all.v[i].name, a.all.v[i + n].name); n++)
+            ;
+        if (add_group(b, &a.all.v[i], n, e) < 0)
+            return err_wrap(e, "alternative " STR_FMT, STR_ARG(a.all.v[i].name));
+    }
+    return 0;
+}

@@ -1,0 +1,293 @@
+/* The dpkg database as dpkg 1.21 writes it: status, info files, triggers, diversions. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "system_parts.h"
+
+#include "../io/crypto.h"
+
+/* Fields of a status paragraph in dpkg's order. Those that stand in no control file (Status,
+ * Conffiles) are written at their place; all others follow in the control file's own order. */
+static const char *const field_order[] = {
+    "Package",        "Essential",   "Protected",      "Status",   "Priority",     "Section",
+    "Installed-Size", "Origin",      "Maintainer",     "Bugs",     "Architecture", "Multi-Arch",
+    "Source",         "Version",     "Config-Version", "Replaces", "Provides",     "Depends",
+    "Pre-Depends",    "Recommends",  "Suggests",       "Breaks",   "Conflicts",    "Enhances",
+    "Conffiles",      "Description",
+};
+
+static bool is_ordered(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(field_order); i++)
+        if (str_eq_nocase(name, str_of(field_order[i])))
+            return true;
+    return false;
+}
+
+static void put_field(struct buf *out, const char *name, struct str value)
+{
+    if (value.len)
+        buf_fmt(out, "%s:%s" STR_FMT "\n", name, value.p[0] == '\n' ? "" : " ", STR_ARG(value));
+}
+
+/* The packaged file of that path, to hash what it held when it was installed. */
+static int hash_packaged(const struct debpkg *p, struct str path, char md5[MD5_HEX + 1],
+                         struct err *e)
+{
+    const struct deb_entry *d;
+
+    str_skip(&path, STR("/"));
+    vec_each (d, &p->entries) {
+        CLEANUP(buf_clear) struct buf text = {0};
+        if (d->entry.type != ENTRY_FILE || !str_eq(d->entry.path, path))
+            continue;
+        if (content_text(&d->entry.content, &text, "a conffile", e) < 0)
+            return -1;
+        md5_hex(md5, text.p ? text.p : "", text.len);
+        return 0;
+    }
+    return err_set(e, ERR_INPUT,
+                   "package " STR_FMT " names the conffile /" STR_FMT " and does not hold it",
+                   STR_ARG(p->name), STR_ARG(path));
+}
+
+static int put_conffiles(struct buf *out, const struct debpkg *p, struct err *e)
+{
+    struct str text = debpkg_text(p, "conffiles"), line;
+    char md5[MD5_HEX + 1];
+    bool begun = false;
+
+    while (str_line(&text, &line)) {
+        line = str_trim(line);
+        if (!str_starts(line, STR("/"))) /* empty, or flagged remove-on-upgrade */
+            continue;
+        if (hash_packaged(p, line, md5, e) < 0)
+            return -1;
+        buf_fmt(out, "%s " STR_FMT " %s\n", begun ? "" : "Conffiles:\n", STR_ARG(line), md5);
+        begun = true;
+    }
+    return 0;
+}
+
+static int put_paragraph(struct buf *out, const struct debpkg *p, struct err *e)
+{
+    const struct control_field *f;
+
+    for (size_t i = 0; i < ARRAY_LEN(field_order); i++) {
+        const char *name = field_order[i];
+        if (strcmp(name, "Status") == 0)
+            buf_puts(out, "Status: install ok installed\n");
+        else if (strcmp(name, "Conffiles") != 0)
+            put_field(out, name, control_get(&p->control, name));
+        else if (put_conffiles(out, p, e) < 0)
+            return -1;
+    }
+    vec_each (f, &p->control.fields)
+        if (!is_ordered(f->name))
+            buf_fmt(out, STR_FMT ":%s" STR_FMT "\n", STR_ARG(f->name),
+                    str_starts(f->value, STR("\n")) ? "" : " ", STR_ARG(f->value));
+    buf_putc(out, '\n');
+    return 0;
+}
+
+static int add_status(struct build *b, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf out = {0};
+
+    for (size_t i = 0; i < b->n; i++)
+        if (put_paragraph(&out, b->v[i], e) < 0)
+            return -1;
+    return make_file(b, "/var/lib/dpkg/status", 0644, 0, b->newest, buf_view(&out), e);
+}
+
+/* "/." and then every path of the archive as it is written there, without its final slash. */
+static void put_list(struct buf *out, const struct debpkg *p)
+{
+    const struct deb_entry *d;
+
+    buf_puts(out, "/.\n");
+    vec_each (d, &p->entries)
+        buf_fmt(out, "/" STR_FMT "\n", STR_ARG(d->entry.path));
+}
+
+static void info_path(struct buf *out, const struct debpkg *p, struct str kind)
+{
+    buf_reset(out);
+    buf_fmt(out, "/var/lib/dpkg/info/" STR_FMT, STR_ARG(p->name));
+    if (p->same)
+        buf_fmt(out, ":" STR_FMT, STR_ARG(p->arch));
+    buf_fmt(out, "." STR_FMT, STR_ARG(kind));
+}
+
+static bool is_script(struct str name)
+{
+    static const char *const scripts[] = {"preinst", "postinst", "prerm", "postrm", "config"};
+
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++)
+        if (str_is(name, scripts[i]))
+            return true;
+    return false;
+}
+
+static int add_infos(struct build *b, const struct debpkg *p, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf path = {0};
+    CLEANUP(buf_clear) struct buf list = {0};
+    const struct deb_info *info;
+
+    put_list(&list, p);
+    info_path(&path, p, STR("list"));
+    if (make_file(b, path.p, 0644, 0, p->newest, buf_view(&list), e) < 0)
+        return -1;
+    vec_each (info, &p->infos) {
+        struct entry entry = {.type = ENTRY_FILE, .mtime = info->mtime, .content = info->content};
+        if (str_is(info->name, "control"))
+            continue;
+        info_path(&path, p, info->name);
+        entry.path = str_sub(buf_view(&path), 1, path.len);
+        entry.mode = is_script(info->name) ? 0755 : 0644;
+        if (tree_add(b->t, &entry, false, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* One "interest" line of a package's triggers file. */
+struct interest {
+    struct str name; /* of the trigger, or a path */
+    const struct debpkg *package;
+    bool noawait;
+};
+struct interests VEC_OF(struct interest);
+
+static void read_interests(const struct debpkg *p, struct interests *out)
+{
+    struct str text = debpkg_text(p, "triggers"), line, word;
+
+    while (str_line(&text, &line)) {
+        struct interest i = {.package = p};
+        if (!str_word(&line, &word) || !str_skip(&word, STR("interest")))
+            continue;
+        i.noawait = str_is(word, "-noawait");
+        if (str_word(&line, &i.name))
+            vec_add(out, i);
+    }
+}
+
+static int compare_interests(const void *a, const void *b)
+{
+    const struct interest *x = a, *y = b;
+    int order = str_cmp(x->name, y->name);
+
+    return order ? order : str_cmp(x->package->name, y->package->name);
+}
+
+static void put_interest(struct buf *out, const struct interest *i)
+{
+    buf_str(out, i->package->name);
+    if (i->package->same)
+        buf_fmt(out, ":" STR_FMT, STR_ARG(i->package->arch));
+    buf_puts(out, i->noawait ? "/noawait\n" : "\n");
+}
+
+/* triggers/File for paths, triggers/<name> for the others; `v` is sorted by name. */
+static int write_interests(struct build *b, const struct interests *v, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf files = {0};
+    int64_t files_date = 0;
+
+    for (size_t i = 0; i < v->n;) {
+        CLEANUP(buf_clear) struct buf text = {0};
+        CLEANUP(buf_clear) struct buf path = {0};
+        struct str name = v->v[i].name;
+        bool is_path = str_starts(name, STR("/"));
+        int64_t date = 0;
+        for (; i < v->n && str_eq(v->v[i].name, name); i++) {
+            if (is_path)
+                buf_fmt(&files, STR_FMT " ", STR_ARG(name));
+            put_interest(is_path ? &files : &text, &v->v[i]);
+            if (v->v[i].package->newest > date)
+                date = v->v[i].package->newest;
+        }
+        if (is_path && date > files_date)
+            files_date = date;
+        buf_fmt(&path, "/var/lib/dpkg/triggers/" STR_FMT, STR_ARG(name));
+        if (!is_path && make_file(b, path.p, 0644, 0, date, buf_view(&text), e) < 0)
+            return -1;
+    }
+    return make_file(b, "/var/lib/dpkg/triggers/File", 0644, 0, files_date, buf_view(&files), e);
+}
+
+static int add_triggers(struct build *b, struct err *e)
+{
+    struct interests all = {0};
+
+    for (size_t i = 0; i < b->n; i++)
+        read_interests(b->v[i], &all);
+    vec_sort(&all, compare_interests);
+    int rc = write_interests(b, &all, e);
+    vec_clear(&all);
+    return rc;
+}
+
+/* Debian 12's dash diverts what it ships itself, so that no other package can bring another sh.
+ * Each diversion is three lines: from, to, by whom. */
+static int add_diversions(struct build *b, int64_t date, struct err *e)
+{
+    const struct debpkg *dash = build_package(b, "dash");
+    bool diverts = dash && str_find_str(debpkg_text(dash, "postinst"), STR("claim_binsh /bin/sh")) <
+                               debpkg_text(dash, "postinst").len;
+
+    return make_file(b, "/var/lib/dpkg/diversions", 0644, 0, diverts ? dash->newest : date,
+                     diverts ? STR("/usr/share/man/man1/sh.1.gz\n"
+                                   "/usr/share/man/man1/sh.distrib.1.gz\n"
+                                   "dash\n"
+                                   "/bin/sh\n"
+                                   "/bin/sh.distrib\n"
+                                   "dash\n")
+                             : STR(""),
+                     e);
+}
+
+static int add_fixed(struct build *b, int64_t date, struct err *e)
+{
+    static const char *const dirs[] = {"updates", "parts", "alternatives", "info", "triggers"};
+    static const struct {
+        const char *path, *text;
+        uint32_t mode;
+    } files[] = {
+        {"info/format", "1\n", 0644},    {"lock", "", 0640},
+        {"lock-frontend", "", 0640},     {"triggers/Lock", "", 0600},
+        {"triggers/Unincorp", "", 0644},
+    };
+    CLEANUP(buf_clear) struct buf path = {0};
+    CLEANUP(buf_clear) struct buf arch = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+        buf_reset(&path);
+        buf_fmt(&path, "/var/lib/dpkg/%s", dirs[i]);
+        if (make_dir(b, path.p, 0755, 0, date, e) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        buf_reset(&path);
+        buf_fmt(&path, "/var/lib/dpkg/%s", files[i].path);
+        if (make_file(b, path.p, files[i].mode, 0, date, str_of(files[i].text), e) < 0)
+            return -1;
+    }
+    buf_fmt(&arch, STR_FMT "\n", STR_ARG(b->in->arch));
+    return make_file(b, "/var/lib/dpkg/arch", 0644, 0, date, buf_view(&arch), e);
+}
+
+int system_dpkg(struct build *b, struct err *e)
+{
+    const struct debpkg *dpkg = build_package(b, "dpkg");
+    int64_t date = dpkg ? dpkg->newest : 0;
+
+    if (add_fixed(b, date, e) < 0 || add_diversions(b, date, e) < 0)
+        return -1;
+    for (size_t i = 0; i < b->n; i++)
+        if (add_infos(b, b->v[i], e) < 0)
+            return -1;
+    if (add_triggers(b, e) < 0)
+        return -1;
+    return add_status(b, e);
+}

@@ -1,0 +1,35 @@
+/* assemble/system_layers.h - the Debian system in groups: each layer is what its packages add to the
+ * groups below it. The Python environment's skeleton comes with the group that brings Python. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../model/lock.h"
+#include "../store/memo.h"
+#include "skeleton.h"
+#include "system.h"
+
+struct system_layers {
+    struct spool spool;
+    bool spool_open;
+    struct debpkg *packages; /* by position in lock->artifacts; only debs are filled in */
+    size_t packages_n;
+    struct tree *trees; /* by position in lock->layers: what that layer adds */
+    size_t trees_n;
+    struct tree skeleton;
+    struct names uncovered; /* packages with a script that no rule covers */
+};
+
+int system_layers_open(struct system_layers *s, const struct lock *lock, const char *scratch_dir,
+                       struct err *e) MUST_CHECK;
+void system_layers_clear(struct system_layers *s);
+/* Unpack one deb; safe from several threads for different artifacts. */
+int system_layers_import(struct system_layers *s, size_t artifact, const struct input *deb,
+                         struct err *e) MUST_CHECK;
+/* All debs are unpacked: make every layer's tree, the skeleton and the uncovered list. */
+int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e) MUST_CHECK;
+const struct tree *system_layers_tree(const struct system_layers *s, size_t layer);
+
+/* Skeleton and uncovered list, kept in the store beside the layers. */
+int system_layers_remember(const struct system_layers *s, const struct lock *lock,
+                           const struct memo *memo, struct err *e) MUST_CHECK;
+bool system_layers_recall(struct system_layers *s, const struct lock *lock,
+                          const struct memo *memo);

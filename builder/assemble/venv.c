@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "venv.h"
+
+#include "../base/buf.h"
+#include "../base/path.h"
+#include "../io/inflate.h"
+
+enum { TEMPLATE_MAX = 1024 * 1024 };
+
+struct maker {
+    struct tree *tree;
+    const struct venv *how;
+    int64_t date;
+    struct buf path;
+};
+
+/* "<prefix>/<tail>", until the next call. */
+static const char *at(struct maker *m, const char *fmt, ...) PRINTF(2, 3);
+static const char *at(struct maker *m, const char *fmt, ...)
+{
+    va_list args;
+
+    buf_reset(&m->path);
+    buf_fmt(&m->path, STR_FMT "/", STR_ARG(m->how->prefix));
+    va_start(args, fmt);
+    buf_vfmt(&m->path, fmt, args);
+    va_end(args);
+    return m->path.p;
+}
+
+static void replace_all(struct buf *text, const char *from, const char *to)
+{
+    struct buf out = {0};
+    struct str rest = buf_view(text), head;
+
+    while (str_cut(&rest, str_of(from), &head)) {
+        buf_str(&out, head);
+        buf_puts(&out, to);
+    }
+    buf_str(&out, rest);
+    buf_clear(text);
+    *text = out;
+}
+
+/* The values as shell words. Python quotes them since gh-124651, and older templates stand in quotes of
+ * their own: Debian ships only fixed ones. */
+static void fill_in(struct buf *text, const struct venv *how)
+{
+    CLEANUP(buf_clear) struct buf dir = {0}, prompt = {0};
+    struct str name = path_base(how->prefix);
+
+    buf_fmt(&dir, "/" STR_FMT, STR_ARG(how->prefix));
+    buf_fmt(&prompt, "'(" STR_FMT ") '", STR_ARG(name));
+    replace_all(text, "__VENV_DIR__", dir.p);
+    replace_all(text, "__VENV_PROMPT__", prompt.p);
+    replace_all(text, "__VENV_BIN_NAME__", "bin");
+}
+
+static int add_template(struct maker *m, const char *template, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct inflater *inflater;
+    const struct entry *from;
+    char path[160];
+    int result;
+
+    snprintf(path, sizeof path, "usr/lib/python" STR_FMT "/venv/scripts/%s",
+             STR_ARG(m->how->python), template);
+    from = tree_get(m->tree, str_of(path));
+    if (!from || from->type != ENTRY_FILE)
+        return err_set(e, ERR_INPUT, "the base's Python has no /%s, so no environment can be made",
+                       path);
+    if (from->mtime > m->date)
+        m->date = from->mtime;
+    inflater = inflater_open();
+    result = content_read(inflater, &from->content, &text, TEMPLATE_MAX, path, e);
+    inflater_clear(&inflater);
+    if (result < 0)
+        return -1;
+    fill_in(&text, m->how);
+    tree_file(m->tree, at(m, "bin/%s", strrchr(template, '/') + 1), 0644, m->date,
+              buf_view(&text));
+    return 0;
+}
+
+static void add_config(struct maker *m)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct str python = m->how->python;
+
+    buf_fmt(&text,
+            "home = /usr/bin\ninclude-system-site-packages = false\nversion = " STR_FMT
+            "\nexecutable = /usr/bin/python" STR_FMT "\ncommand = /usr/bin/python" STR_FMT
+            " -m venv --without-pip /" STR_FMT "\n",
+            STR_ARG(m->how->python_full), STR_ARG(python), STR_ARG(python),
+            STR_ARG(m->how->prefix));
+    tree_file(m->tree, at(m, "pyvenv.cfg"), 0644, m->date, buf_view(&text));
+}
+
+static void add_folders(struct maker *m)
+{
+    struct str python = m->how->python;
+    char name[32], target[48];
+
+    snprintf(name, sizeof name, "python" STR_FMT, STR_ARG(python));
+    snprintf(target, sizeof target, "/usr/bin/%s", name);
+    tree_dir(m->tree, at(m, "include"), 0755, m->date);
+    tree_dir(m->tree, at(m, "include/%s", name), 0755, m->date);
+    tree_dir(m->tree, at(m, "lib"), 0755, m->date);
+    tree_dir(m->tree, at(m, "lib/%s", name), 0755, m->date);
+    tree_dir(m->tree, at(m, "lib/%s/site-packages", name), 0755, m->date);
+    tree_link(m->tree, at(m, "lib64"), "lib", m->date);
+    tree_link(m->tree, at(m, "bin/%s", name), target, m->date);
+    tree_link(m->tree, at(m, "bin/python3"), name, m->date);
+    tree_link(m->tree, at(m, "bin/python"), name, m->date);
+}
+
+int venv_add(struct tree *t, const struct venv *how, struct err *e)
+{
+    static const char *const templates[] = {"common/Activate.ps1", "common/activate",
+                                            "posix/activate.csh", "posix/activate.fish"};
+    struct maker m = {.tree = t, .how = how};
+    int result = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(templates) && result == 0; i++)
+        result = add_template(&m, templates[i], e);
+    if (result == 0) {
+        tree_parents(t, str_of(at(&m, "bin/activate")), m.date);
+        add_config(&m);
+        add_folders(&m);
+    }
+    buf_clear(&m.path);
+    return result;
+}

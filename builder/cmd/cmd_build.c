@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../assemble/assemble.h"
+#include "../assemble/fetch.h"
+#include "../assemble/image.h"
+#include "../base/path.h"
+#include "../doc/emit.h"
+#include "../out/dest.h"
+#include "work.h"
+
+struct build_args {
+    const char *output, *index;
+    uint32_t jobs, downloads;
+    bool locked, offline, strict;
+};
+
+/* ---- the lock ---- */
+
+static int stale(const struct work *w, const char *words, struct err *e)
+{
+    return err_set(e, ERR_INPUT,
+                   "%s is out of date with %s: %s; `envbuild lock %s` takes it over", w->lock_path,
+                   w->recipe_path, words, w->recipe_path);
+}
+
+/* A lock that is the recipe's, chosen now if there is none. */
+static int have_lock(struct work *w, struct session *s, const struct build_args *a, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    if (!w->has_lock && a->locked)
+        return err_set(e, ERR_INPUT,
+                       "%s is not there, and --locked writes none; `envbuild lock %s` does",
+                       w->lock_path, w->recipe_path);
+    if (!w->has_lock)
+        return work_resolve(w, s, a->index, e) < 0 ? -1 : work_write_lock(w, e);
+    if (work_changes(w, &words, e) < 0)
+        return -1;
+    return words.len ? stale(w, words.p, e) : 0;
+}
+
+/* ---- fetching, as assemble asks for it ---- */
+
+struct fetching {
+    struct work *work;
+    struct session *session;
+    const struct build_args *args;
+};
+
+static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
+                 int (*ready)(void *ctx, size_t index, struct err *e), void *ready_ctx,
+                 struct err *e)
+{
+    struct fetching *f = ctx;
+    struct fetch_options how = {.parallel = f->args->downloads,
+                                .offline = f->args->offline,
+                                .events = f->session->events,
+                                .ready = ready,
+                                .ctx = ready_ctx};
+
+    return fetch_artifacts(f->work->cas, f->work->http, artifacts, n, &how, e);
+}
+
+/* ---- the image ---- */
+
+static int check_strict(const struct lock *lock, const struct build_args *a, struct session *s,
+                        struct err *e)
+{
+    for (size_t i = 0; i < lock->uncovered.n; i++) {
+        struct str script = lock->uncovered.v[i];
+
+        if (a->strict)
+            err_set(e, ERR_INPUT,
+                    "no rule stands for the maintainer script " STR_FMT ", and --strict is given",
+                    STR_ARG(script));
+        else
+            events_warn(s->events,
+                        "no rule stands for the maintainer script " STR_FMT
+                        ": what it would have done is missing in the image",
+                        STR_ARG(script));
+    }
+    return err_is_set(e) ? -1 : 0;
+}
+
+static int assemble(struct work *w, struct session *s, const struct build_args *a,
+                    struct place *place, const struct image_name *name, struct err *e)
+{
+    struct fetching fetching = {w, s, a};
+    CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
+    struct assembly in = {.cas = w->cas,
+                          .memo = w->layers,
+                          .place = place,
+                          .fetcher = {fetch, &fetching},
+                          .dir = w->dir,
+                          .scratch_dir = scratch,
+                          .jobs = a->jobs,
+                          .events = s->events};
+    bool built = w->lock.built;
+
+    events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
+    if (fs_mkdirs(scratch, e) < 0 || assemble_layers(&w->lock, &in, e) < 0 ||
+        check_strict(&w->lock, a, s, e) < 0 || image_put(&w->lock, place, name, e) < 0)
+        return -1;
+    events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
+    if (place_close(place, e) < 0)
+        return -1;
+    w->lock.built = true;
+    return built || a->locked ? 0 : work_write_lock(w, e);
+}
+
+/* ---- what is told at the end ---- */
+
+static void print_json(const struct work *w, const char *reference, const char *digest)
+{
+    CLEANUP(doc_clear) struct doc d = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct node *root = node_new_map(&d), *list;
+    uint64_t size = 0;
+
+    node_put_u64(&d, root, "envbuild_output", 1);
+    node_put_str(&d, root, "reference", str_of(reference));
+    node_put_str(&d, root, "name", w->lock.name);
+    node_put_str(&d, root, "tag", w->lock.tag);
+    node_put_str(&d, root, "digest", str_of(digest));
+    node_put_str(&d, root, "lock", str_of(w->lock_path));
+    list = node_put(&d, root, "layers", node_new_list(&d));
+    for (size_t i = 0; i < w->lock.layers.n; i++) {
+        const struct lock_layer *l = &w->lock.layers.v[i];
+        struct node *n = node_add(&d, list, node_new_map(&d));
+        char layer[DIGEST_TEXT + 1];
+
+        digest_text(&l->digest, layer);
+        node_put_str(&d, n, "name", l->name);
+        node_put_u64(&d, n, "size", l->size);
+        node_put_str(&d, n, "digest", str_of(layer));
+        size += l->size;
+    }
+    node_put_u64(&d, root, "size", size);
+    emit_json(&text, root, EMIT_LINES);
+    fwrite(text.p, 1, text.len, stdout);
+}
+
+/* The reference by digest. It goes to stderr where stdout carries the image itself. */
+static void print_result(const struct work *w, const struct session *s, const struct dest *dest,
+                         const struct image_name *name)
+{
+    CLEANUP(buf_clear) struct buf reference = {0};
+    char digest[DIGEST_TEXT + 1];
+
+    digest_text(&w->lock.manifest, digest);
+    dest_print(dest, name, &reference);
+    buf_fmt(&reference, "@%s", digest);
+    progress_pause(s->progress);
+    if (s->json && !dest_is_stdout(dest))
+        print_json(w, reference.p, digest);
+    else
+        fprintf(dest_is_stdout(dest) ? stderr : stdout, "%s\n", reference.p);
+}
+
+static int build(struct session *s, const char *recipe, const struct build_args *a, struct err *e)
+{
+    CLEANUP(work_clear) struct work w = {0};
+    CLEANUP(dest_clear) struct dest dest = {0};
+    CLEANUP(place_clear) struct place *place = NULL;
+    struct image_name name;
+
+    if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
+        work_connect(&w, s, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
+        return -1;
+    name = dest_image_name(&dest, w.lock.name, w.lock.tag);
+    if (dest_open(&place, &dest, w.lock.created, e) < 0 ||
+        assemble(&w, s, a, place, &name, e) < 0)
+        return -1;
+    print_result(&w, s, &dest, &name);
+    return 0;
+}
+
+int cmd_build(struct session *s, int argc, char **argv, struct err *e)
+{
+    struct build_args a = {.output = "oci:images", .jobs = s->jobs};
+    const struct opt own[] = {
+        {'o', "output", "DEST",
+         "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker:, podman: (oci:images)",
+         opt_str, &a.output},
+        {'j', "jobs", "N", "threads that assemble (one a core)", opt_u32, &a.jobs},
+        {0, "downloads", "N", "downloads at once (8)", opt_u32, &a.downloads},
+        {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)", opt_str,
+         &a.index},
+        {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.locked},
+        {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
+        {0, "strict", NULL, "fail on a maintainer script that no rule covers", opt_flag,
+         &a.strict},
+    };
+
+    if (session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, e) < 0)
+        return -1;
+    return s->help ? 0 : build(s, argv[0], &a, e);
+}

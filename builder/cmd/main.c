@@ -1,0 +1,185 @@
+/* cmd/main.c - the program: reads the environment once, picks the command, prints the error. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../base/path.h"
+#include "../doc/emit.h"
+#include "session.h"
+#include "../base/version.h"
+
+/* The table that --help, the manual and the dispatch are made from. */
+const struct command commands[] = {
+    {"build", "RECIPE", "Build the image of a recipe, writing its lock first if there is none.",
+     cmd_build},
+    {"lock", "RECIPE", "Choose exact versions for a recipe and write its lock.", cmd_lock},
+    {NULL, NULL, NULL, NULL},
+};
+
+/* A signal handler can reach nothing but a global; rooms see it through events_cancelled(). */
+static volatile int interrupted;
+
+static void on_signal(int number)
+{
+    if (interrupted)
+        _exit(128 + number); /* asked twice: at once, nothing half-written has a name yet */
+    interrupted = number;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGHUP, &act, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static char *default_store(void)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    CLEANUP(free_clear) char *below = NULL;
+
+    if (cache && cache[0] == '/')
+        return path_join(cache, "envbuild");
+    if (!home || home[0] != '/')
+        return NULL;
+    below = path_join(home, ".cache");
+    return path_join(below, "envbuild");
+}
+
+/* The variables that curl, OpenSSL and their like read. */
+static const char *ca_file(void)
+{
+    const char *file = getenv("SSL_CERT_FILE");
+
+    return file && file[0] ? file : getenv("CURL_CA_BUNDLE");
+}
+
+static void usage(FILE *to)
+{
+    fputs("usage: envbuild RECIPE                    the same as envbuild build RECIPE\n"
+          "       envbuild COMMAND [OPTION...] OPERAND\n\n",
+          to);
+    for (const struct command *c = commands; c->name; c++)
+        fprintf(to, "  %-8s %-8s %s\n", c->name, c->operands, c->help);
+    fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the version.\n",
+          to);
+}
+
+static void print_errors(const struct err *e)
+{
+    if (e->kind == ERR_INTERRUPTED) { /* where it was is of no use to anybody */
+        fputs("envbuild: interrupted; run again, it goes on where it was\n", stderr);
+        return;
+    }
+    for (; e && err_is_set(e); e = e->next) {
+        CLEANUP(buf_clear) struct buf text = {0};
+
+        buf_puts(&text, e->file ? "" : "envbuild: ");
+        err_format(e, &text);
+        fprintf(stderr, "%s\n", text.p);
+    }
+}
+
+static void print_errors_json(const struct err *e)
+{
+    CLEANUP(doc_clear) struct doc d = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct node *root = node_new_map(&d), *list;
+
+    node_put_u64(&d, root, "envbuild_output", 1);
+    list = node_put(&d, root, "errors", node_new_list(&d));
+    for (; e && err_is_set(e); e = e->next) {
+        struct node *n = node_add(&d, list, node_new_map(&d));
+
+        node_put_u64(&d, n, "code", (uint64_t)e->kind);
+        if (e->file)
+            node_put_str(&d, n, "file", str_of(e->file));
+        if (e->line) {
+            node_put_u64(&d, n, "line", e->line);
+            node_put_u64(&d, n, "column", e->col);
+        }
+        node_put_str(&d, n, "message", str_of(e->msg));
+    }
+    emit_json(&text, root, EMIT_LINES);
+    fwrite(text.p, 1, text.len, stdout);
+}
+
+/* A command's name, or a recipe: `envbuild x.yaml` builds it. */
+static const struct command *pick(int argc, char **argv, struct err *e)
+{
+    struct str word = str_of(argv[1]);
+
+    for (const struct command *c = commands; c->name; c++)
+        if (str_is(word, c->name))
+            return c;
+    if (argv[1][0] == '-' || str_has(word, '/') || str_has(word, '.') || access(argv[1], F_OK) == 0)
+        return &commands[0];
+    for (const struct command *c = commands; c->name; c++)
+        if (str_distance(word, str_of(c->name), 2) <= 2) {
+            err_set(e, ERR_USAGE, "\"%s\" is no command; did you mean \"%s\"?", argv[1], c->name);
+            return NULL;
+        }
+    err_set(e, ERR_USAGE, "\"%s\" is neither a command nor a recipe; envbuild --help lists both",
+            argv[1]);
+    return NULL;
+}
+
+static int run(struct session *s, int argc, char **argv, struct err *e)
+{
+    const struct command *c;
+
+    if (argc < 2) {
+        usage(stderr);
+        return err_set(e, ERR_USAGE, "no recipe is named");
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("envbuild " ENVBUILD_VERSION);
+        return 0;
+    }
+    c = pick(argc, argv, e);
+    if (!c)
+        return -1;
+    return str_is(str_of(argv[1]), c->name) ? c->run(s, argc - 2, argv + 2, e)
+                                            : c->run(s, argc - 1, argv + 1, e);
+}
+
+int main(int argc, char **argv)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct session s = {.store_dir = default_store(),
+                        .now = (int64_t)time(NULL),
+                        .jobs = cores > 0 ? (uint32_t)cores : 1,
+                        .terminal = isatty(STDERR_FILENO),
+                        .ca_file = ca_file(),
+                        .ca_dir = getenv("SSL_CERT_DIR"),
+                        .cancelled = &interrupted};
+    struct err e = {0};
+    int code = 0;
+
+    catch_signals();
+    if (run(&s, argc, argv, &e) < 0)
+        code = (int)e.kind;
+    progress_free(s.progress);
+    err_sort(&e);
+    if (code && s.json)
+        print_errors_json(&e);
+    else if (code)
+        print_errors(&e);
+    if (fflush(stdout) != 0 && !code) {
+        fprintf(stderr, "envbuild: cannot write to standard output: %s\n", strerror(errno));
+        code = ERR_SYSTEM;
+    }
+    err_clear(&e);
+    free(s.store_dir);
+    return code;
+}

@@ -1,0 +1,21 @@
+/* cmd/opt.h - options as a table; --help and the check of operands are made from it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/err.h"
+
+struct opt {
+    char letter; /* 0: none */
+    const char *name, *arg; /* arg NULL: a flag */
+    const char *help;
+    int (*set)(void *value, const char *arg, struct err *e);
+    void *value;
+};
+
+int opt_flag(void *value, const char *arg, struct err *e); /* bool */
+int opt_str(void *value, const char *arg, struct err *e);  /* const char *, borrowed from argv */
+int opt_u32(void *value, const char *arg, struct err *e);  /* uint32_t, at least 1 */
+
+/* Take all options (ended by an all-zero row) out of argv, wherever they stand; operands stay, in
+ * order. "--" ends options. An unknown option names the nearest. */
+int opt_parse(const struct opt *opts, int *argc, char **argv, struct err *e) MUST_CHECK;
+void opt_help(const struct opt *opts, struct buf *out);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include "../base/path.h"
+#include "../base/vec.h"
+
+static const struct command *find(const char *name)
+{
+    const struct command *c = commands;
+
+    while (c->name && strcmp(c->name, name) != 0)
+        c++;
+    return c;
+}
+
+/* Results go to stdout, and help that was asked for is one. */
+static void print_help(const struct command *c, const struct opt *opts)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    buf_fmt(&text, "usage: envbuild %s [OPTION...] %s\n\n%s\n\n", c->name, c->operands, c->help);
+    opt_help(opts, &text);
+    fwrite(text.p, 1, text.len, stdout);
+}
+
+int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
+                  int *argc, char **argv, int operands, struct err *e)
+{
+    const struct opt common[] = {
+        {0, "store", "DIR", "where downloads are kept (~/.cache/envbuild)", opt_str, &s->store_opt},
+        {0, "catalog", "DIR", "use the catalog in DIR, not the built-in one", opt_str,
+         &s->catalog_dir},
+        {0, "json", NULL, "print one JSON object on stdout, errors included", opt_flag, &s->json},
+        {'q', "quiet", NULL, "no progress, only errors and warnings", opt_flag, &s->quiet},
+        {'v', "verbose", NULL, "say more", opt_flag, &s->verbose},
+        {'h', "help", NULL, "print this", opt_flag, &s->help},
+    };
+    struct VEC_OF(struct opt) all = {0};
+    const struct command *c = find(command);
+    int result;
+
+    for (size_t i = 0; i < own_n; i++)
+        vec_add(&all, own[i]);
+    for (size_t i = 0; i < ARRAY_LEN(common); i++)
+        vec_add(&all, common[i]);
+    vec_push(&all);
+    result = opt_parse(all.v, argc, argv, e);
+    if (result == 0 && s->help)
+        print_help(c, all.v);
+    else if (result == 0 && *argc != operands)
+        result = err_set(e, ERR_USAGE,
+                         "%s takes %d operand%s (%s), not %d; envbuild %s --help tells more", command,
+                         operands, operands == 1 ? "" : "s", c->operands, *argc, command);
+    vec_clear(&all);
+    if (result < 0 || s->help)
+        return result;
+    if (s->store_opt) {
+        free(s->store_dir);
+        s->store_dir = xstrdup(s->store_opt);
+    }
+    if (!s->store_dir)
+        return err_set(e, ERR_USAGE,
+                       "neither HOME nor XDG_CACHE_HOME is set; name a store with --store DIR");
+    s->progress =
+        progress_open(s->quiet ? SAY_NOTHING : s->verbose ? SAY_MORE : SAY_NORMAL,
+                      s->terminal, s->cancelled);
+    s->events = progress_events(s->progress);
+    return 0;
+}

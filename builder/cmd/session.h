@@ -1,0 +1,39 @@
+/* cmd/session.h - what main makes once and hands to commands: settings of this run, no globals. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/err.h"
+#include "opt.h"
+#include "progress.h"
+
+struct session {
+    /* Inputs: environment, clock and machine are read in main and nowhere else. */
+    char *store_dir;  /* owned; the option, else $XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild */
+    int64_t now;      /* seconds since 1970 */
+    uint32_t jobs;    /* threads for assembling */
+    bool terminal;    /* stderr is one */
+    const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
+    const volatile int *cancelled;
+
+    /* Options every command takes. */
+    const char *store_opt, *catalog_dir;
+    bool quiet, verbose, json, help;
+
+    struct progress *progress;
+    const struct events *events;
+};
+
+struct command {
+    const char *name, *operands, *help;
+    int (*run)(struct session *s, int argc, char **argv, struct err *e);
+};
+extern const struct command commands[]; /* ended by a NULL name */
+
+/* Take the command's own options and the common ones; handles --help by printing it and setting
+ * s->help (the command then returns 0). Checks that exactly `operands` operands are left. Opens the
+ * progress display. */
+int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
+                  int *argc, char **argv, int operands, struct err *e) MUST_CHECK;
+
+/* Commands; one file each. */
+int cmd_build(struct session *s, int argc, char **argv, struct err *e);
+int cmd_lock(struct session *s, int argc, char **argv, struct err *e);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work.h"
+
+#include "../base/path.h"
+#include "../base/version.h"
+#include "../plan/resolve.h"
+
+/* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
+static char *lock_path(const char *recipe)
+{
+    struct str stem = str_of(recipe);
+    struct buf out = {0};
+
+    if (!str_drop(&stem, STR(".yaml")))
+        str_drop(&stem, STR(".yml"));
+    buf_fmt(&out, STR_FMT ".lock", STR_ARG(stem));
+    return buf_take(&out);
+}
+
+static int open_memo(struct memo **out, const struct session *s, const char *kind, struct err *e)
+{
+    CLEANUP(free_clear) char *dir = path_join(s->store_dir, kind);
+
+    return memo_open(out, dir, e);
+}
+
+int work_open(struct work *w, struct session *s, const char *recipe, struct err *e)
+{
+    w->recipe_path = xstrdup(recipe);
+    w->lock_path = lock_path(recipe);
+    w->dir = path_dir(recipe);
+    if (recipe_read(&w->recipe, recipe, e) < 0)
+        return -1;
+    w->has_lock = fs_exists(w->lock_path);
+    if ((w->has_lock && lock_read(&w->lock, w->lock_path, e) < 0) ||
+        cas_open(&w->cas, s->store_dir, e) < 0 || open_memo(&w->layers, s, "layers", e) < 0 ||
+        open_memo(&w->pages, s, "pages", e) < 0 || open_memo(&w->metadata, s, "metadata", e) < 0)
+        return -1;
+    return 0;
+}
+
+int work_connect(struct work *w, struct session *s, bool offline, struct err *e)
+{
+    struct http_options how = {.ca_file = s->ca_file,
+                               .ca_dir = s->ca_dir,
+                               .user_agent = "envbuild/" ENVBUILD_VERSION,
+                               .events = s->events};
+    struct web_options web = {.offline = offline, .events = s->events};
+
+    if (!offline && http_open(&w->http, &how, e) < 0)
+        return -1;
+    w->web = web_open(w->http, w->pages, w->cas, &web);
+    return 0;
+}
+
+void work_clear(struct work *w)
+{
+    web_clear(&w->web);
+    http_clear(&w->http);
+    memo_clear(&w->layers);
+    memo_clear(&w->pages);
+    memo_clear(&w->metadata);
+    cas_clear(&w->cas);
+    lock_clear(&w->lock);
+    recipe_clear(&w->recipe);
+    free(w->recipe_path);
+    free(w->lock_path);
+    free(w->dir);
+    *w = (struct work){0};
+}
+
+int work_changes(struct work *w, struct buf *words, struct err *e)
+{
+    CLEANUP(lock_clear) struct lock now = {0};
+
+    if (resolve_recipe(&now, &w->recipe, w->dir, e) < 0)
+        return -1;
+    resolve_changes(words, &w->lock, &now);
+    return 0;
+}
+
+int work_resolve(struct work *w, struct session *s, const char *index, struct err *e)
+{
+    CLEANUP(catalog_clear) struct catalog catalog = {0};
+    CLEANUP(baselayer_clear) struct baselayer base = {0};
+    CLEANUP(lock_clear) struct lock lock = {0};
+    struct resolve_input in = {.recipe = &w->recipe,
+                               .catalog = &catalog,
+                               .base = &base,
+                               .old = w->has_lock ? &w->lock : NULL,
+                               .dir = w->dir,
+                               .web = w->web,
+                               .http = w->http,
+                               .memo = w->metadata,
+                               .index = str_of(index),
+                               .now = s->now,
+                               .events = s->events};
+
+    if (catalog_open(&catalog, s->catalog_dir, e) < 0 ||
+        baselayer_open(&base, w->recipe.base.text, w->dir, &w->recipe.base.pos, e) < 0 ||
+        resolve(&lock, &in, e) < 0)
+        return -1;
+    lock_clear(&w->lock);
+    MOVE(&w->lock, &lock);
+    w->has_lock = true;
+    return 0;
+}
+
+int work_write_lock(struct work *w, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    lock_print(&text, &w->lock);
+    return fs_write(w->lock_path, buf_view(&text), e);
+}

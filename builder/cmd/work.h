@@ -1,0 +1,33 @@
+/* cmd/work.h - what commands that deal with a recipe share: its files, its lock, and the handles. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../model/lock.h"
+#include "../model/recipe.h"
+#include "../net/http.h"
+#include "../plan/web.h"
+#include "../store/cas.h"
+#include "../store/memo.h"
+#include "session.h"
+
+struct work {
+    char *recipe_path, *lock_path, *dir; /* owned; "x.yaml", "x.lock", and the folder of both */
+    struct recipe recipe;
+    struct lock lock;
+    bool has_lock;
+    struct cas *cas;
+    struct memo *layers, *pages, *metadata; /* what the store remembers, by kind */
+    struct http *http; /* NULL when offline */
+    struct web *web;
+};
+
+/* Read the recipe, and its lock if there is one; open the store. */
+int work_open(struct work *w, struct session *s, const char *recipe, struct err *e) MUST_CHECK;
+/* Open the way to the network; with `offline` only the store answers. */
+int work_connect(struct work *w, struct session *s, bool offline, struct err *e) MUST_CHECK;
+void work_clear(struct work *w);
+
+/* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */
+int work_changes(struct work *w, struct buf *words, struct err *e) MUST_CHECK;
+/* Choose anew, asking `index` (NULL: PyPI); the result becomes w->lock, not written yet. */
+int work_resolve(struct work *w, struct session *s, const char *index, struct err *e) MUST_CHECK;
+int work_write_lock(struct work *w, struct err *e) MUST_CHECK;

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "yaml.h"
+
+#include <yaml.h>
+
+#include "../base/fs.h"
+
+enum { YAML_MAX = 1024 * 1024, YAML_DEPTH = 32 };
+
+struct reader {
+    yaml_parser_t parser;
+    struct doc *doc;
+    struct err *e;
+};
+
+static struct pos pos_of(const struct reader *r, yaml_mark_t mark)
+{
+    return (struct pos){r->doc->file, (unsigned)mark.line + 1, (unsigned)mark.column + 1};
+}
+
+static int syntax(struct reader *r)
+{
+    const yaml_parser_t *p = &r->parser;
+    struct pos pos = pos_of(r, p->problem_mark);
+
+    if (p->error == YAML_READER_ERROR)
+        return err_at(r->e, &(struct pos){r->doc->file, 0, 0},
+                      "not text: %s at byte %zu; a recipe is UTF-8 text",
+                      p->problem ? p->problem : "unreadable", p->problem_offset);
+    return err_at(r->e, &pos, "no valid YAML: %s%s%s", p->context ? p->context : "",
+                  p->context ? ": " : "", p->problem ? p->problem : "unreadable");
+}
+
+/* A plain word that the YAML core schema takes for something else than text. */
+static void classify(struct node *n)
+{
+    struct str t = n->text, digits;
+    bool dot = false;
+
+    if (n->quoted)
+        return;
+    if (!t.len || str_is(t, "~") || str_is(t, "null")) {
+        n->kind = NODE_NULL;
+        return;
+    }
+    if (str_is(t, "true") || str_is(t, "false")) {
+        n->kind = NODE_BOOL;
+        n->boolean = str_is(t, "true");
+        return;
+    }
+    digits = t;
+    str_skip(&digits, STR("-"));
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.p[i] == '.' && !dot && i)
+            dot = true;
+        else if (!c_digit(digits.p[i]))
+            return;
+    }
+    if (digits.len)
+        n->kind = NODE_NUMBER;
+}
+
+static struct node *read_node(struct reader *r, const yaml_event_t *ev, unsigned depth);
+
+static struct node *scalar(struct reader *r, const yaml_event_t *ev)
+{
+    struct node *n = arena_alloc(&r->doc->arena, sizeof *n);
+
+    n->kind = NODE_STRING;
+    n->text = arena_str(&r->doc->arena, (struct str){(const char *)ev->data.scalar.value,
+                                                     ev->data.scalar.length});
+    n->quoted = ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    n->pos = pos_of(r, ev->start_mark);
+    classify(n);
+    return n;
+}
+
+/* The next event into `ev` (deleted by the caller); false after telling the fault. */
+static bool next(struct reader *r, yaml_event_t *ev)
+{
+    if (yaml_parser_parse(&r->parser, ev))
+        return true;
+    syntax(r);
+    return false;
+}
+
+static struct node *next_node(struct reader *r, unsigned depth)
+{
+    struct node *n = NULL;
+    yaml_event_t ev;
+
+    if (!next(r, &ev))
+        return NULL;
+    n = read_node(r, &ev, depth);
+    yaml_event_delete(&ev);
+    return n;
+}
+
+static bool at_end(struct reader *r, yaml_event_type_t end, struct node **item, unsigned depth)
+{
+    yaml_event_t ev;
+    bool ended;
+
+    *item = NULL;
+    if (!next(r, &ev))
+        return true;
+    ended = ev.type == end;
+    if (!ended)
+        *item = read_node(r, &ev, depth);
+    yaml_event_delete(&ev);
+    return ended;
+}
+
+static bool read_list(struct reader *r, struct node *list, unsigned depth)
+{
+    struct node *item;
+
+    while (!at_end(r, YAML_SEQUENCE_END_EVENT, &item, depth)) {
+        if (!item)
+            return false;
+        node_add(r->doc, list, item);
+    }
+    return !err_is_set(r->e);
+}
+
+static bool add_member(struct reader *r, struct node *map, const struct node *key, unsigned depth)
+{
+    const struct node *twin = node_get_str(map, key->text);
+    struct node *value;
+
+    if (key->kind == NODE_LIST || key->kind == NODE_MAP || key->kind == NODE_NULL) {
+        err_at(r->e, &key->pos, "a key must be a word, not %s", node_kind_name(key));
+        return false;
+    }
+    if (twin) {
+        err_at(r->e, &key->pos, "key \"" STR_FMT "\" stands here twice; the first is on line %u",
+               STR_ARG(key->text), twin->key_pos.line);
+        return false;
+    }
+    value = next_node(r, depth);
+    if (!value)
+        return false;
+    value->key = key->text;
+    value->key_pos = key->pos;
+    node_add(r->doc, map, value);
+    return true;
+}
+
+static bool read_map(struct reader *r, struct node *map, unsigned depth)
+{
+    struct node *key;
+
+    while (!at_end(r, YAML_MAPPING_END_EVENT, &key, depth))
+        if (!key || !add_member(r, map, key, depth))
+            return false;
+    return !err_is_set(r->e);
+}
+
+static struct node *refuse(struct reader *r, const yaml_event_t *ev, const char *what)
+{
+    struct pos pos = pos_of(r, ev->start_mark);
+
+    err_at(r->e, &pos, "%s", what);
+    return NULL;
+}
+
+static bool tagged(const yaml_event_t *ev)
+{
+    switch (ev->type) {
+    case YAML_SCALAR_EVENT:
+        return ev->data.scalar.tag;
+    case YAML_SEQUENCE_START_EVENT:
+        return ev->data.sequence_start.tag;
+    case YAML_MAPPING_START_EVENT:
+        return ev->data.mapping_start.tag;
+    default:
+        return false;
+    }
+}
+
+static struct node *read_node(struct reader *r, const yaml_event_t *ev, unsigned depth)
+{
+    struct node *n;
+
+    if (depth > YAML_DEPTH)
+        return refuse(r, ev, "nested deeper than 32 levels");
+    if (tagged(ev))
+        return refuse(r, ev, "tags (!...) are not allowed here; write the value itself");
+    if (ev->type == YAML_ALIAS_EVENT)
+        return refuse(r, ev, "aliases (*...) are not allowed here; write the value itself");
+    if (ev->type == YAML_SCALAR_EVENT)
+        return scalar(r, ev);
+    n = arena_alloc(&r->doc->arena, sizeof *n);
+    n->pos = pos_of(r, ev->start_mark);
+    n->kind = ev->type == YAML_SEQUENCE_START_EVENT ? NODE_LIST : NODE_MAP;
+    if (n->kind == NODE_LIST)
+        return read_list(r, n, depth + 1) ? n : NULL;
+    return read_map(r, n, depth + 1) ? n : NULL;
+}
+
+/* stream start, document start, the root, document end, stream end. */
+static int read_stream(struct reader *r)
+{
+    yaml_event_t ev;
+    bool more;
+
+    for (;;) {
+        yaml_event_type_t type;
+
+        if (!next(r, &ev))
+            return -1;
+        type = ev.type;
+        yaml_event_delete(&ev);
+        if (type == YAML_STREAM_END_EVENT)
+            return err_at(r->e, &(struct pos){r->doc->file, 0, 0}, "the file is empty");
+        if (type == YAML_DOCUMENT_START_EVENT)
+            break;
+    }
+    r->doc->root = next_node(r, 0);
+    if (!r->doc->root)
+        return -1;
+    do {
+        struct pos pos;
+
+        if (!next(r, &ev))
+            return -1;
+        pos = pos_of(r, ev.start_mark);
+        more = ev.type != YAML_STREAM_END_EVENT;
+        if (ev.type == YAML_DOCUMENT_START_EVENT)
+            err_at(r->e, &pos, "a second document begins here; one file holds one");
+        yaml_event_delete(&ev);
+    } while (more && !err_is_set(r->e));
+    return err_is_set(r->e) ? -1 : 0;
+}
+
+int yaml_parse(struct doc *out, struct str text, const char *file, struct err *e)
+{
+    CLEANUP(doc_clear) struct doc doc = {0};
+    struct reader r = {.doc = &doc, .e = e};
+    struct err fault = {0};
+    int result;
+
+    doc.file = arena_strdup(&doc.arena, file);
+    if (text.len > YAML_MAX)
+        return err_at(e, &(struct pos){doc.file, 0, 0}, "larger than 1 MiB, the most allowed");
+    if (!yaml_parser_initialize(&r.parser))
+        abort(); /* only memory can be missing */
+    r.e = &fault;
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.p ? text.p : ""),
+                                 text.len);
+    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+    result = read_stream(&r);
+    yaml_parser_delete(&r.parser);
+    if (result < 0)
+        return err_join(e, &fault);
+    MOVE(out, &doc);
+    return 0;
+}
+
+int yaml_read(struct doc *out, const char *path, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    return fs_read(&text, path, YAML_MAX, e) < 0 ? -1 : yaml_parse(out, buf_view(&text), path, e);
+}

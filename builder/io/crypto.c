@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "../base/fd.h"
+
+enum { READ_CHUNK = 256 * 1024 };
+
+/* libcrypto fails here only when memory is gone or the build is broken. */
+static void must(int ok)
+{
+    if (ok != 1)
+        abort();
+}
+
+void hash_open(struct hash *h)
+{
+    if (!h->ctx)
+        h->ctx = EVP_MD_CTX_new();
+    must(h->ctx != NULL);
+    must(EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL));
+}
+
+void hash_add(struct hash *h, const void *bytes, size_t len)
+{
+    must(EVP_DigestUpdate(h->ctx, bytes, len));
+}
+
+void hash_finish(struct hash *h, struct digest *out)
+{
+    unsigned len = sizeof out->bytes;
+
+    must(EVP_DigestFinal_ex(h->ctx, out->bytes, &len));
+}
+
+void hash_clear(struct hash *h)
+{
+    EVP_MD_CTX_free(h->ctx);
+    h->ctx = NULL;
+}
+
+void hash_bytes(struct digest *out, const void *bytes, size_t len)
+{
+    must(EVP_Digest(len ? bytes : "", len, out->bytes, NULL, EVP_sha256(), NULL));
+}
+
+int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct err *e)
+{
+    CLEANUP(free_clear) char *chunk = xmalloc(READ_CHUNK);
+    CLEANUP(hash_clear) struct hash h = {0};
+    uint64_t at = 0;
+    size_t got;
+
+    hash_open(&h);
+    do {
+        if (fd_pread_some(fd, chunk, READ_CHUNK, at, &got, what, e) < 0)
+            return -1;
+        hash_add(&h, chunk, got);
+        at += got;
+    } while (got);
+    hash_finish(&h, out);
+    *size = at;
+    return 0;
+}
+
+void md5_hex(char out[MD5_HEX + 1], const void *bytes, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char md[MD5_HEX / 2];
+
+    must(EVP_Digest(len ? bytes : "", len, md, NULL, EVP_md5(), NULL));
+    for (size_t i = 0; i < sizeof md; i++) {
+        out[2 * i] = digits[md[i] >> 4];
+        out[2 * i + 1] = digits[md[i] & 15];
+    }
+    out[MD5_HEX] = '\0';
+}
+
+/* ---- hashing on the way ---- */
+
+static int hash_sink_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    struct hash_sink *s = (struct hash_sink *)self;
+
+    hash_add(&s->hash, bytes, len);
+    s->size += len;
+    return s->next ? sink_write(s->next, bytes, len, e) : 0;
+}
+
+static int hash_sink_finish(struct sink *self, struct err *e)
+{
+    struct hash_sink *s = (struct hash_sink *)self;
+
+    hash_finish(&s->hash, &s->digest);
+    return s->next ? sink_finish(s->next, e) : 0;
+}
+
+void hash_sink_open(struct hash_sink *s, struct sink *next)
+{
+    *s = (struct hash_sink){{hash_sink_write, hash_sink_finish}, .next = next};
+    hash_open(&s->hash);
+}
+
+void hash_sink_clear(struct hash_sink *s)
+{
+    hash_clear(&s->hash);
+    *s = (struct hash_sink){0};
+}
+
+/* ---- hashing on a thread ---- */
+
+enum { SLOTS = 4, SLOT_SIZE = 256 * 1024 };
+
+struct hash_thread {
+    struct sink sink;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t fill[SLOTS];       /* bytes of full slots */
+    unsigned head, full;      /* the slot being written; full ones wait before it */
+    size_t used;              /* bytes in the slot being written; the writer's own */
+    bool closing;
+    uint64_t size;
+    struct hash hash;
+    char slots[SLOTS][SLOT_SIZE];
+};
+
+static void *hash_run(void *arg)
+{
+    struct hash_thread *t = arg;
+
+    pthread_mutex_lock(&t->lock);
+    for (;;) {
+        while (!t->full && !t->closing)
+            pthread_cond_wait(&t->changed, &t->lock);
+        if (!t->full)
+            break;
+        unsigned i = (t->head + SLOTS - t->full) % SLOTS;
+
+        pthread_mutex_unlock(&t->lock);
+        hash_add(&t->hash, t->slots[i], t->fill[i]);
+        pthread_mutex_lock(&t->lock);
+        t->full--;
+        pthread_cond_signal(&t->changed);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+/* Hand the slot over and wait until the next one is free. */
+static void hash_thread_pass(struct hash_thread *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->fill[t->head] = t->used;
+    t->head = (t->head + 1) % SLOTS;
+    t->full++;
+    t->used = 0;
+    pthread_cond_signal(&t->changed);
+    while (t->full == SLOTS)
+        pthread_cond_wait(&t->changed, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static int hash_thread_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    struct hash_thread *t = (struct hash_thread *)self;
+    const char *p = bytes;
+
+    t->size += len;
+    while (len) {
+        size_t n = SLOT_SIZE - t->used < len ? SLOT_SIZE - t->used : len;
+
+        memcpy(t->slots[t->head] + t->used, p, n);
+        t->used += n;
+        p += n;
+        len -= n;
+        if (t->used == SLOT_SIZE)
+            hash_thread_pass(t);
+    }
+    return 0;
+}
+
+struct hash_thread *hash_thread_open(void)
+{
+    struct hash_thread *t = xmalloc(sizeof *t);
+    sigset_t all, old;
+
+    memset(t, 0, offsetof(struct hash_thread, slots)); /* the slots cost nothing until used */
+    t->sink.write = hash_thread_write;
+    hash_open(&t->hash);
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->changed, NULL);
+    sigfillset(&all); /* signals are for the main thread */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    must(pthread_create(&t->thread, NULL, hash_run, t) == 0);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return t;
+}
+
+struct sink *hash_thread_sink(struct hash_thread *t)
+{
+    return &t->sink;
+}
+
+void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size)
+{
+    struct hash_thread *h = *t;
+
+    if (h->used)
+        hash_thread_pass(h);
+    pthread_mutex_lock(&h->lock);
+    h->closing = true;
+    pthread_cond_signal(&h->changed);
+    pthread_mutex_unlock(&h->lock);
+    pthread_join(h->thread, NULL);
+    hash_finish(&h->hash, out);
+    *size = h->size;
+    hash_clear(&h->hash);
+    pthread_cond_destroy(&h->changed);
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+    *t = NULL;
+}
+
+void hash_thread_clear(struct hash_thread **t)
+{
+    struct digest unused;
+    uint64_t size;
+
+    if (*t)
+        hash_thread_finish(t, &unused, &size);
+}
+
+/* ---- base64 (RFC 4648) ---- */
+
+void base64_encode(struct buf *out, const void *bytes, size_t len, bool url)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const char *digits = url ? safe : plain;
+    const unsigned char *p = bytes;
+
+    for (size_t i = 0; i < len; i += 3) {
+        size_t n = len - i < 3 ? len - i : 3;
+        uint32_t bits = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+                        (n > 2 ? p[i + 2] : 0u);
+
+        for (size_t k = 0; k <= n; k++)
+            buf_putc(out, digits[bits >> (18 - 6 * k) & 63]);
+        for (size_t k = n + 1; k < 4 && !url; k++)
+            buf_putc(out, '=');
+    }
+}
+
+static int base64_value(char c, bool url)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c_digit(c))
+        return c - '0' + 52;
+    if (c == (url ? '-' : '+'))
+        return 62;
+    return c == (url ? '_' : '/') ? 63 : -1;
+}
+
+bool base64_decode(struct buf *out, struct str text, bool url)
+{
+    uint32_t bits = 0;
+    unsigned have = 0;
+
+    if (!url && text.len % 4)
+        return false;
+    for (unsigned i = 0; i < 2 && !url && str_ends(text, STR("=")); i++)
+        text.len--;
+    if (text.len % 4 == 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        int v = base64_value(text.p[i], url);
+
+        if (v < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)v;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            buf_putc(out, (char)(bits >> have & 255));
+        }
+    }
+    return (bits & ((1u << have) - 1)) == 0; /* only the one canonical form */
+}
+
+int cert_subject_hash(uint32_t *out, struct str pem, const char *what, struct err *e)
+{
+    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.len);
+    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+    BIO_free(bio);
+    if (!cert)
+        return err_set(e, ERR_INPUT, "%s holds no PEM certificate", what);
+    *out = (uint32_t)X509_subject_name_hash(cert);
+    X509_free(cert);
+    return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spool.h"
+
+enum { CHUNK = 64 * 1024 };
+
+int spool_open(struct spool *s, const char *dir, struct err *e)
+{
+    *s = (struct spool){.input.name = "the scratch file"};
+    if (fs_temp_open(&s->temp, dir, e) < 0)
+        return -1;
+    s->input.fd = s->temp.fd;
+    return 0;
+}
+
+void spool_clear(struct spool *s)
+{
+    fs_temp_clear(&s->temp);
+    *s = (struct spool){0};
+}
+
+int spool_put(struct content *out, struct spool *s, struct source *from, uint64_t size,
+              const char *what, struct err *e)
+{
+    CLEANUP(free_clear) char *chunk = xmalloc(CHUNK);
+    uint64_t start = __atomic_fetch_add(&s->used, size, __ATOMIC_RELAXED), done = 0;
+
+    while (done < size) {
+        uint64_t left = size - done;
+        size_t got;
+        if (source_read(from, chunk, left < CHUNK ? (size_t)left : CHUNK, &got, e) < 0)
+            return -1;
+        if (!got)
+            return err_set(e, ERR_INPUT, "%s ends early", what);
+        if (fd_pwrite_all(s->input.fd.n, chunk, got, start + done, s->input.name, e) < 0)
+            return -1;
+        done += got;
+    }
+    *out =
+        (struct content){.kind = CONTENT_RANGE, .size = size, .input = &s->input, .offset = start};
+    return 0;
+}

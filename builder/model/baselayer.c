@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "baselayer.h"
+
+#include "../base/fs.h"
+#include "../base/path.h"
+#include "../doc/field.h"
+#include "../doc/yaml.h"
+#include "embedded.h"
+
+enum { KEYRING_MAX = 4 * 1024 * 1024 };
+
+static void need_list(const struct fields *f, const char *key, struct strs *out)
+{
+    const struct node *n;
+
+    node_each(n, field_need_list(f, key)) {
+        if (node_is_scalar(n) && n->text.len)
+            vec_add(out, n->text);
+        else
+            err_at(f->e, &n->pos, "%s: text is wanted here, not %s", key, node_kind_name(n));
+    }
+}
+
+static void read_archives(struct baselayer *b, const struct fields *root)
+{
+    static const char *const known[] = {"uri", "suites", "components", NULL};
+    const struct node *n;
+
+    node_each(n, field_need_list(root, "archives")) {
+        struct fields f = fields_of(n, "archive", root->e);
+        struct base_archive *a = vec_push(&b->archives);
+
+        fields_only(&f, known);
+        field_need_str(&f, "uri", &a->uri);
+        need_list(&f, "suites", &a->suites);
+        need_list(&f, "components", &a->components);
+    }
+}
+
+static void read_packages(struct baselayer *b, const struct fields *root)
+{
+    static const char *const known[] = {"base", "python", "compile", NULL};
+    struct fields f = {field_need_map(root, "packages"), "packages", root->e};
+
+    fields_only(&f, known);
+    need_list(&f, "base", &b->base);
+    need_list(&f, "python", &b->python);
+    need_list(&f, "compile", &b->compile);
+}
+
+static void read_python(struct baselayer *b, const struct fields *root)
+{
+    static const char *const known[] = {"version", "package", NULL};
+    struct fields f = {field_need_map(root, "python"), "python", root->e};
+
+    fields_only(&f, known);
+    field_need_str(&f, "version", &b->python_version);
+    field_need_str(&f, "package", &b->python_package);
+}
+
+static void read_glibc(struct baselayer *b, const struct fields *root)
+{
+    struct str minor, major;
+    uint32_t n[2];
+
+    if (!field_need_str(root, "glibc", &minor))
+        return;
+    if (!str_cut(&minor, STR("."), &major) || !str_u32(major, &n[0]) || !str_u32(minor, &n[1])) {
+        err_at(root->e, &node_get(root->map, "glibc")->pos, "glibc: a version such as \"2.36\"");
+        return;
+    }
+    b->glibc_major = n[0];
+    b->glibc_minor = n[1];
+}
+
+static void read_fingerprints(struct baselayer *b, const struct fields *root)
+{
+    need_list(root, "fingerprints", &b->fingerprints);
+    for (size_t i = 0; i < b->fingerprints.n; i++)
+        if (b->fingerprints.v[i].len != 40)
+            err_at(root->e, &node_get(root->map, "fingerprints")->pos,
+                   "fingerprints: \"" STR_FMT "\" is not 40 hex digits",
+                   STR_ARG(b->fingerprints.v[i]));
+}
+
+/* Beside the base's own file; the built-in ones have theirs built in. */
+static int read_keyring(struct baselayer *b, struct str name, const char *dir, bool builtin,
+                        struct err *e)
+{
+    CLEANUP(free_clear) char *file = str_dup(name);
+    CLEANUP(free_clear) char *path = path_join(dir, file);
+    CLEANUP(buf_clear) struct buf bytes = {0};
+
+    if (builtin && embedded_get(&b->keyring, name))
+        return 0;
+    if (fs_read(&bytes, path, KEYRING_MAX, e) < 0)
+        return err_wrap(e, "keyring");
+    b->keyring = arena_str(&b->doc.arena, buf_view(&bytes));
+    return 0;
+}
+
+static int read_all(struct baselayer *b, const char *dir, bool builtin, struct err *e)
+{
+    static const char *const known[] = {"envbuild_base", "name",         "arch",     "glibc",
+                                        "archives",      "keyring",      "fingerprints",
+                                        "packages",      "python",       "sources",  NULL};
+    struct err fault = {0};
+    struct fields f = fields_of(b->doc.root, "base layer", &fault);
+    struct str keyring = {0};
+    uint64_t schema = 0;
+
+    fields_only(&f, known);
+    if (field_need_u64(&f, "envbuild_base", &schema, UINT32_MAX) && schema != 1)
+        err_at(&fault, &b->doc.root->pos, "base schema %llu is not known; this envbuild reads 1",
+               (unsigned long long)schema);
+    field_need_str(&f, "name", &b->name);
+    if (field_need_str(&f, "arch", &b->arch) && !str_is(b->arch, "amd64"))
+        err_at(&fault, &node_get(f.map, "arch")->pos,
+               "arch: \"" STR_FMT "\" comes later; amd64 is there", STR_ARG(b->arch));
+    field_need_str(&f, "sources", &b->sources);
+    field_need_str(&f, "keyring", &keyring);
+    read_glibc(b, &f);
+    read_archives(b, &f);
+    read_fingerprints(b, &f);
+    read_packages(b, &f);
+    read_python(b, &f);
+    if (err_is_set(&fault))
+        return err_join(e, &fault);
+    return read_keyring(b, keyring, dir, builtin, e);
+}
+
+static int unknown(struct str name, const struct pos *pos, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf names = {0};
+    struct str file;
+
+    for (size_t at = 0; embedded_next(&at, ".yaml", &file);) {
+        struct str text;
+
+        embedded_get(&text, file);
+        str_drop(&file, STR(".yaml"));
+        if (str_find_str(text, STR("envbuild_base:")) < text.len)
+            buf_fmt(&names, "%s" STR_FMT, names.len ? ", " : "", STR_ARG(file));
+    }
+    return err_at(e, pos,
+                  "base: \"" STR_FMT "\" is not known; bases: %s (or the path of a base file)",
+                  STR_ARG(name), names.p);
+}
+
+static int open_file(struct baselayer *b, struct str name, const char *dir, struct err *e)
+{
+    CLEANUP(free_clear) char *file = str_dup(name);
+    CLEANUP(free_clear) char *path = path_join(dir, file);
+    CLEANUP(free_clear) char *beside = path_dir(path);
+
+    return yaml_read(&b->doc, path, e) < 0 ? -1 : read_all(b, beside, false, e);
+}
+
+int baselayer_open(struct baselayer *out, struct str name, const char *dir, const struct pos *pos,
+                   struct err *e)
+{
+    CLEANUP(baselayer_clear) struct baselayer b = {0};
+    CLEANUP(buf_clear) struct buf file = {0};
+    struct str text;
+
+    buf_fmt(&file, STR_FMT ".yaml", STR_ARG(name));
+    if (str_has(name, '/') || str_ends(name, STR(".yaml"))) {
+        if (open_file(&b, name, dir, e) < 0)
+            return -1;
+    } else {
+        if (!embedded_get(&text, buf_view(&file)) ||
+            str_find_str(text, STR("envbuild_base:")) == text.len)
+            return unknown(name, pos, e);
+        if (yaml_parse(&b.doc, text, file.p, e) < 0 || read_all(&b, ".", true, e) < 0)
+            return -1;
+    }
+    MOVE(out, &b);
+    return 0;
+}
+
+void baselayer_clear(struct baselayer *b)
+{
+    for (size_t i = 0; i < b->archives.n; i++) {
+        vec_clear(&b->archives.v[i].suites);
+        vec_clear(&b->archives.v[i].components);
+    }
+    vec_clear(&b->archives);
+    vec_clear(&b->fingerprints);
+    vec_clear(&b->base);
+    vec_clear(&b->python);
+    vec_clear(&b->compile);
+    doc_clear(&b->doc);
+    *b = (struct baselayer){0};
+}

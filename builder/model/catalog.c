@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalog.h"
+
+#include "../base/path.h"
+#include "../doc/field.h"
+#include "../doc/yaml.h"
+#include "embedded.h"
+
+static int open_one(struct doc *out, const char *name, const char *dir, struct err *e)
+{
+    CLEANUP(free_clear) char *path = dir ? path_join(dir, name) : NULL;
+    struct str text;
+
+    if (dir)
+        return yaml_read(out, path, e);
+    if (!embedded_get(&text, str_of(name)))
+        abort(); /* embedded.c has them all */
+    return yaml_parse(out, text, name, e);
+}
+
+int catalog_open(struct catalog *out, const char *dir, struct err *e)
+{
+    CLEANUP(catalog_clear) struct catalog c = {0};
+
+    if (open_one(&c.pytorch, "pytorch.yaml", dir, e) < 0 ||
+        open_one(&c.cuda, "cuda.yaml", dir, e) < 0 ||
+        open_one(&c.require, "require.yaml", dir, e) < 0)
+        return -1;
+    MOVE(out, &c);
+    return 0;
+}
+
+void catalog_clear(struct catalog *c)
+{
+    doc_clear(&c->pytorch);
+    doc_clear(&c->cuda);
+    doc_clear(&c->require);
+}
+
+/* ---- releases and builds ---- */
+
+static const struct node *release(const struct catalog *c, struct str pytorch)
+{
+    return node_get_str(node_get(c->pytorch.root, "releases"), pytorch);
+}
+
+static struct str text_of(const struct node *map, const char *key)
+{
+    const struct node *n = node_get(map, key);
+
+    return node_is_scalar(n) ? n->text : (struct str){0};
+}
+
+bool catalog_has(const struct catalog *c, struct str pytorch)
+{
+    return release(c, pytorch) != NULL;
+}
+
+bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
+                   struct catalog_build *out)
+{
+    const struct node *r = release(c, pytorch), *b, *n;
+    struct str pypi = text_of(r, "pypi");
+
+    b = node_get_str(node_get(r, "builds"), cuda.len ? cuda : pypi);
+    if (!b)
+        return false;
+    *out = (struct catalog_build){.cuda = b->key,
+                                  .toolkit = text_of(b, "toolkit"),
+                                  .cudnn = text_of(b, "cudnn"),
+                                  .nccl = text_of(b, "nccl"),
+                                  .archs = text_of(b, "archs"),
+                                  .pypi = str_eq(b->key, pypi)};
+    node_each(n, node_get(b, "unconfirmed"))
+        out->archs_unconfirmed |= str_is(n->text, "archs");
+    return true;
+}
+
+struct str catalog_driver(const struct catalog *c, struct str toolkit)
+{
+    return text_of(node_get_str(node_get(c->cuda.root, "toolkits"), toolkit), "driver");
+}
+
+struct str catalog_family_driver(const struct catalog *c, struct str cuda)
+{
+    struct str family = str_sub(cuda, 0, str_find(cuda, '.'));
+
+    return text_of(node_get_str(node_get(c->cuda.root, "families"), family), "driver");
+}
+
+struct str catalog_require(const struct catalog *c, struct str toolkit)
+{
+    const struct node *n = node_get_str(node_get(c->require.root, "require"), toolkit);
+
+    return n ? n->text : (struct str){0};
+}
+
+/* ---- the early check ---- */
+
+/* "12.4.1" as the build it belongs to: "12.4". */
+static struct str major_minor(struct str version)
+{
+    size_t first = str_find(version, '.');
+    struct str rest = str_sub(version, first + 1, version.len);
+
+    return str_sub(version, 0, first + 1 + str_find(rest, '.'));
+}
+
+/* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
+static bool version_is_of(struct str part, struct str whole)
+{
+    return str_eq(part, whole) ||
+           (str_skip(&whole, part) && str_starts(whole, STR(".")));
+}
+
+static void list_keys(struct buf *out, const struct node *map)
+{
+    const struct node *n;
+
+    node_each(n, map)
+        buf_fmt(out, "%s" STR_FMT, n == map->child ? "" : ", ",
+                STR_ARG(map->kind == NODE_MAP ? n->key : n->text));
+}
+
+static void check_cuda(const struct catalog *c, const struct recipe *r, struct err *e)
+{
+    const struct node *rel = release(c, r->pytorch.text);
+    struct str asked = r->cuda.text, pypi = text_of(rel, "pypi");
+    struct catalog_build b;
+
+    if (!catalog_build(c, r->pytorch.text, major_minor(asked), &b)) {
+        CLEANUP(buf_clear) struct buf builds = {0};
+
+        list_keys(&builds, node_get(rel, "builds"));
+        err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
+                    "cuda: \"" STR_FMT "\" has no PyTorch " STR_FMT
+                    " build; published builds: %s (on PyPI: " STR_FMT ")",
+                    STR_ARG(asked), STR_ARG(r->pytorch.text), builds.p, STR_ARG(pypi));
+    } else if (!b.pypi) {
+        err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
+                    "cuda: PyTorch " STR_FMT " for CUDA " STR_FMT
+                    " is on download.pytorch.org only, and builds from there come later; the build "
+                    "on PyPI is " STR_FMT,
+                    STR_ARG(r->pytorch.text), STR_ARG(b.cuda), STR_ARG(pypi));
+    } else if (!version_is_of(asked, b.toolkit) && b.toolkit.len) {
+        err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
+                    "cuda: \"" STR_FMT "\" is not what PyTorch " STR_FMT
+                    " was built with: its CUDA " STR_FMT " is " STR_FMT,
+                    STR_ARG(asked), STR_ARG(r->pytorch.text), STR_ARG(b.cuda),
+                    STR_ARG(b.toolkit));
+    }
+}
+
+/* For a release whose asked-for build does not exist: does any of its builds have that cuDNN? */
+static void check_any_cudnn(const struct node *builds, const struct recipe *r, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf versions = {0};
+    const struct node *n;
+
+    node_each(n, builds) {
+        struct str cudnn = text_of(n, "cudnn");
+
+        if (version_is_of(r->cudnn.text, cudnn))
+            return;
+        if (str_find_str(buf_view(&versions), cudnn) == versions.len)
+            buf_fmt(&versions, "%s" STR_FMT, versions.len ? ", " : "", STR_ARG(cudnn));
+    }
+    err_at_kind(e, ERR_UNSAT, &r->cudnn.pos,
+                "cudnn: \"" STR_FMT "\" comes with no build of PyTorch " STR_FMT
+                "; its builds have cuDNN %s",
+                STR_ARG(r->cudnn.text), STR_ARG(r->pytorch.text), versions.p ? versions.p : "");
+}
+
+static void check_cudnn(const struct catalog *c, const struct recipe *r, struct err *e)
+{
+    struct catalog_build b;
+
+    if (!catalog_build(c, r->pytorch.text, major_minor(r->cuda.text), &b)) {
+        check_any_cudnn(node_get(release(c, r->pytorch.text), "builds"), r, e);
+        return;
+    }
+    if (!b.cudnn.len || version_is_of(r->cudnn.text, b.cudnn))
+        return;
+    err_at_kind(e, ERR_UNSAT, &r->cudnn.pos,
+                "cudnn: \"" STR_FMT "\" does not come with PyTorch " STR_FMT " for CUDA " STR_FMT
+                ", which has cuDNN " STR_FMT,
+                STR_ARG(r->cudnn.text), STR_ARG(r->pytorch.text), STR_ARG(b.cuda),
+                STR_ARG(b.cudnn));
+}
+
+static void check_python(const struct catalog *c, const struct recipe *r, struct str python,
+                         struct err *e)
+{
+    const struct node *list = node_get(release(c, r->pytorch.text), "python"), *n;
+    CLEANUP(buf_clear) struct buf versions = {0};
+
+    node_each(n, list)
+        if (str_eq(n->text, python))
+            return;
+    if (!list)
+        return;
+    list_keys(&versions, list);
+    err_at_kind(e, ERR_UNSAT, &r->pytorch.pos,
+                "pytorch: \"" STR_FMT "\" has no wheel for Python " STR_FMT ", the one in " STR_FMT
+                "; it has wheels for Python %s",
+                STR_ARG(r->pytorch.text), STR_ARG(python), STR_ARG(r->base.text), versions.p);
+}
+
+int catalog_check(const struct catalog *c, const struct recipe *r, struct str python,
+                  struct err *e)
+{
+    struct err fault = {0};
+
+    if (r->python.text.len && !str_eq(r->python.text, python))
+        err_at_kind(&fault, ERR_UNSAT, &r->python.pos,
+                    "python: \"" STR_FMT "\" is not in " STR_FMT ", whose Python is " STR_FMT,
+                    STR_ARG(r->python.text), STR_ARG(r->base.text), STR_ARG(python));
+    if (catalog_has(c, r->pytorch.text)) {
+        if (r->cuda.text.len)
+            check_cuda(c, r, &fault);
+        if (r->cudnn.text.len)
+            check_cudnn(c, r, &fault);
+        check_python(c, r, python, &fault);
+    }
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "embedded.h"
+
+/* Paths are relative to the top folder, where make runs. A file added there gets a line here. */
+#define FILES(X)                                                                                   \
+    X(debian_12_yaml, "debian-12.yaml", "base-layers/debian-12.yaml")                              \
+    X(debian_12_gpg, "debian-12.gpg", "base-layers/debian-12.gpg")                                 \
+    X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")                                         \
+    X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")                                \
+    X(require_yaml, "require.yaml", "builder/catalog/require.yaml")
+
+#define INCLUDE(id, name, path)                                                                    \
+    __asm__(".section .rodata\n"                                                                   \
+            ".balign 16\n"                                                                         \
+            "embedded_" #id ": .incbin \"" path "\"\n"                                             \
+            "embedded_" #id "_end: .byte 0\n"                                                      \
+            ".previous\n");                                                                        \
+    extern const char embedded_##id[], embedded_##id##_end[];
+FILES(INCLUDE)
+
+#define ROW(id, name, path) {name, embedded_##id, embedded_##id##_end},
+static const struct {
+    const char *name, *begin, *end;
+} files[] = {FILES(ROW)};
+
+bool embedded_get(struct str *out, struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (str_is(name, files[i].name)) {
+            *out = (struct str){files[i].begin, (size_t)(files[i].end - files[i].begin)};
+            return true;
+        }
+    return false;
+}
+
+bool embedded_next(size_t *at, const char *suffix, struct str *name)
+{
+    while (*at < ARRAY_LEN(files)) {
+        *name = str_of(files[(*at)++].name);
+        if (str_ends(*name, str_of(suffix)))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,115 @@
+/* model/lock.h - the lock: everything that was chosen, so that nothing below it has to choose.
+ *
+ * `x.lock` beside `x.yaml`, canonical JSON, schema version 1. The first part is what `lock` writes:
+ * the recipe in its normal form, archives, artifacts with their hashes, facts, the layer plan and the
+ * image's settings. `built` is what the first build fills in: digests of layers, config and manifest.
+ * The lock's own digest is taken over the first part alone, so that an image can name it.
+ * Nothing of the host, no secret and no time but the archives' own stands in it.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/digest.h"
+#include "../base/vec.h"
+#include "../doc/node.h"
+#include "../pkg/artifact.h"
+
+/* LOCK_FORMAT is the newest layer format that this envbuild writes. */
+enum { LOCK_SCHEMA = 1, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
+
+enum lock_layer_kind {
+    LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
+    LOCK_WHEELS,
+    LOCK_FILES, /* the recipe's files, its user and work folder */
+};
+
+struct lock_layer {
+    struct str name;
+    enum lock_layer_kind kind;
+    struct VEC_OF(size_t) artifacts; /* positions in lock.artifacts */
+    /* Filled in by the first build; all-zero before. */
+    struct digest digest, diff_id;
+    uint64_t size; /* compressed bytes */
+};
+
+struct lock_archive {
+    struct str uri, suite, codename;
+    int64_t date;       /* of its InRelease, seconds since 1970 */
+    struct strs signers; /* fingerprints */
+    struct digest digest; /* of its InRelease */
+};
+
+struct lock_file {
+    struct str path; /* below `from`; empty when `from` is a file itself */
+    bool folder, executable;
+    struct str link; /* target, when it is a symbolic link */
+    uint64_t size;
+    struct digest digest;
+};
+
+struct lock_copy { /* one item of the recipe's `files` */
+    struct str from; /* relative to the recipe's folder */
+    struct str to;   /* absolute; a trailing "/" means "into" */
+    uint32_t uid, gid;
+    struct VEC_OF(struct lock_file) files; /* sorted by path */
+};
+
+struct facts { /* what the image is and needs; empty where not known */
+    struct str pytorch, cuda, cuda_toolkit, cudnn, nccl, python;
+    struct str driver_min;  /* family minimum */
+    struct str driver_full; /* driver of that toolkit release */
+    struct str archs;       /* "5.0 6.0 ... 9.0" */
+    struct str require;     /* NVIDIA_REQUIRE_CUDA */
+};
+
+struct lock_user {
+    struct str name; /* empty: root */
+    uint32_t uid, gid;
+};
+
+struct lock {
+    struct doc doc; /* owns every text and node below */
+
+    const struct node *recipe; /* in its normal form */
+    struct digest recipe_digest;
+
+    struct str name, tag; /* of the reference */
+    struct str variant;
+    struct str writer; /* version of the envbuild that chose */
+    struct str os, arch; /* "linux", "amd64" */
+    struct str base;     /* name of the base layer */
+    struct str python, python_full; /* "3.11", "3.11.2" */
+    struct str apt_sources;         /* text of the image's sources list */
+    int64_t created; /* newest date of the archives: the image's only time */
+    unsigned format; /* of the layers: every choice that decides bytes */
+
+    struct VEC_OF(struct lock_archive) archives;
+    struct VEC_OF(struct artifact) artifacts; /* sorted: ecosystem, name */
+    struct VEC_OF(struct lock_copy) copies;
+    struct facts facts;
+    struct VEC_OF(struct lock_layer) layers; /* bottom first */
+
+    struct lock_user user;
+    struct strs env;        /* "NAME=value", in the image's order */
+    struct strs entrypoint, cmd;
+    struct str workdir;
+    const struct node *labels; /* the recipe's own; a map of texts, may be NULL */
+
+    /* Filled in by the first build. */
+    bool built;
+    struct str encoder;   /* of what was compressed anew */
+    struct strs uncovered; /* packages with a script that no rule covers */
+    struct digest config, manifest;
+};
+
+int lock_read(struct lock *out, const char *path, struct err *e) MUST_CHECK;
+/* Canonical text; the same lock gives the same bytes. */
+void lock_print(struct buf *out, const struct lock *lock);
+/* Digest of the part that `lock` writes. */
+void lock_digest(struct digest *out, const struct lock *lock);
+void lock_clear(struct lock *lock);
+
+/* The artifact of that ecosystem and normalised name, or NULL. */
+const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
+/* Forget what a build filled in. */
+void lock_unbuild(struct lock *lock);
+const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel" */

@@ -1,0 +1,21 @@
+/* net/answer.h - what the head of an HTTP answer says (RFC 9110). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/str.h"
+
+struct answer {
+    char *location, *content_type, *etag, *last_modified; /* owned; NULL when absent */
+    uint64_t length;                                      /* Content-Length */
+    bool has_length;
+    uint64_t first, last, total; /* Content-Range; total 0 when "*" */
+    bool has_range;              /* there was a well-formed one */
+    uint32_t retry_after_s;      /* 0: none */
+};
+
+/* Take in one header line, with or without its line end. `now` in seconds since 1970 turns a
+ * Retry-After date into a wait. The first of a repeated header counts. */
+void answer_line(struct answer *a, struct str line, int64_t now);
+void answer_clear(struct answer *a);
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" as seconds since 1970; false for anything else. */
+bool http_date(struct str text, int64_t *seconds);

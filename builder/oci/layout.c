@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layout.h"
+
+#include <fcntl.h>
+
+#include "../base/fs.h"
+#include "../base/path.h"
+#include "../doc/emit.h"
+#include "../doc/json.h"
+#include "ref.h"
+
+static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
+static const char layout_version[] = "1.0.0";
+enum { CHECK_DEPTH = 4 }; /* indexes within indexes; two are in use anywhere */
+
+struct layout {
+    struct place place;
+    char *dir; /* owned */
+};
+
+char *layout_blob_path(const char *dir, const struct digest *digest)
+{
+    struct buf b = {0};
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(digest, hex);
+    buf_fmt(&b, "%s/blobs/sha256/%s", dir, hex);
+    return buf_take(&b);
+}
+
+/* ---- blobs ---- */
+
+static bool has_blob(struct place *p, const struct digest *digest, uint64_t size)
+{
+    CLEANUP(free_clear) char *path = layout_blob_path(((struct layout *)p)->dir, digest);
+    uint64_t there;
+
+    return fs_file_size(path, &there) && there == size;
+}
+
+static int blob_open(struct place *p, struct place_blob *b, struct err *e)
+{
+    CLEANUP(free_clear) char *dir = path_join(((struct layout *)p)->dir, "blobs/sha256");
+    struct fs_temp *temp = xcalloc(1, sizeof *temp);
+
+    if (fs_temp_open(temp, dir, e) < 0) {
+        fs_temp_clear(temp);
+        free(temp);
+        return -1;
+    }
+    b->state = temp;
+    return 0;
+}
+
+static int blob_write(struct place_blob *b, const void *bytes, size_t len, struct err *e)
+{
+    struct fs_temp *temp = b->state;
+
+    return fd_write_all(temp->fd.n, bytes, len, temp->dir, e);
+}
+
+static int blob_finish(struct place_blob *b, struct err *e)
+{
+    CLEANUP(free_clear) char *path = layout_blob_path(((struct layout *)b->place)->dir, &b->digest);
+
+    /* A blob of this name with another size was cut or damaged by someone else. */
+    return fs_temp_publish(b->state, path, !has_blob(b->place, &b->digest, b->size), e);
+}
+
+static void blob_clear(struct place_blob *b)
+{
+    fs_temp_clear(b->state);
+    free(b->state);
+}
+
+/* ---- index.json ---- */
+
+struct entry_node {
+    struct node *node;
+    struct str tag; /* empty when it has none */
+    size_t place;   /* keeps equal tags in their order */
+};
+struct entry_nodes VEC_OF(struct entry_node);
+
+static int entry_compare(const void *a, const void *b)
+{
+    const struct entry_node *x = a, *y = b;
+    int order = str_cmp(x->tag, y->tag);
+
+    return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+static struct str tag_of(const struct node *entry)
+{
+    const struct node *tag = oci_member(oci_member(entry, "annotations"), ANNOTATION_REF_NAME);
+
+    return tag && tag->kind == NODE_STRING ? tag->text : (struct str){0};
+}
+
+/* Put `added` where its tag sorts, instead of those that had its tag. Nodes of others are kept as
+ * they are, with members that we do not know. */
+static void replace_entry(struct node *list, struct node *added)
+{
+    struct entry_nodes kept = {0};
+    struct entry_node *k;
+    struct str tag = tag_of(added);
+    struct node **link = &list->child;
+
+    for (struct node *n = list->child; n; n = n->next)
+        if (!str_eq(tag_of(n), tag))
+            vec_add(&kept, ((struct entry_node){n, tag_of(n), kept.n}));
+    vec_add(&kept, ((struct entry_node){added, tag, kept.n}));
+    vec_sort(&kept, entry_compare);
+    vec_each (k, &kept) {
+        *link = k->node;
+        link = &k->node->next;
+    }
+    *link = NULL;
+    list->count = kept.n;
+    vec_clear(&kept);
+}
+
+/* Parse index.json and make sure that it is one: what cannot be read is never written over. */
+static int read_index(struct doc *doc, const char *path, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(image_index_clear) struct image_index index = {0};
+
+    if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0 ||
+        image_index_parse(&index, buf_view(&text), MEDIA_INDEX, path, e) < 0)
+        return -1;
+    return json_parse(doc, buf_view(&text), IMAGE_DOC_MAX, path, e);
+}
+
+static struct node *find_list(struct doc *doc)
+{
+    struct node *n;
+
+    node_each(n, doc->root) if (str_is(n->key, "manifests")) return n;
+    return NULL;
+}
+
+/* repository:tag with the parts that Docker's short names leave out; nothing without a name. */
+static int full_name(struct buf *out, const struct image_name *name, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(ref_clear) struct ref ref = {0};
+
+    if (!name->repository.len)
+        return 0;
+    buf_fmt(&text, STR_FMT ":" STR_FMT, STR_ARG(name->repository), STR_ARG(name->tag));
+    if (ref_parse(&ref, buf_view(&text), e) < 0)
+        return -1;
+    ref_print_full(&ref, out);
+    return 0;
+}
+
+int layout_annotate(struct descriptor *d, const struct image_name *name, struct arena *arena,
+                    struct err *e)
+{
+    CLEANUP(buf_clear) struct buf full = {0};
+    struct str tag = name->layout_tag.len ? name->layout_tag : name->tag;
+
+    if (!ref_tag_ok(tag) && !ref_name_ok(tag))
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no tag", STR_ARG(tag));
+    if (full_name(&full, name, e) < 0)
+        return -1;
+    pairs_add(&d->annotations, STR(ANNOTATION_REF_NAME), arena_str(arena, tag));
+    if (full.len)
+        pairs_add(&d->annotations, STR(ANNOTATION_CONTAINERD_NAME),
+                  arena_str(arena, buf_view(&full)));
+    return 0;
+}
+
+static int lock_layout(struct fd *lock, const char *dir, struct err *e)
+{
+    CLEANUP(free_clear) char *path = path_join(dir, ".lock");
+    bool got;
+
+    return fs_lock(lock, path, true, &got, e);
+}
+
+static int put_image(struct place *p, const struct descriptor *d,
+                     const struct image_manifest *manifest, const struct image_name *name,
+                     struct err *e)
+{
+    const char *dir = ((struct layout *)p)->dir;
+    CLEANUP(free_clear) char *path = path_join(dir, "index.json");
+    CLEANUP(fd_clear) struct fd lock = {0};
+    CLEANUP(doc_clear) struct doc doc = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(descriptor_clear) struct descriptor entry = *d;
+    struct node *list;
+
+    entry.annotations = (struct pairs){0};
+    if (lock_layout(&lock, dir, e) < 0 || read_index(&doc, path, e) < 0 ||
+        layout_annotate(&entry, name, &doc.arena, e) < 0)
+        return -1;
+    list = find_list(&doc); /* read_index saw it */
+    replace_entry(list, descriptor_to_node(&entry, &doc));
+    emit_json(&text, doc.root, EMIT_COMPACT);
+    return fs_write(path, buf_view(&text), e);
+}
+
+/* ---- open ---- */
+
+static bool may_be_ours(const char *name)
+{
+    return !strcmp(name, ".lock") || !strcmp(name, "blobs") ||
+           str_starts(str_of(name), STR(".envbuild-"));
+}
+
+/* A folder that another run is just making has no oci-layout yet, but holds nothing foreign. */
+static int check_folder(const char *dir, struct err *e)
+{
+    CLEANUP(names_clear) struct names names = {0};
+    char **name;
+
+    if (fs_list(&names, dir, e) < 0)
+        return -1;
+    vec_each (name, &names)
+        if (!strcmp(*name, "oci-layout"))
+            return 0;
+    vec_each (name, &names)
+        if (!may_be_ours(*name))
+            return err_set(e, ERR_INPUT,
+                           "%s is no OCI layout and holds other things (\"%s\"); name an empty or a"
+                           " new folder",
+                           dir, *name);
+    return 0;
+}
+
+static int check_version(const char *path, struct err *e)
+{
+    CLEANUP(doc_clear) struct doc doc = {0};
+    struct str version = {0};
+
+    if (json_read(&doc, path, IMAGE_DOC_MAX, e) < 0 ||
+        oci_member_str(&version, doc.root, "imageLayoutVersion", e) < 0)
+        return -1;
+    if (!str_is(version, layout_version))
+        return err_at(e, &doc.root->pos, "imageLayoutVersion is \"" STR_FMT "\"; only %s is known",
+                      STR_ARG(version), layout_version);
+    return 0;
+}
+
+static int make_layout(const char *dir, struct err *e)
+{
+    CLEANUP(free_clear) char *blobs = path_join(dir, "blobs/sha256");
+    CLEANUP(free_clear) char *header = path_join(dir, "oci-layout");
+    CLEANUP(free_clear) char *index = path_join(dir, "index.json");
+    CLEANUP(buf_clear) struct buf empty = {0};
+    CLEANUP(fd_clear) struct fd lock = {0};
+    struct image_index none = {0};
+
+    if (lock_layout(&lock, dir, e) < 0 || fs_mkdirs(blobs, e) < 0)
+        return -1;
+    /* The header first: by it others know the folder for a layout, whatever else is in it. */
+    if (fs_exists(header) ? check_version(header, e) < 0
+                          : fs_write(header, str_of(layout_text), e) < 0)
+        return -1;
+    if (fs_exists(index))
+        return 0;
+    image_index_write(&none, &empty);
+    return fs_write(index, buf_view(&empty), e);
+}
+
+static int close_layout(struct place *p, struct err *e)
+{
+    return 0; /* every image was committed when it was put */
+}
+
+static void free_layout(struct place *p)
+{
+    free(((struct layout *)p)->dir);
+    free(p);
+}
+
+static const struct place_ops layout_ops = {
+    has_blob, blob_open, blob_write, blob_finish, blob_clear, put_image, close_layout, free_layout,
+};
+
+int layout_open(struct place **out, const char *dir, struct err *e)
+{
+    struct layout *layout;
+
+    if (fs_mkdirs(dir, e) < 0 || check_folder(dir, e) < 0 || make_layout(dir, e) < 0)
+        return err_wrap(e, "layout %s", dir);
+    layout = xcalloc(1, sizeof *layout);
+    layout->place = (struct place){&layout_ops, false};
+    layout->dir = xstrdup(dir);
+    *out = &layout->place;
+    return 0;
+}
+
+/* ---- check ---- */
+
+static int check_blob(const char *dir, const struct descriptor *d, struct err *e)
+{
+    CLEANUP(free_clear) char *path = layout_blob_path(dir, &d->digest);
+    CLEANUP(fd_clear) struct fd fd = {0};
+    struct digest digest;
+    uint64_t size;
+
+    if (!fs_exists(path))
+        return err_set(e, ERR_INTEGRITY, "%s is missing", path);
+    if (fd_open(&fd, path, O_RDONLY, 0, e) < 0 || fd_size(fd.n, &size, path, e) < 0)
+        return -1;
+    if (size != d->size)
+        return err_set(e, ERR_INTEGRITY, "%s has %llu bytes where %llu belong", path,
+                       (unsigned long long)size, (unsigned long long)d->size);
+    if (hash_fd(&digest, &size, fd.n, path, e) < 0)
+        return -1;
+    if (!digest_eq(&digest, &d->digest))
+        return err_set(e, ERR_INTEGRITY, "%s holds bytes of another digest", path);
+    return 0;
+}
+
+static int check_blobs(const char *dir, const struct descriptors *list, struct err *e)
+{
+    const struct descriptor *d;
+
+    vec_each (d, list)
+        if (check_blob(dir, d, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int check_manifest(const char *dir, struct str json, const char *type, const char *path,
+                          struct err *e)
+{
+    CLEANUP(image_manifest_clear) struct image_manifest m = {0};
+
+    if (image_manifest_parse(&m, json, type, path, e) < 0 || check_blob(dir, &m.config, e) < 0)
+        return -1;
+    return check_blobs(dir, &m.layers, e);
+}
+
+static int check_entry(const char *dir, const struct descriptor *d, unsigned depth, struct err *e)
+{
+    CLEANUP(free_clear) char *path = layout_blob_path(dir, &d->digest);
+    CLEANUP(free_clear) char *type = str_dup(d->media_type);
+    CLEANUP(image_index_clear) struct image_index index = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    const struct descriptor *child;
+
+    if (check_blob(dir, d, e) < 0)
+        return -1;
+    if (!media_type_is_manifest(d->media_type) && !media_type_is_index(d->media_type))
+        return 0; /* something of another tool: its bytes are right, and that is all we know */
+    if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0)
+        return -1;
+    if (media_type_is_manifest(d->media_type))
+        return check_manifest(dir, buf_view(&text), type, path, e);
+    if (depth == 0)
+        return err_set(e, ERR_INPUT, "%s: indexes within indexes, more than %d deep", path,
+                       CHECK_DEPTH);
+    if (image_index_parse(&index, buf_view(&text), type, path, e) < 0)
+        return -1;
+    vec_each (child, &index.manifests)
+        if (check_entry(dir, child, depth - 1, e) < 0)
+            return -1;
+    return 0;
+}
+
+int layout_check(const char *dir, const char *tag, struct err *e)
+{
+    CLEANUP(free_clear) char *path = path_join(dir, "index.json");
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(image_index_clear) struct image_index index = {0};
+    const struct descriptor *d;
+    bool found = !tag;
+
+    if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0 ||
+        image_index_parse(&index, buf_view(&text), MEDIA_INDEX, path, e) < 0)
+        return -1;
+    vec_each (d, &index.manifests) {
+        const struct str *name = pairs_get(&d->annotations, ANNOTATION_REF_NAME);
+
+        if (tag && !(name && str_is(*name, tag)))
+            continue;
+        found = true;
+        if (check_entry(dir, d, CHECK_DEPTH, e) < 0)
+            return -1;
+    }
+    return found ? 0 : err_set(e, ERR_INPUT, "%s has no tag \"%s\"", path, tag);
+}

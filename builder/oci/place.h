@@ -1,0 +1,82 @@
+/* oci/place.h - where an image is put: a layout, an archive, a pipe, a registry.
+ *
+ * The order is blobs (layers and config), then images, then close. What a place cannot show whole
+ * it does not show: an archive appears under its name at close, a layout's tag moves when the image
+ * is complete. A place that is freed without close leaves no half thing.
+ *
+ *     place_blob_open(&b, place, NULL, 0, e); ... sink_write(&b.sink, ...); sink_finish(&b.sink,
+ * e); place_put_bytes(place, config, &config_digest, e); place_put_image(place, manifest, &name,
+ * &platform, &digest, e); place_close(place, e); place_clear(&place);
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../io/crypto.h"
+#include "../io/sink.h"
+#include "image.h"
+
+struct place;
+
+/* A blob on its way in. It does not move while it is open: the sink points into it. */
+struct place_blob {
+    struct sink sink;     /* write here; sink_finish() publishes the blob */
+    struct digest digest; /* valid after finish; what is expected before, if known */
+    uint64_t size;        /* the same, in bytes */
+    bool known;           /* digest and size were given; finish verifies both */
+    struct place *place;  /* borrowed; NULL when empty */
+    struct hash hash;
+    uint64_t written; /* bytes so far */
+    void *state;      /* the place's own */
+};
+
+/* What an image is called. */
+struct image_name {
+    struct str repository; /* "pytorch", "org/pytorch" or with a host; may be empty in a layout */
+    struct str tag;
+    struct str layout_tag; /* the layout's ref.name where it is another than `tag`; else empty */
+};
+
+struct place_ops {
+    bool (*has_blob)(struct place *p, const struct digest *digest, uint64_t size);
+    int (*blob_open)(struct place *p, struct place_blob *b, struct err *e);
+    int (*blob_write)(struct place_blob *b, const void *bytes, size_t len, struct err *e);
+    int (*blob_finish)(struct place_blob *b, struct err *e); /* digest and size are verified */
+    void (*blob_clear)(struct place_blob *b);                /* also after finish */
+    /* The manifest blob is there. `manifest` is NULL when `d` is an index. */
+    int (*put_image)(struct place *p, const struct descriptor *d,
+                     const struct image_manifest *manifest, const struct image_name *name,
+                     struct err *e);
+    int (*close)(struct place *p, struct err *e);
+    void (*free)(struct place *p);
+};
+
+/* The first member of each kind of place. */
+struct place {
+    const struct place_ops *ops;
+    bool known_first; /* an archive: a blob's digest and size must be given before its bytes */
+};
+
+/* True when the place holds this blob already, so that it need not be made or sent. */
+bool place_has_blob(struct place *p, const struct digest *digest, uint64_t size);
+
+/* Begin a blob. With `digest` (and `size`) given, finish fails with ERR_INTEGRITY on any other
+ * content. Where the blob is there already, the bytes are checked and dropped. Where
+ * p->known_first, `digest` must not be NULL. Blobs may be open in several threads at once; an
+ * archive makes the second wait until the first is cleared, so no thread may hold two, and the one
+ * that opened a blob clears it. */
+int place_blob_open(struct place_blob *b, struct place *p, const struct digest *digest,
+                    uint64_t size, struct err *e) MUST_CHECK;
+void place_blob_clear(struct place_blob *b); /* abandons what is not finished */
+
+/* A small blob: a config. */
+int place_put_bytes(struct place *p, struct str bytes, struct digest *digest,
+                    struct err *e) MUST_CHECK;
+/* The image whose manifest (or index) is `json`, under `name`: stored last, when all it points at
+ * is there (else ERR_INPUT). Replaces what had this tag. `platform` may be NULL; `out` is the
+ * manifest's descriptor digest. */
+int place_put_image(struct place *p, struct str json, const struct image_name *name,
+                    const struct platform *platform, struct digest *out, struct err *e) MUST_CHECK;
+
+/* Commit. Nothing but place_free() may follow. */
+int place_close(struct place *p, struct err *e) MUST_CHECK;
+void place_free(struct place *p); /* NULL is fine */
+void place_clear(struct place **p);

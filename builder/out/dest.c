@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dest.h"
+
+#include <unistd.h>
+
+#include "../oci/layout.h"
+#include "../oci/ref.h"
+#include "../oci/tarball.h"
+#include "load.h"
+
+static const char forms[] = "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker:, podman:"
+                            " and - (a docker-archive on standard output)";
+
+struct scheme {
+    const char *name;
+    enum dest_kind kind;
+};
+
+static const struct scheme schemes[] = {
+    {"oci", DEST_LAYOUT},
+    {"oci-archive", DEST_OCI_ARCHIVE},
+    {"docker-archive", DEST_DOCKER_ARCHIVE},
+    {"docker", DEST_DOCKER},
+    {"podman", DEST_PODMAN},
+};
+
+static const char *scheme_name(enum dest_kind kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (schemes[i].kind == kind)
+            return schemes[i].name;
+    return "";
+}
+
+/* "[NAME:]TAG" behind a layout's folder. */
+static int parse_layout_tag(struct dest *d, struct str text, struct err *e)
+{
+    CLEANUP(ref_clear) struct ref ref = {0};
+
+    if (ref_tag_ok(text)) {
+        d->tag = str_dup(text);
+        return 0;
+    }
+    if (ref_parse(&ref, text, e) < 0 || !ref.tag || digest_is_set(&ref.digest)) {
+        err_clear(e);
+        return err_set(e, ERR_USAGE,
+                       "\"" STR_FMT "\" is no tag and no name:tag; a tag holds A-Z, a-z, 0-9, _, .,"
+                       " and -, at most %d characters",
+                       STR_ARG(text), REF_TAG_MAX);
+    }
+    d->name = ref_repository(&ref);
+    MOVE(&d->tag, &ref.tag);
+    d->layout_tag = str_dup(text);
+    return 0;
+}
+
+static int parse_layout(struct dest *d, struct str rest, struct err *e)
+{
+    struct str dir = rest, tag = rest;
+
+    if (str_cut(&tag, STR(":"), &dir) && parse_layout_tag(d, tag, e) < 0)
+        return -1;
+    if (!dir.len)
+        return err_set(e, ERR_USAGE, "oci: names no folder; write oci:DIR or oci:DIR:TAG");
+    d->path = str_dup(dir);
+    return 0;
+}
+
+static int parse_file(struct dest *d, struct str rest, struct err *e)
+{
+    if (!rest.len)
+        return err_set(e, ERR_USAGE, "%s: names no file", scheme_name(d->kind));
+    if (!str_is(rest, "-")) {
+        d->path = str_dup(rest);
+        return 0;
+    }
+    if (d->kind == DEST_OCI_ARCHIVE)
+        return err_set(e, ERR_USAGE,
+                       "an oci-archive needs a file; only docker-archive:- can be a"
+                       " stream");
+    return 0;
+}
+
+static int parse_load(struct dest *d, struct str rest, struct err *e)
+{
+    CLEANUP(ref_clear) struct ref ref = {0};
+    CLEANUP(err_clear) struct err why = {0};
+
+    if (!rest.len)
+        return 0;
+    if (str_starts(rest, STR("//")))
+        return err_set(e, ERR_USAGE,
+                       "pushing to a registry comes later; write oci:DIR and use skopeo copy");
+    if (ref_parse(&ref, rest, &why) < 0)
+        return err_set(e, ERR_USAGE, "%s: %s", scheme_name(d->kind), why.msg);
+    if (digest_is_set(&ref.digest))
+        return err_set(e, ERR_USAGE, "%s: a digest cannot be chosen; write name:tag",
+                       scheme_name(d->kind));
+    d->name = ref_repository(&ref);
+    MOVE(&d->tag, &ref.tag);
+    return 0;
+}
+
+static int parse_rest(struct dest *d, struct str rest, struct err *e)
+{
+    switch (d->kind) {
+    case DEST_LAYOUT:
+        return parse_layout(d, rest, e);
+    case DEST_OCI_ARCHIVE:
+    case DEST_DOCKER_ARCHIVE:
+        return parse_file(d, rest, e);
+    case DEST_DOCKER:
+    case DEST_PODMAN:
+        return parse_load(d, rest, e);
+    }
+    return -1;
+}
+
+/* No scheme that we know: is it a registry's host/name:tag? */
+static int refuse(const char *text, struct err *e)
+{
+    CLEANUP(ref_clear) struct ref ref = {0};
+    CLEANUP(err_clear) struct err ignored = {0}; /* then it is no reference */
+
+    if (ref_parse(&ref, str_of(text), &ignored) == 0 && ref.host)
+        return err_set(
+            e, ERR_USAGE,
+            "\"%s\": pushing to a registry comes later; write oci:DIR and use skopeo copy", text);
+    return err_set(e, ERR_USAGE, "\"%s\" says no place that is known; there are %s", text, forms);
+}
+
+int dest_parse(struct dest *out, const char *text, struct err *e)
+{
+    CLEANUP(dest_clear) struct dest d = {0};
+    struct str rest = str_of(text), scheme;
+    bool known = false;
+
+    if (!strcmp(text, "-"))
+        rest = STR("docker-archive:-");
+    if (!str_cut(&rest, STR(":"), &scheme))
+        return refuse(text, e);
+    for (size_t i = 0; i < ARRAY_LEN(schemes) && !known; i++) {
+        known = str_is(scheme, schemes[i].name);
+        d.kind = schemes[i].kind;
+    }
+    if (!known)
+        return refuse(text, e);
+    if (parse_rest(&d, rest, e) < 0)
+        return -1;
+    MOVE(out, &d);
+    return 0;
+}
+
+void dest_clear(struct dest *d)
+{
+    free(d->path);
+    free(d->name);
+    free(d->tag);
+    free(d->layout_tag);
+    *d = (struct dest){0};
+}
+
+bool dest_is_stdout(const struct dest *d)
+{
+    return d->kind == DEST_DOCKER_ARCHIVE && !d->path;
+}
+
+int dest_open(struct place **out, const struct dest *d, int64_t mtime, struct err *e)
+{
+    switch (d->kind) {
+    case DEST_LAYOUT:
+        return layout_open(out, d->path, e);
+    case DEST_OCI_ARCHIVE:
+        return tarball_create(out, d->path, TARBALL_OCI, mtime, e);
+    case DEST_DOCKER_ARCHIVE:
+        if (dest_is_stdout(d))
+            return load_stream(out, STDOUT_FILENO, "standard output", mtime, e);
+        return tarball_create(out, d->path, TARBALL_DOCKER, mtime, e);
+    case DEST_DOCKER:
+    case DEST_PODMAN:
+        return load_open(out, scheme_name(d->kind), mtime, e);
+    }
+    return -1;
+}
+
+struct image_name dest_image_name(const struct dest *d, struct str repository, struct str tag)
+{
+    return (struct image_name){
+        .repository = d->name ? str_of(d->name) : repository,
+        .tag = d->tag ? str_of(d->tag) : tag,
+        .layout_tag = str_of(d->layout_tag),
+    };
+}
+
+void dest_print(const struct dest *d, const struct image_name *name, struct buf *out)
+{
+    switch (d->kind) {
+    case DEST_LAYOUT:
+        buf_fmt(out, "oci:%s:" STR_FMT, d->path,
+                STR_ARG(name->layout_tag.len ? name->layout_tag : name->tag));
+        return;
+    case DEST_OCI_ARCHIVE:
+    case DEST_DOCKER_ARCHIVE:
+        buf_fmt(out, "%s:%s", scheme_name(d->kind), d->path ? d->path : "-");
+        return;
+    case DEST_DOCKER:
+    case DEST_PODMAN:
+        buf_fmt(out, STR_FMT ":" STR_FMT, STR_ARG(name->repository), STR_ARG(name->tag));
+        return;
+    }
+}

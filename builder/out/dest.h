@@ -1,0 +1,43 @@
+/* out/dest.h - what `-o` means.
+ *
+ *     oci:DIR[:[NAME:]TAG]  a layout, shared by many tags
+ *     oci-archive:FILE      a layout in a tar
+ *     docker-archive:FILE   the same, and what `docker load` reads; FILE "-" is standard output
+ *     docker:[NAME:TAG]     load into Docker
+ *     podman:[NAME:TAG]     load into Podman
+ *     -                     docker-archive:-
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../oci/place.h"
+
+enum dest_kind {
+    DEST_LAYOUT,
+    DEST_OCI_ARCHIVE,
+    DEST_DOCKER_ARCHIVE,
+    DEST_DOCKER,
+    DEST_PODMAN,
+};
+
+struct dest {
+    enum dest_kind kind;
+    char *path;       /* owned; folder or file, NULL for standard output and for loads */
+    char *name;       /* owned; repository that the user named, else NULL */
+    char *tag;        /* owned; tag that the user named, else NULL */
+    char *layout_tag; /* owned; "name:tag" where the user named both in a layout, else NULL */
+};
+
+/* ERR_USAGE names the forms there are. */
+int dest_parse(struct dest *out, const char *text, struct err *e) MUST_CHECK;
+void dest_clear(struct dest *d);
+/* Is standard output taken by the image? */
+bool dest_is_stdout(const struct dest *d);
+
+/* The place. `mtime` is for the headers of archives. */
+int dest_open(struct place **out, const struct dest *d, int64_t mtime, struct err *e) MUST_CHECK;
+/* What the image is called there: what the user wrote, else the recipe's `repository` and `tag`.
+ * Borrowed from its arguments. */
+struct image_name dest_image_name(const struct dest *d, struct str repository, struct str tag);
+/* How the user names the image to other tools: "oci:images:2.6.0-…", "docker-archive:x.tar",
+ * "pytorch:2.6.0-…". */
+void dest_print(const struct dest *d, const struct image_name *name, struct buf *out);

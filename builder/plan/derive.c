@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "derive.h"
+
+/* Version of the first wheel whose name is `name`, or `name` with "-cu11", "-cu12", ... behind it. */
+static struct str wheel_version(const struct lock *lock, const char *name)
+{
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+        struct str rest = a->name;
+
+        if (a->eco == ECO_WHEEL && str_skip(&rest, str_of(name)) &&
+            (!rest.len || str_starts(rest, STR("-cu"))))
+            return a->version;
+    }
+    return (struct str){0};
+}
+
+static struct str first_two(struct str version)
+{
+    size_t first = str_find(version, '.');
+    struct str rest = str_sub(version, first + 1, version.len);
+
+    return str_sub(version, 0, first + 1 + str_find(rest, '.'));
+}
+
+/* What NVIDIA's own images say of that toolkit; else the family's first CUDA, which is what any driver
+ * of the family supports. */
+static struct str requirement(struct lock *lock, const struct catalog *catalog)
+{
+    const struct facts *f = &lock->facts;
+    struct str known = catalog_require(catalog, f->cuda_toolkit);
+
+    if (known.len || !f->cuda.len)
+        return known;
+    return str_of(arena_fmt(&lock->doc.arena, "cuda>=" STR_FMT ".0",
+                            STR_ARG(str_sub(f->cuda, 0, str_find(f->cuda, '.')))));
+}
+
+void derive_facts(struct lock *lock, const struct catalog *catalog, const struct events *events)
+{
+    struct facts *f = &lock->facts;
+    struct arena *a = &lock->doc.arena;
+    struct catalog_build build = {0};
+    bool known;
+
+    f->pytorch = wheel_version(lock, "torch");
+    f->python = lock->python;
+    f->cuda = first_two(wheel_version(lock, "nvidia-cuda-runtime"));
+    f->cuda_toolkit = wheel_version(lock, "cuda-toolkit");
+    f->cudnn = wheel_version(lock, "nvidia-cudnn");
+    f->nccl = wheel_version(lock, "nvidia-nccl");
+    if (!f->cuda.len)
+        f->cuda = first_two(f->cuda_toolkit);
+    known = catalog_build(catalog, f->pytorch, f->cuda, &build);
+    if (!known)
+        events_warn(events,
+                    "PyTorch " STR_FMT " for CUDA " STR_FMT " is not in the catalog: what it needs "
+                    "of a GPU is taken from its wheels alone",
+                    STR_ARG(f->pytorch), STR_ARG(f->cuda));
+    if (!f->cuda_toolkit.len)
+        f->cuda_toolkit = arena_str(a, build.toolkit);
+    f->archs = arena_str(a, build.archs);
+    f->driver_min = arena_str(a, catalog_family_driver(catalog, f->cuda));
+    f->driver_full = arena_str(a, catalog_driver(catalog, f->cuda_toolkit));
+    f->require = arena_str(a, requirement(lock, catalog));
+}
+
+/* "12.4" holds for "12.4.1", "9" for "9.1.0.70". */
+static bool holds(struct str asked, struct str found)
+{
+    return str_eq(asked, found) || (str_skip(&found, asked) && str_starts(found, STR(".")));
+}
+
+/* "nvidia-cublas-cu12" without its CUDA major. */
+static struct str library(struct str name)
+{
+    struct str tail, head = name;
+
+    return str_cut_last(&head, STR("-cu"), &tail) && tail.len == 2 && c_digit(tail.p[0]) ? head
+                                                                                         : name;
+}
+
+static void check_twins(const struct lock *lock, struct err *e)
+{
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        for (size_t j = i + 1; j < lock->artifacts.n; j++) {
+            const struct artifact *a = &lock->artifacts.v[i], *b = &lock->artifacts.v[j];
+
+            if (a->eco == ECO_WHEEL && b->eco == ECO_WHEEL &&
+                str_starts(a->name, STR("nvidia-")) && str_eq(library(a->name), library(b->name)))
+                err_set(e, ERR_UNSAT,
+                        "two copies of one library would be in the image: " STR_FMT " " STR_FMT
+                        " and " STR_FMT " " STR_FMT
+                        "; a requirement in `pip` asks for another CUDA than torch",
+                        STR_ARG(a->name), STR_ARG(a->version), STR_ARG(b->name),
+                        STR_ARG(b->version));
+        }
+}
+
+int derive_check(const struct lock *lock, const struct recipe *r, struct err *e)
+{
+    const struct facts *f = &lock->facts;
+    struct err fault = {0};
+
+    if (!f->cuda.len)
+        err_at_kind(&fault, ERR_UNSAT, &r->pytorch.pos,
+                    "pytorch: the wheel of " STR_FMT " on PyPI names no CUDA library",
+                    STR_ARG(f->pytorch));
+    else if (r->cuda.text.len && !holds(r->cuda.text, f->cuda) &&
+             !holds(r->cuda.text, f->cuda_toolkit))
+        err_at_kind(&fault, ERR_UNSAT, &r->cuda.pos,
+                    "cuda: \"" STR_FMT "\" is asked for, but PyTorch " STR_FMT
+                    " on PyPI comes with CUDA " STR_FMT,
+                    STR_ARG(r->cuda.text), STR_ARG(f->pytorch), STR_ARG(f->cuda));
+    if (r->cudnn.text.len && !holds(r->cudnn.text, f->cudnn))
+        err_at_kind(&fault, ERR_UNSAT, &r->cudnn.pos,
+                    "cudnn: \"" STR_FMT "\" is asked for, but PyTorch " STR_FMT
+                    " comes with cuDNN " STR_FMT,
+                    STR_ARG(r->cudnn.text), STR_ARG(f->pytorch), STR_ARG(f->cudnn));
+    check_twins(lock, &fault);
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layering.h"
+
+/* Where a wheel stands among the wheel layers. */
+enum tier { TIER_CUDA, TIER_TRITON, TIER_TORCH, TIER_OTHER };
+
+static bool is_cuda(struct str name)
+{
+    return str_starts(name, STR("nvidia-")) || str_starts(name, STR("cuda-"));
+}
+
+static enum tier tier_of(const struct artifact *a)
+{
+    if (is_cuda(a->name))
+        return TIER_CUDA;
+    if (str_is(a->name, "triton"))
+        return TIER_TRITON;
+    return str_is(a->name, "torch") ? TIER_TORCH : TIER_OTHER;
+}
+
+static struct lock_layer *add_layer(struct lock *lock, const char *name, enum lock_layer_kind kind)
+{
+    struct lock_layer *l = vec_push(&lock->layers);
+
+    l->name = arena_str(&lock->doc.arena, str_of(name));
+    l->kind = kind;
+    return l;
+}
+
+/* The debs of one group, if there are any. */
+static void add_debs(struct lock *lock, const char *group)
+{
+    struct lock_layer *l = NULL;
+
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+
+        if (a->eco != ECO_DEB || !str_is(a->group, group))
+            continue;
+        if (!l)
+            l = add_layer(lock, group, LOCK_SYSTEM);
+        vec_add(&l->artifacts, i);
+    }
+}
+
+/* The smallest size that still gets a layer of its own: LAYER_OWN_MIN, or more where that would make
+ * more layers than an image should have. */
+static uint64_t own_threshold(const struct lock *lock)
+{
+    uint64_t min = LAYER_OWN_MIN;
+
+    for (;; min *= 2) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < lock->artifacts.n; i++)
+            n += lock->artifacts.v[i].eco == ECO_WHEEL && lock->artifacts.v[i].size >= min;
+        if (n <= LAYERS_MAX)
+            return min;
+    }
+}
+
+/* All wheels of a tier: the big ones alone, after one layer with all small ones. */
+static void add_wheels(struct lock *lock, enum tier tier, const char *small, uint64_t own_min)
+{
+    struct lock_layer group = {.kind = LOCK_WHEELS};
+
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+
+        if (a->eco == ECO_WHEEL && tier_of(a) == tier && a->size < own_min)
+            vec_add(&group.artifacts, i);
+    }
+    if (group.artifacts.n) {
+        group.name = arena_str(&lock->doc.arena, str_of(small));
+        vec_add(&lock->layers, group);
+    }
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+
+        if (a->eco == ECO_WHEEL && tier_of(a) == tier && a->size >= own_min) {
+            struct lock_layer *own = add_layer(lock, a->name.p, LOCK_WHEELS);
+
+            vec_add(&own->artifacts, i);
+        }
+    }
+}
+
+void layering(struct lock *lock)
+{
+    uint64_t own_min = own_threshold(lock);
+
+    add_debs(lock, "base");
+    add_debs(lock, "python");
+    add_debs(lock, "compile");
+    add_wheels(lock, TIER_CUDA, "cuda", own_min);
+    add_wheels(lock, TIER_TRITON, "triton", own_min);
+    add_wheels(lock, TIER_TORCH, "torch", own_min);
+    add_wheels(lock, TIER_OTHER, "wheels", own_min);
+    add_debs(lock, "apt");
+    add_layer(lock, "files", LOCK_FILES);
+}

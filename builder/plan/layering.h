@@ -1,0 +1,14 @@
+/* plan/layering.h - which artifact goes into which layer (format 1).
+ *
+ * Ordered by how rarely a layer changes: base · python · compiler · CUDA libraries · triton · torch ·
+ * other wheels · apt extras · files. A wheel of LAYER_OWN_MIN bytes or more is a layer of its own, so
+ * that images with the same cuDNN share it; the smaller ones are grouped.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../model/lock.h"
+
+enum { LAYER_OWN_MIN = 8 * 1024 * 1024, LAYERS_MAX = 100 };
+
+/* Fill lock->layers from lock->artifacts (sorted) and lock->copies. */
+void layering(struct lock *lock);

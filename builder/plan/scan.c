@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scan.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../base/fs.h"
+#include "../base/path.h"
+#include "../io/crypto.h"
+
+enum { FILES_MAX = 200000, LINK_MAX = 4096 };
+
+struct scan {
+    struct lock_copy *copy;
+    struct arena *arena;
+};
+
+static int walk(struct scan *s, const char *disk, const char *inside, struct err *e);
+
+static int scan_link(struct scan *s, struct lock_file *file, const char *disk, struct err *e)
+{
+    char target[LINK_MAX];
+    ssize_t n = readlink(disk, target, sizeof target);
+
+    if (n < 0)
+        return err_errno(e, "cannot read %s", disk);
+    if ((size_t)n == sizeof target)
+        return err_set(e, ERR_INPUT, "%s: the link's target is longer than %d bytes", disk,
+                       LINK_MAX);
+    file->link = arena_str(s->arena, (struct str){target, (size_t)n});
+    return 0;
+}
+
+static int scan_file(struct lock_file *file, const char *disk, const struct stat *st, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+
+    file->executable = st->st_mode & 0111;
+    return fd_open(&fd, disk, O_RDONLY | O_NOFOLLOW, 0, e) < 0
+               ? -1
+               : hash_fd(&file->digest, &file->size, fd.n, disk, e);
+}
+
+static int scan_folder(struct scan *s, const char *disk, const char *inside, struct err *e)
+{
+    CLEANUP(names_clear) struct names names = {0};
+    int result = 0;
+
+    if (fs_list(&names, disk, e) < 0)
+        return -1;
+    for (size_t i = 0; i < names.n && result == 0; i++) {
+        CLEANUP(free_clear) char *below = path_join(disk, names.v[i]);
+        CLEANUP(free_clear) char *path = path_join(inside, names.v[i]);
+
+        result = walk(s, below, path, e);
+    }
+    return result;
+}
+
+static int walk(struct scan *s, const char *disk, const char *inside, struct err *e)
+{
+    struct lock_file file = {.path = arena_str(s->arena, str_of(inside))};
+    struct stat st;
+
+    if (lstat(disk, &st) < 0)
+        return err_errno(e, "cannot read %s", disk);
+    if (inside[0] && !path_is_safe(file.path))
+        return err_set(e, ERR_INPUT, "%s: this name cannot stand in an image", disk);
+    if (s->copy->files.n >= FILES_MAX)
+        return err_set(e, ERR_INPUT, STR_FMT " holds more than %d files",
+                       STR_ARG(s->copy->from), FILES_MAX);
+    if (S_ISDIR(st.st_mode))
+        file.folder = true;
+    else if (S_ISLNK(st.st_mode) ? scan_link(s, &file, disk, e) < 0
+                                 : S_ISREG(st.st_mode) && scan_file(&file, disk, &st, e) < 0)
+        return -1;
+    else if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+        return err_set(e, ERR_INPUT, "%s is neither file, folder nor link", disk);
+    if (inside[0] || !file.folder)
+        vec_add(&s->copy->files, file);
+    return file.folder ? scan_folder(s, disk, inside, e) : 0;
+}
+
+static int file_compare(const void *a, const void *b)
+{
+    return str_cmp(((const struct lock_file *)a)->path, ((const struct lock_file *)b)->path);
+}
+
+int scan_files(struct lock_copy *copy, struct arena *a, const char *dir, struct err *e)
+{
+    CLEANUP(free_clear) char *from = str_dup(copy->from);
+    CLEANUP(free_clear) char *disk = path_join(dir, from);
+    struct scan s = {copy, a};
+
+    if (walk(&s, disk, "", e) < 0)
+        return -1;
+    vec_sort(&copy->files, file_compare);
+    return 0;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cas.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../base/path.h"
+
+struct cas {
+    char *blobs, *partial; /* folders; owned */
+};
+
+int cas_open(struct cas **out, const char *dir, struct err *e)
+{
+    struct cas *cas = xcalloc(1, sizeof *cas);
+
+    cas->blobs = path_join(dir, "blobs/sha256");
+    cas->partial = path_join(dir, "partial");
+    if (fs_mkdirs(cas->blobs, e) < 0 || fs_mkdirs(cas->partial, e) < 0) {
+        cas_clear(&cas);
+        return err_wrap(e, "the store %s", dir);
+    }
+    *out = cas;
+    return 0;
+}
+
+void cas_clear(struct cas **cas)
+{
+    if (!*cas)
+        return;
+    free((*cas)->blobs);
+    free((*cas)->partial);
+    free_clear(cas);
+}
+
+static char *path_in(const char *dir, const struct digest *digest)
+{
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(digest, hex);
+    return path_join(dir, hex);
+}
+
+char *cas_path(const struct cas *cas, const struct digest *digest)
+{
+    return path_in(cas->blobs, digest);
+}
+
+bool cas_has(const struct cas *cas, const struct digest *digest, uint64_t size)
+{
+    CLEANUP(free_clear) char *path = cas_path(cas, digest);
+    uint64_t found;
+
+    return fs_file_size(path, &found) && (!size || size == found);
+}
+
+int cas_input(struct input *out, const struct cas *cas, const struct digest *digest,
+              const char *name, struct err *e)
+{
+    CLEANUP(free_clear) char *path = cas_path(cas, digest);
+    CLEANUP(cas_input_clear) struct input input = {.digest = *digest, .name = name};
+
+    if (fd_open(&input.fd, path, O_RDONLY, 0, e) < 0 ||
+        fd_size(input.fd.n, &input.size, name, e) < 0)
+        return err_wrap(e, "%s", name);
+    MOVE(out, &input);
+    return 0;
+}
+
+void cas_input_clear(struct input *input)
+{
+    fd_clear(&input->fd);
+    *input = (struct input){0};
+}
+
+/* ---- putting ---- */
+
+static int wrong_digest(const struct digest *expect, const struct digest *got, struct err *e)
+{
+    char want[DIGEST_TEXT + 1], have[DIGEST_TEXT + 1];
+
+    digest_text(expect, want);
+    digest_text(got, have);
+    return err_set(e, ERR_INTEGRITY, "expected %s, got %s", want, have);
+}
+
+static int put_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    struct cas_put *put = (struct cas_put *)self;
+
+    if (len > put->limit - put->size)
+        return err_set(e, ERR_INPUT, "larger than %llu bytes, the most allowed",
+                       (unsigned long long)put->limit);
+    hash_add(&put->hash, bytes, len);
+    put->size += len;
+    return fd_write_all(put->temp.fd.n, bytes, len, put->cas->blobs, e);
+}
+
+static int put_finish(struct sink *self, struct err *e)
+{
+    struct cas_put *put = (struct cas_put *)self;
+    CLEANUP(free_clear) char *path = NULL;
+
+    hash_finish(&put->hash, &put->digest);
+    if (digest_is_set(&put->expect) && !digest_eq(&put->digest, &put->expect))
+        return wrong_digest(&put->expect, &put->digest, e);
+    path = cas_path(put->cas, &put->digest);
+    return fs_temp_publish(&put->temp, path, false, e);
+}
+
+int cas_put_open(struct cas_put *put, const struct cas *cas, const struct digest *expect,
+                 uint64_t limit, struct err *e)
+{
+    CLEANUP(fs_temp_clear) struct fs_temp temp = {0};
+
+    if (fs_temp_open(&temp, cas->blobs, e) < 0)
+        return -1;
+    *put = (struct cas_put){.sink = {put_write, put_finish}, .cas = cas, .limit = limit};
+    if (expect)
+        put->expect = *expect;
+    hash_open(&put->hash);
+    MOVE(&put->temp, &temp);
+    return 0;
+}
+
+void cas_put_clear(struct cas_put *put)
+{
+    hash_clear(&put->hash);
+    fs_temp_clear(&put->temp);
+    *put = (struct cas_put){.size = put->size, .digest = put->digest};
+}
+
+int cas_put_bytes(const struct cas *cas, struct str bytes, struct digest *out, struct err *e)
+{
+    CLEANUP(cas_put_clear) struct cas_put put = {0};
+
+    if (cas_put_open(&put, cas, NULL, bytes.len, e) < 0 ||
+        sink_write(&put.sink, bytes.p, bytes.len, e) < 0 || sink_finish(&put.sink, e) < 0)
+        return -1;
+    if (out)
+        *out = put.digest;
+    return 0;
+}
+
+/* ---- downloads ---- */
+
+/* Does `path` still name the file that is open as `fd`? Else somebody published or removed it
+ * between our opening and our locking. */
+static bool is_same_file(int fd, const char *path)
+{
+    struct stat open_one, named;
+
+    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 &&
+           open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+}
+
+static int hash_at_hand(struct cas_partial *p, struct err *e)
+{
+    enum { CHUNK = 256 * 1024 };
+    CLEANUP(free_clear) char *chunk = xmalloc(CHUNK);
+
+    hash_open(&p->hash);
+    for (uint64_t at = 0; at < p->size;) {
+        size_t n = p->size - at < CHUNK ? (size_t)(p->size - at) : CHUNK;
+
+        if (fd_pread_all(p->fd.n, chunk, n, at, p->path, e) < 0)
+            return -1;
+        hash_add(&p->hash, chunk, n);
+        at += n;
+    }
+    return 0;
+}
+
+int cas_partial_open(struct cas_partial *out, enum cas_claim *claim, const struct cas *cas,
+                     const struct digest *digest, struct err *e)
+{
+    for (;;) {
+        CLEANUP(cas_partial_clear)
+        struct cas_partial p = {
+            .cas = cas, .digest = *digest, .path = path_in(cas->partial, digest)};
+
+        if (cas_has(cas, digest, 0)) {
+            *claim = CAS_HERE;
+            return 0;
+        }
+        if (fd_open(&p.fd, p.path, O_RDWR | O_CREAT, 0666, e) < 0)
+            return -1;
+        if (flock(p.fd.n, LOCK_EX | LOCK_NB) < 0) {
+            if (errno != EWOULDBLOCK)
+                return err_errno(e, "cannot lock %s", p.path);
+            *claim = CAS_BUSY;
+            return 0;
+        }
+        if (!is_same_file(p.fd.n, p.path))
+            continue;
+        if (fd_size(p.fd.n, &p.size, p.path, e) < 0 || hash_at_hand(&p, e) < 0)
+            return -1;
+        *claim = CAS_MINE;
+        MOVE(out, &p);
+        return 0;
+    }
+}
+
+int cas_partial_write(struct cas_partial *p, const void *bytes, size_t len, struct err *e)
+{
+    if (fd_pwrite_all(p->fd.n, bytes, len, p->size, p->path, e) < 0)
+        return -1;
+    hash_add(&p->hash, bytes, len);
+    p->size += len;
+    return 0;
+}
+
+int cas_partial_cut(struct cas_partial *p, uint64_t size, struct err *e)
+{
+    if (size == p->size)
+        return 0;
+    if (ftruncate(p->fd.n, (off_t)size) < 0)
+        return err_errno(e, "cannot write %s", p->path);
+    p->size = size;
+    return hash_at_hand(p, e);
+}
+
+int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
+{
+    CLEANUP(free_clear) char *path = cas_path(p->cas, &p->digest);
+    struct digest found;
+
+    hash_finish(&p->hash, &found);
+    if (got)
+        *got = found;
+    if (!digest_eq(&found, &p->digest)) {
+        wrong_digest(&p->digest, &found, e);
+        if (p->size == 0)
+            hash_open(&p->hash);
+        else
+            (void)!cas_partial_cut(p, 0, e); /* its error joins the other */
+        return -1;
+    }
+    if (fdatasync(p->fd.n) < 0 || rename(p->path, path) < 0)
+        return err_errno(e, "cannot write %s", path);
+    cas_partial_clear(p);
+    return 0;
+}
+
+void cas_partial_clear(struct cas_partial *p)
+{
+    hash_clear(&p->hash);
+    fd_clear(&p->fd);
+    free_clear(&p->path);
+    *p = (struct cas_partial){0};
+}
+
+/* ---- sweeping ---- */
+
+/* ".envbuild-<pid>-...", as fs_temp names them. */
+static bool is_abandoned(struct str name, const char *path)
+{
+    enum { HOUR = 3600 };
+    struct str pid;
+    uint32_t number;
+    struct stat st;
+
+    if (!str_skip(&name, STR(".envbuild-")) || !str_cut(&name, STR("-"), &pid) ||
+        !str_u32(pid, &number) || number > INT32_MAX)
+        return false;
+    if (kill((pid_t)number, 0) == 0 || errno != ESRCH)
+        return false;
+    return lstat(path, &st) == 0 && time(NULL) - st.st_mtime > HOUR;
+}
+
+static int sweep_folder(const char *dir, size_t *removed, struct err *e)
+{
+    CLEANUP(names_clear) struct names names = {0};
+    char **name;
+
+    if (fs_list(&names, dir, e) < 0)
+        return -1;
+    vec_each (name, &names) {
+        CLEANUP(free_clear) char *path = path_join(dir, *name);
+
+        if (!is_abandoned(str_of(*name), path))
+            continue;
+        if (fs_remove(path, e) < 0)
+            return -1;
+        ++*removed;
+    }
+    return 0;
+}
+
+int cas_sweep(const struct cas *cas, size_t *removed, struct err *e)
+{
+    size_t count = 0;
+
+    if (sweep_folder(cas->blobs, &count, e) < 0 || sweep_folder(cas->partial, &count, e) < 0)
+        return -1;
+    if (removed)
+        *removed = count;
+    return 0;
+}

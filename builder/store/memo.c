@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "memo.h"
+
+#include "../base/fs.h"
+#include "../base/path.h"
+#include "../io/crypto.h"
+
+/* A file: "memo 1 <64 hex> <key length>\n", key, value. The digest is that of key and value. */
+#define MAGIC "memo 1 "
+enum { HEAD_MAX = 128, KEY_MAX = 1024 * 1024 };
+
+struct memo {
+    char *dir;
+};
+
+int memo_open(struct memo **out, const char *dir, struct err *e)
+{
+    struct memo *memo;
+
+    if (fs_mkdirs(dir, e) < 0)
+        return -1;
+    memo = xcalloc(1, sizeof *memo);
+    memo->dir = xstrdup(dir);
+    *out = memo;
+    return 0;
+}
+
+void memo_clear(struct memo **memo)
+{
+    if (!*memo)
+        return;
+    free((*memo)->dir);
+    free_clear(memo);
+}
+
+static char *path_of(const struct memo *memo, struct str key)
+{
+    char hex[DIGEST_HEX + 1];
+    struct digest digest;
+    struct buf path = {0};
+
+    hash_bytes(&digest, key.p, key.len);
+    digest_hex(&digest, hex);
+    buf_fmt(&path, "%s/%.2s/%s", memo->dir, hex, hex + 2);
+    return buf_take(&path);
+}
+
+static void seal(struct digest *out, struct str key, struct str value)
+{
+    CLEANUP(hash_clear) struct hash h = {0};
+
+    hash_open(&h);
+    hash_add(&h, key.p, key.len);
+    hash_add(&h, value.p, value.len);
+    hash_finish(&h, out);
+}
+
+/* The value in a file's text, if it is whole and of this key. */
+static bool unseal(struct str text, struct str key, struct str *value)
+{
+    struct str head, hex;
+    struct digest said, found;
+    uint64_t len;
+
+    if (!str_line(&text, &head) || !str_skip(&head, STR(MAGIC)) || !str_cut(&head, STR(" "), &hex))
+        return false;
+    if (!digest_from_hex(&said, hex) || !str_u64(head, &len) || len > text.len)
+        return false;
+    *value = str_sub(text, (size_t)len, text.len);
+    if (!str_eq(str_sub(text, 0, (size_t)len), key))
+        return false;
+    seal(&found, key, *value);
+    return digest_eq(&said, &found);
+}
+
+int memo_get(const struct memo *memo, struct str key, struct buf *out, bool *found, struct err *e)
+{
+    CLEANUP(free_clear) char *path = path_of(memo, key);
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err ignored = {0}; /* what cannot be read is not remembered */
+    struct str value;
+
+    *found = false;
+    if (!fs_exists(path) ||
+        fs_read(&text, path, (uint64_t)MEMO_MAX + KEY_MAX + HEAD_MAX, &ignored) < 0)
+        return 0;
+    if (unseal(buf_view(&text), key, &value)) {
+        buf_str(out, value);
+        *found = true;
+    }
+    return 0;
+}
+
+int memo_put(const struct memo *memo, struct str key, struct str value, struct err *e)
+{
+    CLEANUP(free_clear) char *path = path_of(memo, key);
+    CLEANUP(buf_clear) struct buf head = {0};
+    CLEANUP(fs_temp_clear) struct fs_temp temp = {0};
+    CLEANUP(free_clear) char *dir = path_dir(path);
+    char hex[DIGEST_HEX + 1];
+    struct digest digest;
+
+    if (key.len > KEY_MAX || value.len > MEMO_MAX)
+        return err_set(e, ERR_INPUT, "%s: too large to be remembered", memo->dir);
+    seal(&digest, key, value);
+    digest_hex(&digest, hex);
+    buf_fmt(&head, MAGIC "%s %zu\n", hex, key.len);
+    if (fs_mkdirs(dir, e) < 0 || fs_temp_open(&temp, dir, e) < 0 ||
+        fd_write_all(temp.fd.n, head.p, head.len, path, e) < 0 ||
+        fd_write_all(temp.fd.n, key.p, key.len, path, e) < 0 ||
+        fd_write_all(temp.fd.n, value.p, value.len, path, e) < 0)
+        return -1;
+    return fs_temp_publish(&temp, path, true, e);
+}

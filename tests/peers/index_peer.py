@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A loopback package index with a few small wheels.
+
+    index_peer.py [FOLDER]    prints "PORT PORT" and serves until its standard input ends
+
+    /simple/NAME/    plain (JSON), html (PEP 503), announced (PEP 658), vain (announced, 404), big (its
+                     directory is long, its METADATA far from the end), bare (no hash), liar (METADATA of
+                     another project), norange (the server ignores ranges), v9 (an API to come)
+    /other/NAME/     a second index: plain in version 9, and second
+    /files/...       the wheels, by ranges
+    /log             the paths asked for so far, one a line
+"""
+import hashlib, html, io, json, sys, threading, zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+LOG, LOCK = [], threading.Lock()
+
+
+def metadata(name, version, *requires):
+    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(
+        f"Requires-Dist: {r}\n" for r in requires) + "\nA description.\n"
+
+
+def wheel(name, version, *requires, says=None, filler=0):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr(f"{name}-{version}.dist-info/METADATA", metadata(says or name, version, *requires))
+        for i in range(filler):
+            z.writestr(f"{name}/a_rather_long_name_of_a_module_that_fills_the_directory_{i}.py", "")
+    return out.getvalue()
+
+
+FILES = {f"{n}-{v}-py3-none-any.whl": wheel(n, v, *r, **k) for n, v, r, k in [
+    ("plain", "1.0", [], {}), ("plain", "2.0", ["html>=1", "second"], {}), ("plain", "9.0", [], {}),
+    ("html", "1.0", ["announced"], {}), ("announced", "1.0", ["vain"], {}), ("vain", "1.0", ["big"], {}),
+    ("big", "1.0", [], {"filler": 900}), ("bare", "1.0", [], {}), ("liar", "1.0", [], {"says": "other"}),
+    ("norange", "1.0", [], {"filler": 900}), ("second", "1.0", [], {})]}
+for name in ("announced", "vain"):
+    FILES[f"{name}-1.0-py3-none-any.whl.metadata"] = metadata(
+        name, "1.0", "vain" if name == "announced" else "big").encode()
+SIMPLE = {n: [f for f in FILES if f.startswith(n + "-") and f.endswith(".whl") and "-9.0-" not in f]
+          for n in "plain html announced vain big bare liar norange".split()}
+OTHER = {"plain": ["plain-9.0-py3-none-any.whl"], "second": ["second-1.0-py3-none-any.whl"]}
+
+
+def entry(file):
+    digest = hashlib.sha256(FILES[file]).hexdigest()
+    e = {"filename": file, "url": "../../files/" + file, "hashes": {"sha256": digest}, "size": len(FILES[file]),
+         "requires-python": ">=3.8", "yanked": False}
+    if file.startswith(("announced", "vain")):
+        e["core-metadata"] = {"sha256": hashlib.sha256(FILES[file + ".metadata"]).hexdigest()}
+    if file.startswith("bare"):
+        e["hashes"] = {}
+    return e
+
+
+def page(files, as_html):
+    entries = [entry(f) for f in files]
+    if not as_html:
+        return json.dumps({"meta": {"api-version": "1.1"}, "files": entries}).encode()
+    return ("<!DOCTYPE html><title>x</title>" + "".join(
+        f'<a href="{e["url"]}#sha256={e["hashes"]["sha256"]}" data-requires-python="{html.escape(e["requires-python"])}">'
+        f'{e["filename"]}</a><br>' for e in entries)).encode()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, body, kind, **head):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for k, v in head.items():
+            self.send_header(k.replace("_", "-"), v)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def file(self, name):
+        body, range_ = FILES[name], self.headers.get("Range")
+        if not range_ or name.startswith("norange"):
+            return self.answer(200, body, "application/octet-stream")
+        first, last = range_.removeprefix("bytes=").split("-")
+        at = int(first) if first else max(0, len(body) - int(last))
+        end = int(last) + 1 if first and last else len(body)
+        part = body[at:end]
+        self.answer(206, part, "application/octet-stream",
+                    Content_Range=f"bytes {at}-{at + len(part) - 1}/{len(body)}")
+
+    def do_GET(self):
+        parts = self.path.strip("/").split("/")
+        with LOCK:
+            log = "\n".join(LOG)
+            LOG.append(self.path)
+        if self.path == "/log":
+            return self.answer(200, log.encode(), "text/plain")
+        pages = {"simple": SIMPLE, "other": OTHER}.get(parts[0])
+        if pages is not None and parts[1] in pages:
+            as_html = parts[1] == "html"
+            kind = "text/html" if as_html else "application/vnd.pypi.simple.v1+json"
+            return self.answer(200, page(pages[parts[1]], as_html), kind)
+        if parts[:2] == ["simple", "v9"]:
+            return self.answer(200, b"{}", "application/vnd.pypi.simple.v9+json")
+        if parts[0] == "files" and parts[1] in FILES and not self.path.endswith("vain-1.0-py3-none-any.whl.metadata"):
+            return self.file(parts[1])
+        self.answer(404, b"", "text/plain")
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *args):
+        pass  # a client that hangs up is nothing to tell of
+
+
+server = Server(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(server.server_address[1], server.server_address[1], flush=True)
+sys.stdin.read()

@@ -1,0 +1,80 @@
+# Shared by the real-network tests: sourced, never run.
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+top=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+envbuild=${ENVBUILD:-$top/build/envbuild}
+tools=${TOOLS:-$top/build/obj-cc/tools}
+passed=0
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+skip() {
+    printf 'skipped: %s\n' "$*"
+    exit 0
+}
+
+ok() {
+    passed=$((passed + 1))
+    printf 'ok: %s\n' "$*"
+}
+
+need() {
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null || skip "$0 needs $tool, which is not installed"
+    done
+}
+
+# A scratch folder that goes when the test ends.
+scratch() {
+    work=$(mktemp -d "${TMPDIR:-/tmp}/envbuild-test.XXXXXX")
+    trap 'end' EXIT
+    trap 'exit 130' INT TERM
+}
+
+end() {
+    status=$?
+    if [ -n "${dockerd_pid:-}" ]; then
+        kill "$dockerd_pid" 2>/dev/null || true
+        wait "$dockerd_pid" 2>/dev/null || true
+    fi
+    if [ -n "${registry_pid:-}" ]; then
+        kill "$registry_pid" 2>/dev/null || true
+    fi
+    # What a daemon left mounted would keep the folder.
+    awk -v top="$work/" 'index($2, top) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
+    rm -rf "$work"
+    [ "$status" = 0 ] && printf '%s: %s checks passed\n' "$(basename "$0")" "$passed"
+    exit "$status"
+}
+
+# Debian's Docker with a daemon of our own. Sets DOCKER_HOST and $docker.
+start_docker() {
+    [ "$(id -u)" = 0 ] || return 1
+    command -v dockerd >/dev/null || return 1
+    docker=/usr/bin/docker
+    [ -x "$docker" ] || docker=docker
+    mkdir -p "$work/docker"
+    # Own process id kept, so that only this daemon is ever ended.
+    dockerd --iptables=false --bridge=none --data-root "$work/docker/data" \
+        --exec-root "$work/docker/exec" -p "$work/docker/pid" \
+        -H "unix://$work/docker/sock" >"$work/docker/log" 2>&1 &
+    dockerd_pid=$!
+    export DOCKER_HOST="unix://$work/docker/sock"
+    for _ in $(seq 60); do
+        "$docker" version >/dev/null 2>&1 && return 0
+        kill -0 "$dockerd_pid" 2>/dev/null || break
+        sleep 1
+    done
+    tail -5 "$work/docker/log" >&2
+    return 1
+}
+
+# Run in a container with the host's network, name resolution and certificates.
+in_container() {
+    "$docker" run --rm --network host \
+        -v /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro \
+        -e PIP_CERT=/etc/ssl/certs/ca-certificates.crt "$@"
+}

@@ -1,0 +1,122 @@
+#!/bin/bash
+# The system that envbuild makes of debs against the one that dpkg and apt make of the same debs: every
+# path, its type, mode, owner, link and content. Then apt, dpkg, ldconfig and Python work inside ours.
+#
+#     tests/real/system-vs-mmdebstrap.sh [PACKAGE...]     (needs root, mmdebstrap and Debian's archive)
+#
+# What may differ stands in system-vs-mmdebstrap.allow, with the reason.
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+tool=${TOOLS:-$root/build/obj-cc/tools}/system_tree
+work=${WORK:-$(mktemp -d /tmp/system-test.XXXXXX)}
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
+packages=${*:-ca-certificates netbase tzdata usr-is-merged python3 python3-venv gcc libc6-dev python3-dev}
+# Also held against mmdebstrap, 341 packages in all: g++ git curl wget vim-tiny less nano htop tmux procps
+# sudo openssh-client openssh-server build-essential cmake ninja-build ffmpeg libgl1 libglib2.0-0 libsm6
+# libxext6 libsndfile1 iproute2 iputils-ping gnupg unzip zip bzip2 xz-utils rsync jq locales fontconfig
+# git-lfs libnuma1 pciutils kmod tini libgomp1 file screen
+
+skip() { echo "skipped: $1" >&2; exit 0; }
+[ "$(id -u)" = 0 ] || skip "not root"
+command -v mmdebstrap apt-get chroot >/dev/null || skip "no mmdebstrap"
+curl -fsS --max-time 20 -o /dev/null "$mirror/debian/dists/bookworm/InRelease" || skip "no Debian archive"
+[ -x "$tool" ] || make -s -C "$root" tools
+mkdir -p "$work"
+[ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
+
+cat >"$work/sources.list" <<END
+deb $mirror/debian bookworm main
+deb $mirror/debian bookworm-updates main
+deb $mirror/debian-security bookworm-security main
+END
+cat >"$work/debian.sources" <<END
+Types: deb
+URIs: $mirror/debian
+Suites: bookworm bookworm-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: $mirror/debian-security
+Suites: bookworm-security
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+END
+
+echo "== mmdebstrap"
+[ -d "$work/ref" ] || mmdebstrap --quiet --mode=root --variant=apt --format=directory \
+    --include="${packages// /,}" bookworm "$work/ref" "$work/sources.list"
+
+echo "== the same debs"
+mkdir -p "$work"/apt/{state/lists/partial,cache/archives/partial} "$work/debs"
+: >"$work/apt/status"
+cat >"$work/apt.conf" <<END
+Dir::State "$work/apt/state";
+Dir::State::status "$work/apt/status";
+Dir::Cache "$work/apt/cache";
+Dir::Etc::sourcelist "$work/sources.list";
+Dir::Etc::sourceparts "-";
+APT::Sandbox::User "root";
+END
+export APT_CONFIG=$work/apt.conf
+chroot "$work/ref" dpkg-query -W -f '${Package}:${Architecture}=${Version}\n' |
+    sed 's/:all=/=/' >"$work/packages"
+apt-get -qq update
+(cd "$work/debs" && [ "$(find . -name '*.deb' | wc -l)" = "$(wc -l <"$work/packages")" ] ||
+    xargs -a "$work/packages" apt-get -qq download)
+unset APT_CONFIG
+
+echo "== ours"
+(cd "$work" && "$tool" debs/*.deb >ours.list && "$tool" --uncovered debs/*.deb >uncovered &&
+    "$tool" --tar --sources debian.sources debs/*.deb >ours.tar)
+
+failed=0
+fail() { echo "FAIL: $*" >&2; failed=1; }
+
+# Scripts that build databases out of other packages' files: reported to the user, not redone.
+open='libgdk-pixbuf-2.0-0 postinst|shared-mime-info postinst'
+! grep -vE "$open" "$work/uncovered" || fail "scripts without a rule, see above"
+python3 "$here/compare-trees.py" "$work/ours.list" "$work/ref" "$here/system-vs-mmdebstrap.allow" ||
+    fail "the trees differ"
+
+echo "== inside ours"
+rm -rf "$work/tree"
+mkdir "$work/tree"
+tar -C "$work/tree" -xpf "$work/ours.tar" --numeric-owner
+cp /etc/resolv.conf "$work/tree/etc/resolv.conf"
+inside() { chroot "$work/tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
+silent() {
+    local out
+    out=$(inside "$@" 2>&1) || fail "$*: exit $?"
+    [ -z "$out" ] || fail "$*: $out"
+}
+works() { inside "$@" >"$work/log" 2>&1 || { fail "$*: exit $?"; tail -5 "$work/log" >&2; }; }
+
+# Devices that apt's methods and shells expect; an image gets them from its runtime.
+mknod -m 666 "$work/tree/dev/null" c 1 3
+mknod -m 666 "$work/tree/dev/urandom" c 1 9
+silent dpkg --audit
+silent dpkg --verify
+works apt-get check
+inside ldconfig -p | sort >"$work/ldconfig.ours"
+chroot "$work/ref" ldconfig -p | sort | diff - "$work/ldconfig.ours" >"$work/log" ||
+    fail "ldconfig -p differs: $(head -3 "$work/log")"
+cp "$work/tree/etc/ld.so.cache" "$work/ld.so.cache"
+works ldconfig
+cmp "$work/ld.so.cache" "$work/tree/etc/ld.so.cache" || fail "ldconfig writes another cache"
+if inside test -x /usr/bin/python3; then
+    works python3 -c 'import ssl, sqlite3, ctypes, zoneinfo; c = ssl.create_default_context();
+assert c.cert_store_stats()["x509_ca"] > 100, c.cert_store_stats(); ctypes.CDLL("libc.so.6")'
+fi
+works apt-get update
+works apt-get install -y --no-install-recommends less
+works less --version
+works apt-get purge -y less
+works apt-get dist-upgrade -y
+silent dpkg --audit
+silent dpkg --verify
+[ $failed = 0 ] && echo "ok: $(wc -l <"$work/ours.list") paths, $(wc -l <"$work/packages") packages"
+exit $failed

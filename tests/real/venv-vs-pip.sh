@@ -1,0 +1,54 @@
+#!/bin/bash
+# /opt/venv of an image against `python3.11 -m venv` and pip with the same wheels: every path, its type,
+# mode, owner, link and content. Needs root, Python 3.11 as Debian 12 has it, and umoci.
+# SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+need umoci
+python=/usr/bin/python3.11
+[ "$(id -u)" = 0 ] || skip "$0 needs root, to make /opt/venv"
+[ -x $python ] && $python -c 'import venv, ensurepip' 2>/dev/null || skip "$0 needs Debian 12's python3-venv"
+[ ! -e /opt/venv ] || skip "$0 makes /opt/venv, and there is one"
+scratch
+unset PIP_FIND_LINKS PIP_INDEX_URL PIP_EXTRA_INDEX_URL
+export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1
+
+# A recipe with scripts, data files and headers in its wheels.
+cat >"$work/recipe.yaml" <<'END'
+pytorch: "2.6.0"
+pip: [numpy, jupyter-core, pybind11]
+END
+"$envbuild" build -q "$work/recipe.yaml" -o "oci:$work/images" >/dev/null || fail "build"
+store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
+
+# The wheels under their names, for pip; then pip itself as the newest does it.
+mkdir "$work/wheels"
+python3 - "$work/recipe.lock" "$store" "$work/wheels" >"$work/pins" <<'END'
+import json, os, sys
+lock, store, out = sys.argv[1:]
+for a in json.load(open(lock))["artifacts"]:
+    if a["type"] == "wheel":
+        os.symlink(f"{store}/blobs/sha256/{a['sha256'][7:]}", f"{out}/{a['file']}")
+        print(f"{a['name']}=={a['version']}", "requested" if a.get("requested") else "")
+END
+trap 'rm -rf /opt/venv; end' EXIT
+umask 022
+$python -m venv --without-pip /opt/venv
+pip_wheel=$(echo "$work"/wheels/pip-*.whl)
+install() {
+    PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python "$pip_wheel/pip" install -q --no-deps --no-compile \
+        --no-index --find-links "$work/wheels" "$@" 2>"$work/err" || fail "pip: $(tail -3 "$work/err")"
+}
+# pip marks as requested what it is told; so first all, by a requirement of the others' names.
+awk '{print $1}' "$work/pins" >"$work/all"
+# shellcheck disable=SC2046
+install $(cat "$work/all")
+while read -r pin requested; do
+    name=${pin%%==*}
+    [ -n "$requested" ] || rm -f /opt/venv/lib/python3.11/site-packages/"${name//-/_}"-*.dist-info/REQUESTED
+done <"$work/pins"
+find /opt/venv -name __pycache__ -prune -exec rm -rf {} +
+
+tag=$(sed -n 's/^  "tag": "\(.*\)",$/\1/p' "$work/recipe.lock")
+umoci unpack --image "$work/images:$tag" "$work/ours" >"$work/err" 2>&1 || fail "umoci: $(tail -3 "$work/err")"
+python3 "$(dirname "$0")/compare-venv.py" /opt/venv "$work/ours/rootfs/opt/venv" || fail "they differ"
+ok "/opt/venv is what venv and pip make of the same wheels"

@@ -1,0 +1,164 @@
+/* tests/tools/solve_pypi.c - solve requirements against the real index, for comparison with pip.
+ *
+ * solve_pypi STORE [-P PYTHON] [-g GLIBC] [-i INDEX] [-c CONSTRAINT] [-p NAME==VERSION] [-v]
+ * REQUIREMENT...: prints "name==version" lines, sorted; with -v also the file, and the rounds on
+ * stderr. PYTHON is a full version, GLIBC the minor of 2.x. STORE is a folder that is made.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include "base/path.h"
+#include "plan/pypi_index.h"
+
+struct options {
+    struct VEC_OF(struct pypi_root) roots, constraints;
+    struct VEC_OF(struct pypi_place) places;
+    struct VEC_OF(struct pypi_prefer) prefer;
+    struct VEC_OF(struct requirement *) requirements;
+    struct arena arena;
+    struct wheel_target target;
+    struct str python;
+    bool verbose;
+};
+
+static void hear(void *ctx, const struct event *event)
+{
+    if (event->kind == EVENT_WARNING || event->kind == EVENT_NOTE)
+        fprintf(stderr, "%s: %s\n", event->kind == EVENT_NOTE ? "note" : "warning", event->name);
+}
+
+static int read_root(struct options *o, const char *text, const char *label, struct pypi_root *out,
+                     struct err *e)
+{
+    struct requirement *r = arena_alloc(&o->arena, sizeof *r);
+
+    vec_add(&o->requirements, r);
+    *out = (struct pypi_root){r, str_of(label)};
+    return requirement_parse(r, &o->arena, str_of(text), e);
+}
+
+static int read_target(struct options *o, struct err *e)
+{
+    struct pep440 v;
+
+    if (!pep440_parse(&v, o->python) || v.release_n < 2)
+        return err_set(e, ERR_USAGE, "no version of Python");
+    o->target.python_major = (unsigned)v.release[0];
+    o->target.python_minor = (unsigned)v.release[1];
+    return 0;
+}
+
+static int read_options(struct options *o, int argc, char **argv, struct err *e)
+{
+    for (int i = 2; i < argc; i++) {
+        struct str value = str_of(i + 1 < argc ? argv[i + 1] : ""), name;
+
+        if (!strcmp(argv[i], "-v")) {
+            o->verbose = true;
+        } else if (!strcmp(argv[i], "-P")) {
+            o->python = value;
+            i++;
+        } else if (!strcmp(argv[i], "-g") && str_u32(value, &o->target.glibc_minor)) {
+            i++;
+        } else if (!strcmp(argv[i], "-i")) {
+            vec_add(&o->places, ((struct pypi_place){.url = value}));
+            i++;
+        } else if (!strcmp(argv[i], "-c")) {
+            if (read_root(o, argv[++i], "constraint", vec_push(&o->constraints), e) < 0)
+                return -1;
+        } else if (!strcmp(argv[i], "-p") && str_cut(&value, STR("=="), &name)) {
+            vec_add(&o->prefer, ((struct pypi_prefer){name, value}));
+            i++;
+        } else if (read_root(o, argv[i], "recipe", vec_push(&o->roots), e) < 0) {
+            return -1;
+        }
+    }
+    return read_target(o, e);
+}
+
+static int print(const struct options *o, const struct pypi_solution *s, struct err *e)
+{
+    struct artifacts all = {0};
+    const struct artifact *a;
+
+    if (pypi_artifacts(&all, s, e) < 0)
+        return -1;
+    vec_each (a, &all) {
+        printf(STR_FMT "==" STR_FMT, STR_ARG(a->name), STR_ARG(a->version));
+        if (o->verbose)
+            printf(" " STR_FMT " %llu", STR_ARG(a->file), (unsigned long long)a->size);
+        putchar('\n');
+    }
+    if (o->verbose)
+        fprintf(stderr, "%u rounds\n", s->rounds);
+    vec_clear(&all);
+    return 0;
+}
+
+static int solve(const struct options *o, struct web *web, struct http *http, struct memo *memo,
+                 const struct events *events, struct err *e)
+{
+    const struct pypi_index_options io = {.places = o->places.v,
+                                          .places_n = o->places.n,
+                                          .target = o->target,
+                                          .python_full = o->python,
+                                          .memo = memo,
+                                          .events = events};
+    CLEANUP(pypi_index_clear) struct pypi_index *index = pypi_index_open(web, http, &io);
+    CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
+    const struct pypi_universe universe = pypi_index_universe(index);
+    const struct pypi_want want = {.env = {o->python, o->target.machine},
+                                   .roots = o->roots.v,
+                                   .roots_n = o->roots.n,
+                                   .constraints = o->constraints.v,
+                                   .constraints_n = o->constraints.n,
+                                   .prefer = o->prefer.v,
+                                   .prefer_n = o->prefer.n,
+                                   .events = events};
+
+    return solve_pypi(&solution, &want, &universe, e) < 0 ? -1 : print(o, &solution, e);
+}
+
+static int run(struct options *o, int argc, char **argv, struct err *e)
+{
+    CLEANUP(http_clear) struct http *http = NULL;
+    CLEANUP(memo_clear) struct memo *pages = NULL, *memo = NULL;
+    CLEANUP(cas_clear) struct cas *cas = NULL;
+    CLEANUP(web_clear) struct web *web = NULL;
+    CLEANUP(free_clear) char *in_pages = path_join(argv[1], "pages");
+    CLEANUP(free_clear) char *in_memo = path_join(argv[1], "memo");
+    const struct events events = {.emit = hear};
+
+    if (read_options(o, argc, argv, e) < 0 ||
+        http_open(&http, &(struct http_options){.events = &events}, e) < 0 ||
+        memo_open(&pages, in_pages, e) < 0 || memo_open(&memo, in_memo, e) < 0 ||
+        cas_open(&cas, argv[1], e) < 0)
+        return -1;
+    web = web_open(http, pages, cas, &(struct web_options){.events = &events});
+    return solve(o, web, http, memo, &events, e);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.target = {3, 11, 2, 36, STR("x86_64")}, .python = STR("3.11.2")};
+    struct err e = {0};
+    int rc;
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: solve_pypi STORE [-v] REQUIREMENT...\n");
+        return 2;
+    }
+    rc = run(&o, argc, argv, &e);
+    if (rc < 0)
+        fprintf(stderr, "solve_pypi: %s\n", e.msg);
+    for (size_t i = 0; i < o.requirements.n; i++)
+        requirement_clear(o.requirements.v[i]);
+    vec_clear(&o.requirements);
+    vec_clear(&o.roots);
+    vec_clear(&o.constraints);
+    vec_clear(&o.places);
+    vec_clear(&o.prefer);
+    arena_clear(&o.arena);
+    rc = rc < 0 ? (int)e.kind : 0;
+    err_clear(&e);
+    return rc;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "pkg/pypi/project.h"
+
+struct given {
+    const char *file, *python;
+    bool yanked;
+};
+
+static void select_from(struct project *p, const struct given *files, size_t n)
+{
+    const struct wheel_target target = {3, 11, 2, 36, STR("x86_64")};
+    struct err e = {0};
+
+    p->name = STR("foo-bar");
+    for (size_t i = 0; i < n; i++) {
+        struct simple_file *f = vec_push(&p->page.files);
+
+        f->name = str_of(files[i].file);
+        f->url = STR("https://x.test/f");
+        f->requires_python = str_of(files[i].python);
+        f->yanked = files[i].yanked;
+    }
+    assert_int_equal(project_select(p, &target, STR("3.11.2"), STR("from"), &e), 0);
+}
+
+static void the_best_wheel_of_each_version_newest_first(void **state)
+{
+    static const struct given files[] = {
+        {"foo_bar-1.9-py3-none-any.whl", "", false},
+        {"foo_bar-1.10-py3-none-any.whl", "", false},
+        {"foo_bar-1.10-cp311-cp311-manylinux_2_28_x86_64.whl", "", false},
+        {"foo_bar-1.10-2-cp311-cp311-manylinux_2_28_x86_64.whl", "", false},
+        {"foo_bar-1.10-cp312-cp312-manylinux_2_28_x86_64.whl", "", false},
+        {"foo_bar-1.10.tar.gz", "", false},
+        {"foo_bar-1.8-1-py3-none-any.whl", "", true},
+        {"foo_bar-1.8-py3-none-any.whl", "", false},
+        {"foo_bar-1.7.0-py3-none-any.whl", "not a specifier", true},
+        {"other-9-py3-none-any.whl", "", false},
+        {"readme.txt", "", false},
+    };
+    static const char *const want[] = {
+        "foo_bar-1.10-2-cp311-cp311-manylinux_2_28_x86_64.whl", "foo_bar-1.9-py3-none-any.whl",
+        "foo_bar-1.8-py3-none-any.whl", "foo_bar-1.7.0-py3-none-any.whl"};
+    CLEANUP(project_clear) struct project p = {0};
+
+    select_from(&p, files, ARRAY_LEN(files));
+    assert_int_equal(p.candidates.n, ARRAY_LEN(want));
+    assert_int_equal(p.page.files.n, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        assert_true(str_is(p.candidates.v[i].file->name, want[i]));
+    assert_true(p.candidates.v[3].file->yanked && str_is(p.candidates.v[3].version.text, "1.7.0"));
+    assert_true(str_is(p.candidates.v[0].from, "from"));
+    assert_int_equal(p.left_out.n, 0);
+}
+
+static void what_is_left_out_and_why(void **state)
+{
+    static const struct given files[] = {
+        {"foo-bar-5.tar.gz", "", false},
+        {"foo.bar-4.zip", ">=3.12", false},
+        {"foo_bar-3-cp312-cp312-manylinux_2_28_x86_64.whl", ">=3.12", false},
+        {"foo_bar-2-cp311-cp311-win_amd64.whl", "", false},
+        {"foo_bar-2.tar.gz", "", false},
+        {"foo_bar-1-py3-none-any.whl", ">=3.11.5", false},
+    };
+    static const enum left_out_why want[] = {LEFT_SDIST_ONLY, LEFT_PYTHON_REFUSED,
+                                             LEFT_PYTHON_REFUSED, LEFT_NO_TAG, LEFT_PYTHON_REFUSED};
+    CLEANUP(project_clear) struct project p = {0};
+
+    select_from(&p, files, ARRAY_LEN(files));
+    assert_int_equal(p.candidates.n, 0);
+    assert_int_equal(p.left_out.n, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        assert_int_equal(p.left_out.v[i].why, want[i]);
+    assert_true(str_is(p.left_out.v[4].requires_python, ">=3.11.5"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_best_wheel_of_each_version_newest_first),
+        cmocka_unit_test(what_is_left_out_and_why),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The solver against worlds of text: every file in data/solve_pypi/ holds cases, a case is lines.
+ *
+ *   case NAME
+ *   offer PROJECT VERSION [yanked] [python=SPEC] [tag=py3-none-any] [hidden-python=SPEC]
+ *   needs REQUIREMENT            of the last offer; extra NAME: it has this extra
+ *   sdist PROJECT VERSION [python=SPEC]
+ *   file PROJECT VERSION URL     what stands at a URL
+ *   want REQUIREMENT | constrain REQUIREMENT | prefer PROJECT VERSION | pre | rounds N
+ *   expect PROJECT[EXTRAS] VERSION [-> PROJECT ...]      exactly these, sorted
+ *   reads PROJECT VERSION, ...   metadata asked for, in order
+ *   warns TEXT                   a warning holds this text
+ *   fails TEXT                   instead of expect
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "base/path.h"
+#include "plan/solve_pypi.h"
+#include "table.h"
+
+#define CASES "tests/unit/data/solve_pypi"
+
+struct offer {
+    struct str project, version, hidden_python, url;
+    struct buf metadata;
+    struct metadata parsed;
+    bool has_parsed;
+    struct str file;
+};
+
+struct scene {
+    struct arena arena;
+    struct str name;
+    struct VEC_OF(struct offer *) offers;
+    struct VEC_OF(struct project *) projects;
+    struct VEC_OF(struct requirement *) requirements;
+    struct VEC_OF(struct pypi_root) roots, constraints;
+    struct VEC_OF(struct pypi_prefer) prefers;
+    struct buf expect, reads, got_reads, warnings;
+    struct str fails, warns;
+    bool pre, has_reads;
+    unsigned rounds;
+};
+
+/* Says what differs; returns 1. */
+static unsigned differs(const struct scene *s, const char *what, struct str want, struct str got)
+{
+    print_error("case " STR_FMT ": %s\n  want: " STR_FMT "\n  got:  " STR_FMT "\n",
+                STR_ARG(s->name), what, STR_ARG(want), STR_ARG(got));
+    return 1;
+}
+
+static struct str word_after(struct str line, const char *key)
+{
+    struct str word;
+
+    while (str_word(&line, &word))
+        if (str_skip(&word, str_of(key)))
+            return word;
+    return (struct str){0};
+}
+
+static struct project *project_of(struct scene *s, struct str name, bool make)
+{
+    struct project *p;
+
+    name = pep503_name(&s->arena, name);
+    for (size_t i = 0; i < s->projects.n; i++)
+        if (str_eq(s->projects.v[i]->name, name))
+            return s->projects.v[i];
+    if (!make)
+        return NULL;
+    p = arena_alloc(&s->arena, sizeof *p);
+    p->name = name;
+    vec_add(&s->projects, p);
+    return p;
+}
+
+static void add_file(struct scene *s, struct project *p, struct str name, struct str line)
+{
+    struct simple_file *f = vec_push(&p->page.files);
+    struct str rest = line, word;
+
+    f->name = name;
+    f->url = STR("https://index.test/file");
+    f->requires_python = word_after(line, "python=");
+    while (str_word(&rest, &word))
+        f->yanked |= str_is(word, "yanked");
+    if (f->yanked)
+        f->yanked_reason = STR("bad build");
+}
+
+static void add_offer(struct scene *s, struct str line, bool sdist, bool on_index)
+{
+    struct offer *o = arena_alloc(&s->arena, sizeof *o);
+    struct str tag = word_after(line, "tag="), name;
+
+    assert_true(str_word(&line, &o->project) && str_word(&line, &o->version));
+    name = str_of(arena_fmt(&s->arena, STR_FMT "-" STR_FMT "%s" STR_FMT "%s", STR_ARG(o->project),
+                            STR_ARG(o->version), sdist ? ".tar.gz" : "-",
+                            STR_ARG(sdist     ? STR("")
+                                    : tag.len ? tag
+                                              : STR("py3-none-any")),
+                            sdist ? "" : ".whl"));
+    o->file = name;
+    o->hidden_python = word_after(line, "hidden-python=");
+    buf_fmt(&o->metadata, "Name: " STR_FMT "\nVersion: " STR_FMT "\n", STR_ARG(o->project),
+            STR_ARG(o->version));
+    if (o->hidden_python.len)
+        buf_fmt(&o->metadata, "Requires-Python: " STR_FMT "\n", STR_ARG(o->hidden_python));
+    if (on_index)
+        add_file(s, project_of(s, o->project, true), name, line);
+    else
+        o->url = str_trim(line);
+    vec_add(&s->offers, o);
+}
+
+static struct pypi_root read_root(struct scene *s, struct str text, struct str label)
+{
+    struct requirement *r = arena_alloc(&s->arena, sizeof *r);
+    struct err e = {0};
+
+    if (requirement_parse(r, &s->arena, text, &e) < 0)
+        fail_msg("%s", e.msg);
+    vec_add(&s->requirements, r);
+    return (struct pypi_root){r, label};
+}
+
+static void add_line(struct buf *b, struct str line)
+{
+    buf_str(b, str_trim(line));
+    buf_putc(b, '\n');
+}
+
+static void read_line(struct scene *s, struct str key, struct str line)
+{
+    struct offer *last = s->offers.n ? s->offers.v[s->offers.n - 1] : NULL;
+
+    line = str_trim(line);
+    if (str_is(key, "offer") || str_is(key, "sdist") || str_is(key, "file"))
+        add_offer(s, line, str_is(key, "sdist"), !str_is(key, "file"));
+    else if (str_is(key, "needs"))
+        buf_fmt(&last->metadata, "Requires-Dist: " STR_FMT "\n", STR_ARG(line));
+    else if (str_is(key, "extra"))
+        buf_fmt(&last->metadata, "Provides-Extra: " STR_FMT "\n", STR_ARG(line));
+    else if (str_is(key, "want"))
+        vec_add(&s->roots, read_root(s, line, STR("recipe")));
+    else if (str_is(key, "constrain"))
+        vec_add(&s->constraints, read_root(s, line, STR("limits.txt")));
+    else if (str_is(key, "prefer")) {
+        struct pypi_prefer *p = vec_push(&s->prefers);
+
+        assert_true(str_word(&line, &p->name) && str_word(&line, &p->version));
+    } else if (str_is(key, "pre"))
+        s->pre = true;
+    else if (str_is(key, "rounds"))
+        assert_true(str_u32(line, &s->rounds));
+    else if (str_is(key, "expect"))
+        add_line(&s->expect, line);
+    else if (str_is(key, "reads")) {
+        s->has_reads = true;
+        add_line(&s->reads, line);
+    } else if (str_is(key, "warns"))
+        s->warns = line;
+    else if (str_is(key, "fails"))
+        s->fails = line;
+    else
+        fail_msg("case " STR_FMT ": unknown line \"" STR_FMT "\"", STR_ARG(s->name), STR_ARG(key));
+}
+
+static int ask_project(void *ctx, struct str name, const struct project **out, struct err *e)
+{
+    *out = project_of(ctx, name, false);
+    return 0;
+}
+
+static int ask_metadata(void *ctx, const struct project *p, const struct candidate *c,
+                        const struct metadata **out, struct err *e)
+{
+    struct scene *s = ctx;
+
+    for (size_t i = 0; i < s->offers.n; i++) {
+        struct offer *o = s->offers.v[i];
+
+        if (!str_eq(o->file, c->file->name))
+            continue;
+        if (!o->has_parsed) {
+            buf_fmt(&s->got_reads, "%s" STR_FMT " " STR_FMT, s->got_reads.len ? ", " : "",
+                    STR_ARG(o->project), STR_ARG(o->version));
+            if (metadata_parse(&o->parsed, buf_view(&o->metadata), "METADATA", e) < 0)
+                return -1;
+            o->has_parsed = true;
+        }
+        *out = &o->parsed;
+        return 0;
+    }
+    return err_set(e, ERR_NET, "no such file");
+}
+
+static const struct wheel_target target = {3, 11, 2, 36, STR_INIT("x86_64")};
+
+static int ask_direct(void *ctx, struct str name, struct str url, const struct project **out,
+                      struct err *e)
+{
+    struct scene *s = ctx;
+
+    for (size_t i = 0; i < s->offers.n; i++) {
+        struct offer *o = s->offers.v[i];
+        struct project *p;
+
+        if (!str_eq(o->url, url))
+            continue;
+        p = arena_alloc(&s->arena, sizeof *p);
+        p->name = arena_str(&s->arena, name);
+        add_file(s, p, o->file, STR(""));
+        p->page.files.v[0].url = url;
+        *out = p;
+        vec_add(&s->projects, p);
+        return project_select(p, &target, STR("3.11.2"), STR("recipe"), e);
+    }
+    return err_set(e, ERR_NET, "nothing at " STR_FMT, STR_ARG(url));
+}
+
+static void hear(void *ctx, const struct event *event)
+{
+    struct scene *s = ctx;
+
+    if (event->kind == EVENT_WARNING)
+        add_line(&s->warnings, str_of(event->name));
+}
+
+static void describe(struct buf *out, const struct pypi_solution *solution)
+{
+    const struct pypi_pick *p;
+
+    vec_each (p, &solution->picks) {
+        buf_str(out, p->name);
+        for (size_t i = 0; i < p->extras.n; i++)
+            buf_fmt(out, "%s" STR_FMT, i ? "," : "[", STR_ARG(p->extras.v[i]));
+        buf_fmt(out, "%s " STR_FMT, p->extras.n ? "]" : "", STR_ARG(p->candidate->version.text));
+        for (size_t i = 0; i < p->needs.n; i++)
+            buf_fmt(out, "%s" STR_FMT, i ? " " : " -> ", STR_ARG(p->needs.v[i]));
+        buf_putc(out, '\n');
+    }
+}
+
+static unsigned judge(struct scene *s, int rc, const struct pypi_solution *solution,
+                      const struct err *e)
+{
+    CLEANUP(buf_clear) struct buf got = {0};
+
+    if (rc == 0)
+        describe(&got, solution);
+    else
+        buf_puts(&got, e->msg);
+    if (s->fails.len && (rc == 0 || e->kind != ERR_UNSAT || !str_eq(s->fails, buf_view(&got))))
+        return differs(s, "failure", s->fails, buf_view(&got));
+    if (!s->fails.len && (rc < 0 || !str_eq(buf_view(&got), buf_view(&s->expect))))
+        return differs(s, "solution", buf_view(&s->expect), buf_view(&got));
+    return 0;
+}
+
+static unsigned judge_rest(struct scene *s)
+{
+    struct str warnings = buf_view(&s->warnings), reads = str_trim(buf_view(&s->reads));
+    unsigned wrong = 0;
+
+    if (s->has_reads && !str_eq(reads, buf_view(&s->got_reads)))
+        wrong += differs(s, "reads", reads, buf_view(&s->got_reads));
+    if (s->warns.len ? str_find_str(warnings, s->warns) >= warnings.len : warnings.len > 0)
+        wrong += differs(s, "warnings", s->warns, warnings);
+    return wrong;
+}
+
+static void scene_clear(struct scene *s)
+{
+    for (size_t i = 0; i < s->offers.n; i++) {
+        buf_clear(&s->offers.v[i]->metadata);
+        metadata_clear(&s->offers.v[i]->parsed);
+    }
+    for (size_t i = 0; i < s->projects.n; i++)
+        project_clear(s->projects.v[i]);
+    for (size_t i = 0; i < s->requirements.n; i++)
+        requirement_clear(s->requirements.v[i]);
+    vec_clear(&s->offers);
+    vec_clear(&s->projects);
+    vec_clear(&s->requirements);
+    vec_clear(&s->roots);
+    vec_clear(&s->constraints);
+    vec_clear(&s->prefers);
+    buf_clear(&s->expect);
+    buf_clear(&s->reads);
+    buf_clear(&s->got_reads);
+    buf_clear(&s->warnings);
+    arena_clear(&s->arena);
+    *s = (struct scene){0};
+}
+
+/* Solve what was read, judge it, and begin anew. */
+static unsigned play(struct scene *s)
+{
+    CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    const struct events events = {.emit = hear, .ctx = s};
+    const struct pypi_universe universe = {.ctx = s,
+                                           .asked = STR("https://index.test/simple/"),
+                                           .project = ask_project,
+                                           .metadata = ask_metadata,
+                                           .direct = ask_direct};
+    const struct pypi_want want = {.env = {STR("3.11.2"), STR("x86_64")},
+                                   .roots = s->roots.v,
+                                   .roots_n = s->roots.n,
+                                   .constraints = s->constraints.v,
+                                   .constraints_n = s->constraints.n,
+                                   .prefer = s->prefers.v,
+                                   .prefer_n = s->prefers.n,
+                                   .pre = s->pre,
+                                   .rounds = s->rounds,
+                                   .events = &events};
+    unsigned wrong = 0;
+    int rc;
+
+    if (s->name.len) {
+        for (size_t i = 0; i < s->projects.n; i++)
+            assert_int_equal(project_select(s->projects.v[i], &target, STR("3.11.2"),
+                                            STR("https://index.test/simple/"), &e),
+                             0);
+        rc = solve_pypi(&solution, &want, &universe, &e);
+        wrong = judge(s, rc, &solution, &e) + judge_rest(s);
+    }
+    scene_clear(s);
+    return wrong;
+}
+
+static unsigned play_file(const char *path, unsigned *wrong)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct scene s = {0};
+    struct err e = {0};
+    struct str rest, line, key;
+    unsigned n = 0;
+
+    assert_int_equal(fs_read(&text, path, 1 << 20, &e), 0);
+    for (rest = buf_view(&text); str_line(&rest, &line);) {
+        if (!str_trim(line).len || str_trim(line).p[0] == '#')
+            continue;
+        assert_true(str_word(&line, &key));
+        if (!str_is(key, "case")) {
+            read_line(&s, key, line);
+            continue;
+        }
+        *wrong += play(&s);
+        s.name = str_trim(line);
+        n++;
+    }
+    *wrong += play(&s);
+    return n;
+}
+
+static void every_case_holds(void **state)
+{
+    CLEANUP(names_clear) struct names files = {0};
+    struct err e = {0};
+    unsigned n = 0, wrong = 0;
+
+    assert_int_equal(fs_list(&files, CASES, &e), 0);
+    for (size_t i = 0; i < files.n; i++) {
+        CLEANUP(free_clear) char *path = path_join(CASES, files.v[i]);
+
+        n += play_file(path, &wrong);
+    }
+    assert_true(n >= 40);
+    assert_int_equal(wrong, 0);
+}
+
+static bool always(void *ctx)
+{
+    return true;
+}
+
+static void cancelling_ends_the_search(void **state)
+{
+    CLEANUP(scene_clear) struct scene s = {.name = STR("cancel")};
+    CLEANUP(err_clear) struct err e = {0};
+    struct pypi_solution solution = {0};
+    const struct events events = {.cancelled = always};
+    const struct pypi_universe universe = {
+        .ctx = &s, .project = ask_project, .metadata = ask_metadata, .direct = ask_direct};
+    struct pypi_want want = {.env = {STR("3.11.2"), STR("x86_64")}, .events = &events};
+
+    read_line(&s, STR("offer"), STR("a 1.0"));
+    read_line(&s, STR("want"), STR("a"));
+    want.roots = s.roots.v;
+    want.roots_n = s.roots.n;
+    assert_int_equal(project_select(s.projects.v[0], &target, STR("3.11.2"), STR(""), &e), 0);
+    assert_int_equal(solve_pypi(&solution, &want, &universe, &e), -1);
+    assert_int_equal(e.kind, ERR_INTERRUPTED);
+    assert_int_equal(solution.picks.n, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_holds),
+        cmocka_unit_test(cancelling_ends_the_search),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

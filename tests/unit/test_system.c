@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mkdeb.h"
+#include "assemble/system.h"
+
+enum { PACKAGES = 8 };
+
+/* Debs that a test makes a system of. */
+struct world {
+    struct spool spool;
+    struct debpkg packages[PACKAGES];
+    const struct debpkg *v[PACKAGES];
+    size_t n;
+    struct tree tree;
+    struct names uncovered;
+    struct err e;
+};
+
+static void world_open(struct world *w)
+{
+    *w = (struct world){0};
+    assert_int_equal(spool_open(&w->spool, "/tmp", &w->e), 0);
+}
+
+static void world_clear(struct world *w)
+{
+    tree_clear(&w->tree);
+    for (size_t i = 0; i < w->n; i++)
+        debpkg_clear(&w->packages[i]);
+    names_clear(&w->uncovered);
+    spool_clear(&w->spool);
+    err_clear(&w->e);
+}
+
+/* Add a package; `fields` follow "Package: name", `postinst` may be NULL. */
+static int try_add(struct world *w, const char *name, const char *fields, const char *postinst,
+                   const struct mk *files)
+{
+    CLEANUP(buf_clear) struct buf control = {0};
+    CLEANUP(buf_clear) struct buf deb = {0};
+    struct input in;
+
+    buf_fmt(&control, "Package: %s\n%s", name, fields);
+    const struct mk members[] = {
+        MK_FILE("./control", 0644, control.p),
+        MK_FILE(postinst ? "./postinst" : NULL, 0755, postinst),
+        MK_END,
+    };
+    mk_deb(&deb, members, files);
+    mk_input(&in, name, buf_view(&deb));
+    int rc = import_deb(&w->packages[w->n], &w->spool, &in, &w->e);
+    fd_clear(&in.fd);
+    if (rc == 0) {
+        w->v[w->n] = &w->packages[w->n];
+        w->n++;
+    }
+    return rc;
+}
+
+static const char plain_fields[] = "Version: 1.0\nArchitecture: all\nDescription: d\n";
+static const struct mk no_files[] = {MK_END};
+
+static void add(struct world *w, const char *name, const char *fields, const char *postinst,
+                const struct mk *files)
+{
+    assert_int_equal(try_add(w, name, fields, postinst, files), 0);
+}
+
+static int build(struct world *w)
+{
+    const struct system_input in = {.arch = STR("amd64"),
+                                    .sources = STR("Types: deb\n"),
+                                    .sources_name = STR("debian.sources")};
+
+    return system_build(&w->tree, w->v, w->n, &in, &w->uncovered, &w->e);
+}
+
+static void expect(const struct world *w, const char *path, const char *text)
+{
+    const struct entry *entry = tree_get(&w->tree, str_of(path));
+
+    assert_non_null(entry);
+    assert_int_equal(entry->type, ENTRY_FILE);
+    assert_int_equal(entry->content.kind, CONTENT_BYTES);
+    struct str got = {entry->content.bytes, (size_t)entry->content.size};
+    CLEANUP(free_clear) char *copy = str_dup(got);
+    assert_string_equal(copy, text);
+}
+
+static void expect_link(const struct world *w, const char *path, const char *target)
+{
+    const struct entry *entry = tree_get(&w->tree, str_of(path));
+
+    assert_non_null(entry);
+    assert_int_equal(entry->type, ENTRY_SYMLINK);
+    assert_true(str_is(entry->link, target));
+}
+
+static void the_dpkg_database_is_as_dpkg_writes_it(void **state)
+{
+    static const struct mk files[] = {MK_DIR("./", 0755), MK_DIR("./etc/", 0755),
+                                      MK_FILE("./etc/b", 0644, "b"), MK_FILE("./etc/a", 0644, "a"),
+                                      MK_END};
+    static const struct mk control[] = {
+        MK_FILE("./control", 0644,
+                "Package: zlib\nHomepage: https://example.org\nSource: z\nVersion: 1:1.2-3\n"
+                "Architecture: amd64\nMulti-Arch: same\nDescription: text\n more\nDepends: libc6\n"
+                "Maintainer: A <a@example.org>\n"),
+        MK_FILE("./conffiles", 0644, "/etc/b\n/etc/a\nremove-on-upgrade /etc/gone\n"),
+        MK_FILE("./triggers", 0644, "interest-noawait /etc\ninterest zed\nactivate ldconfig\n"),
+        MK_END};
+    CLEANUP(world_clear) struct world w;
+    CLEANUP(buf_clear) struct buf deb = {0};
+    struct input in;
+
+    world_open(&w);
+    mk_deb(&deb, control, files);
+    mk_input(&in, "zlib", buf_view(&deb));
+    assert_int_equal(import_deb(&w.packages[0], &w.spool, &in, &w.e), 0);
+    fd_clear(&in.fd);
+    w.v[0] = &w.packages[0];
+    w.n = 1;
+    add(&w, "abc", plain_fields, NULL, no_files);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "var/lib/dpkg/status",
+           "Package: abc\nStatus: install ok installed\nArchitecture: all\nVersion: 1.0\n"
+           "Description: d\n\n"
+           "Package: zlib\nStatus: install ok installed\nMaintainer: A <a@example.org>\n"
+           "Architecture: amd64\nMulti-Arch: same\nSource: z\nVersion: 1:1.2-3\nDepends: libc6\n"
+           "Conffiles:\n /etc/b 92eb5ffee6ae2fec3ad71c777531578f\n"
+           " /etc/a 0cc175b9c0f1b6a831c399e269772661\n"
+           "Description: text\n more\nHomepage: https://example.org\n\n");
+    expect(&w, "var/lib/dpkg/info/zlib:amd64.list", "/.\n/etc\n/etc/b\n/etc/a\n");
+    expect(&w, "var/lib/dpkg/info/abc.list", "/.\n");
+    expect(&w, "var/lib/dpkg/info/format", "1\n");
+    expect(&w, "var/lib/dpkg/triggers/File", "/etc zlib:amd64/noawait\n");
+    expect(&w, "var/lib/dpkg/triggers/zed", "zlib:amd64\n");
+    assert_null(tree_get(&w.tree, STR("var/lib/dpkg/info/zlib:amd64.control")));
+    assert_int_equal(tree_get(&w.tree, STR("var/lib/dpkg/lock"))->mode, 0640);
+}
+
+static void old_paths_land_in_usr(void **state)
+{
+    static const struct mk files[] = {
+        MK_DIR("./", 0755),
+        MK_DIR("./bin/", 0755),
+        MK_FILE("./bin/tool", 0755, "x"),
+        MK_HARD("./bin/twin", "./bin/tool"),
+        MK_END,
+    };
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "tool", plain_fields, NULL, files);
+    assert_int_equal(build(&w), 0);
+    expect_link(&w, "bin", "usr/bin");
+    expect(&w, "usr/bin/tool", "x");
+    assert_null(tree_get(&w.tree, STR("bin/tool")));
+    assert_true(str_is(tree_get(&w.tree, STR("usr/bin/twin"))->link, "usr/bin/tool"));
+    expect(&w, "var/lib/dpkg/info/tool.list", "/.\n/bin\n/bin/tool\n/bin/twin\n");
+}
+
+static const struct mk masters[] = {
+    MK_FILE("./usr/share/base-passwd/passwd.master", 0644,
+            "root:*:0:0:root:/root:/bin/bash\nmail:*:8:8:mail:/var/mail:/usr/sbin/nologin\n"),
+    MK_FILE("./usr/share/base-passwd/group.master", 0644,
+            "root:*:0:\nshadow:*:42:\nusers:*:100:\n"),
+    MK_END,
+};
+
+static void accounts_come_from_the_master_files(void **state)
+{
+    static const struct mk owned[] = {
+        MK_OWNED("./usr/bin/chage", 02755, "x", "root", "shadow"),
+        MK_OWNED("./var/mail/x", 0600, "x", "mail", "nobody-knows"),
+        MK_END,
+    };
+    static const struct mk sshd[] = {MK_FILE("./usr/sbin/sshd", 0755, "x"), MK_END};
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "passwd", plain_fields, NULL, owned);
+    add(&w, "base-passwd", plain_fields, NULL, masters);
+    add(&w, "openssh-client", plain_fields, NULL, no_files);
+    add(&w, "openssh-server", plain_fields, NULL, sshd);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "etc/passwd",
+           "root:x:0:0:root:/root:/bin/bash\nmail:x:8:8:mail:/var/mail:/usr/sbin/nologin\n"
+           "sshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n");
+    expect(&w, "etc/group", "root:x:0:\nshadow:x:42:\nusers:x:100:\n_ssh:x:101:\n");
+    /* 1700000000 seconds are 19675 days and a part. */
+    expect(&w, "etc/shadow",
+           "root:*:19675:0:99999:7:::\nmail:*:19675:0:99999:7:::\nsshd:!:19675::::::\n");
+    expect(&w, "etc/gshadow", "root:*::\nshadow:*::\nusers:*::\n_ssh:!::\n");
+    const struct entry *shadow = tree_get(&w.tree, STR("etc/shadow"));
+    assert_int_equal(shadow->mode, 0640);
+    assert_int_equal(shadow->gid, 42);
+    const struct entry *chage = tree_get(&w.tree, STR("usr/bin/chage"));
+    assert_int_equal(chage->gid, 42);
+    assert_int_equal(chage->mode, 02755);
+    assert_int_equal(tree_get(&w.tree, STR("var/mail/x"))->uid, 8);
+    assert_int_equal(tree_get(&w.tree, STR("var/mail/x"))->gid, 0); /* the number counts */
+}
+
+static void alternatives_are_read_from_the_scripts(void **state)
+{
+    static const char one[] = "#!/bin/sh\nset -e\n"
+                              "# update-alternatives --install /usr/bin/no no /usr/bin/no 1\n"
+                              "if true; then\n"
+                              "  update-alternatives --install /usr/bin/pager pager \\\n"
+                              "    /usr/bin/less 77 --slave /usr/share/man/man1/pager.1.gz \\\n"
+                              "    pager.1.gz /usr/share/man/man1/less.1.gz || true\n"
+                              "fi\n";
+    static const char two[] =
+        "update-alternatives --quiet --install /usr/bin/pager pager /bin/more 50\n"
+        "update-alternatives --install $LINK name /usr/bin/more 50\n";
+    static const struct mk less[] = {
+        MK_FILE("./usr/bin/less", 0755, "x"),
+        MK_FILE("./usr/share/man/man1/less.1.gz", 0644, "x"),
+        MK_END,
+    };
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "less", plain_fields, one, less);
+    add(&w, "util-linux", plain_fields, two, no_files);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "var/lib/dpkg/alternatives/pager",
+           "auto\n/usr/bin/pager\npager.1.gz\n/usr/share/man/man1/pager.1.gz\n\n"
+           "/bin/more\n50\n\n"
+           "/usr/bin/less\n77\n/usr/share/man/man1/less.1.gz\n\n");
+    expect_link(&w, "usr/bin/pager", "/etc/alternatives/pager");
+    expect_link(&w, "etc/alternatives/pager", "/usr/bin/less");
+    expect_link(&w, "usr/share/man/man1/pager.1.gz", "/etc/alternatives/pager.1.gz");
+    assert_null(tree_get(&w.tree, STR("var/lib/dpkg/alternatives/no")));
+    assert_null(tree_get(&w.tree, STR("var/lib/dpkg/alternatives/name")));
+}
+
+static void only_scripts_without_a_rule_are_reported(void **state)
+{
+    static const char idle[] = "#!/bin/sh\nset -e\n# words\n\n"
+                               "# Automatically added by dh_installdeb/13.1\n"
+                               "dpkg-maintscript-helper rm_conffile /etc/x 1 -- \"$@\"\n"
+                               "# End automatically added section\nexit 0\n";
+    static const char unknown_tool[] = "# Automatically added by dh_magic/1\nmagic\n"
+                                       "# End automatically added section\n";
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "b-own", plain_fields, "#!/bin/sh\nadduser x\n", no_files);
+    add(&w, "a-idle", plain_fields, idle, no_files);
+    add(&w, "c-none", plain_fields, NULL, no_files);
+    add(&w, "d-tool", plain_fields, unknown_tool, no_files);
+    assert_int_equal(build(&w), 0);
+    assert_int_equal(w.uncovered.n, 2);
+    assert_string_equal(w.uncovered.v[0], "b-own 1.0 postinst");
+    assert_string_equal(w.uncovered.v[1], "d-tool 1.0 postinst");
+}
+
+static void two_packages_may_not_hold_one_file(void **state)
+{
+    static const struct mk files[] = {MK_FILE("./usr/x", 0644, "x"), MK_END};
+    static const struct mk others[] = {MK_FILE("./usr/x", 0644, "other"), MK_END};
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "one", plain_fields, NULL, files);
+    add(&w, "two", plain_fields, NULL, others);
+    assert_int_equal(build(&w), -1);
+    assert_string_equal(w.e.msg, "package two: packages one and two both hold /usr/x and neither "
+                                 "replaces the other");
+}
+
+static void the_package_that_replaces_wins(void **state)
+{
+    static const struct mk files[] = {MK_FILE("./usr/x", 0644, "x"), MK_END};
+    static const struct mk others[] = {MK_FILE("./usr/x", 0644, "other"), MK_END};
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "one", "Version: 1.0\nArchitecture: all\nReplaces: two (<< 2)\n", NULL, files);
+    add(&w, "two", plain_fields, NULL, others);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "usr/x", "x");
+}
+
+static void hostile_packages_are_refused(void **state)
+{
+    static const struct mk missing[] = {MK_HARD("./usr/x", "./usr/none"), MK_END};
+    static const struct mk loop[] = {
+        MK_LINK("./usr/a", "b"),
+        MK_LINK("./usr/b", "a"),
+        MK_FILE("./usr/a/x", 0644, "x"),
+        MK_END,
+    };
+    static const struct mk climb[] = {
+        MK_LINK("./usr/a", "../../.."),
+        MK_FILE("./usr/a/x", 0644, "x"),
+        MK_END,
+    };
+    static const struct mk *const cases[] = {missing, loop, climb};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(world_clear) struct world w;
+        world_open(&w);
+        add(&w, "bad", plain_fields, NULL, cases[i]);
+        assert_int_equal(build(&w), -1);
+        assert_int_equal(w.e.kind, ERR_INPUT);
+        assert_int_equal(strncmp(w.e.msg, "package bad: ", 13), 0);
+        assert_int_equal(w.tree.entries.n, 0);
+    }
+}
+
+static void links_stay_inside_the_tree(void **state)
+{
+    static const struct mk files[] = {
+        MK_DIR("./etc/", 0755),
+        MK_LINK("./usr/a", "/etc"),
+        MK_FILE("./usr/a/x", 0644, "x"),
+        MK_END,
+    };
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "odd", plain_fields, NULL, files);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "etc/x", "x");
+    assert_null(tree_get(&w.tree, STR("usr/a/x")));
+}
+
+static void names_that_are_paths_are_refused(void **state)
+{
+    static const char *const fields[][2] = {
+        {"../../etc/x", plain_fields},
+        {"x", "Version: 1.0\nArchitecture: ../all\n"},
+        {"x y", plain_fields},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        CLEANUP(world_clear) struct world w;
+        world_open(&w);
+        assert_int_equal(try_add(&w, fields[i][0], fields[i][1], NULL, no_files), -1);
+        assert_int_equal(w.e.kind, ERR_INPUT);
+    }
+}
+
+static void no_package_comes_twice(void **state)
+{
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "one", plain_fields, NULL, no_files);
+    add(&w, "one", plain_fields, NULL, no_files);
+    assert_int_equal(build(&w), -1);
+    assert_string_equal(w.e.msg, "package one is there twice");
+}
+
+static void describe(const struct tree *t, struct buf *out)
+{
+    const struct entry *entry;
+
+    vec_each (entry, &t->entries)
+        buf_fmt(out, STR_FMT " %d %o %u:%u %lld %llu " STR_FMT "\n", STR_ARG(entry->path),
+                (int)entry->type, entry->mode, entry->uid, entry->gid, (long long)entry->mtime,
+                (unsigned long long)entry->content.size, STR_ARG(entry->link));
+}
+
+static void the_order_of_packages_does_not_matter(void **state)
+{
+    static const struct mk special[] = {MK_DIR("./tmp/", 01777), MK_DIR("./opt/", 0755), MK_END};
+    static const struct mk plain[] = {MK_DIR("./tmp/", 0755), MK_DIR("./opt/", 0755), MK_END};
+    CLEANUP(world_clear) struct world w;
+    CLEANUP(buf_clear) struct buf first = {0};
+    CLEANUP(buf_clear) struct buf second = {0};
+
+    world_open(&w);
+    add(&w, "passwd", plain_fields, NULL, plain);
+    add(&w, "base-passwd", plain_fields, NULL, masters);
+    add(&w, "base-files", plain_fields, NULL, special);
+    assert_int_equal(build(&w), 0);
+    describe(&w.tree, &first);
+    tree_clear(&w.tree);
+    const struct debpkg *moved = w.v[0];
+    w.v[0] = w.v[2];
+    w.v[2] = moved;
+    assert_int_equal(build(&w), 0);
+    describe(&w.tree, &second);
+    assert_string_equal(first.p, second.p);
+    assert_int_equal(tree_get(&w.tree, STR("tmp"))->mode, 01777);
+}
+
+static void a_layer_holds_what_its_packages_add(void **state)
+{
+    static const struct mk late[] = {
+        MK_FILE("./usr/share/base-passwd/late", 0644, "x"),
+        MK_END,
+    };
+    static const char shell[] = "update-alternatives --install /usr/bin/x x /usr/bin/y 1\n";
+    CLEANUP(world_clear) struct world w;
+    CLEANUP(tree_clear) struct tree below = {0};
+    CLEANUP(tree_clear) struct tree layer = {0};
+    CLEANUP(buf_clear) struct buf paths = {0};
+    const struct entry *entry;
+
+    world_open(&w);
+    add(&w, "passwd", plain_fields, NULL, no_files);
+    add(&w, "base-passwd", plain_fields, shell, masters);
+    add(&w, "tzdata", plain_fields, NULL, no_files);
+    assert_int_equal(build(&w), 0);
+    MOVE(&below, &w.tree);
+    add(&w, "late", plain_fields, NULL, late);
+    assert_int_equal(build(&w), 0);
+    assert_int_equal(tree_diff(&layer, &below, &w.tree, &w.e), 0);
+    vec_each (entry, &layer.entries)
+        if (entry->type != ENTRY_DIR)
+            buf_fmt(&paths, STR_FMT "\n", STR_ARG(entry->path));
+    assert_string_equal(paths.p, "usr/share/base-passwd/late\n"
+                                 "var/lib/dpkg/info/late.list\n"
+                                 "var/lib/dpkg/status\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_dpkg_database_is_as_dpkg_writes_it),
+        cmocka_unit_test(old_paths_land_in_usr),
+        cmocka_unit_test(accounts_come_from_the_master_files),
+        cmocka_unit_test(alternatives_are_read_from_the_scripts),
+        cmocka_unit_test(only_scripts_without_a_rule_are_reported),
+        cmocka_unit_test(two_packages_may_not_hold_one_file),
+        cmocka_unit_test(the_package_that_replaces_wins),
+        cmocka_unit_test(hostile_packages_are_refused),
+        cmocka_unit_test(links_stay_inside_the_tree),
+        cmocka_unit_test(names_that_are_paths_are_refused),
+        cmocka_unit_test(no_package_comes_twice),
+        cmocka_unit_test(the_order_of_packages_does_not_matter),
+        cmocka_unit_test(a_layer_holds_what_its_packages_add),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
