@@ -28,7 +28,7 @@ static inline unsigned common(const uint8_t *a, const uint8_t *b, unsigned max)
 
 /* ---- fixed/1 ---- */
 
-enum { FIXED_HASH_BITS = 11, FIXED_WAYS = 2 };
+enum { FIXED_HASH_BITS = 10, FIXED_WAYS = 4 };
 
 /* The longest match among the last places with this hash; then remember `pos`. */
 static unsigned fixed_find(uint32_t (*table)[FIXED_WAYS], const uint8_t *in, uint32_t pos,
@@ -47,7 +47,7 @@ static unsigned fixed_find(uint32_t (*table)[FIXED_WAYS], const uint8_t *in, uin
             *distance = pos - at;
         }
     }
-    way[1] = way[0];
+    memmove(way + 1, way, (FIXED_WAYS - 1) * sizeof *way); /* the newest comes first */
     way[0] = pos + 1;
     return best;
 }
@@ -339,7 +339,7 @@ static const uint8_t *step(struct deflater *d, const uint8_t *p)
 
 void deflate_1(struct deflater *d, struct buf *out, const void *bytes, size_t len)
 {
-    const uint8_t *p = bytes;
+    const uint8_t *p = len ? bytes : (const void *)""; /* no arithmetic with NULL */
 
     assert(len <= DEFLATE_INPUT_MAX);
     memset(d->head, 0, sizeof d->head);

@@ -3,8 +3,6 @@
 
 #include "../base/path.h"
 
-#include <assert.h>
-
 /* Python's tarfile uses this name, too. A reader that knows pax never shows it; GNU tar's own
  * default holds a process id. */
 #define PAX_NAME "././@PaxHeader"
@@ -195,14 +193,13 @@ int tar_header(struct buf *out, const struct entry *entry, struct err *e)
     uint64_t size = entry->type == ENTRY_FILE ? entry->content.size : 0;
     bool linked = entry->type == ENTRY_SYMLINK || entry->type == ENTRY_HARDLINK;
 
-    assert(entry->mode <= 07777);
     if (check(entry, e) < 0)
         return -1;
     buf_str(&path, entry->path);
     if (entry->type == ENTRY_DIR)
         buf_putc(&path, '/');
 
-    put_number(h.mode, sizeof h.mode, entry->mode);
+    put_number(h.mode, sizeof h.mode, entry->mode & 07777);
     put_number(h.uid, sizeof h.uid, entry->uid);
     put_number(h.gid, sizeof h.gid, entry->gid);
     put_number(h.size, sizeof h.size, size);
