@@ -5,6 +5,7 @@
 
 #include "../base/pool.h"
 #include "../io/deflate.h"
+#include "../io/crypto.h"
 #include "copies.h"
 #include "import_wheel.h"
 #include "layer_key.h"
@@ -103,8 +104,7 @@ bool assemble_known(struct lock *lock, const struct memo *memo)
 
 static bool can_join(const struct making *m, const struct cas *cas)
 {
-    if (!m->has_record ||
-        !cas_has(cas, &m->record.literals, m->record.segments.literal_size))
+    if (!m->has_record || !cas_has(cas, &m->record.literals, m->record.segments.literal_size))
         return false;
     for (size_t i = 0; i < m->record.segments.inputs.n; i++)
         if (!cas_has(cas, &m->record.segments.inputs.v[i], 0))
@@ -116,11 +116,30 @@ static void decide(struct assembler *a, struct making *m)
 {
     layer_key(&m->key, a->lock, m->index);
     recall(m, a->in->memo);
-    if (layer_is_known(m->layer) &&
-        place_has_blob(a->in->place, &m->layer->digest, m->layer->size))
+    if (layer_is_known(m->layer) && place_has_blob(a->in->place, &m->layer->digest, m->layer->size))
         m->how = HOW_PRESENT;
     else
         m->how = can_join(m, a->in->cas) ? HOW_JOIN : HOW_MAKE;
+}
+
+/* A blob of the store is believed by its name while it is read, and whatever is made of it is
+ * checked. When that fails, the blob itself may have gone bad on the disk: then it is thrown out,
+ * so that the next run fetches it again. */
+static void throw_out_damaged(const struct cas *cas, const struct input *inputs, size_t n,
+                              struct err *e)
+{
+    for (size_t i = 0; i < n && (e->kind == ERR_INTEGRITY || e->kind == ERR_INPUT); i++) {
+        CLEANUP(free_clear) char *path = cas_path(cas, &inputs[i].digest);
+        struct digest found;
+        uint64_t size;
+
+        if (!inputs[i].fd.open || hash_fd(&found, &size, inputs[i].fd.n, path, e) < 0 ||
+            digest_eq(&found, &inputs[i].digest) || fs_remove(path, e) < 0)
+            continue;
+        err_clear(e);
+        err_set(e, ERR_INTEGRITY, "%s was damaged in the store and is removed from it; run again",
+                inputs[i].name);
+    }
 }
 
 /* ---- joining ---- */
@@ -168,6 +187,10 @@ static int join(void *ctx, struct err *e)
         result = cas_input(&literals, m->all->in->cas, &m->record.literals, "blob in the store", e);
     if (result == 0)
         result = join_into(m, &literals, list, e);
+    if (result < 0) {
+        throw_out_damaged(m->all->in->cas, inputs, n, e);
+        throw_out_damaged(m->all->in->cas, &literals, 1, e);
+    }
     cas_input_clear(&literals);
     for (size_t i = 0; i < n; i++)
         cas_input_clear(&inputs[i]);
@@ -177,7 +200,7 @@ static int join(void *ctx, struct err *e)
 /* ---- making ---- */
 
 /* What was made must be what the lock has; then it is remembered. */
-static int accept(struct making *m, const struct layer_result *made, struct err *e)
+static int take_result(struct making *m, const struct layer_result *made, struct err *e)
 {
     struct lock_layer *l = m->layer;
     CLEANUP(buf_clear) struct buf text = {0};
@@ -226,7 +249,7 @@ static int make_from(struct making *m, const struct tree *tree, struct err *e)
     if (layer_write(&made, tree, &to, in->events, e) < 0 || sink_finish(&literals.sink, e) < 0)
         return -1;
     m->record.literals = literals.digest;
-    if (accept(m, &made, e) < 0)
+    if (take_result(m, &made, e) < 0)
         return -1;
     m->has_record = true;
     return to.blob ? sink_finish(to.blob, e) : 0;
@@ -264,6 +287,8 @@ static int make_wheels(void *ctx, struct err *e)
 
     if (result == 0)
         result = make_from(m, &t, e);
+    if (result < 0)
+        throw_out_damaged(m->all->in->cas, inputs, m->layer->artifacts.n, e);
     for (size_t i = 0; i < m->layer->artifacts.n; i++)
         cas_input_clear(&inputs[i]);
     return result;
@@ -339,6 +364,8 @@ static int unpack_deb(void *ctx, struct err *e)
 
     if (result == 0)
         result = system_layers_import(&a->system, u->artifact, &deb, e);
+    if (result < 0)
+        throw_out_damaged(a->in->cas, &deb, 1, e);
     cas_input_clear(&deb);
     if (result == 0 && --a->debs_left == 0)
         result = build_system(a, e);
@@ -483,8 +510,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         return -1;
     if (!lock->built)
         for (size_t i = 0; i < a.system.uncovered.n; i++)
-            vec_add(&lock->uncovered,
-                    arena_str(&lock->doc.arena, str_of(a.system.uncovered.v[i])));
+            vec_add(&lock->uncovered, arena_str(&lock->doc.arena, str_of(a.system.uncovered.v[i])));
     lock->encoder = STR(DEFLATE_ENCODER);
     return 0;
 }

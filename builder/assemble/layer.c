@@ -218,6 +218,7 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
     for (size_t i = 0; i < tree->entries.n; i++)
         if (write_entry(&w, &tree->entries.v[i], e) < 0)
             return err_wrap(e, "layer %s", to->name);
+    *out = (struct layer_result){0};
     tar_end(&end);
     if (gather(&w, end.p, end.len, false, e) < 0 || flush(&w, e) < 0)
         return err_wrap(e, "layer %s", to->name);

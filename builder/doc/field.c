@@ -42,7 +42,8 @@ void fields_only(const struct fields *f, const char *const *known)
 {
     const struct node *n;
 
-    node_each(n, f->map) {
+    node_each(n, f->map)
+    {
         CLEANUP(buf_clear) struct buf hint = {0};
 
         if (in_list(n->key, known))
@@ -83,8 +84,13 @@ bool field_u64(const struct fields *f, const char *key, uint64_t *out, uint64_t 
 
     if (!n)
         return false;
-    if (!node_is_scalar(n) || !str_u64(n->text, &number))
+    if (!node_is_scalar(n))
         return wrong(f, n, key, "a whole number");
+    if (!str_u64(n->text, &number)) {
+        err_at(f->e, &n->pos, "%s: a whole number is wanted here, not \"" STR_FMT "\"", key,
+               STR_ARG(n->text));
+        return false;
+    }
     if (number > max) {
         err_at(f->e, &n->pos, "%s: " STR_FMT " is more than %llu, the most allowed", key,
                STR_ARG(n->text), (unsigned long long)max);

@@ -10,8 +10,14 @@ enum { JSON_DEPTH = 64 };
 /* Numbers as jansson reads them: integers exactly, reals in the shortest form that reads back. */
 static struct str number_text(struct arena *a, const json_t *value)
 {
-    CLEANUP(free_clear) char *text = json_dumps(value, JSON_ENCODE_ANY);
+    CLEANUP(free_clear) char *text = NULL;
 
+    for (unsigned digits = 15; digits <= 17; digits++) {
+        free_clear(&text);
+        text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+        if (json_is_integer(value) || strtod(text, NULL) == json_real_value(value))
+            break;
+    }
     return arena_str(a, str_of(text));
 }
 
@@ -22,7 +28,8 @@ static void convert_object(struct doc *doc, struct node *n, json_t *object, unsi
     const char *key;
     json_t *item;
 
-    json_object_foreach(object, key, item) {
+    json_object_foreach(object, key, item)
+    {
         struct node *child = convert(doc, item, depth + 1);
 
         if (child)
@@ -38,7 +45,7 @@ static struct node *convert(struct doc *doc, const json_t *value, unsigned depth
     size_t i;
     json_t *item;
 
-    if (depth > JSON_DEPTH)
+    if (depth >= JSON_DEPTH && (json_is_object(value) || json_is_array(value)))
         return NULL;
     n->pos.file = doc->file;
     switch (json_typeof(value)) {
@@ -48,7 +55,8 @@ static struct node *convert(struct doc *doc, const json_t *value, unsigned depth
         return n->kind == NODE_MAP ? n : NULL;
     case JSON_ARRAY:
         n->kind = NODE_LIST;
-        json_array_foreach(value, i, item) {
+        json_array_foreach(value, i, item)
+        {
             struct node *child = convert(doc, item, depth + 1);
 
             if (!child)
@@ -89,8 +97,8 @@ int json_parse(struct doc *out, struct str text, uint64_t limit, const char *fil
         return err_set(e, ERR_INPUT, "%s is larger than %llu bytes, the most allowed here", file,
                        (unsigned long long)limit);
     doc.file = arena_strdup(&doc.arena, file);
-    root = json_loadb(text.p ? text.p : "", text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
-                      &fault);
+    root =
+        json_loadb(text.p ? text.p : "", text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &fault);
     if (!root)
         return err_at(e,
                       &(struct pos){doc.file, fault.line > 0 ? (unsigned)fault.line : 1,

@@ -4,6 +4,7 @@
 #include <yaml.h>
 
 #include "../base/fs.h"
+#include "../base/map.h"
 
 enum { YAML_MAX = 1024 * 1024, YAML_DEPTH = 32 };
 
@@ -31,11 +32,36 @@ static int syntax(struct reader *r)
                   p->context ? ": " : "", p->problem ? p->problem : "unreadable");
 }
 
+static void skip_digits(struct str *s)
+{
+    while (s->len && c_digit(s->p[0]))
+        *s = str_sub(*s, 1, s->len);
+}
+
+/* A number that JSON would write the same way: "007" and "1." stay text. */
+static bool is_number(struct str s)
+{
+    size_t all;
+
+    str_skip(&s, STR("-"));
+    all = s.len;
+    if (!str_skip(&s, STR("0")))
+        skip_digits(&s);
+    if (s.len == all)
+        return false;
+    if (str_skip(&s, STR("."))) {
+        all = s.len;
+        skip_digits(&s);
+        if (s.len == all)
+            return false;
+    }
+    return !s.len;
+}
+
 /* A plain word that the YAML core schema takes for something else than text. */
 static void classify(struct node *n)
 {
-    struct str t = n->text, digits;
-    bool dot = false;
+    struct str t = n->text;
 
     if (n->quoted)
         return;
@@ -48,15 +74,7 @@ static void classify(struct node *n)
         n->boolean = str_is(t, "true");
         return;
     }
-    digits = t;
-    str_skip(&digits, STR("-"));
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.p[i] == '.' && !dot && i)
-            dot = true;
-        else if (!c_digit(digits.p[i]))
-            return;
-    }
-    if (digits.len)
+    if (is_number(t))
         n->kind = NODE_NUMBER;
 }
 
@@ -67,8 +85,8 @@ static struct node *scalar(struct reader *r, const yaml_event_t *ev)
     struct node *n = arena_alloc(&r->doc->arena, sizeof *n);
 
     n->kind = NODE_STRING;
-    n->text = arena_str(&r->doc->arena, (struct str){(const char *)ev->data.scalar.value,
-                                                     ev->data.scalar.length});
+    n->text = arena_str(&r->doc->arena,
+                        (struct str){(const char *)ev->data.scalar.value, ev->data.scalar.length});
     n->quoted = ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     n->pos = pos_of(r, ev->start_mark);
     classify(n);
@@ -123,15 +141,17 @@ static bool read_list(struct reader *r, struct node *list, unsigned depth)
     return !err_is_set(r->e);
 }
 
-static bool add_member(struct reader *r, struct node *map, const struct node *key, unsigned depth)
+static bool add_member(struct reader *r, struct node *map, struct map *seen, const struct node *key,
+                       unsigned depth)
 {
-    const struct node *twin = node_get_str(map, key->text);
+    const struct node *twin;
     struct node *value;
 
     if (key->kind == NODE_LIST || key->kind == NODE_MAP || key->kind == NODE_NULL) {
         err_at(r->e, &key->pos, "a key must be a word, not %s", node_kind_name(key));
         return false;
     }
+    twin = map_get(seen, key->text);
     if (twin) {
         err_at(r->e, &key->pos, "key \"" STR_FMT "\" stands here twice; the first is on line %u",
                STR_ARG(key->text), twin->key_pos.line);
@@ -143,15 +163,17 @@ static bool add_member(struct reader *r, struct node *map, const struct node *ke
     value->key = key->text;
     value->key_pos = key->pos;
     node_add(r->doc, map, value);
+    map_set(seen, value->key, value);
     return true;
 }
 
 static bool read_map(struct reader *r, struct node *map, unsigned depth)
 {
+    CLEANUP(map_clear) struct map seen = {0};
     struct node *key;
 
     while (!at_end(r, YAML_MAPPING_END_EVENT, &key, depth))
-        if (!key || !add_member(r, map, key, depth))
+        if (!key || !add_member(r, map, &seen, key, depth))
             return false;
     return !err_is_set(r->e);
 }
@@ -164,32 +186,36 @@ static struct node *refuse(struct reader *r, const yaml_event_t *ev, const char 
     return NULL;
 }
 
-static bool tagged(const yaml_event_t *ev)
+/* What stands before a value and is refused; NULL when nothing does. */
+static const char *decoration(const yaml_event_t *ev)
 {
-    switch (ev->type) {
-    case YAML_SCALAR_EVENT:
-        return ev->data.scalar.tag;
-    case YAML_SEQUENCE_START_EVENT:
-        return ev->data.sequence_start.tag;
-    case YAML_MAPPING_START_EVENT:
-        return ev->data.mapping_start.tag;
-    default:
-        return false;
-    }
+    static const char tag[] = "tags (!...) are not allowed here; write the value itself";
+    static const char anchor[] = "anchors (&...) are not allowed here; write the value itself";
+
+    if (ev->type == YAML_SCALAR_EVENT)
+        return ev->data.scalar.tag ? tag : ev->data.scalar.anchor ? anchor : NULL;
+    if (ev->type == YAML_SEQUENCE_START_EVENT)
+        return ev->data.sequence_start.tag ? tag : ev->data.sequence_start.anchor ? anchor : NULL;
+    if (ev->type == YAML_MAPPING_START_EVENT)
+        return ev->data.mapping_start.tag ? tag : ev->data.mapping_start.anchor ? anchor : NULL;
+    return NULL;
 }
 
 static struct node *read_node(struct reader *r, const yaml_event_t *ev, unsigned depth)
 {
+    const char *decorated = decoration(ev);
     struct node *n;
 
-    if (depth > YAML_DEPTH)
-        return refuse(r, ev, "nested deeper than 32 levels");
-    if (tagged(ev))
-        return refuse(r, ev, "tags (!...) are not allowed here; write the value itself");
+    if (decorated)
+        return refuse(r, ev, decorated);
     if (ev->type == YAML_ALIAS_EVENT)
         return refuse(r, ev, "aliases (*...) are not allowed here; write the value itself");
-    if (ev->type == YAML_SCALAR_EVENT)
-        return scalar(r, ev);
+    if (ev->type == YAML_SCALAR_EVENT) {
+        n = scalar(r, ev);
+        return str_has(n->text, '\0') ? refuse(r, ev, "text must not hold a NUL (\\0)") : n;
+    }
+    if (depth >= YAML_DEPTH)
+        return refuse(r, ev, "nested deeper than 32 levels");
     n = arena_alloc(&r->doc->arena, sizeof *n);
     n->pos = pos_of(r, ev->start_mark);
     n->kind = ev->type == YAML_SEQUENCE_START_EVENT ? NODE_LIST : NODE_MAP;

@@ -11,9 +11,12 @@ enum { KEYRING_MAX = 4 * 1024 * 1024 };
 
 static void need_list(const struct fields *f, const char *key, struct strs *out)
 {
-    const struct node *n;
+    const struct node *n, *list = field_need_list(f, key);
 
-    node_each(n, field_need_list(f, key)) {
+    if (list && !list->count)
+        err_at(f->e, &list->pos, "%s: the list is empty", key);
+    node_each(n, list)
+    {
         if (node_is_scalar(n) && n->text.len)
             vec_add(out, n->text);
         else
@@ -26,7 +29,8 @@ static void read_archives(struct baselayer *b, const struct fields *root)
     static const char *const known[] = {"uri", "suites", "components", NULL};
     const struct node *n;
 
-    node_each(n, field_need_list(root, "archives")) {
+    node_each(n, field_need_list(root, "archives"))
+    {
         struct fields f = fields_of(n, "archive", root->e);
         struct base_archive *a = vec_push(&b->archives);
 
@@ -73,13 +77,21 @@ static void read_glibc(struct baselayer *b, const struct fields *root)
     b->glibc_minor = n[1];
 }
 
+static bool fingerprint_ok(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!c_digit(s.p[i]) && !(s.p[i] >= 'A' && s.p[i] <= 'F'))
+            return false;
+    return s.len == 40;
+}
+
 static void read_fingerprints(struct baselayer *b, const struct fields *root)
 {
     need_list(root, "fingerprints", &b->fingerprints);
     for (size_t i = 0; i < b->fingerprints.n; i++)
-        if (b->fingerprints.v[i].len != 40)
+        if (!fingerprint_ok(b->fingerprints.v[i]))
             err_at(root->e, &node_get(root->map, "fingerprints")->pos,
-                   "fingerprints: \"" STR_FMT "\" is not 40 hex digits",
+                   "fingerprints: \"" STR_FMT "\" is not 40 upper-case hex digits",
                    STR_ARG(b->fingerprints.v[i]));
 }
 
@@ -101,9 +113,9 @@ static int read_keyring(struct baselayer *b, struct str name, const char *dir, b
 
 static int read_all(struct baselayer *b, const char *dir, bool builtin, struct err *e)
 {
-    static const char *const known[] = {"envbuild_base", "name",         "arch",     "glibc",
-                                        "archives",      "keyring",      "fingerprints",
-                                        "packages",      "python",       "sources",  NULL};
+    static const char *const known[] = {
+        "envbuild_base", "name",     "arch",   "glibc",   "archives", "keyring",
+        "fingerprints",  "packages", "python", "sources", NULL};
     struct err fault = {0};
     struct fields f = fields_of(b->doc.root, "base layer", &fault);
     struct str keyring = {0};
@@ -147,13 +159,19 @@ static int unknown(struct str name, const struct pos *pos, struct err *e)
                   STR_ARG(name), names.p);
 }
 
-static int open_file(struct baselayer *b, struct str name, const char *dir, struct err *e)
+static int open_file(struct baselayer *b, struct str name, const char *dir, const struct pos *pos,
+                     struct err *e)
 {
     CLEANUP(free_clear) char *file = str_dup(name);
     CLEANUP(free_clear) char *path = path_join(dir, file);
     CLEANUP(free_clear) char *beside = path_dir(path);
+    CLEANUP(err_clear) struct err fault = {0};
 
-    return yaml_read(&b->doc, path, e) < 0 ? -1 : read_all(b, beside, false, e);
+    if (yaml_read(&b->doc, path, &fault) == 0)
+        return read_all(b, beside, false, e);
+    if (fault.file)
+        return err_join(e, &fault); /* it has its own place */
+    return err_at_kind(e, fault.kind, pos, "base: %s", fault.msg);
 }
 
 int baselayer_open(struct baselayer *out, struct str name, const char *dir, const struct pos *pos,
@@ -165,7 +183,7 @@ int baselayer_open(struct baselayer *out, struct str name, const char *dir, cons
 
     buf_fmt(&file, STR_FMT ".yaml", STR_ARG(name));
     if (str_has(name, '/') || str_ends(name, STR(".yaml"))) {
-        if (open_file(&b, name, dir, e) < 0)
+        if (open_file(&b, name, dir, pos, e) < 0)
             return -1;
     } else {
         if (!embedded_get(&text, buf_view(&file)) ||

@@ -6,7 +6,7 @@
 #include "../doc/yaml.h"
 #include "embedded.h"
 
-static int open_one(struct doc *out, const char *name, const char *dir, struct err *e)
+static int load(struct doc *out, const char *name, const char *dir, struct err *e)
 {
     CLEANUP(free_clear) char *path = dir ? path_join(dir, name) : NULL;
     struct str text;
@@ -18,13 +18,40 @@ static int open_one(struct doc *out, const char *name, const char *dir, struct e
     return yaml_parse(out, text, name, e);
 }
 
+/* `tables` are the keys that the file must have, ended by NULL. */
+static int open_one(struct doc *out, const char *name, const char *dir, const char *const *tables,
+                    struct err *e)
+{
+    CLEANUP(doc_clear) struct doc doc = {0};
+    struct err fault = {0};
+    struct fields f;
+    uint64_t schema = 0;
+
+    if (load(&doc, name, dir, e) < 0)
+        return -1;
+    f = fields_of(doc.root, "catalog", &fault);
+    if (field_need_u64(&f, "catalog", &schema, UINT32_MAX) && schema != 1)
+        err_at(&fault, &node_get(f.map, "catalog")->pos,
+               "catalog schema %llu is not known; this envbuild reads 1",
+               (unsigned long long)schema);
+    for (; *tables; tables++)
+        field_need_map(&f, *tables);
+    if (err_is_set(&fault))
+        return err_join(e, &fault);
+    MOVE(out, &doc);
+    return 0;
+}
+
 int catalog_open(struct catalog *out, const char *dir, struct err *e)
 {
+    static const char *const pytorch[] = {"releases", NULL};
+    static const char *const cuda[] = {"families", "toolkits", NULL};
+    static const char *const require[] = {"require", NULL};
     CLEANUP(catalog_clear) struct catalog c = {0};
 
-    if (open_one(&c.pytorch, "pytorch.yaml", dir, e) < 0 ||
-        open_one(&c.cuda, "cuda.yaml", dir, e) < 0 ||
-        open_one(&c.require, "require.yaml", dir, e) < 0)
+    if (open_one(&c.pytorch, "pytorch.yaml", dir, pytorch, e) < 0 ||
+        open_one(&c.cuda, "cuda.yaml", dir, cuda, e) < 0 ||
+        open_one(&c.require, "require.yaml", dir, require, e) < 0)
         return -1;
     MOVE(out, &c);
     return 0;
@@ -72,7 +99,10 @@ bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                                   .archs = text_of(b, "archs"),
                                   .pypi = str_eq(b->key, pypi)};
     node_each(n, node_get(b, "unconfirmed"))
+    {
         out->archs_unconfirmed |= str_is(n->text, "archs");
+        out->cudnn_unconfirmed |= str_is(n->text, "cudnn");
+    }
     return true;
 }
 
@@ -109,17 +139,15 @@ static struct str major_minor(struct str version)
 /* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
 static bool version_is_of(struct str part, struct str whole)
 {
-    return str_eq(part, whole) ||
-           (str_skip(&whole, part) && str_starts(whole, STR(".")));
+    return str_eq(part, whole) || (str_skip(&whole, part) && str_starts(whole, STR(".")));
 }
 
 static void list_keys(struct buf *out, const struct node *map)
 {
     const struct node *n;
 
-    node_each(n, map)
-        buf_fmt(out, "%s" STR_FMT, n == map->child ? "" : ", ",
-                STR_ARG(map->kind == NODE_MAP ? n->key : n->text));
+    node_each(n, map) buf_fmt(out, "%s" STR_FMT, n == map->child ? "" : ", ",
+                              STR_ARG(map->kind == NODE_MAP ? n->key : n->text));
 }
 
 static void check_cuda(const struct catalog *c, const struct recipe *r, struct err *e)
@@ -146,8 +174,7 @@ static void check_cuda(const struct catalog *c, const struct recipe *r, struct e
         err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
                     "cuda: \"" STR_FMT "\" is not what PyTorch " STR_FMT
                     " was built with: its CUDA " STR_FMT " is " STR_FMT,
-                    STR_ARG(asked), STR_ARG(r->pytorch.text), STR_ARG(b.cuda),
-                    STR_ARG(b.toolkit));
+                    STR_ARG(asked), STR_ARG(r->pytorch.text), STR_ARG(b.cuda), STR_ARG(b.toolkit));
     }
 }
 
@@ -157,10 +184,11 @@ static void check_any_cudnn(const struct node *builds, const struct recipe *r, s
     CLEANUP(buf_clear) struct buf versions = {0};
     const struct node *n;
 
-    node_each(n, builds) {
+    node_each(n, builds)
+    {
         struct str cudnn = text_of(n, "cudnn");
 
-        if (version_is_of(r->cudnn.text, cudnn))
+        if (!cudnn.len || version_is_of(r->cudnn.text, cudnn))
             return;
         if (str_find_str(buf_view(&versions), cudnn) == versions.len)
             buf_fmt(&versions, "%s" STR_FMT, versions.len ? ", " : "", STR_ARG(cudnn));
@@ -183,9 +211,9 @@ static void check_cudnn(const struct catalog *c, const struct recipe *r, struct 
         return;
     err_at_kind(e, ERR_UNSAT, &r->cudnn.pos,
                 "cudnn: \"" STR_FMT "\" does not come with PyTorch " STR_FMT " for CUDA " STR_FMT
-                ", which has cuDNN " STR_FMT,
-                STR_ARG(r->cudnn.text), STR_ARG(r->pytorch.text), STR_ARG(b.cuda),
-                STR_ARG(b.cudnn));
+                ", which has cuDNN " STR_FMT "%s",
+                STR_ARG(r->cudnn.text), STR_ARG(r->pytorch.text), STR_ARG(b.cuda), STR_ARG(b.cudnn),
+                b.cudnn_unconfirmed ? " (not confirmed)" : "");
 }
 
 static void check_python(const struct catalog *c, const struct recipe *r, struct str python,
@@ -194,9 +222,7 @@ static void check_python(const struct catalog *c, const struct recipe *r, struct
     const struct node *list = node_get(release(c, r->pytorch.text), "python"), *n;
     CLEANUP(buf_clear) struct buf versions = {0};
 
-    node_each(n, list)
-        if (str_eq(n->text, python))
-            return;
+    node_each(n, list) if (str_eq(n->text, python)) return;
     if (!list)
         return;
     list_keys(&versions, list);
@@ -206,8 +232,7 @@ static void check_python(const struct catalog *c, const struct recipe *r, struct
                 STR_ARG(r->pytorch.text), STR_ARG(python), STR_ARG(r->base.text), versions.p);
 }
 
-int catalog_check(const struct catalog *c, const struct recipe *r, struct str python,
-                  struct err *e)
+int catalog_check(const struct catalog *c, const struct recipe *r, struct str python, struct err *e)
 {
     struct err fault = {0};
 

@@ -18,7 +18,7 @@ void catalog_clear(struct catalog *c);
 struct catalog_build {
     struct str cuda, toolkit, cudnn, nccl, archs;
     bool pypi;              /* the wheel on PyPI is this build */
-    bool archs_unconfirmed; /* rest on one secondary source */
+    bool archs_unconfirmed, cudnn_unconfirmed; /* rest on one secondary source */
 };
 
 /* Does the catalog know the release? */

@@ -4,13 +4,15 @@
 #include "../base/path.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
+#include "../oci/ref.h"
+#include "../pkg/deb/debver.h"
 
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
 
-static const char *const keys[] = {"envbuild", "name",  "pytorch", "cuda",      "cudnn",
-                                   "variant",  "base",  "python",  "platforms", "apt",
-                                   "pip",      "files", "user",    "env",       "workdir",
-                                   "entrypoint", "cmd", "labels",  "tag",       NULL};
+static const char *const keys[] = {"envbuild",   "name",  "pytorch", "cuda",      "cudnn",
+                                   "variant",    "base",  "python",  "platforms", "apt",
+                                   "pip",        "files", "user",    "env",       "workdir",
+                                   "entrypoint", "cmd",   "labels",  "tag",       NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* A recipe being read: the fields and where faults go. */
@@ -28,7 +30,8 @@ static void get_value(struct reading *in, const char *key, struct value *out)
         return;
     out->pos = n->pos;
     if (!out->text.len)
-        err_at(in->e, &n->pos, "%s: nothing stands here; leave the key out or give it a value", key);
+        err_at(in->e, &n->pos, "%s: nothing stands here; leave the key out or give it a value",
+               key);
 }
 
 /* ---- single values ---- */
@@ -88,8 +91,8 @@ static void check_cuda(struct reading *in)
         return;
     if (str_skip(&s, STR("cuda")) || str_skip(&s, STR("cu")))
         if (all_of(s, "") && s.len >= 3 && !str_has(s, '.'))
-            s = str_of(arena_fmt(&in->r->doc.arena, STR_FMT "." STR_FMT, (int)s.len - 1, s.p,
-                                 1, s.p + s.len - 1));
+            s = str_of(arena_fmt(&in->r->doc.arena, STR_FMT "." STR_FMT, (int)s.len - 1, s.p, 1,
+                                 s.p + s.len - 1));
     if (str_is(v->text, "cpu")) {
         err_at(in->e, &v->pos, "cuda: CPU-only images come later; name a CUDA version");
         return;
@@ -128,7 +131,8 @@ static void check_variant(struct reading *in)
         CLEANUP(buf_clear) struct buf hint = {0};
 
         fields_suggest(&hint, v->text, known);
-        err_at(in->e, &v->pos, "variant: \"" STR_FMT "\" is not known%s; variants: runtime, compile",
+        err_at(in->e, &v->pos,
+               "variant: \"" STR_FMT "\" is not known%s; variants: runtime, compile",
                STR_ARG(v->text), hint.p ? hint.p : "");
     }
 }
@@ -143,21 +147,17 @@ static void check_python(struct reading *in)
                STR_ARG(v->text));
 }
 
-static bool repository_ok(struct str s)
+/* An image named by its digest is a base of the design, and not there yet. */
+static void check_base(struct reading *in)
 {
-    struct str part;
+    const struct node *n = node_get(in->f.map, "base");
+    struct value *v = &in->r->base;
 
-    if (s.len > 200)
-        return false;
-    while (str_item(&s, '/', &part)) {
-        if (!part.len || !all_of(part, "._-") || !c_alnum(part.p[0]) ||
-            !c_alnum(part.p[part.len - 1]))
-            return false;
-        for (size_t i = 0; i < part.len; i++)
-            if (c_alpha(part.p[i]) && c_lower(part.p[i]) != part.p[i])
-                return false;
-    }
-    return true;
+    v->text = STR("debian-12");
+    if (n && n->kind == NODE_MAP)
+        err_at(in->e, &n->pos, "base: images as a base come later; name a base such as debian-12");
+    else
+        get_value(in, "base", v);
 }
 
 static void check_name(struct reading *in)
@@ -166,10 +166,10 @@ static void check_name(struct reading *in)
 
     v->text = STR("pytorch");
     get_value(in, "name", v);
-    if (v->text.len && !repository_ok(v->text))
+    if (v->text.len && !ref_path_ok(v->text))
         err_at(in->e, &v->pos,
-               "name: \"" STR_FMT "\" is no image name: lower-case letters, digits and single "
-               "\".\", \"_\", \"-\" between them, parts joined by \"/\"",
+               "name: \"" STR_FMT "\" is no image name: lower-case letters and digits, joined by "
+               "\".\", \"_\", \"__\" or dashes, parts joined by \"/\"",
                STR_ARG(v->text));
 }
 
@@ -207,16 +207,28 @@ static void check_workdir(struct reading *in)
         err_at(in->e, &v->pos, "workdir: nothing can be worked on in /proc");
 }
 
+static int no_tag(struct err *e, const struct pos *pos, struct str tag)
+{
+    return err_at(e, pos,
+                  "tag: \"" STR_FMT
+                  "\" is no tag: letters, digits, \".\", \"_\" and \"-\", at most "
+                  "128, and no \".\" or \"-\" first",
+                  STR_ARG(tag));
+}
+
 static void check_tag(struct reading *in)
 {
-    static const char *const known[] = {"pytorch", "cuda", "cudnn", "variant", "python",
-                                        "base",    NULL};
+    static const char *const known[] = {"pytorch", "cuda", "cudnn", "variant",
+                                        "python",  "base", NULL};
     struct value *v = &in->r->tag;
-    struct str rest, skipped, word;
+    struct str rest, before, word;
+    CLEANUP(buf_clear) struct buf sample = {0};
 
     v->text = STR(DEFAULT_TAG);
     get_value(in, "tag", v);
-    for (rest = v->text; str_cut(&rest, STR("{"), &skipped);) {
+    if (!v->text.len)
+        return;
+    for (rest = v->text; str_cut(&rest, STR("{"), &before);) {
         bool found = false;
         CLEANUP(buf_clear) struct buf hint = {0};
 
@@ -224,6 +236,8 @@ static void check_tag(struct reading *in)
             err_at(in->e, &v->pos, "tag: a \"{\" without its \"}\"");
             return;
         }
+        buf_str(&sample, before);
+        buf_putc(&sample, '0'); /* what the word becomes is known later */
         for (const char *const *k = known; *k; k++)
             found |= str_is(word, *k);
         if (found)
@@ -234,6 +248,9 @@ static void check_tag(struct reading *in)
                "{python} {base}",
                STR_ARG(word), hint.p ? hint.p : "");
     }
+    buf_str(&sample, rest);
+    if (!ref_tag_ok(buf_view(&sample)))
+        no_tag(in->e, &v->pos, v->text);
 }
 
 /* ---- lists and maps ---- */
@@ -241,29 +258,52 @@ static void check_tag(struct reading *in)
 static bool text_item(struct reading *in, const struct node *n, const char *key, struct value *out)
 {
     if (!node_is_scalar(n) || !n->text.len) {
-        err_at(in->e, &n->pos, "%s: text is wanted here, not %s", key, node_kind_name(n));
+        err_at(in->e, &n->pos, "%s: text is wanted here, not %s", key,
+               node_is_scalar(n) ? "an empty one" : node_kind_name(n));
         return false;
     }
     *out = (struct value){n->text, n->pos};
     return true;
 }
 
+static bool lower_or_digit(char c)
+{
+    return c_digit(c) || (c >= 'a' && c <= 'z');
+}
+
+/* Debian policy 5.6.1: at least two of a-z, 0-9, "+", "-" and ".", a letter or digit first; behind
+ * a colon an architecture. */
+static bool package_ok(struct str s)
+{
+    struct str name;
+
+    if (str_cut(&s, STR(":"), &name)) {
+        if (!all_of(s, "-"))
+            return false;
+        s = name;
+    }
+    for (size_t i = 0; i < s.len; i++)
+        if (!lower_or_digit(s.p[i]) && !str_has(STR("+-."), s.p[i]))
+            return false;
+    return s.len >= 2 && lower_or_digit(s.p[0]);
+}
+
 static void check_apt(struct reading *in)
 {
     const struct node *n;
 
-    node_each(n, field_list(&in->f, "apt")) {
+    node_each(n, field_list(&in->f, "apt"))
+    {
         struct value v;
         struct str version, name;
+        bool pinned;
 
         if (!text_item(in, n, "apt", &v))
             continue;
         version = v.text;
-        if (!str_cut(&version, STR("="), &name))
-            name = v.text;
-        if (!all_of(name, "+-.:") || name.len < 2)
-            err_at(in->e, &v.pos,
-                   "apt: \"" STR_FMT "\" is no package; write name or name=version",
+        pinned = str_cut(&version, STR("="), &name);
+        if (!package_ok(pinned ? name : v.text) || (pinned && !debver_valid(version)))
+            err_at(in->e, &v.pos, "apt: \"" STR_FMT "\" is no package; write name or name=version",
                    STR_ARG(v.text));
         else
             vec_add(&in->r->apt, v);
@@ -274,7 +314,8 @@ static void check_pip(struct reading *in)
 {
     const struct node *n;
 
-    node_each(n, field_list(&in->f, "pip")) {
+    node_each(n, field_list(&in->f, "pip"))
+    {
         struct value v;
 
         if (n->kind == NODE_MAP)
@@ -290,7 +331,8 @@ static void check_files(struct reading *in)
     static const char *const known[] = {"from", "to", "owner", NULL};
     const struct node *n;
 
-    node_each(n, field_list(&in->f, "files")) {
+    node_each(n, field_list(&in->f, "files"))
+    {
         struct fields f = fields_of(n, "files", in->e);
         struct reading sub = {in->r, f, in->e};
         struct recipe_file *file = vec_push(&in->r->files);
@@ -314,8 +356,7 @@ static void check_files(struct reading *in)
 static bool user_name_ok(struct str s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (!c_digit(s.p[i]) && !(s.p[i] >= 'a' && s.p[i] <= 'z') && s.p[i] != '_' &&
-            s.p[i] != '-')
+        if (!c_digit(s.p[i]) && !(s.p[i] >= 'a' && s.p[i] <= 'z') && s.p[i] != '_' && s.p[i] != '-')
             return false;
     return s.len && s.len <= 32 && !c_digit(s.p[0]) && s.p[0] != '-';
 }
@@ -334,7 +375,9 @@ static void check_user(struct reading *in)
     fields_only(&f, known);
     if (field_need_str(&f, "name", &u->name.text))
         get_value(&sub, "name", &u->name);
-    if (u->name.text.len && !user_name_ok(u->name.text))
+    if (str_is(u->name.text, "root"))
+        err_at(in->e, &u->name.pos, "user: leave `user` out to be root");
+    else if (u->name.text.len && !user_name_ok(u->name.text))
         err_at(in->e, &u->name.pos,
                "user: \"" STR_FMT "\" is no user name: lower-case letters, digits, \"_\" and \"-\"",
                STR_ARG(u->name.text));
@@ -351,7 +394,8 @@ static void check_env(struct reading *in)
 {
     const struct node *n;
 
-    node_each(n, field_map(&in->f, "env")) {
+    node_each(n, field_map(&in->f, "env"))
+    {
         struct value v;
 
         if (!env_name_ok(n->key))
@@ -362,14 +406,14 @@ static void check_env(struct reading *in)
             err_at(in->e, &n->pos, "env: text is wanted here, not %s", node_kind_name(n));
             continue;
         }
-        v.text = str_of(arena_fmt(&in->r->doc.arena, STR_FMT "=" STR_FMT, STR_ARG(n->key),
-                                  STR_ARG(n->text)));
+        v.text = str_of(
+            arena_fmt(&in->r->doc.arena, STR_FMT "=" STR_FMT, STR_ARG(n->key), STR_ARG(n->text)));
         v.pos = n->pos;
         vec_add(&in->r->env, v);
     }
 }
 
-/* A list is taken as it is; a text is run by the shell. */
+/* A list is taken as it is, and all but the program may be empty; a text is run by the shell. */
 static void check_command(struct reading *in, const char *key, bool *has, struct values *out)
 {
     const struct node *n, *value = node_get(in->f.map, key);
@@ -379,9 +423,9 @@ static void check_command(struct reading *in, const char *key, bool *has, struct
     if (!value)
         return;
     if (value->kind == NODE_LIST) {
-        node_each(n, value)
-            if (text_item(in, n, key, &v))
-                vec_add(out, v);
+        node_each(n, value) if (n->kind == NODE_STRING && n != value->child)
+            vec_add(out, ((struct value){n->text, n->pos}));
+        else if (text_item(in, n, key, &v)) vec_add(out, v);
     } else if (text_item(in, value, key, &v)) {
         vec_add(out, ((struct value){STR("/bin/sh"), v.pos}));
         vec_add(out, ((struct value){STR("-c"), v.pos}));
@@ -389,14 +433,23 @@ static void check_command(struct reading *in, const char *key, bool *has, struct
     }
 }
 
+/* Kept as texts: 007 and 1.10 are numbers in YAML, and would be others in the lock's JSON. */
 static void check_labels(struct reading *in)
 {
-    const struct node *n;
+    const struct node *n, *labels = field_map(&in->f, "labels");
+    struct node *texts = node_new_map(&in->r->doc);
 
-    in->r->labels = field_map(&in->f, "labels");
-    node_each(n, in->r->labels) {
-        if (!node_is_scalar(n))
+    in->r->labels = labels ? texts : NULL;
+    node_each(n, labels)
+    {
+        CLEANUP(free_clear) char *key = str_dup(n->key);
+
+        if (node_is_scalar(n))
+            node_put_str(&in->r->doc, texts, key, n->text);
+        else
             err_at(in->e, &n->pos, "labels: text is wanted here, not %s", node_kind_name(n));
+        if (!n->key.len)
+            err_at(in->e, &n->key_pos, "labels: a label needs a name");
         if (str_starts(n->key, STR("io.envbuild.")))
             err_at(in->e, &n->key_pos, "labels: names under io.envbuild. are envbuild's own");
     }
@@ -407,10 +460,13 @@ static void check_platforms(struct reading *in)
     const struct node *list = field_list(&in->f, "platforms"), *n;
 
     node_each(n, list)
-        if (!str_is(n->text, "linux/amd64"))
-            err_at(in->e, &n->pos,
-                   "platforms: \"" STR_FMT "\" comes later; linux/amd64 is there",
-                   STR_ARG(n->text));
+    {
+        struct value v;
+
+        if (text_item(in, n, "platforms", &v) && !str_is(v.text, "linux/amd64"))
+            err_at(in->e, &v.pos, "platforms: \"" STR_FMT "\" %s; linux/amd64 is there",
+                   STR_ARG(v.text), str_is(v.text, "linux/arm64") ? "comes later" : "is not known");
+    }
     if (list && !list->count)
         err_at(in->e, &list->pos, "platforms: the list is empty; write [linux/amd64]");
 }
@@ -421,7 +477,8 @@ static void check_schema(struct reading *in)
 
     if (n && !str_is(n->text, "1"))
         err_at(in->e, &n->pos,
-               "envbuild: recipe schema \"" STR_FMT "\" is not known to this envbuild, which reads 1",
+               "envbuild: recipe schema \"" STR_FMT
+               "\" is not known to this envbuild, which reads 1",
                STR_ARG(n->text));
 }
 
@@ -458,8 +515,7 @@ static int read_all(struct recipe *r, struct err *e)
     check_cuda(&in);
     check_cudnn(&in);
     check_variant(&in);
-    r->base.text = STR("debian-12");
-    get_value(&in, "base", &r->base);
+    check_base(&in);
     check_python(&in);
     check_platforms(&in);
     check_apt(&in);
@@ -526,6 +582,15 @@ static void put_list(struct doc *doc, struct node *map, const char *key, const s
         node_add_str(doc, list, v->v[i].text);
 }
 
+/* An empty command differs from none: it takes the default away. */
+static void put_command(struct doc *doc, struct node *map, const char *key, bool has,
+                        const struct values *v)
+{
+    if (has && !v->n)
+        node_put(doc, map, key, node_new_list(doc));
+    put_list(doc, map, key, v);
+}
+
 struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
 {
     struct node *root = node_new_map(doc), *list, *n;
@@ -555,8 +620,8 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     }
     put_list(doc, root, "env", &r->env);
     put(doc, root, "workdir", &r->workdir);
-    put_list(doc, root, "entrypoint", &r->entrypoint);
-    put_list(doc, root, "cmd", &r->cmd);
+    put_command(doc, root, "entrypoint", r->has_entrypoint, &r->entrypoint);
+    put_command(doc, root, "cmd", r->has_cmd, &r->cmd);
     if (r->labels && r->labels->count)
         node_put(doc, root, "labels", node_copy(doc, r->labels));
     put(doc, root, "tag", &r->tag);
@@ -593,9 +658,7 @@ static bool list_has(const struct node *list, const struct node *item)
 {
     const struct node *n;
 
-    node_each(n, list)
-        if (same(n, item))
-            return true;
+    node_each(n, list) if (same(n, item)) return true;
     return false;
 }
 
@@ -605,12 +668,10 @@ static void diff_lists(struct buf *words, struct str key, const struct node *old
     const struct node *n;
     size_t before = words->len;
 
-    node_each(n, now)
-        if (node_is_scalar(n) && !list_has(old, n))
-            word(words, STR_FMT ": \"" STR_FMT "\" is new", STR_ARG(key), STR_ARG(n->text));
-    node_each(n, old)
-        if (node_is_scalar(n) && !list_has(now, n))
-            word(words, STR_FMT ": \"" STR_FMT "\" is gone", STR_ARG(key), STR_ARG(n->text));
+    node_each(n, now) if (node_is_scalar(n) && !list_has(old, n))
+        word(words, STR_FMT ": \"" STR_FMT "\" is new", STR_ARG(key), STR_ARG(n->text));
+    node_each(n, old) if (node_is_scalar(n) && !list_has(now, n))
+        word(words, STR_FMT ": \"" STR_FMT "\" is gone", STR_ARG(key), STR_ARG(n->text));
     if (words->len == before)
         word(words, STR_FMT " changed", STR_ARG(key));
 }
@@ -619,7 +680,8 @@ void recipe_diff(struct buf *words, const struct node *old, const struct node *n
 {
     const struct node *n;
 
-    node_each(n, now) {
+    node_each(n, now)
+    {
         const struct node *was = node_get_str(old, n->key);
 
         if (!was && node_is_scalar(n))
@@ -636,17 +698,11 @@ void recipe_diff(struct buf *words, const struct node *old, const struct node *n
         else
             word(words, STR_FMT " changed", STR_ARG(n->key));
     }
-    node_each(n, old)
-        if (!node_get_str(now, n->key))
-            word(words, STR_FMT " is gone", STR_ARG(n->key));
+    node_each(n, old) if (!node_get_str(now, n->key))
+        word(words, STR_FMT " is gone", STR_ARG(n->key));
 }
 
 /* ---- tag ---- */
-
-static bool tag_ok(struct str tag)
-{
-    return tag.len && tag.len <= 128 && all_of(tag, "_.-") && tag.p[0] != '.' && tag.p[0] != '-';
-}
 
 int recipe_expand_tag(struct buf *out, const struct recipe *r, const struct recipe_tag *with,
                       struct err *e)
@@ -666,10 +722,5 @@ int recipe_expand_tag(struct buf *out, const struct recipe *r, const struct reci
                 buf_str(out, words[i].value);
     }
     buf_str(out, rest);
-    if (tag_ok(buf_view(out)))
-        return 0;
-    return err_at(e, &r->tag.pos,
-                  "tag: \"%s\" is no tag: letters, digits, \".\", \"_\" and \"-\", at most 128, and "
-                  "no \".\" or \"-\" first",
-                  out->p);
+    return ref_tag_ok(buf_view(out)) ? 0 : no_tag(e, &r->tag.pos, buf_view(out));
 }

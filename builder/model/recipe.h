@@ -39,9 +39,9 @@ struct recipe {
     struct VEC_OF(struct recipe_file) files;
     struct recipe_user user;
     struct values env; /* "NAME=value" */
-    bool has_entrypoint, has_cmd;
+    bool has_entrypoint, has_cmd; /* also when the list is empty, which takes the default away */
     struct values entrypoint, cmd;
-    const struct node *labels; /* map of texts, may be NULL */
+    const struct node *labels; /* map of strings, may be NULL */
 };
 
 int recipe_read(struct recipe *out, const char *path, struct err *e) MUST_CHECK;

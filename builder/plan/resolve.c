@@ -297,6 +297,8 @@ static int ask_all(struct asking *a, const struct resolve_input *in, struct err 
     for (size_t i = 0; i < r->pip.n; i++)
         ask(a, r->pip.v[i].text, &r->pip.v[i].pos, &fault);
     ask(a, STR("pip"), &r->pytorch.pos, &fault);
+    if (str_is(r->variant.text, "compile")) /* torch.compile imports it, torch does not ask for it */
+        ask(a, STR("setuptools"), &r->variant.pos, &fault);
     for (size_t i = 0; in->old && i < in->old->artifacts.n; i++) {
         const struct artifact *old = &in->old->artifacts.v[i];
 

@@ -1,0 +1,107 @@
+#!/bin/bash
+# What goes wrong in life, on real inputs: killed at ten moments, two at once, no network, no room, a
+# damaged store. Afterwards the result is the same and nothing half-written is left.
+# SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+scratch
+recipe=$work/pytorch.yaml
+cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" "$recipe"
+store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
+"$envbuild" lock -q "$recipe" || fail "lock"
+cp "$work/pytorch.lock" "$work/chosen.lock"
+want=$("$envbuild" build -q "$recipe" -o "oci:$work/images") || fail "build"
+want=${want##*@}
+cp "$work/pytorch.lock" "$work/built.lock"
+rm -rf "$work/images"
+
+# Every blob under its own name hashes to it; nothing else lies about.
+sound() {
+    (cd "$1/blobs/sha256" && for f in *; do
+        [ ${#f} = 64 ] || { echo "$1: $f" >&2; exit 1; }
+        echo "$f  $f"
+    done | sha256sum -c --quiet) || fail "$1 is not sound"
+}
+
+# A store of our own that begins with what was downloaded, but with no layer made.
+fresh() {
+    rm -rf "$work/store" "$work/images"
+    mkdir -p "$work/store/blobs"
+    cp -al "$store/blobs/sha256" "$work/store/blobs/"
+    cp "$work/chosen.lock" "$work/pytorch.lock"
+}
+
+fresh
+for moment in 0.1 0.4 0.9 1.7 2.6 3.9 5.3 7.1 9.0 11.5; do
+    "$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >/dev/null 2>&1 &
+    pid=$!
+    sleep $moment
+    kill -KILL $pid 2>/dev/null || true
+    wait $pid 2>/dev/null || true
+    [ ! -d "$work/images/blobs/sha256" ] || sound "$work/images"
+done
+got=$("$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images") || fail "after ten kills"
+[ "${got##*@}" = "$want" ] || fail "after ten kills: $got"
+sound "$work/images"
+sound "$work/store"
+cmp -s "$work/pytorch.lock" "$work/built.lock" || fail "after ten kills the lock is another"
+ok "killed at ten moments, run again: the same digest, store and image sound"
+
+fresh
+"$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >"$work/a" 2>"$work/a.err" &
+a=$!
+"$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >"$work/b" 2>"$work/b.err" || fail "second of two: $(cat "$work/b.err")"
+wait $a || fail "first of two: $(cat "$work/a.err")"
+[ "$(sed 's/.*@//' "$work/a")" = "$want" ] && [ "$(sed 's/.*@//' "$work/b")" = "$want" ] || fail "two at once differ"
+sound "$work/images"
+ok "two builds at once in one store and one layout: both right"
+
+"$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >/dev/null &
+pid=$!
+wait $pid || fail "again"
+rm -rf "$work/images" "$work/store/layers"
+"$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >/dev/null 2>"$work/err" &
+pid=$!
+sleep 2
+kill -INT $pid
+start=$(date +%s%N)
+status=0
+wait $pid || status=$?
+[ $status = 130 ] || fail "Ctrl-C: exit $status"
+[ $((($(date +%s%N) - start) / 1000000)) -lt 1000 ] || fail "Ctrl-C took more than a second"
+grep -q interrupted "$work/err" || fail "Ctrl-C says $(cat "$work/err")"
+sound "$work/images"
+ok "Ctrl-C ends it within a second, with exit 130, and leaves nothing half-written"
+
+HTTPS_PROXY=http://127.0.0.1:9 "$envbuild" lock -q --store "$work/empty" <(echo 'pytorch: "2.6.0"') 2>/dev/null && fail "no network?"
+mkdir "$work/offline"
+cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" "$work/offline/x.yaml"
+status=0
+HTTPS_PROXY=http://127.0.0.1:9 timeout 120 "$envbuild" lock -q --store "$work/empty" "$work/offline/x.yaml" 2>"$work/err" || status=$?
+[ $status = 5 ] || fail "no network: exit $status: $(cat "$work/err")"
+[ ! -e "$work/offline/x.lock" ] || fail "no network: a lock was written"
+ok "no network: $(head -1 "$work/err")"
+
+if [ "$(id -u)" = 0 ] && mkdir "$work/small" && mount -t tmpfs -o size=200m tmpfs "$work/small" 2>/dev/null; then
+    status=0
+    "$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/small/images" 2>"$work/err" >"$work/out" || status=$?
+    [ $status = 7 ] || fail "full disk: exit $status"
+    grep -q "No space left" "$work/err" || fail "full disk: $(cat "$work/err")"
+    [ ! -s "$work/out" ] || fail "full disk: a reference was printed"
+    sound "$work/small/images"
+    grep -q '"manifests":\[\]' "$work/small/images/index.json" || fail "full disk: a tag was published"
+    ok "full disk: $(head -1 "$work/err")"
+    umount "$work/small"
+else
+    echo "skipped: a full disk needs root and tmpfs"
+fi
+
+# One bit of a wheel in the store is wrong.
+fresh
+wheel=$(python3 -c 'import json,sys; print([a["sha256"][7:] for a in json.load(open(sys.argv[1]))["artifacts"] if a["name"] == "nvidia-cublas-cu12"][0])' "$work/pytorch.lock")
+cp "$work/store/blobs/sha256/$wheel" "$work/wheel" # our own copy, not the link
+printf '\377' | dd of="$work/wheel" bs=1 seek=100000000 conv=notrunc 2>/dev/null
+mv "$work/wheel" "$work/store/blobs/sha256/$wheel"
+status=0
+"$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" 2>"$work/err" >/dev/null || status=$?
+[ $status = 6 ] || fail "damaged wheel: exit $status: $(cat "$work/err")"
+ok "a damaged wheel: $(head -1 "$work/err")"
