@@ -86,6 +86,7 @@ void deflate_fixed1(struct buf *out, const void *bytes, size_t len)
 
 /* ---- deflate/1 ---- */
 
+/* These decide the bytes, as do the numbers of fixed/1 above: another value is another encoder. */
 enum {
     HASH_BITS = 15,
     SHORT_HASH_BITS = 13,
