@@ -42,8 +42,7 @@ void fields_only(const struct fields *f, const char *const *known)
 {
     const struct node *n;
 
-    node_each(n, f->map)
-    {
+    node_each(n, f->map) {
         CLEANUP(buf_clear) struct buf hint = {0};
 
         if (in_list(n->key, known))

@@ -9,14 +9,21 @@
 
 enum { KEYRING_MAX = 4 * 1024 * 1024 };
 
-static void need_list(const struct fields *f, const char *key, struct strs *out)
+/* A list that holds something: without suites or signers a base would be nobody's. */
+static const struct node *need_items(const struct fields *f, const char *key)
 {
-    const struct node *n, *list = field_need_list(f, key);
+    const struct node *list = field_need_list(f, key);
 
     if (list && !list->count)
         err_at(f->e, &list->pos, "%s: the list is empty", key);
-    node_each(n, list)
-    {
+    return list;
+}
+
+static void need_list(const struct fields *f, const char *key, struct strs *out)
+{
+    const struct node *n, *list = need_items(f, key);
+
+    node_each(n, list) {
         if (node_is_scalar(n) && n->text.len)
             vec_add(out, n->text);
         else
@@ -27,10 +34,9 @@ static void need_list(const struct fields *f, const char *key, struct strs *out)
 static void read_archives(struct baselayer *b, const struct fields *root)
 {
     static const char *const known[] = {"uri", "suites", "components", NULL};
-    const struct node *n;
+    const struct node *n, *list = need_items(root, "archives");
 
-    node_each(n, field_need_list(root, "archives"))
-    {
+    node_each(n, list) {
         struct fields f = fields_of(n, "archive", root->e);
         struct base_archive *a = vec_push(&b->archives);
 

@@ -98,8 +98,7 @@ bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                                   .nccl = text_of(b, "nccl"),
                                   .archs = text_of(b, "archs"),
                                   .pypi = str_eq(b->key, pypi)};
-    node_each(n, node_get(b, "unconfirmed"))
-    {
+    node_each(n, node_get(b, "unconfirmed")) {
         out->archs_unconfirmed |= str_is(n->text, "archs");
         out->cudnn_unconfirmed |= str_is(n->text, "cudnn");
     }
@@ -146,8 +145,9 @@ static void list_keys(struct buf *out, const struct node *map)
 {
     const struct node *n;
 
-    node_each(n, map) buf_fmt(out, "%s" STR_FMT, n == map->child ? "" : ", ",
-                              STR_ARG(map->kind == NODE_MAP ? n->key : n->text));
+    node_each(n, map)
+        buf_fmt(out, "%s" STR_FMT, n == map->child ? "" : ", ",
+                STR_ARG(map->kind == NODE_MAP ? n->key : n->text));
 }
 
 static void check_cuda(const struct catalog *c, const struct recipe *r, struct err *e)
@@ -184,8 +184,7 @@ static void check_any_cudnn(const struct node *builds, const struct recipe *r, s
     CLEANUP(buf_clear) struct buf versions = {0};
     const struct node *n;
 
-    node_each(n, builds)
-    {
+    node_each(n, builds) {
         struct str cudnn = text_of(n, "cudnn");
 
         if (!cudnn.len || version_is_of(r->cudnn.text, cudnn))
@@ -222,7 +221,9 @@ static void check_python(const struct catalog *c, const struct recipe *r, struct
     const struct node *list = node_get(release(c, r->pytorch.text), "python"), *n;
     CLEANUP(buf_clear) struct buf versions = {0};
 
-    node_each(n, list) if (str_eq(n->text, python)) return;
+    node_each(n, list)
+        if (str_eq(n->text, python))
+            return;
     if (!list)
         return;
     list_keys(&versions, list);

@@ -292,8 +292,7 @@ static void check_apt(struct reading *in)
 {
     const struct node *n;
 
-    node_each(n, field_list(&in->f, "apt"))
-    {
+    node_each(n, field_list(&in->f, "apt")) {
         struct value v;
         struct str version, name;
         bool pinned;
@@ -314,8 +313,7 @@ static void check_pip(struct reading *in)
 {
     const struct node *n;
 
-    node_each(n, field_list(&in->f, "pip"))
-    {
+    node_each(n, field_list(&in->f, "pip")) {
         struct value v;
 
         if (n->kind == NODE_MAP)
@@ -331,8 +329,7 @@ static void check_files(struct reading *in)
     static const char *const known[] = {"from", "to", "owner", NULL};
     const struct node *n;
 
-    node_each(n, field_list(&in->f, "files"))
-    {
+    node_each(n, field_list(&in->f, "files")) {
         struct fields f = fields_of(n, "files", in->e);
         struct reading sub = {in->r, f, in->e};
         struct recipe_file *file = vec_push(&in->r->files);
@@ -394,8 +391,7 @@ static void check_env(struct reading *in)
 {
     const struct node *n;
 
-    node_each(n, field_map(&in->f, "env"))
-    {
+    node_each(n, field_map(&in->f, "env")) {
         struct value v;
 
         if (!env_name_ok(n->key))
@@ -423,9 +419,11 @@ static void check_command(struct reading *in, const char *key, bool *has, struct
     if (!value)
         return;
     if (value->kind == NODE_LIST) {
-        node_each(n, value) if (n->kind == NODE_STRING && n != value->child)
-            vec_add(out, ((struct value){n->text, n->pos}));
-        else if (text_item(in, n, key, &v)) vec_add(out, v);
+        node_each(n, value)
+            if (n->kind == NODE_STRING && n != value->child)
+                vec_add(out, ((struct value){n->text, n->pos}));
+            else if (text_item(in, n, key, &v))
+                vec_add(out, v);
     } else if (text_item(in, value, key, &v)) {
         vec_add(out, ((struct value){STR("/bin/sh"), v.pos}));
         vec_add(out, ((struct value){STR("-c"), v.pos}));
@@ -440,8 +438,7 @@ static void check_labels(struct reading *in)
     struct node *texts = node_new_map(&in->r->doc);
 
     in->r->labels = labels ? texts : NULL;
-    node_each(n, labels)
-    {
+    node_each(n, labels) {
         CLEANUP(free_clear) char *key = str_dup(n->key);
 
         if (node_is_scalar(n))
@@ -459,8 +456,7 @@ static void check_platforms(struct reading *in)
 {
     const struct node *list = field_list(&in->f, "platforms"), *n;
 
-    node_each(n, list)
-    {
+    node_each(n, list) {
         struct value v;
 
         if (text_item(in, n, "platforms", &v) && !str_is(v.text, "linux/amd64"))
@@ -658,7 +654,9 @@ static bool list_has(const struct node *list, const struct node *item)
 {
     const struct node *n;
 
-    node_each(n, list) if (same(n, item)) return true;
+    node_each(n, list)
+        if (same(n, item))
+            return true;
     return false;
 }
 
@@ -668,10 +666,12 @@ static void diff_lists(struct buf *words, struct str key, const struct node *old
     const struct node *n;
     size_t before = words->len;
 
-    node_each(n, now) if (node_is_scalar(n) && !list_has(old, n))
-        word(words, STR_FMT ": \"" STR_FMT "\" is new", STR_ARG(key), STR_ARG(n->text));
-    node_each(n, old) if (node_is_scalar(n) && !list_has(now, n))
-        word(words, STR_FMT ": \"" STR_FMT "\" is gone", STR_ARG(key), STR_ARG(n->text));
+    node_each(n, now)
+        if (node_is_scalar(n) && !list_has(old, n))
+            word(words, STR_FMT ": \"" STR_FMT "\" is new", STR_ARG(key), STR_ARG(n->text));
+    node_each(n, old)
+        if (node_is_scalar(n) && !list_has(now, n))
+            word(words, STR_FMT ": \"" STR_FMT "\" is gone", STR_ARG(key), STR_ARG(n->text));
     if (words->len == before)
         word(words, STR_FMT " changed", STR_ARG(key));
 }
@@ -680,8 +680,7 @@ void recipe_diff(struct buf *words, const struct node *old, const struct node *n
 {
     const struct node *n;
 
-    node_each(n, now)
-    {
+    node_each(n, now) {
         const struct node *was = node_get_str(old, n->key);
 
         if (!was && node_is_scalar(n))
@@ -698,8 +697,9 @@ void recipe_diff(struct buf *words, const struct node *old, const struct node *n
         else
             word(words, STR_FMT " changed", STR_ARG(n->key));
     }
-    node_each(n, old) if (!node_get_str(now, n->key))
-        word(words, STR_FMT " is gone", STR_ARG(n->key));
+    node_each(n, old)
+        if (!node_get_str(now, n->key))
+            word(words, STR_FMT " is gone", STR_ARG(n->key));
 }
 
 /* ---- tag ---- */

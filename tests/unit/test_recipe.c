@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "doc/emit.h"
+#include "doc/json.h"
+#include "faults.h"
+#include "model/recipe.h"
+
+#define P "pytorch: 2.6.0\n"
+#define DEFAULTS \
+    "\"name\":\"pytorch\",\"pytorch\":\"2.6.0\",\"variant\":\"runtime\",\"base\":\"debian-12\","
+#define TAG "\"tag\":\"{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}\""
+
+static void parse(struct recipe *r, const char *yaml)
+{
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(buf_clear) struct buf faults = {0};
+
+    if (recipe_parse(r, str_of(yaml), "x.yaml", &e) < 0)
+        fail_msg("%s: %s", yaml, faults_text(&faults, &e));
+}
+
+static void print(struct buf *out, const char *yaml)
+{
+    CLEANUP(recipe_clear) struct recipe r = {0};
+    CLEANUP(doc_clear) struct doc doc = {0};
+
+    parse(&r, yaml);
+    emit_json(out, recipe_to_node(&r, &doc), EMIT_COMPACT);
+}
+
+static void recipes_have_one_normal_form(void **state)
+{
+    static const char *const cases[][2] = {
+        {P, "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\"," TAG "}"},
+        {"tag: a\nbase: debian-12\nenvbuild: 1\nplatforms: [linux/amd64]\n" P,
+         "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\",\"tag\":\"a\"}"},
+        {P "labels: {a: 007, b: 1.10, c: true, d: x}\n", /* texts, whatever they look like */
+         "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\",\"labels\":{\"a\":\"007\",\"b\":"
+         "\"1.10\",\"c\":\"true\",\"d\":\"x\"}," TAG "}"},
+        {P "entrypoint: []\ncmd: [sh, \"\", 1]\n",
+         "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\",\"entrypoint\":[],\"cmd\":[\"sh\","
+         "\"\",\"1\"]," TAG "}"},
+        {P "cmd: exec jupyter lab\n", /* a text is run by the shell */
+         "{\"envbuild\":1," DEFAULTS
+         "\"workdir\":\"/workspace\",\"cmd\":[\"/bin/sh\",\"-c\",\"exec "
+         "jupyter lab\"]," TAG "}"},
+        {P "user: {name: student}\nworkdir: //home/./student/\n",
+         "{\"envbuild\":1," DEFAULTS "\"user\":{\"name\":\"student\",\"uid\":1000,\"gid\":1000},"
+         "\"workdir\":\"/home/student\"," TAG "}"},
+        {P "user: {name: s, uid: 501}\nenv: {HF_HOME: /data, N: 1}\n",
+         "{\"envbuild\":1," DEFAULTS "\"user\":{\"name\":\"s\",\"uid\":501,\"gid\":501},\"env\":["
+         "\"HF_HOME=/data\",\"N=1\"],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "apt: [git, \"less=590-2.1~deb12u2\", \"libc6:amd64\", g++]\npip: [\"numpy<2.3\", "
+           "\"x[y]\"]\n",
+         "{\"envbuild\":1," DEFAULTS "\"apt\":[\"git\",\"less=590-2.1~deb12u2\",\"libc6:amd64\","
+         "\"g++\"],\"pip\":[\"numpy<2.3\",\"x[y]\"],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "files: [{from: notebooks/, to: /workspace/, owner: student}]\n",
+         "{\"envbuild\":1," DEFAULTS "\"files\":[{\"from\":\"notebooks/\",\"to\":\"/workspace/\","
+         "\"owner\":\"student\"}],\"workdir\":\"/workspace\"," TAG "}"},
+        {"name: org/a_b__c-d--e.f\npytorch: \"2.10.0\"\ncudnn: 9.1.0.70\nvariant: compile\npython: "
+         "3.10\n",
+         "{\"envbuild\":1,\"name\":\"org/a_b__c-d--e.f\",\"pytorch\":\"2.10.0\",\"cudnn\":"
+         "\"9.1.0.70\",\"variant\":\"compile\",\"base\":\"debian-12\",\"python\":\"3.10\","
+         "\"workdir\":\"/workspace\"," TAG "}"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf_clear) struct buf out = {0};
+
+        print(&out, cases[i][0]);
+        assert_string_equal(out.p, cases[i][1]);
+    }
+}
+
+static void cuda_is_written_in_many_ways(void **state)
+{
+    static const char *const cases[][2] = {
+        {"12.4", "12.4"},    {"\"12.4\"", "12.4"}, {"12.4.1", "12.4.1"},   {"cu124", "12.4"},
+        {"cuda124", "12.4"}, {"cuda12.4", "12.4"}, {"cu12.4.1", "12.4.1"}, {"cu118", "11.8"},
+        {"cu130", "13.0"},   {"12.10", "12.10"}, /* as written: never 12.1 */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(buf_clear) struct buf yaml = {0};
+
+        buf_fmt(&yaml, P "cuda: %s\n", cases[i][0]);
+        parse(&r, yaml.p);
+        assert_true(str_is(r.cuda.text, cases[i][1]));
+        assert_int_equal(r.cuda.pos.line, 2);
+        assert_int_equal(r.cuda.pos.col, 7);
+    }
+}
+
+static void faults_say_where_what_and_what_would_work(void **state)
+{
+    static const char *const cases[][2] = {
+        {"cuda: \"12.4\"\n",
+         "x.yaml:1:1: \"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`"},
+        {"[a]\n", "x.yaml:1:1: recipe: a map of keys and values is wanted here, not a list"},
+        {"pytorch: 2.6\n",
+         "x.yaml:1:10: pytorch: \"2.6\" is not a whole release number; write \"2.6.0\""},
+        {"pytorch: latest\n", "x.yaml:1:10: pytorch: \"latest\" is no release number such as "
+                              "\"2.6.0\""},
+        {"pytorch: 2.6.0+cu124\n",
+         "x.yaml:1:10: pytorch: \"2.6.0+cu124\" is no release number such "
+         "as \"2.6.0\""},
+        {"pytorch: \"\"\n",
+         "x.yaml:1:10: pytorch: nothing stands here; leave the key out or give it a value"},
+        {"pytorch:\n", "x.yaml:1:9: pytorch: text is wanted here, not nothing"},
+        {P "envbuild: 2\n",
+         "x.yaml:2:11: envbuild: recipe schema \"2\" is not known to this envbuild, which reads 1"},
+        {P "cudda: 12.4\n", "x.yaml:2:1: unknown key \"cudda\" (did you mean \"cuda\"?)"},
+        {P "packages: []\n",
+         "x.yaml:2:1: unknown key \"packages\"; known keys: envbuild name pytorch cuda cudnn "
+         "variant "
+         "base python platforms apt pip files user env workdir entrypoint cmd labels tag services "
+         "matrix"},
+        {P "services: {}\n",
+         "x.yaml:2:1: \"services\" comes later; this envbuild does not know it yet"},
+        {P "matrix: {}\n",
+         "x.yaml:2:1: \"matrix\" comes later; this envbuild does not know it yet"},
+        {P "cuda: 12\n",
+         "x.yaml:2:7: cuda: \"12\" is no CUDA version such as \"12.4\", \"12.4.1\" or "
+         "\"cu124\""},
+        {P "cuda: cu12x\n", "x.yaml:2:7: cuda: \"cu12x\" is no CUDA version such as \"12.4\", "
+                            "\"12.4.1\" or \"cu124\""},
+        {P "cuda: cpu\n", "x.yaml:2:7: cuda: CPU-only images come later; name a CUDA version"},
+        {P "cuda: [12.4]\n", "x.yaml:2:7: cuda: text is wanted here, not a list"},
+        {P "cudnn: nine\n", "x.yaml:2:8: cudnn: \"nine\" is no cuDNN version such as \"9\" or "
+                            "\"9.1.0.70\""},
+        {P "variant: devel\n",
+         "x.yaml:2:10: variant: devel comes later; runtime and compile (which "
+         "adds gcc) are there"},
+        {P "variant: runtim\n", "x.yaml:2:10: variant: \"runtim\" is not known (did you mean "
+                                "\"runtime\"?); variants: runtime, compile"},
+        {P "python: 3\n", "x.yaml:2:9: python: \"3\" is no version such as \"3.11\""},
+        {P "base: {image: x}\n",
+         "x.yaml:2:7: base: images as a base come later; name a base such as "
+         "debian-12"},
+        {P "platforms: [linux/arm64]\n",
+         "x.yaml:2:13: platforms: \"linux/arm64\" comes later; linux/amd64 is there"},
+        {P "platforms: [amd64]\n",
+         "x.yaml:2:13: platforms: \"amd64\" is not known; linux/amd64 is there"},
+        {P "platforms: [[x]]\n", "x.yaml:2:13: platforms: text is wanted here, not a list"},
+        {P "platforms: []\n", "x.yaml:2:12: platforms: the list is empty; write [linux/amd64]"},
+        {P "apt: git\n", "x.yaml:2:6: apt: a list is wanted here, not text"},
+        {P "apt: [\"\"]\n", "x.yaml:2:7: apt: text is wanted here, not an empty one"},
+        {P "apt: [Git]\n", "x.yaml:2:7: apt: \"Git\" is no package; write name or name=version"},
+        {P "apt: [git=]\n", "x.yaml:2:7: apt: \"git=\" is no package; write name or name=version"},
+        {P "apt: [-q]\n", "x.yaml:2:7: apt: \"-q\" is no package; write name or name=version"},
+        {P "apt: [\"git=1 x\"]\n",
+         "x.yaml:2:7: apt: \"git=1 x\" is no package; write name or name=version"},
+        {P "apt: [\"git:\"]\n",
+         "x.yaml:2:7: apt: \"git:\" is no package; write name or name=version"},
+        {P "pip: [{requirements: r.txt}]\n",
+         "x.yaml:2:7: pip: requirement files come later; list the requirements themselves"},
+        {P "files: [a]\n", "x.yaml:2:9: files: a map of keys and values is wanted here, not text"},
+        {P "files: [{from: a}]\n", "x.yaml:2:9: files: \"to\" is missing"},
+        {P "files: [{from: /etc/passwd, to: /x}]\n",
+         "x.yaml:2:16: files: \"/etc/passwd\" must be relative to the recipe's folder"},
+        {P "files: [{from: a, to: x}]\n", "x.yaml:2:23: files: \"x\" is no absolute path"},
+        {P "files: [{from: a, to: /../x}]\n", "x.yaml:2:23: files: \"/../x\" is no absolute path"},
+        {P "files: [{from: a, to: /x, onwer: root}]\n",
+         "x.yaml:2:27: unknown key \"onwer\" (did you mean \"owner\"?)"},
+        {P "user: student\n", "x.yaml:2:7: user: a map is wanted here, not text"},
+        {P "user: {uid: 5}\n", "x.yaml:2:7: user: \"name\" is missing"},
+        {P "user: {name: root}\n", "x.yaml:2:14: user: leave `user` out to be root"},
+        {P "user: {name: x, uid: 0}\n",
+         "x.yaml:2:7: user: uid 0 is root; leave `user` out to be root"},
+        {P "user: {name: Ann}\n", "x.yaml:2:14: user: \"Ann\" is no user name: lower-case letters, "
+                                  "digits, \"_\" and \"-\""},
+        {P "user: {name: \"x:0:0\"}\n", "x.yaml:2:14: user: \"x:0:0\" is no user name: lower-case "
+                                        "letters, digits, \"_\" and \"-\""},
+        {P "user: {name: x, uid: 2147483648}\n",
+         "x.yaml:2:22: uid: 2147483648 is more than 2147483647, the most allowed"},
+        {P "user: {name: x, uid: me}\n",
+         "x.yaml:2:22: uid: a whole number is wanted here, not \"me\""},
+        {P "env: {1A: x}\n",
+         "x.yaml:2:7: env: \"1A\" is no variable name: letters, digits and \"_\""},
+        {P "env: {A=B: x}\n",
+         "x.yaml:2:7: env: \"A=B\" is no variable name: letters, digits and \"_\""},
+        {P "env: {A: [x]}\n", "x.yaml:2:10: env: text is wanted here, not a list"},
+        {P "env: {A: \"x\\0y\"}\n", "x.yaml:2:10: text must not hold a NUL (\\0)"},
+        {P "workdir: work\n", "x.yaml:2:10: workdir: \"work\" is no absolute path"},
+        {P "workdir: /x/../proc/1\n", "x.yaml:2:10: workdir: nothing can be worked on in /proc"},
+        {P "cmd: [[a]]\n", "x.yaml:2:7: cmd: text is wanted here, not a list"},
+        {P "cmd: [\"\", x]\n", "x.yaml:2:7: cmd: text is wanted here, not an empty one"},
+        {P "entrypoint: {a: b}\n", "x.yaml:2:13: entrypoint: text is wanted here, not a map"},
+        {P "labels: {a: [x]}\n", "x.yaml:2:13: labels: text is wanted here, not a list"},
+        {P "labels: {\"\": x}\n", "x.yaml:2:10: labels: a label needs a name"},
+        {P "labels: {io.envbuild.version: 9}\n",
+         "x.yaml:2:10: labels: names under io.envbuild. are envbuild's own"},
+        {P "name: A\n", "x.yaml:2:7: name: \"A\" is no image name: lower-case letters and digits, "
+                        "joined by \".\", \"_\", \"__\" or dashes, parts joined by \"/\""},
+        {P "name: a..b\n",
+         "x.yaml:2:7: name: \"a..b\" is no image name: lower-case letters and "
+         "digits, joined by \".\", \"_\", \"__\" or dashes, parts joined by \"/\""},
+        {P "tag: \"{pytroch}\"\n",
+         "x.yaml:2:6: tag: {pytroch} is not known (did you mean \"pytorch\"?); there are {pytorch} "
+         "{cuda} {cudnn} {variant} {python} {base}"},
+        {P "tag: \"{cuda\"\n", "x.yaml:2:6: tag: a \"{\" without its \"}\""},
+        {P "tag: \"a b\"\n",
+         "x.yaml:2:6: tag: \"a b\" is no tag: letters, digits, \".\", \"_\" and "
+         "\"-\", at most 128, and no \".\" or \"-\" first"},
+        {P "tag: \"-{cuda}\"\n",
+         "x.yaml:2:6: tag: \"-{cuda}\" is no tag: letters, digits, \".\", \"_\" and \"-\", at most "
+         "128, and no \".\" or \"-\" first"},
+        {P "tag: \"cuda}\"\n",
+         "x.yaml:2:6: tag: \"cuda}\" is no tag: letters, digits, \".\", \"_\" "
+         "and \"-\", at most 128, and no \".\" or \"-\" first"},
+        /* All of them in one run. */
+        {"pytorh: 2.6.0\ncuda: 99\nvariant: runtim\nservices: {}\nuser: {name: A, uid: -1}\n",
+         "x.yaml:4:1: \"services\" comes later; this envbuild does not know it yet\n"
+         "x.yaml:1:1: unknown key \"pytorh\" (did you mean \"pytorch\"?)\n"
+         "x.yaml:1:1: \"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`\n"
+         "x.yaml:2:7: cuda: \"99\" is no CUDA version such as \"12.4\", \"12.4.1\" or \"cu124\"\n"
+         "x.yaml:3:10: variant: \"runtim\" is not known (did you mean \"runtime\"?); variants: "
+         "runtime, compile\n"
+         "x.yaml:5:14: user: \"A\" is no user name: lower-case letters, digits, \"_\" and \"-\"\n"
+         "x.yaml:5:22: uid: a whole number is wanted here, not \"-1\""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(buf_clear) struct buf faults = {0};
+
+        if (recipe_parse(&r, str_of(cases[i][0]), "x.yaml", &e) == 0)
+            fail_msg("accepted: %s", cases[i][0]);
+        assert_int_equal(e.kind, ERR_INPUT);
+        assert_null(r.doc.root);
+        assert_string_equal(faults_text(&faults, &e), cases[i][1]);
+    }
+}
+
+static void differences_are_told_in_words(void **state)
+{
+    static const char *const cases[][3] = {
+        {P, P, ""},
+        {P "cuda: \"12.4\"\n", P "cuda: cu124 # the same\n", ""},
+        {P "cuda: 12.4\n", P "cuda: 12.6\n", "cuda: \"12.4\" became \"12.6\""},
+        {P, P "cuda: 12.6\n", "cuda: \"12.6\" is new"},
+        {P "cuda: 12.6\n", P, "cuda is gone"},
+        {P "pip: [numpy, x]\n", P "pip: [\"numpy<2\", x]\n",
+         "pip: \"numpy<2\" is new; pip: \"numpy\" is gone"},
+        {P "pip: [a, b]\n", P "pip: [b, a]\n", "pip changed"},
+        {P, P "apt: [git]\n", "apt is new"},
+        {P "user: {name: x}\n", P "user: {name: x, uid: 7}\n", "user changed"},
+        {P "files: [{from: a, to: /a}]\n", P "files: [{from: a, to: /b}]\n", "files changed"},
+        {P "labels: {v: 1.10}\n", P "labels: {v: 1.1}\n", "labels changed"},
+        {P, P "entrypoint: []\n", "entrypoint is new"},
+        {P "cuda: 12.4\n", P "cuda: 12.6\nvariant: compile\n",
+         "cuda: \"12.4\" became \"12.6\"; variant: \"runtime\" became \"compile\""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf_clear) struct buf old_text = {0}, words = {0};
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(doc_clear) struct doc old = {0}, now = {0};
+        CLEANUP(err_clear) struct err e = {0};
+
+        print(&old_text, cases[i][0]); /* the old one comes out of a lock */
+        assert_int_equal(json_parse(&old, buf_view(&old_text), 1 << 20, "x.lock", &e), 0);
+        parse(&r, cases[i][1]);
+        recipe_diff(&words, old.root, recipe_to_node(&r, &now));
+        assert_string_equal(words.p ? words.p : "", cases[i][2]);
+    }
+}
+
+static void tags_come_from_the_template(void **state)
+{
+    static const char *const cases[][2] = {
+        {P, "2.6.0-cuda12.4-cudnn9-runtime"},
+        {P "tag: \"{pytorch}\"\n", "2.6.0"},
+        {P "tag: py{python}_{base}.{variant}\n", "py3.11_debian-12.runtime"},
+        {P "tag: latest\n", "latest"},
+    };
+    struct recipe_tag with = {STR("2.6.0"),   STR("12.4"), STR("9"),
+                              STR("runtime"), STR("3.11"), STR("debian-12")};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(buf_clear) struct buf out = {0};
+
+        parse(&r, cases[i][0]);
+        assert_int_equal(recipe_expand_tag(&out, &r, &with, &e), 0);
+        assert_string_equal(out.p, cases[i][1]);
+    }
+}
+
+static void a_tag_that_comes_out_wrong_is_refused(void **state)
+{
+    CLEANUP(recipe_clear) struct recipe r = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(buf_clear) struct buf out = {0}, faults = {0}, yaml = {0};
+    struct recipe_tag with = {.base = STR("bases/my.yaml")};
+
+    parse(&r, P "tag: \"x-{base}\"\n");
+    assert_int_equal(recipe_expand_tag(&out, &r, &with, &e), -1);
+    assert_string_equal(faults_text(&faults, &e),
+                        "x.yaml:2:6: tag: \"x-bases/my.yaml\" is no tag: letters, digits, \".\", "
+                        "\"_\" and \"-\", at most 128, and no \".\" or \"-\" first");
+
+    for (size_t len = 127; len <= 129; len++) { /* around the edge */
+        CLEANUP(recipe_clear) struct recipe edge = {0};
+
+        buf_reset(&yaml);
+        buf_puts(&yaml, P "tag: ");
+        for (size_t i = 0; i < len; i++)
+            buf_putc(&yaml, 'x');
+        err_clear(&e);
+        assert_int_equal(recipe_parse(&edge, buf_view(&yaml), "x.yaml", &e), len <= 128 ? 0 : -1);
+    }
+}
+
+/* ---- the schema for editors says the same ---- */
+
+static void words_behind(struct names *out, const char *text, const char *marker)
+{
+    const char *at = strstr(text, marker);
+    struct str rest, word;
+
+    assert_non_null(at);
+    for (rest = str_of(at + strlen(marker)); str_word(&rest, &word);) {
+        CLEANUP(free_clear) char *copy = str_dup(word);
+
+        names_add(out, copy);
+    }
+}
+
+/* The keys that a map of the recipe may have, as the complaint about an unknown one lists them. */
+static void keys_of(struct names *out, const char *yaml)
+{
+    CLEANUP(recipe_clear) struct recipe r = {0};
+    CLEANUP(err_clear) struct err e = {0};
+
+    assert_int_equal(recipe_parse(&r, str_of(yaml), "x.yaml", &e), -1);
+    words_behind(out, e.msg, "known keys:");
+}
+
+static void same_keys(const struct node *schema, const char *yaml, size_t later)
+{
+    CLEANUP(names_clear) struct names keys = {0};
+    const struct node *properties = node_get(schema, "properties"), *n;
+    size_t found = 0;
+
+    keys_of(&keys, yaml);
+    assert_non_null(properties);
+    assert_int_equal(node_get(schema, "additionalProperties")->kind, NODE_BOOL);
+    assert_false(node_get(schema, "additionalProperties")->boolean);
+    node_each(n, properties) {
+        size_t before = found;
+
+        for (size_t i = 0; i < keys.n; i++)
+            found += str_is(n->key, keys.v[i]);
+        if (found == before)
+            fail_msg("recipe.c does not know \"" STR_FMT "\" of the schema", STR_ARG(n->key));
+    }
+    assert_int_equal(found, keys.n - later);
+}
+
+static void the_schema_has_the_same_keys(void **state)
+{
+    CLEANUP(doc_clear) struct doc doc = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    const struct node *properties;
+
+    if (json_read(&doc, "builder/model/recipe.schema.json", 1 << 20, &e) < 0)
+        fail_msg("%s (tests run in the top directory)", e.msg);
+    properties = node_get(doc.root, "properties");
+    same_keys(doc.root, P "zzzzzzzzzzzz: 1\n", 2); /* services and matrix come later */
+    same_keys(node_get(node_get(properties, "files"), "items"),
+              P "files: [{zzzzzzzzzzzz: 1, from: a, to: /a}]\n", 0);
+    same_keys(node_get(properties, "user"), P "user: {zzzzzzzzzzzz: 1, name: a}\n", 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recipes_have_one_normal_form),
+        cmocka_unit_test(cuda_is_written_in_many_ways),
+        cmocka_unit_test(faults_say_where_what_and_what_would_work),
+        cmocka_unit_test(differences_are_told_in_words),
+        cmocka_unit_test(tags_come_from_the_template),
+        cmocka_unit_test(a_tag_that_comes_out_wrong_is_refused),
+        cmocka_unit_test(the_schema_has_the_same_keys),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
