@@ -1,72 +1,121 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Run the command-line cases: tests/cli/<area>/<case>/{cmd,recipe.yaml,stdout,stderr,exit}.
+"""The command line, end to end, without network.
 
-Each case runs in a copy of its folder with a store, a home and an environment of its own, and without
-a network. `--accept` rewrites the expectations instead; review the difference like code.
+    run.py [--accept] [--envbuild PATH] [NAME...]
+
+A case is a folder tests/cli/AREA/CASE with `cmd` (a shell script), and what it must give: `stdout`, `stderr`,
+`exit`. It runs in a fresh folder that holds the case's other files, base.yaml and base.gpg of the world
+(tests/peers/world.py) and, where it brings none, a recipe.yaml that is fine. `envbuild` is in PATH, $INDEX is the
+world's index. Lines of progress (two spaces in front) are left out, for their order is free; digests, the
+port and the scratch folder have placeholders. Scenarios are the functions of scenarios.py.
+NAME picks those whose name has it.
 """
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
+import argparse, concurrent.futures, os, re, shutil, subprocess, sys, tempfile, traceback
 
-here = os.path.dirname(os.path.abspath(__file__))
-program = os.environ.get("ENVBUILD") or os.path.join(here, "../../build/envbuild")
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "peers")]
+sys.dont_write_bytecode = True
+import scenarios, world  # noqa: E402
+
+GOOD = 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n'
+WANTED = ("stdout", "stderr", "exit")
 
 
-def run(case, work):
-    """What the case's command gives: {"stdout": ..., "stderr": ..., "exit": ...}."""
-    folder = os.path.join(work, "case")
-    shutil.copytree(case, folder)
-    home = os.path.join(work, "home")
-    os.mkdir(home)
-    env = {"PATH": f"{work}/bin:/usr/bin:/bin", "HOME": home, "LC_ALL": "C.UTF-8",
-           # A port that nobody listens on: a case that asks the network fails at once.
-           "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    os.mkdir(f"{work}/bin")
-    os.symlink(program, f"{work}/bin/envbuild")
-    with open(os.path.join(case, "cmd"), encoding="utf-8") as f:
-        command = f.read()
-    done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, env=env, stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60)
+class Stage:
+    """What every test gets: the program, the world and fresh folders."""
 
-    def clean(text):
-        return text.decode("utf-8", "backslashreplace").replace(work, "@WORK@")
+    def __init__(self, envbuild, top, server):
+        self.envbuild, self.top, self.port = envbuild, top, server.server_address[1]
+        self.world = os.path.join(top, "world")
+        self.index = f"http://127.0.0.1:{self.port}/simple/"
 
-    return {"stdout": clean(done.stdout), "stderr": clean(done.stderr), "exit": f"{done.returncode}\n"}
+    def fresh(self, files=None):
+        path = tempfile.mkdtemp(dir=self.top)
+        for name in ("base.yaml", "base.gpg"):
+            shutil.copy(os.path.join(self.world, name), path)
+        for name, text in {"recipe.yaml": GOOD, **(files or {})}.items():
+            with open(os.path.join(path, name), "w") as f:
+                f.write(text)
+        return path
+
+    def env(self, path, **more):
+        return {"PATH": os.path.dirname(self.envbuild) + ":/usr/bin:/bin", "HOME": path + "/.home",
+                "XDG_CACHE_HOME": path + "/.cache", "INDEX": self.index, "LSAN_OPTIONS": "detect_leaks=0", **more}
+
+    def clean(self, text, path):
+        text = re.sub(r"(?m)^  .*\n", "", text) if "usage:" not in text and "{" not in text else text
+        for what, name in ((path, "@HERE@"), (str(self.port), "@PORT@")):
+            text = text.replace(what, name)
+        text = re.sub(r"sha256:[0-9a-f]{64}", "sha256:@DIGEST@", text)
+        return text
+
+
+def run_case(stage, folder, accept):
+    path = stage.fresh()
+    for name in os.listdir(folder):
+        if name not in WANTED + ("cmd",):
+            shutil.copy(os.path.join(folder, name), path)
+    done = subprocess.run(["bash", os.path.join(folder, "cmd")], cwd=path, env=stage.env(path), capture_output=True,
+                          timeout=60, stdin=subprocess.DEVNULL)
+    got = {"stdout": stage.clean(done.stdout.decode(errors="replace"), path),
+           "stderr": stage.clean(done.stderr.decode(errors="replace"), path), "exit": f"{done.returncode}\n"}
+    for name in WANTED:
+        file = os.path.join(folder, name)
+        want = open(file).read() if os.path.exists(file) else None
+        if accept:
+            with open(file, "w") as f:
+                f.write(got[name])
+        elif want != got[name]:
+            raise AssertionError(f"{name} is\n{got[name]}and not\n{want}")
+
+
+def cases():
+    for root, _, files in sorted(os.walk(HERE)):
+        if "cmd" in files:
+            yield os.path.relpath(root, HERE), root
 
 
 def main():
-    accept = "--accept" in sys.argv
-    cases = sorted(folder for folder, _, files in os.walk(here) if "cmd" in files)
-    passed = failed = 0
-    for case in cases:
-        name = os.path.relpath(case, here)
-        with tempfile.TemporaryDirectory() as work:
-            got = run(case, os.path.realpath(work))
-        good = True
-        for key, text in got.items():
-            path = os.path.join(case, key)
-            want = ""
-            if os.path.exists(path):
-                with open(path, encoding="utf-8") as f:
-                    want = f.read()
-            if accept:
-                if text:
-                    with open(path, "w", encoding="utf-8") as f:
-                        f.write(text)
-                elif os.path.exists(path):
-                    os.remove(path)
-            elif text != want:
-                good = False
-                print(f"{name}: {key}:\n  wanted {want!r}\n  got    {text!r}")
-        passed += good
-        failed += not good
-    if not cases:
-        sys.exit("no case was found")
+    p = argparse.ArgumentParser()
+    p.add_argument("--accept", action="store_true")
+    p.add_argument("--envbuild", default=os.path.join(HERE, "../../build/envbuild"))
+    p.add_argument("names", nargs="*")
+    a = p.parse_args()
+    top = tempfile.mkdtemp(prefix="envbuild-cli-")
+    os.mkdir(os.path.join(top, "world"))
+    stage = Stage(os.path.abspath(a.envbuild), top, world.serve(os.path.join(top, "world")))
+    tests = [(n, lambda f=f: run_case(stage, f, a.accept)) for n, f in cases()]
+    tests = [t for t in tests if not a.names or any(x in t[0] for x in a.names)]
+    alone = [(f"scenarios/{n}", lambda f=f: f(stage)) for n, f in scenarios.ALL.items()]
+    alone = [t for t in alone if not a.accept and (not a.names or any(x in t[0] for x in a.names))]
+    passed = failed = skipped = 0
+
+    def tell(name, test):
+        try:
+            test()
+            return None
+        except scenarios.Skip as why:
+            return f"skipped: {name}: {why}"
+        except Exception as fault:
+            return f"FAILED: {name}: {fault if isinstance(fault, AssertionError) else traceback.format_exc()}"
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(lambda t: tell(*t), tests))
+        for t in alone:  # they change the world's behaviour: one by one
+            results.append(tell(*t))
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+    for r in results:
+        if r:
+            print(r)
+        passed, failed, skipped = passed + (r is None), failed + bool(r and r[0] == "F"), skipped + bool(r and r[0] == "s")
+    if skipped:
+        print(f"{skipped} skipped, as told above")
     print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    return failed > 0
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A loopback world to build images from: a signed apt archive and a simple index, both tiny.
+
+    world.py FOLDER    writes FOLDER/base.yaml and FOLDER/base.gpg, prints the port, serves until stdin ends
+
+    /debian/...        the archive: suite "tiny", component "main", Packages.xz by hash
+    /simple/NAME/      the index (JSON, PEP 691), /files/... its wheels, by ranges
+    /log               the paths asked for so far, one a line
+
+FOLDER/mischief, if it is there, holds lines "KIND N TEXT": a request for a file whose path has TEXT in it
+misbehaves, N times (or "always"): cut (the line closes half way), stall (half the body, then nothing),
+wrong (every byte inverted), 503, norange, slow (16 KiB each 20 ms), gone (404).
+"""
+import base64, hashlib, io, json, lzma, os, random, shutil, subprocess, sys, tarfile, tempfile
+import threading, time, zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+DATE = 1700000000  # of every file of every package
+LOCK, LOG, USED = threading.Lock(), [], {}
+
+# ---- debs ----
+
+
+def tar_of(files):
+    out = io.BytesIO()
+    dirs = {"."}
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        def add(path, kind, body=b"", mode=0o755, link=""):
+            t = tarfile.TarInfo(path)
+            t.type, t.size, t.mode, t.mtime, t.linkname = kind, len(body), mode, DATE, link
+            t.uname = t.gname = "root"
+            tar.addfile(t, io.BytesIO(body))
+        add("./", tarfile.DIRTYPE)
+        for path, body in sorted(files.items()):
+            parts = path.split("/")
+            for i in range(1, len(parts)):
+                parent = "/".join(parts[:i])
+                if parent not in dirs:
+                    dirs.add(parent)
+                    add("./" + parent + "/", tarfile.DIRTYPE)
+            if isinstance(body, tuple):
+                add("./" + path, tarfile.SYMTYPE, link=body[0], mode=0o777)
+            else:
+                add("./" + path, tarfile.REGTYPE, body, 0o755 if "bin/" in path or "inst" in path else 0o644)
+    return out.getvalue()
+
+
+def ar_of(members):
+    out = b"!<arch>\n"
+    for name, body in members:
+        out += f"{name:<16}{DATE:<12}{0:<6}{0:<6}{100644:<8}{len(body):<10}`\n".encode() + body
+        out += b"\n" * (len(body) % 2)
+    return out
+
+
+def deb(name, version, fields, files, scripts):
+    control = {"Package": name, "Version": version, "Architecture": "amd64", "Maintainer": "Nobody <n@example.org>",
+               "Installed-Size": "1", "Priority": "optional", "Section": "misc", **fields,
+               "Description": f"tiny {name}\n of the tests"}
+    text = "".join(f"{k}: {v}\n" for k, v in control.items())
+    body = ar_of([("debian-binary", b"2.0\n"),
+                  ("control.tar.xz", lzma.compress(tar_of({"control": text.encode(), **scripts}))),
+                  ("data.tar.xz", lzma.compress(tar_of(files)))])
+    path = f"pool/{name}_{version}_amd64.deb"
+    listed = (f"Filename: {path}\nSize: {len(body)}\nSHA256: {hashlib.sha256(body).hexdigest()}\n"
+              f"MD5sum: {hashlib.md5(body).hexdigest()}\n")
+    return path, body, text.rstrip("\n").replace("\nDescription", "\n" + listed + "Description", 1) + "\n\n"
+
+
+VENV = "usr/lib/python3.11/venv/scripts/"
+MASTER = {"usr/share/base-passwd/passwd.master": b"root:*:0:0:root:/root:/bin/bash\n_apt:*:42:65534::/:/bin/false\n",
+          "usr/share/base-passwd/group.master": b"root:*:0:\nmail:*:8:\nshadow:*:42:\nutmp:*:43:\nstaff:*:50:\n"}
+ESSENTIAL = {"Essential": "yes", "Priority": "required"}
+DEBS = [  # name, version, fields, files, maintainer scripts
+    ("base-files", "12.4", ESSENTIAL, {"etc/debian_version": b"12.4\n", "usr/share/base-files/profile": b"# profile\n",
+                                       "tmp/.keep": b""}, {}),
+    ("base-passwd", "3.6.1", ESSENTIAL, MASTER, {}),
+    ("libc6", "2.36-9", {"Multi-Arch": "same"}, {"lib/x86_64-linux-gnu/libc.so.6": b"\x7fELF tiny libc",
+                                                 "lib64/ld-linux-x86-64.so.2": ("/lib/x86_64-linux-gnu/libc.so.6",)}, {}),
+    ("dash", "0.5.12-2", {**ESSENTIAL, "Depends": "libc6 (>= 2.36)", "Provides": "posix-shell"},
+     {"bin/dash": b"#!tiny\n", "bin/sh": ("dash",)}, {}),
+    ("dpkg", "1.21.22", {**ESSENTIAL, "Depends": "libc6"}, {"usr/bin/dpkg": b"dpkg\n", "etc/dpkg/dpkg.cfg": b"no-debsig\n"},
+     {"conffiles": b"/etc/dpkg/dpkg.cfg\n"}),
+    ("apt", "2.6.1", {"Depends": "libc6, posix-shell"}, {"usr/bin/apt": b"apt\n"}, {}),
+    ("libpython3.11", "3.11.2-6", {"Depends": "libc6"}, {"usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0": b"lib"}, {}),
+    ("python3.11", "3.11.2-6", {"Depends": "libpython3.11 (= 3.11.2-6)"},
+     {"usr/bin/python3.11": b"python\n", VENV + "common/Activate.ps1": b"ps __VENV_DIR__\n",
+      VENV + "common/activate": b"VIRTUAL_ENV='__VENV_DIR__'\n", VENV + "posix/activate.csh": b"csh __VENV_DIR__\n",
+      VENV + "posix/activate.fish": b"fish __VENV_DIR__\n"}, {}),
+    ("python3", "3.11.2-1", {"Depends": "python3.11"}, {"usr/bin/python3": ("python3.11",)}, {}),
+    ("gcc", "12.2.0", {"Depends": "libc6"}, {"usr/bin/gcc": b"gcc\n"}, {}),
+    ("git", "1:2.39.2", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {}),
+    ("oddity", "1.0", {}, {"usr/share/oddity": b"odd\n"}, {"postinst": b"#!/bin/sh\nfrobnicate /etc\n"}),
+    ("broken", "1.0", {"Depends": "nowhere-to-be-found"}, {"usr/share/broken": b"x"}, {}),
+]
+
+# ---- wheels ----
+
+
+def noise(n, seed):
+    return random.Random(seed).randbytes(n)
+
+
+def wheel(name, version, tag, requires, files):
+    under = name.replace("-", "_")
+    info = f"{under}-{version}.dist-info/"
+    meta = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {r}\n" for r in requires)
+    all_files = {**files, info + "METADATA": meta.encode(),
+                 info + "WHEEL": f"Wheel-Version: 1.0\nGenerator: tiny\nRoot-Is-Purelib: {str(tag.endswith('any')).lower()}\nTag: {tag}\n".encode()}
+    record = "".join("%s,sha256=%s,%d\n" % (p, base64.urlsafe_b64encode(hashlib.sha256(b).digest()).rstrip(b"=").decode(), len(b))
+                     for p, b in all_files.items()) + info + "RECORD,,\n"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
+        for path, body in {**all_files, info + "RECORD": record.encode()}.items():
+            at = zipfile.ZipInfo(path, (2023, 11, 14, 0, 0, 0))
+            at.external_attr, at.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
+            z.writestr(at, body)
+    return f"{under}-{version}-{tag}.whl", out.getvalue(), meta.encode()
+
+
+LINUX, ANY, CP = "py3-none-manylinux2014_x86_64", "py3-none-any", "cp311-cp311-manylinux1_x86_64"
+CUDA = ["nvidia-cuda-runtime-cu12==12.4.127; platform_system == 'Linux'", "nvidia-cudnn-cu12==9.1.0.70",
+        "nvidia-nccl-cu12==2.21.5"]
+WHEELS = [  # name, version, tag, requirements, files
+    ("torch", "2.6.0", CP, CUDA + ["triton==3.2.0", "filelock"], {"torch/__init__.py": b"v = '2.6.0'\n", "torch/lib/libtorch.so": noise(9 << 20, 1)}),
+    ("torch", "2.5.1", CP, CUDA + ["triton==3.1.0", "filelock"], {"torch/__init__.py": b"v = '2.5.1'\n", "torch/lib/libtorch.so": noise(1 << 20, 2)}),
+    ("triton", "3.2.0", CP, [], {"triton/__init__.py": b"\n"}), ("triton", "3.1.0", CP, [], {"triton/__init__.py": b"\n"}),
+    ("nvidia-cuda-runtime-cu12", "12.4.127", LINUX, [], {"nvidia/cuda_runtime/lib/libcudart.so.12": noise(300000, 3)}),
+    ("nvidia-cudnn-cu12", "9.1.0.70", LINUX, [], {"nvidia/cudnn/lib/libcudnn.so.9": bytes(12 << 20) + noise(200000, 4)}),
+    ("nvidia-nccl-cu12", "2.21.5", LINUX, [], {"nvidia/nccl/lib/libnccl.so.2": noise(100000, 5)}),
+    ("filelock", "3.16.0", ANY, [], {"filelock/__init__.py": b"\n"}), ("pip", "24.3.1", ANY, [], {"pip/__init__.py": b"\n"}),
+    ("numpy", "1.26.4", CP, [], {"numpy/__init__.py": b"one = 1\n"}), ("numpy", "2.2.0", CP, [], {"numpy/__init__.py": b"two = 2\n"}),
+    ("yanked", "1.0", ANY, [], {"yanked.py": b"\n"}), ("yanked", "1.1", ANY, [], {"yanked.py": b"bad\n"}),
+]
+
+
+class World:
+    """All bytes that are served, by path."""
+
+    def __init__(self, folder, port):
+        self.folder, self.files, self.pages = folder, {}, {}
+        self.make_archive(port)
+        self.make_index()
+
+    def make_archive(self, port):
+        packages = ""
+        for d in DEBS:
+            path, body, paragraph = deb(*d)
+            self.files["/debian/" + path] = body
+            packages += paragraph
+        plain, packed = packages.encode(), lzma.compress(packages.encode())
+        at = "main/binary-amd64/"
+        release = "Origin: Tiny\nSuite: tiny\nCodename: tiny\nDate: Tue, 14 Nov 2023 22:13:20 UTC\n" \
+                  "Acquire-By-Hash: yes\nArchitectures: amd64\nComponents: main\nSHA256:\n"
+        for path, body in ((at + "Packages", plain), (at + "Packages.xz", packed)):
+            release += f" {hashlib.sha256(body).hexdigest()} {len(body)} {path}\n"
+        self.files["/debian/dists/tiny/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
+        signed, keyring, fingerprint = sign(release.encode())
+        self.pages["/debian/dists/tiny/InRelease"] = ("text/plain", signed)
+        with open(os.path.join(self.folder, "base.gpg"), "wb") as f:
+            f.write(keyring)
+        with open(os.path.join(self.folder, "base.yaml"), "w") as f:
+            f.write(f"""envbuild_base: 1
+name: tiny
+arch: amd64
+glibc: "2.36"
+archives:
+  - uri: http://127.0.0.1:{port}/debian
+    suites: [tiny]
+    components: [main]
+keyring: base.gpg
+fingerprints: [{fingerprint}]
+packages:
+  base: [apt]
+  python: [python3]
+  compile: [gcc]
+python:
+  version: "3.11"
+  package: python3.11
+sources: |
+  Types: deb
+  URIs: http://deb.example.org/debian
+  Suites: tiny
+  Components: main
+""")
+
+    def make_index(self):
+        lists = {}
+        for w in WHEELS:
+            file, body, meta = wheel(*w)
+            self.files["/files/" + file] = body
+            e = {"filename": file, "url": "../../files/" + file, "size": len(body), "requires-python": ">=3.8",
+                 "hashes": {"sha256": hashlib.sha256(body).hexdigest()},
+                 "yanked": "it was bad" if file.startswith("yanked-1.1") else False}
+            if w[0] != "numpy":  # its metadata is read by ranges
+                self.files["/files/" + file + ".metadata"] = meta
+                e["core-metadata"] = {"sha256": hashlib.sha256(meta).hexdigest()}
+            lists.setdefault(w[0], []).append(e)
+        lists["sourceful"] = [{"filename": "sourceful-1.0.tar.gz", "url": "../../files/sourceful-1.0.tar.gz", "size": 10,
+                               "hashes": {"sha256": "0" * 64}, "yanked": False}]
+        for name, files in lists.items():
+            page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
+            self.pages[f"/simple/{name}/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
+
+
+def sign(text):
+    home = tempfile.mkdtemp(prefix="world-gpg-")
+    gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
+    try:
+        subprocess.run(gpg + ["--quick-gen-key", "tiny@example.org", "ed25519", "sign", "0"], check=True, stderr=subprocess.DEVNULL)
+        signed = subprocess.run(gpg + ["--clearsign"], input=text, capture_output=True, check=True).stdout
+        keys = subprocess.run(gpg + ["--export"], capture_output=True, check=True).stdout
+        listing = subprocess.run(gpg + ["--with-colons", "--list-keys"], capture_output=True, check=True, text=True).stdout
+        return signed, keys, next(l.split(":")[9] for l in listing.splitlines() if l.startswith("fpr:"))
+    finally:
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+# ---- serving ----
+
+
+def mischief(folder, path):
+    """What this request is to suffer."""
+    try:
+        lines = open(os.path.join(folder, "mischief")).read().splitlines()
+    except OSError:
+        return None
+    with LOCK:
+        for line in lines:
+            kind, times, text = line.split(" ", 2)
+            key = (line, path)
+            if text in path and (times == "always" or USED.get(key, 0) < int(times)):
+                USED[key] = USED.get(key, 0) + 1
+                return kind
+    return None
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
+    world = None
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, kind, body, how=None, **head):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for k, v in head.items():
+            self.send_header(k.replace("_", "-"), v)
+        self.end_headers()
+        if how in ("cut", "stall"):
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            time.sleep(60 if how == "stall" else 0)
+            self.close_connection = True
+        elif how == "slow":
+            for i in range(0, len(body), 16384):
+                self.wfile.write(body[i : i + 16384])
+                time.sleep(0.02)
+        else:
+            self.wfile.write(bytes(b ^ 255 for b in body) if how == "wrong" else body)
+
+    def do_GET(self):
+        with LOCK:
+            log = "\n".join(LOG)
+            LOG.append(self.path)
+        if self.path == "/log":
+            return self.answer(200, "text/plain", log.encode())
+        how = mischief(self.world.folder, self.path)
+        if how in ("503", "gone"):
+            return self.answer(503 if how == "503" else 404, "text/plain", b"no\n")
+        if self.path in self.world.pages:
+            return self.answer(200, *self.world.pages[self.path], how)
+        if self.path not in self.world.files:
+            return self.answer(404, "text/plain", b"no\n")
+        body, asked = self.world.files[self.path], self.headers.get("Range", "")
+        if not asked.startswith("bytes=") or how == "norange":
+            return self.answer(200, "application/octet-stream", body, how)
+        first, last = asked[6:].split("-")
+        at = int(first) if first else max(0, len(body) - int(last))
+        end = min(int(last) + 1, len(body)) if first and last else len(body)
+        self.answer(206, "application/octet-stream", body[at:end], how, Content_Range=f"bytes {at}-{end - 1}/{len(body)}")
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 64
+
+    def handle_error(self, *args):
+        pass  # a client that hangs up is nothing to tell of
+
+
+def serve(folder):
+    """A server in this process; its world is in `folder`."""
+    server = Server(("127.0.0.1", 0), Handler)
+    Handler.world = World(folder, server.server_address[1])
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+if __name__ == "__main__":
+    print(serve(sys.argv[1]).server_address[1], flush=True)
+    sys.stdin.read()
