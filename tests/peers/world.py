@@ -130,6 +130,7 @@ WHEELS = [  # name, version, tag, requirements, files
     ("nvidia-cudnn-cu12", "9.1.0.70", LINUX, [], {"nvidia/cudnn/lib/libcudnn.so.9": bytes(12 << 20) + noise(200000, 4)}),
     ("nvidia-nccl-cu12", "2.21.5", LINUX, [], {"nvidia/nccl/lib/libnccl.so.2": noise(100000, 5)}),
     ("filelock", "3.16.0", ANY, [], {"filelock/__init__.py": b"\n"}), ("pip", "24.3.1", ANY, [], {"pip/__init__.py": b"\n"}),
+    ("setuptools", "75.0.0", ANY, [], {"setuptools/__init__.py": b"\n"}),
     ("numpy", "1.26.4", CP, [], {"numpy/__init__.py": b"one = 1\n"}), ("numpy", "2.2.0", CP, [], {"numpy/__init__.py": b"two = 2\n"}),
     ("yanked", "1.0", ANY, [], {"yanked.py": b"\n"}), ("yanked", "1.1", ANY, [], {"yanked.py": b"bad\n"}),
 ]
