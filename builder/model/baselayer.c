@@ -147,12 +147,19 @@ static int unknown(struct str name, const struct pos *pos, struct err *e)
                   STR_ARG(name), names.p);
 }
 
-static int open_file(struct baselayer *b, struct str name, const char *dir, struct err *e)
+static int open_file(struct baselayer *b, struct str name, const char *dir, const struct pos *pos,
+                     struct err *e)
 {
-    CLEANUP(free_clear) char *file = str_dup(name);
+    CLEANUP(free_clear) char *file = NULL;
+
+    while (str_skip(&name, STR("./")))
+        ;
+    file = str_dup(name);
     CLEANUP(free_clear) char *path = path_join(dir, file);
     CLEANUP(free_clear) char *beside = path_dir(path);
 
+    if (!fs_exists(path))
+        return err_at(e, pos, "base: there is no file %s", path);
     return yaml_read(&b->doc, path, e) < 0 ? -1 : read_all(b, beside, false, e);
 }
 
@@ -165,7 +172,7 @@ int baselayer_open(struct baselayer *out, struct str name, const char *dir, cons
 
     buf_fmt(&file, STR_FMT ".yaml", STR_ARG(name));
     if (str_has(name, '/') || str_ends(name, STR(".yaml"))) {
-        if (open_file(&b, name, dir, e) < 0)
+        if (open_file(&b, name, dir, pos, e) < 0)
             return -1;
     } else {
         if (!embedded_get(&text, buf_view(&file)) ||
