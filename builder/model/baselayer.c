@@ -13,7 +13,8 @@ static void need_list(const struct fields *f, const char *key, struct strs *out)
 {
     const struct node *n;
 
-    node_each(n, field_need_list(f, key)) {
+    node_each(n, field_need_list(f, key))
+    {
         if (node_is_scalar(n) && n->text.len)
             vec_add(out, n->text);
         else
@@ -26,7 +27,8 @@ static void read_archives(struct baselayer *b, const struct fields *root)
     static const char *const known[] = {"uri", "suites", "components", NULL};
     const struct node *n;
 
-    node_each(n, field_need_list(root, "archives")) {
+    node_each(n, field_need_list(root, "archives"))
+    {
         struct fields f = fields_of(n, "archive", root->e);
         struct base_archive *a = vec_push(&b->archives);
 
@@ -101,9 +103,9 @@ static int read_keyring(struct baselayer *b, struct str name, const char *dir, b
 
 static int read_all(struct baselayer *b, const char *dir, bool builtin, struct err *e)
 {
-    static const char *const known[] = {"envbuild_base", "name",         "arch",     "glibc",
-                                        "archives",      "keyring",      "fingerprints",
-                                        "packages",      "python",       "sources",  NULL};
+    static const char *const known[] = {
+        "envbuild_base", "name",     "arch",   "glibc",   "archives", "keyring",
+        "fingerprints",  "packages", "python", "sources", NULL};
     struct err fault = {0};
     struct fields f = fields_of(b->doc.root, "base layer", &fault);
     struct str keyring = {0};
