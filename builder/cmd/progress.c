@@ -170,6 +170,8 @@ static void begin_item(struct progress *p, const struct event *ev)
         item = vec_push(&p->items);
         item->name = xstrdup(ev->name);
         item->task = xstrdup(ev->task);
+        if (strcmp(ev->task, "fetch") != 0) /* downloads are announced before they begin */
+            p->planned += ev->total;
     }
     item->done = ev->done;
     item->total = ev->total;
