@@ -23,12 +23,7 @@ static void need_list(const struct fields *f, const char *key, struct strs *out)
 {
     const struct node *n, *list = need_items(f, key);
 
-<<<<<<< HEAD
     node_each(n, list) {
-=======
-    node_each(n, field_need_list(f, key))
-    {
->>>>>>> cli
         if (node_is_scalar(n) && n->text.len)
             vec_add(out, n->text);
         else
@@ -41,12 +36,7 @@ static void read_archives(struct baselayer *b, const struct fields *root)
     static const char *const known[] = {"uri", "suites", "components", NULL};
     const struct node *n, *list = need_items(root, "archives");
 
-<<<<<<< HEAD
     node_each(n, list) {
-=======
-    node_each(n, field_need_list(root, "archives"))
-    {
->>>>>>> cli
         struct fields f = fields_of(n, "archive", root->e);
         struct base_archive *a = vec_push(&b->archives);
 
@@ -187,17 +177,13 @@ static int open_file(struct baselayer *b, struct str name, const char *dir, cons
     CLEANUP(free_clear) char *beside = path_dir(path);
     CLEANUP(err_clear) struct err fault = {0};
 
-<<<<<<< HEAD
+    if (!fs_exists(path))
+        return err_at(e, pos, "base: there is no file %s", path);
     if (yaml_read(&b->doc, path, &fault) == 0)
         return read_all(b, beside, false, e);
     if (fault.file)
         return err_join(e, &fault); /* it has its own place */
     return err_at_kind(e, fault.kind, pos, "base: %s", fault.msg);
-=======
-    if (!fs_exists(path))
-        return err_at(e, pos, "base: there is no file %s", path);
-    return yaml_read(&b->doc, path, e) < 0 ? -1 : read_all(b, beside, false, e);
->>>>>>> cli
 }
 
 int baselayer_open(struct baselayer *out, struct str name, const char *dir, const struct pos *pos,

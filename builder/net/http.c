@@ -15,6 +15,7 @@ enum {
     HEAD_MAX = 64 * 1024,     /* bytes of an answer's head */
     HOPS_MAX = 10,            /* redirects */
     DISCARD_MAX = 256 * 1024, /* bytes of an unwanted body that are read to keep the line */
+    UNREACHABLE_TRIES = 3,    /* to a host that cannot be found or does not listen */
     PROGRESS = 64 * 1024,     /* a try that brought this much starts the count of tries anew */
     TICK_MS = 100,            /* how often cancelling is asked for */
     LATER_MS = 200,           /* HTTP_LATER */
@@ -486,6 +487,12 @@ static int try_again(struct transfer *t, const char *why, struct err *e)
     return 0;
 }
 
+/* Nobody there: people without a network should not wait long to be told. */
+static int unreachable(struct transfer *t, const char *why, struct err *e)
+{
+    return t->tries >= UNREACHABLE_TRIES ? fail(t, why, e) : try_again(t, why, e);
+}
+
 static int follow(struct transfer *t, struct err *e)
 {
     CLEANUP(buf_clear) struct buf next = {0};
@@ -554,12 +561,12 @@ static int judge_failure(struct transfer *t, CURLcode code, struct err *e)
     switch ((int)code) {
     case CURLE_COULDNT_RESOLVE_HOST:
         buf_fmt(&why, "cannot resolve host " STR_FMT, STR_ARG(u.host));
-        return try_again(t, why.p, e);
+        return unreachable(t, why.p, e);
     case CURLE_COULDNT_RESOLVE_PROXY:
-        return try_again(t, "cannot resolve the proxy's host; see HTTPS_PROXY and HTTP_PROXY", e);
+        return unreachable(t, "cannot resolve the proxy's host; see HTTPS_PROXY and HTTP_PROXY", e);
     case CURLE_COULDNT_CONNECT:
         buf_fmt(&why, "cannot connect: %s", reason_of(t, code));
-        return try_again(t, why.p, e);
+        return unreachable(t, why.p, e);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:

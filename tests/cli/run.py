@@ -80,7 +80,7 @@ def cases():
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--accept", action="store_true")
-    p.add_argument("--envbuild", default=os.path.join(HERE, "../../build/envbuild"))
+    p.add_argument("--envbuild", default=os.environ.get("ENVBUILD") or os.path.join(HERE, "../../build/envbuild"))
     p.add_argument("names", nargs="*")
     a = p.parse_args()
     top = tempfile.mkdtemp(prefix="envbuild-cli-")
