@@ -1,9 +1,9 @@
-/* assemble/assemble.h - the layers of a lock, made and put into a place. Obeys the lock: no clock, no
- * network handle; what is not in the store is asked for through `fetch`.
+/* assemble/assemble.h - the layers of a lock, made and put into a place. Obeys the lock: no clock,
+ * no network handle; what is not in the store is asked for through `fetch`.
  *
- * A layer that the place has is left alone. One that the store remembers is joined from its segments.
- * The others are made: wheels by copying, debs through a scratch file, several at once, the largest
- * first. Which of these happened never shows in a byte.
+ * A layer that the place has is left alone. One that the store remembers is joined from its
+ * segments. The others are made: wheels by copying, debs through a scratch file, several at once,
+ * the largest first. Which of these happened never shows in a byte.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

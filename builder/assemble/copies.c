@@ -30,7 +30,8 @@ static int add(struct copies *c, struct entry *entry, struct err *e)
 
 /* ---- files ---- */
 
-/* Where one file lands: below `to`, or at `to` itself when `from` is a file and `to` does not end in
+/* Where one file lands: below `to`, or at `to` itself when `from` is a file and `to` does not end
+ * in
  * "/". Relative to the image's root. */
 static int place(struct buf *out, const struct lock_copy *c, const struct lock_file *f,
                  struct err *e)

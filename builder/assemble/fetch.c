@@ -31,7 +31,7 @@ static void fetch_clear(struct fetch *f)
 {
     struct item *item;
 
-    vec_each (item, &f->items) {
+    vec_each(item, &f->items) {
         cas_partial_clear(&item->partial);
         http_request_clear(&item->r);
     }
@@ -207,7 +207,7 @@ static int is_offline(const struct fetch *f, struct err *e)
     CLEANUP(buf_clear) struct buf list = {0};
     const struct item *item;
 
-    vec_each (item, &f->items)
+    vec_each(item, &f->items)
         buf_fmt(&list, "%s" STR_FMT " " STR_FMT, list.len ? ", " : "",
                 STR_ARG(item->artifact->name), STR_ARG(item->artifact->version));
     return err_set(e, ERR_NET,

@@ -1,8 +1,8 @@
 /* assemble/image.h - the image's config and manifest from a lock whose layers are made (format 1).
  *
- * Labels and annotations say what the image is and what it needs of a host (org.opencontainers.image.*,
- * io.envbuild.*, and what NVIDIA's own tools read). Everything comes from the lock; the only time is
- * the date of its archives.
+ * Labels and annotations say what the image is and what it needs of a host
+ * (org.opencontainers.image.*, io.envbuild.*, and what NVIDIA's own tools read). Everything comes
+ * from the lock; the only time is the date of its archives.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

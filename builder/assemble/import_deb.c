@@ -75,7 +75,7 @@ static int take_infos(struct debpkg *p, struct spool *spool, const struct debfil
 {
     const struct deb_member *m;
 
-    vec_each (m, &file->members) {
+    vec_each(m, &file->members) {
         struct deb_info *info = vec_push(&p->infos);
         struct source_bytes bytes;
 
@@ -146,7 +146,7 @@ struct str debpkg_text(const struct debpkg *p, const char *name)
 {
     const struct deb_info *info;
 
-    vec_each (info, &p->infos)
+    vec_each(info, &p->infos)
         if (str_is(info->name, name))
             return info->text;
     return STR("");

@@ -203,8 +203,8 @@ static int add_wrappers(struct importer *im, struct err *e)
 static struct str info_path(struct importer *im, const char *name)
 {
     buf_reset(&im->path);
-    buf_fmt(&im->path, STR_FMT "/" STR_FMT "/%s", STR_ARG(im->site),
-            STR_ARG(im->wheel->dist_info), name);
+    buf_fmt(&im->path, STR_FMT "/" STR_FMT "/%s", STR_ARG(im->site), STR_ARG(im->wheel->dist_info),
+            name);
     return buf_view(&im->path);
 }
 
@@ -215,8 +215,7 @@ static int add_info(struct importer *im, struct err *e)
     struct content content;
 
     if (add_bytes(im, info_path(im, "INSTALLER"), 0644, STR("pip\n"), e) < 0 ||
-        (im->how->requested &&
-         add_bytes(im, info_path(im, "REQUESTED"), 0644, STR(""), e) < 0))
+        (im->how->requested && add_bytes(im, info_path(im, "REQUESTED"), 0644, STR(""), e) < 0))
         return -1;
     record(im, info_path(im, "RECORD"), STR(""), STR(""));
     vec_sort(&im->rows, strp_compare);

@@ -12,14 +12,14 @@
 struct writer {
     const struct layer_output *to;
     const struct events *events;
-    struct hash_sink blob;     /* counts and hashes all blob bytes, passes them on */
-    struct hash_thread *diff;  /* NULL when the diff_id is known */
+    struct hash_sink blob;    /* counts and hashes all blob bytes, passes them on */
+    struct hash_thread *diff; /* NULL when the diff_id is known */
     struct inflater *inflater;
     struct deflater *deflater;
-    struct buf group;          /* plain bytes of the member that is being gathered */
-    struct buf packed;         /* that member compressed */
-    bool group_has_data;       /* not only headers and padding */
-    uint64_t done, total;      /* for events */
+    struct buf group;     /* plain bytes of the member that is being gathered */
+    struct buf packed;    /* that member compressed */
+    bool group_has_data;  /* not only headers and padding */
+    uint64_t done, total; /* for events */
 };
 
 static void writer_clear(struct writer *w)

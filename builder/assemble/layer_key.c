@@ -46,13 +46,13 @@ static void add_files(struct buf *out, const struct lock *lock)
     for (size_t i = 0; i < lock->copies.n; i++) {
         const struct lock_copy *c = &lock->copies.v[i];
 
-        buf_fmt(out, "copy %zu " STR_FMT " %zu " STR_FMT " %u %u\n", c->from.len,
-                STR_ARG(c->from), c->to.len, STR_ARG(c->to), c->uid, c->gid);
+        buf_fmt(out, "copy %zu " STR_FMT " %zu " STR_FMT " %u %u\n", c->from.len, STR_ARG(c->from),
+                c->to.len, STR_ARG(c->to), c->uid, c->gid);
         for (size_t j = 0; j < c->files.n; j++) {
             const struct lock_file *f = &c->files.v[j];
 
-            buf_fmt(out, "%d%d %zu " STR_FMT " %zu " STR_FMT, f->folder, f->executable,
-                    f->path.len, STR_ARG(f->path), f->link.len, STR_ARG(f->link));
+            buf_fmt(out, "%d%d %zu " STR_FMT " %zu " STR_FMT, f->folder, f->executable, f->path.len,
+                    STR_ARG(f->path), f->link.len, STR_ARG(f->link));
             add_digest(out, &f->digest);
             buf_putc(out, '\n');
         }

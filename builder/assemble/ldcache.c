@@ -146,7 +146,7 @@ static int include(struct cache *c, struct str pattern, unsigned depth, struct e
 
     str_skip(&pattern, STR("/"));
     CLEANUP(free_clear) char *glob = str_dup(pattern);
-    vec_each (entry, &c->t->entries)
+    vec_each(entry, &c->t->entries)
         if (entry->type != ENTRY_DIR && fnmatch(glob, entry->path.p, FNM_PATHNAME) == 0)
             vec_add(&found, entry->path);
     vec_sort(&found, str_compare);
@@ -248,7 +248,7 @@ static int look_into(struct cache *c, size_t dir, struct err *e)
 {
     const struct entry *entry;
 
-    vec_each (entry, &c->t->entries) {
+    vec_each(entry, &c->t->entries) {
         struct str name = entry->path;
         if (!str_skip(&name, c->reals.v[dir]) || !str_skip(&name, STR("/")))
             continue;
@@ -320,7 +320,7 @@ static uint32_t place_texts(struct cache *c, uint32_t start)
     const struct lib *lib;
     size_t kept = 0;
 
-    vec_each (lib, &c->libs) {
+    vec_each(lib, &c->libs) {
         vec_add(&c->texts, ((struct text){.s = lib->soname}));
         vec_add(&c->texts, ((struct text){.s = lib->path}));
     }
@@ -366,7 +366,7 @@ static void put_records(const struct cache *c, struct buf *out)
 {
     const struct lib *lib;
 
-    vec_each (lib, &c->libs) {
+    vec_each(lib, &c->libs) {
         put_u32(out, FLAGS_X86_64_LIBC6);
         put_u32(out, place_of(c, lib->soname));
         put_u32(out, place_of(c, lib->path));
@@ -380,7 +380,7 @@ static void put_texts(const struct cache *c, struct buf *out, size_t size)
     size_t start = out->len;
 
     put_zeros(out, size);
-    vec_each (t, &c->texts)
+    vec_each(t, &c->texts)
         memcpy(out->p + (t->offset - start) + start, t->s.p, t->s.len);
 }
 

@@ -1,8 +1,8 @@
 /* assemble/segments.h - a layer blob as a list of ranges, so that it need not be kept twice.
  *
  * A layer made from wheels is mostly ranges of those wheels. What is not (gzip framing, members
- * compressed anew) are its literals, kept as one blob. Ranges and literals in order give the layer's
- * bytes back without compressing or inflating anything.
+ * compressed anew) are its literals, kept as one blob. Ranges and literals in order give the
+ * layer's bytes back without compressing or inflating anything.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -29,7 +29,8 @@ void segments_literal(struct segments *s, uint64_t len);
 void segments_range(struct segments *s, const struct digest *input, uint64_t offset, uint64_t len);
 void segments_clear(struct segments *s);
 
-/* Write the blob: `literals` and `inputs` (as many as s->inputs, same order) are open for reading. */
+/* Write the blob: `literals` and `inputs` (as many as s->inputs, same order) are open for reading.
+ */
 int segments_write(const struct segments *s, const struct input *literals,
                    const struct input *const *inputs, struct sink *to, const struct events *events,
                    struct err *e) MUST_CHECK;

@@ -122,8 +122,7 @@ int skeleton_parse(struct tree *out, struct str text, struct err *e)
         field_need_str(&f, "path", &entry.path);
         field_str(&f, "link", &entry.link);
         if (field_str(&f, "text", &bytes))
-            entry.content =
-                (struct content){CONTENT_BYTES, .size = bytes.len, .bytes = bytes.p};
+            entry.content = (struct content){CONTENT_BYTES, .size = bytes.len, .bytes = bytes.p};
         if (err_is_set(e) || tree_add(&t, &entry, false, e) < 0)
             return -1;
     }

@@ -136,7 +136,7 @@ void build_list(const struct build *b, const char *dir, const char *suffix, stru
     const struct entry *entry;
     struct str rest;
 
-    vec_each (entry, &b->t->entries) {
+    vec_each(entry, &b->t->entries) {
         rest = entry->path;
         if (str_skip(&rest, str_of(dir)) && str_skip(&rest, STR("/")) && !str_has(rest, '/') &&
             str_ends(rest, str_of(suffix)))
@@ -149,7 +149,7 @@ static bool ships_link(const struct build *b, const char *path)
 {
     for (size_t i = 0; i < b->n; i++) {
         const struct deb_entry *d;
-        vec_each (d, &b->v[i]->entries)
+        vec_each(d, &b->v[i]->entries)
             if (d->entry.type == ENTRY_SYMLINK && str_is(d->entry.path, path))
                 return true;
     }
@@ -196,7 +196,7 @@ static const struct debpkg *owner_of(const struct build *b, struct str path)
 {
     for (size_t i = 0; i < b->n; i++) {
         const struct deb_entry *d;
-        vec_each (d, &b->v[i]->entries) {
+        vec_each(d, &b->v[i]->entries) {
             CLEANUP(buf_clear) struct buf where = {0};
             CLEANUP(err_clear) struct err ignored = {0}; /* such a path owns nothing */
             if (d->entry.type != ENTRY_DIR &&
@@ -218,7 +218,7 @@ static bool replaces(const struct build *b, const struct debpkg *p, const struct
     if (relations_parse(&groups, &a, control_get(&p->control, "Replaces"), b->in->arch, &ignored) <
         0)
         return false;
-    vec_each (g, &groups)
+    vec_each(g, &groups)
         for (size_t i = 0; i < g->n; i++)
             if (str_eq(g->v[i].name, other->name) &&
                 (g->v[i].op == DEBVER_ANY ||
@@ -304,7 +304,7 @@ static int add_packages(struct build *b, const struct accounts *a, struct err *e
 {
     for (size_t i = 0; i < b->n; i++) {
         const struct deb_entry *d;
-        vec_each (d, &b->v[i]->entries)
+        vec_each(d, &b->v[i]->entries)
             if (add_entry(b, a, b->v[i], d, e) < 0)
                 return err_wrap(e, "package " STR_FMT, STR_ARG(b->v[i]->name));
     }

@@ -8,7 +8,7 @@ static int read_packaged(const struct debpkg *p, const char *path, struct buf *o
 {
     const struct deb_entry *d;
 
-    vec_each (d, &p->entries)
+    vec_each(d, &p->entries)
         if (d->entry.type == ENTRY_FILE && str_is(d->entry.path, path))
             return content_text(&d->entry.content, out, path, e);
     return err_set(e, ERR_INPUT, "package " STR_FMT " lacks /%s, which a rule needs",

@@ -22,7 +22,7 @@ static void alternatives_clear(struct alternatives *a)
 {
     struct choice *c;
 
-    vec_each (c, &a->all)
+    vec_each(c, &a->all)
         vec_clear(&c->slaves);
     vec_clear(&a->all);
     arena_clear(&a->arena);
@@ -173,7 +173,7 @@ static const struct slave *find_slave(const struct choice *c, struct str name)
 {
     const struct slave *s;
 
-    vec_each (s, &c->slaves)
+    vec_each(s, &c->slaves)
         if (str_eq(s->name, name))
             return s;
     return NULL;
@@ -185,9 +185,9 @@ static void gather_slaves(const struct choice *v, size_t n, struct slaves *out)
 {
     for (size_t i = 0; i < n; i++) {
         const struct slave *s, *known;
-        vec_each (s, &v[i].slaves) {
+        vec_each(s, &v[i].slaves) {
             bool seen = false;
-            vec_each (known, out)
+            vec_each(known, out)
                 seen = seen || str_eq(known->name, s->name);
             if (!seen)
                 vec_add(out, *s);
@@ -203,12 +203,12 @@ static void write_database(const struct choice *v, size_t n, const struct slaves
     const struct slave *s;
 
     buf_fmt(out, "auto\n" STR_FMT "\n", STR_ARG(v[0].link));
-    vec_each (s, slaves)
+    vec_each(s, slaves)
         buf_fmt(out, STR_FMT "\n" STR_FMT "\n", STR_ARG(s->name), STR_ARG(s->link));
     buf_putc(out, '\n');
     for (size_t i = 0; i < n; i++) {
         buf_fmt(out, STR_FMT "\n%u\n", STR_ARG(v[i].path), v[i].priority);
-        vec_each (s, slaves) {
+        vec_each(s, slaves) {
             const struct slave *mine = find_slave(&v[i], s->name);
             buf_fmt(out, STR_FMT "\n", STR_ARG(mine ? mine->path : STR("")));
         }
@@ -240,7 +240,7 @@ static int add_group(struct build *b, const struct choice *v, size_t n, struct e
     if (make_file(b, path.p, 0644, 0, date, buf_view(&text), e) < 0 ||
         link_up(b, &master, date, e) < 0)
         return -1;
-    vec_each (s, &best->slaves)
+    vec_each(s, &best->slaves)
         if (exists(b, s->path) && link_up(b, s, date, e) < 0)
             return -1;
     return 0;

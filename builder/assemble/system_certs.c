@@ -89,7 +89,7 @@ int system_certs(struct build *b, struct err *e)
 
     if (!p)
         return 0;
-    vec_each (entry, &b->t->entries)
+    vec_each(entry, &b->t->entries)
         if (entry->type == ENTRY_FILE && is_cert(entry->path))
             vec_add(&paths, entry->path);
     vec_sort(&paths, str_compare);

@@ -35,7 +35,7 @@ static int hash_packaged(const struct debpkg *p, struct str path, char md5[MD5_H
     const struct deb_entry *d;
 
     str_skip(&path, STR("/"));
-    vec_each (d, &p->entries) {
+    vec_each(d, &p->entries) {
         CLEANUP(buf_clear) struct buf text = {0};
         if (d->entry.type != ENTRY_FILE || !str_eq(d->entry.path, path))
             continue;
@@ -80,7 +80,7 @@ static int put_paragraph(struct buf *out, const struct debpkg *p, struct err *e)
         else if (put_conffiles(out, p, e) < 0)
             return -1;
     }
-    vec_each (f, &p->control.fields)
+    vec_each(f, &p->control.fields)
         if (!is_ordered(f->name))
             buf_fmt(out, STR_FMT ":%s" STR_FMT "\n", STR_ARG(f->name),
                     str_starts(f->value, STR("\n")) ? "" : " ", STR_ARG(f->value));
@@ -104,7 +104,7 @@ static void put_list(struct buf *out, const struct debpkg *p)
     const struct deb_entry *d;
 
     buf_puts(out, "/.\n");
-    vec_each (d, &p->entries)
+    vec_each(d, &p->entries)
         buf_fmt(out, "/" STR_FMT "\n", STR_ARG(d->entry.path));
 }
 
@@ -137,7 +137,7 @@ static int add_infos(struct build *b, const struct debpkg *p, struct err *e)
     info_path(&path, p, STR("list"));
     if (make_file(b, path.p, 0644, 0, p->newest, buf_view(&list), e) < 0)
         return -1;
-    vec_each (info, &p->infos) {
+    vec_each(info, &p->infos) {
         struct entry entry = {.type = ENTRY_FILE, .mtime = info->mtime, .content = info->content};
         if (str_is(info->name, "control"))
             continue;

@@ -42,9 +42,8 @@ int system_layers_import(struct system_layers *s, size_t artifact, const struct 
 static int whole_tree(struct tree *out, struct system_layers *s, const struct lock *lock,
                       size_t last, struct err *e)
 {
-    struct system_input in = {.arch = lock->arch,
-                              .sources = lock->apt_sources,
-                              .sources_name = STR("debian.sources")};
+    struct system_input in = {
+        .arch = lock->arch, .sources = lock->apt_sources, .sources_name = STR("debian.sources")};
     struct VEC_OF(const struct debpkg *) list = {0};
     bool python = false;
     int result;
@@ -62,9 +61,8 @@ static int whole_tree(struct tree *out, struct system_layers *s, const struct lo
     result = system_build(out, list.v, list.n, &in, &s->uncovered, e);
     vec_clear(&list);
     if (result == 0 && python) {
-        struct venv how = {.python = lock->python,
-                           .python_full = lock->python_full,
-                           .prefix = STR(LAYER_PREFIX)};
+        struct venv how = {
+            .python = lock->python, .python_full = lock->python_full, .prefix = STR(LAYER_PREFIX)};
 
         result = venv_add(out, &how, e);
         tree_sort(out);
@@ -83,8 +81,7 @@ int system_layers_build(struct system_layers *s, const struct lock *lock, struct
 
         if (lock->layers.v[i].kind != LOCK_SYSTEM)
             continue;
-        if (whole_tree(&whole, s, lock, i, e) < 0 ||
-            tree_diff(&s->trees[i], &below, &whole, e) < 0)
+        if (whole_tree(&whole, s, lock, i, e) < 0 || tree_diff(&s->trees[i], &below, &whole, e) < 0)
             return -1;
         tree_sort(&s->trees[i]);
         tree_clear(&below);
@@ -122,8 +119,7 @@ int system_layers_remember(const struct system_layers *s, const struct lock *loc
                : memo_put(memo, buf_view(&key), buf_view(&text), e);
 }
 
-bool system_layers_recall(struct system_layers *s, const struct lock *lock,
-                          const struct memo *memo)
+bool system_layers_recall(struct system_layers *s, const struct lock *lock, const struct memo *memo)
 {
     CLEANUP(buf_clear) struct buf key = {0}, text = {0}, names = {0}, names_key = {0};
     struct err none = {0};

@@ -32,7 +32,7 @@ static void profiles_clear(struct profiles *v)
 {
     struct profile *p;
 
-    vec_each (p, v) {
+    vec_each(p, v) {
         control_clear(&p->fields);
         free(p->text);
     }
@@ -147,13 +147,13 @@ static void put_block(const struct profiles *profiles, const struct stack *s, bo
     size_t left = 0;
     bool first = true;
 
-    vec_each (p, profiles) {
+    vec_each(p, profiles) {
         struct str lines = lines_of(p, s, primary, first);
         left += count_lines(lines);
         first = first && !lines.len;
     }
     first = true;
-    vec_each (p, profiles) {
+    vec_each(p, profiles) {
         struct str lines = lines_of(p, s, primary, first), line;
         if (!lines.len)
             continue;
@@ -221,7 +221,7 @@ int system_pam(struct build *b, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(stacks); i++)
         if (add_stack(b, &profiles, &stacks[i], date, e) < 0)
             return -1;
-    vec_each (p, &profiles)
+    vec_each(p, &profiles)
         buf_fmt(&seen, STR_FMT "\n", STR_ARG(p->name));
     return make_file(b, "/var/lib/pam/seen", 0644, 0, date, buf_view(&seen), e);
 }

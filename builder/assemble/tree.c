@@ -68,8 +68,8 @@ static void must_add(struct tree *t, const struct entry *entry)
 
 void tree_dir(struct tree *t, const char *path, uint32_t mode, int64_t mtime)
 {
-    must_add(t, &(struct entry){
-                    .path = str_of(path), .type = ENTRY_DIR, .mode = mode, .mtime = mtime});
+    must_add(
+        t, &(struct entry){.path = str_of(path), .type = ENTRY_DIR, .mode = mode, .mtime = mtime});
 }
 
 void tree_file(struct tree *t, const char *path, uint32_t mode, int64_t mtime, struct str bytes)
@@ -204,8 +204,7 @@ static void settle_hardlinks(struct tree *t)
     }
     for (size_t i = 0; i < t->entries.n; i++) {
         struct entry *link = &t->entries.v[i];
-        const struct entry *target =
-            link->type == ENTRY_HARDLINK ? tree_get(t, link->link) : NULL;
+        const struct entry *target = link->type == ENTRY_HARDLINK ? tree_get(t, link->link) : NULL;
 
         if (target && target->type == ENTRY_HARDLINK)
             link->link = target->link;

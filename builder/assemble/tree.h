@@ -1,7 +1,7 @@
 /* assemble/tree.h - what will stand in an image, as entries sorted by path.
  *
- * A tree is built in any order and sorted once. Importers (wheel, deb, files) add to it; rules (system)
- * read it and add what maintainer scripts would have made; layers are written from it.
+ * A tree is built in any order and sorted once. Importers (wheel, deb, files) add to it; rules
+ * (system) read it and add what maintainer scripts would have made; layers are written from it.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -20,7 +20,8 @@ void tree_clear(struct tree *t);
 
 /* Add an entry; path, link and CONTENT_BYTES are copied into the arena. A directory over a
  * directory replaces its attributes; anything else at a taken path replaces it when `replace`,
- * else it is ERR_INPUT. The returned pointer (may be NULL as an argument) is valid until the next add. */
+ * else it is ERR_INPUT. The returned pointer (may be NULL as an argument) is valid until the next
+ * add. */
 int tree_add(struct tree *t, const struct entry *entry, bool replace, struct err *e) MUST_CHECK;
 /* Shorthands; all owned by root. A file's bytes are copied. They replace what is there. */
 void tree_dir(struct tree *t, const char *path, uint32_t mode, int64_t mtime);
@@ -30,8 +31,9 @@ struct entry *tree_get(const struct tree *t, struct str path); /* NULL when abse
 /* Add every missing parent folder of `path`, 0755 root. */
 void tree_parents(struct tree *t, struct str path, int64_t mtime);
 
-/* Follow the tree's own symlinks in the folder part of `path` ("lib/x" gives "usr/lib/x" when lib is a
- * link to usr/lib); the last part stays as it is. Fails on a loop or a climb above the root. */
+/* Follow the tree's own symlinks in the folder part of `path` ("lib/x" gives "usr/lib/x" when lib
+ * is a link to usr/lib); the last part stays as it is. Fails on a loop or a climb above the root.
+ */
 int tree_resolve(const struct tree *t, struct buf *out, struct str path, struct err *e) MUST_CHECK;
 /* Resolve fully, the last part included; NULL when nothing is there or a link leads nowhere. */
 const struct entry *tree_follow(const struct tree *t, struct str path);
@@ -41,7 +43,7 @@ void tree_sort(struct tree *t);
 /* The newest mtime of all entries; 0 when empty. */
 int64_t tree_newest(const struct tree *t);
 /* Everything of `upper` that is not the same in `lower` goes to `out`, with the folders above it.
- * Content is the same when kind, size and place are. Strings are copied. A path that `lower` has and
- * `upper` lacks is ERR_INPUT: layers of ours never delete. */
-int tree_diff(struct tree *out, const struct tree *lower, const struct tree *upper, struct err *e)
-    MUST_CHECK;
+ * Content is the same when kind, size and place are. Strings are copied. A path that `lower` has
+ * and `upper` lacks is ERR_INPUT: layers of ours never delete. */
+int tree_diff(struct tree *out, const struct tree *lower, const struct tree *upper,
+              struct err *e) MUST_CHECK;

@@ -42,8 +42,8 @@ static void replace_all(struct buf *text, const char *from, const char *to)
     *text = out;
 }
 
-/* The values as shell words. Python quotes them since gh-124651, and older templates stand in quotes of
- * their own: Debian ships only fixed ones. */
+/* The values as shell words. Python quotes them since gh-124651, and older templates stand in
+ * quotes of their own: Debian ships only fixed ones. */
 static void fill_in(struct buf *text, const struct venv *how)
 {
     CLEANUP(buf_clear) struct buf dir = {0}, prompt = {0};
@@ -78,8 +78,7 @@ static int add_template(struct maker *m, const char *template, struct err *e)
     if (result < 0)
         return -1;
     fill_in(&text, m->how);
-    tree_file(m->tree, at(m, "bin/%s", strrchr(template, '/') + 1), 0644, m->date,
-              buf_view(&text));
+    tree_file(m->tree, at(m, "bin/%s", strrchr(template, '/') + 1), 0644, m->date, buf_view(&text));
     return 0;
 }
 

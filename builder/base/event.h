@@ -40,5 +40,7 @@ static inline bool events_cancelled(const struct events *to)
     return to && to->cancelled && to->cancelled(to->ctx);
 }
 
-void events_warn(const struct events *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void events_note(const struct events *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void events_warn(const struct events *to, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void events_note(const struct events *to, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));

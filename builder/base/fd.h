@@ -18,11 +18,11 @@ int fd_write_all(int fd, const void *bytes, size_t len, const char *what, struct
 int fd_pwrite_all(int fd, const void *bytes, size_t len, uint64_t offset, const char *what,
                   struct err *e) MUST_CHECK;
 /* Exactly `len` bytes; a shorter file is ERR_INPUT "ends early". */
-int fd_pread_all(int fd, void *bytes, size_t len, uint64_t offset, const char *what, struct err *e)
-    MUST_CHECK;
+int fd_pread_all(int fd, void *bytes, size_t len, uint64_t offset, const char *what,
+                 struct err *e) MUST_CHECK;
 /* Up to `len` bytes at the current offset, 0 at the end. */
-int fd_read_some(int fd, void *bytes, size_t len, size_t *got, const char *what, struct err *e)
-    MUST_CHECK;
+int fd_read_some(int fd, void *bytes, size_t len, size_t *got, const char *what,
+                 struct err *e) MUST_CHECK;
 /* The same at `offset`, for a descriptor that several readers share. */
 int fd_pread_some(int fd, void *bytes, size_t len, uint64_t offset, size_t *got, const char *what,
                   struct err *e) MUST_CHECK;

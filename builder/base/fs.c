@@ -98,7 +98,8 @@ int fs_write(const char *path, struct str text, struct err *e)
     return fs_temp_publish(&t, path, true, e);
 }
 
-/* A name that no other file in `dir` has: process, time and a counter. It never reaches an output. */
+/* A name that no other file in `dir` has: process, time and a counter. It never reaches an output.
+ */
 static char *temp_name(const char *dir)
 {
     static _Atomic unsigned counter;

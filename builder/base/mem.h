@@ -19,10 +19,10 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* Hand a value over: the target takes it, the source becomes empty. Both are pointers. */
-#define MOVE(to, from)                                                                             \
-    do {                                                                                           \
-        *(to) = *(from);                                                                           \
-        memset((from), 0, sizeof *(from));                                                         \
+#define MOVE(to, from)                     \
+    do {                                   \
+        *(to) = *(from);                   \
+        memset((from), 0, sizeof *(from)); \
     } while (0)
 
 void *xmalloc(size_t size);

@@ -87,8 +87,7 @@ struct pool *pool_open(unsigned threads)
     pthread_cond_init(&p->changed, NULL);
     sigfillset(&all); /* signals are for the main thread */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (p->threads < threads &&
-           pthread_create(&p->thread[p->threads], NULL, work, p) == 0)
+    while (p->threads < threads && pthread_create(&p->thread[p->threads], NULL, work, p) == 0)
         p->threads++;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!p->threads)
@@ -96,8 +95,8 @@ struct pool *pool_open(unsigned threads)
     return p;
 }
 
-void pool_add(struct pool *p, uint64_t weight, unsigned order,
-              int (*run)(void *ctx, struct err *e), void *ctx)
+void pool_add(struct pool *p, uint64_t weight, unsigned order, int (*run)(void *ctx, struct err *e),
+              void *ctx)
 {
     pthread_mutex_lock(&p->lock);
     if (!p->stopped)

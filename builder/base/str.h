@@ -13,7 +13,10 @@ struct str {
 };
 
 #define STR(literal) ((struct str){"" literal "", sizeof(literal) - 1})
-#define STR_INIT(literal) {"" literal "", sizeof(literal) - 1}
+#define STR_INIT(literal)                  \
+    {                                      \
+        "" literal "", sizeof(literal) - 1 \
+    }
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)(s).len, (s).p ? (s).p : ""
 
@@ -32,7 +35,7 @@ bool str_has(struct str s, char c);
 size_t str_find(struct str s, char c);
 size_t str_find_str(struct str s, struct str needle);
 
-struct str str_trim(struct str s);       /* ASCII white space at both ends */
+struct str str_trim(struct str s); /* ASCII white space at both ends */
 struct str str_trim_left(struct str s);
 struct str str_trim_right(struct str s);
 

@@ -17,9 +17,8 @@ struct build_args {
 
 static int stale(const struct work *w, const char *words, struct err *e)
 {
-    return err_set(e, ERR_INPUT,
-                   "%s is out of date with %s: %s; `envbuild lock %s` takes it over", w->lock_path,
-                   w->recipe_path, words, w->recipe_path);
+    return err_set(e, ERR_INPUT, "%s is out of date with %s: %s; `envbuild lock %s` takes it over",
+                   w->lock_path, w->recipe_path, words, w->recipe_path);
 }
 
 /* A lock that is the recipe's, chosen now if there is none. */
@@ -167,8 +166,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
         work_connect(&w, s, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
         return -1;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
-    if (dest_open(&place, &dest, w.lock.created, e) < 0 ||
-        assemble(&w, s, a, place, &name, e) < 0)
+    if (dest_open(&place, &dest, w.lock.created, e) < 0 || assemble(&w, s, a, place, &name, e) < 0)
         return -1;
     print_result(&w, s, &dest, &name);
     return 0;
@@ -183,12 +181,11 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
          opt_str, &a.output},
         {'j', "jobs", "N", "threads that assemble (one a core)", opt_u32, &a.jobs},
         {0, "downloads", "N", "downloads at once (8)", opt_u32, &a.downloads},
-        {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)", opt_str,
-         &a.index},
+        {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
+         opt_str, &a.index},
         {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.locked},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
-        {0, "strict", NULL, "fail on a maintainer script that no rule covers", opt_flag,
-         &a.strict},
+        {0, "strict", NULL, "fail on a maintainer script that no rule covers", opt_flag, &a.strict},
     };
 
     if (session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, e) < 0)

@@ -66,7 +66,8 @@ static void usage(FILE *to)
           to);
     for (const struct command *c = commands; c->name; c++)
         fprintf(to, "  %-8s %-8s %s\n", c->name, c->operands, c->help);
-    fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the version.\n",
+    fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
+          "version.\n",
           to);
 }
 

@@ -4,7 +4,7 @@
 #include "../base/err.h"
 
 struct opt {
-    char letter; /* 0: none */
+    char letter;            /* 0: none */
     const char *name, *arg; /* arg NULL: a flag */
     const char *help;
     int (*set)(void *value, const char *arg, struct err *e);

@@ -21,11 +21,11 @@ struct progress {
     bool terminal;
     const volatile int *cancelled;
     pthread_mutex_t lock;
-    struct VEC_OF(struct item) items;   /* what is being worked on */
+    struct VEC_OF(struct item) items; /* what is being worked on */
     char *step;
-    uint64_t finished, planned;         /* bytes of the present task, all items */
+    uint64_t finished, planned; /* bytes of the present task, all items */
     uint64_t started_ms, drawn_ms;
-    int rows;                           /* of the display now on the screen */
+    int rows; /* of the display now on the screen */
 };
 
 static uint64_t now_ms(void)

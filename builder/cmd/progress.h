@@ -1,5 +1,5 @@
-/* cmd/progress.h - what people see while it works: a display on a terminal, lines in a pipe, nothing
- * with -q. Everything goes to stderr. */
+/* cmd/progress.h - what people see while it works: a display on a terminal, lines in a pipe,
+ * nothing with -q. Everything goes to stderr. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/event.h"

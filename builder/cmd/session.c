@@ -49,8 +49,8 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
         print_help(c, all.v);
     else if (result == 0 && *argc != operands)
         result = err_set(e, ERR_USAGE,
-                         "%s takes %d operand%s (%s), not %d; envbuild %s --help tells more", command,
-                         operands, operands == 1 ? "" : "s", c->operands, *argc, command);
+                         "%s takes %d operand%s (%s), not %d; envbuild %s --help tells more",
+                         command, operands, operands == 1 ? "" : "s", c->operands, *argc, command);
     vec_clear(&all);
     if (result < 0 || s->help)
         return result;
@@ -61,9 +61,10 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
     if (!s->store_dir)
         return err_set(e, ERR_USAGE,
                        "neither HOME nor XDG_CACHE_HOME is set; name a store with --store DIR");
-    s->progress =
-        progress_open(s->quiet ? SAY_NOTHING : s->verbose ? SAY_MORE : SAY_NORMAL,
-                      s->terminal, s->cancelled);
+    s->progress = progress_open(s->quiet     ? SAY_NOTHING
+                                : s->verbose ? SAY_MORE
+                                             : SAY_NORMAL,
+                                s->terminal, s->cancelled);
     s->events = progress_events(s->progress);
     return 0;
 }

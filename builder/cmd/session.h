@@ -7,10 +7,10 @@
 
 struct session {
     /* Inputs: environment, clock and machine are read in main and nowhere else. */
-    char *store_dir;  /* owned; the option, else $XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild */
-    int64_t now;      /* seconds since 1970 */
-    uint32_t jobs;    /* threads for assembling */
-    bool terminal;    /* stderr is one */
+    char *store_dir; /* owned; the option, else $XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild */
+    int64_t now;     /* seconds since 1970 */
+    uint32_t jobs;   /* threads for assembling */
+    bool terminal;   /* stderr is one */
     const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
     const volatile int *cancelled;
 

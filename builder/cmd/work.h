@@ -1,4 +1,5 @@
-/* cmd/work.h - what commands that deal with a recipe share: its files, its lock, and the handles. */
+/* cmd/work.h - what commands that deal with a recipe share: its files, its lock, and the handles.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../model/lock.h"
@@ -16,7 +17,7 @@ struct work {
     bool has_lock;
     struct cas *cas;
     struct memo *layers, *pages, *metadata; /* what the store remembers, by kind */
-    struct http *http; /* NULL when offline */
+    struct http *http;                      /* NULL when offline */
     struct web *web;
 };
 

@@ -6,8 +6,8 @@
 
 enum emit_style {
     EMIT_COMPACT, /* no white space: what is hashed and stored (manifest, config) */
-    EMIT_LINES,   /* two-space indents, short maps and lists of scalars on one line, a newline at the end:
-                     what people diff */
+    EMIT_LINES, /* two-space indents, short maps and lists of scalars on one line, a newline at the
+                   end: what people diff */
 };
 
 void emit_json(struct buf *out, const struct node *n, enum emit_style style);

@@ -20,7 +20,8 @@ void fields_only(const struct fields *f, const char *const *known);
 /* The same nearest-name words for other lists: " (did you mean \"x\"?)" or nothing. */
 void fields_suggest(struct buf *out, struct str word, const char *const *known);
 
-bool field_str(const struct fields *f, const char *key, struct str *out); /* any scalar, as written */
+bool field_str(const struct fields *f, const char *key,
+               struct str *out); /* any scalar, as written */
 bool field_u64(const struct fields *f, const char *key, uint64_t *out, uint64_t max);
 bool field_bool(const struct fields *f, const char *key, bool *out);
 const struct node *field_map(const struct fields *f, const char *key);

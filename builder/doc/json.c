@@ -28,7 +28,8 @@ static void convert_object(struct doc *doc, struct node *n, json_t *object, unsi
     const char *key;
     json_t *item;
 
-    json_object_foreach(object, key, item) {
+    json_object_foreach(object, key, item)
+    {
         struct node *child = convert(doc, item, depth + 1);
 
         if (child)
@@ -54,7 +55,8 @@ static struct node *convert(struct doc *doc, const json_t *value, unsigned depth
         return n->kind == NODE_MAP ? n : NULL;
     case JSON_ARRAY:
         n->kind = NODE_LIST;
-        json_array_foreach(value, i, item) {
+        json_array_foreach(value, i, item)
+        {
             struct node *child = convert(doc, item, depth + 1);
 
             if (!child)

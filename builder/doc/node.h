@@ -21,13 +21,13 @@ struct node {
     enum node_kind kind;
     bool quoted; /* YAML: the scalar stood in quotes, so it is text whatever it looks like */
     bool boolean;
-    struct str text;            /* scalars: the text as written (unescaped) */
-    struct pos pos;             /* where it begins; line 0 when the parser does not tell */
-    struct str key;             /* member of a map: its key */
+    struct str text; /* scalars: the text as written (unescaped) */
+    struct pos pos;  /* where it begins; line 0 when the parser does not tell */
+    struct str key;  /* member of a map: its key */
     struct pos key_pos;
-    struct node *child, *last;  /* first and last child of a list or map */
-    struct node *next;          /* next sibling */
-    size_t count;               /* children */
+    struct node *child, *last; /* first and last child of a list or map */
+    struct node *next;         /* next sibling */
+    size_t count;              /* children */
 };
 
 struct doc {
@@ -48,7 +48,8 @@ const char *node_kind_name(const struct node *n);
 /* Building, for documents that are written. All go into the arena of `doc`. */
 struct node *node_new_map(struct doc *doc);
 struct node *node_new_list(struct doc *doc);
-struct node *node_add(struct doc *doc, struct node *list, struct node *item); /* to a list; returns item */
+struct node *node_add(struct doc *doc, struct node *list,
+                      struct node *item); /* to a list; returns item */
 struct node *node_put(struct doc *doc, struct node *map, const char *key, struct node *item);
 struct node *node_put_str(struct doc *doc, struct node *map, const char *key, struct str text);
 struct node *node_put_u64(struct doc *doc, struct node *map, const char *key, uint64_t number);
@@ -56,5 +57,5 @@ struct node *node_put_bool(struct doc *doc, struct node *map, const char *key, b
 struct node *node_add_str(struct doc *doc, struct node *list, struct str text);
 struct node *node_copy(struct doc *doc, const struct node *n); /* all of it, without its key */
 
-#define node_each(item, parent)                                                                    \
+#define node_each(item, parent) \
     for ((item) = (parent) ? (parent)->child : NULL; (item); (item) = (item)->next)

@@ -1,6 +1,6 @@
 /* doc/yaml.h - YAML text to a doc, by libyaml. Anchors and aliases, tags, several documents,
- * duplicate keys and NUL in text are refused with their place; at most 32 lists and maps stand in one
- * another, in at most 1 MiB of text. */
+ * duplicate keys and NUL in text are refused with their place; at most 32 lists and maps stand in
+ * one another, in at most 1 MiB of text. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "node.h"

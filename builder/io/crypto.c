@@ -121,9 +121,9 @@ struct hash_thread {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    size_t fill[SLOTS];       /* bytes of full slots */
-    unsigned head, full;      /* the slot being written; full ones wait before it */
-    size_t used;              /* bytes in the slot being written; the writer's own */
+    size_t fill[SLOTS];  /* bytes of full slots */
+    unsigned head, full; /* the slot being written; full ones wait before it */
+    size_t used;         /* bytes in the slot being written; the writer's own */
     bool closing;
     uint64_t size;
     struct hash hash;
@@ -247,8 +247,8 @@ void base64_encode(struct buf *out, const void *bytes, size_t len, bool url)
 
     for (size_t i = 0; i < len; i += 3) {
         size_t n = len - i < 3 ? len - i : 3;
-        uint32_t bits = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-                        (n > 2 ? p[i + 2] : 0u);
+        uint32_t bits =
+            (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0u);
 
         for (size_t k = 0; k <= n; k++)
             buf_putc(out, digits[bits >> (18 - 6 * k) & 63]);

@@ -64,8 +64,7 @@ static int drain(struct inflater *i, struct stream *s, uint64_t size, struct sin
 }
 
 int inflate_exact(struct inflater *i, struct source *in, uint64_t packed, uint64_t size,
-                  uint32_t crc, struct sink *to, struct sink *copy, const char *what,
-                  struct err *e)
+                  uint32_t crc, struct sink *to, struct sink *copy, const char *what, struct err *e)
 {
     struct stream s = {0};
     uint64_t left = packed;

@@ -5,10 +5,10 @@
 #include "entry.h"
 #include "source.h"
 
-/* Inflate one raw deflate stream that must end after exactly `packed` bytes of `in` and give exactly
- * `size` bytes whose CRC-32 is `crc`: the promise a copied gzip member rests on. Anything else is
- * ERR_INTEGRITY naming `what`. The packed bytes also go to `copy` (may be NULL) as they are read,
- * so that one read serves both. */
+/* Inflate one raw deflate stream that must end after exactly `packed` bytes of `in` and give
+ * exactly `size` bytes whose CRC-32 is `crc`: the promise a copied gzip member rests on. Anything
+ * else is ERR_INTEGRITY naming `what`. The packed bytes also go to `copy` (may be NULL) as they are
+ * read, so that one read serves both. */
 struct inflater; /* opaque, reusable: keeps its buffers */
 struct inflater *inflater_open(void);
 void inflater_clear(struct inflater **i);

@@ -1,4 +1,5 @@
-/* io/inflate_engine.h - one raw deflate decoder, from ISA-L (inflate_isal.c) or zlib (inflate_zlib.c).
+/* io/inflate_engine.h - one raw deflate decoder, from ISA-L (inflate_isal.c) or zlib
+ * (inflate_zlib.c).
  *
  * Feed bytes, then step until less than the whole output buffer comes out; then feed the next.
  */

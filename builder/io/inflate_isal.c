@@ -50,7 +50,8 @@ bool engine_done(const struct engine *e)
 /* ISA-L reads ahead into a bit buffer: whole bytes left there were not the stream's. */
 size_t engine_unused(const struct engine *e)
 {
-    return e->state.avail_in + (e->state.read_in_length > 0 ? (size_t)e->state.read_in_length / 8 : 0);
+    return e->state.avail_in +
+           (e->state.read_in_length > 0 ? (size_t)e->state.read_in_length / 8 : 0);
 }
 
 uint32_t engine_crc32(uint32_t crc, const void *bytes, size_t len)

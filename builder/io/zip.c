@@ -88,8 +88,9 @@ static int read_end64(struct end *out, struct str tail, size_t end_at, uint64_t 
         return bad(e, "its zip64 record is missing");
     record_at = le64(locator + 8);
     if (record_at < tail_at)
-        return record_at + END64_SIZE + LOCATOR_SIZE + END_SIZE <= size ? 1
-                                                                   : bad(e, "its zip64 record lies");
+        return record_at + END64_SIZE + LOCATOR_SIZE + END_SIZE <= size
+                   ? 1
+                   : bad(e, "its zip64 record lies");
     if (record_at - tail_at > end_at - LOCATOR_SIZE ||
         end_at - LOCATOR_SIZE - (record_at - tail_at) != END64_SIZE)
         return bad(e, "its zip64 record is not where it should be");
@@ -119,8 +120,8 @@ static int read_end(struct end *out, struct str tail, uint64_t size, struct err 
         le32(end + 16) == UINT32_MAX)
         result = read_end64(out, tail, end_at, size, e);
     else
-        *out = (struct end){le32(end + 16), le32(end + 12), le16(end + 10),
-                            size - tail.len + end_at};
+        *out =
+            (struct end){le32(end + 16), le32(end + 12), le16(end + 10), size - tail.len + end_at};
     if (result)
         return result;
     if (out->offset > out->records_at || out->records_at - out->offset != out->size)
@@ -190,8 +191,7 @@ static int next_record(struct record *r, struct str *directory, struct err *e)
                          .made_by = (uint8_t)p[5],
                          .offset = le32(p + 42),
                          .name = {p + ENTRY_SIZE, name}};
-    if (le16(p + 34) ||
-        !apply_zip64(r, (struct str){p + ENTRY_SIZE + name, extra}))
+    if (le16(p + 34) || !apply_zip64(r, (struct str){p + ENTRY_SIZE + name, extra}))
         return bad(e, "its directory is malformed");
     *directory = str_sub(*directory, ENTRY_SIZE + name + extra + comment, directory->len);
     return 0;
@@ -242,8 +242,7 @@ int zip_find_member(struct zip_member *out, struct str directory, struct str suf
             continue;
         if (check_record(&r, e) < 0)
             return -1;
-        *out = (struct zip_member){r.offset, r.packed, r.size, r.crc,
-                                   r.method == METHOD_DEFLATE};
+        *out = (struct zip_member){r.offset, r.packed, r.size, r.crc, r.method == METHOD_DEFLATE};
         return 0;
     }
     return err_set(e, ERR_INPUT, "no *" STR_FMT " in it", STR_ARG(suffix));
@@ -299,8 +298,7 @@ static int check_local(struct window *w, const struct record *r, uint64_t *data,
                             .packed = le32(p + 18),
                             .size = le32(p + 22)};
     if (!str_eq((struct str){p + LOCAL_SIZE, name}, r->name) || local.method != r->method ||
-        local.flags != r->flags ||
-        !apply_zip64(&local, (struct str){p + LOCAL_SIZE + name, extra}))
+        local.flags != r->flags || !apply_zip64(&local, (struct str){p + LOCAL_SIZE + name, extra}))
         return refuse(e, r, "has another local header");
     if (!(later && !local.crc && !local.packed && !local.size) &&
         (local.crc != r->crc || local.packed != r->packed || local.size != r->size))
@@ -341,8 +339,8 @@ static int64_t dos_to_unix(uint32_t t)
 {
     int64_t month = t >> 21 & 15, day = t >> 16 & 31;
 
-    return days(1980 + (t >> 25), month ? month : 1, day ? day : 1) * 86400 + (t >> 11 & 31) * 3600 +
-           (t >> 5 & 63) * 60 + (t & 31) * 2;
+    return days(1980 + (t >> 25), month ? month : 1, day ? day : 1) * 86400 +
+           (t >> 11 & 31) * 3600 + (t >> 5 & 63) * 60 + (t & 31) * 2;
 }
 
 struct position {

@@ -15,7 +15,7 @@
 enum { ZIP_ENTRIES_MAX = 1000000 };
 
 struct zip_entry {
-    struct str name; /* as in the file; a directory's ends in "/" */
+    struct str name;            /* as in the file; a directory's ends in "/" */
     bool directory, executable; /* any x bit in the Unix mode */
     int64_t mtime;              /* from the DOS time, read as UTC; never below 1980 */
     struct content content;     /* RANGE (method 0, has_crc) or DEFLATE; its input is the zip */
@@ -33,10 +33,10 @@ void zip_clear(struct zip *zip);
 const struct zip_entry *zip_find(const struct zip *zip, struct str name); /* NULL when absent */
 
 /* Where the central directory of a zip of `size` bytes lies, from its last bytes: `tail` are the
- * file's last tail.len bytes. For reading one member by range requests. Returns 1 when `tail` is too
- * short to tell. */
-int zip_locate(uint64_t *offset, uint64_t *len, struct str tail, uint64_t size, struct err *e)
-    MUST_CHECK;
+ * file's last tail.len bytes. For reading one member by range requests. Returns 1 when `tail` is
+ * too short to tell. */
+int zip_locate(uint64_t *offset, uint64_t *len, struct str tail, uint64_t size,
+               struct err *e) MUST_CHECK;
 /* One member of a zip of which only the bytes of its central directory are at hand: method, packed
  * and plain size, crc, offset of its local header. ERR_INPUT when it is not there. */
 struct zip_member {

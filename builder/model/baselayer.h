@@ -20,12 +20,12 @@ struct baselayer {
     struct str keyring; /* OpenPGP keys, binary; in the doc's arena */
     struct strs fingerprints;
     struct strs base, python, compile; /* package groups */
-    struct str python_version; /* "3.11" */
-    struct str python_package; /* whose version is the full one: "python3.11" */
+    struct str python_version;         /* "3.11" */
+    struct str python_package;         /* whose version is the full one: "python3.11" */
 };
 
-/* `name` is one of the built-in bases or, with a "/" or ending in ".yaml", a path relative to `dir`.
- * `pos` is where the recipe names it; an unknown name lists those there are. */
+/* `name` is one of the built-in bases or, with a "/" or ending in ".yaml", a path relative to
+ * `dir`. `pos` is where the recipe names it; an unknown name lists those there are. */
 int baselayer_open(struct baselayer *out, struct str name, const char *dir, const struct pos *pos,
                    struct err *e) MUST_CHECK;
 void baselayer_clear(struct baselayer *b);

@@ -1,5 +1,6 @@
-/* model/catalog.h - what is known of PyTorch, CUDA and drivers: reviewed data that explains, checks early
- * and advises. Package metadata is the truth; a release that stands not here is resolved all the same.
+/* model/catalog.h - what is known of PyTorch, CUDA and drivers: reviewed data that explains, checks
+ * early and advises. Package metadata is the truth; a release that stands not here is resolved all
+ * the same.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -17,13 +18,14 @@ void catalog_clear(struct catalog *c);
 /* One CUDA build of a release; empty texts where the catalog does not know. */
 struct catalog_build {
     struct str cuda, toolkit, cudnn, nccl, archs;
-    bool pypi;              /* the wheel on PyPI is this build */
+    bool pypi;                                 /* the wheel on PyPI is this build */
     bool archs_unconfirmed, cudnn_unconfirmed; /* rest on one secondary source */
 };
 
 /* Does the catalog know the release? */
 bool catalog_has(const struct catalog *c, struct str pytorch);
-/* The build of a release for CUDA `cuda` ("12.4"); with `cuda` empty PyPI's. False when there is none. */
+/* The build of a release for CUDA `cuda` ("12.4"); with `cuda` empty PyPI's. False when there is
+ * none. */
 bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                    struct catalog_build *out);
 

@@ -2,19 +2,19 @@
 #include "embedded.h"
 
 /* Paths are relative to the top folder, where make runs. A file added there gets a line here. */
-#define FILES(X)                                                                                   \
-    X(debian_12_yaml, "debian-12.yaml", "base-layers/debian-12.yaml")                              \
-    X(debian_12_gpg, "debian-12.gpg", "base-layers/debian-12.gpg")                                 \
-    X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")                                         \
-    X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")                                \
+#define FILES(X)                                                      \
+    X(debian_12_yaml, "debian-12.yaml", "base-layers/debian-12.yaml") \
+    X(debian_12_gpg, "debian-12.gpg", "base-layers/debian-12.gpg")    \
+    X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")            \
+    X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")   \
     X(require_yaml, "require.yaml", "builder/catalog/require.yaml")
 
-#define INCLUDE(id, name, path)                                                                    \
-    __asm__(".section .rodata\n"                                                                   \
-            ".balign 16\n"                                                                         \
-            "embedded_" #id ": .incbin \"" path "\"\n"                                             \
-            "embedded_" #id "_end: .byte 0\n"                                                      \
-            ".previous\n");                                                                        \
+#define INCLUDE(id, name, path)                        \
+    __asm__(".section .rodata\n"                       \
+            ".balign 16\n"                             \
+            "embedded_" #id ": .incbin \"" path "\"\n" \
+            "embedded_" #id "_end: .byte 0\n"          \
+            ".previous\n");                            \
     extern const char embedded_##id[], embedded_##id##_end[];
 FILES(INCLUDE)
 

@@ -1,5 +1,5 @@
-/* model/embedded.h - the base layers and the catalog, built into the program, so that it needs no files
- * of its own at run time. */
+/* model/embedded.h - the base layers and the catalog, built into the program, so that it needs no
+ * files of its own at run time. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/str.h"

@@ -23,7 +23,8 @@ static void put_opt(struct doc *d, struct node *map, const char *key, struct str
         node_put_str(d, map, key, text);
 }
 
-static void put_digest(struct doc *d, struct node *map, const char *key, const struct digest *digest)
+static void put_digest(struct doc *d, struct node *map, const char *key,
+                       const struct digest *digest)
 {
     char text[DIGEST_TEXT + 1];
 
@@ -144,9 +145,9 @@ static void put_layers(struct doc *d, struct node *root, const struct lock *lock
         for (size_t j = 0; j < l->artifacts.n; j++) {
             const struct artifact *a = &lock->artifacts.v[l->artifacts.v[j]];
 
-            node_add_str(d, artifacts,
-                         str_of(arena_fmt(&d->arena, "%s:" STR_FMT, ecosystems[a->eco],
-                                          STR_ARG(a->name))));
+            node_add_str(
+                d, artifacts,
+                str_of(arena_fmt(&d->arena, "%s:" STR_FMT, ecosystems[a->eco], STR_ARG(a->name))));
         }
     }
 }
@@ -459,7 +460,8 @@ static void get_built(struct lock *lock, const struct fields *root)
         i++;
     }
     if (i != lock->layers.n)
-        err_at(root->e, &map->pos, "built: %zu layers are planned, %zu recorded", lock->layers.n, i);
+        err_at(root->e, &map->pos, "built: %zu layers are planned, %zu recorded", lock->layers.n,
+               i);
     need_digest(&f, "config", &lock->config);
     need_digest(&f, "manifest", &lock->manifest);
 }
@@ -474,10 +476,11 @@ static void get_head(struct lock *lock, const struct fields *root)
     field_need_u64(root, "format", &format, UINT32_MAX);
     lock->format = (unsigned)format;
     if (format < 1 || format > LOCK_FORMAT)
-        err_at(root->e, &lock->doc.root->pos,
-               "layer format %llu is not known to this envbuild, which writes up to %d; the lock is "
-               "from envbuild " STR_FMT,
-               (unsigned long long)format, LOCK_FORMAT, STR_ARG(lock->writer));
+        err_at(
+            root->e, &lock->doc.root->pos,
+            "layer format %llu is not known to this envbuild, which writes up to %d; the lock is "
+            "from envbuild " STR_FMT,
+            (unsigned long long)format, LOCK_FORMAT, STR_ARG(lock->writer));
     need_digest(&r, "digest", &lock->recipe_digest);
     lock->recipe = field_need_map(&r, "normal");
     field_need_str(root, "name", &lock->name);

@@ -1,9 +1,9 @@
 /* model/lock.h - the lock: everything that was chosen, so that nothing below it has to choose.
  *
  * `x.lock` beside `x.yaml`, canonical JSON, schema version 1. The first part is what `lock` writes:
- * the recipe in its normal form, archives, artifacts with their hashes, facts, the layer plan and the
- * image's settings. `built` is what the first build fills in: digests of layers, config and manifest.
- * The lock's own digest is taken over the first part alone, so that an image can name it.
+ * the recipe in its normal form, archives, artifacts with their hashes, facts, the layer plan and
+ * the image's settings. `built` is what the first build fills in: digests of layers, config and
+ * manifest. The lock's own digest is taken over the first part alone, so that an image can name it.
  * Nothing of the host, no secret and no time but the archives' own stands in it.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -33,8 +33,8 @@ struct lock_layer {
 
 struct lock_archive {
     struct str uri, suite, codename;
-    int64_t date;       /* of its InRelease, seconds since 1970 */
-    struct strs signers; /* fingerprints */
+    int64_t date;         /* of its InRelease, seconds since 1970 */
+    struct strs signers;  /* fingerprints */
     struct digest digest; /* of its InRelease */
 };
 
@@ -46,7 +46,7 @@ struct lock_file {
     struct digest digest;
 };
 
-struct lock_copy { /* one item of the recipe's `files` */
+struct lock_copy {   /* one item of the recipe's `files` */
     struct str from; /* relative to the recipe's folder */
     struct str to;   /* absolute; a trailing "/" means "into" */
     uint32_t uid, gid;
@@ -74,13 +74,13 @@ struct lock {
 
     struct str name, tag; /* of the reference */
     struct str variant;
-    struct str writer; /* version of the envbuild that chose */
-    struct str os, arch; /* "linux", "amd64" */
-    struct str base;     /* name of the base layer */
+    struct str writer;              /* version of the envbuild that chose */
+    struct str os, arch;            /* "linux", "amd64" */
+    struct str base;                /* name of the base layer */
     struct str python, python_full; /* "3.11", "3.11.2" */
     struct str apt_sources;         /* text of the image's sources list */
-    int64_t created; /* newest date of the archives: the image's only time */
-    unsigned format; /* of the layers: every choice that decides bytes */
+    int64_t created;                /* newest date of the archives: the image's only time */
+    unsigned format;                /* of the layers: every choice that decides bytes */
 
     struct VEC_OF(struct lock_archive) archives;
     struct VEC_OF(struct artifact) artifacts; /* sorted: ecosystem, name */
@@ -89,14 +89,14 @@ struct lock {
     struct VEC_OF(struct lock_layer) layers; /* bottom first */
 
     struct lock_user user;
-    struct strs env;        /* "NAME=value", in the image's order */
+    struct strs env; /* "NAME=value", in the image's order */
     struct strs entrypoint, cmd;
     struct str workdir;
     const struct node *labels; /* the recipe's own; a map of texts, may be NULL */
 
     /* Filled in by the first build. */
     bool built;
-    struct str encoder;   /* of what was compressed anew */
+    struct str encoder;    /* of what was compressed anew */
     struct strs uncovered; /* packages with a script that no rule covers */
     struct digest config, manifest;
 };

@@ -1,8 +1,8 @@
 /* model/recipe.h - what people write: a recipe, checked and in its normal form.
  *
- * Everything but `pytorch` may be left out. All faults of a recipe are told at once, each with its place
- * and what would work. Values that depend on the catalog or the base (is there such a build?) are not
- * judged here.
+ * Everything but `pytorch` may be left out. All faults of a recipe are told at once, each with its
+ * place and what would work. Values that depend on the catalog or the base (is there such a build?)
+ * are not judged here.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -38,7 +38,7 @@ struct recipe {
     struct values pip;    /* PEP 508 */
     struct VEC_OF(struct recipe_file) files;
     struct recipe_user user;
-    struct values env; /* "NAME=value" */
+    struct values env;            /* "NAME=value" */
     bool has_entrypoint, has_cmd; /* also when the list is empty, which takes the default away */
     struct values entrypoint, cmd;
     const struct node *labels; /* map of strings, may be NULL */

@@ -5,7 +5,7 @@ void pairs_add(struct pairs *pairs, struct str key, struct str value)
 {
     struct pair *p;
 
-    vec_each (p, pairs) {
+    vec_each(p, pairs) {
         if (str_eq(p->key, key)) {
             p->value = value;
             return;
@@ -18,7 +18,7 @@ const struct str *pairs_get(const struct pairs *pairs, const char *key)
 {
     const struct pair *p;
 
-    vec_each (p, pairs)
+    vec_each(p, pairs)
         if (str_is(p->key, key))
             return &p->value;
     return NULL;
@@ -34,7 +34,7 @@ void descriptors_clear(struct descriptors *list)
 {
     struct descriptor *d;
 
-    vec_each (d, list)
+    vec_each(d, list)
         descriptor_clear(d);
     vec_clear(list);
 }
@@ -94,8 +94,7 @@ int oci_member_strs(struct strs *out, const struct node *map, const char *key, s
         return 0;
     if (n->kind != NODE_LIST)
         return err_at(e, &n->pos, "%s is %s where a list belongs", key, node_kind_name(n));
-    node_each(item, n)
-    {
+    node_each(item, n) {
         if (item->kind != NODE_STRING)
             return err_at(e, &item->pos, "%s holds %s where text belongs", key,
                           node_kind_name(item));
@@ -117,10 +116,10 @@ struct node *pairs_to_node(const struct pairs *pairs, struct doc *doc)
     struct pairs sorted = {0};
     struct pair *p;
 
-    vec_each (p, pairs)
+    vec_each(p, pairs)
         vec_add(&sorted, *p);
     vec_sort(&sorted, pair_compare);
-    vec_each (p, &sorted)
+    vec_each(p, &sorted)
         node_put_str(doc, map, arena_cstr(&doc->arena, p->key), p->value);
     vec_clear(&sorted);
     return map;
@@ -134,8 +133,7 @@ int pairs_from_node(struct pairs *out, const struct node *n, const char *what, s
         return 0;
     if (n->kind != NODE_MAP)
         return err_at(e, &n->pos, "%s is %s where a map belongs", what, node_kind_name(n));
-    node_each(item, n)
-    {
+    node_each(item, n) {
         if (item->kind != NODE_STRING)
             return err_at(e, &item->pos, "%s: \"" STR_FMT "\" is %s where text belongs", what,
                           STR_ARG(item->key), node_kind_name(item));

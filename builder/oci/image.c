@@ -38,7 +38,7 @@ static void put_list(struct doc *doc, struct node *map, const char *key, const s
     if (!texts->n)
         return;
     list = node_put(doc, map, key, node_new_list(doc));
-    vec_each (s, texts)
+    vec_each(s, texts)
         node_add_str(doc, list, *s);
 }
 
@@ -51,11 +51,11 @@ static void put_set(struct doc *doc, struct node *map, const char *key, const st
 
     if (!texts->n)
         return;
-    vec_each (s, texts)
+    vec_each(s, texts)
         vec_add(&sorted, *s);
     vec_sort(&sorted, str_compare);
     set = node_put(doc, map, key, node_new_map(doc));
-    vec_each (s, &sorted)
+    vec_each(s, &sorted)
         if (s == sorted.v || !str_eq(s[0], s[-1]))
             node_put(doc, set, arena_cstr(&doc->arena, *s), node_new_map(doc));
     vec_clear(&sorted);
@@ -86,7 +86,7 @@ static struct node *rootfs_to_node(const struct image_config *c, struct doc *doc
 
     node_put_str(doc, map, "type", STR("layers"));
     list = node_put(doc, map, "diff_ids", node_new_list(doc));
-    vec_each (d, &c->diff_ids) {
+    vec_each(d, &c->diff_ids) {
         digest_text(d, text);
         node_add_str(doc, list, arena_str(&doc->arena, str_of(text)));
     }
@@ -101,7 +101,7 @@ static void put_history(struct doc *doc, struct node *map, const struct image_hi
     if (!history->n)
         return;
     list = node_put(doc, map, "history", node_new_list(doc));
-    vec_each (h, history) {
+    vec_each(h, history) {
         item = node_add(doc, list, node_new_map(doc));
         put_time(doc, item, h->dated, h->created);
         put_text(doc, item, "created_by", h->created_by);
@@ -152,7 +152,8 @@ static int read_set(struct strs *out, const struct node *map, const char *key, s
         return 0;
     if (n->kind != NODE_MAP)
         return err_at(e, &n->pos, "%s is %s where a map belongs", key, node_kind_name(n));
-    node_each(item, n) vec_add(out, item->key);
+    node_each(item, n)
+        vec_add(out, item->key);
     vec_sort(out, str_compare);
     return 0;
 }
@@ -220,12 +221,10 @@ static int read_rootfs(struct image_config *c, const struct node *root, struct e
                       STR_ARG(type));
     if (!list || list->kind != NODE_LIST)
         return err_at(e, &n->pos, "rootfs has no list diff_ids");
-    node_each(item, list) if (item->kind != NODE_STRING ||
-                              !digest_from_text(vec_push(&c->diff_ids),
-                                                item->text)) return err_at(e, &item->pos,
-                                                                           "diff_ids: \"" STR_FMT
-                                                                           "\" is no sha256 digest",
-                                                                           STR_ARG(item->text));
+    node_each(item, list)
+        if (item->kind != NODE_STRING || !digest_from_text(vec_push(&c->diff_ids), item->text))
+            return err_at(e, &item->pos, "diff_ids: \"" STR_FMT "\" is no sha256 digest",
+                          STR_ARG(item->text));
     return 0;
 }
 
@@ -255,8 +254,7 @@ static int read_history(struct image_config *c, const struct node *root, struct 
         return 0;
     if (list->kind != NODE_LIST)
         return err_at(e, &list->pos, "history is %s where a list belongs", node_kind_name(list));
-    node_each(item, list)
-    {
+    node_each(item, list) {
         struct image_history *h = vec_push(&c->history);
 
         if (read_history_item(h, item, e) < 0)
@@ -339,7 +337,7 @@ static void put_descriptors(struct doc *doc, struct node *map, const char *key,
     struct node *nodes = node_put(doc, map, key, node_new_list(doc));
     struct descriptor *d;
 
-    vec_each (d, list)
+    vec_each(d, list)
         node_add(doc, nodes, descriptor_to_node(d, doc));
 }
 
@@ -399,7 +397,9 @@ static int read_descriptors(struct descriptors *out, const struct node *root, co
 
     if (!list || list->kind != NODE_LIST)
         return err_at(e, &root->pos, "there is no list %s", key);
-    node_each(item, list) if (descriptor_from_node(vec_push(out), item, what, e) < 0) return -1;
+    node_each(item, list)
+        if (descriptor_from_node(vec_push(out), item, what, e) < 0)
+            return -1;
     return 0;
 }
 

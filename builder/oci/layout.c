@@ -111,7 +111,7 @@ static void replace_entry(struct node *list, struct node *added)
             vec_add(&kept, ((struct entry_node){n, tag_of(n), kept.n}));
     vec_add(&kept, ((struct entry_node){added, tag, kept.n}));
     vec_sort(&kept, entry_compare);
-    vec_each (k, &kept) {
+    vec_each(k, &kept) {
         *link = k->node;
         link = &k->node->next;
     }
@@ -136,7 +136,9 @@ static struct node *find_list(struct doc *doc)
 {
     struct node *n;
 
-    node_each(n, doc->root) if (str_is(n->key, "manifests")) return n;
+    node_each(n, doc->root)
+        if (str_is(n->key, "manifests"))
+            return n;
     return NULL;
 }
 
@@ -218,10 +220,10 @@ static int check_folder(const char *dir, struct err *e)
 
     if (fs_list(&names, dir, e) < 0)
         return -1;
-    vec_each (name, &names)
+    vec_each(name, &names)
         if (!strcmp(*name, "oci-layout"))
             return 0;
-    vec_each (name, &names)
+    vec_each(name, &names)
         if (!may_be_ours(*name))
             return err_set(e, ERR_INPUT,
                            "%s is no OCI layout and holds other things (\"%s\"); name an empty or a"
@@ -320,7 +322,7 @@ static int check_blobs(const char *dir, const struct descriptors *list, struct e
 {
     const struct descriptor *d;
 
-    vec_each (d, list)
+    vec_each(d, list)
         if (check_blob(dir, d, e) < 0)
             return -1;
     return 0;
@@ -357,7 +359,7 @@ static int check_entry(const char *dir, const struct descriptor *d, unsigned dep
                        CHECK_DEPTH);
     if (image_index_parse(&index, buf_view(&text), type, path, e) < 0)
         return -1;
-    vec_each (child, &index.manifests)
+    vec_each(child, &index.manifests)
         if (check_entry(dir, child, depth - 1, e) < 0)
             return -1;
     return 0;
@@ -374,7 +376,7 @@ int layout_check(const char *dir, const char *tag, struct err *e)
     if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0 ||
         image_index_parse(&index, buf_view(&text), MEDIA_INDEX, path, e) < 0)
         return -1;
-    vec_each (d, &index.manifests) {
+    vec_each(d, &index.manifests) {
         const struct str *name = pairs_get(&d->annotations, ANNOTATION_REF_NAME);
 
         if (tag && !(name && str_is(*name, tag)))

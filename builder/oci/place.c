@@ -95,7 +95,7 @@ static int need_blobs(struct place *p, const struct descriptors *list, const cha
 {
     const struct descriptor *d;
 
-    vec_each (d, list)
+    vec_each(d, list)
         if (need_blob(p, d, what, e) < 0)
             return -1;
     return 0;

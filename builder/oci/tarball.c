@@ -120,7 +120,7 @@ static bool find_blob(const struct tarball *t, const struct digest *digest)
 {
     const struct written *w;
 
-    vec_each (w, &t->blobs)
+    vec_each(w, &t->blobs)
         if (digest_eq(&w->digest, digest))
             return true;
     return false;
@@ -263,7 +263,7 @@ static int add_docker_item(struct doc *doc, const struct image_manifest *m,
                  str_of(arena_fmt(&doc->arena, STR_FMT ":" STR_FMT, STR_ARG(name->repository),
                                   STR_ARG(name->tag))));
     list = node_put(doc, item, "Layers", node_new_list(doc));
-    vec_each (layer, &m->layers)
+    vec_each(layer, &m->layers)
         add_path(doc, list, &layer->digest);
     node_add(doc, doc->root, item);
     return 0;

@@ -1,4 +1,5 @@
-/* pkg/artifact.h - one file that goes into an image: what it is, where it comes from, how it is known. */
+/* pkg/artifact.h - one file that goes into an image: what it is, where it comes from, how it is
+ * known. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/digest.h"

@@ -39,7 +39,7 @@ static void work_clear(struct work *w)
     struct suite *s;
     struct list *l;
 
-    vec_each (l, &w->lists) {
+    vec_each(l, &w->lists) {
         free(l->from);
         free(l->url);
         free(l->by_hash);
@@ -47,7 +47,7 @@ static void work_clear(struct work *w)
         buf_clear(&l->text);
     }
     vec_clear(&w->lists);
-    vec_each (s, &w->suites) {
+    vec_each(s, &w->suites) {
         free(s->what);
         free(s->url);
         buf_clear(&s->inrelease);
@@ -160,7 +160,7 @@ static int add_lists(struct work *w, struct str arch, struct err *e)
 {
     struct suite *s;
 
-    vec_each (s, &w->suites) {
+    vec_each(s, &w->suites) {
         for (size_t i = 0; i < s->source->components.n; i++)
             if (add_list(w, s, s->source->components.v[i], arch, e) < 0)
                 return -1;
@@ -227,7 +227,7 @@ static int index_lists(struct debindex *index, struct work *w, struct err *e)
 {
     struct list *l;
 
-    vec_each (l, &w->lists) {
+    vec_each(l, &w->lists) {
         CLEANUP(free_clear) char *uri = str_dup(l->suite->source->uri);
         size_t len = l->text.len;
         if (debindex_add(index, buf_take(&l->text), len, l->from, uri, e) < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "derive.h"
 
-/* Version of the first wheel whose name is `name`, or `name` with "-cu11", "-cu12", ... behind it. */
+/* Version of the first wheel whose name is `name`, or `name` with "-cu11", "-cu12", ... behind it.
+ */
 static struct str wheel_version(const struct lock *lock, const char *name)
 {
     for (size_t i = 0; i < lock->artifacts.n; i++) {
@@ -23,8 +24,8 @@ static struct str first_two(struct str version)
     return str_sub(version, 0, first + 1 + str_find(rest, '.'));
 }
 
-/* What NVIDIA's own images say of that toolkit; else the family's first CUDA, which is what any driver
- * of the family supports. */
+/* What NVIDIA's own images say of that toolkit; else the family's first CUDA, which is what any
+ * driver of the family supports. */
 static struct str requirement(struct lock *lock, const struct catalog *catalog)
 {
     const struct facts *f = &lock->facts;
@@ -86,8 +87,8 @@ static void check_twins(const struct lock *lock, struct err *e)
         for (size_t j = i + 1; j < lock->artifacts.n; j++) {
             const struct artifact *a = &lock->artifacts.v[i], *b = &lock->artifacts.v[j];
 
-            if (a->eco == ECO_WHEEL && b->eco == ECO_WHEEL &&
-                str_starts(a->name, STR("nvidia-")) && str_eq(library(a->name), library(b->name)))
+            if (a->eco == ECO_WHEEL && b->eco == ECO_WHEEL && str_starts(a->name, STR("nvidia-")) &&
+                str_eq(library(a->name), library(b->name)))
                 err_set(e, ERR_UNSAT,
                         "two copies of one library would be in the image: " STR_FMT " " STR_FMT
                         " and " STR_FMT " " STR_FMT

@@ -1,5 +1,5 @@
-/* plan/derive.h - what a choice of wheels means: CUDA, cuDNN, NCCL, the driver and architectures. The
- * wheels are the truth, the catalog fills in what they do not say. */
+/* plan/derive.h - what a choice of wheels means: CUDA, cuDNN, NCCL, the driver and architectures.
+ * The wheels are the truth, the catalog fills in what they do not say. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/event.h"
@@ -8,6 +8,6 @@
 
 /* Fill lock->facts from lock->artifacts; texts go into the lock's arena. */
 void derive_facts(struct lock *lock, const struct catalog *catalog, const struct events *events);
-/* The choice must be what the recipe asks for: its CUDA, its cuDNN, one version of each nvidia library.
- * ERR_UNSAT, all faults at once. */
+/* The choice must be what the recipe asks for: its CUDA, its cuDNN, one version of each nvidia
+ * library. ERR_UNSAT, all faults at once. */
 int derive_check(const struct lock *lock, const struct recipe *recipe, struct err *e) MUST_CHECK;

@@ -43,8 +43,8 @@ static void add_debs(struct lock *lock, const char *group)
     }
 }
 
-/* The smallest size that still gets a layer of its own: LAYER_OWN_MIN, or more where that would make
- * more layers than an image should have. */
+/* The smallest size that still gets a layer of its own: LAYER_OWN_MIN, or more where that would
+ * make more layers than an image should have. */
 static uint64_t own_threshold(const struct lock *lock)
 {
     uint64_t min = LAYER_OWN_MIN;

@@ -565,7 +565,7 @@ int pypi_artifacts(struct artifacts *out, const struct pypi_solution *solution, 
     struct artifacts made = {0};
     const struct pypi_pick *p;
 
-    vec_each (p, &solution->picks) {
+    vec_each(p, &solution->picks) {
         const struct simple_file *f = p->candidate->file;
 
         vec_add(&made, ((struct artifact){.eco = ECO_WHEEL,

@@ -40,7 +40,7 @@ static void tell_via(struct telling *t, uint32_t node)
 {
     const struct reason *r;
 
-    vec_each (r, t->via) {
+    vec_each(r, t->via) {
         if (r->need->node != node || r->node == PYPI_NONE)
             continue;
         buf_puts(&t->text, " (for ");
@@ -92,7 +92,7 @@ static unsigned tell_left_out(struct telling *t, const struct need *need, enum l
     const struct left_out *l;
     unsigned n = 0;
 
-    vec_each (l, &t->of->project->left_out) {
+    vec_each(l, &t->of->project->left_out) {
         if (l->why != why || (set && !specifiers_match(set, &l->version)))
             continue;
         if (!n++) {

@@ -71,7 +71,7 @@ static bool wants_pins(const struct specifiers *set)
 {
     const struct specifier *s;
 
-    vec_each (s, set)
+    vec_each(s, set)
         if (s->op == OP_ARBITRARY || (s->op == OP_EQ && !s->prefix))
             return true;
     return false;
@@ -81,7 +81,7 @@ static bool wants_bounds(const struct specifiers *set)
 {
     const struct specifier *s;
 
-    vec_each (s, set)
+    vec_each(s, set)
         if (s->op == OP_LT || s->op == OP_LE || s->op == OP_COMPATIBLE ||
             (s->op == OP_EQ && s->prefix))
             return true;
@@ -369,7 +369,7 @@ static int collect(struct world *w, const struct node *n, const struct metadata 
     struct strs names = {0};
     int rc = 0;
 
-    vec_each (r, &m->requires) {
+    vec_each(r, &m->requires) {
         bool live_one;
 
         if (!counts(w, m, n, r, &live_one, fault))
@@ -572,7 +572,7 @@ static int warm_projects(struct world *w, const struct choices *wave, struct err
         if (read_metadata(w, n->of, wave->v[i].c, &unused) < 0)
             continue;
         m = n->of->metadata[wave->v[i].c];
-        vec_each (r, &m->requires)
+        vec_each(r, &m->requires)
             if (!map_has(&w->by_name, r->name) && counts(w, m, n, r, &live, &unused) && live)
                 vec_add(&names, r->name);
     }

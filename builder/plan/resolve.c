@@ -65,8 +65,8 @@ int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, st
     lock.recipe = recipe_to_node(r, &lock.doc);
     emit_json(&text, lock.recipe, EMIT_COMPACT);
     hash_bytes(&lock.recipe_digest, text.p, text.len);
-    lock.user = (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid,
-                                   r->user.gid};
+    lock.user =
+        (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
     if (take_copies(&lock, r, dir, e) < 0)
         return -1;
     MOVE(out, &lock);
@@ -97,7 +97,8 @@ static void say(struct buf *words, const struct lock_copy *c, const struct lock_
             f->path.len ? "/" : "", STR_ARG(f->path), what);
 }
 
-static void copy_changes(struct buf *words, const struct lock_copy *old, const struct lock_copy *now)
+static void copy_changes(struct buf *words, const struct lock_copy *old,
+                         const struct lock_copy *now)
 {
     for (size_t i = 0; i < now->files.n; i++) {
         const struct lock_file *was = find_file(old, now->files.v[i].path);
@@ -217,8 +218,7 @@ static int set_python(struct lock *lock, const struct baselayer *base, struct er
     struct str version, epoch, revision;
 
     if (!a)
-        return err_set(e, ERR_INPUT,
-                       "base " STR_FMT ": its package groups do not bring " STR_FMT,
+        return err_set(e, ERR_INPUT, "base " STR_FMT ": its package groups do not bring " STR_FMT,
                        STR_ARG(base->name), STR_ARG(base->python_package));
     version = a->version;
     str_cut(&version, STR(":"), &epoch);
@@ -297,7 +297,8 @@ static int ask_all(struct asking *a, const struct resolve_input *in, struct err 
     for (size_t i = 0; i < r->pip.n; i++)
         ask(a, r->pip.v[i].text, &r->pip.v[i].pos, &fault);
     ask(a, STR("pip"), &r->pytorch.pos, &fault);
-    if (str_is(r->variant.text, "compile")) /* torch.compile imports it, torch does not ask for it */
+    if (str_is(r->variant.text,
+               "compile")) /* torch.compile imports it, torch does not ask for it */
         ask(a, STR("setuptools"), &r->variant.pos, &fault);
     for (size_t i = 0; in->old && i < in->old->artifacts.n; i++) {
         const struct artifact *old = &in->old->artifacts.v[i];

@@ -1,4 +1,5 @@
-/* plan/resolve.h - a recipe becomes a lock: asks indexes and archives, chooses, checks the choice. */
+/* plan/resolve.h - a recipe becomes a lock: asks indexes and archives, chooses, checks the choice.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../model/baselayer.h"
@@ -17,7 +18,7 @@ struct resolve_input {
     struct http *http; /* NULL when offline */
     struct memo *memo;
     struct str index; /* simple index to ask; empty: PyPI's */
-    int64_t now; /* seconds since 1970: archives dated later are refused */
+    int64_t now;      /* seconds since 1970: archives dated later are refused */
     const struct events *events;
 };
 
@@ -26,7 +27,8 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e) MUS
 
 /* The parts of a lock that follow from the recipe and its local files alone, for telling whether a
  * lock is still that of its recipe: recipe, recipe_digest, user, copies. */
-int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir, struct err *e)
-    MUST_CHECK;
-/* What changed between an old lock and resolve_recipe()'s result, in words; nothing when they agree. */
+int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir,
+                   struct err *e) MUST_CHECK;
+/* What changed between an old lock and resolve_recipe()'s result, in words; nothing when they
+ * agree. */
 void resolve_changes(struct buf *words, const struct lock *old, const struct lock *now);

@@ -68,8 +68,8 @@ static int walk(struct scan *s, const char *disk, const char *inside, struct err
     if (inside[0] && !path_is_safe(file.path))
         return err_set(e, ERR_INPUT, "%s: this name cannot stand in an image", disk);
     if (s->copy->files.n >= FILES_MAX)
-        return err_set(e, ERR_INPUT, STR_FMT " holds more than %d files",
-                       STR_ARG(s->copy->from), FILES_MAX);
+        return err_set(e, ERR_INPUT, STR_FMT " holds more than %d files", STR_ARG(s->copy->from),
+                       FILES_MAX);
     if (S_ISDIR(st.st_mode))
         file.folder = true;
     else if (S_ISLNK(st.st_mode) ? scan_link(s, &file, disk, e) < 0

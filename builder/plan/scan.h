@@ -1,7 +1,7 @@
 /* plan/scan.h - the recipe's local files as the lock names them: relative paths and digests.
  *
- * Neither owner, times nor modes of this machine count, but for the x bit. Folders are walked in byte
- * order. Symbolic links are kept as links; devices, sockets and pipes are refused.
+ * Neither owner, times nor modes of this machine count, but for the x bit. Folders are walked in
+ * byte order. Symbolic links are kept as links; devices, sockets and pipes are refused.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -279,7 +279,7 @@ static int sweep_folder(const char *dir, size_t *removed, struct err *e)
 
     if (fs_list(&names, dir, e) < 0)
         return -1;
-    vec_each (name, &names) {
+    vec_each(name, &names) {
         CLEANUP(free_clear) char *path = path_join(dir, *name);
 
         if (!is_abandoned(str_of(*name), path))

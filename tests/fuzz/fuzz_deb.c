@@ -26,9 +26,9 @@ static void check_package(const struct debpkg *p)
     const struct deb_info *info;
 
     assert(p->name.len && !str_has(p->name, '/') && !str_has(p->arch, '/'));
-    vec_each (d, &p->entries)
+    vec_each(d, &p->entries)
         check_entry(d);
-    vec_each (info, &p->infos)
+    vec_each(info, &p->infos)
         assert(info->name.len && !str_has(info->name, '/'));
 }
 

@@ -23,7 +23,7 @@ static void print(struct buf *out, const struct metadata *m)
         buf_fmt(out, "Requires-Python: " STR_FMT "\n", STR_ARG(m->requires_python));
     for (size_t i = 0; i < m->extras.n; i++)
         buf_fmt(out, "Provides-Extra: " STR_FMT "\n", STR_ARG(m->extras.v[i]));
-    vec_each (r, &m->requires) {
+    vec_each(r, &m->requires) {
         buf_puts(out, "Requires-Dist: ");
         requirement_print(out, r, true);
         buf_putc(out, '\n');

@@ -40,11 +40,11 @@ static void check_back(const struct simple_page *page)
     struct err e = {0};
     size_t n = 0;
 
-    vec_each (f, &page->files)
+    vec_each(f, &page->files)
         if (prints(f->url))
             buf_fmt(&text, "<a href=\"" STR_FMT "\">x</a>", STR_ARG(f->url));
     require(simple_parse(&back, buf_view(&text), STR("text/html"), base, &e) == 0);
-    vec_each (f, &page->files) {
+    vec_each(f, &page->files) {
         CLEANUP(buf_clear) struct buf name = {0};
 
         if (!prints(f->url) || url_file_name(&name, f->url, &e) < 0) {
@@ -66,7 +66,7 @@ static void check(struct str body, const char *type)
     const struct simple_file *f;
 
     if (simple_parse(&page, body, str_of(type), base, &e) == 0) {
-        vec_each (f, &page.files)
+        vec_each(f, &page.files)
             check_file(f);
         check_back(&page);
     } else {

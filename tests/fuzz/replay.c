@@ -1,5 +1,5 @@
-/* tests/fuzz/replay.c - run a fuzz target over files, for where there is no libFuzzer: each argument
- * is a file, or a folder whose files are all tried. A target that finds a fault aborts. */
+/* tests/fuzz/replay.c - run a fuzz target over files, for where there is no libFuzzer: each
+ * argument is a file, or a folder whose files are all tried. A target that finds a fault aborts. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 

@@ -1,9 +1,10 @@
 /* tests/tools/floor.c - the floor that assembling is measured against (make bench): the same bytes
- * read, hashed, inflated and written by the same libraries on the same cores, with no product between.
+ * read, hashed, inflated and written by the same libraries on the same cores, with no product
+ * between.
  *
- * For each wheel: read and hash the file, inflate and hash every member, write and hash a file of the
- * same size. For each deb: read and hash the file, decompress and hash its data, write and hash a file
- * of the same size. usage: floor THREADS SCRATCH_DIR FILE...
+ * For each wheel: read and hash the file, inflate and hash every member, write and hash a file of
+ * the same size. For each deb: read and hash the file, decompress and hash its data, write and hash
+ * a file of the same size. usage: floor THREADS SCRATCH_DIR FILE...
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>

@@ -82,7 +82,7 @@ static int print(const struct options *o, const struct pypi_solution *s, struct 
 
     if (pypi_artifacts(&all, s, e) < 0)
         return -1;
-    vec_each (a, &all) {
+    vec_each(a, &all) {
         printf(STR_FMT "==" STR_FMT, STR_ARG(a->name), STR_ARG(a->version));
         if (o->verbose)
             printf(" " STR_FMT " %llu", STR_ARG(a->file), (unsigned long long)a->size);

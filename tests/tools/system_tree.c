@@ -124,7 +124,7 @@ static int print_tree(const struct tree *t, const struct options *o, struct err 
     CLEANUP(buf_clear) struct buf bytes = {0};
     const struct entry *entry;
 
-    vec_each (entry, &t->entries)
+    vec_each(entry, &t->entries)
         if ((o->tar ? print_member(entry, &bytes, e) : print_entry(t, entry, &bytes, e)) < 0)
             return -1;
     if (o->tar) {

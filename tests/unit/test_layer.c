@@ -1,4 +1,5 @@
-/* tests/unit/test_layer.c - a tree becomes a layer: right bytes, the same bytes, and joined again. */
+/* tests/unit/test_layer.c - a tree becomes a layer: right bytes, the same bytes, and joined again.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -258,7 +259,10 @@ static void a_wrong_crc_is_refused(void **state)
 static void damaged_records_are_refused(void **state)
 {
     static const char *const cases[] = {
-        "", "layer", "layer 00", "lawyer\n",
+        "",
+        "layer",
+        "layer 00",
+        "lawyer\n",
         "layer 0000000000000000000000000000000000000000000000000000000000000001 "
         "0000000000000000000000000000000000000000000000000000000000000002 1 2 "
         "0000000000000000000000000000000000000000000000000000000000000003 4\n1 0 5\n",

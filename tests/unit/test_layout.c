@@ -269,7 +269,7 @@ static void a_killed_writer_leaves_no_half_blob(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     assert_ok(fs_list(&names, dir, &e), &e);
-    vec_each (name, &names)
+    vec_each(name, &names)
         assert_int_equal((*name)[0], '.'); /* a temporary name at most */
     p = open_layout(*state);               /* and the layout goes on working */
     place_free(p);

@@ -84,8 +84,8 @@ static void lock_make(struct lock *l)
 
 static void layers_stand_by_how_rarely_they_change(void **state)
 {
-    static const char *const names[] = {"base",  "python", "cuda", "nvidia-cudnn-cu12", "torch",
-                                        "wheels", "numpy", "apt",  "files"};
+    static const char *const names[] = {
+        "base", "python", "cuda", "nvidia-cudnn-cu12", "torch", "wheels", "numpy", "apt", "files"};
     CLEANUP(lock_clear) struct lock l = {0};
 
     lock_make(&l);

@@ -88,7 +88,7 @@ static enum err_kind solve(const char *text, bool offline, struct buf *out)
         buf_puts(out, e.msg);
         return e.kind;
     }
-    vec_each (a, &all) {
+    vec_each(a, &all) {
         struct str from = a->from;
 
         buf_fmt(out, "%s" STR_FMT " " STR_FMT, a == all.v ? "" : ", ", STR_ARG(a->name),

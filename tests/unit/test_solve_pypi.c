@@ -236,7 +236,7 @@ static void describe(struct buf *out, const struct pypi_solution *solution)
 {
     const struct pypi_pick *p;
 
-    vec_each (p, &solution->picks) {
+    vec_each(p, &solution->picks) {
         buf_str(out, p->name);
         for (size_t i = 0; i < p->extras.n; i++)
             buf_fmt(out, "%s" STR_FMT, i ? "," : "[", STR_ARG(p->extras.v[i]));

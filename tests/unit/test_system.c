@@ -358,7 +358,7 @@ static void describe(const struct tree *t, struct buf *out)
 {
     const struct entry *entry;
 
-    vec_each (entry, &t->entries)
+    vec_each(entry, &t->entries)
         buf_fmt(out, STR_FMT " %d %o %u:%u %lld %llu " STR_FMT "\n", STR_ARG(entry->path),
                 (int)entry->type, entry->mode, entry->uid, entry->gid, (long long)entry->mtime,
                 (unsigned long long)entry->content.size, STR_ARG(entry->link));
@@ -410,7 +410,7 @@ static void a_layer_holds_what_its_packages_add(void **state)
     add(&w, "late", plain_fields, NULL, late);
     assert_int_equal(build(&w), 0);
     assert_int_equal(tree_diff(&layer, &below, &w.tree, &w.e), 0);
-    vec_each (entry, &layer.entries)
+    vec_each(entry, &layer.entries)
         if (entry->type != ENTRY_DIR)
             buf_fmt(&paths, STR_FMT "\n", STR_ARG(entry->path));
     assert_string_equal(paths.p, "usr/share/base-passwd/late\n"

@@ -231,7 +231,8 @@ static void bad_zips_are_refused(void **state)
         {"other local size", {{.name = "a", .text = "x", .local_size_add = 1}}, "local header"},
         {"gap", {{.name = "a", .text = "x"}, {.name = "b", .text = "y", .gap = 1}}, "gap"},
         {"prefix", {{.name = "a", .text = "x", .gap = 3}}, "gap"},
-        {"overlap", {{.name = "a", .text = "x"}, {.name = "b", .text = "y", .again = true}},
+        {"overlap",
+         {{.name = "a", .text = "x"}, {.name = "b", .text = "y", .again = true}},
          "overlaps"},
     };
 

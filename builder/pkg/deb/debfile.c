@@ -175,7 +175,7 @@ struct str debfile_member(const struct debfile *d, const char *name)
 {
     const struct deb_member *m;
 
-    vec_each (m, &d->members)
+    vec_each(m, &d->members)
         if (str_is(m->name, name))
             return m->bytes;
     return STR("");

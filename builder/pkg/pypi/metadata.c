@@ -55,7 +55,7 @@ void metadata_clear(struct metadata *m)
 {
     struct requirement *r;
 
-    vec_each (r, &m->requires)
+    vec_each(r, &m->requires)
         requirement_clear(r);
     vec_clear(&m->requires);
     vec_clear(&m->extras);

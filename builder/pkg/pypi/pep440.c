@@ -380,7 +380,7 @@ void specifiers_print(struct buf *out, const struct specifiers *set)
 {
     const struct specifier *s;
 
-    vec_each (s, set) {
+    vec_each(s, set) {
         if (s != set->v)
             buf_putc(out, ',');
         buf_str(out, op_text(s->op));
@@ -465,7 +465,7 @@ bool specifiers_match(const struct specifiers *set, const struct pep440 *v)
 {
     const struct specifier *s;
 
-    vec_each (s, set)
+    vec_each(s, set)
         if (!specifier_matches(s, v))
             return false;
     return true;
@@ -475,7 +475,7 @@ bool specifiers_want_pre(const struct specifiers *set)
 {
     const struct specifier *s;
 
-    vec_each (s, set)
+    vec_each(s, set)
         if (s->op != OP_NE && !s->prefix && pep440_is_pre(&s->version))
             return true;
     return false;

@@ -146,7 +146,7 @@ static void cut_down(struct project *p, struct str from)
 
     from = arena_str(&kept.arena, from);
     p->name = arena_str(&kept.arena, p->name);
-    vec_each (c, &p->candidates) {
+    vec_each(c, &p->candidates) {
         struct simple_file *f = vec_push(&kept.files);
 
         *f = *c->file;
@@ -159,7 +159,7 @@ static void cut_down(struct project *p, struct str from)
     }
     for (size_t i = 0; i < p->candidates.n; i++)
         p->candidates.v[i].file = &kept.files.v[i];
-    vec_each (l, &p->left_out) {
+    vec_each(l, &p->left_out) {
         l->version = version_copy(&kept.arena, &l->version);
         l->requires_python = arena_str(&kept.arena, l->requires_python);
     }
@@ -176,7 +176,7 @@ int project_select(struct project *p, const struct wheel_target *target, struct 
 
     if (!pep440_parse(&j.python, python_full))
         return err_set(e, ERR_INPUT, "python \"" STR_FMT "\" is no version", STR_ARG(python_full));
-    vec_each (f, &p->page.files)
+    vec_each(f, &p->page.files)
         judge_file(&j, &files, f, p->name);
     vec_sort(&files, release_order);
     split(p, &files);

@@ -120,7 +120,8 @@ static int read_json(const struct reading *r, struct str body)
     files = node_get(doc.root, "files");
     if (!files || files->kind != NODE_LIST)
         return err_set(r->e, ERR_INPUT, "the index page has no list of files");
-    node_each(n, files) read_file(r, n);
+    node_each(n, files)
+        read_file(r, n);
     return 0;
 }
 

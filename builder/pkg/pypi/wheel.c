@@ -15,8 +15,8 @@ static int find_dist_info(struct wheel *w, struct str name, struct str version, 
     struct str dist, rest;
 
     for (size_t i = 0; i < w->zip.entries.n; i++) {
-        struct str top = str_sub(w->zip.entries.v[i].name, 0,
-                                 str_find(w->zip.entries.v[i].name, '/'));
+        struct str top =
+            str_sub(w->zip.entries.v[i].name, 0, str_find(w->zip.entries.v[i].name, '/'));
 
         if (top.len == w->zip.entries.v[i].name.len || !str_ends(top, STR(".dist-info")))
             continue;
@@ -38,8 +38,7 @@ static int find_dist_info(struct wheel *w, struct str name, struct str version, 
 static int read_text(struct str *out, struct wheel *w, const char *name, bool must,
                      struct inflater *inflater, struct err *e)
 {
-    struct str path =
-        str_of(arena_fmt(&w->arena, STR_FMT "/%s", STR_ARG(w->dist_info), name));
+    struct str path = str_of(arena_fmt(&w->arena, STR_FMT "/%s", STR_ARG(w->dist_info), name));
     const struct zip_entry *entry = zip_find(&w->zip, path);
     struct buf text = {0};
 

@@ -1,5 +1,5 @@
-/* pkg/pypi/wheel.h - what stands in a wheel: PyPA binary-distribution-format, recording-installed-packages
- * and entry-points.
+/* pkg/pypi/wheel.h - what stands in a wheel: PyPA binary-distribution-format,
+ * recording-installed-packages and entry-points.
  *
  * Everything that decides where files go is read and checked here; placing them is assemble's.
  */
@@ -29,7 +29,7 @@ struct wheel_script { /* of [console_scripts] and [gui_scripts] */
 
 struct wheel {
     struct zip zip;
-    struct str dist_info; /* "torch-2.6.0.dist-info" */
+    struct str dist_info;                   /* "torch-2.6.0.dist-info" */
     struct VEC_OF(struct wheel_file) files; /* folders left out; in the order of the zip */
     struct VEC_OF(struct wheel_script) scripts;
     struct arena arena;
@@ -37,7 +37,8 @@ struct wheel {
 };
 
 /* Open a wheel of project `name` (normalised), version `version`. ERR_INPUT when it is another
- * project's, not a wheel of major version 1, or RECORD does not name every file with a good hash. */
+ * project's, not a wheel of major version 1, or RECORD does not name every file with a good hash.
+ */
 int wheel_open(struct wheel *out, const struct input *input, struct str name, struct str version,
                struct inflater *inflater, struct err *e) MUST_CHECK;
 void wheel_clear(struct wheel *w);
