@@ -186,6 +186,24 @@ def same_bytes_everywhere(stage):
 
 
 @scenario
+def same_bytes_as_another_user(stage):
+    if os.getuid() != 0 or not shutil.which("setpriv"):
+        raise Skip("only root can become somebody else")
+    digest, want = golden(stage)
+    path = stage.fresh()
+    program = shutil.copy(stage.envbuild, path)
+    os.chmod(stage.top, 0o755)
+    for name in [path, *(os.path.join(path, n) for n in os.listdir(path))]:
+        os.chmod(name, 0o777)
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "build", "-q",
+                           "--index", stage.index, "recipe.yaml"], cwd=path, env=stage.env(path), capture_output=True,
+                          timeout=90, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().strip().endswith(digest)
+    assert blobs(path + "/images") == want
+
+
+@scenario
 def same_bytes_at_another_time(stage):
     if not shutil.which("faketime"):
         raise Skip("faketime is not installed")
