@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 #   sh builder/setup.sh run [RECIPE]   what it is for: build, then make the image of a recipe
-#   sh builder/setup.sh check          build with warnings as errors, then run all tests
+#   sh builder/setup.sh check          build, then run all tests
 #   sh builder/setup.sh tools          only install and build
 set -eu
 
@@ -58,9 +58,10 @@ run | tools)
 check)
     # shellcheck disable=SC2086
     install $build $tests
-    make -C "$top" CI=1 -j"$(nproc)"
-    make -C "$top" CI=1 -j"$(nproc)" check
-    exec make -C "$top" check-real
+    # Warnings are errors where we look at them, not on a machine with a compiler we have not met.
+    make -C "$top" ${CI:+CI=1} -j"$(nproc)"
+    make -C "$top" ${CI:+CI=1} -j"$(nproc)" check
+    exec make -C "$top" ${CI:+CI=1} check-real
     ;;
 *)
     say "usage: sh builder/setup.sh run [RECIPE] | check | tools"
