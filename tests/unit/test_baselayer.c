@@ -148,7 +148,11 @@ static void a_base_of_ones_own_is_found_by_path(void **state)
     assert_int_equal(baselayer_open(&b, STR("mine.yaml"), dir, &place, &e), -1);
     assert_int_equal(e.kind, ERR_INPUT);
     assert_true(str_starts(str_of(faults_text(&faults, &e)),
-                           STR("x.yaml:3:7: base: cannot open /tmp/test_baselayer.")));
+                           STR("x.yaml:3:7: base: there is no file /tmp/test_baselayer.")));
+    err_clear(&e);
+    assert_int_equal(baselayer_open(&b, STR("./"), dir, &place, &e), -1); /* the folder itself */
+    assert_true(str_starts(str_of(faults_text(&faults, &e)), STR("x.yaml:3:7: base: ")));
+    assert_true(str_ends(buf_view(&faults), STR(" is a folder, not a file")));
     rmdir(dir);
 }
 
