@@ -25,6 +25,7 @@ command -v mmdebstrap apt-get chroot >/dev/null || skip "no mmdebstrap"
 curl -fsS --max-time 20 -o /dev/null "$mirror/debian/dists/bookworm/InRelease" || skip "no Debian archive"
 [ -x "$tool" ] || make -s -C "$root" tools
 mkdir -p "$work"
+chmod 0755 "$work" # apt gives its folders to its own user only where that user can reach them
 [ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
 
 cat >"$work/sources.list" <<END
