@@ -64,6 +64,20 @@ x = torch.rand(100)
 assert torch.allclose(f(x), torch.sin(x) + torch.cos(x))' || fail "torch.compile"
 ok "torch.compile works on the CPU"
 
+"$docker" rmi -f $compile >/dev/null
+cp -r "$top/examples/ml-101" "$work/"
+"$envbuild" build -q "$work/ml-101/ml-101.yaml" -o docker: >/dev/null || fail "build the example"
+class=ml-101:2.6.0-cuda12.4-cudnn9-runtime
+[ "$(in_container $class sh -c 'id -un; pwd; echo $HOME; stat -c %U hello.ipynb')" = "student
+/workspace
+/home/student
+student" ] || fail "user and files of the example"
+in_container $class sh -c 'touch mine && git --version && jupyter lab --version && python -c "import numpy, matplotlib"' \
+    >"$work/out" 2>&1 || fail "the example: $(cat "$work/out")"
+in_container $class pip check >"$work/out" || fail "pip check: $(cat "$work/out")"
+"$docker" rmi -f $class >/dev/null
+ok "the class example runs as its student, with its notebooks"
+
 if command -v podman >/dev/null; then
     export CONTAINERS_STORAGE_CONF=$work/storage.conf
     printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$work/podman" "$work/podman-run" \
