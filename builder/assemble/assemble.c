@@ -324,9 +324,15 @@ static uint64_t layer_bytes(const struct assembler *a, const struct lock_layer *
     return sum;
 }
 
+/* What takes longest for its size is begun first, so that it is not what everybody waits for at the
+ * end: compressing the system, then copying wheels by size. */
 static void start(struct making *m, int (*run)(void *ctx, struct err *e))
 {
-    pool_add(m->all->pool, layer_bytes(m->all, m->layer), (unsigned)m->index, run, m);
+    uint64_t weight = layer_bytes(m->all, m->layer);
+
+    if (m->layer->kind == LOCK_SYSTEM)
+        weight += UINT64_MAX / 4;
+    pool_add(m->all->pool, weight, (unsigned)m->index, run, m);
 }
 
 static void start_files(struct assembler *a)
@@ -455,12 +461,15 @@ static int want_compare(const void *x, const void *y, void *ctx)
 static int fetch(struct assembler *a, struct err *e)
 {
     const struct fetcher *f = &a->in->fetcher;
-    CLEANUP(free_clear) struct artifact *list = xcalloc(a->want.n, sizeof *list);
+    CLEANUP(free_clear) struct artifact *list = NULL;
 
+    if (!a->want.n)
+        return 0;
+    list = xcalloc(a->want.n, sizeof *list);
     qsort_r(a->want.v, a->want.n, sizeof a->want.v[0], want_compare, a->lock->artifacts.v);
     for (size_t i = 0; i < a->want.n; i++)
         list[i] = a->lock->artifacts.v[a->want.v[i]];
-    return a->want.n ? f->fetch(f->ctx, list, a->want.n, ready, a, e) : 0;
+    return f->fetch(f->ctx, list, a->want.n, ready, a, e);
 }
 
 /* ---- all of it ---- */
