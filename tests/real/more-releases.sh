@@ -86,7 +86,7 @@ if command -v podman >/dev/null; then
         >/dev/null || fail "podman:"
     podman --cgroup-manager=cgroupfs --events-backend=file --runtime runc run --rm --network=none \
         --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 \
-        localhost/pytorch:2.6.0-cuda12.4-cudnn9-runtime python -W ignore -c 'import torch; print(torch.__version__)' \
+        pytorch:2.6.0-cuda12.4-cudnn9-runtime python -W ignore -c 'import torch; print(torch.__version__)' \
         >"$work/out" 2>"$work/err" || fail "podman run: $(tail -3 "$work/err")"
     [ "$(cat "$work/out")" = "2.6.0+cu124" ] || fail "podman run says $(cat "$work/out")"
     ok "podman loads and runs it"
