@@ -84,24 +84,6 @@ static void recall(struct making *m, const struct memo *memo)
     l->size = m->record.result.size;
 }
 
-bool assemble_known(struct lock *lock, const struct memo *memo)
-{
-    bool all = true;
-
-    for (size_t i = 0; i < lock->layers.n; i++) {
-        struct making m = {.layer = &lock->layers.v[i], .index = i};
-
-        if (layer_is_known(m.layer))
-            continue;
-        layer_key(&m.key, lock, i);
-        recall(&m, memo);
-        all &= m.has_record;
-        layer_record_clear(&m.record);
-        buf_clear(&m.key);
-    }
-    return all;
-}
-
 static bool can_join(const struct making *m, const struct cas *cas)
 {
     if (!m->has_record || !cas_has(cas, &m->record.literals, m->record.segments.literal_size))

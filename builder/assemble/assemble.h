@@ -36,6 +36,3 @@ struct assembly {
  * lock->uncovered. Digests that the lock has already are held against what was made:
  * ERR_INTEGRITY. Does not set lock->built: that is for who writes the manifest. */
 int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e) MUST_CHECK;
-/* The digests of a lock's layers, from the store's memory, without making any: true when all are
- * known (also from the lock itself). Fills them in as assemble_layers would. */
-bool assemble_known(struct lock *lock, const struct memo *memo);

@@ -96,8 +96,9 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     bool built = w->lock.built;
 
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
-    if (fs_mkdirs(scratch, e) < 0 || assemble_layers(&w->lock, &in, e) < 0 ||
-        check_strict(&w->lock, a, s, e) < 0 || image_put(&w->lock, place, name, e) < 0)
+    if (cas_sweep(w->cas, NULL, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
+        assemble_layers(&w->lock, &in, e) < 0 || check_strict(&w->lock, a, s, e) < 0 ||
+        image_put(&w->lock, place, name, e) < 0)
         return -1;
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     if (place_close(place, e) < 0)

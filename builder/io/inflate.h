@@ -25,10 +25,3 @@ int content_read(struct inflater *i, const struct content *c, struct buf *out, u
 
 /* CRC-32 as in gzip and zip; start with 0. */
 uint32_t crc32_add(uint32_t crc, const void *bytes, size_t len);
-
-/* A gzip file of any number of members as a source of plain bytes. Stops with ERR_INPUT when more
- * than `limit` bytes come out. */
-struct gunzip;
-struct gunzip *gunzip_open(struct source *in, uint64_t limit, const char *what);
-struct source *gunzip_source(struct gunzip *g);
-void gunzip_clear(struct gunzip **g);

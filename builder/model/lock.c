@@ -530,20 +530,6 @@ const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, st
     return NULL;
 }
 
-void lock_unbuild(struct lock *lock)
-{
-    lock->built = false;
-    lock->encoder = (struct str){0};
-    vec_clear(&lock->uncovered);
-    for (size_t i = 0; i < lock->layers.n; i++) {
-        struct lock_layer *l = &lock->layers.v[i];
-
-        l->digest = l->diff_id = (struct digest){0};
-        l->size = 0;
-    }
-    lock->config = lock->manifest = (struct digest){0};
-}
-
 void lock_clear(struct lock *lock)
 {
     for (size_t i = 0; i < lock->archives.n; i++)

@@ -110,6 +110,4 @@ void lock_clear(struct lock *lock);
 
 /* The artifact of that ecosystem and normalised name, or NULL. */
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
-/* Forget what a build filled in. */
-void lock_unbuild(struct lock *lock);
 const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel" */

@@ -14,7 +14,6 @@ struct candidate {
     struct pep440 version;
     const struct simple_file *file; /* the best wheel; in the project's page */
     struct str from;                /* URL of the index, or "recipe" for direct ones */
-    struct str digest_pin;          /* reserved for hash-checked requirements; empty */
 };
 
 /* A version that was left out, for explanations. */
