@@ -28,10 +28,13 @@ static const char *const idle_lines[] = {
     "db_version 2.0", "db_stop",
 };
 
+/* One file a base that was held against a real installation. A script that two bases share stands
+ * in both, so that each file can be made anew by itself. */
 static const struct {
     const char *script, *digest; /* "package script", SHA-256 of its rest */
 } known[] = {
-#include "system_scripts.inc"
+#include "system_scripts_debian-12.inc"
+#include "system_scripts_debian-13.inc"
 };
 
 static bool is_listed(struct str s, const char *const *list, size_t n)
