@@ -35,6 +35,7 @@ static const struct thing things[] = {
     {"base-files", DIR, 0755, 0, "/usr/local/bin", NULL},
     {"base-files", DIR, 0755, 0, "/usr/local/games", NULL},
     {"base-files", DIR, 0755, 0, "/usr/local/lib", NULL},
+    {"base-files", DIR, 0755, 0, "/usr/local/libexec", NULL},
     {"base-files", DIR, 0755, 0, "/usr/local/include", NULL},
     {"base-files", DIR, 0755, 0, "/usr/local/sbin", NULL},
     {"base-files", DIR, 0755, 0, "/usr/local/src", NULL},
@@ -43,6 +44,8 @@ static const struct thing things[] = {
     {"base-files", FILE_, 0664, UTMP, "/var/log/wtmp", ""},
     {"base-files", FILE_, 0660, UTMP, "/var/log/btmp", ""},
     {"base-files", FILE_, 0664, UTMP, "/var/log/lastlog", ""},
+    {"base-passwd", FILE_, 0644, 0, "/etc/subuid", ""},
+    {"base-passwd", FILE_, 0644, 0, "/etc/subgid", ""},
     {"ca-certificates", DIR, 0755, 0, "/usr/local/share/ca-certificates", NULL},
     {"fontconfig", DIR, 0755, 0, "/var/cache/fontconfig", NULL},
     {"fontconfig-config", DIR, 02775, STAFF, "/usr/local/share/fonts", NULL},
@@ -83,6 +86,26 @@ static const struct thing things[] = {
     {"ucf", FILE_, 0644, 0, "/var/lib/ucf/hashfile", ""},
     {"ucf", FILE_, 0644, 0, "/var/lib/ucf/registry", ""},
 };
+
+/* Things that not every release of the package makes: words of its postinst that show that this one
+ * does, or that it does not. */
+static const struct {
+    const char *package, *path, *said, *unless;
+} some[] = {
+    {"base-files", "/usr/local/libexec", "/usr/local/libexec", NULL},
+    {"base-passwd", "/etc/subgid", "touch \"$DPKG_ROOT/etc/subgid\"", NULL},
+    {"base-passwd", "/etc/subuid", "touch \"$DPKG_ROOT/etc/subuid\"", NULL},
+    {"tzdata", "/etc/timezone", NULL, "if test -f \"$DPKG_ROOT/etc/timezone\""},
+};
+
+static bool leaves(const struct debpkg *p, const struct thing *t)
+{
+    for (size_t i = 0; i < ARRAY_LEN(some); i++)
+        if (strcmp(t->package, some[i].package) == 0 && strcmp(t->path, some[i].path) == 0)
+            return (!some[i].said || script_says(p, "postinst", some[i].said)) &&
+                   (!some[i].unless || !script_says(p, "postinst", some[i].unless));
+    return true;
+}
 
 static int make_thing(struct build *b, const struct thing *t, int64_t date, struct err *e)
 {
@@ -181,27 +204,49 @@ static void put_added_shells(const struct build *b, struct buf *out, int64_t *ne
     }
 }
 
-/* Each shell as it is announced, then all once more under their real paths in /usr. */
+static bool has_line(const struct buf *text, struct str wanted)
+{
+    struct str rest = buf_view(text), line;
+
+    while (str_line(&rest, &line))
+        if (str_eq(line, wanted))
+            return true;
+    return false;
+}
+
+static void put_line_once(struct buf *text, struct str line)
+{
+    if (!has_line(text, line))
+        buf_fmt(text, STR_FMT "\n", STR_ARG(line));
+}
+
+/* Each shell as it is announced, then under its real path in /usr. Where base-files brings the link
+ * /bin, both are there from the start; else the system is merged last, and so do the real paths
+ * come last in /etc/shells. */
 static int write_shells(struct build *b, const struct strs *shells, int64_t date, struct err *e)
 {
+    bool merged = build_ships_link(b, "bin");
     CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(buf_clear) struct buf twins = {0};
     CLEANUP(buf_clear) struct buf state = {0};
+    struct str rest, line;
 
     buf_puts(&text, "# /etc/shells: valid login shells\n");
     for (size_t i = 0; i < shells->n; i++) {
         CLEANUP(buf_clear) struct buf real = {0};
+        CLEANUP(buf_clear) struct buf twin = {0};
         struct str shell = shells->v[i];
-        buf_fmt(&text, STR_FMT "\n", STR_ARG(shell));
-        buf_fmt(&state, STR_FMT "\n", STR_ARG(shell));
         if (tree_resolve(b->t, &real, str_sub(shell, 1, shell.len), e) < 0)
             return -1;
-        if (str_eq(buf_view(&real), str_sub(shell, 1, shell.len)))
-            continue;
-        buf_fmt(&twins, "/%s\n", real.p);
-        buf_fmt(&state, "/%s\n", real.p);
+        buf_fmt(&twin, "/%s", real.p);
+        put_line_once(&text, shell);
+        put_line_once(merged ? &text : &twins, buf_view(&twin));
+        put_line_once(&state, shell);
+        put_line_once(&state, buf_view(&twin));
     }
-    buf_str(&text, buf_view(&twins));
+    rest = buf_view(&twins);
+    while (str_line(&rest, &line))
+        put_line_once(&text, line);
     int64_t added = date;
     put_added_shells(b, &text, &added);
     if (make_file(b, "/etc/shells", 0644, 0, added, buf_view(&text), e) < 0)
@@ -250,7 +295,7 @@ int system_files(struct build *b, struct err *e)
 
     for (size_t i = 0; i < ARRAY_LEN(things); i++) {
         const struct debpkg *p = build_package(b, things[i].package);
-        if (p && make_thing(b, &things[i], p->newest, e) < 0)
+        if (p && leaves(p, &things[i]) && make_thing(b, &things[i], p->newest, e) < 0)
             return -1;
     }
     set_owner(b, "etc/sudoers", 0440, 0);

@@ -16,6 +16,12 @@ struct build {
 
 const struct debpkg *build_package(const struct build *b, const char *name); /* NULL when absent */
 
+/* A script that does a thing says it in these very words. False when the package has none. */
+bool script_says(const struct debpkg *p, const char *script, const char *words);
+
+/* Whether a package brings a link at that path, relative as in the archive. */
+bool build_ships_link(const struct build *b, const char *path);
+
 /* Like tree_dir(), tree_file() and tree_link(), but an absolute `path` is mapped through the tree's
  * symlinks, missing parents are made, and what stands there already (of any kind) stays. */
 int make_dir(struct build *b, const char *path, uint32_t mode, uint32_t gid, int64_t mtime,
