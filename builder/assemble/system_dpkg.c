@@ -238,10 +238,10 @@ struct diversion {
 };
 struct diversions VEC_OF(const struct diversion *);
 
-#define READLINE(lib)                                                                   \
-    {                                                                                   \
-        "libreadline8t64", "preinst", "--add \"/lib/x86_64-linux-gnu/",                 \
-            "/lib/x86_64-linux-gnu/" lib, "/lib/x86_64-linux-gnu/" lib ".usr-is-merged" \
+#define GUARD(package, said, lib)                               \
+    {                                                           \
+        package, "preinst", said, "/lib/x86_64-linux-gnu/" lib, \
+            "/lib/x86_64-linux-gnu/" lib ".usr-is-merged"       \
     }
 static const struct diversion all_diversions[] = {
     {"base-files", "preinst", "--add", "/lib32", "/.lib32.usr-is-merged"},
@@ -252,10 +252,12 @@ static const struct diversion all_diversions[] = {
      "/usr/share/man/man1/sh.distrib.1.gz"},
     {"libc6", "preinst", "--divert \"/lib64/ld-linux-x86-64.so.2.usr-is-merged\"",
      "/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2.usr-is-merged"},
-    READLINE("libhistory.so.8"),
-    READLINE("libhistory.so.8.2"),
-    READLINE("libreadline.so.8"),
-    READLINE("libreadline.so.8.2"),
+    GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libhistory.so.8"),
+    GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libhistory.so.8.2"),
+    GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libreadline.so.8"),
+    GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libreadline.so.8.2"),
+    GUARD("libtirpc3t64", "/lib/x86_64-linux-gnu/$file.usr-is-merged", "libtirpc.so.3"),
+    GUARD("libtirpc3t64", "/lib/x86_64-linux-gnu/$file.usr-is-merged", "libtirpc.so.3.0.0"),
 };
 
 /* dpkg writes diversions in the order of its table of paths: FNV-1a of the path without its first

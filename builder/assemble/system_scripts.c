@@ -12,14 +12,15 @@
 
 /* Sections "# Automatically added by <tool>/<version>" that need no rule: they act on upgrades only
  * (installdeb), on services (no init runs here), on caches that are made when needed, or are read
- * by another part (installalternatives; triggers of makeshlibs go by ld.so.cache). */
+ * by another part (installalternatives, installsysusers; triggers of makeshlibs go by ld.so.cache).
+ */
 static const char *const idle_tools[] = {
-    "dh_installdeb",         "dh_installsystemd", "dh_installsystemduser",
-    "dh_installinit",        "dh_installmenu",    "dh_installalternatives",
-    "dh_makeshlibs",         "dh_python3",        "dh_installtmpfiles",
-    "dh_installmime",        "dh_installdebconf", "dh_icons",
-    "dh_installxmlcatalogs", "dh_systemd_start",  "dh_systemd_enable",
-    "dh_installcatalogs",
+    "dh_installdeb",         "dh_installsystemd",  "dh_installsystemduser",
+    "dh_installinit",        "dh_installmenu",     "dh_installalternatives",
+    "dh_makeshlibs",         "dh_python3",         "dh_installtmpfiles",
+    "dh_installmime",        "dh_installdebconf",  "dh_icons",
+    "dh_installxmlcatalogs", "dh_systemd_start",   "dh_systemd_enable",
+    "dh_installcatalogs",    "dh_installsysusers",
 };
 
 /* Lines that do nothing by themselves. */

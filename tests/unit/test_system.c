@@ -212,6 +212,62 @@ static void accounts_come_from_the_master_files(void **state)
     assert_int_equal(tree_get(&w.tree, STR("var/mail/x"))->gid, 0); /* the number counts */
 }
 
+/* As systemd-sysusers numbers them: from 999 down, groups first, one id for a user and its group.
+ */
+static void accounts_come_from_sysusers_too(void **state)
+{
+    static const struct mk own[] = {
+        MK_FILE("./usr/lib/sysusers.d/basic.conf", 0644,
+                "# words\ng shadow 42 -\nu root 0 - /root\n"),
+        MK_FILE(
+            "./usr/lib/sysusers.d/net.conf", 0644,
+            "u! net - \"Network Management\"\ng systemd-journal - -\nu fixed 71:42 - /x /bin/y\n"),
+        MK_FILE("./usr/lib/sysusers.d/unasked.conf", 0644, "u unasked - -\n"),
+        MK_END,
+    };
+    static const struct mk sshd[] = {
+        MK_FILE("./usr/lib/sysusers.d/openssh-server.conf", 0644,
+                "u sshd -:users \"sshd user\" /run/sshd\n"),
+        MK_END,
+    };
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "passwd", plain_fields, NULL, no_files);
+    add(&w, "base-passwd", plain_fields, NULL, masters);
+    add(&w, "openssh-client", plain_fields, NULL, no_files);
+    add(&w, "openssh-server", plain_fields,
+        "   systemd-sysusers ${DPKG_ROOT:+--root=\"$DPKG_ROOT\"} openssh-server.conf\n", sshd);
+    add(&w, "systemd", plain_fields, "systemd-sysusers basic.conf net.conf\n", own);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "etc/passwd",
+           "root:x:0:0:root:/root:/bin/bash\nmail:x:8:8:mail:/var/mail:/usr/sbin/nologin\n"
+           "net:x:998:998:Network Management:/:/usr/sbin/nologin\nfixed:x:71:42::/x:/bin/y\n"
+           "sshd:x:997:100:sshd user:/run/sshd:/usr/sbin/nologin\n");
+    expect(&w, "etc/group",
+           "root:x:0:\nshadow:x:42:\nusers:x:100:\nsystemd-journal:x:999:\nnet:x:998:\n"
+           "_ssh:x:101:\n");
+    expect(&w, "etc/shadow",
+           "root:*:19675:0:99999:7:::\nmail:*:19675:0:99999:7:::\nnet:!*:19675:::::1:\n"
+           "fixed:!*:19675::::::\nsshd:!*:19675::::::\n");
+    const struct entry *journal = tree_get(&w.tree, STR("var/log/journal"));
+    assert_int_equal(journal->mode, 02755);
+    assert_int_equal(journal->gid, 999);
+}
+
+static void sysusers_without_their_file_are_an_error(void **state)
+{
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "passwd", plain_fields, NULL, no_files);
+    add(&w, "base-passwd", plain_fields, NULL, masters);
+    add(&w, "odd", plain_fields, "systemd-sysusers odd.conf\n", no_files);
+    assert_int_equal(build(&w), -1);
+    assert_string_equal(
+        w.e.msg, "package odd: no package brings /usr/lib/sysusers.d/odd.conf, which a rule needs");
+}
+
 static void alternatives_are_read_from_the_scripts(void **state)
 {
     static const char one[] = "#!/bin/sh\nset -e\n"
@@ -287,7 +343,8 @@ static void diversions_stand_in_the_order_of_dpkg(void **state)
 {
     static const char adds[] = "dpkg-divert --add --divert \"/.$d.usr-is-merged\" \"/$d\"\n";
     static const char claims[] = "dpkg-divert --package dash --divert $distrib --add $dfile\n";
-    static const char readline[] = "dpkg-divert --add \"/lib/x86_64-linux-gnu/$lib\"\n";
+    static const char readline[] =
+        "dpkg-divert --divert /lib/x86_64-linux-gnu/$lib.usr-is-merged\n";
     CLEANUP(world_clear) struct world w;
 
     world_open(&w);
@@ -533,6 +590,8 @@ int main(void)
         cmocka_unit_test(the_dpkg_database_is_as_dpkg_writes_it),
         cmocka_unit_test(old_paths_land_in_usr),
         cmocka_unit_test(accounts_come_from_the_master_files),
+        cmocka_unit_test(accounts_come_from_sysusers_too),
+        cmocka_unit_test(sysusers_without_their_file_are_an_error),
         cmocka_unit_test(alternatives_are_read_from_the_scripts),
         cmocka_unit_test(rules_heed_what_the_release_does),
         cmocka_unit_test(diversions_stand_in_the_order_of_dpkg),
