@@ -50,7 +50,8 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
                  struct err *e)
 {
     struct fetching *f = ctx;
-    struct fetch_options how = {.parallel = f->args->downloads,
+    struct fetch_options how = {.root = str_of(f->work->root),
+                                .parallel = f->args->downloads,
                                 .offline = f->args->offline,
                                 .events = f->session->events,
                                 .ready = ready,

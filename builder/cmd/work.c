@@ -29,7 +29,7 @@ int work_open(struct work *w, struct session *s, const char *recipe, struct err 
     w->recipe_path = xstrdup(recipe);
     w->lock_path = lock_path(recipe);
     w->dir = path_dir(recipe);
-    if (recipe_read(&w->recipe, recipe, e) < 0)
+    if (recipe_read(&w->recipe, recipe, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
         return -1;
     w->has_lock = fs_exists(w->lock_path);
     if ((w->has_lock && lock_read(&w->lock, w->lock_path, e) < 0) ||
@@ -44,10 +44,11 @@ int work_connect(struct work *w, struct session *s, bool offline, struct err *e)
     struct http_options how = {.ca_file = s->ca_file,
                                .ca_dir = s->ca_dir,
                                .user_agent = "envbuild/" ENVBUILD_VERSION,
+                               .local_only = offline,
                                .events = s->events};
     struct web_options web = {.offline = offline, .events = s->events};
 
-    if (!offline && http_open(&w->http, &how, e) < 0)
+    if (http_open(&w->http, &how, e) < 0)
         return -1;
     w->web = web_open(w->http, w->pages, w->cas, &web);
     return 0;
@@ -66,6 +67,7 @@ void work_clear(struct work *w)
     free(w->recipe_path);
     free(w->lock_path);
     free(w->dir);
+    free(w->root);
     *w = (struct work){0};
 }
 
@@ -89,6 +91,7 @@ int work_resolve(struct work *w, struct session *s, const char *index, struct er
                                .base = &base,
                                .old = w->has_lock ? &w->lock : NULL,
                                .dir = w->dir,
+                               .root = w->root,
                                .web = w->web,
                                .http = w->http,
                                .memo = w->metadata,

@@ -12,12 +12,13 @@
 
 struct work {
     char *recipe_path, *lock_path, *dir; /* owned; "x.yaml", "x.lock", and the folder of both */
+    char *root;                          /* owned; the folder's absolute path */
     struct recipe recipe;
     struct lock lock;
     bool has_lock;
     struct cas *cas;
     struct memo *layers, *pages, *metadata; /* what the store remembers, by kind */
-    struct http *http;                      /* NULL when offline */
+    struct http *http;                      /* offline it reads nothing but local files */
     struct web *web;
 };
 

@@ -614,6 +614,8 @@ static int launch(struct transfer *t, struct err *e)
         (void)!file_get(t, &u); /* its fault is in t */
         return finish(t, e);
     }
+    if (t->http->o.local_only)
+        return fail(t, "offline, and it is not in the store; run once without --offline", e);
     vec_add(&t->http->running, t);
     exchange_begin(t);
     return 0;

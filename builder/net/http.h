@@ -21,6 +21,7 @@ struct http_options {
     const char *ca_file, *ca_dir; /* trusted certificates, from the user's environment; NULL: the
                                      system's */
     const char *user_agent;       /* ["envbuild"] */
+    bool local_only;              /* nothing but file:// is read */
     const struct events *events;  /* borrowed; asked for cancelling, told about retries */
     uint32_t connect_ms;          /* [20,000] until connected */
     uint32_t header_ms;           /* [30,000] from request sent to headers complete */

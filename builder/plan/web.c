@@ -376,7 +376,9 @@ static int blob_begin(void *ctx, const struct http_request *r, uint64_t offset, 
     struct blob_get *b = ctx;
 
     cas_put_clear(&b->put);
-    return cas_put_open(&b->put, b->web->cas, &b->want->digest, r->limit, e);
+    return cas_put_open(&b->put, b->web->cas,
+                        digest_is_set(&b->want->digest) ? &b->want->digest : NULL,
+                        r->limit ? r->limit : UINT64_MAX, e);
 }
 
 static int blob_write(void *ctx, const void *bytes, size_t len, struct err *e)
@@ -438,6 +440,36 @@ int web_blob(struct web *web, const char *url, const struct digest *digest, uint
             return 0;
     }
     return cas_input(out, web->cas, digest, url, e);
+}
+
+static bool is_local(const char *url)
+{
+    return str_starts(str_of(url), STR("file:"));
+}
+
+int web_learn(struct web *web, const char *url, struct digest *digest, uint64_t *size,
+              struct err *e)
+{
+    const struct web_want want = {url, *digest, 0, 0};
+    CLEANUP(blob_clear) struct blob_get b;
+    struct http_request *r = &b.r;
+
+    blob_open(&b, web, &want);
+    if (digest_is_set(digest) && !size && cas_has(web->cas, digest, 0))
+        return 0;
+    if (web->o.offline && !is_local(url))
+        return need_network(url, e);
+    if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0 || blob_settle(&b, e) < 0)
+        return -1;
+    *digest = b.put.digest;
+    if (size)
+        *size = b.put.size;
+    return 0;
+}
+
+char *web_path(const struct web *web, const struct digest *digest)
+{
+    return cas_path(web->cas, digest);
 }
 
 static int blob_done(void *ctx, struct http_request *r, struct err *e)
