@@ -181,8 +181,6 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:7: apt: \"git=1 x\" is no package; write name or name=version"},
         {P "apt: [\"git:\"]\n",
          "x.yaml:2:7: apt: \"git:\" is no package; write name or name=version"},
-        {P "pip: [{requirements: r.txt}]\n",
-         "x.yaml:2:7: pip: requirement files come later; list the requirements themselves"},
         {P "files: [a]\n", "x.yaml:2:9: files: a map of keys and values is wanted here, not text"},
         {P "files: [{from: a}]\n", "x.yaml:2:9: files: \"to\" is missing"},
         {P "files: [{from: /etc/passwd, to: /x}]\n",
