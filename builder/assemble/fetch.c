@@ -14,7 +14,7 @@ struct item {
     const struct artifact *artifact;
     size_t index;
     struct cas_partial partial; /* open while ours */
-    bool again;                 /* the second attempt after wrong bytes */
+    unsigned wrong;             /* how often wrong bytes came */
     bool begun;                 /* EVENT_BEGIN was told */
     struct buf url;
     uint64_t told; /* bytes of the last EVENT_ADVANCE */
@@ -163,10 +163,12 @@ static int item_verify(struct item *item, struct err *e)
 
     if (cas_partial_finish(&item->partial, NULL, &wrong) == 0)
         return item_ready(item, e);
-    if (wrong.kind == ERR_INTEGRITY && !item->again) {
+    if (wrong.kind == ERR_INTEGRITY &&
+        item->wrong < http_places(item->fetch->http, buf_view(&item->url))) {
         events_note(item->fetch->o->events, STR_FMT ": wrong bytes; fetching it once more",
                     STR_ARG(item->artifact->file));
-        item->again = true;
+        item->wrong++;
+        item->r.skip = item->wrong;
         item->r.from = 0;
         http_add(item->fetch->http, &item->r);
         return 0;

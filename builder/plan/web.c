@@ -411,17 +411,26 @@ static int blob_settle(struct blob_get *b, struct err *e)
 
 static int blob_fetch(struct web *web, const struct web_want *want, bool *missing, struct err *e)
 {
-    CLEANUP(blob_clear) struct blob_get b;
-    struct http_request *r = &b.r;
+    unsigned places = http_places(web->http, str_of(want->url));
 
-    blob_open(&b, web, want);
-    if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0)
-        return -1;
-    if (missing && is_missing(r)) {
-        *missing = true;
-        return 0;
+    for (unsigned skip = 0;; skip++) {
+        CLEANUP(blob_clear) struct blob_get b;
+        CLEANUP(err_clear) struct err wrong = {0};
+        struct http_request *r = &b.r;
+
+        blob_open(&b, web, want);
+        r->skip = skip;
+        if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0)
+            return -1;
+        if (missing && is_missing(r)) {
+            *missing = true;
+            return 0;
+        }
+        if (blob_settle(&b, &wrong) == 0)
+            return 0;
+        if (wrong.kind != ERR_INTEGRITY || skip + 1 >= places)
+            return err_join(e, &wrong);
     }
-    return blob_settle(&b, e);
 }
 
 int web_blob(struct web *web, const char *url, const struct digest *digest, uint64_t size,
