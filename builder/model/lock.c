@@ -49,6 +49,7 @@ static void put_inputs(struct doc *d, struct node *recipe, const struct lock *lo
         struct node *n = node_add(d, list, node_new_map(d));
 
         node_put_str(d, n, "path", lock->inputs.v[i].path);
+        node_put_str(d, n, "use", lock->inputs.v[i].use);
         put_digest(d, n, "sha256", &lock->inputs.v[i].digest);
     }
 }
@@ -489,6 +490,7 @@ static void get_inputs(struct lock *lock, const struct fields *recipe)
         struct lock_input *input = vec_push(&lock->inputs);
 
         field_need_str(&f, "path", &input->path);
+        field_need_str(&f, "use", &input->use);
         need_digest(&f, "sha256", &input->digest);
     }
 }

@@ -63,6 +63,7 @@ struct facts { /* what the image is and needs; empty where not known */
 
 struct lock_input {  /* a file beside the recipe that the choice was made by */
     struct str path; /* as the recipe, or the file that brings it in, names it */
+    struct str use;  /* what it decides about: "pip", "base" or "apt" */
     struct digest digest;
 };
 
