@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solve_deb.h"
 
+#include <fnmatch.h>
+
 /* Deeper chains of dependencies than this are no archive's; bookworm's longest is below 100. */
 enum { DEPTH_MAX = 2000, NEAREST = 3, ROUNDS_MAX = 8 };
 
@@ -691,13 +693,28 @@ static int resolve_virtual(const struct deb_solver *s, const struct deb_package 
     return 0;
 }
 
+/* apt: a final "*" means a beginning, else it is a glob. */
+static bool version_means(struct str pattern, struct str version)
+{
+    CLEANUP(free_clear) char *glob = NULL, *text = NULL;
+
+    if (str_find(pattern, '*') == pattern.len && str_find(pattern, '?') == pattern.len &&
+        str_find(pattern, '[') == pattern.len)
+        return str_eq(pattern, version);
+    if (str_find(pattern, '*') == pattern.len - 1)
+        return str_starts(version, str_sub(pattern, 0, pattern.len - 1));
+    glob = str_dup(pattern);
+    text = str_dup(version);
+    return fnmatch(glob, text, 0) == 0;
+}
+
 static int find_version(const struct deb_solver *s, const struct deb_package **p,
                         const struct deb_want *want, struct str version, struct err *e)
 {
     CLEANUP(buf_clear) struct buf have = {0};
     const struct deb_package *v = *p;
 
-    while (v && !str_eq(v->version, version))
+    while (v && !version_means(version, v->version))
         v = v->next_version;
     if (v) {
         *p = v;
@@ -707,6 +724,13 @@ static int find_version(const struct deb_solver *s, const struct deb_package **p
     return err_at_kind(e, ERR_UNSAT, &want->pos,
                        "\"" STR_FMT "\": %s has no such version of " STR_FMT "; there is %s",
                        STR_ARG(want->text), s->universe, STR_ARG((*p)->name), have.p);
+}
+
+/* The words for the architecture that everything is for. */
+static bool arch_is_ours(const struct deb_solver *s, struct str arch)
+{
+    return str_eq(arch, s->index->arch) || str_is(arch, "any") || str_is(arch, "all") ||
+           str_is(arch, "native");
 }
 
 /* "name", "name:arch", "name=version" to the package that is meant. */
@@ -719,7 +743,7 @@ static int find_wanted(const struct deb_solver *s, const struct deb_package **ou
     if (!pinned)
         name = want->text;
     str_cut_last(&name, STR(":"), &arch);
-    if (arch.len && !str_eq(arch, s->index->arch))
+    if (arch.len && !arch_is_ours(s, arch))
         return err_at_kind(e, ERR_UNSAT, &want->pos,
                            "\"" STR_FMT "\": only packages for " STR_FMT " can be had",
                            STR_ARG(want->text), STR_ARG(s->index->arch));
