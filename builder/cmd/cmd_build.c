@@ -31,7 +31,7 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
                        "%s is not there, and --locked writes none; `envbuild lock %s` does",
                        w->lock_path, w->recipe_path);
     if (!w->has_lock)
-        return work_resolve(w, s, a->index, e) < 0 ? -1 : work_write_lock(w, e);
+        return work_resolve(w, s, e) < 0 ? -1 : work_write_lock(w, e);
     if (work_changes(w, &words, e) < 0)
         return -1;
     return words.len ? stale(w, words.p, e) : 0;
@@ -50,7 +50,8 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
                  struct err *e)
 {
     struct fetching *f = ctx;
-    struct fetch_options how = {.parallel = f->args->downloads,
+    struct fetch_options how = {.root = str_of(f->work->root),
+                                .parallel = f->args->downloads,
                                 .offline = f->args->offline,
                                 .events = f->session->events,
                                 .ready = ready,
@@ -164,7 +165,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     struct image_name name;
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
-        work_connect(&w, s, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
+        work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
         return -1;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
     if (dest_open(&place, &dest, w.lock.created, e) < 0 || assemble(&w, s, a, place, &name, e) < 0)

@@ -66,7 +66,7 @@ static int lock_recipe(struct session *s, const char *recipe, bool offline, cons
     }
     if (had)
         say(s, "%s changed: %s", recipe, words.p);
-    if (work_connect(&w, s, offline, e) < 0 || work_resolve(&w, s, index, e) < 0 ||
+    if (work_connect(&w, s, index, offline, e) < 0 || work_resolve(&w, s, e) < 0 ||
         work_write_lock(&w, e) < 0)
         return -1;
     say(s, "wrote %s: %zu artifacts, %.1f MiB", w.lock_path, w.lock.artifacts.n,

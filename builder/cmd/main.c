@@ -38,17 +38,30 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static char *default_store(void)
+/* `variable`/name where it is an absolute path, else the folder `below` home. NULL without a home.
+ */
+static char *in_home(const char *variable, const char *below, const char *name)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    CLEANUP(free_clear) char *below = NULL;
+    const char *dir = variable ? getenv(variable) : NULL, *home = getenv("HOME");
+    CLEANUP(free_clear) char *folder = NULL;
 
-    if (cache && cache[0] == '/')
-        return path_join(cache, "envbuild");
+    if (dir && dir[0] == '/')
+        return path_join(dir, name);
     if (!home || home[0] != '/')
         return NULL;
-    below = path_join(home, ".cache");
-    return path_join(below, "envbuild");
+    folder = path_join(home, below);
+    return path_join(folder, name);
+}
+
+/* As curl, git and pip find it. */
+static char *netrc(void)
+{
+    const char *named = getenv("NETRC");
+    CLEANUP(free_clear) char *usual = in_home(NULL, "", ".netrc");
+
+    if (named && named[0])
+        return xstrdup(named);
+    return usual && access(usual, R_OK) == 0 ? xstrdup(usual) : NULL;
 }
 
 /* The variables that curl, OpenSSL and their like read. */
@@ -157,7 +170,11 @@ static int run(struct session *s, int argc, char **argv, struct err *e)
 int main(int argc, char **argv)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct session s = {.store_dir = default_store(),
+    struct session s = {.store_dir = in_home("XDG_CACHE_HOME", ".cache", "envbuild"),
+                        .config_path =
+                            in_home("XDG_CONFIG_HOME", ".config", "envbuild/config.yaml"),
+                        .netrc = netrc(),
+                        .environment = environ,
                         .now = (int64_t)time(NULL),
                         .jobs = cores > 0 ? (uint32_t)cores : 1,
                         .terminal = isatty(STDERR_FILENO),
@@ -182,5 +199,7 @@ int main(int argc, char **argv)
     }
     err_clear(&e);
     free(s.store_dir);
+    free(s.config_path);
+    free(s.netrc);
     return code;
 }

@@ -12,6 +12,9 @@ struct session {
     uint32_t jobs;   /* threads for assembling */
     bool terminal;   /* stderr is one */
     const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
+    char *config_path;            /* owned; may be NULL, and the file need not be there */
+    char *netrc;                  /* owned; may be NULL */
+    char **environment;           /* for credentials, whose names only recipes tell */
     const volatile int *cancelled;
 
     /* Options every command takes. */

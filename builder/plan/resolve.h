@@ -14,6 +14,7 @@ struct resolve_input {
     const struct baselayer *base;
     const struct lock *old; /* versions to keep where nothing speaks against them; NULL: none */
     const char *dir;        /* of the recipe, for its local files */
+    const char *root;       /* the same, absolute */
     struct web *web;
     struct http *http; /* NULL when offline */
     struct memo *memo;
