@@ -4,6 +4,8 @@
 
 #include <fnmatch.h>
 
+#include "../base/map.h"
+
 /* Deeper chains of dependencies than this are no archive's; bookworm's longest is below 100. */
 enum { DEPTH_MAX = 2000, NEAREST = 3, ROUNDS_MAX = 8 };
 
@@ -47,8 +49,7 @@ struct deb_solver {
     struct map refusals;              /* name to struct refusal */
     struct VEC_OF(struct step) steps; /* in the order of deciding */
     const char *group;
-    uint32_t *mentions; /* debindex_mentions(), owned; made when first needed */
-    struct buf why;     /* the first reason in the attempt under way; empty: nothing failed yet */
+    struct buf why; /* the first reason in the attempt under way; empty: nothing failed yet */
 };
 
 struct deb_solver *deb_solver_open(const struct debindex *index, const char *universe)
@@ -68,7 +69,6 @@ void deb_solver_free(struct deb_solver *s)
     map_clear(&s->refusals);
     vec_clear(&s->steps);
     buf_clear(&s->why);
-    free(s->mentions);
     arena_clear(&s->arena);
     free(s);
 }
@@ -383,7 +383,7 @@ static int try_package(struct deb_solver *s, struct mark *who, const struct deb_
 
 struct candidate {
     const struct deb_package *package;
-    uint32_t mention;
+    uint64_t mention;
 };
 struct candidates VEC_OF(struct candidate);
 
@@ -393,13 +393,6 @@ static int candidate_compare(const void *a, const void *b)
     int c = deb_provider_cmp(x->package, y->package);
 
     return c ? c : (x->mention < y->mention) - (x->mention > y->mention);
-}
-
-static uint32_t mention_of(struct deb_solver *s, const struct deb_package *p)
-{
-    if (!s->mentions)
-        s->mentions = debindex_mentions(s->index);
-    return s->mentions[debindex_find(s->index, p->name)->order];
 }
 
 /* The packages that would satisfy `r` by providing it, in the order in which apt tries them. */
@@ -417,7 +410,7 @@ static void list_providers(struct deb_solver *s, struct candidates *out, const s
     if (!tied)
         return;
     for (size_t i = 0; i < out->n; i++)
-        out->v[i].mention = mention_of(s, out->v[i].package);
+        out->v[i].mention = debindex_mention(s->index, out->v[i].package);
     vec_sort(out, candidate_compare);
 }
 
