@@ -14,7 +14,9 @@
 const struct command commands[] = {
     {"build", "RECIPE", "Build the image of a recipe, writing its lock first if there is none.",
      cmd_build},
-    {"lock", "RECIPE", "Choose exact versions for a recipe and write its lock.", cmd_lock},
+    {"lock", "RECIPE [NAME...]",
+     "Choose exact versions for a recipe and write its lock; or diff OLD NEW: compare two locks.",
+     cmd_lock},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -78,7 +80,7 @@ static void usage(FILE *to)
           "       envbuild COMMAND [OPTION...] OPERAND\n\n",
           to);
     for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-8s %-8s %s\n", c->name, c->operands, c->help);
+        fprintf(to, "  %-6s %-17s %s\n", c->name, c->operands, c->help);
     fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
           "version.\n",
           to);
@@ -187,11 +189,13 @@ int main(int argc, char **argv)
     catch_signals();
     if (run(&s, argc, argv, &e) < 0)
         code = (int)e.kind;
+    else if (s.no)
+        code = ERR_NO;
     progress_free(s.progress);
     err_sort(&e);
-    if (code && s.json)
+    if (err_is_set(&e) && s.json)
         print_errors_json(&e);
-    else if (code)
+    else if (err_is_set(&e))
         print_errors(&e);
     if (fflush(stdout) != 0 && !code) {
         fprintf(stderr, "envbuild: cannot write to standard output: %s\n", strerror(errno));

@@ -3,6 +3,7 @@
 
 #include "../base/path.h"
 #include "../base/version.h"
+#include "../model/lock_diff.h"
 #include "../plan/resolve.h"
 #include "credentials.h"
 
@@ -89,19 +90,19 @@ int work_changes(struct work *w, struct buf *words, struct err *e)
 
     if (resolve_recipe(&now, &w->recipe, w->dir, e) < 0)
         return -1;
-    resolve_changes(words, &w->lock, &now);
+    lock_recipe_changes(words, &w->lock, &now);
     return 0;
 }
 
-int work_resolve(struct work *w, struct session *s, struct err *e)
+int work_resolve(struct work *w, struct session *s, const struct keep *keep, struct lock *out,
+                 struct err *e)
 {
     CLEANUP(catalog_clear) struct catalog catalog = {0};
     CLEANUP(baselayer_clear) struct baselayer base = {0};
-    CLEANUP(lock_clear) struct lock lock = {0};
     struct resolve_input in = {.recipe = &w->recipe,
                                .catalog = &catalog,
                                .base = &base,
-                               .old = w->has_lock ? &w->lock : NULL,
+                               .keep = *keep,
                                .dir = w->dir,
                                .root = w->root,
                                .web = w->web,
@@ -112,13 +113,16 @@ int work_resolve(struct work *w, struct session *s, struct err *e)
                                .events = s->events};
 
     if (catalog_open(&catalog, s->catalog_dir, e) < 0 ||
-        baselayer_open(&base, w->recipe.base.text, w->dir, &w->recipe.base.pos, e) < 0 ||
-        resolve(&lock, &in, e) < 0)
+        baselayer_open(&base, w->recipe.base.text, w->dir, &w->recipe.base.pos, e) < 0)
         return -1;
+    return resolve(out, &in, e);
+}
+
+void work_take_lock(struct work *w, struct lock *lock)
+{
     lock_clear(&w->lock);
-    MOVE(&w->lock, &lock);
+    MOVE(&w->lock, lock);
     w->has_lock = true;
-    return 0;
 }
 
 int work_write_lock(struct work *w, struct err *e)

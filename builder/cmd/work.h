@@ -5,6 +5,7 @@
 #include "../model/lock.h"
 #include "../model/recipe.h"
 #include "../net/http.h"
+#include "../plan/keep.h"
 #include "../plan/web.h"
 #include "../store/cas.h"
 #include "../store/memo.h"
@@ -36,6 +37,9 @@ void work_clear(struct work *w);
 
 /* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */
 int work_changes(struct work *w, struct buf *words, struct err *e) MUST_CHECK;
-/* Choose anew; the result becomes w->lock, not written yet. */
-int work_resolve(struct work *w, struct session *s, struct err *e) MUST_CHECK;
+/* Choose anew, keeping of an older lock what `keep` says. */
+int work_resolve(struct work *w, struct session *s, const struct keep *keep, struct lock *out,
+                 struct err *e) MUST_CHECK;
+/* It becomes w->lock, not written yet. */
+void work_take_lock(struct work *w, struct lock *lock);
 int work_write_lock(struct work *w, struct err *e) MUST_CHECK;

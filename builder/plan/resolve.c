@@ -62,12 +62,13 @@ static int take_copies(struct lock *lock, const struct recipe *r, const char *di
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
-static void add_input(struct lock *lock, struct str path, const struct digest *digest)
+static void add_input(struct lock *lock, struct str path, struct str use,
+                      const struct digest *digest)
 {
     for (size_t i = 0; i < lock->inputs.n; i++)
         if (str_eq(lock->inputs.v[i].path, path))
             return;
-    vec_add(&lock->inputs, ((struct lock_input){arena_str(&lock->doc.arena, path), *digest}));
+    vec_add(&lock->inputs, ((struct lock_input){arena_str(&lock->doc.arena, path), use, *digest}));
 }
 
 static int input_compare(const void *x, const void *y)
@@ -82,7 +83,8 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct a
                        const char *dir, struct err *e)
 {
     for (size_t i = 0; i < asking->files.sources.n; i++)
-        add_input(lock, asking->files.sources.v[i].path, &asking->files.sources.v[i].digest);
+        add_input(lock, asking->files.sources.v[i].path, STR("pip"),
+                  &asking->files.sources.v[i].digest);
     if (baselayer_is_path(r->base.text)) {
         CLEANUP(free_clear) char *name = str_dup(r->base.text);
         CLEANUP(free_clear) char *path = path_join(dir, name);
@@ -92,7 +94,7 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct a
         if (fs_read(&text, path, REQFILE_MAX, e) < 0)
             return err_wrap(e, "base");
         hash_bytes(&digest, text.p, text.len);
-        add_input(lock, r->base.text, &digest);
+        add_input(lock, r->base.text, STR("base"), &digest);
     }
     vec_sort(&lock->inputs, input_compare);
     return 0;
@@ -120,79 +122,6 @@ int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, st
     CLEANUP(asking_clear) struct asking asking = {0};
 
     return asking_open(&asking, r, dir, e) < 0 ? -1 : recipe_part(out, r, &asking, dir, e);
-}
-
-static const struct lock_file *find_file(const struct lock_copy *c, struct str path)
-{
-    for (size_t i = 0; i < c->files.n; i++)
-        if (str_eq(c->files.v[i].path, path))
-            return &c->files.v[i];
-    return NULL;
-}
-
-static bool same_file(const struct lock_file *a, const struct lock_file *b)
-{
-    return a->folder == b->folder && a->executable == b->executable && str_eq(a->link, b->link) &&
-           a->size == b->size && digest_eq(&a->digest, &b->digest);
-}
-
-static void say(struct buf *words, const struct lock_copy *c, const struct lock_file *f,
-                const char *what)
-{
-    struct str from = c->from;
-
-    str_drop(&from, STR("/"));
-    buf_fmt(words, "%s" STR_FMT "%s" STR_FMT " %s", words->len ? "; " : "", STR_ARG(from),
-            f->path.len ? "/" : "", STR_ARG(f->path), what);
-}
-
-static void copy_changes(struct buf *words, const struct lock_copy *old,
-                         const struct lock_copy *now)
-{
-    for (size_t i = 0; i < now->files.n; i++) {
-        const struct lock_file *was = find_file(old, now->files.v[i].path);
-
-        if (!was)
-            say(words, now, &now->files.v[i], "is new");
-        else if (!same_file(was, &now->files.v[i]))
-            say(words, now, &now->files.v[i], "changed");
-    }
-    for (size_t i = 0; i < old->files.n; i++)
-        if (!find_file(now, old->files.v[i].path))
-            say(words, old, &old->files.v[i], "is gone");
-}
-
-static const struct lock_input *find_input(const struct lock *lock, struct str path)
-{
-    for (size_t i = 0; i < lock->inputs.n; i++)
-        if (str_eq(lock->inputs.v[i].path, path))
-            return &lock->inputs.v[i];
-    return NULL;
-}
-
-static void input_changes(struct buf *words, const struct lock *old, const struct lock *now)
-{
-    for (size_t i = 0; i < now->inputs.n; i++) {
-        const struct lock_input *input = &now->inputs.v[i], *was = find_input(old, input->path);
-
-        if (!was || !digest_eq(&was->digest, &input->digest))
-            buf_fmt(words, "%s" STR_FMT " %s", words->len ? "; " : "", STR_ARG(input->path),
-                    was ? "changed" : "is new");
-    }
-    for (size_t i = 0; i < old->inputs.n; i++)
-        if (!find_input(now, old->inputs.v[i].path))
-            buf_fmt(words, "%s" STR_FMT " is not named any more", words->len ? "; " : "",
-                    STR_ARG(old->inputs.v[i].path));
-}
-
-void resolve_changes(struct buf *words, const struct lock *old, const struct lock *now)
-{
-    if (!digest_eq(&old->recipe_digest, &now->recipe_digest))
-        recipe_diff(words, old->recipe, now->recipe);
-    input_changes(words, old, now);
-    if (digest_eq(&old->recipe_digest, &now->recipe_digest))
-        for (size_t i = 0; i < now->copies.n && i < old->copies.n; i++)
-            copy_changes(words, &old->copies.v[i], &now->copies.v[i]);
 }
 
 /* ---- Debian ---- */
@@ -264,12 +193,12 @@ static struct artifact keep(struct arena *a, const struct artifact *from)
     return to;
 }
 
-static void keep_archives(struct lock *lock, const struct apt_archive *archive)
+static void keep_archives(struct lock *lock, const struct lock_archive *archives, size_t n)
 {
     struct arena *a = &lock->doc.arena;
 
-    for (size_t i = 0; i < archive->releases.n; i++) {
-        const struct lock_archive *from = &archive->releases.v[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct lock_archive *from = &archives[i];
         struct lock_archive *to = vec_push(&lock->archives);
 
         to->uri = arena_str(a, from->uri);
@@ -301,7 +230,31 @@ static int set_python(struct lock *lock, const struct baselayer *base, struct er
     return 0;
 }
 
-static int resolve_debs(struct lock *lock, const struct resolve_input *in, struct err *e)
+/* Choose with what the older lock has preferred; where that fails, let go of what stands in the
+ * way.
+ */
+static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
+                          struct debindex *index, const struct resolve_input *in, struct err *e)
+{
+    struct keep_moved moved = {0};
+    struct err fault = {0};
+    int result = -1;
+
+    keep_prefer_debs(&in->keep, index, &moved);
+    do {
+        err_clear(&fault);
+        deb_solver_clear(solver);
+        *solver = deb_solver_open(index, in->base->name.p);
+        result = choose_debs(*solver, in, &fault);
+    } while (result < 0 && fault.kind == ERR_UNSAT && keep_yield(index, &moved, &fault));
+    vec_clear(&moved);
+    if (result < 0)
+        return err_join(e, &fault);
+    deb_solver_solution(*solver, out);
+    return 0;
+}
+
+static int choose_anew(struct lock *lock, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(apt_archive_clear) struct apt_archive archive = {0};
     CLEANUP(deb_solver_clear) struct deb_solver *solver = NULL;
@@ -310,19 +263,34 @@ static int resolve_debs(struct lock *lock, const struct resolve_input *in, struc
     struct artifact *list = NULL;
     int result;
 
-    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Debian packages"});
-    if (open_archive(&archive, in, e) < 0)
+    if (open_archive(&archive, in, e) < 0 ||
+        choose_keeping(&solution, &solver, &archive.index, in, e) < 0)
         return -1;
-    solver = deb_solver_open(&archive.index, in->base->name.p);
-    if (choose_debs(solver, in, e) < 0)
-        return -1;
-    deb_solver_solution(solver, &solution);
     result = deb_artifacts(&list, &scratch, &solution, e);
     for (size_t i = 0; i < solution.n && result == 0; i++)
         vec_add(&lock->artifacts, keep(&lock->doc.arena, &list[i]));
     vec_clear(&solution);
-    keep_archives(lock, &archive);
-    return result < 0 ? -1 : set_python(lock, in->base, e);
+    keep_archives(lock, archive.releases.v, archive.releases.n);
+    return result;
+}
+
+static void take_over(struct lock *lock, const struct lock *old, enum ecosystem eco)
+{
+    for (size_t i = 0; i < old->artifacts.n; i++)
+        if (old->artifacts.v[i].eco == eco)
+            vec_add(&lock->artifacts, keep(&lock->doc.arena, &old->artifacts.v[i]));
+}
+
+static int resolve_debs(struct lock *lock, const struct resolve_input *in, struct err *e)
+{
+    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Debian packages"});
+    if (keep_all_debs(&in->keep, lock)) {
+        take_over(lock, in->keep.old, ECO_DEB);
+        keep_archives(lock, in->keep.old->archives.v, in->keep.old->archives.n);
+    } else if (choose_anew(lock, in, e) < 0) {
+        return -1;
+    }
+    return set_python(lock, in->base, e);
 }
 
 /* ---- Python ---- */
@@ -389,12 +357,12 @@ static void keeping_clear(struct keeping *k)
     vec_clear(&k->bound);
 }
 
-static void keep_old(struct keeping *k, const struct lock *old)
+static void keep_old(struct keeping *k, const struct keep *keep)
 {
-    for (size_t i = 0; old && i < old->artifacts.n; i++) {
-        const struct artifact *a = &old->artifacts.v[i];
+    for (size_t i = 0; keep->old && i < keep->old->artifacts.n; i++) {
+        const struct artifact *a = &keep->old->artifacts.v[i];
 
-        if (a->eco != ECO_WHEEL)
+        if (a->eco != ECO_WHEEL || !keep_has(keep, a))
             continue;
         vec_add(&k->prefer, ((struct pypi_prefer){a->name, a->version}));
         vec_add(&k->bound, ((struct pypi_bound){a->name, a->from}));
@@ -420,9 +388,13 @@ static int resolve_wheels(struct lock *lock, const struct resolve_input *in,
     struct err fault = {0};
 
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
+    if (keep_all_wheels(&in->keep, lock)) {
+        take_over(lock, in->keep.old, ECO_WHEEL);
+        return 0;
+    }
     if (target_of(&options.target, in, e) < 0)
         return -1;
-    keep_old(&keeping, in->old);
+    keep_old(&keeping, &in->keep);
     options.bound = keeping.bound.v;
     options.bound_n = keeping.bound.n;
     list_places(&places, &arena, in);
@@ -531,7 +503,8 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     struct arena *a;
 
     /* What can be told wrong without the network is told before it is asked. */
-    if (catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
+    if (keep_check(&in->keep, e) < 0 ||
+        catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
         asking_open(&asking, in->recipe, in->dir, e) < 0 ||
         recipe_part(&lock, in->recipe, &asking, in->dir, e) < 0)
         return -1;
