@@ -188,23 +188,6 @@ static struct deb_package **slot_of(struct debindex *index, struct str name)
     return &index->packages.v[low];
 }
 
-bool debindex_prefer(struct debindex *index, struct str name, struct str version)
-{
-    struct deb_package *first = map_get(&index->by_name, name), *before = first, *p;
-
-    if (!first || str_eq(first->version, version))
-        return false;
-    for (; (p = before->next_version) && !str_eq(p->version, version); before = p)
-        ;
-    if (!p)
-        return false;
-    before->next_version = p->next_version;
-    p->next_version = first;
-    *slot_of(index, name) = p;
-    map_set(&index->by_name, p->name, p);
-    return true;
-}
-
 void debindex_clear(struct debindex *index)
 {
     for (size_t i = 0; i < index->lists.n; i++)
@@ -233,6 +216,25 @@ const struct deb_package *debindex_find(const struct debindex *index, struct str
         found =
             bsearch(&name, index->packages.v, index->packages.n, sizeof *found, by_package_name);
     return found ? *found : NULL;
+}
+
+bool debindex_prefer(struct debindex *index, struct str name, struct str version)
+{
+    struct deb_package *first, *before, *p;
+
+    if (!debindex_find(index, name))
+        return false;
+    first = before = *slot_of(index, name);
+    if (str_eq(first->version, version))
+        return false;
+    for (; (p = before->next_version) && !str_eq(p->version, version); before = p)
+        ;
+    if (!p)
+        return false;
+    before->next_version = p->next_version;
+    p->next_version = first;
+    *slot_of(index, name) = p;
+    return true;
 }
 
 const struct deb_provider *debindex_providers(const struct debindex *index, struct str name)
