@@ -17,6 +17,15 @@ export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1
     { tail -n 1 "$work/log"; echo "skipped: PyPI cannot be reached"; exit 0; }
 "$work/venv/bin/pip" --version
 "$work/venv/bin/python" tests/real/pypi-tables.py --check || failed=1
+# Versions, markers and the like against `packaging`, with all texts of its own tests.
+if timeout 120 "$work/venv/bin/pip" download -q --no-deps --no-binary :all: -d "$work" \
+    "packaging==$("$work/venv/bin/python" -c 'import packaging; print(packaging.__version__)')" >"$work/log" 2>&1; then
+    mkdir "$work/packaging" && tar -xf "$work"/packaging-*.tar.gz -C "$work/packaging" --strip-components 1
+else
+    echo "skipped: no source of packaging: $(tail -n 1 "$work/log")"
+fi
+"$work/venv/bin/python" tests/real/pypi-judge.py "$(dirname "$tool")/judge_pypi" \
+    $([ ! -d "$work/packaging" ] || echo --tests "$work/packaging/tests") || failed=1
 full=$("$python" -c 'import platform; print(platform.python_version())')
 glibc=$("$python" -c 'import platform; print(platform.libc_ver()[1].split(".")[1])')
 
