@@ -147,6 +147,11 @@ static int read_all(struct baselayer *b, const char *dir, bool builtin, struct e
     return read_keyring(b, keyring, dir, builtin, e);
 }
 
+bool baselayer_is_path(struct str name)
+{
+    return str_has(name, '/') || str_ends(name, STR(".yaml"));
+}
+
 static int unknown(struct str name, const struct pos *pos, struct err *e)
 {
     CLEANUP(buf_clear) struct buf names = {0};
@@ -194,7 +199,7 @@ int baselayer_open(struct baselayer *out, struct str name, const char *dir, cons
     struct str text;
 
     buf_fmt(&file, STR_FMT ".yaml", STR_ARG(name));
-    if (str_has(name, '/') || str_ends(name, STR(".yaml"))) {
+    if (baselayer_is_path(name)) {
         if (open_file(&b, name, dir, pos, e) < 0)
             return -1;
     } else {

@@ -24,6 +24,8 @@ struct baselayer {
     struct str python_package;         /* whose version is the full one: "python3.11" */
 };
 
+/* Does a recipe's `base` name a file of the user's own? */
+bool baselayer_is_path(struct str name);
 /* `name` is one of the built-in bases or, with a "/" or ending in ".yaml", a path relative to
  * `dir`. `pos` is where the recipe names it; an unknown name lists those there are. */
 int baselayer_open(struct baselayer *out, struct str name, const char *dir, const struct pos *pos,

@@ -40,6 +40,20 @@ static void put_strs(struct doc *d, struct node *map, const char *key, const str
         node_add_str(d, n, list->v[i]);
 }
 
+/* Left out when empty, so that what older locks did not know changes no digest of theirs. */
+static void put_inputs(struct doc *d, struct node *recipe, const struct lock *lock)
+{
+    struct node *list = lock->inputs.n ? node_put(d, recipe, "inputs", node_new_list(d)) : NULL;
+
+    for (size_t i = 0; i < lock->inputs.n; i++) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "path", lock->inputs.v[i].path);
+        node_put_str(d, n, "use", lock->inputs.v[i].use);
+        put_digest(d, n, "sha256", &lock->inputs.v[i].digest);
+    }
+}
+
 static void put_archives(struct doc *d, struct node *root, const struct lock *lock)
 {
     struct node *list = node_put(d, root, "archives", node_new_list(d));
@@ -203,6 +217,7 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
     n = node_put(d, root, "recipe", node_new_map(d));
     put_digest(d, n, "digest", &lock->recipe_digest);
     node_put(d, n, "normal", node_copy(d, lock->recipe));
+    put_inputs(d, n, lock);
     node_put_str(d, root, "name", lock->name);
     node_put_str(d, root, "tag", lock->tag);
     n = node_put(d, root, "base", node_new_map(d));
@@ -466,6 +481,20 @@ static void get_built(struct lock *lock, const struct fields *root)
     need_digest(&f, "manifest", &lock->manifest);
 }
 
+static void get_inputs(struct lock *lock, const struct fields *recipe)
+{
+    const struct node *n, *list = field_list(recipe, "inputs");
+
+    node_each(n, list) {
+        struct fields f = fields_of(n, "lock", recipe->e);
+        struct lock_input *input = vec_push(&lock->inputs);
+
+        field_need_str(&f, "path", &input->path);
+        field_need_str(&f, "use", &input->use);
+        need_digest(&f, "sha256", &input->digest);
+    }
+}
+
 static void get_head(struct lock *lock, const struct fields *root)
 {
     struct fields r = fields_of(field_need_map(root, "recipe"), "lock", root->e);
@@ -483,6 +512,7 @@ static void get_head(struct lock *lock, const struct fields *root)
             (unsigned long long)format, LOCK_FORMAT, STR_ARG(lock->writer));
     need_digest(&r, "digest", &lock->recipe_digest);
     lock->recipe = field_need_map(&r, "normal");
+    get_inputs(lock, &r);
     field_need_str(root, "name", &lock->name);
     field_need_str(root, "tag", &lock->tag);
     field_need_str(&b, "name", &lock->base);
@@ -538,6 +568,7 @@ void lock_clear(struct lock *lock)
         vec_clear(&lock->copies.v[i].files);
     for (size_t i = 0; i < lock->layers.n; i++)
         vec_clear(&lock->layers.v[i].artifacts);
+    vec_clear(&lock->inputs);
     vec_clear(&lock->archives);
     vec_clear(&lock->artifacts);
     vec_clear(&lock->copies);

@@ -61,6 +61,12 @@ struct facts { /* what the image is and needs; empty where not known */
     struct str require;     /* NVIDIA_REQUIRE_CUDA */
 };
 
+struct lock_input {  /* a file beside the recipe that the choice was made by */
+    struct str path; /* as the recipe, or the file that brings it in, names it */
+    struct str use;  /* what it decides about: "pip", "base" or "apt" */
+    struct digest digest;
+};
+
 struct lock_user {
     struct str name; /* empty: root */
     uint32_t uid, gid;
@@ -71,6 +77,7 @@ struct lock {
 
     const struct node *recipe; /* in its normal form */
     struct digest recipe_digest;
+    struct VEC_OF(struct lock_input) inputs; /* sorted by path: requirements, a base of one's own */
 
     struct str name, tag; /* of the reference */
     struct str variant;

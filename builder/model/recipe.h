@@ -17,6 +17,20 @@ struct value { /* a text and where it stands; empty when left out */
 };
 struct values VEC_OF(struct value);
 
+/* An item of `pip` or `constraints`: a requirement (PEP 508), a wheel's path, or a file in pip's
+ * requirements format. */
+struct recipe_ask {
+    struct value value;
+    bool file;
+};
+struct recipe_asks VEC_OF(struct recipe_ask);
+
+struct recipe_index {   /* a simple index; the first that has a name is the only one asked for it */
+    struct value name;  /* for credentials; may be empty */
+    struct value url;   /* may hold a user, never a password */
+    struct values only; /* the only projects it is asked for; empty: all */
+};
+
 struct recipe_file {
     struct value from, to;
     struct value owner; /* "student", "1000" or "1000:1000"; empty: root */
@@ -35,7 +49,9 @@ struct recipe {
     struct value variant; /* "runtime" or "compile" */
     struct value python;  /* "3.11"; empty: what the base has */
     struct values apt;    /* "name" or "name=version" */
-    struct values pip;    /* PEP 508 */
+    struct recipe_asks pip, constraints;
+    struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */
+    struct values find_links;                   /* folders of wheels, asked before the indexes */
     struct VEC_OF(struct recipe_file) files;
     struct recipe_user user;
     struct values env;            /* "NAME=value" */
@@ -47,12 +63,6 @@ struct recipe {
 int recipe_read(struct recipe *out, const char *path, struct err *e) MUST_CHECK;
 int recipe_parse(struct recipe *out, struct str text, const char *file, struct err *e) MUST_CHECK;
 void recipe_clear(struct recipe *r);
-
-/* The normal form: keys in one order, defaults that never change left out. Texts are copied. */
-struct node *recipe_to_node(const struct recipe *r, struct doc *doc);
-/* What differs between two normal forms, in words: `cuda: "12.4" became "12.6"; pip: "numpy<2" is
- * new`. Nothing when they are the same. */
-void recipe_diff(struct buf *words, const struct node *old, const struct node *now);
 
 /* The tag by the recipe's template. ERR_INPUT when what comes out is no OCI tag. */
 struct recipe_tag {

@@ -6,17 +6,23 @@
 
     /debian/...        the archive: suite "tiny", component "main", Packages.xz by hash
     /simple/NAME/      the index (JSON, PEP 691), /files/... its wheels, by ranges
-    /log               the paths asked for so far, one a line
+    /html/NAME/        the same as HTML (PEP 503), with hashes, without PEP 658 and sizes
+    /bare/NAME/        the same as HTML without hashes, from a server that knows no ranges
+    /private/NAME/     for "me" with "secret" or the token "t0ken" only: secretlib, and numpy in version 9.9
+    /public/NAME/      what anybody may upload: secretlib in version 99
+    /moved/NAME/       leads to /simple/NAME/ of the same machine by another name
+    /log               the paths asked for so far, one a line; "!" behind those that came with a credential
 
 FOLDER/mischief, if it is there, holds lines "KIND N TEXT": a request for a file whose path has TEXT in it
 misbehaves, N times (or "always"): cut (the line closes half way), stall (half the body, then nothing),
 wrong (every byte inverted), 503, norange, slow (16 KiB each 20 ms), gone (404).
 """
-import base64, hashlib, io, json, lzma, os, random, shutil, subprocess, sys, tarfile, tempfile
+import base64, hashlib, io, json, lzma, os, random, re, shutil, subprocess, sys, tarfile, tempfile
 import threading, time, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 DATE = 1700000000  # of every file of every package
+GOOD = 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n'  # a recipe
 LOCK, LOG, USED = threading.Lock(), [], {}
 
 # ---- debs ----
@@ -106,6 +112,7 @@ def wheel(name, version, tag, requires, files):
     under = name.replace("-", "_")
     info = f"{under}-{version}.dist-info/"
     meta = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {r}\n" for r in requires)
+    meta += "".join(f"Provides-Extra: {x}\n" for r in requires for x in re.findall("extra == '(.*?)'", r))
     all_files = {**files, info + "METADATA": meta.encode(),
                  info + "WHEEL": f"Wheel-Version: 1.0\nGenerator: tiny\nRoot-Is-Purelib: {str(tag.endswith('any')).lower()}\nTag: {tag}\n".encode()}
     record = "".join("%s,sha256=%s,%d\n" % (p, base64.urlsafe_b64encode(hashlib.sha256(b).digest()).rstrip(b"=").decode(), len(b))
@@ -136,6 +143,11 @@ WHEELS = [  # name, version, tag, requirements, files
 ]
 
 
+PRIVATE = [("secretlib", "1.0", ANY, [], {"secretlib.py": b"ours\n"}), ("secretlib", "99", ANY, [], {"secretlib.py": b"theirs\n"}),
+           ("numpy", "9.9", CP, [], {"numpy/__init__.py": b"nine = 9\n"})]
+WHO = {"Basic " + base64.b64encode(b"me:secret").decode(), "Bearer t0ken"}
+
+
 class World:
     """All bytes that are served, by path."""
 
@@ -143,6 +155,7 @@ class World:
         self.folder, self.files, self.pages = folder, {}, {}
         self.make_archive(port)
         self.make_index()
+        self.make_private()
 
     def make_archive(self, port):
         packages = ""
@@ -201,8 +214,26 @@ sources: |
         lists["sourceful"] = [{"filename": "sourceful-1.0.tar.gz", "url": "../../files/sourceful-1.0.tar.gz", "size": 10,
                                "hashes": {"sha256": "0" * 64}, "yanked": False}]
         for name, files in lists.items():
+            self.pages[f"/html/{name}/"] = ("text/html", html_page(files, True))
+            self.pages[f"/bare/{name}/"] = ("text/html; charset=utf-8", html_page(files, False))
             page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
             self.pages[f"/simple/{name}/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
+
+
+    def make_private(self):
+        for w in PRIVATE:
+            file, body, _ = wheel(*w)
+            where = "private" if w[0] == "numpy" or w[1] == "1.0" else "public"
+            self.files[f"/{where}/files/" + file] = body
+            self.pages[f"/{where}/{w[0]}/"] = ("text/html", html_page(
+                [{"filename": file, "url": "../files/" + file, "hashes": {"sha256": hashlib.sha256(body).hexdigest()}}], True))
+
+
+def html_page(files, hashes):
+    links = "".join(f'<a href="{f["url"]}{"#sha256=" + f["hashes"]["sha256"] if hashes else ""}" data-requires-python="&gt;=3.8"'
+                    f'{" data-yanked" if f.get("yanked") else ""}>{f["filename"]}</a><br>\n' for f in files)
+    return f"<!DOCTYPE html><html><head><title>Links</title></head><body>{links}</body></html>".encode().replace(
+        b"../../files/", b"../../files/" if hashes else b"../../rangeless/")
 
 
 def sign(text):
@@ -267,12 +298,20 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         with LOCK:
             log = "\n".join(LOG)
-            LOG.append(self.path)
+            LOG.append(self.path + ("!" if self.headers.get("Authorization") else ""))
         if self.path == "/log":
             return self.answer(200, "text/plain", log.encode())
         how = mischief(self.world.folder, self.path)
         if how in ("503", "gone"):
             return self.answer(503 if how == "503" else 404, "text/plain", b"no\n")
+        if self.path.startswith("/private/") and self.headers.get("Authorization") not in WHO:
+            return self.answer(401, "text/plain", b"no\n", WWW_Authenticate='Basic realm="private"')
+        if self.path.startswith("/moved/"):
+            to = "http://localhost:%d/simple/%s" % (self.server.server_address[1], self.path[len("/moved/"):])
+            return self.answer(302, "text/plain", b"there\n", Location=to)
+        if self.path.startswith("/rangeless/"):
+            body = self.world.files.get("/files/" + self.path[len("/rangeless/"):])
+            return self.answer(200 if body else 404, "application/octet-stream", body or b"no\n", how)
         if self.path in self.world.pages:
             return self.answer(200, *self.world.pages[self.path], how)
         if self.path not in self.world.files:

@@ -75,12 +75,13 @@ static int read_options(struct options *o, int argc, char **argv, struct err *e)
     return read_target(o, e);
 }
 
-static int print(const struct options *o, const struct pypi_solution *s, struct err *e)
+static int print(const struct options *o, struct pypi_index *index, const struct pypi_solution *s,
+                 struct err *e)
 {
     struct artifacts all = {0};
     const struct artifact *a;
 
-    if (pypi_artifacts(&all, s, e) < 0)
+    if (pypi_artifacts(&all, index, s, e) < 0)
         return -1;
     vec_each(a, &all) {
         printf(STR_FMT "==" STR_FMT, STR_ARG(a->name), STR_ARG(a->version));
@@ -115,7 +116,7 @@ static int solve(const struct options *o, struct web *web, struct http *http, st
                                    .prefer_n = o->prefer.n,
                                    .events = events};
 
-    return solve_pypi(&solution, &want, &universe, e) < 0 ? -1 : print(o, &solution, e);
+    return solve_pypi(&solution, &want, &universe, e) < 0 ? -1 : print(o, index, &solution, e);
 }
 
 static int run(struct options *o, int argc, char **argv, struct err *e)

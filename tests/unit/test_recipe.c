@@ -8,7 +8,7 @@
 #include "doc/emit.h"
 #include "doc/json.h"
 #include "faults.h"
-#include "model/recipe.h"
+#include "model/recipe_form.h"
 
 #define P "pytorch: 2.6.0\n"
 #define DEFAULTS \
@@ -59,6 +59,13 @@ static void recipes_have_one_normal_form(void **state)
            "\"x[y]\"]\n",
          "{\"envbuild\":1," DEFAULTS "\"apt\":[\"git\",\"less=590-2.1~deb12u2\",\"libc6:amd64\","
          "\"g++\"],\"pip\":[\"numpy<2.3\",\"x[y]\"],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "pip: [a, {requirements: r.txt}]\nconstraints: [c.txt, \"b<2\"]\nfind_links: [w]\n"
+           "indexes: [https://a.test/simple/, {url: https://b.test, name: b, only: [x, y]}]\n",
+         "{\"envbuild\":1," DEFAULTS
+         "\"pip\":[\"a\",{\"requirements\":\"r.txt\"}],\"constraints\":["
+         "\"c.txt\",\"b<2\"],\"indexes\":[{\"url\":\"https://a.test/simple/\"},{\"url\":"
+         "\"https://b.test\",\"name\":\"b\",\"only\":[\"x\",\"y\"]}],\"find_links\":[\"w\"],"
+         "\"workdir\":\"/workspace\"," TAG "}"},
         {P "files: [{from: notebooks/, to: /workspace/, owner: student}]\n",
          "{\"envbuild\":1," DEFAULTS "\"files\":[{\"from\":\"notebooks/\",\"to\":\"/workspace/\","
          "\"owner\":\"student\"}],\"workdir\":\"/workspace\"," TAG "}"},
@@ -119,8 +126,24 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "packages: []\n",
          "x.yaml:2:1: unknown key \"packages\"; known keys: envbuild name pytorch cuda cudnn "
          "variant "
-         "base python platforms apt pip files user env workdir entrypoint cmd labels tag services "
+         "base python platforms apt pip constraints indexes find_links files user env workdir "
+         "entrypoint cmd labels tag services "
          "matrix"},
+        {P "pip: [{requirement: r.txt}]\n",
+         "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"
+         "x.yaml:2:7: pip: \"requirements\" is missing"},
+        {P "indexes: []\n",
+         "x.yaml:2:10: indexes: the list is empty; leave the key out to ask PyPI"},
+        {P "indexes: [pypi.org/simple]\n",
+         "x.yaml:2:11: indexes: \"pypi.org/simple\" is no usable address: it begins with none of "
+         "https://, http://, file://"},
+        {P "indexes: [{url: \"https://me:secret@h.test/simple/\", name: \"a b\"}]\n",
+         "x.yaml:2:59: indexes: \"a b\" is no name: letters, digits, \"-\" and \"_\"\n"
+         "x.yaml:2:17: indexes: a password in a recipe is everybody's; keep it in ~/.netrc, in a "
+         "keyring, or give the index a name and set ENVBUILD_INDEX_<NAME>_PASSWORD"},
+        {P "find_links: [\"https://h.test/w/\"]\n",
+         "x.yaml:2:14: find_links: \"https://h.test/w/\" is no folder; an index on the web goes "
+         "under `indexes`"},
         {P "services: {}\n",
          "x.yaml:2:1: \"services\" comes later; this envbuild does not know it yet"},
         {P "matrix: {}\n",
@@ -158,8 +181,6 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:7: apt: \"git=1 x\" is no package; write name or name=version"},
         {P "apt: [\"git:\"]\n",
          "x.yaml:2:7: apt: \"git:\" is no package; write name or name=version"},
-        {P "pip: [{requirements: r.txt}]\n",
-         "x.yaml:2:7: pip: requirement files come later; list the requirements themselves"},
         {P "files: [a]\n", "x.yaml:2:9: files: a map of keys and values is wanted here, not text"},
         {P "files: [{from: a}]\n", "x.yaml:2:9: files: \"to\" is missing"},
         {P "files: [{from: /etc/passwd, to: /x}]\n",
@@ -250,6 +271,7 @@ static void differences_are_told_in_words(void **state)
         {P "pip: [numpy, x]\n", P "pip: [\"numpy<2\", x]\n",
          "pip: \"numpy<2\" is new; pip: \"numpy\" is gone"},
         {P "pip: [a, b]\n", P "pip: [b, a]\n", "pip changed"},
+        {P "pip: [a]\n", P "pip: [a, {requirements: r.txt}]\n", "pip: \"r.txt\" is new"},
         {P, P "apt: [git]\n", "apt is new"},
         {P "user: {name: x}\n", P "user: {name: x, uid: 7}\n", "user changed"},
         {P "files: [{from: a, to: /a}]\n", P "files: [{from: a, to: /b}]\n", "files changed"},

@@ -250,6 +250,39 @@ void debindex_finish(struct debindex *index)
             sort_provides_of(index, p, &done);
 }
 
+/* Where the list holds the name. */
+static struct deb_package **slot_of(struct debindex *index, struct str name)
+{
+    size_t low = 0, high = index->packages.n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (str_cmp(index->packages.v[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return &index->packages.v[low];
+}
+
+bool debindex_prefer(struct debindex *index, struct str name, struct str version)
+{
+    struct deb_package *first = map_get(&index->by_name, name), *before = first, *p;
+
+    if (!first || str_eq(first->version, version))
+        return false;
+    for (; (p = before->next_version) && !str_eq(p->version, version); before = p)
+        ;
+    if (!p)
+        return false;
+    before->next_version = p->next_version;
+    p->next_version = first;
+    *slot_of(index, name) = p;
+    map_set(&index->by_name, p->name, p);
+    return true;
+}
+
 void debindex_clear(struct debindex *index)
 {
     for (size_t i = 0; i < index->texts.n; i++)

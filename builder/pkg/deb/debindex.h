@@ -56,7 +56,11 @@ int debindex_add(struct debindex *index, char *text, size_t len, const char *fro
 void debindex_finish(struct debindex *index);
 void debindex_clear(struct debindex *index);
 
-/* The highest version; NULL when there is none. */
+/* Make a version the one that debindex_find() gives, as a pin of apt does. False when it is that
+ * already, or is not there. */
+bool debindex_prefer(struct debindex *index, struct str name, struct str version);
+
+/* The highest version, or the preferred one; NULL when there is none. */
 const struct deb_package *debindex_find(const struct debindex *index, struct str name);
 /* Who provides `name`; NULL when nobody does. */
 const struct deb_provider *debindex_providers(const struct debindex *index, struct str name);
