@@ -104,6 +104,7 @@ static const struct added {
     const char *user, *home; /* NULL: none */
     const char *group;       /* NULL: none; the user's own is nogroup then */
 } added[] = {
+    {"libibverbs1", NULL, NULL, "rdma"},
     {"openssh-client", NULL, NULL, "_ssh"},
     {"openssh-server", "sshd", "/run/sshd", NULL},
 };
