@@ -189,6 +189,7 @@ static int know(struct world *w, struct str name, struct str url, struct known *
     vec_add(&w->known, k);
     k->name = arena_str(&w->arena, name);
     k->direct = url.len > 0;
+    k->url = arena_str(&w->arena, url);
     if (url.len ? w->universe->direct(w->universe->ctx, k->name, url, &k->project, e) < 0
                 : w->universe->project(w->universe->ctx, k->name, &k->project, e) < 0)
         return -1;
@@ -254,10 +255,30 @@ static void need_only(struct world *w, struct needs *out, uint32_t node, uint32_
     vec_add(out, need);
 }
 
+/* The "sha256=..." of an address, if any. */
+static struct str hash_of(struct str url)
+{
+    size_t at = str_find_str(url, STR("sha256="));
+
+    if (at < str_find(url, '#'))
+        return (struct str){0};
+    url = str_sub(url, at, url.len);
+    return str_sub(url, 0, str_find(url, '&'));
+}
+
+static struct str without_fragment(struct str url)
+{
+    return str_sub(url, 0, str_find(url, '#'));
+}
+
+/* Whether `url` names the file that the project is bound to; a hash may be missing in one. */
 static bool is_bound_to(const struct known *k, struct str url)
 {
-    url = str_sub(url, 0, str_find(url, '#'));
-    return k->direct && k->n && str_eq(k->project->candidates.v[0].file->url, url);
+    struct str a = hash_of(k->url), b = hash_of(url), plain = without_fragment(url);
+
+    return k->direct && (!a.len || !b.len || str_eq_nocase(a, b)) &&
+           (str_eq(without_fragment(k->url), plain) ||
+            (k->n && str_eq(k->project->candidates.v[0].file->url, plain)));
 }
 
 static void need_versions(struct world *w, struct needs *out, uint32_t node,
@@ -289,7 +310,7 @@ static int add_needs(struct world *w, struct needs *out, const struct requiremen
     if (find_node(w, r->name, &(struct strs){0}, url, &base, e) < 0 ||
         find_node(w, r->name, &r->extras, url, &node, e) < 0)
         return -1;
-    if (direct) {
+    if (direct && is_bound_to(w->nodes.v[base]->of, r->url)) {
         need_only(w, out, base, 0, label, r);
         if (node != base)
             need_only(w, out, node, 0, label, r);
