@@ -107,7 +107,8 @@ check-long: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh more-releases.sh clumsy.sh
 
 bench: $(BIN) $(TOOLS)
-	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/bench/bench.sh
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools bash tests/bench/bench.sh
 
 # TIME seconds a target, new inputs kept in build/; needs clang.
 TIME ?= 30

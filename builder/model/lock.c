@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock.h"
 
+#include "../base/version.h"
 #include "../doc/emit.h"
 #include "../doc/field.h"
 #include "../doc/json.h"
@@ -211,7 +212,7 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
 {
     struct node *root = node_new_map(d), *n;
 
-    node_put_u64(d, root, "envbuild_lock", LOCK_SCHEMA);
+    node_put_u64(d, root, "envbuild_lock", lock->schema ? lock->schema : LOCK_SCHEMA);
     node_put_str(d, root, "envbuild", lock->writer);
     node_put_u64(d, root, "format", lock->format);
     n = node_put(d, root, "recipe", node_new_map(d));
@@ -522,6 +523,15 @@ static void get_head(struct lock *lock, const struct fields *root)
     field_need_str(&b, "apt_sources", &lock->apt_sources);
 }
 
+static int newer(struct lock *lock, const struct fields *root, uint64_t schema, struct err *e)
+{
+    field_need_str(root, "envbuild", &lock->writer);
+    return err_at(e, &lock->doc.root->pos,
+                  "lock schema %llu needs envbuild " STR_FMT " or newer; this is " ENVBUILD_VERSION
+                  ", which reads 1 to %d",
+                  (unsigned long long)schema, STR_ARG(lock->writer), LOCK_SCHEMA);
+}
+
 int lock_read(struct lock *out, const char *path, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
@@ -533,11 +543,9 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     root = fields_of(lock.doc.root, "lock", e);
     if (!field_need_u64(&root, "envbuild_lock", &schema, UINT32_MAX))
         return -1;
-    if (schema != LOCK_SCHEMA)
-        return err_at(e, &lock.doc.root->pos,
-                      "lock schema %llu is not known to this envbuild, which reads %d; use a newer "
-                      "envbuild, or write the lock anew",
-                      (unsigned long long)schema, LOCK_SCHEMA);
+    if (schema < 1 || schema > LOCK_SCHEMA)
+        return newer(&lock, &root, schema, e);
+    lock.schema = (unsigned)schema;
     get_head(&lock, &root);
     get_facts(&lock.facts, &root);
     get_image(&lock, &root);

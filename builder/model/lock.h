@@ -1,6 +1,6 @@
 /* model/lock.h - the lock: everything that was chosen, so that nothing below it has to choose.
  *
- * `x.lock` beside `x.yaml`, canonical JSON, schema version 1. The first part is what `lock` writes:
+ * `x.lock` beside `x.yaml`, canonical JSON. The first part is what `lock` writes:
  * the recipe in its normal form, archives, artifacts with their hashes, facts, the layer plan and
  * the image's settings. `built` is what the first build fills in: digests of layers, config and
  * manifest. The lock's own digest is taken over the first part alone, so that an image can name it.
@@ -13,8 +13,9 @@
 #include "../doc/node.h"
 #include "../pkg/artifact.h"
 
-/* LOCK_FORMAT is the newest layer format that this envbuild writes. */
-enum { LOCK_SCHEMA = 1, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
+/* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added the
+ * recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
+enum { LOCK_SCHEMA = 2, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
@@ -87,6 +88,7 @@ struct lock {
     struct str python, python_full; /* "3.11", "3.11.2" */
     struct str apt_sources;         /* text of the image's sources list */
     int64_t created;                /* newest date of the archives: the image's only time */
+    unsigned schema;                /* as it was read; 0: LOCK_SCHEMA */
     unsigned format;                /* of the layers: every choice that decides bytes */
 
     struct VEC_OF(struct lock_archive) archives;

@@ -124,7 +124,8 @@ void lock_recipe_changes(struct buf *words, const struct lock *old, const struct
 {
     if (!digest_eq(&old->recipe_digest, &now->recipe_digest))
         recipe_diff(words, old->recipe, now->recipe);
-    input_changes(words, old, now);
+    if (old->schema != 1) /* which did not know them */
+        input_changes(words, old, now);
     if (digest_eq(&old->recipe_digest, &now->recipe_digest))
         for (size_t i = 0; i < now->copies.n && i < old->copies.n; i++)
             copy_changes(words, &old->copies.v[i], &now->copies.v[i]);
@@ -203,6 +204,7 @@ static struct str or_none(struct str s)
 /* The rest of what makes an image: one line each. */
 static void print_settings(struct buf *out, const struct lock *old, const struct lock *now)
 {
+    const struct str root = STR("root");
     const struct {
         const char *name;
         struct str old, now;
@@ -211,7 +213,8 @@ static void print_settings(struct buf *out, const struct lock *old, const struct
                 {"base", old->base, now->base},
                 {"variant", old->variant, now->variant},
                 {"work folder", old->workdir, now->workdir},
-                {"user", old->user.name, now->user.name}};
+                {"user", old->user.name.len ? old->user.name : root,
+                 now->user.name.len ? now->user.name : root}};
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (!str_eq(rows[i].old, rows[i].now))

@@ -289,6 +289,16 @@ static bool package_ok(struct str s)
     return s.len >= 2 && lower_or_digit(s.p[0]);
 }
 
+/* A version, or a glob for versions. */
+static bool version_ok(struct str s)
+{
+    CLEANUP(buf_clear) struct buf plain = {0};
+
+    for (size_t i = 0; i < s.len; i++)
+        buf_putc(&plain, str_has(STR("*?[]"), s.p[i]) ? '0' : s.p[i]);
+    return debver_valid(buf_view(&plain));
+}
+
 static void check_apt(struct reading *in)
 {
     const struct node *n;
@@ -302,7 +312,7 @@ static void check_apt(struct reading *in)
             continue;
         version = v.text;
         pinned = str_cut(&version, STR("="), &name);
-        if (!package_ok(pinned ? name : v.text) || (pinned && !debver_valid(version)))
+        if (!package_ok(pinned ? name : v.text) || (pinned && !version_ok(version)))
             err_at(in->e, &v.pos, "apt: \"" STR_FMT "\" is no package; write name or name=version",
                    STR_ARG(v.text));
         else

@@ -26,7 +26,9 @@ struct list {
     uint64_t plain;                    /* bytes it may unpack to */
     char *url, *by_hash;               /* by_hash: NULL where the archive has none */
     struct input input;
-    struct buf text;
+    struct str arch;
+    struct memo *memo;
+    struct buf bytes; /* condensed; empty until it is known */
 };
 
 struct work {
@@ -44,7 +46,7 @@ static void work_clear(struct work *w)
         free(l->url);
         free(l->by_hash);
         cas_input_clear(&l->input);
-        buf_clear(&l->text);
+        buf_clear(&l->bytes);
     }
     vec_clear(&w->lists);
     vec_each(s, &w->suites) {
@@ -131,7 +133,7 @@ static const struct release_index *find_packed(const struct release *r, const ch
 }
 
 static int add_list(struct work *w, struct suite *s, struct str component, struct str arch,
-                    struct err *e)
+                    struct memo *memo, struct err *e)
 {
     CLEANUP(free_clear)
     char *dir = text(STR_FMT "/binary-" STR_FMT, STR_ARG(component), STR_ARG(arch));
@@ -144,6 +146,8 @@ static int add_list(struct work *w, struct suite *s, struct str component, struc
                        path);
     struct list *l = vec_push(&w->lists);
     l->suite = s;
+    l->arch = arch;
+    l->memo = memo;
     l->from = text(STR_FMT "/" STR_FMT, STR_ARG(s->source->suite), STR_ARG(component));
     l->index = packed;
     l->plain = plain && plain->size < PLAIN_MAX ? plain->size : PLAIN_MAX;
@@ -156,13 +160,13 @@ static int add_list(struct work *w, struct suite *s, struct str component, struc
     return 0;
 }
 
-static int add_lists(struct work *w, struct str arch, struct err *e)
+static int add_lists(struct work *w, struct str arch, struct memo *memo, struct err *e)
 {
     struct suite *s;
 
     vec_each(s, &w->suites) {
         for (size_t i = 0; i < s->source->components.n; i++)
-            if (add_list(w, s, s->source->components.v[i], arch, e) < 0)
+            if (add_list(w, s, s->source->components.v[i], arch, memo, e) < 0)
                 return -1;
     }
     return 0;
@@ -181,46 +185,91 @@ static int get_list(struct web *web, struct list *l, struct err *e)
     return web_blob(web, l->url, &l->index->digest, l->index->size, PACKED_MAX, &l->input, NULL, e);
 }
 
-static int get_lists(struct web *web, struct work *w, struct err *e)
-{
-    CLEANUP(free_clear) struct web_want *wants = xcalloc(w->lists.n + 1, sizeof *wants);
+/* ---- condensed lists, remembered with the digest of the index that they were made of ---- */
 
-    for (size_t i = 0; i < w->lists.n; i++) {
-        const struct list *l = &w->lists.v[i];
-        wants[i] = (struct web_want){.url = l->by_hash ? l->by_hash : l->url,
-                                     .digest = l->index->digest,
-                                     .size = l->index->size,
-                                     .limit = PACKED_MAX};
-    }
-    if (web_prefetch_blobs(web, wants, w->lists.n, e) < 0)
-        return -1;
-    for (size_t i = 0; i < w->lists.n; i++)
-        if (get_list(web, &w->lists.v[i], e) < 0)
-            return -1;
-    return 0;
+static void list_key(struct buf *out, const struct list *l)
+{
+    buf_fmt(out, "packages " DEBLIST_MAGIC " " STR_FMT "\n%s", STR_ARG(l->arch), l->url);
 }
 
 /* A job of the pool. */
-static int unpack(void *ctx, struct err *e)
+static int recall(void *ctx, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf key = {0};
+    struct list *l = ctx;
+    const struct digest *digest = &l->index->digest;
+    bool found = false;
+
+    list_key(&key, l);
+    if (l->memo && memo_get(l->memo, buf_view(&key), &l->bytes, &found, e) < 0)
+        return -1;
+    if (found && str_ends(buf_view(&l->bytes), (struct str){(const char *)digest, sizeof *digest}))
+        l->bytes.len -= sizeof *digest;
+    else
+        buf_clear(&l->bytes);
+    return 0;
+}
+
+static int remember(struct list *l, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf key = {0};
+    size_t len = l->bytes.len;
+    int result;
+
+    if (!l->memo || len + sizeof l->index->digest > MEMO_MAX)
+        return 0;
+    list_key(&key, l);
+    buf_add(&l->bytes, &l->index->digest, sizeof l->index->digest);
+    result = memo_put(l->memo, buf_view(&key), buf_view(&l->bytes), e);
+    l->bytes.len = len;
+    return result;
+}
+
+/* A job of the pool. */
+static int condense(void *ctx, struct err *e)
 {
     CLEANUP(decompress_clear) struct decompressor *d = NULL;
     struct list *l = ctx;
     struct source_file file;
 
     source_file_init(&file, l->input.fd.n, 0, l->input.size, l->url);
-    buf_room(&l->text, l->plain < PLAIN_MAX ? l->plain : 0); /* exactly, where it is known */
-    if (decompress_open(&d, &file.source, l->plain, l->url, e) < 0)
+    if (decompress_open(&d, &file.source, l->plain, l->url, e) < 0 ||
+        deblist_condense(&l->bytes, decompress_source(d), l->plain, l->arch, l->from, e) < 0)
         return -1;
-    return source_read_all(decompress_source(d), &l->text, l->plain, l->url, e);
+    return remember(l, e);
 }
 
-static int unpack_lists(struct work *w, struct err *e)
+/* Do `job` for all lists that are not known yet, side by side. */
+static int each_list(struct work *w, int (*job)(void *ctx, struct err *e), struct err *e)
 {
     CLEANUP(pool_clear) struct pool *pool = pool_open(THREADS);
 
     for (size_t i = 0; i < w->lists.n; i++)
-        pool_add(pool, w->lists.v[i].index->size, (unsigned)i, unpack, &w->lists.v[i]);
+        if (!w->lists.v[i].bytes.len)
+            pool_add(pool, w->lists.v[i].index->size, (unsigned)i, job, &w->lists.v[i]);
     return pool_wait(pool, e);
+}
+
+static int get_lists(struct web *web, struct work *w, struct err *e)
+{
+    CLEANUP(free_clear) struct web_want *wants = xcalloc(w->lists.n + 1, sizeof *wants);
+    size_t n = 0;
+    struct list *l;
+
+    vec_each(l, &w->lists) {
+        if (!l->bytes.len)
+            wants[n++] = (struct web_want){.url = l->by_hash ? l->by_hash : l->url,
+                                           .digest = l->index->digest,
+                                           .size = l->index->size,
+                                           .limit = PACKED_MAX};
+    }
+    if (web_prefetch_blobs(web, wants, n, e) < 0)
+        return -1;
+    vec_each(l, &w->lists) {
+        if (!l->bytes.len && get_list(web, l, e) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int index_lists(struct debindex *index, struct work *w, struct err *e)
@@ -229,8 +278,7 @@ static int index_lists(struct debindex *index, struct work *w, struct err *e)
 
     vec_each(l, &w->lists) {
         CLEANUP(free_clear) char *uri = str_dup(l->suite->source->uri);
-        size_t len = l->text.len;
-        if (debindex_add(index, buf_take(&l->text), len, l->from, uri, e) < 0)
+        if (debindex_add_list(index, &l->bytes, l->from, uri, e) < 0)
             return -1;
     }
     debindex_finish(index);
@@ -250,8 +298,9 @@ static void record(struct apt_archive *out, const struct suite *s)
     hash_bytes(&r->digest, s->inrelease.p, s->inrelease.len);
 }
 
-int apt_archive_open(struct apt_archive *out, struct web *web, const struct apt_source *sources,
-                     size_t n, struct str arch, int64_t now, struct err *e)
+int apt_archive_open(struct apt_archive *out, struct web *web, struct memo *memo,
+                     const struct apt_source *sources, size_t n, struct str arch, int64_t now,
+                     struct err *e)
 {
     CLEANUP(apt_archive_clear) struct apt_archive a = {0};
     CLEANUP(work_clear) struct work w = {0};
@@ -264,7 +313,8 @@ int apt_archive_open(struct apt_archive *out, struct web *web, const struct apt_
         if (verify(&w.suites.v[i], now, e) < 0)
             return -1;
     a.index.arch = arena_str(&a.arena, arch);
-    if (add_lists(&w, arch, e) < 0 || get_lists(web, &w, e) < 0 || unpack_lists(&w, e) < 0 ||
+    if (add_lists(&w, arch, memo, e) < 0 || each_list(&w, recall, e) < 0 ||
+        get_lists(web, &w, e) < 0 || each_list(&w, condense, e) < 0 ||
         index_lists(&a.index, &w, e) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)

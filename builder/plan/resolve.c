@@ -145,7 +145,7 @@ static int open_archive(struct apt_archive *out, const struct resolve_input *in,
         most += in->base->archives.v[i].suites.n;
     CLEANUP(free_clear) struct apt_source *sources = xcalloc(most, sizeof *sources);
     add_sources(sources, &n, in->base);
-    return apt_archive_open(out, in->web, sources, n, in->base->arch, in->now, e);
+    return apt_archive_open(out, in->web, in->memo, sources, n, in->base->arch, in->now, e);
 }
 
 static int install_names(struct deb_solver *s, const char *group, bool essential,

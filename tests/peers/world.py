@@ -4,7 +4,7 @@
 
     world.py FOLDER    writes FOLDER/base.yaml and FOLDER/base.gpg, prints the port, serves until stdin ends
 
-    /debian/...        the archive: suite "tiny", component "main", Packages.xz by hash
+    /debian/...        the archive: suites "tiny" and "tiny-security", component "main", Packages.xz by hash
     /simple/NAME/      the index (JSON, PEP 691), /files/... its wheels, by ranges
     /html/NAME/        the same as HTML (PEP 503), with hashes, without PEP 658 and sizes
     /bare/NAME/        the same as HTML without hashes, from a server that knows no ranges
@@ -13,6 +13,7 @@
     /moved/NAME/       leads to /simple/NAME/ of the same machine by another name
     /log               the paths asked for so far, one a line; "!" behind those that came with a credential
 
+FOLDER/later, if it is there, makes the archive and the index those of a later day: LATER.
 FOLDER/mischief, if it is there, holds lines "KIND N TEXT": a request for a file whose path has TEXT in it
 misbehaves, N times (or "always"): cut (the line closes half way), stall (half the body, then nothing),
 wrong (every byte inverted), 503, norange, slow (16 KiB each 20 ms), gone (404).
@@ -101,6 +102,12 @@ DEBS = [  # name, version, fields, files, maintainer scripts
     ("broken", "1.0", {"Depends": "nowhere-to-be-found"}, {"usr/share/broken": b"x"}, {}),
 ]
 
+LATER_DEBS = {  # of the later day: the release pocket has another git, security another libc6
+    "tiny": [d for d in DEBS if d[0] != "git"] + [("git", "1:2.40.0", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {})],
+    "tiny-security": [("libc6", "2.36-9+deb12u1", {"Multi-Arch": "same"}, {
+        "lib/x86_64-linux-gnu/libc.so.6": b"\x7fELF tiny libc, mended", "lib64/ld-linux-x86-64.so.2": ("/lib/x86_64-linux-gnu/libc.so.6",)}, {})],
+}
+
 # ---- wheels ----
 
 
@@ -143,6 +150,8 @@ WHEELS = [  # name, version, tag, requirements, files
 ]
 
 
+LATER_WHEELS = [("filelock", "3.17.0", ANY, [], {"filelock/__init__.py": b"\n"}),
+                ("numpy", "2.3.0", CP, [], {"numpy/__init__.py": b"two.three = 2\n"})]
 PRIVATE = [("secretlib", "1.0", ANY, [], {"secretlib.py": b"ours\n"}), ("secretlib", "99", ANY, [], {"secretlib.py": b"theirs\n"}),
            ("numpy", "9.9", CP, [], {"numpy/__init__.py": b"nine = 9\n"})]
 WHO = {"Basic " + base64.b64encode(b"me:secret").decode(), "Bearer t0ken"}
@@ -152,26 +161,19 @@ class World:
     """All bytes that are served, by path."""
 
     def __init__(self, folder, port):
-        self.folder, self.files, self.pages = folder, {}, {}
+        self.folder, self.files, self.pages, self.later = folder, {}, {}, {}
         self.make_archive(port)
         self.make_index()
         self.make_private()
 
     def make_archive(self, port):
-        packages = ""
-        for d in DEBS:
-            path, body, paragraph = deb(*d)
-            self.files["/debian/" + path] = body
-            packages += paragraph
-        plain, packed = packages.encode(), lzma.compress(packages.encode())
-        at = "main/binary-amd64/"
-        release = "Origin: Tiny\nSuite: tiny\nCodename: tiny\nDate: Tue, 14 Nov 2023 22:13:20 UTC\n" \
-                  "Acquire-By-Hash: yes\nArchitectures: amd64\nComponents: main\nSHA256:\n"
-        for path, body in ((at + "Packages", plain), (at + "Packages.xz", packed)):
-            release += f" {hashlib.sha256(body).hexdigest()} {len(body)} {path}\n"
-        self.files["/debian/dists/tiny/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
-        signed, keyring, fingerprint = sign(release.encode())
-        self.pages["/debian/dists/tiny/InRelease"] = ("text/plain", signed)
+        day, later = "Tue, 14 Nov 2023 22:13:20 UTC", "Tue, 21 Nov 2023 22:13:20 UTC"
+        suites = [("tiny", DEBS, day, self.pages), ("tiny-security", [], day, self.pages),
+                  ("tiny", LATER_DEBS["tiny"], later, self.later),
+                  ("tiny-security", LATER_DEBS["tiny-security"], later, self.later)]
+        signed, keyring, fingerprint = sign([self.make_suite(name, debs, date) for name, debs, date, _ in suites])
+        for (name, _, _, pages), text in zip(suites, signed):
+            pages[f"/debian/dists/{name}/InRelease"] = ("text/plain", text)
         with open(os.path.join(self.folder, "base.gpg"), "wb") as f:
             f.write(keyring)
         with open(os.path.join(self.folder, "base.yaml"), "w") as f:
@@ -181,7 +183,7 @@ arch: amd64
 glibc: "2.36"
 archives:
   - uri: http://127.0.0.1:{port}/debian
-    suites: [tiny]
+    suites: [tiny, tiny-security]
     components: [main]
 keyring: base.gpg
 fingerprints: [{fingerprint}]
@@ -199,9 +201,28 @@ sources: |
   Components: main
 """)
 
+    def make_suite(self, name, debs, date):
+        packages = ""
+        for d in debs:
+            path, body, paragraph = deb(*d)
+            self.files["/debian/" + path] = body
+            packages += paragraph
+        plain, packed = packages.encode(), lzma.compress(packages.encode())
+        at = "main/binary-amd64/"
+        release = f"Origin: Tiny\nSuite: {name}\nCodename: {name}\nDate: {date}\n" \
+                  "Acquire-By-Hash: yes\nArchitectures: amd64\nComponents: main\nSHA256:\n"
+        for path, body in ((at + "Packages", plain), (at + "Packages.xz", packed)):
+            release += f" {hashlib.sha256(body).hexdigest()} {len(body)} {path}\n"
+        self.files[f"/debian/dists/{name}/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
+        return release.encode()
+
     def make_index(self):
+        self.index_of(WHEELS, self.pages)
+        self.index_of(WHEELS + LATER_WHEELS, self.later)
+
+    def index_of(self, wheels, pages):
         lists = {}
-        for w in WHEELS:
+        for w in wheels:
             file, body, meta = wheel(*w)
             self.files["/files/" + file] = body
             e = {"filename": file, "url": "../../files/" + file, "size": len(body), "requires-python": ">=3.8",
@@ -214,10 +235,10 @@ sources: |
         lists["sourceful"] = [{"filename": "sourceful-1.0.tar.gz", "url": "../../files/sourceful-1.0.tar.gz", "size": 10,
                                "hashes": {"sha256": "0" * 64}, "yanked": False}]
         for name, files in lists.items():
-            self.pages[f"/html/{name}/"] = ("text/html", html_page(files, True))
-            self.pages[f"/bare/{name}/"] = ("text/html; charset=utf-8", html_page(files, False))
+            pages[f"/html/{name}/"] = ("text/html", html_page(files, True))
+            pages[f"/bare/{name}/"] = ("text/html; charset=utf-8", html_page(files, False))
             page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
-            self.pages[f"/simple/{name}/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
+            pages[f"/simple/{name}/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
 
 
     def make_private(self):
@@ -236,12 +257,12 @@ def html_page(files, hashes):
         b"../../files/", b"../../files/" if hashes else b"../../rangeless/")
 
 
-def sign(text):
+def sign(texts):
     home = tempfile.mkdtemp(prefix="world-gpg-")
     gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
     try:
         subprocess.run(gpg + ["--quick-gen-key", "tiny@example.org", "ed25519", "sign", "0"], check=True, stderr=subprocess.DEVNULL)
-        signed = subprocess.run(gpg + ["--clearsign"], input=text, capture_output=True, check=True).stdout
+        signed = [subprocess.run(gpg + ["--clearsign"], input=t, capture_output=True, check=True).stdout for t in texts]
         keys = subprocess.run(gpg + ["--export"], capture_output=True, check=True).stdout
         listing = subprocess.run(gpg + ["--with-colons", "--list-keys"], capture_output=True, check=True, text=True).stdout
         return signed, keys, next(l.split(":")[9] for l in listing.splitlines() if l.startswith("fpr:"))
@@ -312,6 +333,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/rangeless/"):
             body = self.world.files.get("/files/" + self.path[len("/rangeless/"):])
             return self.answer(200 if body else 404, "application/octet-stream", body or b"no\n", how)
+        if self.path in self.world.later and os.path.exists(os.path.join(self.world.folder, "later")):
+            return self.answer(200, *self.world.later[self.path], how)
         if self.path in self.world.pages:
             return self.answer(200, *self.world.pages[self.path], how)
         if self.path not in self.world.files:
