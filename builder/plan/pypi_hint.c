@@ -2,10 +2,10 @@
 #include "pypi_hint.h"
 
 enum {
-    TRIES = 4,       /* wishes left out, one after the other */
-    ROUNDS = 400,    /* of each search */
-    QUESTIONS = 400, /* to the universe in each, so that a hint takes seconds at most */
-    LISTED_MAX = 3,  /* versions named */
+    TRIES = 4,        /* wishes left out, one after the other */
+    ROUNDS = 400,     /* of each search */
+    QUESTIONS = 1000, /* to the universe in each, so that a hint takes seconds at most */
+    LISTED_MAX = 3,   /* versions named */
 };
 
 /* The universe, until too much was asked of it. */

@@ -2,7 +2,8 @@
 #include "pypi_why.h"
 
 enum {
-    LISTED_MAX = 4,   /* versions or reasons named in one message */
+    LISTED_MAX = 4,   /* reasons named in one message */
+    NAMED_MAX = 3,    /* versions named in a row */
     BOUNDS_MAX = 100, /* bytes shown of one requirement */
     VIA_MAX = 3,      /* who needs the one that asks, so many steps up */
     CHAIN_MAX = 360,  /* bytes; from there on no further reason is told */
@@ -113,28 +114,40 @@ static void tell_unknown(struct telling *t, const struct reason *r)
     t->complete = r->node == PYPI_NONE;
 }
 
-/* How many left-out versions fit a need for the reason `why`; the first few are named. */
-static unsigned tell_left_out(struct telling *t, const struct need *need, enum left_out_why why,
-                              const struct left_out **first)
+static bool admits(const struct need *need, const struct pep440 *v)
 {
-    const struct specifiers *set = need->requirement ? &need->requirement->specifiers : NULL;
-    const struct left_out *l;
-    unsigned n = 0;
+    return !need->requirement || specifiers_match(&need->requirement->specifiers, v);
+}
 
-    vec_each(l, &t->of->project->left_out) {
-        if (l->why != why || (set && !specifiers_match(set, &l->version)))
-            continue;
-        if (!n++) {
-            *first = l;
-            buf_fmt(&t->text, ", but " STR_FMT " ", STR_ARG(t->of->name));
-        } else if (n <= LISTED_MAX) {
-            buf_puts(&t->text, ", ");
-        }
-        if (n <= LISTED_MAX)
-            buf_str(&t->text, l->version.text);
+/* The newest left-out version that would fit a need, or NULL. */
+static const struct left_out *find_left_out(const struct telling *t, const struct need *need)
+{
+    const struct left_out *l;
+
+    vec_each(l, &t->of->project->left_out)
+        if (admits(need, &l->version))
+            return l;
+    return NULL;
+}
+
+/* ", but x 2, 1": the versions that are left out as `first` is; how many. */
+static unsigned tell_left_out(struct telling *t, const struct need *need,
+                              const struct left_out *first)
+{
+    const struct left_out *l;
+    unsigned n = 0, told;
+
+    for (l = first; l < t->of->project->left_out.v + t->of->project->left_out.n; l++)
+        n += l->why == first->why && admits(need, &l->version);
+    buf_fmt(&t->text, ", but " STR_FMT " " STR_FMT, STR_ARG(t->of->name),
+            STR_ARG(first->version.text));
+    if (n > NAMED_MAX) {
+        buf_fmt(&t->text, " and %u older", n - 1);
+        return n;
     }
-    if (n > LISTED_MAX)
-        buf_fmt(&t->text, " and %u older", n - LISTED_MAX);
+    for (l = first + 1, told = 1; told < n; l++)
+        if (l->why == first->why && admits(need, &l->version) && told++)
+            buf_fmt(&t->text, ", " STR_FMT, STR_ARG(l->version.text));
     return n;
 }
 
@@ -149,22 +162,29 @@ static void note_newest(struct telling *t)
 static bool tell_not_for_us(struct telling *t, const struct need *need)
 {
     const struct marker_env *env = &t->w->want->env;
-    const struct left_out *first = NULL;
-    unsigned n;
+    const struct left_out *first = find_left_out(t, need);
+    bool many = first && tell_left_out(t, need, first) > 1;
 
-    if (tell_left_out(t, need, LEFT_PYTHON_REFUSED, &first)) {
-        buf_fmt(&t->text, " needs Python " STR_FMT " and this is " STR_FMT,
-                STR_ARG(first->requires_python), STR_ARG(env->python_full_version));
-    } else if (tell_left_out(t, need, LEFT_NO_TAG, &first)) {
-        buf_fmt(&t->text, " has no wheel for Python " STR_FMT " on Linux " STR_FMT,
-                STR_ARG(env->python_full_version), STR_ARG(env->platform_machine));
-    } else if ((n = tell_left_out(t, need, LEFT_SDIST_ONLY, &first)) > 0) {
-        buf_fmt(&t->text, " %s published as source only, and only wheels are installed",
-                n > 1 ? "are" : "is");
-    } else {
+    if (!first)
         return false;
-    }
     note_newest(t);
+    switch (first->why) {
+    case LEFT_PYTHON_REFUSED:
+        buf_fmt(&t->text, " %s Python " STR_FMT " and this is " STR_FMT, many ? "need" : "needs",
+                STR_ARG(first->requires_python), STR_ARG(env->python_full_version));
+        break;
+    case LEFT_NO_TAG:
+        buf_fmt(&t->text, " %s no wheel for Python " STR_FMT " on Linux " STR_FMT,
+                many ? "have" : "has", STR_ARG(env->python_full_version),
+                STR_ARG(env->platform_machine));
+        break;
+    case LEFT_SDIST_ONLY:
+        buf_fmt(&t->text, " %s published as source only, and only wheels are installed",
+                many ? "are" : "is");
+        if (!t->newest.len)
+            buf_puts(&t->newest, "build a wheel of it and name its folder under `find_links`");
+        break;
+    }
     return true;
 }
 

@@ -142,7 +142,11 @@ int solve_pypi(struct pypi_solution *out, const struct pypi_want *want,
     CLEANUP(pypi_found_clear) struct pypi_found found = {0};
     struct pypi_solution made = {0};
 
-    if (world_open(&world, want, universe, e) < 0 || world_warm(&world, e) < 0 ||
+    if (world_open(&world, want, universe, e) < 0 || pypi_search(&found, &world, 0, e) < 0)
+        return -1;
+    if (found.end == SEARCH_CONFLICT) /* in the wishes themselves: no need to ask for more */
+        return tell_unsolved(&world, &found, e);
+    if (world_warm(&world, e) < 0 ||
         pypi_search(&found, &world, want->rounds ? want->rounds : SOLVE_PYPI_ROUNDS, e) < 0)
         return -1;
     if (found.end != SEARCH_FOUND)
