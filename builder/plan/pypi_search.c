@@ -256,6 +256,14 @@ static int decide(struct search *s, uint32_t node)
     return done;
 }
 
+static bool speaks(const struct criterion *c, const struct indexes *nodes)
+{
+    for (size_t i = 0; i < c->reasons.n; i++)
+        if (c->reasons.v[i].node != PYPI_NONE && has_index(nodes, c->reasons.v[i].node))
+            return true;
+    return false;
+}
+
 /* A decision that was satisfied before and no longer is: what it needed no longer counts. */
 static void drop_stale(struct search *s, const struct indexes *were_open)
 {
@@ -263,13 +271,13 @@ static void drop_stale(struct search *s, const struct indexes *were_open)
     struct indexes stale = {0};
 
     for (uint32_t i = 0; i < now->criteria.n; i++)
-        if (now->criteria.v[i] && state_pick(now, i) != PYPI_NONE && !has_index(were_open, i) &&
-            !state_satisfies(now, i))
+        if (now->criteria.v[i] && state_pick(now, i) != PYPI_NONE && !state_satisfies(now, i) &&
+            !has_index(were_open, i))
             vec_add(&stale, i);
     for (uint32_t i = 0; stale.n && i < now->criteria.n; i++) {
         struct criterion *old = now->criteria.v[i], *c;
 
-        if (!old)
+        if (!old || !speaks(old, &stale))
             continue;
         c = xcalloc(1, sizeof *c);
         c->refs = 1;

@@ -28,25 +28,31 @@ void states_clear(struct states *s)
     vec_clear(s);
 }
 
+/* All at once: the search copies its state in every round. */
+#define COPY(to, from)                                                        \
+    do {                                                                      \
+        if (!(from)->n)                                                       \
+            break;                                                            \
+        (to)->v = xrealloc((to)->v, ((to)->n + (from)->n) * sizeof *(to)->v); \
+        memcpy((to)->v + (to)->n, (from)->v, (from)->n * sizeof *(to)->v);    \
+        (to)->cap = (to)->n += (from)->n;                                     \
+    } while (0)
+
 void reasons_add(struct reasons *to, const struct reasons *from)
 {
-    for (size_t i = 0; i < from->n; i++)
-        vec_add(to, from->v[i]);
+    COPY(to, from);
 }
 
 void state_copy(struct state *to, const struct state *from)
 {
     *to = (struct state){0};
-    for (size_t i = 0; i < from->criteria.n; i++) {
-        vec_add(&to->criteria, from->criteria.v[i]);
-        if (from->criteria.v[i])
-            from->criteria.v[i]->refs++;
-    }
-    for (size_t i = 0; i < from->pick.n; i++)
-        vec_add(&to->pick, from->pick.v[i]);
-    for (size_t i = 0; i < from->order.n; i++)
-        vec_add(&to->order, from->order.v[i]);
-    reasons_add(&to->causes, &from->causes);
+    COPY(&to->criteria, &from->criteria);
+    for (size_t i = 0; i < to->criteria.n; i++)
+        if (to->criteria.v[i])
+            to->criteria.v[i]->refs++;
+    COPY(&to->pick, &from->pick);
+    COPY(&to->order, &from->order);
+    COPY(&to->causes, &from->causes);
 }
 
 void states_copy(struct states *to, const struct states *from)
