@@ -178,6 +178,9 @@ static bool tell_not_for_us(struct telling *t, const struct need *need)
                 many ? "have" : "has", STR_ARG(env->python_full_version),
                 STR_ARG(env->platform_machine));
         break;
+    case LEFT_OTHER_HASH:
+        buf_fmt(&t->text, " %s none of the hashes listed for it", many ? "have" : "has");
+        break;
     case LEFT_SDIST_ONLY:
         buf_fmt(&t->text, " %s published as source only, and only wheels are installed",
                 many ? "are" : "is");

@@ -2,7 +2,7 @@
 /* The solver against worlds of text: every file in data/solve_pypi/ holds cases, a case is lines.
  *
  *   case NAME
- *   offer PROJECT VERSION [yanked] [python=SPEC] [tag=py3-none-any] [hidden-python=SPEC]
+ *   offer PROJECT VERSION [yanked] [refused] [python=SPEC] [tag=py3-none-any] [hidden-python=SPEC]
  *   needs REQUIREMENT            of the last offer; extra NAME: it has this extra
  *   sdist PROJECT VERSION [python=SPEC]
  *   file PROJECT VERSION URL     what stands at a URL
@@ -91,8 +91,10 @@ static void add_file(struct scene *s, struct project *p, struct str name, struct
     f->name = name;
     f->url = STR("https://index.test/file");
     f->requires_python = word_after(line, "python=");
-    while (str_word(&rest, &word))
+    while (str_word(&rest, &word)) {
         f->yanked |= str_is(word, "yanked");
+        f->refused |= str_is(word, "refused");
+    }
     if (f->yanked)
         f->yanked_reason = STR("bad build");
 }
