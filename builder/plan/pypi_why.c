@@ -275,6 +275,23 @@ static void tell_unpublished(struct telling *t, const struct reason *r)
                 STR_ARG(newest->text));
 }
 
+/* ", but the recipe names a file of version 1.16.0" */
+static void tell_file(struct telling *t)
+{
+    const struct pypi_want *want = t->w->want;
+    struct str by = STR("recipe");
+
+    for (size_t i = 0; i < want->constraints_n; i++)
+        if (str_eq(want->constraints[i].requirement->url, t->of->url))
+            by = want->constraints[i].label;
+    for (size_t i = 0; i < want->roots_n; i++)
+        if (str_eq(want->roots[i].requirement->url, t->of->url))
+            by = want->roots[i].label;
+    buf_fmt(&t->text, ", but %s" STR_FMT " names a file of version " STR_FMT,
+            str_is(by, "recipe") ? "the " : "", STR_ARG(by),
+            STR_ARG(t->of->project->candidates.v[0].version.text));
+}
+
 /* One reason alone that nothing fits. */
 static void tell_alone(struct telling *t, const struct reason *r)
 {
@@ -290,8 +307,7 @@ static void tell_alone(struct telling *t, const struct reason *r)
     else if (r->need->refers)
         buf_puts(&t->text, ", a file that is on no index: the recipe has to name it itself");
     else if (t->of->direct && t->of->n && !any)
-        buf_fmt(&t->text, ", but the recipe names a file of version " STR_FMT,
-                STR_ARG(t->of->project->candidates.v[0].version.text));
+        tell_file(t);
     else if (any && tell_faults(t, r->need->fits))
         return;
     else if (any && tell_yanked(t, r->need->fits))

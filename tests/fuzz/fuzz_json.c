@@ -80,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check(doc.root, EMIT_COMPACT);
     check(doc.root, EMIT_LINES);
-    check_pull((struct str){(const char *)data, size}, doc.root);
+    if (!memchr(data, 0, size)) /* jansson takes some NULs between values */
+        check_pull((struct str){(const char *)data, size}, doc.root);
     return 0;
 }
