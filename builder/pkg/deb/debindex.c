@@ -220,19 +220,24 @@ const struct deb_package *debindex_find(const struct debindex *index, struct str
 
 bool debindex_prefer(struct debindex *index, struct str name, struct str version)
 {
-    struct deb_package *first, *before, *p;
+    struct deb_package *first, *p, **at;
 
     if (!debindex_find(index, name))
         return false;
-    first = before = *slot_of(index, name);
-    if (str_eq(first->version, version))
+    first = p = *slot_of(index, name);
+    while (p && !str_eq(p->version, version))
+        p = p->next_version;
+    if (!p || p == first)
         return false;
-    for (; (p = before->next_version) && !str_eq(p->version, version); before = p)
-        ;
-    if (!p)
-        return false;
-    before->next_version = p->next_version;
-    p->next_version = first;
+    for (at = &first->next_version; *at != p;)
+        at = &(*at)->next_version;
+    *at = p->next_version;
+    /* The one that was preferred goes back to its place among the others. */
+    p->next_version = first->next_version;
+    for (at = &p->next_version; *at && debver_cmp((*at)->version, first->version) > 0;)
+        at = &(*at)->next_version;
+    first->next_version = *at;
+    *at = first;
     *slot_of(index, name) = p;
     return true;
 }
@@ -297,6 +302,9 @@ int deb_package_file(struct deb_file *out, struct arena *a, const struct deb_pac
     struct str path = deb_package_field(p, "Filename"), file = path, dir;
     struct deb_file f = {0};
 
+    while (str_skip(&path, STR("./"))) /* as flat archives write it */
+        ;
+    file = path;
     if (!is_archive_path(path))
         return err_set(e, ERR_INPUT, "%.*s: " STR_FMT " has no usable Filename: \"" STR_FMT "\"",
                        STR_ARG(p->from), STR_ARG(p->name), STR_ARG(path));

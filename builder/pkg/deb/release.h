@@ -29,8 +29,8 @@ struct release {
 };
 
 /* Check `inrelease` (the file's text) with the OpenPGP keys in `keyring` (binary), accepting only
- * `fingerprints` (40 hex digits, upper-case), and parse what was signed. `what` names the suite.
- * ERR_INTEGRITY when it does not hold; ERR_SYSTEM when gpgv cannot be started. */
+ * `fingerprints` (40 hex digits; NULL: any key of the keyring), and parse what was signed. `what`
+ * names the suite. ERR_INTEGRITY when it does not hold; ERR_SYSTEM when gpgv cannot be started. */
 int release_verify(struct release *out, struct str inrelease, struct str keyring,
                    const struct strs *fingerprints, const char *what, struct err *e) MUST_CHECK;
 /* Parse a verified payload. */
