@@ -14,6 +14,13 @@ const struct debpkg *build_package(const struct build *b, const char *name)
     return NULL;
 }
 
+bool script_says(const struct debpkg *p, const char *script, const char *words)
+{
+    struct str text = debpkg_text(p, script);
+
+    return str_find_str(text, str_of(words)) < text.len;
+}
+
 static int compare_packages(const void *a, const void *b)
 {
     const struct debpkg *x = *(const struct debpkg *const *)a;
@@ -145,7 +152,7 @@ void build_list(const struct build *b, const char *dir, const char *suffix, stru
     vec_sort(out, compare_entries);
 }
 
-static bool ships_link(const struct build *b, const char *path)
+bool build_ships_link(const struct build *b, const char *path)
 {
     for (size_t i = 0; i < b->n; i++) {
         const struct deb_entry *d;
@@ -168,7 +175,7 @@ static int lay_links(struct build *b, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         CLEANUP(free_clear) char *target = path_join("usr", dirs[i]);
         if (make_dir(b, target, 0755, 0, 0, e) < 0 ||
-            (!ships_link(b, dirs[i]) && make_link(b, dirs[i], target, date, e) < 0))
+            (!build_ships_link(b, dirs[i]) && make_link(b, dirs[i], target, date, e) < 0))
             return -1;
     }
     if (!base)

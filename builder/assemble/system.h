@@ -26,6 +26,6 @@ struct system_input {
 int system_build(struct tree *out, const struct debpkg *const *packages, size_t n,
                  const struct system_input *in, struct names *uncovered, struct err *e) MUST_CHECK;
 
-/* SHA-256 of what a script does of its own: the key under which system_scripts.inc knows it.
+/* SHA-256 of what a script does of its own: the key under which system_scripts_*.inc know it.
  * All-zero when nothing is left once comments and the idle sections of debhelper are gone. */
 void system_script_digest(struct digest *out, struct str script);

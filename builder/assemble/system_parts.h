@@ -4,6 +4,7 @@
 #include "system.h"
 
 enum { TEXT_MAX = 16 * 1024 * 1024 }; /* bytes of one file that a rule reads */
+enum { DAY = 86400 };                 /* seconds; shadow(5) counts days */
 
 /* One system being built. */
 struct build {
@@ -15,6 +16,12 @@ struct build {
 };
 
 const struct debpkg *build_package(const struct build *b, const char *name); /* NULL when absent */
+
+/* A script that does a thing says it in these very words. False when the package has none. */
+bool script_says(const struct debpkg *p, const char *script, const char *words);
+
+/* Whether a package brings a link at that path, relative as in the archive. */
+bool build_ships_link(const struct build *b, const char *path);
 
 /* Like tree_dir(), tree_file() and tree_link(), but an absolute `path` is mapped through the tree's
  * symlinks, missing parents are made, and what stands there already (of any kind) stays. */
@@ -49,6 +56,20 @@ uint32_t accounts_user(const struct accounts *a, struct str name, uint32_t numbe
 uint32_t accounts_group(const struct accounts *a, struct str name, uint32_t number);
 /* passwd, group, shadow, gshadow and their kin. */
 int system_accounts(struct build *b, const struct accounts *a, struct err *e) MUST_CHECK;
+
+/* The four files in the making, and the newest date of a package that put a line there. */
+struct tables {
+    struct buf passwd, group, shadow, gshadow;
+    int64_t date;
+};
+/* Whether a line begins with the name, or has the id as its third field. */
+bool table_has(const struct buf *table, struct str name);
+bool table_has_id(const struct buf *table, uint32_t id);
+uint32_t table_id(const struct buf *table, struct str name, uint32_t otherwise);
+
+/* system_sysusers.c: accounts that packages declare in sysusers.d(5). */
+bool package_has_sysusers(const struct debpkg *p);
+int system_sysusers(struct build *b, struct tables *t, struct err *e) MUST_CHECK;
 
 /* system_files.c: the small files and folders that postinst scripts make. */
 int system_files(struct build *b, struct err *e) MUST_CHECK;

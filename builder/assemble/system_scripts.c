@@ -12,14 +12,15 @@
 
 /* Sections "# Automatically added by <tool>/<version>" that need no rule: they act on upgrades only
  * (installdeb), on services (no init runs here), on caches that are made when needed, or are read
- * by another part (installalternatives; triggers of makeshlibs go by ld.so.cache). */
+ * by another part (installalternatives, installsysusers; triggers of makeshlibs go by ld.so.cache).
+ */
 static const char *const idle_tools[] = {
-    "dh_installdeb",         "dh_installsystemd", "dh_installsystemduser",
-    "dh_installinit",        "dh_installmenu",    "dh_installalternatives",
-    "dh_makeshlibs",         "dh_python3",        "dh_installtmpfiles",
-    "dh_installmime",        "dh_installdebconf", "dh_icons",
-    "dh_installxmlcatalogs", "dh_systemd_start",  "dh_systemd_enable",
-    "dh_installcatalogs",
+    "dh_installdeb",         "dh_installsystemd",  "dh_installsystemduser",
+    "dh_installinit",        "dh_installmenu",     "dh_installalternatives",
+    "dh_makeshlibs",         "dh_python3",         "dh_installtmpfiles",
+    "dh_installmime",        "dh_installdebconf",  "dh_icons",
+    "dh_installxmlcatalogs", "dh_systemd_start",   "dh_systemd_enable",
+    "dh_installcatalogs",    "dh_installsysusers",
 };
 
 /* Lines that do nothing by themselves. */
@@ -28,10 +29,13 @@ static const char *const idle_lines[] = {
     "db_version 2.0", "db_stop",
 };
 
+/* One file a base that was held against a real installation. A script that two bases share stands
+ * in both, so that each file can be made anew by itself. */
 static const struct {
     const char *script, *digest; /* "package script", SHA-256 of its rest */
 } known[] = {
-#include "system_scripts.inc"
+#include "system_scripts_debian-12.inc"
+#include "system_scripts_debian-13.inc"
 };
 
 static bool is_listed(struct str s, const char *const *list, size_t n)

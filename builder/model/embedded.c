@@ -5,6 +5,8 @@
 #define FILES(X)                                                      \
     X(debian_12_yaml, "debian-12.yaml", "base-layers/debian-12.yaml") \
     X(debian_12_gpg, "debian-12.gpg", "base-layers/debian-12.gpg")    \
+    X(debian_13_yaml, "debian-13.yaml", "base-layers/debian-13.yaml") \
+    X(debian_13_gpg, "debian-13.gpg", "base-layers/debian-13.gpg")    \
     X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")            \
     X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")   \
     X(require_yaml, "require.yaml", "builder/catalog/require.yaml")

@@ -55,14 +55,6 @@ const char *auth_header(const struct auth *auth, const struct url *url)
     return entry ? entry->header : NULL;
 }
 
-bool auth_has(const struct auth *auth, struct str url)
-{
-    CLEANUP(err_clear) struct err ignored = {0}; /* no address, no credential */
-    struct url u;
-
-    return url_parse(&u, url, &ignored) == 0 && find(auth, &u);
-}
-
 void auth_clear(struct auth *auth)
 {
     for (size_t i = 0; i < auth->entries.n; i++) {

@@ -23,5 +23,4 @@ struct auth {
 void auth_add(struct auth *auth, struct str url, struct str user, struct str password);
 /* The header line for `url`, or NULL. */
 const char *auth_header(const struct auth *auth, const struct url *url);
-bool auth_has(const struct auth *auth, struct str url);
 void auth_clear(struct auth *auth);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "asking.h"
 
+#include "../base/fs.h"
+#include "../base/path.h"
+
 #define RECIPE STR("recipe")
 
 void asking_clear(struct asking *a)
@@ -16,6 +19,33 @@ void asking_clear(struct asking *a)
     arena_clear(&a->arena);
 }
 
+/* A wheel beside the recipe must be there. */
+static void check_local(const struct asking *a, struct str url, const struct pos *pos,
+                        const char *key, struct err *e)
+{
+    CLEANUP(free_clear) char *name = str_dup(str_sub(url, 0, str_find(url, '#')));
+    CLEANUP(free_clear) char *path = path_join(a->dir, name);
+
+    uint64_t size;
+
+    if ((str_starts(url, STR(".")) || str_starts(url, STR("/"))) && !fs_file_size(path, &size))
+        err_at(e, pos, "%sthere is no file \"%s\"", key, name);
+}
+
+static void check_folders(const struct asking *a, const struct recipe *r, struct err *e)
+{
+    for (size_t i = 0; i < r->find_links.n; i++) {
+        const struct value *v = &r->find_links.v[i];
+        CLEANUP(free_clear) char *name = str_dup(v->text);
+        CLEANUP(free_clear) char *path = path_join(a->dir, name);
+        CLEANUP(names_clear) struct names names = {0};
+        CLEANUP(err_clear) struct err fault = {0};
+
+        if (fs_list(&names, path, &fault) < 0)
+            err_at(e, &v->pos, "find_links: %s", fault.msg);
+    }
+}
+
 /* `key` says in messages what the text is: "pip", or nothing for a line of a file. */
 static struct requirement *parse(struct asking *a, struct str text, const struct pos *pos,
                                  const char *key, struct err *e)
@@ -29,6 +59,7 @@ static struct requirement *parse(struct asking *a, struct str text, const struct
         return NULL;
     }
     vec_add(&a->requirements, r);
+    check_local(a, r->url, pos, key, e);
     return r;
 }
 
@@ -106,9 +137,10 @@ static void collect_hashes(struct asking *a)
 
 int asking_open(struct asking *out, const struct recipe *r, const char *dir, struct err *e)
 {
-    CLEANUP(asking_clear) struct asking a = {0};
+    CLEANUP(asking_clear) struct asking a = {.dir = dir};
     struct err fault = {0};
 
+    check_folders(&a, r, &fault);
     ask(&a, str_of(arena_fmt(&a.arena, "torch==" STR_FMT, STR_ARG(r->pytorch.text))),
         &r->pytorch.pos, &fault);
     for (size_t i = 0; i < r->pip.n; i++)
@@ -137,7 +169,7 @@ void asking_place(const struct asking *a, struct err *fault)
 {
     const struct pos *pos = &a->places.v[0]; /* torch's own */
 
-    if (fault->file || fault->kind != ERR_UNSAT)
+    if (fault->file || (fault->kind != ERR_UNSAT && fault->kind != ERR_INPUT))
         return;
     for (size_t i = 1; i < a->roots.n; i++) {
         struct str name = a->roots.v[i].requirement->name;

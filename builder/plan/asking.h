@@ -8,6 +8,7 @@
 #include "solve_pypi.h"
 
 struct asking {
+    const char *dir; /* borrowed; the recipe's folder */
     struct arena arena;
     struct reqfile files; /* all requirement and constraint files; owns their lines */
     struct VEC_OF(struct requirement *) requirements;
@@ -21,5 +22,6 @@ struct asking {
 int asking_open(struct asking *out, const struct recipe *r, const char *dir,
                 struct err *e) MUST_CHECK;
 void asking_clear(struct asking *a);
-/* The solver knows no places: let `fault` point at the first item that its words name. */
+/* The solver knows no places: let `fault`, when nothing satisfies the recipe or an item
+ * is no good, point at the first item that its words name. */
 void asking_place(const struct asking *a, struct err *fault);

@@ -187,7 +187,7 @@ def folders_and_single_wheels(stage):
     err = build(stage, moved, "--locked", code=6)
     assert "my_own-2.0+x" in err, err
     os.unlink(moved + "/lib/my_own-2.0+x-py3-none-any.whl")
-    assert "my_own-2.0+x" in build(stage, moved, "--locked", code=5)
+    assert "my_own-2.0+x" in build(stage, moved, "--locked", code=3)
 
 
 @scenario

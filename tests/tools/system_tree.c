@@ -134,7 +134,7 @@ static int print_tree(const struct tree *t, const struct options *o, struct err 
     return 0;
 }
 
-/* Each script without a rule as a line for system_scripts.inc. */
+/* Each script without a rule as a line for system_scripts_<base>.inc. */
 static void print_uncovered(const struct names *names, const struct debpkg *v, size_t n)
 {
     char hex[DIGEST_HEX + 1];

@@ -334,13 +334,21 @@ static int read_extras(struct reader *r, struct requirement *out)
     return 0;
 }
 
-static int read_url(struct reader *r, struct requirement *out)
+static size_t until_blank(struct str s)
 {
     size_t n = 0;
 
-    skip_blanks(r);
-    while (n < r->rest.len && !c_space(r->rest.p[n]))
+    while (n < s.len && !c_space(s.p[n]))
         n++;
+    return n;
+}
+
+static int read_url(struct reader *r, struct requirement *out)
+{
+    size_t n;
+
+    skip_blanks(r);
+    n = until_blank(r->rest);
     if (!n)
         return fail(r, "no URL after \"@\"");
     out->url = str_sub(r->rest, 0, n);
@@ -361,6 +369,21 @@ static bool has_hole(struct str list)
     return hole;
 }
 
+/* "===" takes all up to a blank, commas too, so "===1, <2" lacks one: pip refuses it. */
+static bool lacks_comma(struct str list)
+{
+    for (size_t next; (list = str_trim(list)).len; list = str_sub(list, next, list.len)) {
+        if (str_skip(&list, STR("==="))) {
+            list = str_trim(list);
+            list = str_trim(str_sub(list, until_blank(list), list.len));
+            if (list.len && list.p[0] != ',')
+                return true;
+        }
+        next = str_find(list, ',') + 1;
+    }
+    return false;
+}
+
 static int read_specifiers(struct reader *r, struct requirement *out)
 {
     bool parentheses = take(r, "(");
@@ -372,6 +395,8 @@ static int read_specifiers(struct reader *r, struct requirement *out)
     list = str_sub(list, 0, n);
     if (has_hole(list))
         return fail(r, "an empty version specifier");
+    if (lacks_comma(list))
+        return fail(r, "a comma and a blank behind \"===\", which takes all up to the blank");
     if (!specifiers_parse(&out->specifiers, list, &bad))
         return err_set(r->e, ERR_INPUT,
                        "requirement \"" STR_FMT "\": \"" STR_FMT "\" is no version specifier "
