@@ -306,15 +306,18 @@ static void check_apt(struct reading *in)
 
     node_each(n, field_list(&in->f, "apt")) {
         struct value v;
-        struct str version, name;
-        bool pinned;
+        struct str version, suite, name;
+        bool pinned, picked;
 
         if (!text_item(in, n, "apt", &v))
             continue;
-        version = v.text;
+        version = suite = v.text;
         pinned = str_cut(&version, STR("="), &name);
-        if (!package_ok(pinned ? name : v.text) || (pinned && !version_ok(version)))
-            err_at(in->e, &v.pos, "apt: \"" STR_FMT "\" is no package; write name or name=version",
+        picked = !pinned && str_cut(&suite, STR("/"), &name);
+        if (!package_ok(pinned || picked ? name : v.text) || (pinned && !version_ok(version)) ||
+            (picked && !all_of(suite, "-._+")))
+            err_at(in->e, &v.pos,
+                   "apt: \"" STR_FMT "\" is no package; write name, name=version or name/suite",
                    STR_ARG(v.text));
         else
             vec_add(&in->r->apt, v);

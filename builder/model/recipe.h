@@ -56,7 +56,7 @@ struct recipe {
     struct value cudnn;   /* "9" or "9.1.0.70" */
     struct value variant; /* "runtime" or "compile" */
     struct value python;  /* "3.11"; empty: what the base has */
-    struct values apt;    /* "name" or "name=version" */
+    struct values apt;    /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
     struct recipe_asks pip, constraints;
     struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */

@@ -296,13 +296,26 @@ static int get_lists(struct web *web, struct work *w, struct err *e)
     return 0;
 }
 
+static unsigned pin_of(const struct release *r)
+{
+    if (!r->not_automatic)
+        return DEB_PIN_USUAL;
+    return r->automatic_upgrades ? DEB_PIN_BACKPORTS : DEB_PIN_NEVER_BY_ITSELF;
+}
+
 static int index_lists(struct debindex *index, struct work *w, struct err *e)
 {
     struct list *l;
 
     vec_each(l, &w->lists) {
-        CLEANUP(free_clear) char *uri = str_dup(l->suite->source->uri);
-        if (debindex_add_list(index, &l->bytes, l->from, uri, e) < 0)
+        const struct suite *s = l->suite;
+        const struct deb_origin origin = {.from = str_of(l->from),
+                                          .base_url = s->source->uri,
+                                          .suite = s->release.suite.len ? s->release.suite
+                                                                        : s->source->suite,
+                                          .codename = s->release.codename,
+                                          .pin = pin_of(&s->release)};
+        if (debindex_add_list(index, &l->bytes, &origin, e) < 0)
             return -1;
     }
     debindex_finish(index);

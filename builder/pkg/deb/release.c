@@ -341,6 +341,8 @@ int release_parse(struct release *out, struct str payload, const char *what, str
     r.suite = control_get(&c, "Suite");
     r.codename = control_get(&c, "Codename");
     r.by_hash = str_eq_nocase(control_get(&c, "Acquire-By-Hash"), STR("yes"));
+    r.not_automatic = str_eq_nocase(control_get(&c, "NotAutomatic"), STR("yes"));
+    r.automatic_upgrades = str_eq_nocase(control_get(&c, "ButAutomaticUpgrades"), STR("yes"));
     split_words(&r.components, control_get(&c, "Components"));
     split_words(&r.architectures, control_get(&c, "Architectures"));
     if (parse_dates(&r, &c, what, e) < 0 ||

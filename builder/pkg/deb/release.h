@@ -20,9 +20,10 @@ struct release_index {
 struct release {
     struct arena arena;
     struct str suite, codename;
-    int64_t date;        /* seconds since 1970 */
-    int64_t valid_until; /* 0 when the file has none */
-    bool by_hash;        /* Acquire-By-Hash: yes */
+    int64_t date;                           /* seconds since 1970 */
+    int64_t valid_until;                    /* 0 when the file has none */
+    bool by_hash;                           /* Acquire-By-Hash: yes */
+    bool not_automatic, automatic_upgrades; /* NotAutomatic, ButAutomaticUpgrades: yes */
     struct strs components, architectures;
     struct strs signers; /* primary fingerprints with a VALIDSIG that are on the list, sorted */
     struct VEC_OF(struct release_index) indexes;
