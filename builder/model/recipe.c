@@ -350,8 +350,10 @@ static void check_archive_uri(struct reading *in, const struct value *v)
 static void check_archive_suites(struct reading *in, const struct recipe_archive *a,
                                  const struct node *n)
 {
-    if (!a->suites.n || !a->uri.text.len || !a->keyring.text.len)
+    if (!a->suites.n || !a->uri.text.len || !a->keyring.text.len) {
         err_at(in->e, &n->pos, "apt_archives: an archive needs uri, suites and keyring");
+        return;
+    }
     for (size_t i = 0; i < a->suites.n; i++) {
         const struct value *suite = &a->suites.v[i];
 
