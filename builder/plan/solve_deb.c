@@ -571,20 +571,37 @@ static int request(struct deb_solver *s, const struct deb_want *want, struct deb
     return 0;
 }
 
-/* Would what stands as candidates satisfy the group? */
-static bool can_be_met(struct deb_solver *s, const struct relation_group *g)
+/* Could the candidate be installed on what is there already, with nothing else? */
+static int stands(struct deb_solver *s, struct deb_mark *m, bool *yes, struct err *e)
 {
-    for (size_t i = 0; i < g->n; i++) {
-        const struct deb_mark *m = mark_of(s, g->v[i].name);
-        if (m->candidate && real_fits(s, &g->v[i], m->candidate))
-            return true;
-        for (const struct deb_provider *v = debindex_providers(s->index, g->v[i].name); v;
-             v = v->next)
-            if (provider_fits(s, &g->v[i], v) &&
-                mark_of(s, v->package->name)->candidate == v->package)
-                return true;
+    *yes = m->candidate != NULL;
+    if (*yes && read_package(s, m, e) < 0)
+        return -1;
+    for (size_t i = 0; *yes && i < m->needs_n; i++)
+        *yes = is_satisfied(s, &m->needs[i]);
+    for (const struct deb_refusal *r = *yes ? m->refuses : NULL; r && *yes; r = r->next_of_owner)
+        *yes = !target_of(s, m, r);
+    return 0;
+}
+
+/* Does `r` need no other version of anything? apt asks this of what is installed, then of
+ * candidates that stand on it; of an unversioned name it asks the providers alone, if any. */
+static int is_fine(struct deb_solver *s, const struct relation *r, bool *fine, struct err *e)
+{
+    struct deb_mark *m = mark_of(s, r->name);
+    const struct deb_provider *v = debindex_providers(s->index, r->name);
+
+    *fine = m->taken && real_fits(s, r, m->taken);
+    if (*fine)
+        return 0;
+    if (r->op != DEBVER_ANY || !v || r->arch.len)
+        return m->candidate && real_fits(s, r, m->candidate) ? stands(s, m, fine, e) : 0;
+    for (; v && !*fine; v = v->next) {
+        m = mark_of(s, v->package->name);
+        if (m->candidate == v->package && stands(s, m, fine, e) < 0)
+            return -1;
     }
-    return false;
+    return 0;
 }
 
 /* The highest version in the suite, if it satisfies `r` and is not the candidate anyway. */
@@ -599,39 +616,38 @@ static const struct deb_package *in_suite(struct deb_solver *s, const struct rel
     return best && r->op != DEBVER_ANY && real_fits(s, r, best) ? best : NULL;
 }
 
-struct change {
-    struct deb_mark *mark;
-    const struct deb_package *before;
-};
-struct changes VEC_OF(struct change);
-
 /* "name/suite": where `m` needs a version that no candidate has, that of the suite becomes the
- * candidate, and so on. *done = false: it does not come out even, and nothing was changed. */
-static int follow_suite(struct deb_solver *s, struct deb_mark *m, struct str suite,
-                        struct changes *changes, unsigned depth, bool *done, struct err *e)
+ * candidate, and so on. apt stops at the first group that this does not help, and what it changed
+ * until then stays changed; whether it all comes out even shows when it is installed. */
+static int follow_suite(struct deb_solver *s, struct deb_mark *m, struct str suite, unsigned depth,
+                        bool *done, struct err *e)
 {
-    size_t before = changes->n;
-
     *done = depth < DEPTH_MAX;
     if (read_package(s, m, e) < 0)
         return -1;
     for (size_t i = 0; i < m->needs_n && *done; i++) {
         const struct relation_group *g = &m->needs[i];
-        *done = can_be_met(s, g);
+        *done = false;
+        for (size_t j = 0; j < g->n && !*done; j++)
+            if (is_fine(s, &g->v[j], done, e) < 0)
+                return -1;
         for (size_t j = 0; j < g->n && !*done; j++) {
             const struct deb_package *p = in_suite(s, &g->v[j], suite);
             struct deb_mark *other = p ? mark_of(s, p->name) : NULL;
+            const struct deb_package *before = other ? other->candidate : NULL;
             if (!other || other->taken)
                 continue;
-            vec_add(changes, ((struct change){other, other->candidate}));
+            if (p == before && other->reached) {
+                *done = true; /* changed on this walk already */
+                continue;
+            }
+            other->reached = true;
             set_candidate(other, p);
-            if (follow_suite(s, other, suite, changes, depth + 1, done, e) < 0)
+            if (follow_suite(s, other, suite, depth + 1, done, e) < 0)
                 return -1;
+            if (!*done && j + 1 < g->n)
+                set_candidate(other, before);
         }
-    }
-    while (!*done && changes->n > before) {
-        const struct change *last = &changes->v[--changes->n];
-        set_candidate(last->mark, last->before);
     }
     return 0;
 }
@@ -677,12 +693,8 @@ static int install(struct deb_solver *s, const struct deb_want *wants, size_t n,
 
     for (size_t i = 0; i < n; i++)
         failed |= request(s, &wants[i], &marks[i], &suites[i], e) < 0; /* tell all unknown ones */
-    for (size_t i = 0; i < n && !failed; i++) {
-        struct changes changes = {0};
-        /* What does not come out even here is told where it is installed. */
-        failed = suites[i].len && follow_suite(s, marks[i], suites[i], &changes, 0, &done, e) < 0;
-        vec_clear(&changes);
-    }
+    for (size_t i = 0; i < n && !failed; i++)
+        failed = suites[i].len && follow_suite(s, marks[i], suites[i], 0, &done, e) < 0;
     return failed ? -1 : install_all(s, wants, marks, n, e);
 }
 
