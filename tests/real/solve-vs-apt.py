@@ -120,7 +120,7 @@ BEYOND = [
 BASES = [Base("debian-12", "bookworm"), Base("debian-13", "trixie"),
          Base("ubuntu-22.04", "jammy"), Base("ubuntu-24.04", "noble"),
          Base("debian-12-beyond", "bookworm", ["bookworm-backports"]),
-         Base("debian-13-beyond", "trixie", ["trixie-backports", "experimental"]),
+         Base("debian-13-beyond", "trixie", ["trixie-backports"]),
          Base("ubuntu-24.04-beyond", "noble", ["noble-backports"])]
 
 
