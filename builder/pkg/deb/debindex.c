@@ -56,7 +56,7 @@ int debindex_add(struct debindex *index, char *text, size_t len, const char *fro
     CLEANUP(buf_clear) struct buf bytes = {0};
     struct source_bytes source;
 
-    source_bytes_init(&source, (struct str){text, len});
+    source_bytes_init(&source, (struct str){owned, len});
     if (deblist_condense(&bytes, &source.source, len, index->arch, from, e) < 0)
         return -1;
     return debindex_add_list(index, &bytes, from, base_url, e);
