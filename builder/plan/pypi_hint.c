@@ -172,9 +172,9 @@ static bool try_root(struct buf *out, const struct world *w, struct wishes *wish
     return true;
 }
 
-/* Without the constraints on a project. */
-static bool try_constraint(struct buf *out, const struct world *w, struct wishes *wishes,
-                           struct str name)
+/* Without the constraints on a project, or without any. */
+static bool try_constraints(struct buf *out, const struct world *w, struct wishes *wishes,
+                            struct str name, bool all)
 {
     CLEANUP(world_clear) struct world world = {0};
     CLEANUP(pypi_found_clear) struct pypi_found found = {0};
@@ -182,15 +182,15 @@ static bool try_constraint(struct buf *out, const struct world *w, struct wishes
     size_t kept = 0;
 
     wishes_restore(wishes, w->want);
-    for (size_t i = 0; i < w->want->constraints_n; i++)
+    for (size_t i = 0; i < w->want->constraints_n && !all; i++)
         if (!str_eq(wishes->constraints[i].requirement->name, name))
             wishes->constraints[kept++] = wishes->constraints[i];
     wishes->want.constraints_n = kept;
     if (kept == w->want->constraints_n || !try_wishes(wishes, w->universe, &world, &found) ||
         !(v = chosen(&world, &found, name)))
         return false;
-    buf_fmt(out, "without the constraint " STR_FMT " " STR_FMT " fits", STR_ARG(name),
-            STR_ARG(v->text));
+    buf_fmt(out, "without the constraint%s " STR_FMT " " STR_FMT " fits", all ? "s" : "",
+            STR_ARG(name), STR_ARG(v->text));
     return true;
 }
 
@@ -263,7 +263,7 @@ int hint_conflict(struct buf *out, const struct world *w, const struct pypi_foun
     unsigned tries = 0, bound = 0;
 
     wishes_open(&wishes, w->want);
-    if (try_constraint(out, w, &wishes, name))
+    if (try_constraints(out, w, &wishes, name, false))
         return 0;
     /* Those that the conflict names first; of them the last, as the first matters most. */
     for (int involved = 1; involved >= 0; involved--)
@@ -278,7 +278,7 @@ int hint_conflict(struct buf *out, const struct world *w, const struct pypi_foun
             if (tries++ < TRIES && try_root(out, w, &wishes, i))
                 return 0;
         }
-    if (bound > 1)
-        (void)try_many(out, w, &wishes);
+    if (bound < 2 || !try_many(out, w, &wishes))
+        (void)try_constraints(out, w, &wishes, name, true);
     return 0;
 }
