@@ -103,7 +103,9 @@ static void put_copies(struct doc *d, struct node *root, const struct lock *lock
         const struct lock_copy *c = &lock->copies.v[i];
         struct node *n = node_add(d, list, node_new_map(d)), *files;
 
-        node_put_str(d, n, "from", c->from);
+        if (c->from.len)
+            node_put_str(d, n, "from", c->from);
+        put_opt(d, n, "text", c->text);
         node_put_str(d, n, "to", c->to);
         node_put_u64(d, n, "uid", c->uid);
         node_put_u64(d, n, "gid", c->gid);
@@ -366,7 +368,9 @@ static void get_copies(struct lock *lock, const struct fields *root)
         struct lock_copy *c = vec_push(&lock->copies);
         uint64_t uid = 0, gid = 0;
 
-        field_need_str(&f, "from", &c->from);
+        field_str(&f, "text", &c->text);
+        if (!c->text.len)
+            field_need_str(&f, "from", &c->from);
         field_need_str(&f, "to", &c->to);
         field_need_u64(&f, "uid", &uid, INT32_MAX);
         field_need_u64(&f, "gid", &gid, INT32_MAX);

@@ -16,8 +16,8 @@
 /* Where sources stand when neither base nor lock says otherwise. */
 #define LOCK_SOURCES_PATH "/etc/apt/sources.list.d/debian.sources"
 
-/* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added the
- * recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
+/* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
+ * the recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
 enum { LOCK_SCHEMA = 2, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
@@ -50,8 +50,9 @@ struct lock_file {
     struct digest digest;
 };
 
-struct lock_copy {   /* one item of the recipe's `files` */
+struct lock_copy {   /* one item of the recipe's `files`, or made of its `apt_archives` */
     struct str from; /* relative to the recipe's folder */
+    struct str text; /* what a file made for the image holds, which has no `from` */
     struct str to;   /* absolute; a trailing "/" means "into" */
     uint32_t uid, gid;
     struct VEC_OF(struct lock_file) files; /* sorted by path */

@@ -11,9 +11,10 @@
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
 
 static const char *const keys[] = {
-    "envbuild",  "name",    "pytorch",    "cuda",        "cudnn",   "variant",    "base",  "python",
-    "platforms", "apt",     "pip",        "constraints", "indexes", "find_links", "files", "user",
-    "env",       "workdir", "entrypoint", "cmd",         "labels",  "tag",        NULL};
+    "envbuild",    "name",       "pytorch",    "cuda",   "cudnn",        "variant",
+    "base",        "python",     "platforms",  "apt",    "apt_archives", "pip",
+    "constraints", "indexes",    "find_links", "files",  "user",         "env",
+    "workdir",     "entrypoint", "cmd",        "labels", "tag",          NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* A recipe being read: the fields and where faults go. */
@@ -305,15 +306,18 @@ static void check_apt(struct reading *in)
 
     node_each(n, field_list(&in->f, "apt")) {
         struct value v;
-        struct str version, name;
-        bool pinned;
+        struct str version, suite, name;
+        bool pinned, picked;
 
         if (!text_item(in, n, "apt", &v))
             continue;
-        version = v.text;
+        version = suite = v.text;
         pinned = str_cut(&version, STR("="), &name);
-        if (!package_ok(pinned ? name : v.text) || (pinned && !version_ok(version)))
-            err_at(in->e, &v.pos, "apt: \"" STR_FMT "\" is no package; write name or name=version",
+        picked = !pinned && str_cut(&suite, STR("/"), &name);
+        if (!package_ok(pinned || picked ? name : v.text) || (pinned && !version_ok(version)) ||
+            (picked && !all_of(suite, "-._+")))
+            err_at(in->e, &v.pos,
+                   "apt: \"" STR_FMT "\" is no package; write name, name=version or name/suite",
                    STR_ARG(v.text));
         else
             vec_add(&in->r->apt, v);
@@ -321,6 +325,86 @@ static void check_apt(struct reading *in)
 }
 
 /* A path of the user's: relative to the recipe's folder, or absolute. */
+static void take_texts(struct reading *in, const char *key, struct values *out)
+{
+    const struct node *n;
+    struct value v;
+
+    node_each(n, field_list(&in->f, key))
+        if (text_item(in, n, key, &v))
+            vec_add(out, v);
+}
+
+static void check_archive_uri(struct reading *in, const struct value *v)
+{
+    CLEANUP(err_clear) struct err fault = {0};
+    struct url u;
+
+    if (url_parse(&u, v->text, &fault) < 0)
+        err_at(in->e, &v->pos, "apt_archives: %s", fault.msg);
+    else if (u.userinfo.len || u.query.p || u.fragment.p)
+        err_at(in->e, &v->pos, "apt_archives: \"" STR_FMT "\" must be host and path alone",
+               STR_ARG(v->text));
+}
+
+static void check_archive_suites(struct reading *in, const struct recipe_archive *a,
+                                 const struct node *n)
+{
+    if (!a->suites.n || !a->uri.text.len || !a->keyring.text.len) {
+        err_at(in->e, &n->pos, "apt_archives: an archive needs uri, suites and keyring");
+        return;
+    }
+    for (size_t i = 0; i < a->suites.n; i++) {
+        const struct value *suite = &a->suites.v[i];
+
+        if (str_find_str(suite->text, STR("..")) < suite->text.len || str_has(suite->text, ' '))
+            err_at(in->e, &suite->pos, "apt_archives: \"" STR_FMT "\" is no suite",
+                   STR_ARG(suite->text));
+        else if (str_ends(suite->text, STR("/")) != !a->components.n)
+            err_at(
+                in->e, &suite->pos, "apt_archives: suite \"" STR_FMT "\" %s", STR_ARG(suite->text),
+                a->components.n ? "is a flat archive and has no components"
+                                : "needs components, as in [main]; a flat archive's ends in \"/\"");
+    }
+}
+
+static void check_archive(struct reading *in, const struct node *n)
+{
+    static const char *const known[] = {"uri",     "suites",       "components",
+                                        "keyring", "fingerprints", NULL};
+    struct fields f = fields_of(n, "apt_archives", in->e);
+    struct reading sub = {in->r, f, in->e};
+    struct recipe_archive *a = vec_push(&in->r->archives);
+
+    fields_only(&f, known);
+    get_value(&sub, "uri", &a->uri);
+    get_value(&sub, "keyring", &a->keyring);
+    take_texts(&sub, "suites", &a->suites);
+    take_texts(&sub, "components", &a->components);
+    take_texts(&sub, "fingerprints", &a->fingerprints);
+    if (f.map)
+        check_archive_suites(in, a, n);
+    if (a->uri.text.len)
+        check_archive_uri(in, &a->uri);
+    if (str_starts(a->keyring.text, STR("/")))
+        err_at(in->e, &a->keyring.pos,
+               "apt_archives: \"" STR_FMT "\" must be relative to the recipe's folder",
+               STR_ARG(a->keyring.text));
+    for (size_t i = 0; i < a->fingerprints.n; i++)
+        if (a->fingerprints.v[i].text.len != 40 || !all_of(a->fingerprints.v[i].text, ""))
+            err_at(in->e, &a->fingerprints.v[i].pos,
+                   "apt_archives: \"" STR_FMT "\" is no fingerprint: 40 hex digits, no blanks",
+                   STR_ARG(a->fingerprints.v[i].text));
+}
+
+static void check_archives(struct reading *in)
+{
+    const struct node *n;
+
+    node_each(n, field_list(&in->f, "apt_archives"))
+        check_archive(in, n);
+}
+
 static bool is_file_name(struct str s)
 {
     return str_has(s, '/') || str_ends(s, STR(".txt")) || str_ends(s, STR(".in"));
@@ -626,6 +710,7 @@ static int read_all(struct recipe *r, struct err *e)
     check_python(&in);
     check_platforms(&in);
     check_apt(&in);
+    check_archives(&in);
     check_pip(&in);
     check_indexes(&in);
     check_files(&in);
@@ -662,6 +747,12 @@ int recipe_read(struct recipe *out, const char *path, struct err *e)
 void recipe_clear(struct recipe *r)
 {
     vec_clear(&r->apt);
+    for (size_t i = 0; i < r->archives.n; i++) {
+        vec_clear(&r->archives.v[i].suites);
+        vec_clear(&r->archives.v[i].components);
+        vec_clear(&r->archives.v[i].fingerprints);
+    }
+    vec_clear(&r->archives);
     vec_clear(&r->pip);
     vec_clear(&r->constraints);
     for (size_t i = 0; i < r->indexes.n; i++)

@@ -31,6 +31,14 @@ struct recipe_index {   /* a simple index; the first that has a name is the only
     struct values only; /* the only projects it is asked for; empty: all */
 };
 
+struct recipe_archive { /* an apt archive besides the base's */
+    struct value uri;
+    struct values suites;       /* "stable"; ending in "/": a flat archive */
+    struct values components;   /* empty for a flat one */
+    struct value keyring;       /* a file of OpenPGP keys, binary or armoured */
+    struct values fingerprints; /* of keys that may sign, 40 hex digits; empty: all in the file */
+};
+
 struct recipe_file {
     struct value from, to;
     struct value owner; /* "student", "1000" or "1000:1000"; empty: root */
@@ -48,7 +56,8 @@ struct recipe {
     struct value cudnn;   /* "9" or "9.1.0.70" */
     struct value variant; /* "runtime" or "compile" */
     struct value python;  /* "3.11"; empty: what the base has */
-    struct values apt;    /* "name" or "name=version" */
+    struct values apt;    /* "name", "name=version" or "name/suite" */
+    struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
     struct recipe_asks pip, constraints;
     struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */
     struct values find_links;                   /* folders of wheels, asked before the indexes */

@@ -42,6 +42,23 @@ static void put_asks(struct doc *doc, struct node *root, const struct recipe *r)
         node_add_str(doc, list, r->constraints.v[i].value.text);
 }
 
+static void put_archives(struct doc *doc, struct node *root, const struct recipe *r)
+{
+    struct node *list =
+        r->archives.n ? node_put(doc, root, "apt_archives", node_new_list(doc)) : NULL;
+
+    for (size_t i = 0; i < r->archives.n; i++) {
+        const struct recipe_archive *a = &r->archives.v[i];
+        struct node *n = node_add(doc, list, node_new_map(doc));
+
+        put(doc, n, "uri", &a->uri);
+        put_list(doc, n, "suites", &a->suites);
+        put_list(doc, n, "components", &a->components);
+        put(doc, n, "keyring", &a->keyring);
+        put_list(doc, n, "fingerprints", &a->fingerprints);
+    }
+}
+
 static void put_indexes(struct doc *doc, struct node *root, const struct recipe *r)
 {
     struct node *list = r->indexes.n ? node_put(doc, root, "indexes", node_new_list(doc)) : NULL;
@@ -68,6 +85,7 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     put(doc, root, "base", &r->base);
     put(doc, root, "python", &r->python);
     put_list(doc, root, "apt", &r->apt);
+    put_archives(doc, root, r);
     put_asks(doc, root, r);
     put_indexes(doc, root, r);
     put_list(doc, root, "find_links", &r->find_links);

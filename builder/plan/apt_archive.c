@@ -70,6 +70,11 @@ static char *text(const char *fmt, ...)
     return buf_take(&b);
 }
 
+static bool is_flat(const struct apt_source *source)
+{
+    return str_ends(source->suite, STR("/"));
+}
+
 static void add_suite(struct work *w, const struct apt_source *source)
 {
     struct suite *s = vec_push(&w->suites);
@@ -78,7 +83,15 @@ static void add_suite(struct work *w, const struct apt_source *source)
     while (str_drop(&uri, STR("/")))
         ;
     s->source = source;
-    s->url = text(STR_FMT "/dists/" STR_FMT, STR_ARG(uri), STR_ARG(source->suite));
+    if (is_flat(source)) {
+        struct str folder = source->suite;
+        while (str_skip(&folder, STR("./")) || str_skip(&folder, STR("/")) ||
+               str_drop(&folder, STR("/")))
+            ;
+        s->url = text(STR_FMT "%s" STR_FMT, STR_ARG(uri), folder.len ? "/" : "", STR_ARG(folder));
+    } else {
+        s->url = text(STR_FMT "/dists/" STR_FMT, STR_ARG(uri), STR_ARG(source->suite));
+    }
     s->what = text("%s/InRelease", s->url);
 }
 
@@ -89,8 +102,10 @@ static int get_inrelease(struct web *web, struct suite *s, struct err *e)
     if (web_get(web, s->what, NULL, INRELEASE_MAX, &page, e) < 0)
         return -1;
     if (page.missing)
-        return err_set(e, ERR_INPUT, "%s: the archive has no suite \"" STR_FMT "\"", s->what,
-                       STR_ARG(s->source->suite));
+        return err_set(e, ERR_INPUT,
+                       "%s is not there: the archive has no suite \"" STR_FMT
+                       "\", or does not sign it",
+                       s->what, STR_ARG(s->source->suite));
     MOVE(&s->inrelease, &page.body);
     return 0;
 }
@@ -113,20 +128,23 @@ static int verify(struct suite *s, int64_t now, struct err *e)
 {
     const struct apt_source *from = s->source;
 
-    if (release_verify(&s->release, buf_view(&s->inrelease), from->keyring, &from->fingerprints,
-                       s->what, e) < 0)
+    if (release_verify(&s->release, buf_view(&s->inrelease), from->keyring,
+                       from->any_key ? NULL : &from->fingerprints, s->what, e) < 0)
         return -1;
-    return release_check(&s->release, from->suite, now, from->snapshot, s->what, e);
+    /* A flat archive has no name that could be another one's. */
+    return release_check(&s->release, is_flat(from) ? s->release.suite : from->suite, now,
+                         from->snapshot, s->what, e);
 }
 
 /* The best packed form of an index that the suite lists; NULL when it has none. */
 static const struct release_index *find_packed(const struct release *r, const char *path)
 {
-    static const char *const ends[] = {".xz", ".gz", ""};
+    static const char *const heads[] = {"", "./"}, *const ends[] = {".xz", ".gz", ""};
     const struct release_index *found = NULL;
 
-    for (size_t i = 0; i < ARRAY_LEN(ends) && !found; i++) {
-        CLEANUP(free_clear) char *packed = text("%s%s", path, ends[i]);
+    for (size_t i = 0; i < ARRAY_LEN(heads) * ARRAY_LEN(ends) && !found; i++) {
+        CLEANUP(free_clear)
+        char *packed = text("%s%s%s", heads[i / ARRAY_LEN(ends)], path, ends[i % ARRAY_LEN(ends)]);
         found = release_find(r, str_of(packed));
     }
     return found;
@@ -136,8 +154,10 @@ static int add_list(struct work *w, struct suite *s, struct str component, struc
                     struct memo *memo, struct err *e)
 {
     CLEANUP(free_clear)
-    char *dir = text(STR_FMT "/binary-" STR_FMT, STR_ARG(component), STR_ARG(arch));
-    CLEANUP(free_clear) char *path = text("%s/Packages", dir);
+    char *dir = component.len
+                    ? text(STR_FMT "/binary-" STR_FMT "/", STR_ARG(component), STR_ARG(arch))
+                    : xstrdup("");
+    CLEANUP(free_clear) char *path = text("%sPackages", dir);
     const struct release_index *plain = release_find(&s->release, str_of(path));
     const struct release_index *packed = find_packed(&s->release, path);
 
@@ -148,14 +168,16 @@ static int add_list(struct work *w, struct suite *s, struct str component, struc
     l->suite = s;
     l->arch = arch;
     l->memo = memo;
-    l->from = text(STR_FMT "/" STR_FMT, STR_ARG(s->source->suite), STR_ARG(component));
+    l->from = component.len
+                  ? text(STR_FMT "/" STR_FMT, STR_ARG(s->source->suite), STR_ARG(component))
+                  : text("%s", s->url);
     l->index = packed;
     l->plain = plain && plain->size < PLAIN_MAX ? plain->size : PLAIN_MAX;
     l->url = text("%s/" STR_FMT, s->url, STR_ARG(packed->path));
     if (s->release.by_hash) {
         char hex[DIGEST_HEX + 1];
         digest_hex(&packed->digest, hex);
-        l->by_hash = text("%s/%s/by-hash/SHA256/%s", s->url, dir, hex);
+        l->by_hash = text("%s/%sby-hash/SHA256/%s", s->url, dir, hex);
     }
     return 0;
 }
@@ -165,6 +187,8 @@ static int add_lists(struct work *w, struct str arch, struct memo *memo, struct 
     struct suite *s;
 
     vec_each(s, &w->suites) {
+        if (is_flat(s->source) && add_list(w, s, (struct str){0}, arch, memo, e) < 0)
+            return -1;
         for (size_t i = 0; i < s->source->components.n; i++)
             if (add_list(w, s, s->source->components.v[i], arch, memo, e) < 0)
                 return -1;
@@ -272,13 +296,26 @@ static int get_lists(struct web *web, struct work *w, struct err *e)
     return 0;
 }
 
+static unsigned pin_of(const struct release *r)
+{
+    if (!r->not_automatic)
+        return DEB_PIN_USUAL;
+    return r->automatic_upgrades ? DEB_PIN_BACKPORTS : DEB_PIN_NEVER_BY_ITSELF;
+}
+
 static int index_lists(struct debindex *index, struct work *w, struct err *e)
 {
     struct list *l;
 
     vec_each(l, &w->lists) {
-        CLEANUP(free_clear) char *uri = str_dup(l->suite->source->uri);
-        if (debindex_add_list(index, &l->bytes, l->from, uri, e) < 0)
+        const struct suite *s = l->suite;
+        const struct deb_origin origin = {.from = str_of(l->from),
+                                          .base_url = s->source->uri,
+                                          .suite = s->release.suite.len ? s->release.suite
+                                                                        : s->source->suite,
+                                          .codename = s->release.codename,
+                                          .pin = pin_of(&s->release)};
+        if (debindex_add_list(index, &l->bytes, &origin, e) < 0)
             return -1;
     }
     debindex_finish(index);
@@ -291,7 +328,8 @@ static void record(struct apt_archive *out, const struct suite *s)
 
     r->uri = arena_str(&out->arena, s->source->uri);
     r->suite = arena_str(&out->arena, s->source->suite);
-    r->codename = arena_str(&out->arena, s->release.codename);
+    r->codename =
+        arena_str(&out->arena, s->release.codename.len ? s->release.codename : s->source->suite);
     r->date = s->release.date;
     for (size_t i = 0; i < s->release.signers.n; i++)
         vec_add(&r->signers, arena_str(&out->arena, s->release.signers.v[i]));

@@ -13,10 +13,12 @@
 /* One suite of one archive. Everything is borrowed for the call. */
 struct apt_source {
     struct str uri;   /* "https://deb.debian.org/debian"; a final "/" does not matter */
-    struct str suite; /* "bookworm-security": the name under dists/ */
+    struct str suite; /* "bookworm-security": the name under dists/; ending in "/": the folder of a
+                         flat archive, which has no components */
     struct strs components;
     struct str keyring;       /* the OpenPGP keys, binary */
-    struct strs fingerprints; /* primary keys that may sign: 40 hex digits, upper-case */
+    struct strs fingerprints; /* primary keys that may sign: 40 hex digits */
+    bool any_key;             /* all keys of the keyring may; fingerprints are not looked at */
     bool snapshot;            /* a dated copy of the archive: its Valid-Until is long past */
 };
 

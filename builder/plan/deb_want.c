@@ -118,18 +118,43 @@ static int find_version(const struct asking *s, const struct deb_package **p,
                         const struct deb_want *want, struct str version, struct err *e)
 {
     CLEANUP(buf_clear) struct buf have = {0};
-    const struct deb_package *v = *p;
+    const struct deb_package *best = NULL;
 
-    while (v && !version_means(version, v->version))
-        v = v->next_version;
-    if (v) {
-        *p = v;
+    for (const struct deb_package *v = *p; v; v = v->next_version)
+        if (version_means(version, v->version) &&
+            (!best || (!best->preferred && debver_cmp(v->version, best->version) > 0)))
+            best = v;
+    if (best) {
+        *p = best;
         return 0;
     }
     deb_why_versions(&have, *p);
     return err_at_kind(e, ERR_UNSAT, &want->pos,
                        "%s: \"" STR_FMT "\": %s has no such version of " STR_FMT "; there is %s",
                        s->group, STR_ARG(want->text), s->universe, STR_ARG((*p)->name), have.p);
+}
+
+/* The highest version in that suite. */
+static int find_in_suite(const struct asking *s, const struct deb_package **p,
+                         const struct deb_want *want, struct str suite, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf have = {0};
+    const struct deb_package *best = NULL;
+
+    for (const struct deb_package *v = *p; v; v = v->next_version)
+        if (deb_package_in(v, suite) && (!best || debver_cmp(v->version, best->version) > 0))
+            best = v;
+    if (best) {
+        *p = best;
+        return 0;
+    }
+    for (const struct deb_package *v = *p; v; v = v->next_version)
+        for (const struct deb_package *twin = v; twin; twin = twin->twin)
+            if (str_find_str(buf_view(&have), twin->origin->suite) == have.len)
+                buf_fmt(&have, "%s" STR_FMT, have.len ? ", " : "", STR_ARG(twin->origin->suite));
+    return err_at_kind(e, ERR_UNSAT, &want->pos,
+                       "%s: \"" STR_FMT "\": " STR_FMT " is not in that suite of %s; it is in %s",
+                       s->group, STR_ARG(want->text), STR_ARG((*p)->name), s->universe, have.p);
 }
 
 /* The words for the architecture that everything is for. */
@@ -139,7 +164,7 @@ static bool arch_is_ours(const struct asking *s, struct str arch)
            str_is(arch, "native");
 }
 
-int deb_want_find(const struct deb_package **out, const struct debindex *index,
+int deb_want_find(const struct deb_package **out, struct str *suite, const struct debindex *index,
                   const char *universe, const char *group, const struct deb_want *want,
                   struct err *e)
 {
@@ -147,8 +172,14 @@ int deb_want_find(const struct deb_package **out, const struct debindex *index,
     struct str version = want->text, name, arch = {0};
     bool pinned = str_cut(&version, STR("="), &name);
 
+    *suite = (struct str){0};
     if (!pinned)
         name = want->text;
+    if (!pinned && str_cut(&name, STR("/"), &arch)) {
+        *suite = name;
+        name = arch;
+        arch = (struct str){0};
+    }
     str_cut_last(&name, STR(":"), &arch);
     if (arch.len && !arch_is_ours(s, arch))
         return err_at_kind(e, ERR_UNSAT, &want->pos,
@@ -157,5 +188,7 @@ int deb_want_find(const struct deb_package **out, const struct debindex *index,
     *out = debindex_find(s->index, name);
     if (!*out && resolve_virtual(s, out, want, name, e) < 0)
         return -1;
+    if (suite->len)
+        return find_in_suite(s, out, want, *suite, e);
     return pinned ? find_version(s, out, want, version, e) : 0;
 }

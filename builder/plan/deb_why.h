@@ -16,7 +16,7 @@ struct deb_mark {
     const char *group;
     bool requested, parsed;
     bool firm;        /* asked for, or the only way to satisfy what is firm: never given up again */
-    bool reached;     /* by sweep() */
+    bool reached;     /* by sweep(), or by follow_suite() before */
     unsigned busy;    /* how often its needs are being settled right now */
     struct str asked; /* the want's own words, when requested */
     struct deb_mark *because;           /* whose dependency brought it in; NULL when requested */

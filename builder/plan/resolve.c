@@ -9,6 +9,7 @@
 #include "../model/recipe_form.h"
 #include "../net/url.h"
 #include "apt_archive.h"
+#include "apt_extra.h"
 #include "asking.h"
 #include "derive.h"
 #include "layering.h"
@@ -96,7 +97,6 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct a
         hash_bytes(&digest, text.p, text.len);
         add_input(lock, r->base.text, STR("base"), &digest);
     }
-    vec_sort(&lock->inputs, input_compare);
     return 0;
 }
 
@@ -111,8 +111,10 @@ static int recipe_part(struct lock *out, const struct recipe *r, const struct as
     hash_bytes(&lock.recipe_digest, text.p, text.len);
     lock.user =
         (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
-    if (take_inputs(&lock, r, asking, dir, e) < 0 || take_copies(&lock, r, dir, e) < 0)
+    if (take_inputs(&lock, r, asking, dir, e) < 0 || take_copies(&lock, r, dir, e) < 0 ||
+        apt_extra_take(&lock, r, dir, e) < 0)
         return -1;
+    vec_sort(&lock.inputs, input_compare);
     MOVE(out, &lock);
     return 0;
 }
@@ -139,12 +141,18 @@ static void add_sources(struct apt_source *list, size_t *n, const struct baselay
 
 static int open_archive(struct apt_archive *out, const struct resolve_input *in, struct err *e)
 {
-    size_t most = 0, n = 0;
+    CLEANUP(apt_extra_clear) struct apt_extra extra = {0};
+    size_t most, n = 0;
 
+    if (apt_extra_open(&extra, in->recipe, in->dir, e) < 0)
+        return -1;
+    most = extra.sources.n;
     for (size_t i = 0; i < in->base->archives.n; i++)
         most += in->base->archives.v[i].suites.n;
     CLEANUP(free_clear) struct apt_source *sources = xcalloc(most, sizeof *sources);
     add_sources(sources, &n, in->base);
+    for (size_t i = 0; i < extra.sources.n; i++)
+        sources[n++] = extra.sources.v[i];
     return apt_archive_open(out, in->web, in->memo, sources, n, in->base->arch, in->now, e);
 }
 
@@ -236,15 +244,18 @@ static int set_python(struct lock *lock, const struct baselayer *base, struct er
 static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
                           struct debindex *index, const struct resolve_input *in, struct err *e)
 {
+    CLEANUP(buf_clear) struct buf universe = {0};
     struct keep_moved moved = {0};
     struct err fault = {0};
     int result = -1;
 
     keep_prefer_debs(&in->keep, index, &moved);
+    buf_fmt(&universe, STR_FMT "%s", STR_ARG(in->base->name),
+            in->recipe->archives.n ? " with apt_archives" : "");
     do {
         err_clear(&fault);
         deb_solver_clear(solver);
-        *solver = deb_solver_open(index, in->base->name.p);
+        *solver = deb_solver_open(index, universe.p);
         result = choose_debs(*solver, in, &fault);
     } while (result < 0 && fault.kind == ERR_UNSAT && keep_yield(index, &moved, &fault));
     vec_clear(&moved);

@@ -136,7 +136,7 @@ static int read_relations(struct deb_solver *s, struct relations *out, const str
 {
     if (relations_parse(out, &s->arena, deb_package_field(m->candidate, field), s->index->arch, e) <
         0)
-        return err_wrap(e, STR_FMT ": %s of " STR_FMT, STR_ARG(m->candidate->from), field,
+        return err_wrap(e, STR_FMT ": %s of " STR_FMT, STR_ARG(m->candidate->origin->from), field,
                         STR_ARG(m->candidate->name));
     return 0;
 }
@@ -543,12 +543,19 @@ static int tidy(struct deb_solver *s, size_t from, struct err *e)
 
 /* ---- what is asked for ---- */
 
+static void set_candidate(struct deb_mark *m, const struct deb_package *p)
+{
+    if (m->candidate != p)
+        m->parsed = false; /* forget what another version declares */
+    m->candidate = p;
+}
+
 static int request(struct deb_solver *s, const struct deb_want *want, struct deb_mark **out,
-                   struct err *e)
+                   struct str *suite, struct err *e)
 {
     const struct deb_package *p = NULL;
 
-    if (deb_want_find(&p, s->index, s->universe, s->group, want, e) < 0)
+    if (deb_want_find(&p, suite, s->index, s->universe, s->group, want, e) < 0)
         return -1;
     struct deb_mark *m = mark_of(s, p->name);
     if (m->taken && m->taken != p)
@@ -556,13 +563,92 @@ static int request(struct deb_solver *s, const struct deb_want *want, struct deb
                            "%s: \"" STR_FMT "\": the image has " STR_FMT
                            " already (group \"%s\"); drop the version",
                            s->group, STR_ARG(want->text), STR_ARG(m->taken->version), m->group);
-    if (m->candidate != p)
-        m->parsed = false; /* forget what another version declares */
-    m->candidate = p;
+    set_candidate(m, p);
     if (!m->requested)
         m->asked = want->text;
     m->requested = m->firm = true;
     *out = m;
+    return 0;
+}
+
+/* Could the candidate be installed on what is there already, with nothing else? */
+static int stands(struct deb_solver *s, struct deb_mark *m, bool *yes, struct err *e)
+{
+    *yes = m->candidate != NULL;
+    if (*yes && read_package(s, m, e) < 0)
+        return -1;
+    for (size_t i = 0; *yes && i < m->needs_n; i++)
+        *yes = is_satisfied(s, &m->needs[i]);
+    for (const struct deb_refusal *r = *yes ? m->refuses : NULL; r && *yes; r = r->next_of_owner)
+        *yes = !target_of(s, m, r);
+    return 0;
+}
+
+/* Does `r` need no other version of anything? apt asks this of what is installed, then of
+ * candidates that stand on it; of an unversioned name it asks the providers alone, if any. */
+static int is_fine(struct deb_solver *s, const struct relation *r, bool *fine, struct err *e)
+{
+    struct deb_mark *m = mark_of(s, r->name);
+    const struct deb_provider *v = debindex_providers(s->index, r->name);
+
+    *fine = m->taken && real_fits(s, r, m->taken);
+    if (*fine)
+        return 0;
+    if (r->op != DEBVER_ANY || !v || r->arch.len)
+        return m->candidate && real_fits(s, r, m->candidate) ? stands(s, m, fine, e) : 0;
+    for (; v && !*fine; v = v->next) {
+        m = mark_of(s, v->package->name);
+        if (m->candidate == v->package && stands(s, m, fine, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The highest version in the suite, if it satisfies `r` and is not the candidate anyway. */
+static const struct deb_package *in_suite(struct deb_solver *s, const struct relation *r,
+                                          struct str suite)
+{
+    const struct deb_package *best = NULL;
+
+    for (const struct deb_package *p = debindex_find(s->index, r->name); p; p = p->next_version)
+        if (deb_package_in(p, suite) && (!best || debver_cmp(p->version, best->version) > 0))
+            best = p;
+    return best && r->op != DEBVER_ANY && real_fits(s, r, best) ? best : NULL;
+}
+
+/* "name/suite": where `m` needs a version that no candidate has, that of the suite becomes the
+ * candidate, and so on. apt stops at the first group that this does not help, and what it changed
+ * until then stays changed; whether it all comes out even shows when it is installed. */
+static int follow_suite(struct deb_solver *s, struct deb_mark *m, struct str suite, unsigned depth,
+                        bool *done, struct err *e)
+{
+    *done = depth < DEPTH_MAX;
+    if (read_package(s, m, e) < 0)
+        return -1;
+    for (size_t i = 0; i < m->needs_n && *done; i++) {
+        const struct relation_group *g = &m->needs[i];
+        *done = false;
+        for (size_t j = 0; j < g->n && !*done; j++)
+            if (is_fine(s, &g->v[j], done, e) < 0)
+                return -1;
+        for (size_t j = 0; j < g->n && !*done; j++) {
+            const struct deb_package *p = in_suite(s, &g->v[j], suite);
+            struct deb_mark *other = p ? mark_of(s, p->name) : NULL;
+            const struct deb_package *before = other ? other->candidate : NULL;
+            if (!other || other->taken)
+                continue;
+            if (p == before && other->reached) {
+                *done = true; /* changed on this walk already */
+                continue;
+            }
+            other->reached = true;
+            set_candidate(other, p);
+            if (follow_suite(s, other, suite, depth + 1, done, e) < 0)
+                return -1;
+            if (!*done && j + 1 < g->n)
+                set_candidate(other, before);
+        }
+    }
     return 0;
 }
 
@@ -602,10 +688,13 @@ static int install_all(struct deb_solver *s, const struct deb_want *wants, struc
 static int install(struct deb_solver *s, const struct deb_want *wants, size_t n, struct err *e)
 {
     CLEANUP(free_clear) struct deb_mark **marks = xcalloc(n + 1, sizeof(struct deb_mark *));
-    bool failed = false;
+    CLEANUP(free_clear) struct str *suites = xcalloc(n + 1, sizeof *suites);
+    bool failed = false, done;
 
     for (size_t i = 0; i < n; i++)
-        failed |= request(s, &wants[i], &marks[i], e) < 0; /* tell all that are unknown */
+        failed |= request(s, &wants[i], &marks[i], &suites[i], e) < 0; /* tell all unknown ones */
+    for (size_t i = 0; i < n && !failed; i++)
+        failed = suites[i].len && follow_suite(s, marks[i], suites[i], 0, &done, e) < 0;
     return failed ? -1 : install_all(s, wants, marks, n, e);
 }
 
@@ -666,7 +755,7 @@ int deb_artifacts(struct artifact **out, struct arena *a, const struct deb_solut
                                  .arch = p->arch,
                                  .file = file.file,
                                  .url = file.url,
-                                 .from = p->from,
+                                 .from = p->origin->from,
                                  .group = str_of(solution->v[i].group),
                                  .requested = solution->v[i].requested,
                                  .size = file.size,

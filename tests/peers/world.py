@@ -5,6 +5,9 @@
     world.py FOLDER    writes FOLDER/base.yaml and FOLDER/base.gpg, prints the port, serves until stdin ends
 
     /debian/...        the archive: suites "tiny" and "tiny-security", component "main", Packages.xz by hash
+    /extra/...         an archive with a key of its own, FOLDER/extra.asc: suite "stable", component "main"
+    /flat/...          a flat one, signed by the key in FOLDER/flat.gpg
+    /unsigned/...      suite "stable" again, signed by nobody
     /simple/NAME/      the index (JSON, PEP 691), /files/... its wheels, by ranges
     /html/NAME/        the same as HTML (PEP 503), with hashes, without PEP 658 and sizes
     /bare/NAME/        the same as HTML without hashes, from a server that knows no ranges
@@ -113,6 +116,12 @@ OTHER_DEBS = [d for d in DEBS if d[0] not in ("base-files", "python3.11", "libc6
       VENV + "common/activate.fish": b"fish __VENV_DIR__\n",
       "usr/lib/python3.11/venv/__init__.py": b"def create_git_ignore_file(self, context):\n    pass\n"}, {}),
 ]
+EXTRA_DEBS = [  # git is newer than the base's, less is nowhere else
+    ("git", "1:2.50.0", {"Depends": "libc6, less"}, {"usr/bin/git": b"git, newer\n"}, {}),
+    ("less", "590-2", {"Depends": "libc6"}, {"usr/bin/less": b"less\n"}, {}),
+]
+FLAT_DEBS = [("git", "1:2.10.0", {"Depends": "libc6"}, {"usr/bin/git": b"git, older\n"}, {}),
+             ("tool", "1.0", {"Depends": "less | libc6 (>= 2)"}, {"usr/bin/tool": b"tool\n"}, {})]
 
 LATER_DEBS = {  # of the later day: the release pocket has another git, security another libc6
     "tiny": [d for d in DEBS if d[0] != "git"] + [("git", "1:2.40.0", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {})],
@@ -176,6 +185,7 @@ class World:
         self.folder, self.files, self.pages, self.later = folder, {}, {}, {}
         self.make_archive(port)
         self.make_other(port)
+        self.make_extra()
         self.make_index()
         self.make_private()
 
@@ -187,8 +197,7 @@ class World:
         signed, keyring, fingerprint = sign([self.make_suite(name, debs, date) for name, debs, date, _ in suites])
         for (name, _, _, pages), text in zip(suites, signed):
             pages[f"/debian/dists/{name}/InRelease"] = ("text/plain", text)
-        with open(os.path.join(self.folder, "base.gpg"), "wb") as f:
-            f.write(keyring)
+        self.write("base.gpg", keyring)
         with open(os.path.join(self.folder, "base.yaml"), "w") as f:
             f.write(f"""envbuild_base: 1
 name: tiny
@@ -238,19 +247,40 @@ sources: |
   Components: main
 """)
 
-    def make_suite(self, name, debs, date):
+    def write(self, name, body):
+        with open(os.path.join(self.folder, name), "wb") as f:
+            f.write(body)
+
+    def make_extra(self):
+        day = "Tue, 14 Nov 2023 22:13:20 UTC"
+        release = self.make_suite("stable", EXTRA_DEBS, day, "/extra")
+        (signed,), keyring, fingerprint = sign([release])
+        self.write("extra.fingerprint", fingerprint.encode())
+        self.pages["/extra/dists/stable/InRelease"] = ("text/plain", signed)
+        self.pages["/unsigned/dists/stable/InRelease"] = ("text/plain", release)
+        armour = base64.encodebytes(keyring).decode()
+        self.write("extra.asc", f"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: extra\n\n{armour}"
+                                "-----END PGP PUBLIC KEY BLOCK-----\n".encode())
+        (signed,), keyring, _ = sign([self.make_suite("", FLAT_DEBS, day, "/flat")])
+        self.pages["/flat/InRelease"] = ("text/plain", signed)
+        self.write("flat.gpg", keyring)
+
+    def make_suite(self, name, debs, date, root="/debian"):
         packages = ""
         for d in debs:
             path, body, paragraph = deb(*d)
-            self.files["/debian/" + path] = body
-            packages += paragraph
+            self.files[f"{root}/" + path] = body
+            packages += paragraph if name else paragraph.replace("Filename: ", "Filename: ./")
         plain, packed = packages.encode(), lzma.compress(packages.encode())
         at = "main/binary-amd64/"
+        if not name:  # a flat archive: no suite, no folders, no hashes in names
+            self.files[f"{root}/Packages.xz"] = packed
+            return f"Origin: Flat\nDate: {date}\nSHA256:\n {hashlib.sha256(packed).hexdigest()} {len(packed)} Packages.xz\n".encode()
         release = f"Origin: Tiny\nSuite: {name}\nCodename: {name}\nDate: {date}\n" \
                   "Acquire-By-Hash: yes\nArchitectures: amd64\nComponents: main\nSHA256:\n"
         for path, body in ((at + "Packages", plain), (at + "Packages.xz", packed)):
             release += f" {hashlib.sha256(body).hexdigest()} {len(body)} {path}\n"
-        self.files[f"/debian/dists/{name}/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
+        self.files[f"{root}/dists/{name}/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
         return release.encode()
 
     def make_index(self):

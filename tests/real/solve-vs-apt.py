@@ -28,12 +28,16 @@ STALE = 6 * 3600  # seconds after which a kept chroot updates its lists
 
 
 class Base:
-    def __init__(self, name, suite):
+    def __init__(self, name, suite, beyond=()):
+        """`beyond`: suites that apt takes nothing from by itself."""
         self.debian = name.startswith("debian")
         first, second = (DEBIAN, DEBIAN_SECURITY) if self.debian else (UBUNTU, UBUNTU_SECURITY)
         self.name, self.suite = name, suite
         self.keyring = "debian-archive-keyring" if self.debian else "ubuntu-keyring"
         self.archives = [(first, suite), (first, suite + "-updates"), (second, suite + "-security")]
+        self.archives += [(first, b) for b in beyond]
+        self.cases = BEYOND if beyond else CASES
+        self.beyond = beyond
         self.components = ["main"] if self.debian else ["main", "universe"]
         self.groups = [("base", ["apt", "ca-certificates", self.keyring, "libstdc++6", "netbase", "tzdata"]),
                        ("python", ["python3", "python3-venv"]),
@@ -43,9 +47,6 @@ class Base:
         return "".join(f"deb [signed-by={signed_by}] {uri} {suite} {' '.join(self.components)}\n"
                        for uri, suite in self.archives)
 
-
-BASES = [Base("debian-12", "bookworm"), Base("debian-13", "trixie"),
-         Base("ubuntu-22.04", "jammy"), Base("ubuntu-24.04", "noble")]
 
 # What to install on every base. What one refuses, the other must refuse. "name=<" stands for the
 # version that the release pocket has where another pocket has a later one, "name=>" for the latest.
@@ -94,6 +95,33 @@ CASES = [
     "libc6-dev=0*",
     "git:i386",
 ]
+
+
+# The same for bases with suites that are NotAutomatic; "@" stands for the first of these.
+BEYOND = [
+    "git less vim",
+    "cmake",
+    "cmake/@",
+    "golang-go/@",
+    "golang-go/@ git/@",
+    "tmux/@",
+    "curl/@ libcurl4-openssl-dev",
+    "curl/@",
+    "systemd-container/@",
+    "libreoffice-writer-nogui/@",
+    "qemu-utils/@",
+    "debhelper/@",
+    "nothing-of-this-name/@",
+    "git/nowhere",
+    "ansible-core/@ ansible/@",
+    "python3-jwcrypto/@",
+]
+
+BASES = [Base("debian-12", "bookworm"), Base("debian-13", "trixie"),
+         Base("ubuntu-22.04", "jammy"), Base("ubuntu-24.04", "noble"),
+         Base("debian-12-beyond", "bookworm", ["bookworm-backports"]),
+         Base("debian-13-beyond", "trixie", ["trixie-backports"]),
+         Base("ubuntu-24.04-beyond", "noble", ["noble-backports"])]
 
 
 def note(text):
@@ -192,6 +220,15 @@ class Apt:
                 return out
         raise SystemExit(f"apt has no list {name}")
 
+    def pin(self, uri, suite):
+        """apt_preferences(5): what the suite's Release says of its priority."""
+        name = uri.split("://")[1].replace("/", "_") + f"_dists_{suite}_InRelease"
+        with open(os.path.join(self.lists, name)) as f:
+            head = f.read().split("\nSHA256:")[0]
+        if not re.search(r"^NotAutomatic: yes", head, re.M):
+            return 500
+        return 100 if re.search(r"^ButAutomaticUpgrades: yes", head, re.M) else 1
+
     def install(self, names, fresh=False):
         """(set of (name, version), None) or (None, what apt says)."""
         r = self.run("-s", "--no-install-recommends", "install", *names, own_status=fresh)
@@ -285,10 +322,11 @@ def compare_cases(title, cases, ask_apt, ask_us):
 
 def judge(base, tool, args, in_chroot):
     apt = Apt(base, args["--work"], in_chroot)
-    files = [(f"{suite}/{c}", apt.packages(uri, suite, c)) for uri, suite in base.archives for c in base.components]
+    files = [(f"{suite}/{c}@{apt.pin(uri, suite)}", apt.packages(uri, suite, c)) for uri, suite in base.archives for c in base.components]
     ours = Ours(tool, files)
     known, versions = paragraphs(files)
-    cases = [[expand(word, versions) for word in case.split()] for case in CASES]
+    cases = [[expand(word, versions) for word in case.split()] for case in base.cases]
+    cases = [[word.replace("/@", "/" + "".join(base.beyond[:1])) for word in case] for case in cases]
     rng, names = random.Random(args["--seed"]), sorted({n for n, _ in known})
     cases += [rng.sample(names, rng.choice((1, 1, 2, 3))) for _ in range(args["--random"])]
     if args["--only"]:

@@ -32,9 +32,9 @@ static void the_highest_version_of_all_suites_leads(void **state)
                      0);
     debindex_finish(&index);
     const struct deb_package *a = debindex_find(&index, STR("a"));
-    assert_true(str_is(a->version, "1.10") && str_is(a->from, "security/main"));
+    assert_true(str_is(a->version, "1.10") && str_is(a->origin->from, "security/main"));
     a = a->next_version;
-    assert_true(str_is(a->version, "1.9") && str_is(a->from, "stable/main")); /* added first */
+    assert_true(str_is(a->version, "1.9") && str_is(a->origin->from, "stable/main")); /* added first */
     a = a->next_version;
     assert_true(str_is(a->version, "1.2"));
     assert_null(a->next_version);

@@ -55,6 +55,11 @@ static void recipes_have_one_normal_form(void **state)
         {P "user: {name: s, uid: 501}\nenv: {HF_HOME: /data, N: 1}\n",
          "{\"envbuild\":1," DEFAULTS "\"user\":{\"name\":\"s\",\"uid\":501,\"gid\":501},\"env\":["
          "\"HF_HOME=/data\",\"N=1\"],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "apt: [git/stable-backports, \"git=1:2.*\"]\napt_archives:\n- {uri: http://h/d, suites: "
+           "[s], components: [main], keyring: k.asc}\n",
+         "{\"envbuild\":1," DEFAULTS "\"apt\":[\"git/stable-backports\",\"git=1:2.*\"],\"apt_"
+         "archives\":[{\"uri\":\"http://h/d\",\"suites\":[\"s\"],\"components\":[\"main\"],"
+         "\"keyring\":\"k.asc\"}],\"workdir\":\"/workspace\"," TAG "}"},
         {P "apt: [git, \"less=590-2.1~deb12u2\", \"libc6:amd64\", g++]\npip: [\"numpy<2.3\", "
            "\"x[y]\"]\n",
          "{\"envbuild\":1," DEFAULTS "\"apt\":[\"git\",\"less=590-2.1~deb12u2\",\"libc6:amd64\","
@@ -126,7 +131,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "packages: []\n",
          "x.yaml:2:1: unknown key \"packages\"; known keys: envbuild name pytorch cuda cudnn "
          "variant "
-         "base python platforms apt pip constraints indexes find_links files user env workdir "
+         "base python platforms apt apt_archives pip constraints indexes find_links files user env "
+         "workdir "
          "entrypoint cmd labels tag services "
          "matrix"},
         {P "pip: [{requirement: r.txt}]\n",
@@ -174,13 +180,31 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "platforms: []\n", "x.yaml:2:12: platforms: the list is empty; write [linux/amd64]"},
         {P "apt: git\n", "x.yaml:2:6: apt: a list is wanted here, not text"},
         {P "apt: [\"\"]\n", "x.yaml:2:7: apt: text is wanted here, not an empty one"},
-        {P "apt: [Git]\n", "x.yaml:2:7: apt: \"Git\" is no package; write name or name=version"},
-        {P "apt: [git=]\n", "x.yaml:2:7: apt: \"git=\" is no package; write name or name=version"},
-        {P "apt: [-q]\n", "x.yaml:2:7: apt: \"-q\" is no package; write name or name=version"},
+        {P "apt: [Git]\n",
+         "x.yaml:2:7: apt: \"Git\" is no package; write name, name=version or name/suite"},
+        {P "apt: [git=]\n",
+         "x.yaml:2:7: apt: \"git=\" is no package; write name, name=version or name/suite"},
+        {P "apt: [git/]\n",
+         "x.yaml:2:7: apt: \"git/\" is no package; write name, name=version or name/suite"},
+        {P "apt_archives: [{uri: http://h/d, suites: [a]}]\n",
+         "x.yaml:2:16: apt_archives: an archive needs uri, suites and keyring"},
+        {P "apt_archives: [{uri: http://h/d, keyring: k, suites: [a]}]\n",
+         "x.yaml:2:55: apt_archives: suite \"a\" needs components, as in [main]; a flat archive's "
+         "ends in \"/\""},
+        {P "apt_archives: [{uri: http://h/d, keyring: k, suites: [./], components: [main]}]\n",
+         "x.yaml:2:55: apt_archives: suite \"./\" is a flat archive and has no components"},
+        {P "apt_archives: [{uri: http://h/d, keyring: /k, suites: [./]}]\n",
+         "x.yaml:2:43: apt_archives: \"/k\" must be relative to the recipe's folder"},
+        {P "apt_archives: [{uri: http://u:p@h/d, keyring: k, suites: [./]}]\n",
+         "x.yaml:2:22: apt_archives: \"http://u:p@h/d\" must be host and path alone"},
+        {P "apt_archives: [{uri: http://h/d, keyring: k, suites: [./], fingerprints: [AB]}]\n",
+         "x.yaml:2:75: apt_archives: \"AB\" is no fingerprint: 40 hex digits, no blanks"},
+        {P "apt: [-q]\n",
+         "x.yaml:2:7: apt: \"-q\" is no package; write name, name=version or name/suite"},
         {P "apt: [\"git=1 x\"]\n",
-         "x.yaml:2:7: apt: \"git=1 x\" is no package; write name or name=version"},
+         "x.yaml:2:7: apt: \"git=1 x\" is no package; write name, name=version or name/suite"},
         {P "apt: [\"git:\"]\n",
-         "x.yaml:2:7: apt: \"git:\" is no package; write name or name=version"},
+         "x.yaml:2:7: apt: \"git:\" is no package; write name, name=version or name/suite"},
         {P "files: [a]\n", "x.yaml:2:9: files: a map of keys and values is wanted here, not text"},
         {P "files: [{from: a}]\n", "x.yaml:2:9: files: \"to\" is missing"},
         {P "files: [{from: /etc/passwd, to: /x}]\n",

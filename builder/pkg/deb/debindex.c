@@ -12,14 +12,15 @@ int deb_provider_cmp(const struct deb_package *a, const struct deb_package *b)
 }
 
 static void load_packages(struct debindex *index, struct debindex_list *l,
-                          const struct deb_package *origin)
+                          const struct deb_origin *origin)
 {
     l->packages = arena_alloc(&index->arena, (l->list.packages_n + 1) * sizeof *l->packages);
     for (size_t i = 0; i < l->list.packages_n; i++) {
         const struct deblist_package *from = &l->list.packages[i];
         struct deb_package *p = &l->packages[i];
 
-        *p = *origin;
+        p->origin = origin;
+        p->pin = origin->pin;
         p->name = deblist_str(&l->list, from->name_at, from->name_len);
         p->version = deblist_str(&l->list, from->version_at, from->version_len);
         p->arch = deblist_str(&l->list, from->arch_at, from->arch_len);
@@ -33,19 +34,24 @@ static void load_packages(struct debindex *index, struct debindex_list *l,
     index->added += l->list.packages_n;
 }
 
-int debindex_add_list(struct debindex *index, struct buf *bytes, const char *from,
-                      const char *base_url, struct err *e)
+int debindex_add_list(struct debindex *index, struct buf *bytes, const struct deb_origin *origin,
+                      struct err *e)
 {
-    struct deb_package origin = {.from = str_of(arena_strdup(&index->arena, from)),
-                                 .base_url = str_of(arena_strdup(&index->arena, base_url))};
+    struct deb_origin *o = arena_alloc(&index->arena, sizeof *o);
     struct debindex_list *l = vec_push(&index->lists);
     size_t len = bytes->len;
 
-    str_drop(&origin.base_url, STR("/"));
+    *o = (struct deb_origin){.from = arena_str(&index->arena, origin->from),
+                             .base_url = arena_str(&index->arena, origin->base_url),
+                             .suite = arena_str(&index->arena, origin->suite),
+                             .codename = arena_str(&index->arena, origin->codename),
+                             .pin = origin->pin};
+    str_drop(&o->base_url, STR("/"));
     l->bytes = buf_take(bytes);
     if (!deblist_view(&l->list, (struct str){l->bytes, len}))
-        return err_set(e, ERR_INPUT, "%s: this is no condensed list of packages", from);
-    load_packages(index, l, &origin);
+        return err_set(e, ERR_INPUT, STR_FMT ": this is no condensed list of packages",
+                       STR_ARG(o->from));
+    load_packages(index, l, o);
     return 0;
 }
 
@@ -54,12 +60,16 @@ int debindex_add(struct debindex *index, char *text, size_t len, const char *fro
 {
     CLEANUP(free_clear) char *owned = text;
     CLEANUP(buf_clear) struct buf bytes = {0};
+    struct str rest = str_of(from), suite = {0};
     struct source_bytes source;
 
     source_bytes_init(&source, (struct str){owned, len});
     if (deblist_condense(&bytes, &source.source, len, index->arch, from, e) < 0)
         return -1;
-    return debindex_add_list(index, &bytes, from, base_url, e);
+    str_item(&rest, '/', &suite);
+    return debindex_add_list(
+        index, &bytes,
+        &(struct deb_origin){str_of(from), str_of(base_url), suite, {0}, DEB_PIN_USUAL}, e);
 }
 
 static int package_cmp(const struct deb_package *x, const struct deb_package *y)
@@ -85,26 +95,48 @@ static void merge_packages(struct debindex *index, const struct debindex_list *l
     }
 }
 
-/* Chain the versions of each name behind the highest and keep only that one in the list. */
+/* Of the versions behind `first`, sorted, the one with the highest pin goes to the front. */
+static struct deb_package *put_best_first(struct deb_package *first)
+{
+    struct deb_package *best = first, **at = &first->next_version;
+
+    for (struct deb_package *p = first; p; p = p->next_version)
+        best = p->pin > best->pin ? p : best;
+    if (best == first)
+        return first;
+    while (*at != best)
+        at = &(*at)->next_version;
+    *at = best->next_version;
+    best->next_version = first;
+    return best;
+}
+
+/* Chain the versions of each name behind the first and keep only that one in the list. */
 static void link_versions(struct debindex *index)
 {
     struct deb_package *last = NULL;
     size_t kept = 0;
 
     for (size_t i = 0; i < index->packages.n; i++) {
-        struct deb_package *p = index->packages.v[i];
-        p->next_version = NULL;
-        if (last && str_eq(last->name, p->name)) {
-            if (debver_cmp(last->version, p->version) == 0)
-                continue; /* the same version from a later suite */
-            last->next_version = p;
-        } else {
+        struct deb_package *p = index->packages.v[i], *twin = last;
+        p->next_version = p->twin = NULL;
+        if (!last || !str_eq(last->name, p->name)) {
             index->packages.v[kept++] = p;
+        } else if (debver_cmp(last->version, p->version) == 0) {
+            while (twin->twin)
+                twin = twin->twin;
+            twin->twin = p;
+            last->pin = p->pin > last->pin ? p->pin : last->pin;
+            continue;
+        } else {
+            last->next_version = p;
         }
         p->listed = true;
         last = p;
     }
     index->packages.n = kept;
+    for (size_t i = 0; i < kept; i++)
+        index->packages.v[i] = put_best_first(index->packages.v[i]);
 }
 
 static void merge_provides(struct debindex *index, const struct debindex_list *l)
@@ -220,21 +252,36 @@ const struct deb_package *debindex_find(const struct debindex *index, struct str
 
 bool debindex_prefer(struct debindex *index, struct str name, struct str version)
 {
-    struct deb_package *first, *before, *p;
+    struct deb_package *first, *p, **at;
 
     if (!debindex_find(index, name))
         return false;
-    first = before = *slot_of(index, name);
-    if (str_eq(first->version, version))
+    first = p = *slot_of(index, name);
+    while (p && !str_eq(p->version, version))
+        p = p->next_version;
+    if (!p || p == first)
         return false;
-    for (; (p = before->next_version) && !str_eq(p->version, version); before = p)
-        ;
-    if (!p)
-        return false;
-    before->next_version = p->next_version;
-    p->next_version = first;
+    for (at = &first->next_version; *at != p;)
+        at = &(*at)->next_version;
+    *at = p->next_version;
+    /* The one that was preferred goes back to its place among the others. */
+    p->next_version = first->next_version;
+    for (at = &p->next_version; *at && debver_cmp((*at)->version, first->version) > 0;)
+        at = &(*at)->next_version;
+    first->next_version = *at;
+    *at = first;
     *slot_of(index, name) = p;
+    first->preferred = false;
+    p->preferred = true;
     return true;
+}
+
+bool deb_package_in(const struct deb_package *p, struct str suite)
+{
+    for (; p; p = p->twin)
+        if (str_eq(p->origin->suite, suite) || str_eq(p->origin->codename, suite))
+            return true;
+    return false;
 }
 
 const struct deb_provider *debindex_providers(const struct debindex *index, struct str name)
@@ -297,17 +344,20 @@ int deb_package_file(struct deb_file *out, struct arena *a, const struct deb_pac
     struct str path = deb_package_field(p, "Filename"), file = path, dir;
     struct deb_file f = {0};
 
+    while (str_skip(&path, STR("./"))) /* as flat archives write it */
+        ;
+    file = path;
     if (!is_archive_path(path))
         return err_set(e, ERR_INPUT, "%.*s: " STR_FMT " has no usable Filename: \"" STR_FMT "\"",
-                       STR_ARG(p->from), STR_ARG(p->name), STR_ARG(path));
+                       STR_ARG(p->origin->from), STR_ARG(p->name), STR_ARG(path));
     if (!str_u64(deb_package_field(p, "Size"), &f.size) ||
         !digest_from_hex(&f.digest, deb_package_field(p, "SHA256")))
         return err_set(e, ERR_INPUT, "%.*s: " STR_FMT " lacks a Size or SHA256 field",
-                       STR_ARG(p->from), STR_ARG(p->name));
+                       STR_ARG(p->origin->from), STR_ARG(p->name));
     if (str_cut_last(&file, STR("/"), &dir))
         file = dir;
     f.file = arena_str(a, file);
-    f.url = str_of(arena_fmt(a, STR_FMT "/" STR_FMT, STR_ARG(p->base_url), STR_ARG(path)));
+    f.url = str_of(arena_fmt(a, STR_FMT "/" STR_FMT, STR_ARG(p->origin->base_url), STR_ARG(path)));
     *out = f;
     return 0;
 }

@@ -19,17 +19,30 @@ enum deb_priority {
     DEB_UNRANKED, /* none given, or an unknown word */
 };
 
+/* The pins that apt gives to versions, apt_preferences(5): the highest of all wins over the highest
+ * version. */
+enum { DEB_PIN_NEVER_BY_ITSELF = 1, DEB_PIN_BACKPORTS = 100, DEB_PIN_USUAL = 500 };
+
+struct deb_origin {             /* where a list of packages comes from */
+    struct str from;            /* "bookworm-security/main" */
+    struct str base_url;        /* of the archive */
+    struct str suite, codename; /* "name/suite" may mean either */
+    unsigned pin;
+};
+
 struct deb_package {
     struct str name, version, arch;
-    struct str paragraph;      /* the fields that deblist.h keeps; a view into a list */
-    struct str from;           /* "bookworm-security/main" */
-    struct str base_url;       /* of the archive, without final "/"; Filename is relative to it */
+    struct str paragraph; /* the fields that deblist.h keeps; a view into a list */
+    const struct deb_origin *origin;
     bool essential, important; /* Essential: yes; Important: yes or Protected: yes */
     bool any;                  /* Multi-Arch: allowed, so that "name:any" means it too */
     bool listed;               /* false: the same version was added before, from another list */
+    bool preferred;            /* by debindex_prefer() */
+    unsigned pin;              /* the highest of all origins of this version */
+    struct deb_package *twin;  /* the same version from the next list that has it */
     enum deb_priority priority;
     uint32_t order;                   /* counts up in the order of adding */
-    struct deb_package *next_version; /* same name, the next lower version */
+    struct deb_package *next_version; /* same name, the next lower version but the first's */
 };
 
 struct deb_provider {
@@ -56,13 +69,16 @@ struct debindex {
 };
 
 /* Add what deblist_condense() made; `bytes` is owned by the index from now on, also when this
- * fails. Where two lists have one version, that of the list added first stays. */
-int debindex_add_list(struct debindex *index, struct buf *bytes, const char *from,
-                      const char *base_url, struct err *e) MUST_CHECK;
-/* The same from the text of a Packages file, which is freed. */
+ * fails; of `origin` a copy is taken, without a final "/" of its URL. Where two lists have one
+ * version, that of the list added first stays. */
+int debindex_add_list(struct debindex *index, struct buf *bytes, const struct deb_origin *origin,
+                      struct err *e) MUST_CHECK;
+/* The same from the text of a Packages file, which is freed; its suite is what `from` begins with,
+ * its pin the usual one. */
 int debindex_add(struct debindex *index, char *text, size_t len, const char *from,
                  const char *base_url, struct err *e) MUST_CHECK;
-/* After the last add: order versions and providers. */
+/* After the last add: order versions and providers. The first version of a name is the one with the
+ * highest pin, then the highest. */
 void debindex_finish(struct debindex *index);
 void debindex_clear(struct debindex *index);
 
@@ -70,8 +86,10 @@ void debindex_clear(struct debindex *index);
  * already, or is not there. */
 bool debindex_prefer(struct debindex *index, struct str name, struct str version);
 
-/* The highest version, or the preferred one; NULL when there is none. */
+/* The first version, or the preferred one; NULL when there is none. */
 const struct deb_package *debindex_find(const struct debindex *index, struct str name);
+/* Is this version in that suite, by its name or codename? */
+bool deb_package_in(const struct deb_package *p, struct str suite);
 /* Who provides `name`; NULL when nobody does. */
 const struct deb_provider *debindex_providers(const struct debindex *index, struct str name);
 /* Negative when apt tries `a` before `b`, 0 when neither flag nor priority tells. */
