@@ -322,11 +322,11 @@ static int add_sources(struct build *b, struct err *e)
 {
     const struct debpkg *apt = build_package(b, "apt");
 
-    if (!b->in->sources_name.len || !apt)
+    CLEANUP(free_clear) char *path = str_dup(b->in->sources_path);
+
+    if (!path[0] || !apt)
         return 0;
-    CLEANUP(buf_clear) struct buf path = {0};
-    buf_fmt(&path, "/etc/apt/sources.list.d/" STR_FMT, STR_ARG(b->in->sources_name));
-    return make_file(b, path.p, 0644, 0, apt->newest, b->in->sources, e);
+    return make_file(b, path, 0644, 0, apt->newest, b->in->sources, e);
 }
 
 /* The text that ldconfig signs the cache with. */

@@ -15,8 +15,8 @@
 
 struct system_input {
     struct str arch;         /* "amd64" */
-    struct str sources;      /* text of /etc/apt/sources.list.d/<sources_name> */
-    struct str sources_name; /* e.g. "debian.sources"; empty: no such file */
+    struct str sources;      /* what apt asks */
+    struct str sources_path; /* the file with that text; empty: none */
 };
 
 /* The tree of exactly these packages, sorted. Contents refer to the packages' spool and to the

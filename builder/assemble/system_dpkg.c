@@ -244,9 +244,15 @@ struct diversions VEC_OF(const struct diversion *);
             "/lib/x86_64-linux-gnu/" lib ".usr-is-merged"       \
     }
 static const struct diversion all_diversions[] = {
-    {"base-files", "preinst", "--add", "/lib32", "/.lib32.usr-is-merged"},
-    {"base-files", "preinst", "--add", "/libo32", "/.libo32.usr-is-merged"},
-    {"base-files", "preinst", "--add", "/libx32", "/.libx32.usr-is-merged"},
+    {"base-files", "preinst", "\"/.$d.usr-is-merged\"", "/lib32", "/.lib32.usr-is-merged"},
+    {"base-files", "preinst", "\"/.$d.usr-is-merged\"", "/libo32", "/.libo32.usr-is-merged"},
+    {"base-files", "preinst", "\"/.$d.usr-is-merged\"", "/libx32", "/.libx32.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/bin", "/bin.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/lib", "/lib.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/lib32", "/lib32.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/lib64", "/lib64.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/libo32", "/libo32.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/sbin", "/sbin.usr-is-merged"},
     {"dash", "postinst", "--divert $distrib --add $dfile", "/bin/sh", "/bin/sh.distrib"},
     {"dash", "postinst", "--divert $distrib --add $dfile", "/usr/share/man/man1/sh.1.gz",
      "/usr/share/man/man1/sh.distrib.1.gz"},

@@ -36,6 +36,7 @@ static const struct {
 } known[] = {
 #include "system_scripts_debian-12.inc"
 #include "system_scripts_debian-13.inc"
+#include "system_scripts_ubuntu-24.04.inc"
 };
 
 static bool is_listed(struct str s, const char *const *list, size_t n)

@@ -6,6 +6,7 @@
 #include "../doc/field.h"
 #include "../doc/yaml.h"
 #include "embedded.h"
+#include "lock.h"
 
 enum { KEYRING_MAX = 4 * 1024 * 1024 };
 
@@ -119,9 +120,9 @@ static int read_keyring(struct baselayer *b, struct str name, const char *dir, b
 
 static int read_all(struct baselayer *b, const char *dir, bool builtin, struct err *e)
 {
-    static const char *const known[] = {
-        "envbuild_base", "name",     "arch",   "glibc",   "archives", "keyring",
-        "fingerprints",  "packages", "python", "sources", NULL};
+    static const char *const known[] = {"envbuild_base", "name",    "arch",         "glibc",
+                                        "archives",      "keyring", "fingerprints", "packages",
+                                        "python",        "sources", "sources_path", NULL};
     struct err fault = {0};
     struct fields f = fields_of(b->doc.root, "base layer", &fault);
     struct str keyring = {0};
@@ -136,6 +137,11 @@ static int read_all(struct baselayer *b, const char *dir, bool builtin, struct e
         err_at(&fault, &node_get(f.map, "arch")->pos,
                "arch: \"" STR_FMT "\" comes later; amd64 is there", STR_ARG(b->arch));
     field_need_str(&f, "sources", &b->sources);
+    b->sources_path = STR(LOCK_SOURCES_PATH);
+    field_str(&f, "sources_path", &b->sources_path);
+    if (!str_starts(b->sources_path, STR("/etc/apt/")))
+        err_at(&fault, &node_get(f.map, "sources_path")->pos,
+               "sources_path: \"" STR_FMT "\" is not below /etc/apt/", STR_ARG(b->sources_path));
     field_need_str(&f, "keyring", &keyring);
     read_glibc(b, &f);
     read_archives(b, &f);

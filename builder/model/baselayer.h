@@ -14,7 +14,8 @@ struct base_archive {
 
 struct baselayer {
     struct doc doc; /* owns every text below */
-    struct str name, arch, sources;
+    struct str name, arch;
+    struct str sources, sources_path; /* what the image's apt asks, and the file that says so */
     unsigned glibc_major, glibc_minor;
     struct VEC_OF(struct base_archive) archives;
     struct str keyring; /* OpenPGP keys, binary; in the doc's arena */

@@ -229,6 +229,8 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
     node_put_str(d, n, "python", lock->python);
     node_put_str(d, n, "python_full", lock->python_full);
     node_put_str(d, n, "apt_sources", lock->apt_sources);
+    if (!str_is(lock->apt_sources_path, LOCK_SOURCES_PATH))
+        put_opt(d, n, "apt_sources_path", lock->apt_sources_path);
     put_facts(d, root, &lock->facts);
     put_image(d, root, lock);
     put_archives(d, root, lock);
@@ -525,6 +527,8 @@ static void get_head(struct lock *lock, const struct fields *root)
     field_need_str(&b, "python", &lock->python);
     field_need_str(&b, "python_full", &lock->python_full);
     field_need_str(&b, "apt_sources", &lock->apt_sources);
+    lock->apt_sources_path = STR(LOCK_SOURCES_PATH);
+    field_str(&b, "apt_sources_path", &lock->apt_sources_path);
 }
 
 static int newer(struct lock *lock, const struct fields *root, uint64_t schema, struct err *e)

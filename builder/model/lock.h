@@ -13,8 +13,11 @@
 #include "../doc/node.h"
 #include "../pkg/artifact.h"
 
-/* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
- * the recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
+/* Where sources stand when neither base nor lock says otherwise. */
+#define LOCK_SOURCES_PATH "/etc/apt/sources.list.d/debian.sources"
+
+/* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added the
+ * recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
 enum { LOCK_SCHEMA = 2, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
@@ -88,6 +91,7 @@ struct lock {
     struct str base;                /* name of the base layer */
     struct str python, python_full; /* "3.11", "3.11.2" */
     struct str apt_sources;         /* text of the image's sources list */
+    struct str apt_sources_path;    /* the file that holds it */
     int64_t created;                /* newest date of the archives: the image's only time */
     unsigned schema;                /* as it was read; 0: LOCK_SCHEMA */
     unsigned format;                /* of the layers: every choice that decides bytes */

@@ -525,6 +525,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     lock.base = arena_str(a, in->base->name);
     lock.variant = arena_str(a, in->recipe->variant.text);
     lock.apt_sources = arena_str(a, in->base->sources);
+    lock.apt_sources_path = arena_str(a, in->base->sources_path);
     if (resolve_debs(&lock, in, e) < 0 || resolve_wheels(&lock, in, &asking, e) < 0)
         return -1;
     vec_sort(&lock.artifacts, artifact_compare);

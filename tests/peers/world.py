@@ -112,6 +112,18 @@ EXTRA_DEBS = [  # git is newer than the base's, less is nowhere else
 FLAT_DEBS = [("git", "1:2.10.0", {"Depends": "libc6"}, {"usr/bin/git": b"git, older\n"}, {}),
              ("tool", "1.0", {"Depends": "less | libc6 (>= 2)"}, {"usr/bin/tool": b"tool\n"}, {})]
 
+# Another distribution: merged from the start, with a Python that works the newer way.
+OTHER_DEBS = [d for d in DEBS if d[0] not in ("base-files", "python3.11", "libc6", "git")] + [
+    ("base-files", "13.8", ESSENTIAL, {"etc/debian_version": b"13.8\n", "bin": ("usr/bin",), "lib": ("usr/lib",),
+                                       "lib64": ("usr/lib64",), "sbin": ("usr/sbin",)}, {}),
+    ("libc6", "2.41-12", {"Multi-Arch": "same"}, {"usr/lib/x86_64-linux-gnu/libc.so.6": b"\x7fELF newer libc"}, {}),
+    ("python3.11", "3.11.9-1", {"Depends": "libpython3.11"},
+     {"usr/bin/python3.11": b"newer python\n", VENV + "common/Activate.ps1": b"ps __VENV_DIR__\n",
+      VENV + "common/activate": b"VIRTUAL_ENV=__VENV_DIR__ (__VENV_PROMPT__)\n", VENV + "posix/activate.csh": b"csh\n",
+      VENV + "common/activate.fish": b"fish __VENV_DIR__\n",
+      "usr/lib/python3.11/venv/__init__.py": b"def create_git_ignore_file(self, context):\n    pass\n"}, {}),
+]
+
 LATER_DEBS = {  # of the later day: the release pocket has another git, security another libc6
     "tiny": [d for d in DEBS if d[0] != "git"] + [("git", "1:2.40.0", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {})],
     "tiny-security": [("libc6", "2.36-9+deb12u1", {"Multi-Arch": "same"}, {
@@ -174,6 +186,7 @@ class World:
         self.folder, self.files, self.pages, self.later = folder, {}, {}, {}
         self.make_archive(port)
         self.make_extra()
+        self.make_other(port)
         self.make_index()
         self.make_private()
 
@@ -228,6 +241,30 @@ sources: |
         (signed,), keyring, _ = sign([self.make_suite("", FLAT_DEBS, day, "/flat")])
         self.pages["/flat/InRelease"] = ("text/plain", signed)
         self.write("flat.gpg", keyring)
+
+    def make_other(self, port):
+        """other/other.yaml, as somebody writes it who has an archive, a suite and a key of his own."""
+        signed, keyring, fingerprint = sign([self.make_suite("other-stable", OTHER_DEBS, "Tue, 14 Nov 2023 22:13:20 UTC")])
+        self.pages["/debian/dists/other-stable/InRelease"] = ("text/plain", signed[0])
+        os.makedirs(os.path.join(self.folder, "other"), exist_ok=True)
+        with open(os.path.join(self.folder, "other", "archive.gpg"), "wb") as f:
+            f.write(keyring)
+        with open(os.path.join(self.folder, "other", "other.yaml"), "w") as f:
+            f.write(f"""envbuild_base: 1
+name: other
+arch: amd64
+glibc: "2.41"
+archives: [{{uri: "http://127.0.0.1:{port}/debian", suites: [other-stable], components: [main]}}]
+keyring: archive.gpg
+fingerprints: [{fingerprint}]
+packages: {{base: [apt], python: [python3], compile: [gcc]}}
+python: {{version: "3.11", package: python3.11}}
+sources: |
+  Types: deb
+  URIs: http://other.example.org
+  Suites: other-stable
+  Components: main
+""")
 
     def make_suite(self, name, debs, date, root="/debian"):
         packages = ""

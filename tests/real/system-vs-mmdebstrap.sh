@@ -36,6 +36,8 @@ archives() { # "deb URI SUITE COMPONENTS", one line a suite
 }
 groups() { awk '/^[a-z]/ { inside = $1 == "packages:"; next } inside { sub(/^[^:]*:/, ""); gsub(/[][,]/, " "); print }' "$file"; }
 sources() { awk '/^[a-z]/ { inside = /^sources: \|/; next } inside { sub(/^  /, ""); print }' "$file"; }
+sources_path=$(awk '$1 == "sources_path:" { print $2 }' "$file")
+sources_path=${sources_path:-/etc/apt/sources.list.d/debian.sources}
 field() { awk -v key="$1:" '$1 == key { print $2; exit }' "$file"; }
 
 [ -f "$file" ] || { echo "FAIL: no base $base" >&2; exit 1; }
@@ -79,7 +81,7 @@ unset APT_CONFIG
 
 echo "== ours"
 (cd "$work" && "$tool" debs/*.deb >ours.list && "$tool" --uncovered debs/*.deb >uncovered &&
-    "$tool" --tar --sources distribution.sources debs/*.deb >ours.tar)
+    "$tool" --tar --sources distribution.sources "$sources_path" debs/*.deb >ours.tar)
 
 failed=0
 fail() { echo "FAIL: $*" >&2; failed=1; }

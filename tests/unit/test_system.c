@@ -79,7 +79,7 @@ static int build(struct world *w)
 {
     const struct system_input in = {.arch = STR("amd64"),
                                     .sources = STR("Types: deb\n"),
-                                    .sources_name = STR("debian.sources")};
+                                    .sources_path = STR("/etc/apt/sources.list.d/debian.sources")};
 
     return system_build(&w->tree, w->v, w->n, &in, &w->uncovered, &w->e);
 }

@@ -63,7 +63,7 @@ int debindex_add(struct debindex *index, char *text, size_t len, const char *fro
     struct str rest = str_of(from), suite = {0};
     struct source_bytes source;
 
-    source_bytes_init(&source, (struct str){text, len});
+    source_bytes_init(&source, (struct str){owned, len});
     if (deblist_condense(&bytes, &source.source, len, index->arch, from, e) < 0)
         return -1;
     str_item(&rest, '/', &suite);
