@@ -350,7 +350,8 @@ static int add_ldcache(struct build *b, struct err *e)
     if (!libc_bin)
         return 0;
     name_generator(&generator, libc_bin);
-    if (ldcache_build(&cache, b->t, buf_view(&generator), &newest, e) < 0)
+    if (ldcache_build(&cache, b->t, buf_view(&generator),
+                      debver_cmp(libc_bin->version, STR("2.36")) < 0, &newest, e) < 0)
         return -1;
     if (libc_bin->newest > newest)
         newest = libc_bin->newest;

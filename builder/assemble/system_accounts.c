@@ -104,6 +104,7 @@ static const struct added {
     const char *user, *home; /* NULL: none */
     const char *group;       /* NULL: none; the user's own is nogroup then */
 } added[] = {
+    {"apt", "_apt", "/nonexistent", NULL}, /* since Debian 12 one of base-passwd's */
     {"openssh-client", NULL, NULL, "_ssh"},
     {"openssh-server", "sshd", "/run/sshd", NULL},
 };
@@ -172,7 +173,8 @@ static int add_shadow(struct build *b, const struct accounts *a, int64_t date, s
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(added); i++) {
         const struct debpkg *p = build_package(b, added[i].package);
-        if (p && (!added[i].user || !package_has_sysusers(p)))
+        if (p && (!added[i].user ||
+                  (!package_has_sysusers(p) && !table_has(&t.passwd, str_of(added[i].user)))))
             add_account(&t, &added[i], p->newest);
     }
     own_ssh_agent(b, &t);

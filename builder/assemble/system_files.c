@@ -74,6 +74,10 @@ static const struct thing things[] = {
     {"tzdata", LINK, 0, 0, "/etc/localtime", "/usr/share/zoneinfo/Etc/UTC"},
     {"ucf", FILE_, 0644, 0, "/var/lib/ucf/hashfile", ""},
     {"ucf", FILE_, 0644, 0, "/var/lib/ucf/registry", ""},
+    {"usrmerge", DIR, 0755, 0, "/usr/lib32", NULL}, /* as debootstrap makes them */
+    {"usrmerge", LINK, 0, 0, "/lib32", "usr/lib32"},
+    {"usrmerge", DIR, 0755, 0, "/usr/libx32", NULL},
+    {"usrmerge", LINK, 0, 0, "/libx32", "usr/libx32"},
 };
 
 /* Things that not every release of the package makes: words of its postinst that show that this one
@@ -113,6 +117,9 @@ static const struct {
      {"libpam-modules", FILE_, 0644, 0, "/etc/environment",
       "PATH=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games:"
       "/usr/local/games:/snap/bin\"\n"}},
+    {"cp /usr/share/adduser/adduser.conf",
+     NULL,
+     {"adduser", COPY, 0, 0, "/etc/adduser.conf", "/usr/share/adduser/adduser.conf"}},
     {"/var/log/faillog", NULL, {"login", FILE_, 0644, 0, "/var/log/faillog", ""}},
     {"/etc/subuid", NULL, {"login", FILE_, 0644, 0, "/etc/subuid", ""}},
     {"/etc/subgid", NULL, {"login", FILE_, 0644, 0, "/etc/subgid", ""}},

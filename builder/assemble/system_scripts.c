@@ -36,6 +36,7 @@ static const struct {
 } known[] = {
 #include "system_scripts_debian-12.inc"
 #include "system_scripts_debian-13.inc"
+#include "system_scripts_ubuntu-22.04.inc"
 #include "system_scripts_ubuntu-24.04.inc"
 };
 

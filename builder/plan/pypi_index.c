@@ -187,7 +187,7 @@ static int learn_digest(struct pypi_index *x, struct simple_file *f, struct err 
     return web_learn(x->web, url, &f->digest, &f->size, e);
 }
 
-/* Leave only those files of the page whose digest the user listed. */
+/* Mark those files of the page whose digest the user did not list. */
 static int keep_allowed(struct pypi_index *x, struct simple_page *page, struct str name,
                         struct err *e)
 {
@@ -202,13 +202,10 @@ static int keep_allowed(struct pypi_index *x, struct simple_page *page, struct s
             return -1;
         for (size_t j = 0; j < a->n; j++)
             found |= digest_eq(&a->digests[j], &f->digest);
-        if (found)
-            page->files.v[kept++] = *f;
+        f->refused = !found;
+        kept += found;
     }
-    if (!a || !page->files.n)
-        return 0;
-    page->files.n = kept;
-    if (kept)
+    if (!a || !page->files.n || kept)
         return 0;
     return err_set(e, ERR_INTEGRITY,
                    STR_FMT ": no file that the index has matches a --hash of " STR_FMT,

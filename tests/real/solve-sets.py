@@ -4,7 +4,7 @@
 by tools/solve_pypi and by the venv's pip for the same target, and compared wheel by wheel.
 
 A line holds shell words, as pip takes them: requirements, --pre, -r FILE, -c TEXT (a constraint itself) and
--C FILE. It may begin with "+" (only with --all) and with @PYTHON/GLIBC, else the target is this machine's.
+-C FILE; WHEELS/ is a folder with a few wheels of SETS' "wheels" lines. It may begin with "+" (only with --all) and with @PYTHON/GLIBC, else the target is this machine's.
 Indented lines behind it: "says REGEX" is what our message holds where nothing fits; "warns REGEX" what we warn of;
 "meant REASON" says that the two differ and why they should.
 """
@@ -38,23 +38,25 @@ sys.exit(main())
 """
 
 
-def read_sets(path):
-    sets = []
+def read_sets(path, folder):
+    sets, wheels = [], []
     with open(path, encoding="utf-8") as f:
         for line in f:
             line = line.rstrip("\n")
             if not line.strip() or line.startswith("#"):
                 continue
-            if line[0] == " ":
+            if line.startswith("wheels "):
+                wheels += line.split()[1:]
+            elif line[0] == " ":
                 key, _, value = line.strip().partition(" ")
                 sets[-1].setdefault(key, []).append(value)
-                continue
-            one = {"long": line.startswith("+"), "line": line.lstrip("+ ")}
-            words = shlex.split(one["line"])
-            one["target"] = words.pop(0)[1:].split("/") if words[0].startswith("@") else None
-            one["words"] = words
-            sets.append(one)
-    return sets
+            else:
+                one = {"long": line.startswith("+"), "line": line.lstrip("+ ")}
+                words = shlex.split(one["line"])
+                one["target"] = words.pop(0)[1:].split("/") if words[0].startswith("@") else None
+                one["words"] = [w.replace("WHEELS/", folder + "/") for w in words]
+                sets.append(one)
+    return sets, wheels
 
 
 def norm(name):
@@ -174,11 +176,14 @@ def main():
     o = p.parse_args()
     for name in ("tool", "venv", "store"):
         setattr(o, name, os.path.abspath(getattr(o, name)))
-    sets = [s for s in read_sets(o.sets) if (o.all or not s["long"]) and re.search(o.only, s["line"])]
     bad, meant, start = 0, 0, time.monotonic()
     with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(2) as pool:
         with open(work + "/other.py", "w", encoding="utf-8") as f:
             f.write(OTHER)
+        sets, wheels = read_sets(o.sets, work + "/wheels")
+        sets = [s for s in sets if (o.all or not s["long"]) and re.search(o.only, s["line"])]
+        subprocess.run([o.venv + "/bin/pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", work + "/wheels",
+                        *wheels], check=True)
         for s in pool.map(Asker(o, work).both, sets):
             faults, how = judge(s)
             bad += bool(faults)
