@@ -124,12 +124,13 @@ static void add_config(struct maker *m)
     CLEANUP(buf_clear) struct buf text = {0};
     struct str python = m->how->python;
 
-    buf_fmt(&text,
-            "home = /usr/bin\ninclude-system-site-packages = false\nversion = " STR_FMT
-            "\nexecutable = /usr/bin/python" STR_FMT "\ncommand = /usr/bin/python" STR_FMT
-            " -m venv --without-pip /" STR_FMT "\n",
-            STR_ARG(m->how->python_full), STR_ARG(python), STR_ARG(python),
-            STR_ARG(m->how->prefix));
+    buf_fmt(&text, "home = /usr/bin\ninclude-system-site-packages = false\nversion = " STR_FMT "\n",
+            STR_ARG(m->how->python_full));
+    if (!str_is(python, "3.9") && !str_is(python, "3.10")) /* new in Python 3.11's venv */
+        buf_fmt(&text,
+                "executable = /usr/bin/python" STR_FMT "\ncommand = /usr/bin/python" STR_FMT
+                " -m venv --without-pip /" STR_FMT "\n",
+                STR_ARG(python), STR_ARG(python), STR_ARG(m->how->prefix));
     tree_file(m->tree, at(m, "pyvenv.cfg"), 0644, m->date, buf_view(&text));
     if (m->gitignore)
         tree_file(m->tree, at(m, ".gitignore"), 0644, m->date,

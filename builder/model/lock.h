@@ -16,8 +16,8 @@
 /* Where sources stand when neither base nor lock says otherwise. */
 #define LOCK_SOURCES_PATH "/etc/apt/sources.list.d/debian.sources"
 
-/* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added the
- * recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
+/* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
+ * the recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
 enum { LOCK_SCHEMA = 2, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {

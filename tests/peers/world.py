@@ -105,13 +105,6 @@ DEBS = [  # name, version, fields, files, maintainer scripts
     ("broken", "1.0", {"Depends": "nowhere-to-be-found"}, {"usr/share/broken": b"x"}, {}),
 ]
 
-EXTRA_DEBS = [  # git is newer than the base's, less is nowhere else
-    ("git", "1:2.50.0", {"Depends": "libc6, less"}, {"usr/bin/git": b"git, newer\n"}, {}),
-    ("less", "590-2", {"Depends": "libc6"}, {"usr/bin/less": b"less\n"}, {}),
-]
-FLAT_DEBS = [("git", "1:2.10.0", {"Depends": "libc6"}, {"usr/bin/git": b"git, older\n"}, {}),
-             ("tool", "1.0", {"Depends": "less | libc6 (>= 2)"}, {"usr/bin/tool": b"tool\n"}, {})]
-
 # Another distribution: merged from the start, with a Python that works the newer way.
 OTHER_DEBS = [d for d in DEBS if d[0] not in ("base-files", "python3.11", "libc6", "git")] + [
     ("base-files", "13.8", ESSENTIAL, {"etc/debian_version": b"13.8\n", "bin": ("usr/bin",), "lib": ("usr/lib",),
@@ -123,6 +116,12 @@ OTHER_DEBS = [d for d in DEBS if d[0] not in ("base-files", "python3.11", "libc6
       VENV + "common/activate.fish": b"fish __VENV_DIR__\n",
       "usr/lib/python3.11/venv/__init__.py": b"def create_git_ignore_file(self, context):\n    pass\n"}, {}),
 ]
+EXTRA_DEBS = [  # git is newer than the base's, less is nowhere else
+    ("git", "1:2.50.0", {"Depends": "libc6, less"}, {"usr/bin/git": b"git, newer\n"}, {}),
+    ("less", "590-2", {"Depends": "libc6"}, {"usr/bin/less": b"less\n"}, {}),
+]
+FLAT_DEBS = [("git", "1:2.10.0", {"Depends": "libc6"}, {"usr/bin/git": b"git, older\n"}, {}),
+             ("tool", "1.0", {"Depends": "less | libc6 (>= 2)"}, {"usr/bin/tool": b"tool\n"}, {})]
 
 LATER_DEBS = {  # of the later day: the release pocket has another git, security another libc6
     "tiny": [d for d in DEBS if d[0] != "git"] + [("git", "1:2.40.0", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {})],
@@ -185,8 +184,8 @@ class World:
     def __init__(self, folder, port):
         self.folder, self.files, self.pages, self.later = folder, {}, {}, {}
         self.make_archive(port)
-        self.make_extra()
         self.make_other(port)
+        self.make_extra()
         self.make_index()
         self.make_private()
 
@@ -224,24 +223,6 @@ sources: |
   Components: main
 """)
 
-    def write(self, name, body):
-        with open(os.path.join(self.folder, name), "wb") as f:
-            f.write(body)
-
-    def make_extra(self):
-        day = "Tue, 14 Nov 2023 22:13:20 UTC"
-        release = self.make_suite("stable", EXTRA_DEBS, day, "/extra")
-        (signed,), keyring, fingerprint = sign([release])
-        self.write("extra.fingerprint", fingerprint.encode())
-        self.pages["/extra/dists/stable/InRelease"] = ("text/plain", signed)
-        self.pages["/unsigned/dists/stable/InRelease"] = ("text/plain", release)
-        armour = base64.encodebytes(keyring).decode()
-        self.write("extra.asc", f"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: extra\n\n{armour}"
-                                "-----END PGP PUBLIC KEY BLOCK-----\n".encode())
-        (signed,), keyring, _ = sign([self.make_suite("", FLAT_DEBS, day, "/flat")])
-        self.pages["/flat/InRelease"] = ("text/plain", signed)
-        self.write("flat.gpg", keyring)
-
     def make_other(self, port):
         """other/other.yaml, as somebody writes it who has an archive, a suite and a key of his own."""
         signed, keyring, fingerprint = sign([self.make_suite("other-stable", OTHER_DEBS, "Tue, 14 Nov 2023 22:13:20 UTC")])
@@ -265,6 +246,24 @@ sources: |
   Suites: other-stable
   Components: main
 """)
+
+    def write(self, name, body):
+        with open(os.path.join(self.folder, name), "wb") as f:
+            f.write(body)
+
+    def make_extra(self):
+        day = "Tue, 14 Nov 2023 22:13:20 UTC"
+        release = self.make_suite("stable", EXTRA_DEBS, day, "/extra")
+        (signed,), keyring, fingerprint = sign([release])
+        self.write("extra.fingerprint", fingerprint.encode())
+        self.pages["/extra/dists/stable/InRelease"] = ("text/plain", signed)
+        self.pages["/unsigned/dists/stable/InRelease"] = ("text/plain", release)
+        armour = base64.encodebytes(keyring).decode()
+        self.write("extra.asc", f"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: extra\n\n{armour}"
+                                "-----END PGP PUBLIC KEY BLOCK-----\n".encode())
+        (signed,), keyring, _ = sign([self.make_suite("", FLAT_DEBS, day, "/flat")])
+        self.pages["/flat/InRelease"] = ("text/plain", signed)
+        self.write("flat.gpg", keyring)
 
     def make_suite(self, name, debs, date, root="/debian"):
         packages = ""

@@ -115,7 +115,8 @@ static void an_unknown_base_lists_those_there_are(void **state)
         assert_int_equal(baselayer_open(&b, str_of(cases[i]), ".", &place, &e), -1);
         assert_int_equal(e.kind, ERR_INPUT);
         buf_fmt(&want,
-                "x.yaml:3:7: base: \"%s\" is not known; bases: debian-12, debian-13, ubuntu-22.04, ubuntu-24.04 (or the path "
+                "x.yaml:3:7: base: \"%s\" is not known; bases: debian-12, debian-13, ubuntu-22.04, "
+                "ubuntu-24.04 (or the path "
                 "of a base file)",
                 cases[i]);
         assert_string_equal(faults_text(&faults, &e), want.p);
