@@ -42,15 +42,17 @@ static void replace_all(struct buf *text, const char *from, const char *to)
     *text = out;
 }
 
-/* The values as shell words. Python quotes them since gh-124651, and older templates stand in
- * quotes of their own: Debian ships only fixed ones. */
+/* The values as shell words. Python quotes them since gh-124651; older templates, which somebody's
+ * image may hold, put the place into quotes of their own. */
 static void fill_in(struct buf *text, const struct venv *how)
 {
     CLEANUP(buf_clear) struct buf dir = {0}, prompt = {0};
     struct str name = path_base(how->prefix);
+    bool quoted;
 
     buf_fmt(&dir, "/" STR_FMT, STR_ARG(how->prefix));
-    buf_fmt(&prompt, "'(" STR_FMT ") '", STR_ARG(name));
+    quoted = str_find_str(buf_view(text), STR("\"__VENV_DIR__\"")) < text->len;
+    buf_fmt(&prompt, quoted ? "(" STR_FMT ") " : "'(" STR_FMT ") '", STR_ARG(name));
     replace_all(text, "__VENV_DIR__", dir.p);
     replace_all(text, "__VENV_PROMPT__", prompt.p);
     replace_all(text, "__VENV_BIN_NAME__", "bin");
@@ -61,19 +63,21 @@ static int add_template(struct maker *m, const char *template, struct err *e)
     CLEANUP(buf_clear) struct buf text = {0};
     struct inflater *inflater;
     const struct entry *from;
-    char path[160];
+    CLEANUP(buf_clear) struct buf path = {0};
     int result;
 
-    snprintf(path, sizeof path, "usr/lib/python" STR_FMT "/venv/scripts/%s",
-             STR_ARG(m->how->python), template);
-    from = tree_get(m->tree, str_of(path));
+    buf_fmt(&path, STR_FMT "/lib/python" STR_FMT "/venv/scripts/%s", STR_ARG(m->how->home),
+            STR_ARG(m->how->python), template);
+    from = tree_get(m->tree, buf_view(&path));
+    if (!from && m->how->bare)
+        return 0;
     if (!from || from->type != ENTRY_FILE)
         return err_set(e, ERR_INPUT, "the base's Python has no /%s, so no environment can be made",
-                       path);
+                       path.p);
     if (from->mtime > m->date)
         m->date = from->mtime;
     inflater = inflater_open();
-    result = content_read(inflater, &from->content, &text, TEMPLATE_MAX, path, e);
+    result = content_read(inflater, &from->content, &text, TEMPLATE_MAX, path.p, e);
     inflater_clear(&inflater);
     if (result < 0)
         return -1;
@@ -85,31 +89,32 @@ static int add_template(struct maker *m, const char *template, struct err *e)
 static void add_config(struct maker *m)
 {
     CLEANUP(buf_clear) struct buf text = {0};
-    struct str python = m->how->python;
+    struct str python = m->how->python, home = m->how->home;
 
     buf_fmt(&text,
-            "home = /usr/bin\ninclude-system-site-packages = false\nversion = " STR_FMT
-            "\nexecutable = /usr/bin/python" STR_FMT "\ncommand = /usr/bin/python" STR_FMT
-            " -m venv --without-pip /" STR_FMT "\n",
-            STR_ARG(m->how->python_full), STR_ARG(python), STR_ARG(python),
-            STR_ARG(m->how->prefix));
+            "home = /" STR_FMT "/bin\ninclude-system-site-packages = false\nversion = " STR_FMT
+            "\nexecutable = /" STR_FMT "/bin/python" STR_FMT "\ncommand = /" STR_FMT
+            "/bin/python" STR_FMT " -m venv --without-pip /" STR_FMT "\n",
+            STR_ARG(home), STR_ARG(m->how->python_full), STR_ARG(home), STR_ARG(python),
+            STR_ARG(home), STR_ARG(python), STR_ARG(m->how->prefix));
     tree_file(m->tree, at(m, "pyvenv.cfg"), 0644, m->date, buf_view(&text));
 }
 
 static void add_folders(struct maker *m)
 {
     struct str python = m->how->python;
-    char name[32], target[48];
+    CLEANUP(buf_clear) struct buf target = {0};
+    char name[32];
 
     snprintf(name, sizeof name, "python" STR_FMT, STR_ARG(python));
-    snprintf(target, sizeof target, "/usr/bin/%s", name);
+    buf_fmt(&target, "/" STR_FMT "/bin/%s", STR_ARG(m->how->home), name);
     tree_dir(m->tree, at(m, "include"), 0755, m->date);
     tree_dir(m->tree, at(m, "include/%s", name), 0755, m->date);
     tree_dir(m->tree, at(m, "lib"), 0755, m->date);
     tree_dir(m->tree, at(m, "lib/%s", name), 0755, m->date);
     tree_dir(m->tree, at(m, "lib/%s/site-packages", name), 0755, m->date);
     tree_link(m->tree, at(m, "lib64"), "lib", m->date);
-    tree_link(m->tree, at(m, "bin/%s", name), target, m->date);
+    tree_link(m->tree, at(m, "bin/%s", name), target.p, m->date);
     tree_link(m->tree, at(m, "bin/python3"), name, m->date);
     tree_link(m->tree, at(m, "bin/python"), name, m->date);
 }

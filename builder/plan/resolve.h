@@ -6,12 +6,14 @@
 #include "../model/catalog.h"
 #include "../model/lock.h"
 #include "../model/recipe.h"
+#include "base_image.h"
 #include "web.h"
 
 struct resolve_input {
     const struct recipe *recipe;
     const struct catalog *catalog;
-    const struct baselayer *base;
+    const struct baselayer *base;   /* with `image`: base_image_as_base() */
+    const struct base_image *image; /* NULL: `base` is made of packages */
     const struct lock *old; /* versions to keep where nothing speaks against them; NULL: none */
     const char *dir;        /* of the recipe, for its local files */
     struct web *web;
