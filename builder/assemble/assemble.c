@@ -366,12 +366,10 @@ static void start_files(struct assembler *a)
 /* All debs are unpacked: the trees, then their layers and the one on top. */
 static int build_system(struct assembler *a, struct err *e)
 {
-    int built = a->in->image
-                    ? system_layers_from_image(&a->system, a->lock, a->in->image, e)
-                    : system_layers_build(&a->system, a->lock, e);
+    int built = a->in->image ? system_layers_from_image(&a->system, a->lock, a->in->image, e)
+                             : system_layers_build(&a->system, a->lock, e);
 
-    if (built < 0 ||
-        system_layers_remember(&a->system, a->lock, a->in->memo, e) < 0)
+    if (built < 0 || system_layers_remember(&a->system, a->lock, a->in->memo, e) < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n; i++)
         if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_SYSTEM)
@@ -532,9 +530,9 @@ static int run(struct assembler *a, struct err *e)
     if (made < 0 || fetched < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n && known_first; i++)
-        if (a->makings[i].how == HOW_TAKE ? take(&a->makings[i], e) < 0
-                                          : a->makings[i].how != HOW_PRESENT &&
-                                                join(&a->makings[i], e) < 0)
+        if (a->makings[i].how == HOW_TAKE
+                ? take(&a->makings[i], e) < 0
+                : a->makings[i].how != HOW_PRESENT && join(&a->makings[i], e) < 0)
             return -1;
     return 0;
 }

@@ -119,8 +119,8 @@ static void config_fill(struct image_config *c, const struct lock *lock,
 }
 
 static int put_config(struct digest *out, uint64_t *size, const struct lock *lock,
-                      const struct image_config *below, struct pairs *annotations,
-                      struct arena *a, struct place *place, struct err *e)
+                      const struct image_config *below, struct pairs *annotations, struct arena *a,
+                      struct place *place, struct err *e)
 {
     CLEANUP(image_config_clear) struct image_config config = {0};
     CLEANUP(buf_clear) struct buf json = {0};

@@ -10,8 +10,7 @@ enum { KEPT_MAX = 4 * 1024 * 1024 };
 static bool wanted(struct str path)
 {
     return str_is(path, "etc/passwd") || str_is(path, "etc/group") || str_is(path, "etc/shadow") ||
-           str_is(path, "etc/gshadow") ||
-           str_find_str(path, STR("/venv/scripts/")) < path.len;
+           str_is(path, "etc/gshadow") || str_find_str(path, STR("/venv/scripts/")) < path.len;
 }
 
 static int keep(void *ctx, struct str path, uint64_t size, struct source *data, struct buf *text,
@@ -94,10 +93,11 @@ int image_layers_build(struct tree *skeleton, struct tree *venv, const struct lo
     int result;
 
     if (!digest_eq(&image->digest, &lock->image.manifest))
-        return err_set(e, ERR_INTEGRITY,
-                       "%s gives another image for linux/amd64 than the lock names; `envbuild lock` "
-                       "takes it over",
-                       image->path);
+        return err_set(
+            e, ERR_INTEGRITY,
+            "%s gives another image for linux/amd64 than the lock names; `envbuild lock` "
+            "takes it over",
+            image->path);
     if (rootfs_read(&fs, image, keep, NULL, e) < 0 || to_tree(&whole, &fs, e) < 0)
         return -1;
     inflater = inflater_open();

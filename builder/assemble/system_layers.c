@@ -62,9 +62,10 @@ static int whole_tree(struct tree *out, struct system_layers *s, const struct lo
     result = system_build(out, list.v, list.n, &in, &s->uncovered, e);
     vec_clear(&list);
     if (result == 0 && python) {
-        struct venv how = {
-            .python = lock->python, .python_full = lock->python_full, .prefix = STR(LAYER_PREFIX),
-            .home = STR("usr")};
+        struct venv how = {.python = lock->python,
+                           .python_full = lock->python_full,
+                           .prefix = STR(LAYER_PREFIX),
+                           .home = STR("usr")};
 
         result = venv_add(out, &how, e);
         tree_sort(out);

@@ -86,8 +86,8 @@ static int check_strict(const struct lock *lock, const struct build_args *a, str
 }
 
 static int assemble(struct work *w, struct session *s, const struct build_args *a,
-                    const struct stored *image, struct place *place,
-                    const struct image_name *name, struct err *e)
+                    const struct stored *image, struct place *place, const struct image_name *name,
+                    struct err *e)
 {
     struct fetching fetching = {w, s, a};
     CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");

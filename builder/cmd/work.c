@@ -111,8 +111,7 @@ int work_resolve(struct work *w, struct session *s, const char *index, struct er
 
     if (w->recipe.image.text.len)
         in.image = &image;
-    if (catalog_open(&catalog, s->catalog_dir, e) < 0 ||
-        open_base(&base, &image, w, s, e) < 0 ||
+    if (catalog_open(&catalog, s->catalog_dir, e) < 0 || open_base(&base, &image, w, s, e) < 0 ||
         resolve(&lock, &in, e) < 0)
         return -1;
     lock_clear(&w->lock);

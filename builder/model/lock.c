@@ -7,8 +7,10 @@
 #include "../io/crypto.h"
 
 static const char *const ecosystems[] = {[ECO_DEB] = "deb", [ECO_WHEEL] = "wheel"};
-static const char *const kinds[] = {
-    [LOCK_SYSTEM] = "system", [LOCK_WHEELS] = "wheels", [LOCK_FILES] = "files", [LOCK_IMAGE] = "image"};
+static const char *const kinds[] = {[LOCK_SYSTEM] = "system",
+                                    [LOCK_WHEELS] = "wheels",
+                                    [LOCK_FILES] = "files",
+                                    [LOCK_IMAGE] = "image"};
 
 const char *ecosystem_name(enum ecosystem eco)
 {

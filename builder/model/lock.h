@@ -85,9 +85,9 @@ struct lock {
 
     struct str name, tag; /* of the reference */
     struct str variant;
-    struct str writer;              /* version of the envbuild that chose */
-    struct str os, arch;            /* "linux", "amd64" */
-    struct str base;                /* name of the base layer; of an image its system's */
+    struct str writer;   /* version of the envbuild that chose */
+    struct str os, arch; /* "linux", "amd64" */
+    struct str base;     /* name of the base layer; of an image its system's */
     struct lock_image image;
     struct str python, python_full; /* "3.11", "3.11.2" */
     struct str apt_sources;         /* text of the image's sources list */

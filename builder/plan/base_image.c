@@ -29,8 +29,7 @@ static struct str libpython_of(struct str name)
     if (!str_skip(&version, STR("libpython")) || !str_cut(&version, STR(".so"), &name))
         return (struct str){0};
     version = name;
-    return str_skip(&name, STR("3.")) && name.len && c_digit(name.p[0]) ? version
-                                                                        : (struct str){0};
+    return str_skip(&name, STR("3.")) && name.len && c_digit(name.p[0]) ? version : (struct str){0};
 }
 
 /* A text between two NULs that is a release of Python `minor`: what Py_GetVersion() begins with. */
@@ -109,7 +108,8 @@ int base_image_keep(void *ctx, struct str path, uint64_t size, struct source *da
         minor = libpython_of(name);
     if (minor.len)
         return scan(data, find_release, minor, text, e);
-    if (str_is(name, "libc.so.6") || (str_starts(name, STR("libc-2.")) && str_ends(name, STR(".so"))))
+    if (str_is(name, "libc.so.6") ||
+        (str_starts(name, STR("libc-2.")) && str_ends(name, STR(".so"))))
         return scan(data, find_glibc, STR(""), text, e);
     return wanted_whole(path) ? source_read_all(data, text, TEXT_MAX, path.p, e) : 0;
 }
@@ -177,9 +177,12 @@ static bool has_musl(const struct rootfs *fs)
 
 static int find_libc(struct base_image *b, const struct rootfs *fs, struct err *e)
 {
-    static const char *const places[] = {
-        "lib/x86_64-linux-gnu/libc.so.6", "usr/lib/x86_64-linux-gnu/libc.so.6", "lib64/libc.so.6",
-        "usr/lib64/libc.so.6", "lib/libc.so.6", "usr/lib/libc.so.6"};
+    static const char *const places[] = {"lib/x86_64-linux-gnu/libc.so.6",
+                                         "usr/lib/x86_64-linux-gnu/libc.so.6",
+                                         "lib64/libc.so.6",
+                                         "usr/lib64/libc.so.6",
+                                         "lib/libc.so.6",
+                                         "usr/lib/libc.so.6"};
 
     for (size_t i = 0; i < ARRAY_LEN(places) && !b->glibc.len; i++)
         b->glibc = arena_str(&b->arena, text_at(fs, places[i]));
@@ -337,9 +340,9 @@ static struct str full_version(const struct rootfs *fs, const struct candidate *
         found = text_at(fs, arena_fmt(a, STR_FMT "/%s", STR_ARG(prefix), name));
     }
     if (!found.len)
-        found = header_version(text_at(fs, arena_fmt(a, STR_FMT "/include/python" STR_FMT
-                                                        "/patchlevel.h",
-                                                     STR_ARG(prefix), STR_ARG(minor))));
+        found = header_version(
+            text_at(fs, arena_fmt(a, STR_FMT "/include/python" STR_FMT "/patchlevel.h",
+                                  STR_ARG(prefix), STR_ARG(minor))));
     if (!found.len && str_is(prefix, "usr"))
         found = upstream(dpkg_version(text_at(fs, "var/lib/dpkg/status"),
                                       arena_fmt(a, "python" STR_FMT, STR_ARG(minor))));
@@ -384,11 +387,10 @@ static int find_python(struct base_image *b, const struct rootfs *fs, struct str
                        "the image's Python is /" STR_FMT ", but neither the program, nor its "
                        "library, nor patchlevel.h, nor dpkg tells its full version",
                        STR_ARG(b->python));
-    b->compiles = rootfs_follow(fs, str_of(arena_fmt(&b->arena,
-                                                     STR_FMT "/include/python" STR_FMT "/Python.h",
-                                                     STR_ARG(prefix), STR_ARG(c.minor)))) &&
-                  (program(fs, STR("usr/bin"), STR("gcc")) ||
-                   program(fs, STR("usr/local/bin"), STR("gcc")));
+    b->compiles =
+        rootfs_follow(fs, str_of(arena_fmt(&b->arena, STR_FMT "/include/python" STR_FMT "/Python.h",
+                                           STR_ARG(prefix), STR_ARG(c.minor)))) &&
+        (program(fs, STR("usr/bin"), STR("gcc")) || program(fs, STR("usr/local/bin"), STR("gcc")));
     return 0;
 }
 
@@ -474,9 +476,8 @@ int base_image_as_base(struct baselayer *out, const struct base_image *b, struct
 {
     struct str minor = b->glibc, major;
 
-    *out = (struct baselayer){.name = b->os,
-                              .arch = STR("amd64"),
-                              .python_version = python_of(path_base(b->python))};
+    *out = (struct baselayer){
+        .name = b->os, .arch = STR("amd64"), .python_version = python_of(path_base(b->python))};
     if (str_cut(&minor, STR("."), &major) && str_u32(major, &out->glibc_major) &&
         str_u32(str_sub(minor, 0, str_find(minor, '.')), &out->glibc_minor))
         return 0;

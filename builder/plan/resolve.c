@@ -464,12 +464,11 @@ static void set_image(struct lock *lock, const struct resolve_input *in)
     if (in->image)
         keep_strs(&lock->env, a, &in->image->stored.config.env);
     libraries = inherited(lock, STR("LD_LIBRARY_PATH"), STR(""));
-    set_env(lock, str_of(arena_fmt(a,
-                                   "PATH=/opt/venv/bin:/usr/local/nvidia/bin:/usr/local/cuda/bin:"
-                                   STR_FMT,
-                                   STR_ARG(inherited(lock, STR("PATH"),
-                                                     STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-                                                         "/usr/bin:/sbin:/bin"))))));
+    set_env(lock, str_of(arena_fmt(
+                      a, "PATH=/opt/venv/bin:/usr/local/nvidia/bin:/usr/local/cuda/bin:" STR_FMT,
+                      STR_ARG(inherited(lock, STR("PATH"),
+                                        STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+                                            "/usr/bin:/sbin:/bin"))))));
     set_env(lock, str_of(arena_fmt(a,
                                    "LD_LIBRARY_PATH=/usr/local/nvidia/lib:/usr/local/nvidia/lib64"
                                    "%s" STR_FMT,
