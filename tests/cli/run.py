@@ -16,7 +16,7 @@ import argparse, concurrent.futures, os, re, shutil, subprocess, sys, tempfile, 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "peers")]
 sys.dont_write_bytecode = True
-import scenarios, world  # noqa: E402
+import base_image, scenarios, world  # noqa: E402,F401
 
 GOOD = 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n'
 PATIENT = "scenarios/nobody-answers"  # half a minute of trying again, beside all others
