@@ -286,7 +286,7 @@ static int add_entry(struct build *b, const struct accounts *a, const struct deb
 
     entry.uid = accounts_user(a, d->uname, entry.uid);
     entry.gid = accounts_group(a, d->gname, entry.gid);
-    if (tree_resolve(b->t, &path, d->entry.path, e) < 0)
+    if (tree_resolve(b->t, &path, build_diverted(b, p, d->entry.path), e) < 0)
         return -1;
     entry.path = buf_view(&path);
     if (entry.type == ENTRY_HARDLINK) {

@@ -105,6 +105,7 @@ static const struct added {
     const char *group;       /* NULL: none; the user's own is nogroup then */
 } added[] = {
     {"apt", "_apt", "/nonexistent", NULL}, /* since Debian 12 one of base-passwd's */
+    {"libibverbs1", NULL, NULL, "rdma"},
     {"openssh-client", NULL, NULL, "_ssh"},
     {"openssh-server", "sshd", "/run/sshd", NULL},
 };

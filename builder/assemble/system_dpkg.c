@@ -264,7 +264,32 @@ static const struct diversion all_diversions[] = {
     GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libreadline.so.8.2"),
     GUARD("libtirpc3t64", "/lib/x86_64-linux-gnu/$file.usr-is-merged", "libtirpc.so.3"),
     GUARD("libtirpc3t64", "/lib/x86_64-linux-gnu/$file.usr-is-merged", "libtirpc.so.3.0.0"),
+    GUARD("libext2fs2t64", "/lib/x86_64-linux-gnu/lib$lib.usr-is-merged", "libe2p.so.2"),
+    GUARD("libext2fs2t64", "/lib/x86_64-linux-gnu/lib$lib.usr-is-merged", "libe2p.so.2.3"),
+    GUARD("libext2fs2t64", "/lib/x86_64-linux-gnu/lib$lib.usr-is-merged", "libext2fs.so.2"),
+    GUARD("libext2fs2t64", "/lib/x86_64-linux-gnu/lib$lib.usr-is-merged", "libext2fs.so.2.4"),
+    {"parallel", "preinst", "--divert /usr/bin/parallel.moreutils", "/usr/bin/parallel",
+     "/usr/bin/parallel.moreutils"},
+    {"parallel", "preinst", "--divert /usr/bin/parallel.moreutils",
+     "/usr/share/man/man1/parallel.1.gz", "/usr/share/man/man1/parallel.moreutils.1.gz"},
+    {"vim-runtime", "preinst", "vimcur=\"vim91\"", "/usr/share/vim/vim91/doc/help.txt",
+     "/usr/share/vim/vim91/doc/help.txt.vim-tiny"},
+    {"vim-runtime", "preinst", "vimcur=\"vim91\"", "/usr/share/vim/vim91/doc/tags",
+     "/usr/share/vim/vim91/doc/tags.vim-tiny"},
 };
+
+struct str build_diverted(const struct build *b, const struct debpkg *p, struct str path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(all_diversions); i++) {
+        const struct diversion *d = &all_diversions[i];
+        if (!str_is(path, d->from + 1) || str_is(p->name, d->package))
+            continue;
+        const struct debpkg *by = build_package(b, d->package);
+        if (by && script_says(by, d->script, d->said))
+            return str_of(d->to + 1);
+    }
+    return path;
+}
 
 /* dpkg writes diversions in the order of its table of paths: FNV-1a of the path without its first
  * slash, by the number of slots. */

@@ -305,6 +305,43 @@ static int add_shells(struct build *b, struct err *e)
     return rc;
 }
 
+/* "default", or mode, user and group: 02775 root staff. */
+static void local_rights(struct str words, uint32_t *mode, uint32_t *gid)
+{
+    struct str bits, user;
+    uint32_t value = 0;
+
+    if (!str_word(&words, &bits) || !str_word(&words, &user))
+        return;
+    for (size_t i = 0; i < bits.len && bits.p[i] >= '0' && bits.p[i] <= '7'; i++)
+        value = value * 8 + (uint32_t)(bits.p[i] - '0');
+    *mode = value & 07777;
+    *gid = str_is(str_trim(words), "staff") ? STAFF : 0;
+}
+
+/* The folders below /usr/local that dh_usrlocal lists between "<< DATA" and "DATA":
+ * "/usr/local/share/x default", or with rights of their own. */
+static int add_local_dirs(struct build *b, const struct debpkg *p, struct err *e)
+{
+    struct str text = debpkg_text(p, "postinst"), line, path;
+    bool inside = false;
+
+    while (str_line(&text, &line)) {
+        if (!inside || str_is(line, "DATA")) {
+            inside = str_is(line, ") << DATA");
+            continue;
+        }
+        uint32_t mode = 0755, gid = 0;
+        if (!str_word(&line, &path) || !str_starts(path, STR("/usr/local/")))
+            continue;
+        local_rights(str_trim(line), &mode, &gid);
+        CLEANUP(free_clear) char *dir = str_dup(path);
+        if (make_dir(b, dir, mode, gid, p->newest, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Every locale that can be generated, none of them chosen. */
 static int add_locales(struct build *b, struct err *e)
 {
@@ -351,10 +388,15 @@ int system_files(struct build *b, struct err *e)
         set_owner(b, "etc/credstore.encrypted", 0700, 0);
     }
     set_owner(b, "etc/sudoers", 0440, 0);
+    if (build_package(b, "fuse3"))
+        set_owner(b, "usr/bin/fusermount3", 04755, 0);
     if (build_package(b, "iputils-ping"))
         set_owner(b, "usr/bin/ping", 04755, 0); /* its script does so where setcap is missing */
     set_owner(b, "var/lib/apt/lists/partial", 0700, APT);
     set_owner(b, "var/cache/apt/archives/partial", 0700, APT);
+    for (size_t i = 0; i < b->n; i++)
+        if (add_local_dirs(b, b->v[i], e) < 0)
+            return -1;
     if (name_vendor(b, e) < 0 || add_pythons(b, e) < 0 || add_locales(b, e) < 0)
         return -1;
     return add_shells(b, e);

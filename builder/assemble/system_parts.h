@@ -20,6 +20,9 @@ const struct debpkg *build_package(const struct build *b, const char *name); /* 
 /* A script that does a thing says it in these very words. False when the package has none. */
 bool script_says(const struct debpkg *p, const char *script, const char *words);
 
+/* Where dpkg puts what `p` holds at `path` (relative): another place when somebody else diverts it. */
+struct str build_diverted(const struct build *b, const struct debpkg *p, struct str path);
+
 /* Whether a package brings a link at that path, relative as in the archive. */
 bool build_ships_link(const struct build *b, const char *path);
 
@@ -79,6 +82,12 @@ int system_pam(struct build *b, struct err *e) MUST_CHECK;
 int system_certs(struct build *b, struct err *e) MUST_CHECK;
 /* system_alternatives.c: what update-alternatives makes. */
 int system_alternatives(struct build *b, struct err *e) MUST_CHECK;
+/* The next command of a script, without its line's end: continued lines are joined. */
+bool script_command(struct str *text, struct buf *out);
+/* A word that the shell would hand over as it is. */
+bool word_is_constant(struct str word);
+/* A command that says all of one alternative, or takes away one that a fresh system has not. */
+bool step_is_alternative(struct str command);
 /* system_dpkg.c: /var/lib/dpkg. */
 int system_dpkg(struct build *b, struct err *e) MUST_CHECK;
 /* system_scripts.c: which scripts no rule covers. */

@@ -279,7 +279,10 @@ static void alternatives_are_read_from_the_scripts(void **state)
                               "fi\n";
     static const char two[] =
         "update-alternatives --quiet --install /usr/bin/pager pager /bin/more 50\n"
+        "if false; then update-alternatives --install /usr/bin/far far /usr/bin/gone 1; fi\n"
+        "update-alternatives --install /usr/bin/far far /usr/bin/gone 1\n"
         "update-alternatives --install $LINK name /usr/bin/more 50\n";
+    static const struct mk more[] = {MK_FILE("./bin/more", 0755, "x"), MK_END};
     static const struct mk less[] = {
         MK_FILE("./usr/bin/less", 0755, "x"),
         MK_FILE("./usr/share/man/man1/less.1.gz", 0644, "x"),
@@ -289,7 +292,7 @@ static void alternatives_are_read_from_the_scripts(void **state)
 
     world_open(&w);
     add(&w, "less", plain_fields, one, less);
-    add(&w, "util-linux", plain_fields, two, no_files);
+    add(&w, "util-linux", plain_fields, two, more);
     assert_int_equal(build(&w), 0);
     expect(&w, "var/lib/dpkg/alternatives/pager",
            "auto\n/usr/bin/pager\npager.1.gz\n/usr/share/man/man1/pager.1.gz\n\n"
@@ -300,6 +303,75 @@ static void alternatives_are_read_from_the_scripts(void **state)
     expect_link(&w, "usr/share/man/man1/pager.1.gz", "/etc/alternatives/pager.1.gz");
     assert_null(tree_get(&w.tree, STR("var/lib/dpkg/alternatives/no")));
     assert_null(tree_get(&w.tree, STR("var/lib/dpkg/alternatives/name")));
+    assert_null(
+        tree_get(&w.tree, STR("var/lib/dpkg/alternatives/far"))); /* its file is not there */
+}
+
+static void a_diverted_file_moves_aside(void **state)
+{
+    static const char diverts[] = "dpkg-divert --package parallel --add --rename \\\n"
+                                  "    --divert /usr/bin/parallel.moreutils /usr/bin/parallel\n";
+    static const struct mk mine[] = {MK_FILE("./usr/bin/parallel", 0755, "gnu"), MK_END};
+    static const struct mk other[] = {MK_FILE("./usr/bin/parallel", 0755, "other"), MK_END};
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "moreutils", plain_fields, NULL, other);
+    assert_int_equal(try_add_scripts(&w, "parallel", plain_fields, diverts, NULL, mine), 0);
+    assert_int_equal(build(&w), 0);
+    assert_non_null(tree_get(&w.tree, STR("usr/bin/parallel.moreutils")));
+    assert_int_equal(tree_get(&w.tree, STR("usr/bin/parallel"))->content.size, 3);
+    expect(&w, "var/lib/dpkg/info/moreutils.list", "/.\n/usr/bin/parallel\n");
+}
+
+static void folders_of_usr_local_are_read_from_the_script(void **state)
+{
+    static const char script[] = "# Automatically added by dh_usrlocal/13.18\n"
+                                 "(\n\twhile read line; do\n\t\tmkdir \"$dir\"\n\tdone\n) << DATA\n"
+                                 "/usr/local/share/zsh default\n/etc/no default\n"
+                                 "/usr/local/odd 02775 root staff\nDATA\n"
+                                 "/usr/local/late default\n"
+                                 "# End automatically added section\n";
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "zsh-common", plain_fields, script, no_files);
+    assert_int_equal(build(&w), 0);
+    assert_int_equal(tree_get(&w.tree, STR("usr/local/share/zsh"))->mode, 0755);
+    assert_null(tree_get(&w.tree, STR("etc/no")));
+    assert_int_equal(tree_get(&w.tree, STR("usr/local/odd"))->mode, 02775);
+    assert_int_equal(tree_get(&w.tree, STR("usr/local/odd"))->gid, 50);
+    assert_null(tree_get(&w.tree, STR("usr/local/late")));
+}
+
+static void plain_steps_need_no_listing(void **state)
+{
+    static const struct {
+        const char *script;
+        bool covered;
+    } cases[] = {
+        {"set -e\nif [ \"$1\" = configure ]; then\n  update-alternatives \\\n"
+         "    --install /usr/bin/nc nc /usr/bin/x 50 --slave /usr/bin/a a /usr/bin/b || true\nfi\n",
+         true},
+        {"update-alternatives --remove rename /usr/bin/prename\n", true},
+        {"add-shell /usr/bin/fish\n", true},
+        {"add-shell $SHELL\n", false},
+        {"update-alternatives --install /usr/bin/cc cc /usr/bin/clang $prio\n", false},
+        {"update-alternatives --install /usr/bin/cc cc /usr/bin/clang 10 --slave /usr/bin/a a\n",
+         false},
+        {"update-alternatives --install /usr/bin/cc cc /usr/bin/clang 10; rm -rf /\n", false},
+        {"update-alternatives --set cc /usr/bin/clang\n", false},
+        {"if [ \"$1\" = upgrade ]; then\n  add-shell /usr/bin/fish\nfi\n", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(world_clear) struct world w;
+        world_open(&w);
+        add(&w, "any", plain_fields, cases[i].script, no_files);
+        assert_int_equal(build(&w), 0);
+        if ((w.uncovered.n == 0) != cases[i].covered)
+            fail_msg("case %zu", i);
+    }
 }
 
 /* Releases of one package do different things: their scripts tell. */
@@ -593,6 +665,9 @@ int main(void)
         cmocka_unit_test(accounts_come_from_sysusers_too),
         cmocka_unit_test(sysusers_without_their_file_are_an_error),
         cmocka_unit_test(alternatives_are_read_from_the_scripts),
+        cmocka_unit_test(a_diverted_file_moves_aside),
+        cmocka_unit_test(folders_of_usr_local_are_read_from_the_script),
+        cmocka_unit_test(plain_steps_need_no_listing),
         cmocka_unit_test(rules_heed_what_the_release_does),
         cmocka_unit_test(diversions_stand_in_the_order_of_dpkg),
         cmocka_unit_test(shells_have_their_real_paths_too),
