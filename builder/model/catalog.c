@@ -46,11 +46,13 @@ int catalog_open(struct catalog *out, const char *dir, struct err *e)
 {
     static const char *const pytorch[] = {"releases", NULL};
     static const char *const cuda[] = {"families", "toolkits", NULL};
+    static const char *const gpu[] = {"architectures", "products", NULL};
     static const char *const require[] = {"require", NULL};
     CLEANUP(catalog_clear) struct catalog c = {0};
 
     if (open_one(&c.pytorch, "pytorch.yaml", dir, pytorch, e) < 0 ||
         open_one(&c.cuda, "cuda.yaml", dir, cuda, e) < 0 ||
+        open_one(&c.gpu, "gpu.yaml", dir, gpu, e) < 0 ||
         open_one(&c.require, "require.yaml", dir, require, e) < 0)
         return -1;
     MOVE(out, &c);
@@ -61,6 +63,7 @@ void catalog_clear(struct catalog *c)
 {
     doc_clear(&c->pytorch);
     doc_clear(&c->cuda);
+    doc_clear(&c->gpu);
     doc_clear(&c->require);
 }
 
@@ -69,13 +72,6 @@ void catalog_clear(struct catalog *c)
 static const struct node *release(const struct catalog *c, struct str pytorch)
 {
     return node_get_str(node_get(c->pytorch.root, "releases"), pytorch);
-}
-
-static struct str text_of(const struct node *map, const char *key)
-{
-    const struct node *n = node_get(map, key);
-
-    return node_is_scalar(n) ? n->text : (struct str){0};
 }
 
 bool catalog_has(const struct catalog *c, struct str pytorch)
@@ -87,16 +83,16 @@ bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                    struct catalog_build *out)
 {
     const struct node *r = release(c, pytorch), *b, *n;
-    struct str pypi = text_of(r, "pypi");
+    struct str pypi = node_text_of(r, "pypi");
 
     b = node_get_str(node_get(r, "builds"), cuda.len ? cuda : pypi);
     if (!b)
         return false;
     *out = (struct catalog_build){.cuda = b->key,
-                                  .toolkit = text_of(b, "toolkit"),
-                                  .cudnn = text_of(b, "cudnn"),
-                                  .nccl = text_of(b, "nccl"),
-                                  .archs = text_of(b, "archs"),
+                                  .toolkit = node_text_of(b, "toolkit"),
+                                  .cudnn = node_text_of(b, "cudnn"),
+                                  .nccl = node_text_of(b, "nccl"),
+                                  .archs = node_text_of(b, "archs"),
                                   .pypi = str_eq(b->key, pypi)};
     node_each(n, node_get(b, "unconfirmed")) {
         out->archs_unconfirmed |= str_is(n->text, "archs");
@@ -107,14 +103,14 @@ bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
 
 struct str catalog_driver(const struct catalog *c, struct str toolkit)
 {
-    return text_of(node_get_str(node_get(c->cuda.root, "toolkits"), toolkit), "driver");
+    return node_text_of(node_get_str(node_get(c->cuda.root, "toolkits"), toolkit), "driver");
 }
 
 struct str catalog_family_driver(const struct catalog *c, struct str cuda)
 {
     struct str family = str_sub(cuda, 0, str_find(cuda, '.'));
 
-    return text_of(node_get_str(node_get(c->cuda.root, "families"), family), "driver");
+    return node_text_of(node_get_str(node_get(c->cuda.root, "families"), family), "driver");
 }
 
 struct str catalog_require(const struct catalog *c, struct str toolkit)
@@ -153,7 +149,7 @@ static void list_keys(struct buf *out, const struct node *map)
 static void check_cuda(const struct catalog *c, const struct recipe *r, struct err *e)
 {
     const struct node *rel = release(c, r->pytorch.text);
-    struct str asked = r->cuda.text, pypi = text_of(rel, "pypi");
+    struct str asked = r->cuda.text, pypi = node_text_of(rel, "pypi");
     struct catalog_build b;
 
     if (!catalog_build(c, r->pytorch.text, major_minor(asked), &b)) {
@@ -185,7 +181,7 @@ static void check_any_cudnn(const struct node *builds, const struct recipe *r, s
     const struct node *n;
 
     node_each(n, builds) {
-        struct str cudnn = text_of(n, "cudnn");
+        struct str cudnn = node_text_of(n, "cudnn");
 
         if (!cudnn.len || version_is_of(r->cudnn.text, cudnn))
             return;

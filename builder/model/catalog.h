@@ -4,11 +4,12 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../base/vec.h"
 #include "../doc/node.h"
 #include "recipe.h"
 
 struct catalog {
-    struct doc pytorch, cuda, require;
+    struct doc pytorch, cuda, gpu, require;
 };
 
 /* The built-in tables, or those in `dir`. */
@@ -35,6 +36,38 @@ struct str catalog_driver(const struct catalog *c, struct str toolkit);
 struct str catalog_family_driver(const struct catalog *c, struct str cuda);
 /* NVIDIA_REQUIRE_CUDA of NVIDIA's images of that toolkit; empty when not known. */
 struct str catalog_require(const struct catalog *c, struct str toolkit);
+
+/* ---- GPUs: model/catalog_gpu.c ---- */
+
+/* A GPU as somebody names it; `class` and `name` are the catalog's. */
+struct catalog_gpu {
+    struct str name;  /* "GeForce RTX 4090"; "sm_89" was named as that: empty */
+    struct str class; /* geforce, titan, workstation, datacenter or jetson; empty with the name */
+    struct str cc;    /* compute capability, "8.9" */
+    uint32_t major, minor;
+    struct str arch;  /* "Ada" */
+    bool unconfirmed; /* the compute capability rests on one secondary source */
+};
+
+/* What drives a compute capability, and what makes code for it; empty texts where nothing is known
+ * or there is no end. Branches are the first number of driver versions. */
+struct catalog_arch {
+    struct str cc, name;
+    struct str toolkit_first, toolkit_last; /* CUDA that makes code for it: "11.8" */
+    struct str driver;                      /* documented as driving it from this version on */
+    struct str branch_first, branch_last;   /* driver branches that know it */
+    bool driver_unconfirmed, branches_unconfirmed;
+};
+
+/* A product's name as nvidia-smi prints it or as people write it, or a compute capability: "NVIDIA
+ * A100-SXM4-80GB", "rtx4090", "3090 Ti", "sm_89", "8.9", "89". False when it is not known, and when
+ * it means GPUs of several capabilities ("RTX 6000"). */
+bool catalog_gpu(const struct catalog *c, struct str name, struct catalog_gpu *out);
+/* Products whose names are nearest to it, those that it may mean first, at most `most`; adds to
+ * `out` texts that live as long as the catalog. */
+void catalog_gpu_nearest(const struct catalog *c, struct str name, size_t most, struct strs *out);
+/* What is known of a compute capability "8.9". */
+bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *out);
 
 /* Refuse what cannot be, before anything is asked of the network: a CUDA, cuDNN or Python that this
  * release has no build for; all faults at once (ERR_UNSAT). `python` is the base's version. */
