@@ -45,7 +45,7 @@ static int open_one(struct doc *out, const char *name, const char *dir, const ch
 int catalog_open(struct catalog *out, const char *dir, struct err *e)
 {
     static const char *const pytorch[] = {"releases", NULL};
-    static const char *const cuda[] = {"families", "toolkits", NULL};
+    static const char *const cuda[] = {"families", "toolkits", "branches", "forward", NULL};
     static const char *const gpu[] = {"architectures", "products", NULL};
     static const char *const require[] = {"require", NULL};
     CLEANUP(catalog_clear) struct catalog c = {0};
@@ -79,6 +79,30 @@ bool catalog_has(const struct catalog *c, struct str pytorch)
     return release(c, pytorch) != NULL;
 }
 
+void catalog_releases(const struct catalog *c, struct strs *out)
+{
+    const struct node *n;
+
+    node_each(n, node_get(c->pytorch.root, "releases"))
+        vec_add(out, n->key);
+}
+
+void catalog_builds(const struct catalog *c, struct str pytorch, struct strs *out)
+{
+    const struct node *builds = node_get(release(c, pytorch), "builds"), *n;
+
+    node_each(n, builds)
+        vec_add(out, n->key);
+}
+
+void catalog_pythons(const struct catalog *c, struct str pytorch, struct strs *out)
+{
+    const struct node *list = node_get(release(c, pytorch), "python"), *n;
+
+    node_each(n, list)
+        vec_add(out, n->text);
+}
+
 bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                    struct catalog_build *out)
 {
@@ -93,10 +117,13 @@ bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                                   .cudnn = node_text_of(b, "cudnn"),
                                   .nccl = node_text_of(b, "nccl"),
                                   .archs = node_text_of(b, "archs"),
+                                  .triton = node_text_of(r, "triton"),
                                   .pypi = str_eq(b->key, pypi)};
     node_each(n, node_get(b, "unconfirmed")) {
-        out->archs_unconfirmed |= str_is(n->text, "archs");
+        out->toolkit_unconfirmed |= str_is(n->text, "toolkit");
         out->cudnn_unconfirmed |= str_is(n->text, "cudnn");
+        out->nccl_unconfirmed |= str_is(n->text, "nccl");
+        out->archs_unconfirmed |= str_is(n->text, "archs");
     }
     return true;
 }
@@ -120,7 +147,7 @@ struct str catalog_require(const struct catalog *c, struct str toolkit)
     return n ? n->text : (struct str){0};
 }
 
-/* ---- the early check ---- */
+/* ---- drivers ---- */
 
 /* "12.4.1" as the build it belongs to: "12.4". */
 static struct str major_minor(struct str version)
@@ -130,6 +157,83 @@ static struct str major_minor(struct str version)
 
     return str_sub(version, 0, first + 1 + str_find(rest, '.'));
 }
+
+static uint32_t take_number(struct str *version)
+{
+    struct str part;
+    uint32_t n = 0;
+
+    if (str_item(version, '.', &part) && !str_u32(part, &n))
+        n = 0;
+    return n;
+}
+
+int catalog_driver_compare(struct str a, struct str b)
+{
+    while (a.len || b.len) {
+        uint32_t x = take_number(&a), y = take_number(&b);
+
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    return 0;
+}
+
+static struct str text(const struct node *n)
+{
+    return n ? n->text : (struct str){0};
+}
+
+/* The branch of a driver: its own, or the last one before it; NULL before them all. */
+static const struct node *branch_of(const struct catalog *c, struct str driver)
+{
+    const struct node *branches = node_get(c->cuda.root, "branches"), *n, *found = NULL;
+
+    node_each(n, branches)
+        if (catalog_driver_compare(n->key, driver) <= 0 &&
+            (!found || catalog_driver_compare(found->key, n->key) < 0))
+            found = n;
+    return found;
+}
+
+struct str catalog_cuda_of_driver(const struct catalog *c, struct str driver)
+{
+    const struct node *branch = branch_of(c, driver);
+
+    return text(branch);
+}
+
+static bool list_has(const struct node *list, struct str text)
+{
+    const struct node *n;
+
+    node_each(n, list)
+        if (str_eq(n->text, text))
+            return true;
+    return false;
+}
+
+enum catalog_forward catalog_forward(const struct catalog *c, struct str cuda, struct str driver,
+                                     struct str class)
+{
+    const struct node *forward = node_get(c->cuda.root, "forward"), *hosts;
+    struct str of_driver = catalog_cuda_of_driver(c, driver), boards, branch;
+
+    /* CUDA versions compare as driver versions do. */
+    cuda = major_minor(cuda);
+    if (of_driver.len && catalog_driver_compare(cuda, of_driver) <= 0)
+        return FORWARD_NEEDLESS;
+    boards = text(node_get_str(node_get(forward, "classes"), class));
+    if (str_is(boards, "none"))
+        return FORWARD_NO;
+    hosts = node_get_str(node_get(forward, "packages"), cuda);
+    branch = str_sub(driver, 0, str_find(driver, '.'));
+    if (!boards.len || !list_has(hosts, branch))
+        return FORWARD_UNKNOWN;
+    return str_is(boards, "all") ? FORWARD_YES : FORWARD_SELECTED;
+}
+
+/* ---- the early check ---- */
 
 /* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
 static bool version_is_of(struct str part, struct str whole)

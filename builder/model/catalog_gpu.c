@@ -313,3 +313,63 @@ bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *o
     }
     return true;
 }
+
+/* ---- code ---- */
+
+struct arch {
+    uint32_t major, minor;
+    char suffix; /* a, f or 0 */
+    bool ptx;    /* beside the machine code */
+};
+
+static bool arch_parse(struct arch *out, struct str word)
+{
+    struct arch a = {.ptx = str_drop(&word, STR("+PTX"))};
+    struct str major;
+
+    if (str_ends(word, STR("a")) || str_ends(word, STR("f")))
+        a.suffix = word.p[--word.len];
+    if (!str_cut(&word, STR("."), &major) || !str_u32(major, &a.major) || !str_u32(word, &a.minor))
+        return false;
+    *out = a;
+    return true;
+}
+
+static bool runs(const struct arch *a, const struct catalog_gpu *gpu)
+{
+    return a->major == gpu->major &&
+           (a->suffix == 'a' ? a->minor == gpu->minor : a->minor <= gpu->minor);
+}
+
+/* Code for one GPU alone cannot be compiled for another from its PTX either. */
+static bool compiles(const struct arch *a, const struct catalog_gpu *gpu)
+{
+    return a->ptx && (a->suffix ? runs(a, gpu)
+                                : a->major < gpu->major ||
+                                      (a->major == gpu->major && a->minor <= gpu->minor));
+}
+
+enum catalog_code catalog_code(struct str archs, const struct catalog_gpu *gpu, struct str *by)
+{
+    enum catalog_code best = CODE_NONE;
+    struct arch chosen = {0}, a;
+    struct str word;
+
+    while (str_word(&archs, &word)) {
+        enum catalog_code code;
+
+        if (!arch_parse(&a, word))
+            continue;
+        code = runs(&a, gpu) ? CODE_MACHINE : compiles(&a, gpu) ? CODE_PTX : CODE_NONE;
+        if (code < best || code == CODE_NONE ||
+            (code == best &&
+             (a.major < chosen.major || (a.major == chosen.major && a.minor < chosen.minor))))
+            continue;
+        best = code;
+        chosen = a;
+        *by = word;
+    }
+    if (best != CODE_NONE)
+        str_drop(by, STR("+PTX"));
+    return best;
+}

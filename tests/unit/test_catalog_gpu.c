@@ -226,6 +226,46 @@ static void architectures_tell_what_drives_them(void **state)
     assert_false(catalog_arch(&c, STR("4.2"), &a));
 }
 
+static void code_runs_where_the_rules_say(void **state)
+{
+    static const struct {
+        const char *archs, *gpu;
+        enum catalog_code want;
+        const char *by;
+    } cases[] = {
+        {"5.0 6.0 7.0 7.5 8.0 8.6 9.0", "8.9", CODE_MACHINE, "8.6"},
+        {"5.0 6.0 7.0 7.5 8.0 8.6 9.0", "8.0", CODE_MACHINE, "8.0"},
+        {"5.0 6.0 7.0 7.5 8.0 8.6 9.0", "6.1", CODE_MACHINE, "6.0"},
+        {"5.0 6.0 7.0 7.5 8.0 8.6 9.0", "12.0", CODE_NONE, ""}, /* never across majors */
+        {"7.5 8.0 8.6 9.0 10.0 12.0", "7.0", CODE_NONE, ""},    /* never down */
+        {"7.5 8.0 8.6 9.0 10.0 12.0", "10.3", CODE_MACHINE, "10.0"},
+        {"7.5 8.0 8.6 9.0 10.0 12.0", "12.1", CODE_MACHINE, "12.0"},
+        {"7.5 8.0 8.6 9.0 10.0 12.0+PTX", "12.0", CODE_MACHINE, "12.0"},
+        {"8.0 9.0+PTX", "12.0", CODE_PTX, "9.0"},
+        {"8.0+PTX 9.0+PTX", "12.0", CODE_PTX, "9.0"},
+        {"8.0 9.0+PTX", "8.6", CODE_MACHINE, "8.0"},
+        {"8.6+PTX", "8.0", CODE_NONE, ""},
+        {"9.0a", "9.0", CODE_MACHINE, "9.0a"},
+        {"10.0a", "10.3", CODE_NONE, ""}, /* that capability only */
+        {"10.0f", "10.3", CODE_MACHINE, "10.0f"},
+        {"9.0a+PTX", "12.0", CODE_NONE, ""},
+        {"", "8.9", CODE_NONE, ""},
+        {"all 8.x", "8.9", CODE_NONE, ""},
+    };
+    CLEANUP(catalog_clear) struct catalog c = {0};
+
+    open_built_in(&c);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct catalog_gpu gpu = {0};
+        struct str by = {0};
+
+        assert_true(catalog_gpu(&c, str_of(cases[i].gpu), &gpu));
+        if (catalog_code(str_of(cases[i].archs), &gpu, &by) != cases[i].want ||
+            !str_is(by, cases[i].by))
+            fail_msg("%s on %s: " STR_FMT, cases[i].archs, cases[i].gpu, STR_ARG(by));
+    }
+}
+
 /* Every name in the table is found as itself, stands there once, and its capability is known. */
 static void the_table_is_consistent(void **state)
 {
@@ -272,6 +312,7 @@ int main(void)
         cmocka_unit_test(what_is_not_confirmed_is_told),
         cmocka_unit_test(near_names_are_listed),
         cmocka_unit_test(architectures_tell_what_drives_them),
+        cmocka_unit_test(code_runs_where_the_rules_say),
         cmocka_unit_test(the_table_is_consistent),
     };
 
