@@ -17,6 +17,8 @@ const struct command commands[] = {
     {"lock", "RECIPE [NAME...]",
      "Choose exact versions for a recipe and write its lock; or diff OLD NEW: compare two locks.",
      cmd_lock},
+    {"catalog", "", "Show which PyTorch builds there are, with their CUDA, and for which GPUs.",
+     cmd_catalog},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -80,7 +82,7 @@ static void usage(FILE *to)
           "       envbuild COMMAND [OPTION...] OPERAND\n\n",
           to);
     for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-6s %-17s %s\n", c->name, c->operands, c->help);
+        fprintf(to, "  %-7s %-17s %s\n", c->name, c->operands, c->help);
     fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
           "version.\n",
           to);

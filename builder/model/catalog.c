@@ -235,8 +235,7 @@ enum catalog_forward catalog_forward(const struct catalog *c, struct str cuda, s
 
 /* ---- the early check ---- */
 
-/* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
-static bool version_is_of(struct str part, struct str whole)
+bool catalog_is_of(struct str part, struct str whole)
 {
     return str_eq(part, whole) || (str_skip(&whole, part) && str_starts(whole, STR(".")));
 }
@@ -270,7 +269,7 @@ static void check_cuda(const struct catalog *c, const struct recipe *r, struct e
                     " is on download.pytorch.org only, and builds from there come later; the build "
                     "on PyPI is " STR_FMT,
                     STR_ARG(r->pytorch.text), STR_ARG(b.cuda), STR_ARG(pypi));
-    } else if (!version_is_of(asked, b.toolkit) && b.toolkit.len) {
+    } else if (!catalog_is_of(asked, b.toolkit) && b.toolkit.len) {
         err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
                     "cuda: \"" STR_FMT "\" is not what PyTorch " STR_FMT
                     " was built with: its CUDA " STR_FMT " is " STR_FMT,
@@ -287,7 +286,7 @@ static void check_any_cudnn(const struct node *builds, const struct recipe *r, s
     node_each(n, builds) {
         struct str cudnn = node_text_of(n, "cudnn");
 
-        if (!cudnn.len || version_is_of(r->cudnn.text, cudnn))
+        if (!cudnn.len || catalog_is_of(r->cudnn.text, cudnn))
             return;
         if (str_find_str(buf_view(&versions), cudnn) == versions.len)
             buf_fmt(&versions, "%s" STR_FMT, versions.len ? ", " : "", STR_ARG(cudnn));
@@ -306,7 +305,7 @@ static void check_cudnn(const struct catalog *c, const struct recipe *r, struct 
         check_any_cudnn(node_get(release(c, r->pytorch.text), "builds"), r, e);
         return;
     }
-    if (!b.cudnn.len || version_is_of(r->cudnn.text, b.cudnn))
+    if (!b.cudnn.len || catalog_is_of(r->cudnn.text, b.cudnn))
         return;
     err_at_kind(e, ERR_UNSAT, &r->cudnn.pos,
                 "cudnn: \"" STR_FMT "\" does not come with PyTorch " STR_FMT " for CUDA " STR_FMT

@@ -37,6 +37,9 @@ void catalog_pythons(const struct catalog *c, struct str pytorch, struct strs *o
 bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                    struct catalog_build *out);
 
+/* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
+bool catalog_is_of(struct str part, struct str whole);
+
 /* Driver that a toolkit release ("12.4.1") shipped with; empty when not known or not confirmed. */
 struct str catalog_driver(const struct catalog *c, struct str toolkit);
 /* Oldest driver that runs the family of "12.4": "525.60.13". */
