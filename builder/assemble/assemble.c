@@ -12,7 +12,7 @@
 #include "layer_record.h"
 #include "system_layers.h"
 
-enum how { HOW_PRESENT, HOW_JOIN, HOW_MAKE };
+enum how { HOW_PRESENT, HOW_JOIN, HOW_MAKE, HOW_TAKE };
 
 /* One layer on its way. */
 struct making {
@@ -96,10 +96,14 @@ static bool can_join(const struct making *m, const struct cas *cas)
 
 static void decide(struct assembler *a, struct making *m)
 {
-    layer_key(&m->key, a->lock, m->index);
-    recall(m, a->in->memo);
+    if (m->layer->kind != LOCK_IMAGE) {
+        layer_key(&m->key, a->lock, m->index);
+        recall(m, a->in->memo);
+    }
     if (layer_is_known(m->layer) && place_has_blob(a->in->place, &m->layer->digest, m->layer->size))
         m->how = HOW_PRESENT;
+    else if (m->layer->kind == LOCK_IMAGE)
+        m->how = HOW_TAKE;
     else
         m->how = can_join(m, a->in->cas) ? HOW_JOIN : HOW_MAKE;
 }
@@ -177,6 +181,41 @@ static int join(void *ctx, struct err *e)
     for (size_t i = 0; i < n; i++)
         cas_input_clear(&inputs[i]);
     return result;
+}
+
+/* ---- taking over ---- */
+
+static int take_into(struct making *m, struct source *from, struct err *e)
+{
+    CLEANUP(place_blob_clear) struct place_blob blob = {0};
+    const struct events *events = m->all->in->events;
+    struct event ev = {EVENT_BEGIN, "write", m->layer->name.p, 0, m->layer->size};
+
+    events_emit(events, &ev);
+    if (place_blob_open(&blob, m->all->in->place, &m->layer->digest, m->layer->size, e) < 0 ||
+        source_copy(from, &blob.sink, NULL, e) < 0 || sink_finish(&blob.sink, e) < 0)
+        return -1;
+    ev.kind = EVENT_END;
+    events_emit(events, &ev);
+    return 0;
+}
+
+/* A layer of the base image, byte for byte; its digest is checked on the way. */
+static int take(void *ctx, struct err *e)
+{
+    struct making *m = ctx;
+    const struct stored *image = m->all->in->image;
+    struct descriptor d = {.digest = m->layer->digest, .size = m->layer->size};
+    struct stored_range range = {0};
+    struct source_file file;
+    int result;
+
+    if (stored_find(&range, image, &d, e) < 0)
+        return err_wrap(e, "layer %s", m->layer->name.p);
+    source_file_init(&file, range.fd.n, range.offset, range.size, image->path);
+    result = take_into(m, &file.source, e);
+    fd_clear(&range.fd);
+    return result < 0 ? err_wrap(e, "layer %s of %s", m->layer->name.p, image->path) : 0;
 }
 
 /* ---- making ---- */
@@ -327,8 +366,10 @@ static void start_files(struct assembler *a)
 /* All debs are unpacked: the trees, then their layers and the one on top. */
 static int build_system(struct assembler *a, struct err *e)
 {
-    if (system_layers_build(&a->system, a->lock, e) < 0 ||
-        system_layers_remember(&a->system, a->lock, a->in->memo, e) < 0)
+    int built = a->in->image ? system_layers_from_image(&a->system, a->lock, a->in->image, e)
+                             : system_layers_build(&a->system, a->lock, e);
+
+    if (built < 0 || system_layers_remember(&a->system, a->lock, a->in->memo, e) < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n; i++)
         if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_SYSTEM)
@@ -358,6 +399,11 @@ static int unpack_deb(void *ctx, struct err *e)
     if (result == 0 && --a->debs_left == 0)
         result = build_system(a, e);
     return result;
+}
+
+static int read_image(void *ctx, struct err *e)
+{
+    return build_system(ctx, e);
 }
 
 /* ---- fetching ---- */
@@ -425,6 +471,8 @@ static void collect(struct assembler *a)
         }
     if (!a->need_system)
         start_files(a);
+    else if (a->in->image)
+        pool_add(a->pool, UINT64_MAX / 2, 0, read_image, a);
 }
 
 /* Debs first, then wheels by size: what takes longest is begun first, whatever is in the store. */
@@ -465,6 +513,8 @@ static int run(struct assembler *a, struct err *e)
     for (size_t i = 0; i < a->lock->layers.n; i++)
         if (a->makings[i].how == HOW_JOIN && !known_first)
             start(&a->makings[i], join);
+        else if (a->makings[i].how == HOW_TAKE && !known_first)
+            start(&a->makings[i], take);
     collect(a);
     fetched = fetch(a, &fetch_err);
     if (fetched < 0)
@@ -480,7 +530,9 @@ static int run(struct assembler *a, struct err *e)
     if (made < 0 || fetched < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n && known_first; i++)
-        if (a->makings[i].how != HOW_PRESENT && join(&a->makings[i], e) < 0)
+        if (a->makings[i].how == HOW_TAKE
+                ? take(&a->makings[i], e) < 0
+                : a->makings[i].how != HOW_PRESENT && join(&a->makings[i], e) < 0)
             return -1;
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "../base/event.h"
 #include "../model/lock.h"
 #include "../oci/place.h"
+#include "../oci/stored.h"
 #include "../store/cas.h"
 #include "../store/memo.h"
 
@@ -26,6 +27,7 @@ struct assembly {
     struct memo *memo;
     struct place *place;
     struct fetcher fetcher;
+    const struct stored *image; /* of a lock that stands on an image; else NULL */
     const char *dir;         /* of the recipe: where its local files are */
     const char *scratch_dir; /* on a disk with room for the unpacked debs */
     unsigned jobs;           /* threads, at least 1 */

@@ -149,6 +149,31 @@ static bool has_line(struct str text, struct str name)
     return false;
 }
 
+/* Is `id` the third field of any line? */
+static bool has_id(struct str text, uint32_t id)
+{
+    struct str line, field;
+    uint32_t n;
+
+    while (str_line(&text, &line))
+        if (str_cut(&line, STR(":"), &field) && str_cut(&line, STR(":"), &field) &&
+            (str_cut(&line, STR(":"), &field) || (field = line).len) && str_u32(field, &n) &&
+            n == id)
+            return true;
+    return false;
+}
+
+/* An image may lack what every Debian has. */
+static int add_missing(struct copies *c, const char *path, struct str line, struct err *e)
+{
+    struct entry entry = {.path = str_of(path), .type = ENTRY_FILE, .mode = 0644};
+
+    if (str_is(entry.path, "etc/shadow") || str_is(entry.path, "etc/gshadow"))
+        return 0;
+    entry.content = (struct content){CONTENT_BYTES, .size = line.len, .bytes = line.p};
+    return add(c, &entry, e);
+}
+
 /* One account file with a line more; owner and mode as the system has them. */
 static int add_account(struct copies *c, const char *path, struct str line, struct err *e)
 {
@@ -156,13 +181,34 @@ static int add_account(struct copies *c, const char *path, struct str line, stru
     const struct entry *old = tree_get(c->skeleton, str_of(path));
     struct entry entry;
 
+    if (!old && c->lock->image.ref.len)
+        return add_missing(c, path, line, e);
     if (!old)
         return err_set(e, ERR_INPUT, "user: the base has no /%s", path);
     entry = *old;
     buf_str(&text, account_text(c, path));
+    if (text.len && text.p[text.len - 1] != '\n')
+        buf_putc(&text, '\n');
     buf_str(&text, line);
     entry.content = (struct content){CONTENT_BYTES, .size = text.len, .bytes = text.p};
     return add(c, &entry, e);
+}
+
+/* Somebody's image may have accounts of its own; Ubuntu's has a user 1000. */
+static int check_free(const struct copies *c, const struct lock_user *u, struct err *e)
+{
+    if (has_id(account_text(c, "etc/passwd"), u->uid))
+        return err_set(e, ERR_INPUT,
+                       "user: the base image has a user with uid %u already; write another `uid`",
+                       u->uid);
+    if (has_line(account_text(c, "etc/group"), u->name))
+        return err_set(e, ERR_INPUT, "user: the base image has a group \"" STR_FMT "\" already",
+                       STR_ARG(u->name));
+    if (has_id(account_text(c, "etc/group"), u->gid))
+        return err_set(e, ERR_INPUT,
+                       "user: the base image has a group with gid %u already; write another `gid`",
+                       u->gid);
+    return 0;
 }
 
 static int add_user(struct copies *c, struct err *e)
@@ -175,6 +221,8 @@ static int add_user(struct copies *c, struct err *e)
     if (has_line(account_text(c, "etc/passwd"), u->name))
         return err_set(e, ERR_INPUT, "user: the base has a user \"" STR_FMT "\" already",
                        STR_ARG(u->name));
+    if (c->lock->image.ref.len && check_free(c, u, e) < 0)
+        return -1;
     buf_fmt(&passwd, STR_FMT ":x:%u:%u::/home/" STR_FMT ":/bin/bash\n", STR_ARG(u->name), u->uid,
             u->gid, STR_ARG(u->name));
     buf_fmt(&group, STR_FMT ":x:%u:\n", STR_ARG(u->name), u->gid);

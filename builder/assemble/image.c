@@ -44,6 +44,10 @@ static void add_labels(struct pairs *to, const struct lock *lock, struct arena *
     label(to, LABEL "version", lock->writer);
     label(to, LABEL "format", str_of(arena_fmt(a, "%u", lock->format)));
     label(to, LABEL "base", lock->base);
+    if (lock->image.ref.len) {
+        label(to, "org.opencontainers.image.base.name", lock->image.name);
+        label(to, "org.opencontainers.image.base.digest", digest_str(a, &lock->image.manifest));
+    }
     label(to, LABEL "variant", lock->variant);
     label(to, LABEL "recipe.digest", digest_str(a, &lock->recipe_digest));
     label(to, LABEL "lock.digest", digest_str(a, &digest));
@@ -62,7 +66,26 @@ static void add_labels(struct pairs *to, const struct lock *lock, struct arena *
         pairs_add(to, own->key, own->text);
 }
 
-static void config_fill(struct image_config *c, const struct lock *lock)
+/* What the image below says and we do not say otherwise. */
+static void continue_config(struct image_config *c, const struct image_config *below,
+                            const struct lock *lock)
+{
+    c->user = below->user;
+    c->stop_signal = below->stop_signal;
+    for (size_t i = 0; i < below->ports.n; i++)
+        vec_add(&c->ports, below->ports.v[i]);
+    for (size_t i = 0; i < below->volumes.n; i++)
+        vec_add(&c->volumes, below->volumes.v[i]);
+    for (size_t i = 0; i < below->labels.n; i++)
+        pairs_add(&c->labels, below->labels.v[i].key, below->labels.v[i].value);
+    for (size_t i = 0; i < below->history.n; i++)
+        vec_add(&c->history, below->history.v[i]);
+    for (size_t i = 0; i < below->diff_ids.n && !below->history.n; i++)
+        vec_add(&c->history, ((struct image_history){.comment = STR("of the base image")}));
+}
+
+static void config_fill(struct image_config *c, const struct lock *lock,
+                        const struct image_config *below)
 {
     struct arena *a = &c->arena;
 
@@ -70,6 +93,8 @@ static void config_fill(struct image_config *c, const struct lock *lock)
     c->dated = true;
     c->created = lock->created;
     c->workdir = lock->workdir;
+    if (below)
+        continue_config(c, below, lock);
     if (lock->user.name.len)
         c->user = str_of(arena_fmt(a, "%u:%u", lock->user.uid, lock->user.gid));
     for (size_t i = 0; i < lock->env.n; i++)
@@ -81,9 +106,12 @@ static void config_fill(struct image_config *c, const struct lock *lock)
     add_labels(&c->labels, lock, a);
     for (size_t i = 0; i < lock->layers.n; i++) {
         const struct lock_layer *l = &lock->layers.v[i];
-        struct image_history *h = vec_push(&c->history);
+        struct image_history *h;
 
         vec_add(&c->diff_ids, l->diff_id);
+        if (l->kind == LOCK_IMAGE)
+            continue;
+        h = vec_push(&c->history);
         h->dated = true;
         h->created = lock->created;
         h->created_by = str_of(arena_fmt(a, "envbuild " STR_FMT, STR_ARG(l->name)));
@@ -91,13 +119,13 @@ static void config_fill(struct image_config *c, const struct lock *lock)
 }
 
 static int put_config(struct digest *out, uint64_t *size, const struct lock *lock,
-                      struct pairs *annotations, struct arena *a, struct place *place,
-                      struct err *e)
+                      const struct image_config *below, struct pairs *annotations, struct arena *a,
+                      struct place *place, struct err *e)
 {
     CLEANUP(image_config_clear) struct image_config config = {0};
     CLEANUP(buf_clear) struct buf json = {0};
 
-    config_fill(&config, lock);
+    config_fill(&config, lock, below);
     for (size_t i = 0; i < config.labels.n; i++)
         pairs_add(annotations, arena_str(a, config.labels.v[i].key),
                   arena_str(a, config.labels.v[i].value));
@@ -115,7 +143,8 @@ static int put_manifest(struct digest *out, const struct lock *lock, struct imag
     for (size_t i = 0; i < lock->layers.n; i++) {
         struct descriptor *d = vec_push(&m->layers);
 
-        d->media_type = STR(MEDIA_LAYER_GZIP);
+        d->media_type = lock->layers.v[i].kind == LOCK_IMAGE ? lock->layers.v[i].media_type
+                                                             : STR(MEDIA_LAYER_GZIP);
         d->digest = lock->layers.v[i].digest;
         d->size = lock->layers.v[i].size;
     }
@@ -138,13 +167,14 @@ static int same(const char *what, const struct digest *want, const struct digest
                    what, made, have);
 }
 
-int image_put(struct lock *lock, struct place *place, const struct image_name *name, struct err *e)
+int image_put(struct lock *lock, struct place *place, const struct image_name *name,
+              const struct image_config *below, struct err *e)
 {
     CLEANUP(image_manifest_clear) struct image_manifest m = {0};
     struct digest config = {0}, manifest = {0};
 
     m.config.media_type = STR(MEDIA_CONFIG);
-    if (put_config(&config, &m.config.size, lock, &m.annotations, &m.arena, place, e) < 0 ||
+    if (put_config(&config, &m.config.size, lock, below, &m.annotations, &m.arena, place, e) < 0 ||
         (lock->built && same("image's config", &lock->config, &config, e) < 0))
         return -1;
     m.config.digest = config;

@@ -9,7 +9,8 @@
 #include "../model/lock.h"
 #include "../oci/place.h"
 
-/* Put config and manifest into the place under `name`; fills in lock->config and lock->manifest.
+/* Put config and manifest into the place under `name`, continuing the config `below` of the image
+ * that is the base (NULL: there is none); fills in lock->config and lock->manifest.
  * Digests that a built lock has already must come out again: ERR_INTEGRITY. */
 int image_put(struct lock *lock, struct place *place, const struct image_name *name,
-              struct err *e) MUST_CHECK;
+              const struct image_config *below, struct err *e) MUST_CHECK;

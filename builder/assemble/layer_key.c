@@ -31,6 +31,11 @@ static void add_system(struct buf *out, const struct lock *lock, size_t last)
             STR_ARG(lock->arch), STR_ARG(lock->python_full), lock->apt_sources.len,
             STR_ARG(lock->apt_sources));
     buf_fmt(out, "at " STR_FMT "\n", STR_ARG(lock->apt_sources_path));
+    if (lock->image.ref.len) {
+        buf_fmt(out, "interpreter " STR_FMT " of image", STR_ARG(lock->image.python));
+        add_digest(out, &lock->image.manifest);
+        buf_fmt(out, " date %lld\n", (long long)lock->created);
+    }
     for (size_t i = 0; i <= last; i++) {
         if (lock->layers.v[i].kind != LOCK_SYSTEM)
             continue;
@@ -89,6 +94,8 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer)
         add_head(out, lock, "files layer");
         system_key(out, lock);
         add_files(out, lock);
+        break;
+    case LOCK_IMAGE: /* never made, so never remembered */
         break;
     }
 }

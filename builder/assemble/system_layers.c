@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "system_layers.h"
 
+#include "image_layers.h"
 #include "layer_key.h"
 #include "venv.h"
 
@@ -61,8 +62,10 @@ static int whole_tree(struct tree *out, struct system_layers *s, const struct lo
     result = system_build(out, list.v, list.n, &in, &s->uncovered, e);
     vec_clear(&list);
     if (result == 0 && python) {
-        struct venv how = {
-            .python = lock->python, .python_full = lock->python_full, .prefix = STR(LAYER_PREFIX)};
+        struct venv how = {.python = lock->python,
+                           .python_full = lock->python_full,
+                           .prefix = STR(LAYER_PREFIX),
+                           .home = STR("usr")};
 
         result = venv_add(out, &how, e);
         tree_sort(out);
@@ -91,6 +94,15 @@ int system_layers_build(struct system_layers *s, const struct lock *lock, struct
     result = skeleton_of(&s->skeleton, &below, inflater, e);
     inflater_clear(&inflater);
     return result;
+}
+
+int system_layers_from_image(struct system_layers *s, const struct lock *lock,
+                             const struct stored *image, struct err *e)
+{
+    for (size_t i = 0; i < lock->layers.n; i++)
+        if (lock->layers.v[i].kind == LOCK_SYSTEM)
+            return image_layers_build(&s->skeleton, &s->trees[i], lock, image, e);
+    return err_set(e, ERR_INPUT, "the lock plans no layer for the Python environment");
 }
 
 const struct tree *system_layers_tree(const struct system_layers *s, size_t layer)

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../model/lock.h"
+#include "../oci/stored.h"
 #include "../store/memo.h"
 #include "skeleton.h"
 #include "system.h"
@@ -27,6 +28,9 @@ int system_layers_import(struct system_layers *s, size_t artifact, const struct 
                          struct err *e) MUST_CHECK;
 /* All debs are unpacked: make every layer's tree, the skeleton and the uncovered list. */
 int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e) MUST_CHECK;
+/* The same where the system is an image, read now. */
+int system_layers_from_image(struct system_layers *s, const struct lock *lock,
+                             const struct stored *image, struct err *e) MUST_CHECK;
 const struct tree *system_layers_tree(const struct system_layers *s, size_t layer);
 
 /* Skeleton and uncovered list, kept in the store beside the layers. */

@@ -44,15 +44,20 @@ static void replace_all(struct buf *text, const char *from, const char *to)
     *text = out;
 }
 
-/* The values as shell words. Python quotes them since gh-124651, and older templates stand in
- * quotes of their own: Debian ships only fixed ones. */
+/* The values as shell words. Python quotes them since gh-124651; older templates, which somebody's
+ * image may hold, put the place into quotes of their own. */
 static void fill_in(struct buf *text, const struct maker *m)
 {
     CLEANUP(buf_clear) struct buf dir = {0}, prompt = {0};
     struct str name = path_base(m->how->prefix);
+    bool quoted = str_find_str(buf_view(text), STR("\"__VENV_DIR__\"")) < text->len;
 
     buf_fmt(&dir, "/" STR_FMT, STR_ARG(m->how->prefix));
-    buf_fmt(&prompt, m->bare_prompt ? STR_FMT : "'(" STR_FMT ") '", STR_ARG(name));
+    buf_fmt(&prompt,
+            m->bare_prompt ? STR_FMT
+            : quoted       ? "(" STR_FMT ") "
+                           : "'(" STR_FMT ") '",
+            STR_ARG(name));
     replace_all(text, "__VENV_DIR__", dir.p);
     replace_all(text, "__VENV_PROMPT__", prompt.p);
     replace_all(text, "__VENV_BIN_NAME__", "bin");
@@ -64,7 +69,8 @@ static const struct entry *find(const struct maker *m, const char *name)
     CLEANUP(buf_clear) struct buf path = {0};
     const struct entry *entry;
 
-    buf_fmt(&path, "usr/lib/python" STR_FMT "/venv/%s", STR_ARG(m->how->python), name);
+    buf_fmt(&path, STR_FMT "/lib/python" STR_FMT "/venv/%s", STR_ARG(m->how->home),
+            STR_ARG(m->how->python), name);
     entry = tree_get(m->tree, buf_view(&path));
     return entry && entry->type == ENTRY_FILE ? entry : NULL;
 }
@@ -105,11 +111,13 @@ static int add_template(struct maker *m, const char *name, struct err *e)
         snprintf(path, sizeof path, "scripts/%s/%s", folders[i], name);
         from = find(m, path);
     }
+    if (!from && m->how->bare)
+        return 0;
     if (!from)
         return err_set(e, ERR_INPUT,
-                       "the base's Python has no %s in /usr/lib/python" STR_FMT
+                       "the base's Python has no %s in /" STR_FMT "/lib/python" STR_FMT
                        "/venv/scripts, so no environment can be made",
-                       name, STR_ARG(m->how->python));
+                       name, STR_ARG(m->how->home), STR_ARG(m->how->python));
     if (from->mtime > m->date)
         m->date = from->mtime;
     if (read_entry(from, &text, name, e) < 0)
@@ -122,15 +130,18 @@ static int add_template(struct maker *m, const char *name, struct err *e)
 static void add_config(struct maker *m)
 {
     CLEANUP(buf_clear) struct buf text = {0};
-    struct str python = m->how->python;
+    struct str python = m->how->python, home = m->how->home;
 
-    buf_fmt(&text, "home = /usr/bin\ninclude-system-site-packages = false\nversion = " STR_FMT "\n",
-            STR_ARG(m->how->python_full));
+    buf_fmt(&text,
+            "home = /" STR_FMT "/bin\ninclude-system-site-packages = false\nversion = " STR_FMT
+            "\n",
+            STR_ARG(home), STR_ARG(m->how->python_full));
     if (!str_is(python, "3.9") && !str_is(python, "3.10")) /* new in Python 3.11's venv */
         buf_fmt(&text,
-                "executable = /usr/bin/python" STR_FMT "\ncommand = /usr/bin/python" STR_FMT
-                " -m venv --without-pip /" STR_FMT "\n",
-                STR_ARG(python), STR_ARG(python), STR_ARG(m->how->prefix));
+                "executable = /" STR_FMT "/bin/python" STR_FMT "\ncommand = /" STR_FMT
+                "/bin/python" STR_FMT " -m venv --without-pip /" STR_FMT "\n",
+                STR_ARG(home), STR_ARG(python), STR_ARG(home), STR_ARG(python),
+                STR_ARG(m->how->prefix));
     tree_file(m->tree, at(m, "pyvenv.cfg"), 0644, m->date, buf_view(&text));
     if (m->gitignore)
         tree_file(m->tree, at(m, ".gitignore"), 0644, m->date,
@@ -140,17 +151,18 @@ static void add_config(struct maker *m)
 static void add_folders(struct maker *m)
 {
     struct str python = m->how->python;
-    char name[32], target[48];
+    CLEANUP(buf_clear) struct buf target = {0};
+    char name[32];
 
     snprintf(name, sizeof name, "python" STR_FMT, STR_ARG(python));
-    snprintf(target, sizeof target, "/usr/bin/%s", name);
+    buf_fmt(&target, "/" STR_FMT "/bin/%s", STR_ARG(m->how->home), name);
     tree_dir(m->tree, at(m, "include"), 0755, m->date);
     tree_dir(m->tree, at(m, "include/%s", name), 0755, m->date);
     tree_dir(m->tree, at(m, "lib"), 0755, m->date);
     tree_dir(m->tree, at(m, "lib/%s", name), 0755, m->date);
     tree_dir(m->tree, at(m, "lib/%s/site-packages", name), 0755, m->date);
     tree_link(m->tree, at(m, "lib64"), "lib", m->date);
-    tree_link(m->tree, at(m, "bin/%s", name), target, m->date);
+    tree_link(m->tree, at(m, "bin/%s", name), target.p, m->date);
     tree_link(m->tree, at(m, "bin/python3"), name, m->date);
     tree_link(m->tree, at(m, "bin/python"), name, m->date);
 }

@@ -67,6 +67,11 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
 
 /* ---- the image ---- */
 
+static int open_image(struct stored *out, const struct work *w, struct err *e)
+{
+    return stored_open(out, w->lock.image.ref, w->dir, e) < 0 ? err_wrap(e, "base") : 0;
+}
+
 static int check_strict(const struct lock *lock, const struct build_args *a, struct session *s,
                         struct err *e)
 {
@@ -87,7 +92,8 @@ static int check_strict(const struct lock *lock, const struct build_args *a, str
 }
 
 static int assemble(struct work *w, struct session *s, const struct build_args *a,
-                    struct place *place, const struct image_name *name, struct err *e)
+                    const struct stored *image, struct place *place, const struct image_name *name,
+                    struct err *e)
 {
     struct fetching fetching = {w, s, a};
     CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
@@ -95,6 +101,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .memo = w->layers,
                           .place = place,
                           .fetcher = {fetch, &fetching},
+                          .image = w->lock.image.ref.len ? image : NULL,
                           .dir = w->dir,
                           .scratch_dir = scratch,
                           .jobs = a->jobs,
@@ -104,7 +111,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
     if (cas_sweep(w->cas, NULL, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
         assemble_layers(&w->lock, &in, e) < 0 || check_strict(&w->lock, a, s, e) < 0 ||
-        image_put(&w->lock, place, name, e) < 0)
+        image_put(&w->lock, place, name, w->lock.image.ref.len ? &image->config : NULL, e) < 0)
         return -1;
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     if (place_close(place, e) < 0)
@@ -167,13 +174,16 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(dest_clear) struct dest dest = {0};
     CLEANUP(place_clear) struct place *place = NULL;
+    CLEANUP(stored_clear) struct stored image = {0};
     struct image_name name;
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
         work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
         return -1;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
-    if (dest_open(&place, &dest, w.lock.created, e) < 0 || assemble(&w, s, a, place, &name, e) < 0)
+    if ((w.lock.image.ref.len && open_image(&image, &w, e) < 0) ||
+        dest_open(&place, &dest, w.lock.created, e) < 0 ||
+        assemble(&w, s, a, &image, place, &name, e) < 0)
         return -1;
     print_result(&w, s, &dest, &name);
     return 0;

@@ -94,11 +94,24 @@ int work_changes(struct work *w, struct buf *words, struct err *e)
     return 0;
 }
 
+/* What the recipe's `base` names: packages, or an image. */
+static int open_base(struct baselayer *base, struct base_image *image, const struct work *w,
+                     struct session *s, struct err *e)
+{
+    const struct recipe *r = &w->recipe;
+
+    if (!r->image.text.len)
+        return baselayer_open(base, r->base.text, w->dir, &r->base.pos, e);
+    events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "read the base image"});
+    return base_image_open(image, r, w->dir, e) < 0 ? -1 : base_image_as_base(base, image, e);
+}
+
 int work_resolve(struct work *w, struct session *s, const struct keep *keep, struct lock *out,
                  struct err *e)
 {
     CLEANUP(catalog_clear) struct catalog catalog = {0};
     CLEANUP(baselayer_clear) struct baselayer base = {0};
+    CLEANUP(base_image_clear) struct base_image image = {0};
     struct resolve_input in = {.recipe = &w->recipe,
                                .catalog = &catalog,
                                .base = &base,
@@ -112,8 +125,9 @@ int work_resolve(struct work *w, struct session *s, const struct keep *keep, str
                                .now = s->now,
                                .events = s->events};
 
-    if (catalog_open(&catalog, s->catalog_dir, e) < 0 ||
-        baselayer_open(&base, w->recipe.base.text, w->dir, &w->recipe.base.pos, e) < 0)
+    if (w->recipe.image.text.len)
+        in.image = &image;
+    if (catalog_open(&catalog, s->catalog_dir, e) < 0 || open_base(&base, &image, w, s, e) < 0)
         return -1;
     return resolve(out, &in, e);
 }

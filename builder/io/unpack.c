@@ -173,8 +173,10 @@ static struct str tar_path(const char *raw)
     return str_is(path, ".") ? STR("") : path;
 }
 
-static int entry_type(struct entry *out, struct archive_entry *from, struct err *e)
+static int entry_type(struct unpacked *u, struct archive_entry *from, bool lenient, struct err *e)
 {
+    struct entry *out = &u->entry;
+
     if (archive_entry_hardlink(from)) {
         out->type = ENTRY_HARDLINK;
         out->link = tar_path(archive_entry_hardlink(from));
@@ -197,7 +199,12 @@ static int entry_type(struct entry *out, struct archive_entry *from, struct err 
             return err_set(e, ERR_INPUT, "a symbolic link without a usable target");
         return 0;
     }
-    return err_set(e, ERR_INPUT, "neither file, folder nor link; only these may enter an image");
+    if (!lenient)
+        return err_set(e, ERR_INPUT,
+                       "neither file, folder nor link; only these may enter an image");
+    out->type = ENTRY_FILE;
+    u->special = true;
+    return 0;
 }
 
 static int entry_ids(struct entry *out, struct archive_entry *from, struct err *e)
@@ -212,7 +219,8 @@ static int entry_ids(struct entry *out, struct archive_entry *from, struct err *
     return 0;
 }
 
-static int entry_convert(struct unpacked *out, struct archive_entry *from, struct err *e)
+static int entry_convert(struct unpacked *out, struct archive_entry *from, bool lenient,
+                         struct err *e)
 {
     const char *raw = archive_entry_pathname(from);
     la_int64_t size = archive_entry_size(from), mtime = archive_entry_mtime(from);
@@ -223,13 +231,13 @@ static int entry_convert(struct unpacked *out, struct archive_entry *from, struc
     entry->path = tar_path(raw);
     if (entry->path.len && !path_is_safe(entry->path))
         return err_set(e, ERR_INPUT, "\"%s\" is not a safe path", raw);
-    if (entry_type(entry, from, e) < 0 || entry_ids(entry, from, e) < 0)
+    if (entry_type(out, from, lenient, e) < 0 || entry_ids(entry, from, e) < 0)
         return err_wrap(e, "\"%s\"", raw);
     if (!entry->path.len && entry->type != ENTRY_DIR)
         return err_set(e, ERR_INPUT, "the root is not a folder");
     if (size < 0 || (entry->type != ENTRY_FILE && size > 0))
         return err_set(e, ERR_INPUT, "\"%s\" has a size it cannot have", raw);
-    if (archive_entry_sparse_count(from))
+    if (!lenient && archive_entry_sparse_count(from))
         return err_set(e, ERR_INPUT, "\"%s\" is a sparse file, which no layer holds", raw);
     entry->mode = (uint32_t)archive_entry_perm(from) & 07777;
     entry->mtime = mtime > 0 ? mtime : 0;
@@ -245,9 +253,11 @@ static void untar_free(struct untar **u)
     free(*u);
 }
 
-int untar(struct source *in, const char *what,
-          int (*each)(void *ctx, const struct unpacked *entry, struct source *data, struct err *e),
-          void *ctx, struct err *e)
+typedef int (*untar_each)(void *ctx, const struct unpacked *entry, struct source *data,
+                          struct err *e);
+
+static int walk(struct source *in, const char *what, bool lenient, untar_each each, void *ctx,
+                struct err *e)
 {
     CLEANUP(untar_free) struct untar *u = xcalloc(1, sizeof *u);
     struct archive_entry *found;
@@ -259,16 +269,33 @@ int untar(struct source *in, const char *what,
     archive_read_support_format_tar(u->feed.archive);
     if (feed_start(&u->feed, e) < 0)
         return -1;
-    while ((rc = archive_read_next_header(u->feed.archive, &found)) == ARCHIVE_OK) {
+    /* A warning is about a name that this locale cannot show; its bytes are there all the same. */
+    while ((rc = archive_read_next_header(u->feed.archive, &found)) == ARCHIVE_OK ||
+           (lenient && rc == ARCHIVE_WARN)) {
         struct unpacked entry = {.pax = archive_format(u->feed.archive) ==
                                         ARCHIVE_FORMAT_TAR_PAX_INTERCHANGE};
         if (check_ratio(&u->feed, e) < 0)
             return -1;
-        if (entry_convert(&entry, found, e) < 0)
+        if (entry_convert(&entry, found, lenient, e) < 0)
             return err_wrap(e, "%s", what);
         if (each(ctx, &entry, &u->source, e) < 0)
             return -1;
         u->feed.e = e; /* a data source may have been given another */
     }
     return rc == ARCHIVE_EOF ? 0 : feed_error(&u->feed, e);
+}
+
+int untar(struct source *in, const char *what,
+          int (*each)(void *ctx, const struct unpacked *entry, struct source *data, struct err *e),
+          void *ctx, struct err *e)
+{
+    return walk(in, what, false, each, ctx, e);
+}
+
+int untar_layer(struct source *in, const char *what,
+                int (*each)(void *ctx, const struct unpacked *entry, struct source *data,
+                            struct err *e),
+                void *ctx, struct err *e)
+{
+    return walk(in, what, true, each, ctx, e);
 }

@@ -9,6 +9,7 @@ struct unpacked {
     struct entry entry;      /* path without a leading "./"; content.size only */
     struct str uname, gname; /* may be empty */
     bool pax;                /* the archive is in pax form, which deb(5) forbids */
+    bool special;            /* untar_layer() only: a device, a socket or a pipe */
 };
 
 /* Decompress xz, gzip, zstd or nothing, told by the bytes, as a source. More than `limit` plain
@@ -25,3 +26,8 @@ void decompress_clear(struct decompressor **d);
 int untar(struct source *in, const char *what,
           int (*each)(void *ctx, const struct unpacked *entry, struct source *data, struct err *e),
           void *ctx, struct err *e) MUST_CHECK;
+/* The same for a layer of somebody else's image, which may hold devices, and files with holes. */
+int untar_layer(struct source *in, const char *what,
+                int (*each)(void *ctx, const struct unpacked *entry, struct source *data,
+                            struct err *e),
+                void *ctx, struct err *e) MUST_CHECK;

@@ -8,8 +8,10 @@
 #include "../io/crypto.h"
 
 static const char *const ecosystems[] = {[ECO_DEB] = "deb", [ECO_WHEEL] = "wheel"};
-static const char *const kinds[] = {
-    [LOCK_SYSTEM] = "system", [LOCK_WHEELS] = "wheels", [LOCK_FILES] = "files"};
+static const char *const kinds[] = {[LOCK_SYSTEM] = "system",
+                                    [LOCK_WHEELS] = "wheels",
+                                    [LOCK_FILES] = "files",
+                                    [LOCK_IMAGE] = "image"};
 
 const char *ecosystem_name(enum ecosystem eco)
 {
@@ -158,6 +160,12 @@ static void put_layers(struct doc *d, struct node *root, const struct lock *lock
 
         node_put_str(d, n, "name", l->name);
         node_put_str(d, n, "kind", str_of(kinds[l->kind]));
+        if (l->kind == LOCK_IMAGE) {
+            node_put_str(d, n, "media_type", l->media_type);
+            node_put_u64(d, n, "size", l->size);
+            put_digest(d, n, "digest", &l->digest);
+            put_digest(d, n, "diff_id", &l->diff_id);
+        }
         artifacts = node_put(d, n, "artifacts", node_new_list(d));
         for (size_t j = 0; j < l->artifacts.n; j++) {
             const struct artifact *a = &lock->artifacts.v[l->artifacts.v[j]];
@@ -210,6 +218,20 @@ static void put_built(struct doc *d, struct node *root, const struct lock *lock)
     put_digest(d, n, "manifest", &lock->manifest);
 }
 
+static void put_base_image(struct doc *d, struct node *base, const struct lock_image *image)
+{
+    struct node *n;
+
+    if (!image->ref.len)
+        return;
+    n = node_put(d, base, "image", node_new_map(d));
+    node_put_str(d, n, "ref", image->ref);
+    put_opt(d, n, "name", image->name);
+    put_digest(d, n, "manifest", &image->manifest);
+    node_put_str(d, n, "python", image->python);
+    node_put_str(d, n, "glibc", image->glibc);
+}
+
 static struct node *chosen_part(struct doc *d, const struct lock *lock)
 {
     struct node *root = node_new_map(d), *n;
@@ -231,6 +253,7 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
     node_put_str(d, n, "apt_sources", lock->apt_sources);
     if (!str_is(lock->apt_sources_path, LOCK_SOURCES_PATH))
         put_opt(d, n, "apt_sources_path", lock->apt_sources_path);
+    put_base_image(d, n, &lock->image);
     put_facts(d, root, &lock->facts);
     put_image(d, root, lock);
     put_archives(d, root, lock);
@@ -410,6 +433,12 @@ static void get_layers(struct lock *lock, const struct fields *root)
         if (field_need_str(&f, "kind", &kind) && !name_index(kinds, ARRAY_LEN(kinds), kind, &k))
             err_at(root->e, &n->pos, "layer kind \"" STR_FMT "\" is not known here", STR_ARG(kind));
         l->kind = (enum lock_layer_kind)k;
+        if (l->kind == LOCK_IMAGE) {
+            field_need_str(&f, "media_type", &l->media_type);
+            field_need_u64(&f, "size", &l->size, UINT64_MAX / 2);
+            need_digest(&f, "digest", &l->digest);
+            need_digest(&f, "diff_id", &l->diff_id);
+        }
         node_each(item, field_need_list(&f, "artifacts")) {
             struct str name = item->text, type = {0};
             const struct artifact *a = NULL;
@@ -502,6 +531,20 @@ static void get_inputs(struct lock *lock, const struct fields *recipe)
     }
 }
 
+static void get_base_image(struct lock_image *image, const struct fields *base)
+{
+    const struct node *map = field_map(base, "image");
+    struct fields f = {map, "lock", base->e};
+
+    if (!map)
+        return;
+    field_need_str(&f, "ref", &image->ref);
+    field_str(&f, "name", &image->name);
+    need_digest(&f, "manifest", &image->manifest);
+    field_need_str(&f, "python", &image->python);
+    field_need_str(&f, "glibc", &image->glibc);
+}
+
 static void get_head(struct lock *lock, const struct fields *root)
 {
     struct fields r = fields_of(field_need_map(root, "recipe"), "lock", root->e);
@@ -529,6 +572,7 @@ static void get_head(struct lock *lock, const struct fields *root)
     field_need_str(&b, "apt_sources", &lock->apt_sources);
     lock->apt_sources_path = STR(LOCK_SOURCES_PATH);
     field_str(&b, "apt_sources_path", &lock->apt_sources_path);
+    get_base_image(&lock->image, &b);
 }
 
 static int newer(struct lock *lock, const struct fields *root, uint64_t schema, struct err *e)

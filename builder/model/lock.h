@@ -24,13 +24,15 @@ enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
     LOCK_WHEELS,
     LOCK_FILES, /* the recipe's files, its user and work folder */
+    LOCK_IMAGE, /* a layer of the image that is the base, taken over as it is */
 };
 
 struct lock_layer {
     struct str name;
     enum lock_layer_kind kind;
     struct VEC_OF(size_t) artifacts; /* positions in lock.artifacts */
-    /* Filled in by the first build; all-zero before. */
+    struct str media_type;           /* LOCK_IMAGE only; the others are gzip */
+    /* Filled in by the first build, all-zero before; of LOCK_IMAGE always there. */
     struct digest digest, diff_id;
     uint64_t size; /* compressed bytes */
 };
@@ -77,6 +79,15 @@ struct lock_user {
     uint32_t uid, gid;
 };
 
+/* The image that is the base; `ref` is empty when it is none but Debian packages. */
+struct lock_image {
+    struct str ref;         /* as the recipe names it */
+    struct str name;        /* full name in its place's index, or empty */
+    struct digest manifest; /* of the one for this platform */
+    struct str python;      /* path of the interpreter, without the leading "/" */
+    struct str glibc;       /* "2.36" */
+};
+
 struct lock {
     struct doc doc; /* owns every text and node below */
 
@@ -86,9 +97,10 @@ struct lock {
 
     struct str name, tag; /* of the reference */
     struct str variant;
-    struct str writer;              /* version of the envbuild that chose */
-    struct str os, arch;            /* "linux", "amd64" */
-    struct str base;                /* name of the base layer */
+    struct str writer;   /* version of the envbuild that chose */
+    struct str os, arch; /* "linux", "amd64" */
+    struct str base;     /* name of the base layer; of an image its system's */
+    struct lock_image image;
     struct str python, python_full; /* "3.11", "3.11.2" */
     struct str apt_sources;         /* text of the image's sources list */
     struct str apt_sources_path;    /* the file that holds it */

@@ -6,6 +6,7 @@
 #include "../doc/yaml.h"
 #include "../net/url.h"
 #include "../oci/ref.h"
+#include "../oci/stored.h"
 #include "../pkg/deb/debver.h"
 
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
@@ -149,17 +150,46 @@ static void check_python(struct reading *in)
                STR_ARG(v->text));
 }
 
-/* An image named by its digest is a base of the design, and not there yet. */
+/* `base: {image: oci:DIR@sha256:…}`. That the digest is there is judged by who opens the image and
+ * can say which one it has. */
+static void check_base_image(struct reading *in, const struct node *map)
+{
+    static const char *const known[] = {"image", NULL};
+    struct fields f = fields_of(map, "base", in->e);
+    struct reading sub = {in->r, f, in->e};
+    struct value *v = &in->r->image;
+    CLEANUP(err_clear) struct err why = {0};
+
+    fields_only(&f, known);
+    if (!field_need_str(&f, "image", &v->text))
+        return;
+    get_value(&sub, "image", v);
+    if (v->text.len && stored_check(v->text, &why) < 0)
+        err_at(in->e, &v->pos, "base: %s", why.msg);
+}
+
 static void check_base(struct reading *in)
 {
     const struct node *n = node_get(in->f.map, "base");
     struct value *v = &in->r->base;
 
+    if (n && n->kind == NODE_MAP) {
+        check_base_image(in, n);
+        return;
+    }
     v->text = STR("debian-12");
-    if (n && n->kind == NODE_MAP)
-        err_at(in->e, &n->pos, "base: images as a base come later; name a base such as debian-12");
-    else
-        get_value(in, "base", v);
+    get_value(in, "base", v);
+}
+
+/* What only envbuild's own bases can give. */
+static void check_with_image(struct reading *in)
+{
+    const struct recipe *r = in->r;
+
+    if (r->image.text.len && r->apt.n)
+        err_at(in->e, &r->apt.v[0].pos,
+               "apt: packages cannot be added to an image that is named as the base; put them into "
+               "that image, or name a base such as debian-12");
 }
 
 static void check_name(struct reading *in)
@@ -721,6 +751,7 @@ static int read_all(struct recipe *r, struct err *e)
     check_command(&in, "cmd", &r->has_cmd, &r->cmd);
     check_labels(&in);
     check_tag(&in);
+    check_with_image(&in);
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 

@@ -52,6 +52,7 @@ struct recipe_user {
 struct recipe {
     struct doc doc; /* owns every text below */
     struct value name, pytorch, base, tag, workdir;
+    struct value image;   /* the base is this stored image, and `base` is empty; see oci/stored.h */
     struct value cuda;    /* "12.4" or "12.4.1": cu124 and cuda124 are turned into that */
     struct value cudnn;   /* "9" or "9.1.0.70" */
     struct value variant; /* "runtime" or "compile" */

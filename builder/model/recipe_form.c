@@ -83,6 +83,8 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     put(doc, root, "cudnn", &r->cudnn);
     put(doc, root, "variant", &r->variant);
     put(doc, root, "base", &r->base);
+    if (r->image.text.len)
+        put(doc, node_put(doc, root, "base", node_new_map(doc)), "image", &r->image);
     put(doc, root, "python", &r->python);
     put_list(doc, root, "apt", &r->apt);
     put_archives(doc, root, r);

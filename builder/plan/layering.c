@@ -54,7 +54,7 @@ static uint64_t own_threshold(const struct lock *lock)
 
         for (size_t i = 0; i < lock->artifacts.n; i++)
             n += lock->artifacts.v[i].eco == ECO_WHEEL && lock->artifacts.v[i].size >= min;
-        if (n <= LAYERS_MAX)
+        if (n + lock->layers.n <= LAYERS_MAX || min >= LAYER_GROUP_ALL)
             return min;
     }
 }
@@ -89,6 +89,8 @@ void layering(struct lock *lock)
 {
     uint64_t own_min = own_threshold(lock);
 
+    if (lock->image.ref.len) /* its layers are there already */
+        add_layer(lock, "python", LOCK_SYSTEM);
     add_debs(lock, "base");
     add_debs(lock, "python");
     add_debs(lock, "compile");

@@ -9,6 +9,8 @@
 #include "../model/lock.h"
 
 enum { LAYER_OWN_MIN = 8 * 1024 * 1024, LAYERS_MAX = 100 };
+#define LAYER_GROUP_ALL ((uint64_t)1 << 50) /* where no wheel is big any more */
 
-/* Fill lock->layers from lock->artifacts (sorted) and lock->copies. */
+/* Add to lock->layers, which may hold those of a base image, from lock->artifacts (sorted) and
+ * lock->copies. On a base image the Python environment is a layer of no artifacts. */
 void layering(struct lock *lock);

@@ -2,6 +2,7 @@
 #include "pypi_hint.h"
 
 enum {
+    TRIES_BACK = 10,  /* wishes taken up again after all were let go */
     TRIES = 4,        /* wishes left out, one after the other */
     ROUNDS = 400,     /* of each search */
     QUESTIONS = 1000, /* to the universe in each, so that a hint takes seconds at most */
@@ -171,9 +172,9 @@ static bool try_root(struct buf *out, const struct world *w, struct wishes *wish
     return true;
 }
 
-/* Without the constraints on a project. */
-static bool try_constraint(struct buf *out, const struct world *w, struct wishes *wishes,
-                           struct str name)
+/* Without the constraints on a project, or without any. */
+static bool try_constraints(struct buf *out, const struct world *w, struct wishes *wishes,
+                            struct str name, bool all)
 {
     CLEANUP(world_clear) struct world world = {0};
     CLEANUP(pypi_found_clear) struct pypi_found found = {0};
@@ -181,33 +182,27 @@ static bool try_constraint(struct buf *out, const struct world *w, struct wishes
     size_t kept = 0;
 
     wishes_restore(wishes, w->want);
-    for (size_t i = 0; i < w->want->constraints_n; i++)
+    for (size_t i = 0; i < w->want->constraints_n && !all; i++)
         if (!str_eq(wishes->constraints[i].requirement->name, name))
             wishes->constraints[kept++] = wishes->constraints[i];
     wishes->want.constraints_n = kept;
     if (kept == w->want->constraints_n || !try_wishes(wishes, w->universe, &world, &found) ||
         !(v = chosen(&world, &found, name)))
         return false;
-    buf_fmt(out, "without the constraint " STR_FMT " " STR_FMT " fits", STR_ARG(name),
-            STR_ARG(v->text));
+    buf_fmt(out, "without the constraint%s " STR_FMT " " STR_FMT " fits", all ? "s" : "",
+            STR_ARG(name), STR_ARG(v->text));
     return true;
 }
 
-/* With all versions let go but those of the first wish, which for a recipe is torch. */
-static bool try_all(struct buf *out, const struct world *w, struct wishes *wishes)
+/* Name the versions that would have to change for what a search found. */
+static bool tell_changes(struct buf *out, const struct pypi_want *want, const struct world *world,
+                         const struct pypi_found *found)
 {
-    CLEANUP(world_clear) struct world world = {0};
-    CLEANUP(pypi_found_clear) struct pypi_found found = {0};
     unsigned told = 0;
 
-    wishes_restore(wishes, w->want);
-    for (size_t i = 1; i < w->want->roots_n; i++)
-        let_go(wishes, i);
-    if (!try_wishes(wishes, w->universe, &world, &found))
-        return false;
-    for (size_t i = 1; i < w->want->roots_n && told < LISTED_MAX; i++) {
-        const struct requirement *r = w->want->roots[i].requirement;
-        const struct pep440 *v = chosen(&world, &found, r->name);
+    for (size_t i = 0; i < want->roots_n && told < LISTED_MAX; i++) {
+        const struct requirement *r = want->roots[i].requirement;
+        const struct pep440 *v = chosen(world, found, r->name);
 
         if (v && r->specifiers.n && !specifiers_match(&r->specifiers, v))
             buf_fmt(out, "%s" STR_FMT " " STR_FMT, told++ ? ", " : "", STR_ARG(r->name),
@@ -215,6 +210,37 @@ static bool try_all(struct buf *out, const struct world *w, struct wishes *wishe
     }
     buf_puts(out, told == 1 ? " fits" : told ? " fit together" : "");
     return told > 0;
+}
+
+/* With all versions let go but those of the first wish, which for a recipe is torch; then with as
+ * many as possible of them back in the user's order. */
+static bool try_many(struct buf *out, const struct world *w, struct wishes *wishes)
+{
+    CLEANUP(buf_clear) struct buf best = {0};
+    size_t tries = 0;
+
+    wishes_restore(wishes, w->want);
+    for (size_t i = 1; i < w->want->roots_n; i++)
+        let_go(wishes, i);
+    for (size_t back = 0; back < w->want->roots_n && tries <= TRIES_BACK; back++) {
+        CLEANUP(world_clear) struct world world = {0};
+        CLEANUP(pypi_found_clear) struct pypi_found found = {0};
+
+        if (back && !w->want->roots[back].requirement->specifiers.n)
+            continue;
+        tries++;
+        wishes->roots[back] = w->want->roots[back];
+        if (try_wishes(wishes, w->universe, &world, &found)) {
+            buf_reset(&best);
+            (void)tell_changes(&best, w->want, &world, &found);
+        } else if (!back || events_cancelled(w->want->events)) {
+            break;
+        } else {
+            let_go(wishes, back);
+        }
+    }
+    buf_str(out, buf_view(&best));
+    return best.len > 0;
 }
 
 /* Whether a reason, or who is behind it, is this wish. */
@@ -237,7 +263,7 @@ int hint_conflict(struct buf *out, const struct world *w, const struct pypi_foun
     unsigned tries = 0, bound = 0;
 
     wishes_open(&wishes, w->want);
-    if (try_constraint(out, w, &wishes, name))
+    if (try_constraints(out, w, &wishes, name, false))
         return 0;
     /* Those that the conflict names first; of them the last, as the first matters most. */
     for (int involved = 1; involved >= 0; involved--)
@@ -252,7 +278,7 @@ int hint_conflict(struct buf *out, const struct world *w, const struct pypi_foun
             if (tries++ < TRIES && try_root(out, w, &wishes, i))
                 return 0;
         }
-    if (bound > 1)
-        (void)try_all(out, w, &wishes);
+    if (bound < 2 || !try_many(out, w, &wishes))
+        (void)try_constraints(out, w, &wishes, name, true);
     return 0;
 }

@@ -456,17 +456,59 @@ static void keep_values(struct strs *to, struct arena *a, const struct values *f
         vec_add(to, arena_str(a, from->v[i].text));
 }
 
-static void set_image(struct lock *lock, const struct recipe *r)
+/* The value that the image below gives a variable; `otherwise` when it gives none. */
+static struct str inherited(const struct lock *lock, struct str name, struct str otherwise)
+{
+    for (size_t i = 0; i < lock->env.n; i++) {
+        struct str value = lock->env.v[i];
+
+        if (str_skip(&value, name) && str_skip(&value, STR("=")) && value.len)
+            return value;
+    }
+    return otherwise;
+}
+
+static void keep_strs(struct strs *to, struct arena *a, const struct strs *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        vec_add(to, arena_str(a, from->v[i]));
+}
+
+/* As a Dockerfile has it: an entrypoint of one's own takes the base's command away. */
+static void continue_image(struct lock *lock, const struct recipe *r, const struct image_config *c)
 {
     struct arena *a = &lock->doc.arena;
 
+    if (!r->has_entrypoint)
+        keep_strs(&lock->entrypoint, a, &c->entrypoint);
+    if (!r->has_entrypoint && !r->has_cmd)
+        keep_strs(&lock->cmd, a, &c->cmd);
+    if (c->workdir.len && !r->workdir.pos.line)
+        lock->workdir = arena_str(a, c->workdir);
+}
+
+static void set_image(struct lock *lock, const struct resolve_input *in)
+{
+    const struct recipe *r = in->recipe;
+    struct arena *a = &lock->doc.arena;
+    struct str libraries;
+
     lock->os = STR("linux");
     lock->arch = STR("amd64");
-    set_env(lock, STR("PATH=/opt/venv/bin:/usr/local/nvidia/bin:/usr/local/cuda/bin:"
-                      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
-    set_env(lock, STR("LD_LIBRARY_PATH=/usr/local/nvidia/lib:/usr/local/nvidia/lib64"));
+    if (in->image)
+        keep_strs(&lock->env, a, &in->image->stored.config.env);
+    libraries = inherited(lock, STR("LD_LIBRARY_PATH"), STR(""));
+    set_env(lock, str_of(arena_fmt(
+                      a, "PATH=/opt/venv/bin:/usr/local/nvidia/bin:/usr/local/cuda/bin:" STR_FMT,
+                      STR_ARG(inherited(lock, STR("PATH"),
+                                        STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+                                            "/usr/bin:/sbin:/bin"))))));
+    set_env(lock, str_of(arena_fmt(a,
+                                   "LD_LIBRARY_PATH=/usr/local/nvidia/lib:/usr/local/nvidia/lib64"
+                                   "%s" STR_FMT,
+                                   libraries.len ? ":" : "", STR_ARG(libraries))));
     set_env(lock, STR("VIRTUAL_ENV=/opt/venv"));
-    set_env(lock, STR("LANG=C.UTF-8"));
+    set_env_fact(lock, "LANG", inherited(lock, STR("LANG"), STR("C.UTF-8")));
     set_env(lock, STR("NVIDIA_VISIBLE_DEVICES=all"));
     set_env(lock, STR("NVIDIA_DRIVER_CAPABILITIES=compute,utility"));
     set_env_fact(lock, "NVIDIA_REQUIRE_CUDA", lock->facts.require);
@@ -475,9 +517,11 @@ static void set_image(struct lock *lock, const struct recipe *r)
         set_env(lock, r->env.v[i].text);
     keep_values(&lock->entrypoint, a, &r->entrypoint);
     keep_values(&lock->cmd, a, &r->cmd);
-    if (!r->has_cmd && !r->has_entrypoint)
-        vec_add(&lock->cmd, STR("/bin/bash"));
     lock->workdir = arena_str(a, r->workdir.text);
+    if (in->image)
+        continue_image(lock, r, &in->image->stored.config);
+    if (!r->has_cmd && !r->has_entrypoint && !lock->cmd.n && !lock->entrypoint.n)
+        vec_add(&lock->cmd, STR("/bin/bash"));
     lock->labels = r->labels ? node_copy(&lock->doc, r->labels) : NULL;
 }
 
@@ -526,13 +570,15 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     lock.variant = arena_str(a, in->recipe->variant.text);
     lock.apt_sources = arena_str(a, in->base->sources);
     lock.apt_sources_path = arena_str(a, in->base->sources_path);
-    if (resolve_debs(&lock, in, e) < 0 || resolve_wheels(&lock, in, &asking, e) < 0)
+    if (in->image)
+        base_image_lock(&lock, in->image, in->recipe);
+    if ((!in->image && resolve_debs(&lock, in, e) < 0) || resolve_wheels(&lock, in, &asking, e) < 0)
         return -1;
     vec_sort(&lock.artifacts, artifact_compare);
     derive_facts(&lock, in->catalog, in->events);
     if (derive_check(&lock, in->recipe, e) < 0 || set_name(&lock, in->recipe, e) < 0)
         return -1;
-    set_image(&lock, in->recipe);
+    set_image(&lock, in);
     layering(&lock);
     MOVE(out, &lock);
     return 0;

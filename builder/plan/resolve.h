@@ -6,16 +6,18 @@
 #include "../model/catalog.h"
 #include "../model/lock.h"
 #include "../model/recipe.h"
+#include "base_image.h"
 #include "keep.h"
 #include "web.h"
 
 struct resolve_input {
     const struct recipe *recipe;
     const struct catalog *catalog;
-    const struct baselayer *base;
-    struct keep keep; /* of an older lock */
-    const char *dir;  /* of the recipe, for its local files */
-    const char *root; /* the same, absolute */
+    const struct baselayer *base;   /* with `image`: base_image_as_base() */
+    const struct base_image *image; /* NULL: `base` is made of packages */
+    struct keep keep;               /* of an older lock */
+    const char *dir;                /* of the recipe, for its local files */
+    const char *root;               /* the same, absolute */
     struct web *web;
     struct http *http; /* NULL when offline */
     struct memo *memo;

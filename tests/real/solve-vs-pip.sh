@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Compare the choice of build/.../tools/solve_pypi with what pip chooses, on the real index: the sets of
-# solve-vs-pip.sets, all of them with --all. Needs: PyPI, /usr/bin/python3 with venv. Wheels only, as ours.
+# solve-vs-pip.sets, all of them with --all or ALL=1. Needs: PyPI, /usr/bin/python3 with venv. Wheels only, as ours.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 python=${PYTHON:-/usr/bin/python3}
@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 unset PIP_FIND_LINKS PIP_EXTRA_INDEX_URL PIP_INDEX_URL PIP_CONSTRAINT PIP_PRE
 export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1
 "$python" -m venv "$work/venv" &&
-    timeout 120 "$work/venv/bin/pip" install -q -U pip packaging >"$work/log" 2>&1 ||
+    timeout 120 "$work/venv/bin/pip" install -q -U pip packaging uv >"$work/log" 2>&1 ||
     { tail -n 1 "$work/log"; echo "skipped: PyPI cannot be reached"; exit 0; }
 "$work/venv/bin/pip" --version
 "$work/venv/bin/python" tests/real/pypi-tables.py --check || failed=1
@@ -26,6 +26,6 @@ else
 fi
 "$work/venv/bin/python" tests/real/pypi-judge.py "$(dirname "$tool")/judge_pypi" \
     $([ ! -d "$work/packaging" ] || echo --tests "$work/packaging/tests") || failed=1
-"$work/venv/bin/python" tests/real/solve-sets.py tests/real/solve-vs-pip.sets "$tool" "$work/venv" "$work/store" "$@" ||
+"$work/venv/bin/python" tests/real/solve-sets.py tests/real/solve-vs-pip.sets "$tool" "$work/venv" "$work/store" ${ALL:+--all} "$@" ||
     failed=1
 exit "${failed:-0}"

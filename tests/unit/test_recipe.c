@@ -170,8 +170,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
                                 "\"runtime\"?); variants: runtime, compile"},
         {P "python: 3\n", "x.yaml:2:9: python: \"3\" is no version such as \"3.11\""},
         {P "base: {image: x}\n",
-         "x.yaml:2:7: base: images as a base come later; name a base such as "
-         "debian-12"},
+         "x.yaml:2:15: base: \"x\" is no stored image; write oci:DIR@sha256:… for a layout or "
+         "oci-archive:FILE@sha256:… for an archive"},
         {P "platforms: [linux/arm64]\n",
          "x.yaml:2:13: platforms: \"linux/arm64\" comes later; linux/amd64 is there"},
         {P "platforms: [amd64]\n",

@@ -1,0 +1,50 @@
+/* oci/rootfs.h - what the layers of an image make together, as a list of names: OCI image-spec 1.1,
+ * layer.md, with whiteouts and opaque folders honoured.
+ *
+ * Layers are read as streams and checked against their digest and diff_id; of a file only the text
+ * that the caller asks for is kept.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/arena.h"
+#include "../base/map.h"
+#include "../io/entry.h"
+#include "../io/source.h"
+#include "stored.h"
+
+struct rootfs_node {
+    struct str path; /* relative, as in a tar entry */
+    enum entry_type type; /* ENTRY_HARDLINK never: it is what it links to */
+    bool special;         /* a device, a socket, a pipe */
+    bool gone;            /* deleted by a later layer: as if it were not here */
+    uint32_t mode, uid, gid;
+    int64_t mtime;
+    struct str link; /* of a symbolic link */
+    struct str text; /* what was kept of a file */
+    size_t layer;
+};
+
+struct rootfs {
+    struct arena arena;
+    struct VEC_OF(struct rootfs_node *) nodes; /* in the order of the layers */
+    struct map index;                          /* path to node */
+    size_t layers;                             /* read so far */
+};
+
+/* Append to `text` what shall be kept of the file `path`, if anything. */
+typedef int (*rootfs_keep)(void *ctx, struct str path, uint64_t size, struct source *data,
+                           struct buf *text, struct err *e);
+
+/* Put one more layer, a tar that is not compressed, on top. */
+int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_keep keep, void *ctx,
+               struct err *e) MUST_CHECK;
+/* All layers of an image, each held against its digest and its diff_id. */
+int rootfs_read(struct rootfs *out, const struct stored *image, rootfs_keep keep, void *ctx,
+                struct err *e) MUST_CHECK;
+void rootfs_clear(struct rootfs *r);
+
+/* The very entry; NULL when absent. */
+const struct rootfs_node *rootfs_get(const struct rootfs *r, struct str path);
+/* With all links followed, the last one too; NULL when it leads nowhere. An absolute path may be
+ * given. The root itself is never found. */
+const struct rootfs_node *rootfs_follow(const struct rootfs *r, struct str path);
