@@ -96,7 +96,7 @@ static const struct {
     {"/etc/staff-group-for-usr-local",
      NULL,
      {"fontconfig-config", DIR, 0755, 0, "/usr/local/share/fonts", NULL}},
-    {NULL,
+    {"fontconfig/enable_bitmaps",
      "70-no-bitmaps-except-emoji.conf",
      {"fontconfig-config", LINK, 0, 0, "/etc/fonts/conf.d/70-no-bitmaps.conf",
       "/usr/share/fontconfig/conf.avail/70-no-bitmaps.conf"}},
