@@ -20,7 +20,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) $(ISAL))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL))
 
 # One folder a set of flags, so that switching back and forth rebuilds nothing.
-NAME := $(notdir $(CC))$(if $(SAN),-san)$(if $(NO_ISAL),-zlib)
+NAME := $(notdir $(CC))$(if $(SAN),-san)$(if $(COVER),-cover)$(if $(NO_ISAL),-zlib)
 OBJ := build/obj-$(NAME)
 BIN := build/$(if $(filter cc gcc,$(NAME)),,$(NAME)/)envbuild
 
@@ -30,7 +30,7 @@ HARD := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash
 LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 SANS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
-ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(HARD) $(SANS) $(CFLAGS) \
+ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(HARD) $(SANS) $(if $(COVER),-fsanitize=fuzzer-no-link) $(CFLAGS) \
               -ffile-prefix-map=$(CURDIR)=. $(if $(ISAL),-DHAVE_ISAL) -MMD -MP -pthread $(PKG_CFLAGS)
 ALL_LIBS := $(SANS) $(LINK) -pthread $(PKG_LIBS)
 
@@ -104,18 +104,19 @@ check-real: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh
 
 check-long: $(BIN) $(TOOLS)
-	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh more-releases.sh clumsy.sh
+	$(Q)ALL=1 ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh more-releases.sh clumsy.sh solve-vs-pip.sh
 
 bench: $(BIN) $(TOOLS)
-	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/bench/bench.sh
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools bash tests/bench/bench.sh
 
-# TIME seconds a target, new inputs kept in build/; needs clang.
+# TIME seconds a target, new inputs kept in build/; needs clang. COVER lets the fuzzer see where inputs get to.
 TIME ?= 30
 fuzz:
-	$(Q)$(MAKE) CC=clang SAN=1 build/obj-clang-san/lib.a
+	$(Q)$(MAKE) CC=clang SAN=1 COVER=1 build/obj-clang-san-cover/lib.a
 	$(Q)for f in tests/fuzz/fuzz_*.c; do n=$$(basename $$f .c); n=$${n#fuzz_}; \
 	    mkdir -p build/fuzz/$$n && clang -g -fsanitize=fuzzer,address,undefined -std=c17 -D_GNU_SOURCE \
-	        $(PKG_CFLAGS) -Itests/unit -Ibuilder -o build/fuzz/fuzz_$$n $$f build/obj-clang-san/lib.a \
+	        $(PKG_CFLAGS) -Itests/unit -Ibuilder -o build/fuzz/fuzz_$$n $$f build/obj-clang-san-cover/lib.a \
 	        -pthread $(PKG_LIBS) && \
 	    build/fuzz/fuzz_$$n -max_total_time=$(TIME) build/fuzz/$$n tests/fuzz/corpus/$$n || exit 1; done
 

@@ -74,6 +74,16 @@ static int read_file(struct content *out, const struct lock_file *f, const char 
     return spool_put(out, spool, &source.source, size, disk, e);
 }
 
+static int take_text(struct content *out, const struct lock_copy *c, struct spool *spool,
+                     struct err *e)
+{
+    CLEANUP(free_clear) char *what = str_dup(c->to);
+    struct source_bytes source;
+
+    source_bytes_init(&source, c->text);
+    return spool_put(out, spool, &source.source, c->text.len, what, e);
+}
+
 static int add_file(struct copies *to, const struct lock_copy *c, const struct lock_file *f,
                     const char *root, struct err *e)
 {
@@ -87,7 +97,9 @@ static int add_file(struct copies *to, const struct lock_copy *c, const struct l
     entry.path = buf_view(&path);
     entry.type = f->folder ? ENTRY_DIR : f->link.len ? ENTRY_SYMLINK : ENTRY_FILE;
     entry.mode = f->folder || f->executable ? 0755 : f->link.len ? 0777 : 0644;
-    if (entry.type == ENTRY_FILE && read_file(&entry.content, f, disk, to->spool, e) < 0)
+    if (entry.type == ENTRY_FILE &&
+        (c->text.len ? take_text(&entry.content, c, to->spool, e)
+                     : read_file(&entry.content, f, disk, to->spool, e)) < 0)
         return -1;
     return add(to, &entry, e);
 }

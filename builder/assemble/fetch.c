@@ -14,9 +14,10 @@ struct item {
     const struct artifact *artifact;
     size_t index;
     struct cas_partial partial; /* open while ours */
-    bool again;                 /* the second attempt after wrong bytes */
+    unsigned wrong;             /* how often wrong bytes came */
     bool begun;                 /* EVENT_BEGIN was told */
-    uint64_t told;              /* bytes of the last EVENT_ADVANCE */
+    struct buf url;
+    uint64_t told; /* bytes of the last EVENT_ADVANCE */
     struct http_request r;
 };
 
@@ -34,6 +35,7 @@ static void fetch_clear(struct fetch *f)
     vec_each(item, &f->items) {
         cas_partial_clear(&item->partial);
         http_request_clear(&item->r);
+        buf_clear(&item->url);
     }
     vec_clear(&f->items);
 }
@@ -161,10 +163,12 @@ static int item_verify(struct item *item, struct err *e)
 
     if (cas_partial_finish(&item->partial, NULL, &wrong) == 0)
         return item_ready(item, e);
-    if (wrong.kind == ERR_INTEGRITY && !item->again) {
+    if (wrong.kind == ERR_INTEGRITY &&
+        item->wrong < http_places(item->fetch->http, buf_view(&item->url))) {
         events_note(item->fetch->o->events, STR_FMT ": wrong bytes; fetching it once more",
                     STR_ARG(item->artifact->file));
-        item->again = true;
+        item->wrong++;
+        item->r.skip = item->wrong;
         item->r.from = 0;
         http_add(item->fetch->http, &item->r);
         return 0;
@@ -202,14 +206,23 @@ static int by_size(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static int is_offline(const struct fetch *f, struct err *e)
+static bool is_local(const struct artifact *a)
+{
+    return str_starts(a->url, STR("./")) || str_starts(a->url, STR("file:"));
+}
+
+/* What the network would be needed for. */
+static int check_offline(const struct fetch *f, struct err *e)
 {
     CLEANUP(buf_clear) struct buf list = {0};
     const struct item *item;
 
     vec_each(item, &f->items)
-        buf_fmt(&list, "%s" STR_FMT " " STR_FMT, list.len ? ", " : "",
-                STR_ARG(item->artifact->name), STR_ARG(item->artifact->version));
+        if (!is_local(item->artifact))
+            buf_fmt(&list, "%s" STR_FMT " " STR_FMT, list.len ? ", " : "",
+                    STR_ARG(item->artifact->name), STR_ARG(item->artifact->version));
+    if (!list.len)
+        return 0;
     return err_set(e, ERR_NET,
                    "not in the store, and offline they cannot be fetched: %s; run once without "
                    "--offline",
@@ -238,6 +251,19 @@ static int sort_out(struct fetch *f, const struct artifact *artifacts, size_t n,
     return 0;
 }
 
+/* "./wheels/a.whl" lies beside the recipe. */
+static void set_url(const struct fetch *f, struct item *item)
+{
+    struct str url = item->artifact->url;
+
+    if (str_skip(&url, STR("./"))) {
+        url_of_path(&item->url, f->o->root);
+        if (!str_ends(f->o->root, STR("/")))
+            buf_putc(&item->url, '/');
+    }
+    buf_str(&item->url, url);
+}
+
 static int fetch_missing(struct fetch *f, struct err *e)
 {
     CLEANUP(free_clear) struct http_request **todo = xcalloc(f->items.n, sizeof(void *));
@@ -247,7 +273,8 @@ static int fetch_missing(struct fetch *f, struct err *e)
     for (size_t i = 0; i < f->items.n; i++) {
         struct item *item = &f->items.v[i];
 
-        item->r = (struct http_request){.url = item->artifact->url,
+        set_url(f, item);
+        item->r = (struct http_request){.url = buf_view(&item->url),
                                         .resume = true,
                                         .start = item_start,
                                         .begin = item_begin,
@@ -270,7 +297,7 @@ int fetch_artifacts(struct cas *cas, struct http *http, const struct artifact *a
         return -1;
     if (!f.items.n)
         return 0;
-    if (options->offline)
-        return is_offline(&f, e);
+    if (options->offline && check_offline(&f, e) < 0)
+        return -1;
     return fetch_missing(&f, e);
 }

@@ -11,6 +11,7 @@
 #include "../store/cas.h"
 
 struct fetch_options {
+    struct str root;             /* absolute; what an address such as "./x.whl" is relative to */
     unsigned parallel;           /* downloads at once; 0: 8 */
     bool offline;                /* what is not in the store is ERR_NET, all of it listed */
     const struct events *events; /* PLAN, BEGIN, ADVANCE, END of task "fetch"; may be NULL */
@@ -20,7 +21,7 @@ struct fetch_options {
     void *ctx;
 };
 
-/* `http` may be NULL when offline. Every artifact must have a digest; size 0 means not known. The
- * first fault ends it; what came until then stays in the store. */
+/* `http` may be NULL when offline and nothing is local. Every artifact must have a digest; size 0
+ * means not known. The first fault ends it; what came until then stays in the store. */
 int fetch_artifacts(struct cas *cas, struct http *http, const struct artifact *artifacts, size_t n,
                     const struct fetch_options *options, struct err *e) MUST_CHECK;

@@ -10,7 +10,8 @@ enum { KEPT_MAX = 4 * 1024 * 1024 };
 static bool wanted(struct str path)
 {
     return str_is(path, "etc/passwd") || str_is(path, "etc/group") || str_is(path, "etc/shadow") ||
-           str_is(path, "etc/gshadow") || str_find_str(path, STR("/venv/scripts/")) < path.len;
+           str_is(path, "etc/gshadow") || str_find_str(path, STR("/venv/scripts/")) < path.len ||
+           str_ends(path, STR("/venv/__init__.py"));
 }
 
 static int keep(void *ctx, struct str path, uint64_t size, struct source *data, struct buf *text,

@@ -30,6 +30,7 @@ static void add_system(struct buf *out, const struct lock *lock, size_t last)
     buf_fmt(out, "arch " STR_FMT "\npython " STR_FMT "\nsources %zu " STR_FMT "\n",
             STR_ARG(lock->arch), STR_ARG(lock->python_full), lock->apt_sources.len,
             STR_ARG(lock->apt_sources));
+    buf_fmt(out, "at " STR_FMT "\n", STR_ARG(lock->apt_sources_path));
     if (lock->image.ref.len) {
         buf_fmt(out, "interpreter " STR_FMT " of image", STR_ARG(lock->image.python));
         add_digest(out, &lock->image.manifest);

@@ -14,12 +14,14 @@ enum {
     PROGRAM_HEADERS = 256,
     DYNAMIC_MAX = 64 * 1024,
     SONAME_MAX = 1024,
+    NOTES_MAX = 64 * 1024,
 };
 static const uint32_t extension_magic = 0xEAA42174u;
 
 /* A line of the cache. */
 struct lib {
     struct str soname, path;
+    uint32_t os_version;
     size_t seen; /* position in which it was found: decides among equals */
 };
 
@@ -31,6 +33,7 @@ struct text {
 
 struct cache {
     const struct tree *t;
+    bool os_versions; /* as ldconfig noted them before glibc 2.36 */
     struct arena arena;
     struct strs dirs;  /* as written in the configuration */
     struct strs reals; /* the same, resolved */
@@ -118,8 +121,43 @@ static struct str dynamic_soname(struct arena *a, const struct content *c, const
     return peek_string(a, c, offset);
 }
 
+static size_t aligned(uint32_t size, uint64_t align)
+{
+    return (size + align - 1) & ~(align - 1);
+}
+
+/* The oldest Linux that the library runs on, as its ABI note says: 3.2.0 is 0x00030200. 0 without
+ * one. */
+static uint32_t os_version(const struct content *c, const Elf64_Phdr *ph)
+{
+    enum { ABI_NOTE = 32 }; /* bytes: head, "GNU", system and version */
+    uint64_t align = ph->p_align == 8 ? 8 : 4;
+    size_t len = ph->p_filesz < NOTES_MAX ? (size_t)ph->p_filesz : NOTES_MAX;
+    CLEANUP(free_clear) char *notes = xmalloc(len + 1);
+    Elf64_Nhdr head;
+    uint32_t desc[4];
+
+    if (len < ABI_NOTE || !peek(c, notes, len, ph->p_offset))
+        return 0;
+    for (size_t at = 0; at + ABI_NOTE <= len;) {
+        size_t size;
+
+        memcpy(&head, notes + at, sizeof head);
+        size = sizeof head + aligned(head.n_namesz, align) + aligned(head.n_descsz, align);
+        memcpy(desc, notes + at + 16, sizeof desc);
+        if (head.n_namesz == 4 && head.n_descsz == 16 && head.n_type == NT_GNU_ABI_TAG &&
+            memcmp(notes + at + sizeof head, ELF_NOTE_GNU, 4) == 0)
+            return desc[0] << 24 | (desc[1] & 255) << 16 | (desc[2] & 255) << 8 | (desc[3] & 255);
+        if (size > len - at)
+            break;
+        at += size;
+    }
+    return 0;
+}
+
 /* Whether this is a library for x86-64; *soname stays empty when it names none. */
-static bool read_elf(struct arena *a, const struct content *c, struct str *soname)
+static bool read_elf(struct arena *a, const struct content *c, struct str *soname,
+                     uint32_t *version)
 {
     Elf64_Ehdr head;
     Elf64_Phdr ph[PROGRAM_HEADERS];
@@ -132,6 +170,9 @@ static bool read_elf(struct arena *a, const struct content *c, struct str *sonam
     for (size_t i = 0; i < head.e_phnum; i++)
         if (ph[i].p_type == PT_DYNAMIC)
             *soname = dynamic_soname(a, c, ph, head.e_phnum, &ph[i]);
+    for (size_t i = 0; i < head.e_phnum && !*version; i++)
+        if (ph[i].p_type == PT_NOTE && ph[i].p_align >= 4)
+            *version = os_version(c, &ph[i]);
     return true;
 }
 
@@ -214,7 +255,7 @@ static bool is_linker_name(struct str name, struct str soname)
     return str_ends(name, STR(".so")) && str_starts(soname, name);
 }
 
-static void add_lib(struct cache *c, size_t dir, struct str soname)
+static void add_lib(struct cache *c, size_t dir, struct str soname, uint32_t version)
 {
     struct str path =
         str_of(arena_fmt(&c->arena, STR_FMT "/" STR_FMT, STR_ARG(c->dirs.v[dir]), STR_ARG(soname)));
@@ -225,23 +266,25 @@ static void add_lib(struct cache *c, size_t dir, struct str soname)
         return;
     map_set(&c->seen, path, c);
     struct lib *lib = vec_push(&c->libs);
-    *lib = (struct lib){soname, path, c->libs.n};
+    *lib = (struct lib){soname, path, version, c->libs.n};
 }
 
 static void look_at(struct cache *c, size_t dir, const struct entry *entry, struct str name)
 {
     const struct entry *file = tree_follow(c->t, entry->path);
     struct str soname = {0};
+    uint32_t version = 0;
 
     if (file && file->type == ENTRY_HARDLINK)
         file = tree_get(c->t, file->link);
-    if (!file || file->type != ENTRY_FILE || !read_elf(&c->arena, &file->content, &soname))
+    if (!file || file->type != ENTRY_FILE ||
+        !read_elf(&c->arena, &file->content, &soname, &version))
         return;
     note_date(c, entry);
     note_date(c, file);
     if (!soname.len || (entry->type == ENTRY_SYMLINK && is_linker_name(name, soname)))
         soname = name;
-    add_lib(c, dir, soname);
+    add_lib(c, dir, soname, c->os_versions ? version : 0);
 }
 
 static int look_into(struct cache *c, size_t dir, struct err *e)
@@ -370,7 +413,8 @@ static void put_records(const struct cache *c, struct buf *out)
         put_u32(out, FLAGS_X86_64_LIBC6);
         put_u32(out, place_of(c, lib->soname));
         put_u32(out, place_of(c, lib->path));
-        put_zeros(out, 12); /* OS version, hardware capabilities */
+        put_u32(out, lib->os_version);
+        put_zeros(out, 8); /* hardware capabilities */
     }
 }
 
@@ -408,12 +452,12 @@ static void write_cache(struct cache *c, struct buf *out, struct str generator)
     buf_str(out, generator);
 }
 
-int ldcache_build(struct buf *out, const struct tree *t, struct str generator, int64_t *newest,
-                  struct err *e)
+int ldcache_build(struct buf *out, const struct tree *t, struct str generator, bool os_versions,
+                  int64_t *newest, struct err *e)
 {
     static const char *const defaults[] = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
                                            "/lib", "/usr/lib"};
-    CLEANUP(cache_clear) struct cache c = {.t = t};
+    CLEANUP(cache_clear) struct cache c = {.t = t, .os_versions = os_versions};
 
     if (read_conf(&c, STR("etc/ld.so.conf"), 0, e) < 0)
         return -1;

@@ -10,7 +10,8 @@
 #include "tree.h"
 
 /* `generator` is the text ldconfig would sign with, e.g. "ldconfig (Debian GLIBC 2.36-9+deb12u13)
- * stable release version 2.36". *newest, may be NULL, gets the newest mtime among the libraries
+ * stable release version 2.36". `os_versions`: note what the libraries' ABI notes
+ * ask of Linux, as ldconfig did before glibc 2.36. *newest, may be NULL, gets the newest mtime among the libraries
  * and configuration that were read. */
-int ldcache_build(struct buf *out, const struct tree *t, struct str generator, int64_t *newest,
-                  struct err *e) MUST_CHECK;
+int ldcache_build(struct buf *out, const struct tree *t, struct str generator, bool os_versions,
+                  int64_t *newest, struct err *e) MUST_CHECK;

@@ -14,6 +14,13 @@ const struct debpkg *build_package(const struct build *b, const char *name)
     return NULL;
 }
 
+bool script_says(const struct debpkg *p, const char *script, const char *words)
+{
+    struct str text = debpkg_text(p, script);
+
+    return str_find_str(text, str_of(words)) < text.len;
+}
+
 static int compare_packages(const void *a, const void *b)
 {
     const struct debpkg *x = *(const struct debpkg *const *)a;
@@ -145,7 +152,7 @@ void build_list(const struct build *b, const char *dir, const char *suffix, stru
     vec_sort(out, compare_entries);
 }
 
-static bool ships_link(const struct build *b, const char *path)
+bool build_ships_link(const struct build *b, const char *path)
 {
     for (size_t i = 0; i < b->n; i++) {
         const struct deb_entry *d;
@@ -168,7 +175,7 @@ static int lay_links(struct build *b, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         CLEANUP(free_clear) char *target = path_join("usr", dirs[i]);
         if (make_dir(b, target, 0755, 0, 0, e) < 0 ||
-            (!ships_link(b, dirs[i]) && make_link(b, dirs[i], target, date, e) < 0))
+            (!build_ships_link(b, dirs[i]) && make_link(b, dirs[i], target, date, e) < 0))
             return -1;
     }
     if (!base)
@@ -279,7 +286,7 @@ static int add_entry(struct build *b, const struct accounts *a, const struct deb
 
     entry.uid = accounts_user(a, d->uname, entry.uid);
     entry.gid = accounts_group(a, d->gname, entry.gid);
-    if (tree_resolve(b->t, &path, d->entry.path, e) < 0)
+    if (tree_resolve(b->t, &path, build_diverted(b, p, d->entry.path), e) < 0)
         return -1;
     entry.path = buf_view(&path);
     if (entry.type == ENTRY_HARDLINK) {
@@ -315,11 +322,11 @@ static int add_sources(struct build *b, struct err *e)
 {
     const struct debpkg *apt = build_package(b, "apt");
 
-    if (!b->in->sources_name.len || !apt)
+    CLEANUP(free_clear) char *path = str_dup(b->in->sources_path);
+
+    if (!path[0] || !apt)
         return 0;
-    CLEANUP(buf_clear) struct buf path = {0};
-    buf_fmt(&path, "/etc/apt/sources.list.d/" STR_FMT, STR_ARG(b->in->sources_name));
-    return make_file(b, path.p, 0644, 0, apt->newest, b->in->sources, e);
+    return make_file(b, path, 0644, 0, apt->newest, b->in->sources, e);
 }
 
 /* The text that ldconfig signs the cache with. */
@@ -343,7 +350,8 @@ static int add_ldcache(struct build *b, struct err *e)
     if (!libc_bin)
         return 0;
     name_generator(&generator, libc_bin);
-    if (ldcache_build(&cache, b->t, buf_view(&generator), &newest, e) < 0)
+    if (ldcache_build(&cache, b->t, buf_view(&generator),
+                      debver_cmp(libc_bin->version, STR("2.36")) < 0, &newest, e) < 0)
         return -1;
     if (libc_bin->newest > newest)
         newest = libc_bin->newest;

@@ -15,8 +15,8 @@
 
 struct system_input {
     struct str arch;         /* "amd64" */
-    struct str sources;      /* text of /etc/apt/sources.list.d/<sources_name> */
-    struct str sources_name; /* e.g. "debian.sources"; empty: no such file */
+    struct str sources;      /* what apt asks */
+    struct str sources_path; /* the file with that text; empty: none */
 };
 
 /* The tree of exactly these packages, sorted. Contents refer to the packages' spool and to the
@@ -26,6 +26,6 @@ struct system_input {
 int system_build(struct tree *out, const struct debpkg *const *packages, size_t n,
                  const struct system_input *in, struct names *uncovered, struct err *e) MUST_CHECK;
 
-/* SHA-256 of what a script does of its own: the key under which system_scripts.inc knows it.
+/* SHA-256 of what a script does of its own: the key under which system_scripts_*.inc know it.
  * All-zero when nothing is left once comments and the idle sections of debhelper are gone. */
 void system_script_digest(struct digest *out, struct str script);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "system_parts.h"
 
-enum { SHADOW = 42, NOGROUP = 65534, FIRST_FREE = 100, DAY = 86400 };
+enum { SHADOW = 42, NOGROUP = 65534, FIRST_FREE = 100 };
 
 /* A file of a package before the tree stands: owners must be known to build it. */
 static int read_packaged(const struct debpkg *p, const char *path, struct buf *out, struct err *e)
@@ -32,20 +32,44 @@ void accounts_clear(struct accounts *a)
     buf_clear(&a->group);
 }
 
-/* The third field of the line whose first one is `name`. */
-static uint32_t find_id(const struct buf *table, struct str name, uint32_t number)
+uint32_t table_id(const struct buf *table, struct str name, uint32_t otherwise)
 {
     struct str text = buf_view(table), line, field;
     uint32_t id;
 
-    if (str_is(name, "root"))
-        return 0;
     while (name.len && str_line(&text, &line))
         if (str_cut(&line, STR(":"), &field) && str_eq(field, name) &&
             str_cut(&line, STR(":"), &field) && str_cut(&line, STR(":"), &field) &&
             str_u32(field, &id))
             return id;
-    return number;
+    return otherwise;
+}
+
+bool table_has(const struct buf *table, struct str name)
+{
+    struct str text = buf_view(table), line, field;
+
+    while (str_line(&text, &line))
+        if (str_cut(&line, STR(":"), &field) && str_eq(field, name))
+            return true;
+    return false;
+}
+
+bool table_has_id(const struct buf *table, uint32_t id)
+{
+    struct str text = buf_view(table), line, field;
+    uint32_t n;
+
+    while (str_line(&text, &line))
+        if (str_cut(&line, STR(":"), &field) && str_cut(&line, STR(":"), &field) &&
+            str_cut(&line, STR(":"), &field) && str_u32(field, &n) && n == id)
+            return true;
+    return false;
+}
+
+static uint32_t find_id(const struct buf *table, struct str name, uint32_t number)
+{
+    return str_is(name, "root") ? 0 : table_id(table, name, number);
 }
 
 uint32_t accounts_user(const struct accounts *a, struct str name, uint32_t number)
@@ -73,19 +97,17 @@ static void shadow(struct buf *plain, struct buf *hidden, const struct buf *mast
     }
 }
 
-/* Accounts that packages add. Ids are the first free ones from 100, in the order of this table. */
+/* Accounts that packages add by adduser(8). Ids are the first free ones from 100, in the order of
+ * this table. */
 static const struct added {
     const char *package;
     const char *user, *home; /* NULL: none */
     const char *group;       /* NULL: none; the user's own is nogroup then */
 } added[] = {
+    {"apt", "_apt", "/nonexistent", NULL}, /* since Debian 12 one of base-passwd's */
+    {"libibverbs1", NULL, NULL, "rdma"},
     {"openssh-client", NULL, NULL, "_ssh"},
     {"openssh-server", "sshd", "/run/sshd", NULL},
-};
-
-struct tables {
-    struct buf passwd, group, shadow, gshadow;
-    int64_t date;
 };
 
 static void tables_clear(struct tables *t)
@@ -96,19 +118,13 @@ static void tables_clear(struct tables *t)
     buf_clear(&t->gshadow);
 }
 
-/* The first id from 100 that no line of the table has. */
 static uint32_t free_id(const struct buf *table)
 {
-    for (uint32_t id = FIRST_FREE;; id++) {
-        struct str text = buf_view(table), line, field;
-        bool taken = false;
-        uint32_t n;
-        while (!taken && str_line(&text, &line))
-            taken = str_cut(&line, STR(":"), &field) && str_cut(&line, STR(":"), &field) &&
-                    str_cut(&line, STR(":"), &field) && str_u32(field, &n) && n == id;
-        if (!taken)
-            return id;
-    }
+    uint32_t id = FIRST_FREE;
+
+    while (table_has_id(table, id))
+        id++;
+    return id;
 }
 
 static void add_account(struct tables *t, const struct added *a, int64_t date)
@@ -154,9 +170,12 @@ static int add_shadow(struct build *b, const struct accounts *a, int64_t date, s
     buf_fmt(&rest, "%lld:0:99999:7:::", (long long)(date / DAY));
     shadow(&t.passwd, &t.shadow, &a->passwd, rest.p);
     shadow(&t.group, &t.gshadow, &a->group, ":");
+    if (system_sysusers(b, &t, e) < 0)
+        return -1;
     for (size_t i = 0; i < ARRAY_LEN(added); i++) {
         const struct debpkg *p = build_package(b, added[i].package);
-        if (p)
+        if (p && (!added[i].user ||
+                  (!package_has_sysusers(p) && !table_has(&t.passwd, str_of(added[i].user)))))
             add_account(&t, &added[i], p->newest);
     }
     own_ssh_agent(b, &t);

@@ -28,8 +28,7 @@ static void alternatives_clear(struct alternatives *a)
     arena_clear(&a->arena);
 }
 
-/* The next command line of a script: continued lines are joined. False at the end. */
-static bool next_command(struct str *text, struct buf *out)
+bool script_command(struct str *text, struct buf *out)
 {
     struct str line;
 
@@ -44,8 +43,7 @@ static bool next_command(struct str *text, struct buf *out)
     return out->len > 0;
 }
 
-/* A word that the shell would hand over as it is. */
-static bool is_constant(struct str word)
+bool word_is_constant(struct str word)
 {
     static const char special[] = "$`\"'*?[]{}()<>|&;#~\\";
 
@@ -59,7 +57,7 @@ static bool take_constant(struct arena *a, struct str *words, struct str *out)
 {
     struct str word;
 
-    if (!str_word(words, &word) || !is_constant(word))
+    if (!str_word(words, &word) || !word_is_constant(word))
         return false;
     *out = arena_str(a, word);
     return true;
@@ -85,12 +83,43 @@ static bool parse_choice(struct arena *a, struct str words, struct choice *c)
     return c->link.p[0] == '/' && c->path.p[0] == '/' && !str_has(c->name, '/');
 }
 
+static size_t skip_constants(struct str *words, size_t n)
+{
+    struct str rest = *words, word;
+    size_t i;
+
+    for (i = 0; i < n && str_word(&rest, &word) && word_is_constant(word); i++)
+        *words = rest;
+    return i;
+}
+
+bool step_is_alternative(struct str command)
+{
+    struct str rest, word;
+
+    if (!str_word(&command, &word) || !str_is(word, "update-alternatives") ||
+        !str_word(&command, &word))
+        return false;
+    if (str_is(word, "--quiet") && !str_word(&command, &word))
+        return false;
+    bool install = str_is(word, "--install");
+    if ((!install && !str_is(word, "--remove")) ||
+        skip_constants(&command, install ? 4 : 2) < (install ? 4 : 2))
+        return false;
+    for (rest = command; install && str_word(&rest, &word) && str_is(word, "--slave");
+         command = rest)
+        if (skip_constants(&rest, 3) < 3)
+            return false;
+    command = str_trim(command);
+    return !command.len || str_is(command, "|| true");
+}
+
 static void read_script(struct alternatives *a, const struct debpkg *p)
 {
     struct str text = debpkg_text(p, "postinst");
     CLEANUP(buf_clear) struct buf command = {0};
 
-    while (next_command(&text, &command)) {
+    while (script_command(&text, &command)) {
         struct str words = buf_view(&command), before;
         struct choice c = {.date = p->newest};
         if (!str_cut(&words, STR("update-alternatives "), &before) || str_has(before, '#') ||
@@ -154,6 +183,20 @@ static bool exists(const struct build *b, struct str path)
     CLEANUP(free_clear) char *text = str_dup(path);
 
     return build_has(b, text);
+}
+
+/* update-alternatives refuses a path that is not there; such a line stood where it is not reached.
+ */
+static void drop_missing(const struct build *b, struct choices *all)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < all->n; i++)
+        if (exists(b, all->v[i].path))
+            all->v[kept++] = all->v[i];
+        else
+            vec_clear(&all->v[i].slaves);
+    all->n = kept;
 }
 
 /* link -> /etc/alternatives/name -> path */
@@ -255,6 +298,7 @@ int system_alternatives(struct build *b, struct err *e)
             read_xz(&a, b->v[i]);
         else
             read_script(&a, b->v[i]);
+    drop_missing(b, &a.all);
     vec_sort(&a.all, compare_choices);
     for (size_t i = 0, n; i < a.all.n; i += n) {
         for (n = 1; i + n < a.all.n && str_eq(a.all.v[i].name, a.all.v[i + n].name); n++)

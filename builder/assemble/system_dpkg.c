@@ -57,11 +57,13 @@ static int put_conffiles(struct buf *out, const struct debpkg *p, struct err *e)
 
     while (str_line(&text, &line)) {
         line = str_trim(line);
-        if (!str_starts(line, STR("/"))) /* empty, or flagged remove-on-upgrade */
+        bool leaving = str_skip(&line, STR("remove-on-upgrade "));
+        if (!str_starts(line, STR("/")))
             continue;
-        if (hash_packaged(p, line, md5, e) < 0)
+        if (!leaving && hash_packaged(p, line, md5, e) < 0)
             return -1;
-        buf_fmt(out, "%s " STR_FMT " %s\n", begun ? "" : "Conffiles:\n", STR_ARG(line), md5);
+        buf_fmt(out, "%s " STR_FMT " %s\n", begun ? "" : "Conffiles:\n", STR_ARG(line),
+                leaving ? "newconffile remove-on-upgrade" : md5);
         begun = true;
     }
     return 0;
@@ -228,27 +230,112 @@ static int add_triggers(struct build *b, struct err *e)
     return rc;
 }
 
-/* Debian 12's dash diverts what it ships itself, so that no other package can bring another sh.
- * Each diversion is three lines: from, to, by whom. */
+/* What packages divert, so that no other package can bring it. */
+struct diversion {
+    const char *package;
+    const char *script, *said; /* words of that script that show that this release does it */
+    const char *from, *to;
+};
+struct diversions VEC_OF(const struct diversion *);
+
+#define GUARD(package, said, lib)                               \
+    {                                                           \
+        package, "preinst", said, "/lib/x86_64-linux-gnu/" lib, \
+            "/lib/x86_64-linux-gnu/" lib ".usr-is-merged"       \
+    }
+static const struct diversion all_diversions[] = {
+    {"base-files", "preinst", "\"/.$d.usr-is-merged\"", "/lib32", "/.lib32.usr-is-merged"},
+    {"base-files", "preinst", "\"/.$d.usr-is-merged\"", "/libo32", "/.libo32.usr-is-merged"},
+    {"base-files", "preinst", "\"/.$d.usr-is-merged\"", "/libx32", "/.libx32.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/bin", "/bin.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/lib", "/lib.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/lib32", "/lib32.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/lib64", "/lib64.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/libo32", "/libo32.usr-is-merged"},
+    {"base-files", "preinst", "--divert /$d.usr-is-merged", "/sbin", "/sbin.usr-is-merged"},
+    {"dash", "postinst", "--divert $distrib --add $dfile", "/bin/sh", "/bin/sh.distrib"},
+    {"dash", "postinst", "--divert $distrib --add $dfile", "/usr/share/man/man1/sh.1.gz",
+     "/usr/share/man/man1/sh.distrib.1.gz"},
+    {"libc6", "preinst", "--divert \"/lib64/ld-linux-x86-64.so.2.usr-is-merged\"",
+     "/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2.usr-is-merged"},
+    GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libhistory.so.8"),
+    GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libhistory.so.8.2"),
+    GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libreadline.so.8"),
+    GUARD("libreadline8t64", "/lib/x86_64-linux-gnu/$lib.usr-is-merged", "libreadline.so.8.2"),
+    GUARD("libtirpc3t64", "/lib/x86_64-linux-gnu/$file.usr-is-merged", "libtirpc.so.3"),
+    GUARD("libtirpc3t64", "/lib/x86_64-linux-gnu/$file.usr-is-merged", "libtirpc.so.3.0.0"),
+    GUARD("libext2fs2t64", "/lib/x86_64-linux-gnu/lib$lib.usr-is-merged", "libe2p.so.2"),
+    GUARD("libext2fs2t64", "/lib/x86_64-linux-gnu/lib$lib.usr-is-merged", "libe2p.so.2.3"),
+    GUARD("libext2fs2t64", "/lib/x86_64-linux-gnu/lib$lib.usr-is-merged", "libext2fs.so.2"),
+    GUARD("libext2fs2t64", "/lib/x86_64-linux-gnu/lib$lib.usr-is-merged", "libext2fs.so.2.4"),
+    {"parallel", "preinst", "--divert /usr/bin/parallel.moreutils", "/usr/bin/parallel",
+     "/usr/bin/parallel.moreutils"},
+    {"parallel", "preinst", "--divert /usr/bin/parallel.moreutils",
+     "/usr/share/man/man1/parallel.1.gz", "/usr/share/man/man1/parallel.moreutils.1.gz"},
+    {"vim-runtime", "preinst", "vimcur=\"vim91\"", "/usr/share/vim/vim91/doc/help.txt",
+     "/usr/share/vim/vim91/doc/help.txt.vim-tiny"},
+    {"vim-runtime", "preinst", "vimcur=\"vim91\"", "/usr/share/vim/vim91/doc/tags",
+     "/usr/share/vim/vim91/doc/tags.vim-tiny"},
+};
+
+struct str build_diverted(const struct build *b, const struct debpkg *p, struct str path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(all_diversions); i++) {
+        const struct diversion *d = &all_diversions[i];
+        if (!str_is(path, d->from + 1) || str_is(p->name, d->package))
+            continue;
+        const struct debpkg *by = build_package(b, d->package);
+        if (by && script_says(by, d->script, d->said))
+            return str_of(d->to + 1);
+    }
+    return path;
+}
+
+/* dpkg writes diversions in the order of its table of paths: FNV-1a of the path without its first
+ * slash, by the number of slots. */
+static uint32_t slot_of(const char *path)
+{
+    enum { SLOTS = 262139 };
+    uint32_t hash = 2166136261u;
+
+    while (*++path)
+        hash = (hash ^ (unsigned char)*path) * 16777619u;
+    return hash % SLOTS;
+}
+
+static int compare_diversions(const void *a, const void *b)
+{
+    const struct diversion *x = *(const struct diversion *const *)a;
+    const struct diversion *y = *(const struct diversion *const *)b;
+    uint32_t m = slot_of(x->from), n = slot_of(y->from);
+
+    return m == n ? strcmp(x->from, y->from) : m < n ? -1 : 1;
+}
+
+/* Each diversion is three lines: from, to, by whom. */
 static int add_diversions(struct build *b, int64_t date, struct err *e)
 {
-    const struct debpkg *dash = build_package(b, "dash");
-    bool diverts = dash && str_find_str(debpkg_text(dash, "postinst"), STR("claim_binsh /bin/sh")) <
-                               debpkg_text(dash, "postinst").len;
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct diversions found = {0};
 
-    return make_file(b, "/var/lib/dpkg/diversions", 0644, 0, diverts ? dash->newest : date,
-                     diverts ? STR("/usr/share/man/man1/sh.1.gz\n"
-                                   "/usr/share/man/man1/sh.distrib.1.gz\n"
-                                   "dash\n"
-                                   "/bin/sh\n"
-                                   "/bin/sh.distrib\n"
-                                   "dash\n")
-                             : STR(""),
-                     e);
+    for (size_t i = 0; i < ARRAY_LEN(all_diversions); i++) {
+        const struct diversion *d = &all_diversions[i];
+        const struct debpkg *p = build_package(b, d->package);
+        if (!p || !script_says(p, d->script, d->said))
+            continue;
+        vec_add(&found, d);
+        date = found.n == 1 || p->newest > date ? p->newest : date;
+    }
+    vec_sort(&found, compare_diversions);
+    for (size_t i = 0; i < found.n; i++)
+        buf_fmt(&text, "%s\n%s\n%s\n", found.v[i]->from, found.v[i]->to, found.v[i]->package);
+    vec_clear(&found);
+    return make_file(b, "/var/lib/dpkg/diversions", 0644, 0, date, buf_view(&text), e);
 }
 
 static int add_fixed(struct build *b, int64_t date, struct err *e)
 {
+    const struct debpkg *dpkg = build_package(b, "dpkg");
     static const char *const dirs[] = {"updates", "parts", "alternatives", "info", "triggers"};
     static const struct {
         const char *path, *text;
@@ -274,6 +361,9 @@ static int add_fixed(struct build *b, int64_t date, struct err *e)
             return -1;
     }
     buf_fmt(&arch, STR_FMT "\n", STR_ARG(b->in->arch));
+    if (dpkg && script_says(dpkg, "postinst", "arch-native") &&
+        make_file(b, "/var/lib/dpkg/arch-native", 0644, 0, date, buf_view(&arch), e) < 0)
+        return -1;
     return make_file(b, "/var/lib/dpkg/arch", 0644, 0, date, buf_view(&arch), e);
 }
 

@@ -44,7 +44,7 @@ static int whole_tree(struct tree *out, struct system_layers *s, const struct lo
                       size_t last, struct err *e)
 {
     struct system_input in = {
-        .arch = lock->arch, .sources = lock->apt_sources, .sources_name = STR("debian.sources")};
+        .arch = lock->arch, .sources = lock->apt_sources, .sources_path = lock->apt_sources_path};
     struct VEC_OF(const struct debpkg *) list = {0};
     bool python = false;
     int result;

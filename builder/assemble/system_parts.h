@@ -4,6 +4,7 @@
 #include "system.h"
 
 enum { TEXT_MAX = 16 * 1024 * 1024 }; /* bytes of one file that a rule reads */
+enum { DAY = 86400 };                 /* seconds; shadow(5) counts days */
 
 /* One system being built. */
 struct build {
@@ -15,6 +16,15 @@ struct build {
 };
 
 const struct debpkg *build_package(const struct build *b, const char *name); /* NULL when absent */
+
+/* A script that does a thing says it in these very words. False when the package has none. */
+bool script_says(const struct debpkg *p, const char *script, const char *words);
+
+/* Where dpkg puts what `p` holds at `path` (relative): another place when somebody else diverts it. */
+struct str build_diverted(const struct build *b, const struct debpkg *p, struct str path);
+
+/* Whether a package brings a link at that path, relative as in the archive. */
+bool build_ships_link(const struct build *b, const char *path);
 
 /* Like tree_dir(), tree_file() and tree_link(), but an absolute `path` is mapped through the tree's
  * symlinks, missing parents are made, and what stands there already (of any kind) stays. */
@@ -50,6 +60,20 @@ uint32_t accounts_group(const struct accounts *a, struct str name, uint32_t numb
 /* passwd, group, shadow, gshadow and their kin. */
 int system_accounts(struct build *b, const struct accounts *a, struct err *e) MUST_CHECK;
 
+/* The four files in the making, and the newest date of a package that put a line there. */
+struct tables {
+    struct buf passwd, group, shadow, gshadow;
+    int64_t date;
+};
+/* Whether a line begins with the name, or has the id as its third field. */
+bool table_has(const struct buf *table, struct str name);
+bool table_has_id(const struct buf *table, uint32_t id);
+uint32_t table_id(const struct buf *table, struct str name, uint32_t otherwise);
+
+/* system_sysusers.c: accounts that packages declare in sysusers.d(5). */
+bool package_has_sysusers(const struct debpkg *p);
+int system_sysusers(struct build *b, struct tables *t, struct err *e) MUST_CHECK;
+
 /* system_files.c: the small files and folders that postinst scripts make. */
 int system_files(struct build *b, struct err *e) MUST_CHECK;
 /* system_pam.c: what pam-auth-update makes. */
@@ -58,6 +82,12 @@ int system_pam(struct build *b, struct err *e) MUST_CHECK;
 int system_certs(struct build *b, struct err *e) MUST_CHECK;
 /* system_alternatives.c: what update-alternatives makes. */
 int system_alternatives(struct build *b, struct err *e) MUST_CHECK;
+/* The next command of a script, without its line's end: continued lines are joined. */
+bool script_command(struct str *text, struct buf *out);
+/* A word that the shell would hand over as it is. */
+bool word_is_constant(struct str word);
+/* A command that says all of one alternative, or takes away one that a fresh system has not. */
+bool step_is_alternative(struct str command);
 /* system_dpkg.c: /var/lib/dpkg. */
 int system_dpkg(struct build *b, struct err *e) MUST_CHECK;
 /* system_scripts.c: which scripts no rule covers. */

@@ -12,6 +12,8 @@ struct maker {
     const struct venv *how;
     int64_t date;
     struct buf path;
+    bool bare_prompt; /* since Python 3.13 the templates put the parentheses themselves */
+    bool gitignore;   /* since 3.13 too */
 };
 
 /* "<prefix>/<tail>", until the next call. */
@@ -44,45 +46,84 @@ static void replace_all(struct buf *text, const char *from, const char *to)
 
 /* The values as shell words. Python quotes them since gh-124651; older templates, which somebody's
  * image may hold, put the place into quotes of their own. */
-static void fill_in(struct buf *text, const struct venv *how)
+static void fill_in(struct buf *text, const struct maker *m)
 {
     CLEANUP(buf_clear) struct buf dir = {0}, prompt = {0};
-    struct str name = path_base(how->prefix);
-    bool quoted;
+    struct str name = path_base(m->how->prefix);
+    bool quoted = str_find_str(buf_view(text), STR("\"__VENV_DIR__\"")) < text->len;
 
-    buf_fmt(&dir, "/" STR_FMT, STR_ARG(how->prefix));
-    quoted = str_find_str(buf_view(text), STR("\"__VENV_DIR__\"")) < text->len;
-    buf_fmt(&prompt, quoted ? "(" STR_FMT ") " : "'(" STR_FMT ") '", STR_ARG(name));
+    buf_fmt(&dir, "/" STR_FMT, STR_ARG(m->how->prefix));
+    buf_fmt(&prompt,
+            m->bare_prompt ? STR_FMT
+            : quoted       ? "(" STR_FMT ") "
+                           : "'(" STR_FMT ") '",
+            STR_ARG(name));
     replace_all(text, "__VENV_DIR__", dir.p);
     replace_all(text, "__VENV_PROMPT__", prompt.p);
     replace_all(text, "__VENV_BIN_NAME__", "bin");
 }
 
-static int add_template(struct maker *m, const char *template, struct err *e)
+/* A file of the venv module: "scripts/common/activate". NULL when it has none. */
+static const struct entry *find(const struct maker *m, const char *name)
 {
-    CLEANUP(buf_clear) struct buf text = {0};
-    struct inflater *inflater;
-    const struct entry *from;
     CLEANUP(buf_clear) struct buf path = {0};
-    int result;
+    const struct entry *entry;
 
-    buf_fmt(&path, STR_FMT "/lib/python" STR_FMT "/venv/scripts/%s", STR_ARG(m->how->home),
-            STR_ARG(m->how->python), template);
-    from = tree_get(m->tree, buf_view(&path));
+    buf_fmt(&path, STR_FMT "/lib/python" STR_FMT "/venv/%s", STR_ARG(m->how->home),
+            STR_ARG(m->how->python), name);
+    entry = tree_get(m->tree, buf_view(&path));
+    return entry && entry->type == ENTRY_FILE ? entry : NULL;
+}
+
+static int read_entry(const struct entry *from, struct buf *out, const char *name, struct err *e)
+{
+    struct inflater *inflater = inflater_open();
+    int result = content_read(inflater, &from->content, out, TEMPLATE_MAX, name, e);
+
+    inflater_clear(&inflater);
+    return result;
+}
+
+/* What this release of the module does is asked of its own text. */
+static int ask_module(struct maker *m, struct err *e)
+{
+    const struct entry *module = find(m, "__init__.py");
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    if (!module)
+        return 0;
+    if (read_entry(module, &text, "venv", e) < 0)
+        return -1;
+    m->bare_prompt = str_find_str(buf_view(&text), STR("'(%s) ' % prompt")) == text.len;
+    m->gitignore = str_find_str(buf_view(&text), STR("def create_git_ignore_file")) < text.len;
+    return 0;
+}
+
+/* Releases of Python keep a template in either of two folders. */
+static int add_template(struct maker *m, const char *name, struct err *e)
+{
+    static const char *const folders[] = {"common", "posix"};
+    const struct entry *from = NULL;
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(folders) && !from; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "scripts/%s/%s", folders[i], name);
+        from = find(m, path);
+    }
     if (!from && m->how->bare)
         return 0;
-    if (!from || from->type != ENTRY_FILE)
-        return err_set(e, ERR_INPUT, "the base's Python has no /%s, so no environment can be made",
-                       path.p);
+    if (!from)
+        return err_set(e, ERR_INPUT,
+                       "the base's Python has no %s in /" STR_FMT "/lib/python" STR_FMT
+                       "/venv/scripts, so no environment can be made",
+                       name, STR_ARG(m->how->home), STR_ARG(m->how->python));
     if (from->mtime > m->date)
         m->date = from->mtime;
-    inflater = inflater_open();
-    result = content_read(inflater, &from->content, &text, TEMPLATE_MAX, path.p, e);
-    inflater_clear(&inflater);
-    if (result < 0)
+    if (read_entry(from, &text, name, e) < 0)
         return -1;
-    fill_in(&text, m->how);
-    tree_file(m->tree, at(m, "bin/%s", strrchr(template, '/') + 1), 0644, m->date, buf_view(&text));
+    fill_in(&text, m);
+    tree_file(m->tree, at(m, "bin/%s", name), 0644, m->date, buf_view(&text));
     return 0;
 }
 
@@ -93,11 +134,18 @@ static void add_config(struct maker *m)
 
     buf_fmt(&text,
             "home = /" STR_FMT "/bin\ninclude-system-site-packages = false\nversion = " STR_FMT
-            "\nexecutable = /" STR_FMT "/bin/python" STR_FMT "\ncommand = /" STR_FMT
-            "/bin/python" STR_FMT " -m venv --without-pip /" STR_FMT "\n",
-            STR_ARG(home), STR_ARG(m->how->python_full), STR_ARG(home), STR_ARG(python),
-            STR_ARG(home), STR_ARG(python), STR_ARG(m->how->prefix));
+            "\n",
+            STR_ARG(home), STR_ARG(m->how->python_full));
+    if (!str_is(python, "3.9") && !str_is(python, "3.10")) /* new in Python 3.11's venv */
+        buf_fmt(&text,
+                "executable = /" STR_FMT "/bin/python" STR_FMT "\ncommand = /" STR_FMT
+                "/bin/python" STR_FMT " -m venv --without-pip /" STR_FMT "\n",
+                STR_ARG(home), STR_ARG(python), STR_ARG(home), STR_ARG(python),
+                STR_ARG(m->how->prefix));
     tree_file(m->tree, at(m, "pyvenv.cfg"), 0644, m->date, buf_view(&text));
+    if (m->gitignore)
+        tree_file(m->tree, at(m, ".gitignore"), 0644, m->date,
+                  STR("# Created by venv; see https://docs.python.org/3/library/venv.html\n*\n"));
 }
 
 static void add_folders(struct maker *m)
@@ -121,10 +169,10 @@ static void add_folders(struct maker *m)
 
 int venv_add(struct tree *t, const struct venv *how, struct err *e)
 {
-    static const char *const templates[] = {"common/Activate.ps1", "common/activate",
-                                            "posix/activate.csh", "posix/activate.fish"};
+    static const char *const templates[] = {"Activate.ps1", "activate", "activate.csh",
+                                            "activate.fish"};
     struct maker m = {.tree = t, .how = how};
-    int result = 0;
+    int result = ask_module(&m, e);
 
     for (size_t i = 0; i < ARRAY_LEN(templates) && result == 0; i++)
         result = add_template(&m, templates[i], e);

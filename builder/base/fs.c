@@ -40,6 +40,16 @@ int fs_mkdirs_for(const char *path, struct err *e)
     return fs_mkdirs(dir, e);
 }
 
+int fs_absolute(char **out, const char *path, struct err *e)
+{
+    char *found = realpath(path, NULL);
+
+    if (!found)
+        return err_errno(e, "cannot find %s", path);
+    *out = found;
+    return 0;
+}
+
 bool fs_exists(const char *path)
 {
     struct stat st;

@@ -13,6 +13,8 @@
 int fs_mkdirs(const char *path, struct err *e) MUST_CHECK;
 /* fs_mkdirs for the folder that `path` stands in. */
 int fs_mkdirs_for(const char *path, struct err *e) MUST_CHECK;
+/* The absolute path of what is there, without links in it. Owned. */
+int fs_absolute(char **out, const char *path, struct err *e) MUST_CHECK;
 bool fs_exists(const char *path);
 /* Size of a regular file; false when there is none. */
 bool fs_file_size(const char *path, uint64_t *size);

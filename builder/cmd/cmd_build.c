@@ -25,13 +25,18 @@ static int stale(const struct work *w, const char *words, struct err *e)
 static int have_lock(struct work *w, struct session *s, const struct build_args *a, struct err *e)
 {
     CLEANUP(buf_clear) struct buf words = {0};
+    CLEANUP(lock_clear) struct lock lock = {0};
 
     if (!w->has_lock && a->locked)
         return err_set(e, ERR_INPUT,
                        "%s is not there, and --locked writes none; `envbuild lock %s` does",
                        w->lock_path, w->recipe_path);
-    if (!w->has_lock)
-        return work_resolve(w, s, a->index, e) < 0 ? -1 : work_write_lock(w, e);
+    if (!w->has_lock) {
+        if (work_resolve(w, s, &(struct keep){0}, &lock, e) < 0)
+            return -1;
+        work_take_lock(w, &lock);
+        return work_write_lock(w, e);
+    }
     if (work_changes(w, &words, e) < 0)
         return -1;
     return words.len ? stale(w, words.p, e) : 0;
@@ -50,7 +55,8 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
                  struct err *e)
 {
     struct fetching *f = ctx;
-    struct fetch_options how = {.parallel = f->args->downloads,
+    struct fetch_options how = {.root = str_of(f->work->root),
+                                .parallel = f->args->downloads,
                                 .offline = f->args->offline,
                                 .events = f->session->events,
                                 .ready = ready,
@@ -172,7 +178,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     struct image_name name;
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
-        work_connect(&w, s, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
+        work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
         return -1;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
     if ((w.lock.image.ref.len && open_image(&image, &w, e) < 0) ||
@@ -199,7 +205,7 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         {0, "strict", NULL, "fail on a maintainer script that no rule covers", opt_flag, &a.strict},
     };
 
-    if (session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, e) < 0)
+    if (session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
         return -1;
     return s->help ? 0 : build(s, argv[0], &a, e);
 }

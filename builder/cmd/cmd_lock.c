@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../doc/emit.h"
+#include "../model/lock_diff.h"
 #include "work.h"
 
 static void say(struct session *s, const char *fmt, ...) PRINTF(2, 3);
@@ -46,28 +47,61 @@ static void print_json(const struct work *w, bool changed)
     fwrite(text.p, 1, text.len, stdout);
 }
 
-static int lock_recipe(struct session *s, const char *recipe, bool offline, const char *index,
-                       struct err *e)
+struct lock_args {
+    const char *recipe, *index;
+    bool offline, upgrade, check;
+    struct strs names; /* to upgrade; none: all */
+};
+
+/* ---- lock ---- */
+
+/* Tell what moved, one line each; a first lock would be a list of everything. */
+static void tell_changes(struct session *s, const struct lock *old, const struct lock *now)
+{
+    struct lock_changes changes = {0};
+    const struct lock_change *c;
+
+    lock_changes(&changes, old, now);
+    vec_each(c, &changes) {
+        CLEANUP(buf_clear) struct buf line = {0};
+
+        lock_change_print(&line, c);
+        say(s, "  %s", line.p);
+    }
+    vec_clear(&changes);
+}
+
+static int choose(struct work *w, struct session *s, const struct lock_args *a, struct err *e)
+{
+    CLEANUP(lock_clear) struct lock lock = {0};
+    struct keep keep = {.old = w->has_lock ? &w->lock : NULL,
+                        .upgrade_all = a->upgrade && !a->names.n,
+                        .upgrade = &a->names};
+
+    if (work_connect(w, s, a->index, a->offline, e) < 0 || work_resolve(w, s, &keep, &lock, e) < 0)
+        return -1;
+    if (w->has_lock)
+        tell_changes(s, &w->lock, &lock);
+    work_take_lock(w, &lock);
+    return work_write_lock(w, e);
+}
+
+static int lock_recipe(struct session *s, const struct lock_args *a, struct err *e)
 {
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(buf_clear) struct buf words = {0};
-    bool had;
 
-    if (work_open(&w, s, recipe, e) < 0)
+    if (work_open(&w, s, a->recipe, e) < 0 || (w.has_lock && work_changes(&w, &words, e) < 0))
         return -1;
-    had = w.has_lock;
-    if (had && work_changes(&w, &words, e) < 0)
-        return -1;
-    if (had && !words.len) {
-        say(s, "%s is up to date", w.lock_path);
+    if (w.has_lock && !words.len && !a->upgrade) {
+        say(s, "%s is up to date with %s", w.lock_path, a->recipe);
         if (s->json)
             print_json(&w, false);
         return 0;
     }
-    if (had)
-        say(s, "%s changed: %s", recipe, words.p);
-    if (work_connect(&w, s, offline, e) < 0 || work_resolve(&w, s, index, e) < 0 ||
-        work_write_lock(&w, e) < 0)
+    if (words.len)
+        say(s, "%s changed: %s", a->recipe, words.p);
+    if (choose(&w, s, a, e) < 0)
         return -1;
     say(s, "wrote %s: %zu artifacts, %.1f MiB", w.lock_path, w.lock.artifacts.n,
         (double)download_size(&w.lock) / (1024 * 1024));
@@ -76,16 +110,134 @@ static int lock_recipe(struct session *s, const char *recipe, bool offline, cons
     return 0;
 }
 
-int cmd_lock(struct session *s, int argc, char **argv, struct err *e)
+/* ---- lock --check ---- */
+
+static void print_check(const struct work *w, const struct lock *newest, const char *words)
 {
-    const char *index = NULL;
-    bool offline = false;
+    CLEANUP(doc_clear) struct doc d = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct node *root = node_new_map(&d);
+
+    node_put_u64(&d, root, "envbuild_output", 1);
+    node_put_str(&d, root, "lock", str_of(w->lock_path));
+    node_put_str(&d, root, "recipe_changes", str_of(words));
+    lock_diff_put(&d, root, &w->lock, newest);
+    emit_json(&text, root, EMIT_LINES);
+    fwrite(text.p, 1, text.len, stdout);
+}
+
+static void tell_check(struct session *s, const struct work *w, const struct lock_changes *changes,
+                       const char *words)
+{
+    size_t security = 0;
+    const struct lock_change *c;
+
+    progress_pause(s->progress);
+    if (words)
+        printf("%s changed: %s\n", w->recipe_path, words);
+    vec_each(c, changes) {
+        CLEANUP(buf_clear) struct buf line = {0};
+
+        lock_change_print(&line, c);
+        printf("%s\n", line.p);
+        security += c->security;
+    }
+    if (!s->no)
+        say(s, "%s is up to date with %s, its indexes and archives", w->lock_path, w->recipe_path);
+    else
+        say(s, "%s: %zu change%s, %zu of them for security; `envbuild lock %s%s` takes %s over",
+            w->lock_path, changes->n, changes->n == 1 ? "" : "s", security,
+            words ? "" : "--upgrade ", w->recipe_path, changes->n == 1 ? "it" : "them");
+}
+
+/* Compare with what would be chosen today; nothing is written. */
+static int check_lock(struct session *s, const struct lock_args *a, struct err *e)
+{
+    CLEANUP(work_clear) struct work w = {0};
+    CLEANUP(buf_clear) struct buf words = {0};
+    CLEANUP(lock_clear) struct lock newest = {0};
+    struct lock_changes changes = {0};
+    struct keep keep = {.upgrade_all = true};
+
+    if (work_open(&w, s, a->recipe, e) < 0)
+        return -1;
+    if (!w.has_lock)
+        return err_set(e, ERR_INPUT, "%s is not there; `envbuild lock %s` writes it", w.lock_path,
+                       a->recipe);
+    if (work_changes(&w, &words, e) < 0 || work_connect(&w, s, a->index, a->offline, e) < 0 ||
+        work_resolve(&w, s, &keep, &newest, e) < 0)
+        return -1;
+    lock_changes(&changes, &w.lock, &newest);
+    s->no = changes.n || words.len;
+    if (s->json)
+        print_check(&w, &newest, words.p);
+    else
+        tell_check(s, &w, &changes, words.p);
+    vec_clear(&changes);
+    return 0;
+}
+
+/* ---- lock diff ---- */
+
+static int diff_locks(struct session *s, const char *old_path, const char *new_path, struct err *e)
+{
+    CLEANUP(lock_clear) struct lock old = {0}, now = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(doc_clear) struct doc d = {0};
+
+    if (lock_read(&old, old_path, e) < 0 || lock_read(&now, new_path, e) < 0)
+        return -1;
+    if (s->json) {
+        struct node *root = node_new_map(&d);
+
+        node_put_u64(&d, root, "envbuild_output", 1);
+        lock_diff_put(&d, root, &old, &now);
+        emit_json(&text, root, EMIT_LINES);
+    } else {
+        lock_diff_print(&text, &old, &now);
+    }
+    progress_pause(s->progress);
+    fwrite(text.p, 1, text.len, stdout);
+    return 0;
+}
+
+static int begin(struct session *s, struct lock_args *a, int argc, char **argv, struct err *e)
+{
     const struct opt own[] = {
-        {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &index},
-        {0, "offline", NULL, "use only what the store has", opt_flag, &offline},
+        {0, "upgrade", NULL, "take the newest of the packages named behind the recipe, or of all",
+         opt_flag, &a->upgrade},
+        {0, "check", NULL, "write nothing; list what is newer, and exit 1 if anything is", opt_flag,
+         &a->check},
+        {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &a->index},
+        {0, "offline", NULL, "use only what the store has", opt_flag, &a->offline},
     };
 
-    if (session_begin(s, "lock", own, ARRAY_LEN(own), &argc, argv, 1, e) < 0)
+    if (session_begin(s, "lock", own, ARRAY_LEN(own), &argc, argv, 1, argc, e) < 0)
         return -1;
-    return s->help ? 0 : lock_recipe(s, argv[0], offline, index, e);
+    if (s->help)
+        return 0;
+    if (strcmp(argv[0], "diff") == 0) {
+        if (argc != 3 || a->check || a->upgrade)
+            return err_set(e, ERR_USAGE, "lock diff takes two locks: envbuild lock diff OLD NEW");
+        return diff_locks(s, argv[1], argv[2], e);
+    }
+    a->recipe = argv[0];
+    for (int i = 1; i < argc; i++)
+        vec_add(&a->names, str_of(argv[i]));
+    if (a->names.n && !a->upgrade)
+        return err_set(e, ERR_USAGE,
+                       "lock takes 1 operand (RECIPE), not %d; names of packages need --upgrade",
+                       argc);
+    if (a->check && a->upgrade)
+        return err_set(e, ERR_USAGE, "--check writes nothing, --upgrade does: one of the two");
+    return a->check ? check_lock(s, a, e) : lock_recipe(s, a, e);
+}
+
+int cmd_lock(struct session *s, int argc, char **argv, struct err *e)
+{
+    struct lock_args a = {0};
+    int result = begin(s, &a, argc, argv, e);
+
+    vec_clear(&a.names);
+    return result;
 }

@@ -14,7 +14,9 @@
 const struct command commands[] = {
     {"build", "RECIPE", "Build the image of a recipe, writing its lock first if there is none.",
      cmd_build},
-    {"lock", "RECIPE", "Choose exact versions for a recipe and write its lock.", cmd_lock},
+    {"lock", "RECIPE [NAME...]",
+     "Choose exact versions for a recipe and write its lock; or diff OLD NEW: compare two locks.",
+     cmd_lock},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -38,17 +40,30 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static char *default_store(void)
+/* `variable`/name where it is an absolute path, else the folder `below` home. NULL without a home.
+ */
+static char *in_home(const char *variable, const char *below, const char *name)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    CLEANUP(free_clear) char *below = NULL;
+    const char *dir = variable ? getenv(variable) : NULL, *home = getenv("HOME");
+    CLEANUP(free_clear) char *folder = NULL;
 
-    if (cache && cache[0] == '/')
-        return path_join(cache, "envbuild");
+    if (dir && dir[0] == '/')
+        return path_join(dir, name);
     if (!home || home[0] != '/')
         return NULL;
-    below = path_join(home, ".cache");
-    return path_join(below, "envbuild");
+    folder = path_join(home, below);
+    return path_join(folder, name);
+}
+
+/* As curl, git and pip find it. */
+static char *netrc(void)
+{
+    const char *named = getenv("NETRC");
+    CLEANUP(free_clear) char *usual = in_home(NULL, "", ".netrc");
+
+    if (named && named[0])
+        return xstrdup(named);
+    return usual && access(usual, R_OK) == 0 ? xstrdup(usual) : NULL;
 }
 
 /* The variables that curl, OpenSSL and their like read. */
@@ -65,7 +80,7 @@ static void usage(FILE *to)
           "       envbuild COMMAND [OPTION...] OPERAND\n\n",
           to);
     for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-8s %-8s %s\n", c->name, c->operands, c->help);
+        fprintf(to, "  %-6s %-17s %s\n", c->name, c->operands, c->help);
     fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
           "version.\n",
           to);
@@ -157,7 +172,11 @@ static int run(struct session *s, int argc, char **argv, struct err *e)
 int main(int argc, char **argv)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct session s = {.store_dir = default_store(),
+    struct session s = {.store_dir = in_home("XDG_CACHE_HOME", ".cache", "envbuild"),
+                        .config_path =
+                            in_home("XDG_CONFIG_HOME", ".config", "envbuild/config.yaml"),
+                        .netrc = netrc(),
+                        .environment = environ,
                         .now = (int64_t)time(NULL),
                         .jobs = cores > 0 ? (uint32_t)cores : 1,
                         .terminal = isatty(STDERR_FILENO),
@@ -170,11 +189,13 @@ int main(int argc, char **argv)
     catch_signals();
     if (run(&s, argc, argv, &e) < 0)
         code = (int)e.kind;
+    else if (s.no)
+        code = ERR_NO;
     progress_free(s.progress);
     err_sort(&e);
-    if (code && s.json)
+    if (err_is_set(&e) && s.json)
         print_errors_json(&e);
-    else if (code)
+    else if (err_is_set(&e))
         print_errors(&e);
     if (fflush(stdout) != 0 && !code) {
         fprintf(stderr, "envbuild: cannot write to standard output: %s\n", strerror(errno));
@@ -182,5 +203,7 @@ int main(int argc, char **argv)
     }
     err_clear(&e);
     free(s.store_dir);
+    free(s.config_path);
+    free(s.netrc);
     return code;
 }

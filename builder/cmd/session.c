@@ -24,7 +24,7 @@ static void print_help(const struct command *c, const struct opt *opts)
 }
 
 int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
-                  int *argc, char **argv, int operands, struct err *e)
+                  int *argc, char **argv, int least, int most, struct err *e)
 {
     const struct opt common[] = {
         {0, "store", "DIR", "where downloads are kept (~/.cache/envbuild)", opt_str, &s->store_opt},
@@ -47,10 +47,10 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
     result = opt_parse(all.v, argc, argv, e);
     if (result == 0 && s->help)
         print_help(c, all.v);
-    else if (result == 0 && *argc != operands)
+    else if (result == 0 && (*argc < least || *argc > most))
         result = err_set(e, ERR_USAGE,
                          "%s takes %d operand%s (%s), not %d; envbuild %s --help tells more",
-                         command, operands, operands == 1 ? "" : "s", c->operands, *argc, command);
+                         command, least, least == 1 ? "" : "s", c->operands, *argc, command);
     vec_clear(&all);
     if (result < 0 || s->help)
         return result;

@@ -12,11 +12,15 @@ struct session {
     uint32_t jobs;   /* threads for assembling */
     bool terminal;   /* stderr is one */
     const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
+    char *config_path;            /* owned; may be NULL, and the file need not be there */
+    char *netrc;                  /* owned; may be NULL */
+    char **environment;           /* for credentials, whose names only recipes tell */
     const volatile int *cancelled;
 
     /* Options every command takes. */
     const char *store_opt, *catalog_dir;
     bool quiet, verbose, json, help;
+    bool no; /* set by a command that checked, and the answer is no: exit 1 */
 
     struct progress *progress;
     const struct events *events;
@@ -29,10 +33,10 @@ struct command {
 extern const struct command commands[]; /* ended by a NULL name */
 
 /* Take the command's own options and the common ones; handles --help by printing it and setting
- * s->help (the command then returns 0). Checks that exactly `operands` operands are left. Opens the
+ * s->help (the command then returns 0). Checks that `least` to `most` operands are left. Opens the
  * progress display. */
 int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
-                  int *argc, char **argv, int operands, struct err *e) MUST_CHECK;
+                  int *argc, char **argv, int least, int most, struct err *e) MUST_CHECK;
 
 /* Commands; one file each. */
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);

@@ -3,7 +3,9 @@
 
 #include "../base/path.h"
 #include "../base/version.h"
+#include "../model/lock_diff.h"
 #include "../plan/resolve.h"
+#include "credentials.h"
 
 /* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
 static char *lock_path(const char *recipe)
@@ -29,7 +31,7 @@ int work_open(struct work *w, struct session *s, const char *recipe, struct err 
     w->recipe_path = xstrdup(recipe);
     w->lock_path = lock_path(recipe);
     w->dir = path_dir(recipe);
-    if (recipe_read(&w->recipe, recipe, e) < 0)
+    if (recipe_read(&w->recipe, recipe, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
         return -1;
     w->has_lock = fs_exists(w->lock_path);
     if ((w->has_lock && lock_read(&w->lock, w->lock_path, e) < 0) ||
@@ -39,15 +41,24 @@ int work_open(struct work *w, struct session *s, const char *recipe, struct err 
     return 0;
 }
 
-int work_connect(struct work *w, struct session *s, bool offline, struct err *e)
+int work_connect(struct work *w, struct session *s, const char *index, bool offline, struct err *e)
 {
     struct http_options how = {.ca_file = s->ca_file,
                                .ca_dir = s->ca_dir,
                                .user_agent = "envbuild/" ENVBUILD_VERSION,
+                               .local_only = offline,
+                               .auth = &w->auth,
+                               .rules = &w->config.rules,
                                .events = s->events};
     struct web_options web = {.offline = offline, .events = s->events};
+    CLEANUP(buf_clear) struct buf plain = {0};
 
-    if (!offline && http_open(&w->http, &how, e) < 0)
+    if (config_read(&w->config, s->config_path, e) < 0 ||
+        (!offline && credentials_of(&w->auth, &w->recipe, index, &w->config, s, e) < 0))
+        return -1;
+    url_without_userinfo(&plain, str_of(index));
+    w->index = index ? buf_take(&plain) : NULL;
+    if (http_open(&w->http, &how, e) < 0)
         return -1;
     w->web = web_open(w->http, w->pages, w->cas, &web);
     return 0;
@@ -66,6 +77,10 @@ void work_clear(struct work *w)
     free(w->recipe_path);
     free(w->lock_path);
     free(w->dir);
+    free(w->root);
+    free(w->index);
+    auth_clear(&w->auth);
+    config_clear(&w->config);
     *w = (struct work){0};
 }
 
@@ -75,7 +90,7 @@ int work_changes(struct work *w, struct buf *words, struct err *e)
 
     if (resolve_recipe(&now, &w->recipe, w->dir, e) < 0)
         return -1;
-    resolve_changes(words, &w->lock, &now);
+    lock_recipe_changes(words, &w->lock, &now);
     return 0;
 }
 
@@ -91,33 +106,37 @@ static int open_base(struct baselayer *base, struct base_image *image, const str
     return base_image_open(image, r, w->dir, e) < 0 ? -1 : base_image_as_base(base, image, e);
 }
 
-int work_resolve(struct work *w, struct session *s, const char *index, struct err *e)
+int work_resolve(struct work *w, struct session *s, const struct keep *keep, struct lock *out,
+                 struct err *e)
 {
     CLEANUP(catalog_clear) struct catalog catalog = {0};
     CLEANUP(baselayer_clear) struct baselayer base = {0};
     CLEANUP(base_image_clear) struct base_image image = {0};
-    CLEANUP(lock_clear) struct lock lock = {0};
     struct resolve_input in = {.recipe = &w->recipe,
                                .catalog = &catalog,
                                .base = &base,
-                               .old = w->has_lock ? &w->lock : NULL,
+                               .keep = *keep,
                                .dir = w->dir,
+                               .root = w->root,
                                .web = w->web,
                                .http = w->http,
                                .memo = w->metadata,
-                               .index = str_of(index),
+                               .index = str_of(w->index),
                                .now = s->now,
                                .events = s->events};
 
     if (w->recipe.image.text.len)
         in.image = &image;
-    if (catalog_open(&catalog, s->catalog_dir, e) < 0 || open_base(&base, &image, w, s, e) < 0 ||
-        resolve(&lock, &in, e) < 0)
+    if (catalog_open(&catalog, s->catalog_dir, e) < 0 || open_base(&base, &image, w, s, e) < 0)
         return -1;
+    return resolve(out, &in, e);
+}
+
+void work_take_lock(struct work *w, struct lock *lock)
+{
     lock_clear(&w->lock);
-    MOVE(&w->lock, &lock);
+    MOVE(&w->lock, lock);
     w->has_lock = true;
-    return 0;
 }
 
 int work_write_lock(struct work *w, struct err *e)

@@ -5,30 +5,41 @@
 #include "../model/lock.h"
 #include "../model/recipe.h"
 #include "../net/http.h"
+#include "../plan/keep.h"
 #include "../plan/web.h"
 #include "../store/cas.h"
 #include "../store/memo.h"
+#include "config.h"
 #include "session.h"
 
 struct work {
     char *recipe_path, *lock_path, *dir; /* owned; "x.yaml", "x.lock", and the folder of both */
+    char *root;                          /* owned; the folder's absolute path */
     struct recipe recipe;
     struct lock lock;
     bool has_lock;
+    struct config config;
+    struct auth auth;
+    char *index; /* owned; the command line's, without user and password; NULL: none */
     struct cas *cas;
     struct memo *layers, *pages, *metadata; /* what the store remembers, by kind */
-    struct http *http;                      /* NULL when offline */
+    struct http *http;                      /* offline it reads nothing but local files */
     struct web *web;
 };
 
 /* Read the recipe, and its lock if there is one; open the store. */
 int work_open(struct work *w, struct session *s, const char *recipe, struct err *e) MUST_CHECK;
-/* Open the way to the network; with `offline` only the store answers. */
-int work_connect(struct work *w, struct session *s, bool offline, struct err *e) MUST_CHECK;
+/* Open the way to the network; with `offline` only the store answers. `index` (NULL: PyPI) is asked
+ * for recipes that name none. */
+int work_connect(struct work *w, struct session *s, const char *index, bool offline,
+                 struct err *e) MUST_CHECK;
 void work_clear(struct work *w);
 
 /* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */
 int work_changes(struct work *w, struct buf *words, struct err *e) MUST_CHECK;
-/* Choose anew, asking `index` (NULL: PyPI); the result becomes w->lock, not written yet. */
-int work_resolve(struct work *w, struct session *s, const char *index, struct err *e) MUST_CHECK;
+/* Choose anew, keeping of an older lock what `keep` says. */
+int work_resolve(struct work *w, struct session *s, const struct keep *keep, struct lock *out,
+                 struct err *e) MUST_CHECK;
+/* It becomes w->lock, not written yet. */
+void work_take_lock(struct work *w, struct lock *lock);
 int work_write_lock(struct work *w, struct err *e) MUST_CHECK;

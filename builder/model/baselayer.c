@@ -6,6 +6,7 @@
 #include "../doc/field.h"
 #include "../doc/yaml.h"
 #include "embedded.h"
+#include "lock.h"
 
 enum { KEYRING_MAX = 4 * 1024 * 1024 };
 
@@ -119,9 +120,9 @@ static int read_keyring(struct baselayer *b, struct str name, const char *dir, b
 
 static int read_all(struct baselayer *b, const char *dir, bool builtin, struct err *e)
 {
-    static const char *const known[] = {
-        "envbuild_base", "name",     "arch",   "glibc",   "archives", "keyring",
-        "fingerprints",  "packages", "python", "sources", NULL};
+    static const char *const known[] = {"envbuild_base", "name",    "arch",         "glibc",
+                                        "archives",      "keyring", "fingerprints", "packages",
+                                        "python",        "sources", "sources_path", NULL};
     struct err fault = {0};
     struct fields f = fields_of(b->doc.root, "base layer", &fault);
     struct str keyring = {0};
@@ -136,6 +137,11 @@ static int read_all(struct baselayer *b, const char *dir, bool builtin, struct e
         err_at(&fault, &node_get(f.map, "arch")->pos,
                "arch: \"" STR_FMT "\" comes later; amd64 is there", STR_ARG(b->arch));
     field_need_str(&f, "sources", &b->sources);
+    b->sources_path = STR(LOCK_SOURCES_PATH);
+    field_str(&f, "sources_path", &b->sources_path);
+    if (!str_starts(b->sources_path, STR("/etc/apt/")))
+        err_at(&fault, &node_get(f.map, "sources_path")->pos,
+               "sources_path: \"" STR_FMT "\" is not below /etc/apt/", STR_ARG(b->sources_path));
     field_need_str(&f, "keyring", &keyring);
     read_glibc(b, &f);
     read_archives(b, &f);
@@ -145,6 +151,11 @@ static int read_all(struct baselayer *b, const char *dir, bool builtin, struct e
     if (err_is_set(&fault))
         return err_join(e, &fault);
     return read_keyring(b, keyring, dir, builtin, e);
+}
+
+bool baselayer_is_path(struct str name)
+{
+    return str_has(name, '/') || str_ends(name, STR(".yaml"));
 }
 
 static int unknown(struct str name, const struct pos *pos, struct err *e)
@@ -194,7 +205,7 @@ int baselayer_open(struct baselayer *out, struct str name, const char *dir, cons
     struct str text;
 
     buf_fmt(&file, STR_FMT ".yaml", STR_ARG(name));
-    if (str_has(name, '/') || str_ends(name, STR(".yaml"))) {
+    if (baselayer_is_path(name)) {
         if (open_file(&b, name, dir, pos, e) < 0)
             return -1;
     } else {

@@ -14,7 +14,8 @@ struct base_archive {
 
 struct baselayer {
     struct doc doc; /* owns every text below */
-    struct str name, arch, sources;
+    struct str name, arch;
+    struct str sources, sources_path; /* what the image's apt asks, and the file that says so */
     unsigned glibc_major, glibc_minor;
     struct VEC_OF(struct base_archive) archives;
     struct str keyring; /* OpenPGP keys, binary; in the doc's arena */
@@ -24,6 +25,8 @@ struct baselayer {
     struct str python_package;         /* whose version is the full one: "python3.11" */
 };
 
+/* Does a recipe's `base` name a file of the user's own? */
+bool baselayer_is_path(struct str name);
 /* `name` is one of the built-in bases or, with a "/" or ending in ".yaml", a path relative to
  * `dir`. `pos` is where the recipe names it; an unknown name lists those there are. */
 int baselayer_open(struct baselayer *out, struct str name, const char *dir, const struct pos *pos,

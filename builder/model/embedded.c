@@ -2,11 +2,17 @@
 #include "embedded.h"
 
 /* Paths are relative to the top folder, where make runs. A file added there gets a line here. */
-#define FILES(X)                                                      \
-    X(debian_12_yaml, "debian-12.yaml", "base-layers/debian-12.yaml") \
-    X(debian_12_gpg, "debian-12.gpg", "base-layers/debian-12.gpg")    \
-    X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")            \
-    X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")   \
+#define FILES(X)                                                               \
+    X(debian_12_yaml, "debian-12.yaml", "base-layers/debian-12.yaml")          \
+    X(debian_12_gpg, "debian-12.gpg", "base-layers/debian-12.gpg")             \
+    X(debian_13_yaml, "debian-13.yaml", "base-layers/debian-13.yaml")          \
+    X(debian_13_gpg, "debian-13.gpg", "base-layers/debian-13.gpg")             \
+    X(ubuntu_22_04_yaml, "ubuntu-22.04.yaml", "base-layers/ubuntu-22.04.yaml") \
+    X(ubuntu_22_04_gpg, "ubuntu-22.04.gpg", "base-layers/ubuntu-22.04.gpg")    \
+    X(ubuntu_24_04_yaml, "ubuntu-24.04.yaml", "base-layers/ubuntu-24.04.yaml") \
+    X(ubuntu_24_04_gpg, "ubuntu-24.04.gpg", "base-layers/ubuntu-24.04.gpg")    \
+    X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")                     \
+    X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")            \
     X(require_yaml, "require.yaml", "builder/catalog/require.yaml")
 
 #define INCLUDE(id, name, path)                        \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock.h"
 
+#include "../base/version.h"
 #include "../doc/emit.h"
 #include "../doc/field.h"
 #include "../doc/json.h"
@@ -40,6 +41,20 @@ static void put_strs(struct doc *d, struct node *map, const char *key, const str
 
     for (size_t i = 0; i < list->n; i++)
         node_add_str(d, n, list->v[i]);
+}
+
+/* Left out when empty, so that what older locks did not know changes no digest of theirs. */
+static void put_inputs(struct doc *d, struct node *recipe, const struct lock *lock)
+{
+    struct node *list = lock->inputs.n ? node_put(d, recipe, "inputs", node_new_list(d)) : NULL;
+
+    for (size_t i = 0; i < lock->inputs.n; i++) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "path", lock->inputs.v[i].path);
+        node_put_str(d, n, "use", lock->inputs.v[i].use);
+        put_digest(d, n, "sha256", &lock->inputs.v[i].digest);
+    }
 }
 
 static void put_archives(struct doc *d, struct node *root, const struct lock *lock)
@@ -90,7 +105,9 @@ static void put_copies(struct doc *d, struct node *root, const struct lock *lock
         const struct lock_copy *c = &lock->copies.v[i];
         struct node *n = node_add(d, list, node_new_map(d)), *files;
 
-        node_put_str(d, n, "from", c->from);
+        if (c->from.len)
+            node_put_str(d, n, "from", c->from);
+        put_opt(d, n, "text", c->text);
         node_put_str(d, n, "to", c->to);
         node_put_u64(d, n, "uid", c->uid);
         node_put_u64(d, n, "gid", c->gid);
@@ -219,12 +236,13 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
 {
     struct node *root = node_new_map(d), *n;
 
-    node_put_u64(d, root, "envbuild_lock", LOCK_SCHEMA);
+    node_put_u64(d, root, "envbuild_lock", lock->schema ? lock->schema : LOCK_SCHEMA);
     node_put_str(d, root, "envbuild", lock->writer);
     node_put_u64(d, root, "format", lock->format);
     n = node_put(d, root, "recipe", node_new_map(d));
     put_digest(d, n, "digest", &lock->recipe_digest);
     node_put(d, n, "normal", node_copy(d, lock->recipe));
+    put_inputs(d, n, lock);
     node_put_str(d, root, "name", lock->name);
     node_put_str(d, root, "tag", lock->tag);
     n = node_put(d, root, "base", node_new_map(d));
@@ -233,6 +251,8 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
     node_put_str(d, n, "python", lock->python);
     node_put_str(d, n, "python_full", lock->python_full);
     node_put_str(d, n, "apt_sources", lock->apt_sources);
+    if (!str_is(lock->apt_sources_path, LOCK_SOURCES_PATH))
+        put_opt(d, n, "apt_sources_path", lock->apt_sources_path);
     put_base_image(d, n, &lock->image);
     put_facts(d, root, &lock->facts);
     put_image(d, root, lock);
@@ -371,7 +391,9 @@ static void get_copies(struct lock *lock, const struct fields *root)
         struct lock_copy *c = vec_push(&lock->copies);
         uint64_t uid = 0, gid = 0;
 
-        field_need_str(&f, "from", &c->from);
+        field_str(&f, "text", &c->text);
+        if (!c->text.len)
+            field_need_str(&f, "from", &c->from);
         field_need_str(&f, "to", &c->to);
         field_need_u64(&f, "uid", &uid, INT32_MAX);
         field_need_u64(&f, "gid", &gid, INT32_MAX);
@@ -495,6 +517,20 @@ static void get_built(struct lock *lock, const struct fields *root)
     need_digest(&f, "manifest", &lock->manifest);
 }
 
+static void get_inputs(struct lock *lock, const struct fields *recipe)
+{
+    const struct node *n, *list = field_list(recipe, "inputs");
+
+    node_each(n, list) {
+        struct fields f = fields_of(n, "lock", recipe->e);
+        struct lock_input *input = vec_push(&lock->inputs);
+
+        field_need_str(&f, "path", &input->path);
+        field_need_str(&f, "use", &input->use);
+        need_digest(&f, "sha256", &input->digest);
+    }
+}
+
 static void get_base_image(struct lock_image *image, const struct fields *base)
 {
     const struct node *map = field_map(base, "image");
@@ -526,6 +562,7 @@ static void get_head(struct lock *lock, const struct fields *root)
             (unsigned long long)format, LOCK_FORMAT, STR_ARG(lock->writer));
     need_digest(&r, "digest", &lock->recipe_digest);
     lock->recipe = field_need_map(&r, "normal");
+    get_inputs(lock, &r);
     field_need_str(root, "name", &lock->name);
     field_need_str(root, "tag", &lock->tag);
     field_need_str(&b, "name", &lock->base);
@@ -533,7 +570,18 @@ static void get_head(struct lock *lock, const struct fields *root)
     field_need_str(&b, "python", &lock->python);
     field_need_str(&b, "python_full", &lock->python_full);
     field_need_str(&b, "apt_sources", &lock->apt_sources);
+    lock->apt_sources_path = STR(LOCK_SOURCES_PATH);
+    field_str(&b, "apt_sources_path", &lock->apt_sources_path);
     get_base_image(&lock->image, &b);
+}
+
+static int newer(struct lock *lock, const struct fields *root, uint64_t schema, struct err *e)
+{
+    field_need_str(root, "envbuild", &lock->writer);
+    return err_at(e, &lock->doc.root->pos,
+                  "lock schema %llu needs envbuild " STR_FMT " or newer; this is " ENVBUILD_VERSION
+                  ", which reads 1 to %d",
+                  (unsigned long long)schema, STR_ARG(lock->writer), LOCK_SCHEMA);
 }
 
 int lock_read(struct lock *out, const char *path, struct err *e)
@@ -547,11 +595,9 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     root = fields_of(lock.doc.root, "lock", e);
     if (!field_need_u64(&root, "envbuild_lock", &schema, UINT32_MAX))
         return -1;
-    if (schema != LOCK_SCHEMA)
-        return err_at(e, &lock.doc.root->pos,
-                      "lock schema %llu is not known to this envbuild, which reads %d; use a newer "
-                      "envbuild, or write the lock anew",
-                      (unsigned long long)schema, LOCK_SCHEMA);
+    if (schema < 1 || schema > LOCK_SCHEMA)
+        return newer(&lock, &root, schema, e);
+    lock.schema = (unsigned)schema;
     get_head(&lock, &root);
     get_facts(&lock.facts, &root);
     get_image(&lock, &root);
@@ -582,6 +628,7 @@ void lock_clear(struct lock *lock)
         vec_clear(&lock->copies.v[i].files);
     for (size_t i = 0; i < lock->layers.n; i++)
         vec_clear(&lock->layers.v[i].artifacts);
+    vec_clear(&lock->inputs);
     vec_clear(&lock->archives);
     vec_clear(&lock->artifacts);
     vec_clear(&lock->copies);

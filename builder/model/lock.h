@@ -1,6 +1,6 @@
 /* model/lock.h - the lock: everything that was chosen, so that nothing below it has to choose.
  *
- * `x.lock` beside `x.yaml`, canonical JSON, schema version 1. The first part is what `lock` writes:
+ * `x.lock` beside `x.yaml`, canonical JSON. The first part is what `lock` writes:
  * the recipe in its normal form, archives, artifacts with their hashes, facts, the layer plan and
  * the image's settings. `built` is what the first build fills in: digests of layers, config and
  * manifest. The lock's own digest is taken over the first part alone, so that an image can name it.
@@ -13,8 +13,12 @@
 #include "../doc/node.h"
 #include "../pkg/artifact.h"
 
-/* LOCK_FORMAT is the newest layer format that this envbuild writes. */
-enum { LOCK_SCHEMA = 1, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
+/* Where sources stand when neither base nor lock says otherwise. */
+#define LOCK_SOURCES_PATH "/etc/apt/sources.list.d/debian.sources"
+
+/* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
+ * the recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
+enum { LOCK_SCHEMA = 2, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
@@ -48,8 +52,9 @@ struct lock_file {
     struct digest digest;
 };
 
-struct lock_copy {   /* one item of the recipe's `files` */
+struct lock_copy {   /* one item of the recipe's `files`, or made of its `apt_archives` */
     struct str from; /* relative to the recipe's folder */
+    struct str text; /* what a file made for the image holds, which has no `from` */
     struct str to;   /* absolute; a trailing "/" means "into" */
     uint32_t uid, gid;
     struct VEC_OF(struct lock_file) files; /* sorted by path */
@@ -61,6 +66,12 @@ struct facts { /* what the image is and needs; empty where not known */
     struct str driver_full; /* driver of that toolkit release */
     struct str archs;       /* "5.0 6.0 ... 9.0" */
     struct str require;     /* NVIDIA_REQUIRE_CUDA */
+};
+
+struct lock_input {  /* a file beside the recipe that the choice was made by */
+    struct str path; /* as the recipe, or the file that brings it in, names it */
+    struct str use;  /* what it decides about: "pip", "base" or "apt" */
+    struct digest digest;
 };
 
 struct lock_user {
@@ -82,6 +93,7 @@ struct lock {
 
     const struct node *recipe; /* in its normal form */
     struct digest recipe_digest;
+    struct VEC_OF(struct lock_input) inputs; /* sorted by path: requirements, a base of one's own */
 
     struct str name, tag; /* of the reference */
     struct str variant;
@@ -91,7 +103,9 @@ struct lock {
     struct lock_image image;
     struct str python, python_full; /* "3.11", "3.11.2" */
     struct str apt_sources;         /* text of the image's sources list */
+    struct str apt_sources_path;    /* the file that holds it */
     int64_t created;                /* newest date of the archives: the image's only time */
+    unsigned schema;                /* as it was read; 0: LOCK_SCHEMA */
     unsigned format;                /* of the layers: every choice that decides bytes */
 
     struct VEC_OF(struct lock_archive) archives;

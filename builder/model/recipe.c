@@ -4,16 +4,18 @@
 #include "../base/path.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
+#include "../net/url.h"
 #include "../oci/ref.h"
 #include "../oci/stored.h"
 #include "../pkg/deb/debver.h"
 
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
 
-static const char *const keys[] = {"envbuild",   "name",  "pytorch", "cuda",      "cudnn",
-                                   "variant",    "base",  "python",  "platforms", "apt",
-                                   "pip",        "files", "user",    "env",       "workdir",
-                                   "entrypoint", "cmd",   "labels",  "tag",       NULL};
+static const char *const keys[] = {
+    "envbuild",    "name",       "pytorch",    "cuda",   "cudnn",        "variant",
+    "base",        "python",     "platforms",  "apt",    "apt_archives", "pip",
+    "constraints", "indexes",    "find_links", "files",  "user",         "env",
+    "workdir",     "entrypoint", "cmd",        "labels", "tag",          NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* A recipe being read: the fields and where faults go. */
@@ -318,24 +320,138 @@ static bool package_ok(struct str s)
     return s.len >= 2 && lower_or_digit(s.p[0]);
 }
 
+/* A version, or a glob for versions. */
+static bool version_ok(struct str s)
+{
+    CLEANUP(buf_clear) struct buf plain = {0};
+
+    for (size_t i = 0; i < s.len; i++)
+        buf_putc(&plain, str_has(STR("*?[]"), s.p[i]) ? '0' : s.p[i]);
+    return debver_valid(buf_view(&plain));
+}
+
 static void check_apt(struct reading *in)
 {
     const struct node *n;
 
     node_each(n, field_list(&in->f, "apt")) {
         struct value v;
-        struct str version, name;
-        bool pinned;
+        struct str version, suite, name;
+        bool pinned, picked;
 
         if (!text_item(in, n, "apt", &v))
             continue;
-        version = v.text;
+        version = suite = v.text;
         pinned = str_cut(&version, STR("="), &name);
-        if (!package_ok(pinned ? name : v.text) || (pinned && !debver_valid(version)))
-            err_at(in->e, &v.pos, "apt: \"" STR_FMT "\" is no package; write name or name=version",
+        picked = !pinned && str_cut(&suite, STR("/"), &name);
+        if (!package_ok(pinned || picked ? name : v.text) || (pinned && !version_ok(version)) ||
+            (picked && !all_of(suite, "-._+")))
+            err_at(in->e, &v.pos,
+                   "apt: \"" STR_FMT "\" is no package; write name, name=version or name/suite",
                    STR_ARG(v.text));
         else
             vec_add(&in->r->apt, v);
+    }
+}
+
+/* A path of the user's: relative to the recipe's folder, or absolute. */
+static void take_texts(struct reading *in, const char *key, struct values *out)
+{
+    const struct node *n;
+    struct value v;
+
+    node_each(n, field_list(&in->f, key))
+        if (text_item(in, n, key, &v))
+            vec_add(out, v);
+}
+
+static void check_archive_uri(struct reading *in, const struct value *v)
+{
+    CLEANUP(err_clear) struct err fault = {0};
+    struct url u;
+
+    if (url_parse(&u, v->text, &fault) < 0)
+        err_at(in->e, &v->pos, "apt_archives: %s", fault.msg);
+    else if (u.userinfo.len || u.query.p || u.fragment.p)
+        err_at(in->e, &v->pos, "apt_archives: \"" STR_FMT "\" must be host and path alone",
+               STR_ARG(v->text));
+}
+
+static void check_archive_suites(struct reading *in, const struct recipe_archive *a,
+                                 const struct node *n)
+{
+    if (!a->suites.n || !a->uri.text.len || !a->keyring.text.len) {
+        err_at(in->e, &n->pos, "apt_archives: an archive needs uri, suites and keyring");
+        return;
+    }
+    for (size_t i = 0; i < a->suites.n; i++) {
+        const struct value *suite = &a->suites.v[i];
+
+        if (str_find_str(suite->text, STR("..")) < suite->text.len || str_has(suite->text, ' '))
+            err_at(in->e, &suite->pos, "apt_archives: \"" STR_FMT "\" is no suite",
+                   STR_ARG(suite->text));
+        else if (str_ends(suite->text, STR("/")) != !a->components.n)
+            err_at(
+                in->e, &suite->pos, "apt_archives: suite \"" STR_FMT "\" %s", STR_ARG(suite->text),
+                a->components.n ? "is a flat archive and has no components"
+                                : "needs components, as in [main]; a flat archive's ends in \"/\"");
+    }
+}
+
+static void check_archive(struct reading *in, const struct node *n)
+{
+    static const char *const known[] = {"uri",     "suites",       "components",
+                                        "keyring", "fingerprints", NULL};
+    struct fields f = fields_of(n, "apt_archives", in->e);
+    struct reading sub = {in->r, f, in->e};
+    struct recipe_archive *a = vec_push(&in->r->archives);
+
+    fields_only(&f, known);
+    get_value(&sub, "uri", &a->uri);
+    get_value(&sub, "keyring", &a->keyring);
+    take_texts(&sub, "suites", &a->suites);
+    take_texts(&sub, "components", &a->components);
+    take_texts(&sub, "fingerprints", &a->fingerprints);
+    if (f.map)
+        check_archive_suites(in, a, n);
+    if (a->uri.text.len)
+        check_archive_uri(in, &a->uri);
+    if (str_starts(a->keyring.text, STR("/")))
+        err_at(in->e, &a->keyring.pos,
+               "apt_archives: \"" STR_FMT "\" must be relative to the recipe's folder",
+               STR_ARG(a->keyring.text));
+    for (size_t i = 0; i < a->fingerprints.n; i++)
+        if (a->fingerprints.v[i].text.len != 40 || !all_of(a->fingerprints.v[i].text, ""))
+            err_at(in->e, &a->fingerprints.v[i].pos,
+                   "apt_archives: \"" STR_FMT "\" is no fingerprint: 40 hex digits, no blanks",
+                   STR_ARG(a->fingerprints.v[i].text));
+}
+
+static void check_archives(struct reading *in)
+{
+    const struct node *n;
+
+    node_each(n, field_list(&in->f, "apt_archives"))
+        check_archive(in, n);
+}
+
+static bool is_file_name(struct str s)
+{
+    return str_has(s, '/') || str_ends(s, STR(".txt")) || str_ends(s, STR(".in"));
+}
+
+/* {requirements: FILE} */
+static void check_pip_file(struct reading *in, const struct node *n)
+{
+    static const char *const known[] = {"requirements", NULL};
+    struct fields f = fields_of(n, "pip", in->e);
+    struct reading sub = {in->r, f, in->e};
+    struct recipe_ask ask = {.file = true};
+
+    fields_only(&f, known);
+    if (field_need_str(&f, "requirements", &ask.value.text)) {
+        get_value(&sub, "requirements", &ask.value);
+        vec_add(&in->r->pip, ask);
     }
 }
 
@@ -344,14 +460,93 @@ static void check_pip(struct reading *in)
     const struct node *n;
 
     node_each(n, field_list(&in->f, "pip")) {
-        struct value v;
+        struct recipe_ask ask = {0};
 
         if (n->kind == NODE_MAP)
-            err_at(in->e, &n->pos,
-                   "pip: requirement files come later; list the requirements themselves");
-        else if (text_item(in, n, "pip", &v))
-            vec_add(&in->r->pip, v);
+            check_pip_file(in, n);
+        else if (text_item(in, n, "pip", &ask.value))
+            vec_add(&in->r->pip, ask);
     }
+    node_each(n, field_list(&in->f, "constraints")) {
+        struct recipe_ask ask = {0};
+
+        if (!text_item(in, n, "constraints", &ask.value))
+            continue;
+        ask.file = is_file_name(ask.value.text);
+        vec_add(&in->r->constraints, ask);
+    }
+}
+
+static void check_index_url(struct reading *in, const struct value *v)
+{
+    CLEANUP(err_clear) struct err fault = {0};
+    struct url u;
+
+    if (url_parse(&u, v->text, &fault) < 0)
+        err_at(in->e, &v->pos, "indexes: %s", fault.msg);
+    else if (str_has(u.userinfo, ':'))
+        err_at(in->e, &v->pos,
+               "indexes: a password in a recipe is everybody's; keep it in ~/.netrc, in a keyring, "
+               "or give the index a name and set ENVBUILD_INDEX_<NAME>_PASSWORD");
+    else if (u.query.p || u.fragment.p)
+        err_at(in->e, &v->pos, "indexes: \"" STR_FMT "\" must end with the path, as in %s",
+               STR_ARG(v->text), "https://pypi.org/simple/");
+}
+
+static bool index_name_ok(struct str s)
+{
+    return all_of(s, "-_") && !str_starts(s, STR("-"));
+}
+
+static void check_index(struct reading *in, const struct node *n)
+{
+    static const char *const known[] = {"url", "name", "only", NULL};
+    struct recipe_index *x = vec_push(&in->r->indexes);
+    const struct node *name;
+
+    if (n->kind == NODE_MAP) {
+        struct fields f = fields_of(n, "indexes", in->e);
+        struct reading sub = {in->r, f, in->e};
+
+        fields_only(&f, known);
+        if (field_need_str(&f, "url", &x->url.text))
+            get_value(&sub, "url", &x->url);
+        get_value(&sub, "name", &x->name);
+        node_each(name, field_list(&f, "only")) {
+            struct value v;
+
+            if (text_item(in, name, "only", &v))
+                vec_add(&x->only, v);
+        }
+        if (x->name.text.len && !index_name_ok(x->name.text))
+            err_at(in->e, &x->name.pos,
+                   "indexes: \"" STR_FMT "\" is no name: letters, digits, \"-\" and \"_\"",
+                   STR_ARG(x->name.text));
+    } else if (!text_item(in, n, "indexes", &x->url)) {
+        return;
+    }
+    if (x->url.text.len)
+        check_index_url(in, &x->url);
+}
+
+static void check_indexes(struct reading *in)
+{
+    const struct node *n, *list = field_list(&in->f, "indexes");
+    struct value v;
+
+    node_each(n, list)
+        check_index(in, n);
+    if (list && !list->count)
+        err_at(in->e, &list->pos, "indexes: the list is empty; leave the key out to ask PyPI");
+    node_each(n, field_list(&in->f, "find_links"))
+        if (text_item(in, n, "find_links", &v)) {
+            if (str_find_str(v.text, STR("://")) < v.text.len)
+                err_at(in->e, &v.pos,
+                       "find_links: \"" STR_FMT
+                       "\" is no folder; an index on the web goes under `indexes`",
+                       STR_ARG(v.text));
+            vec_add(&in->r->find_links, v);
+        }
 }
 
 static void check_files(struct reading *in)
@@ -545,7 +740,9 @@ static int read_all(struct recipe *r, struct err *e)
     check_python(&in);
     check_platforms(&in);
     check_apt(&in);
+    check_archives(&in);
     check_pip(&in);
+    check_indexes(&in);
     check_files(&in);
     check_user(&in);
     check_env(&in);
@@ -581,158 +778,24 @@ int recipe_read(struct recipe *out, const char *path, struct err *e)
 void recipe_clear(struct recipe *r)
 {
     vec_clear(&r->apt);
+    for (size_t i = 0; i < r->archives.n; i++) {
+        vec_clear(&r->archives.v[i].suites);
+        vec_clear(&r->archives.v[i].components);
+        vec_clear(&r->archives.v[i].fingerprints);
+    }
+    vec_clear(&r->archives);
     vec_clear(&r->pip);
+    vec_clear(&r->constraints);
+    for (size_t i = 0; i < r->indexes.n; i++)
+        vec_clear(&r->indexes.v[i].only);
+    vec_clear(&r->indexes);
+    vec_clear(&r->find_links);
     vec_clear(&r->files);
     vec_clear(&r->env);
     vec_clear(&r->entrypoint);
     vec_clear(&r->cmd);
     doc_clear(&r->doc);
     *r = (struct recipe){0};
-}
-
-/* ---- the normal form ---- */
-
-static void put(struct doc *doc, struct node *map, const char *key, const struct value *v)
-{
-    if (v->text.len)
-        node_put_str(doc, map, key, v->text);
-}
-
-static void put_list(struct doc *doc, struct node *map, const char *key, const struct values *v)
-{
-    struct node *list;
-
-    if (!v->n)
-        return;
-    list = node_put(doc, map, key, node_new_list(doc));
-    for (size_t i = 0; i < v->n; i++)
-        node_add_str(doc, list, v->v[i].text);
-}
-
-/* An empty command differs from none: it takes the default away. */
-static void put_command(struct doc *doc, struct node *map, const char *key, bool has,
-                        const struct values *v)
-{
-    if (has && !v->n)
-        node_put(doc, map, key, node_new_list(doc));
-    put_list(doc, map, key, v);
-}
-
-struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
-{
-    struct node *root = node_new_map(doc), *list, *n;
-
-    node_put_u64(doc, root, "envbuild", RECIPE_SCHEMA);
-    put(doc, root, "name", &r->name);
-    put(doc, root, "pytorch", &r->pytorch);
-    put(doc, root, "cuda", &r->cuda);
-    put(doc, root, "cudnn", &r->cudnn);
-    put(doc, root, "variant", &r->variant);
-    put(doc, root, "base", &r->base);
-    if (r->image.text.len)
-        put(doc, node_put(doc, root, "base", node_new_map(doc)), "image", &r->image);
-    put(doc, root, "python", &r->python);
-    put_list(doc, root, "apt", &r->apt);
-    put_list(doc, root, "pip", &r->pip);
-    list = r->files.n ? node_put(doc, root, "files", node_new_list(doc)) : NULL;
-    for (size_t i = 0; i < r->files.n; i++) {
-        n = node_add(doc, list, node_new_map(doc));
-        put(doc, n, "from", &r->files.v[i].from);
-        put(doc, n, "to", &r->files.v[i].to);
-        put(doc, n, "owner", &r->files.v[i].owner);
-    }
-    if (r->user.name.text.len) {
-        n = node_put(doc, root, "user", node_new_map(doc));
-        put(doc, n, "name", &r->user.name);
-        node_put_u64(doc, n, "uid", r->user.uid);
-        node_put_u64(doc, n, "gid", r->user.gid);
-    }
-    put_list(doc, root, "env", &r->env);
-    put(doc, root, "workdir", &r->workdir);
-    put_command(doc, root, "entrypoint", r->has_entrypoint, &r->entrypoint);
-    put_command(doc, root, "cmd", r->has_cmd, &r->cmd);
-    if (r->labels && r->labels->count)
-        node_put(doc, root, "labels", node_copy(doc, r->labels));
-    put(doc, root, "tag", &r->tag);
-    return root;
-}
-
-/* ---- differences in words ---- */
-
-static void word(struct buf *out, const char *fmt, ...) PRINTF(2, 3);
-static void word(struct buf *out, const char *fmt, ...)
-{
-    va_list args;
-
-    if (out->len)
-        buf_puts(out, "; ");
-    va_start(args, fmt);
-    buf_vfmt(out, fmt, args);
-    va_end(args);
-}
-
-static bool same(const struct node *a, const struct node *b)
-{
-    const struct node *x = a->child, *y = b->child;
-
-    if (a->kind != b->kind || !str_eq(a->text, b->text) || a->count != b->count)
-        return false;
-    for (; x; x = x->next, y = y->next)
-        if (!str_eq(x->key, y->key) || !same(x, y))
-            return false;
-    return true;
-}
-
-static bool list_has(const struct node *list, const struct node *item)
-{
-    const struct node *n;
-
-    node_each(n, list)
-        if (same(n, item))
-            return true;
-    return false;
-}
-
-static void diff_lists(struct buf *words, struct str key, const struct node *old,
-                       const struct node *now)
-{
-    const struct node *n;
-    size_t before = words->len;
-
-    node_each(n, now)
-        if (node_is_scalar(n) && !list_has(old, n))
-            word(words, STR_FMT ": \"" STR_FMT "\" is new", STR_ARG(key), STR_ARG(n->text));
-    node_each(n, old)
-        if (node_is_scalar(n) && !list_has(now, n))
-            word(words, STR_FMT ": \"" STR_FMT "\" is gone", STR_ARG(key), STR_ARG(n->text));
-    if (words->len == before)
-        word(words, STR_FMT " changed", STR_ARG(key));
-}
-
-void recipe_diff(struct buf *words, const struct node *old, const struct node *now)
-{
-    const struct node *n;
-
-    node_each(n, now) {
-        const struct node *was = node_get_str(old, n->key);
-
-        if (!was && node_is_scalar(n))
-            word(words, STR_FMT ": \"" STR_FMT "\" is new", STR_ARG(n->key), STR_ARG(n->text));
-        else if (!was)
-            word(words, STR_FMT " is new", STR_ARG(n->key));
-        else if (same(was, n))
-            continue;
-        else if (node_is_scalar(n) && node_is_scalar(was))
-            word(words, STR_FMT ": \"" STR_FMT "\" became \"" STR_FMT "\"", STR_ARG(n->key),
-                 STR_ARG(was->text), STR_ARG(n->text));
-        else if (n->kind == NODE_LIST && was->kind == NODE_LIST)
-            diff_lists(words, n->key, was, n);
-        else
-            word(words, STR_FMT " changed", STR_ARG(n->key));
-    }
-    node_each(n, old)
-        if (!node_get_str(now, n->key))
-            word(words, STR_FMT " is gone", STR_ARG(n->key));
 }
 
 /* ---- tag ---- */

@@ -17,6 +17,28 @@ struct value { /* a text and where it stands; empty when left out */
 };
 struct values VEC_OF(struct value);
 
+/* An item of `pip` or `constraints`: a requirement (PEP 508), a wheel's path, or a file in pip's
+ * requirements format. */
+struct recipe_ask {
+    struct value value;
+    bool file;
+};
+struct recipe_asks VEC_OF(struct recipe_ask);
+
+struct recipe_index {   /* a simple index; the first that has a name is the only one asked for it */
+    struct value name;  /* for credentials; may be empty */
+    struct value url;   /* may hold a user, never a password */
+    struct values only; /* the only projects it is asked for; empty: all */
+};
+
+struct recipe_archive { /* an apt archive besides the base's */
+    struct value uri;
+    struct values suites;       /* "stable"; ending in "/": a flat archive */
+    struct values components;   /* empty for a flat one */
+    struct value keyring;       /* a file of OpenPGP keys, binary or armoured */
+    struct values fingerprints; /* of keys that may sign, 40 hex digits; empty: all in the file */
+};
+
 struct recipe_file {
     struct value from, to;
     struct value owner; /* "student", "1000" or "1000:1000"; empty: root */
@@ -35,8 +57,11 @@ struct recipe {
     struct value cudnn;   /* "9" or "9.1.0.70" */
     struct value variant; /* "runtime" or "compile" */
     struct value python;  /* "3.11"; empty: what the base has */
-    struct values apt;    /* "name" or "name=version" */
-    struct values pip;    /* PEP 508 */
+    struct values apt;    /* "name", "name=version" or "name/suite" */
+    struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
+    struct recipe_asks pip, constraints;
+    struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */
+    struct values find_links;                   /* folders of wheels, asked before the indexes */
     struct VEC_OF(struct recipe_file) files;
     struct recipe_user user;
     struct values env;            /* "NAME=value" */
@@ -48,12 +73,6 @@ struct recipe {
 int recipe_read(struct recipe *out, const char *path, struct err *e) MUST_CHECK;
 int recipe_parse(struct recipe *out, struct str text, const char *file, struct err *e) MUST_CHECK;
 void recipe_clear(struct recipe *r);
-
-/* The normal form: keys in one order, defaults that never change left out. Texts are copied. */
-struct node *recipe_to_node(const struct recipe *r, struct doc *doc);
-/* What differs between two normal forms, in words: `cuda: "12.4" became "12.6"; pip: "numpy<2" is
- * new`. Nothing when they are the same. */
-void recipe_diff(struct buf *words, const struct node *old, const struct node *now);
 
 /* The tag by the recipe's template. ERR_INPUT when what comes out is no OCI tag. */
 struct recipe_tag {

@@ -16,6 +16,7 @@ enum {
     HOPS_MAX = 10,            /* redirects */
     DISCARD_MAX = 256 * 1024, /* bytes of an unwanted body that are read to keep the line */
     UNREACHABLE_TRIES = 3,    /* to a host that cannot be found or does not listen */
+    MIRROR_TRIES = 2,         /* where there is another place to ask */
     PROGRESS = 64 * 1024,     /* a try that brought this much starts the count of tries anew */
     TICK_MS = 100,            /* how often cancelling is asked for */
     LATER_MS = 200,           /* HTTP_LATER */
@@ -30,6 +31,7 @@ struct transfer {
     bool started;   /* r->start said go */
     int64_t due_ms; /* waiting: not before */
     char *url;      /* owned; changes with redirects */
+    unsigned place; /* which of the address's places is asked */
     unsigned hops, tries;
     uint64_t at; /* where in the file the next byte stands */
 
@@ -51,6 +53,7 @@ struct http {
     struct http_options o;
     CURLM *multi;
     struct VEC_OF(struct transfer *) waiting, running; /* only during a run */
+    struct strs down; /* mirrors that could not be reached; borrowed from the rules */
     int (*done)(void *ctx, struct http_request *r, struct err *e);
     void *ctx;
 };
@@ -96,6 +99,7 @@ void http_clear(struct http **http)
     if (!*http)
         return;
     curl_multi_cleanup((*http)->multi);
+    vec_clear(&(*http)->down);
     curl_global_cleanup();
     free(*http);
     *http = NULL;
@@ -108,6 +112,59 @@ void http_request_clear(struct http_request *r)
     free_clear(&r->etag);
     free_clear(&r->last_modified);
     free_clear(&r->final_url);
+}
+
+/* ---- places ---- */
+
+/* The rule of the longest prefix, or NULL. */
+static const struct http_mirrors *rule_of(const struct http *http, struct str url)
+{
+    const struct http_mirrors *rule, *best = NULL;
+
+    if (http->o.rules)
+        vec_each(rule, http->o.rules)
+            if (str_starts(url, rule->prefix) && (!best || rule->prefix.len > best->prefix.len))
+                best = rule;
+    return best;
+}
+
+unsigned http_places(const struct http *http, struct str url)
+{
+    const struct http_mirrors *rule = rule_of(http, url);
+
+    return rule ? (unsigned)rule->mirrors.n + 1 : 1;
+}
+
+static bool is_down(const struct http *http, struct str mirror)
+{
+    for (size_t i = 0; i < http->down.n; i++)
+        if (http->down.v[i].p == mirror.p)
+            return true;
+    return false;
+}
+
+static bool at_mirror(const struct transfer *t)
+{
+    return t->place + 1 < http_places(t->http, t->r->url);
+}
+
+/* Go to t->place, or the next one behind it that is up. */
+static void go_to_place(struct transfer *t)
+{
+    const struct http_mirrors *rule = rule_of(t->http, t->r->url);
+    struct str rest = t->r->url;
+    struct buf url = {0};
+
+    while (at_mirror(t) && is_down(t->http, rule->mirrors.v[t->place]))
+        t->place++;
+    if (at_mirror(t)) {
+        str_skip(&rest, rule->prefix);
+        buf_str(&url, rule->mirrors.v[t->place]);
+    }
+    buf_str(&url, rest);
+    free(t->url);
+    t->url = buf_take(&url);
+    t->hops = 0;
 }
 
 /* ---- what came ---- */
@@ -269,6 +326,25 @@ static void add_header(struct transfer *t, const char *line)
     t->headers = list;
 }
 
+/* What is known of who we are to the server that is asked. */
+static void set_credential(struct transfer *t)
+{
+    CLEANUP(err_clear) struct err ignored = {0}; /* parsed before */
+    const struct auth *auth = t->http->o.auth;
+    const char *header;
+    struct url here;
+
+    if (!auth || url_parse(&here, str_of(t->url), &ignored) < 0)
+        return;
+    header = auth_header(auth, &here);
+    if (header) {
+        add_header(t, header);
+    } else if (auth->netrc) {
+        curl_easy_setopt(t->easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+        curl_easy_setopt(t->easy, CURLOPT_NETRC_FILE, auth->netrc);
+    }
+}
+
 static void set_headers(struct transfer *t)
 {
     bool home = at_home(t);
@@ -276,6 +352,7 @@ static void set_headers(struct transfer *t)
     for (size_t i = 0; i < t->r->headers_n; i++)
         if (home || !is_secret(str_of(t->r->headers[i])))
             add_header(t, t->r->headers[i]);
+    set_credential(t);
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 }
 
@@ -431,15 +508,38 @@ static int finish(struct transfer *t, struct err *e)
     MOVE(&r->content_type, &t->answer.content_type);
     MOVE(&r->etag, &t->answer.etag);
     MOVE(&r->last_modified, &t->answer.last_modified);
-    MOVE(&r->final_url, &t->url);
+    if (t->hops)
+        MOVE(&r->final_url, &t->url);
+    else /* where a mirror answered, it stood in for this */
+        r->final_url = str_dup(r->url);
     transfer_free(t);
     return http->done ? http->done(http->ctx, r, e) : 0;
+}
+
+static void wait_until(struct transfer *t, int64_t due_ms);
+
+/* A mirror could not serve it: on to the next place. */
+static int leave_mirror(struct transfer *t, const char *why)
+{
+    CLEANUP(buf_clear) struct buf shown = {0};
+
+    url_show(&shown, str_of(t->url));
+    events_note(t->http->o.events, "%s: %s; asking the next place", shown.p, why);
+    t->place++;
+    t->tries = 0;
+    if (!t->r->resume)
+        t->at = t->r->from;
+    go_to_place(t);
+    wait_until(t, 0);
+    return 0;
 }
 
 static int fail(struct transfer *t, const char *why, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
 
+    if (at_mirror(t))
+        return leave_mirror(t, why);
     buf_puts(&text, why);
     if (t->tries > 1)
         buf_fmt(&text, " (tried %u times)", t->tries);
@@ -473,13 +573,11 @@ static int try_again(struct transfer *t, const char *why, struct err *e)
 
     if (r->resume && r->got >= PROGRESS)
         t->tries = 1; /* slowly, but it moves */
-    if (t->tries >= t->http->o.tries)
+    if (t->tries >= (at_mirror(t) ? MIRROR_TRIES : t->http->o.tries))
         return fail(t, why, e);
     if (!r->resume || r->last || r->status == 416)
         t->at = r->from;
-    free(t->url); /* from where it began: what it was redirected to may have expired */
-    t->url = str_dup(r->url);
-    t->hops = 0;
+    go_to_place(t); /* from where it began: what it was redirected to may have expired */
     pause = pause_ms(t);
     url_show(&shown, str_of(t->url));
     events_note(t->http->o.events, "%s: %s; trying again in %u ms", shown.p, why, pause);
@@ -490,7 +588,9 @@ static int try_again(struct transfer *t, const char *why, struct err *e)
 /* Nobody there: people without a network should not wait long to be told. */
 static int unreachable(struct transfer *t, const char *why, struct err *e)
 {
-    return t->tries >= UNREACHABLE_TRIES ? fail(t, why, e) : try_again(t, why, e);
+    if (at_mirror(t) && !t->hops)
+        vec_add(&t->http->down, rule_of(t->http, t->r->url)->mirrors.v[t->place]);
+    return at_mirror(t) || t->tries >= UNREACHABLE_TRIES ? fail(t, why, e) : try_again(t, why, e);
 }
 
 static int follow(struct transfer *t, struct err *e)
@@ -527,6 +627,23 @@ static bool is_redirect(unsigned status)
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+/* Whether nobody told who we are, or the server does not like who we are. */
+static const char *credential_fault(const struct transfer *t, unsigned status)
+{
+    CLEANUP(err_clear) struct err ignored = {0}; /* parsed before */
+    struct url here;
+    bool known = t->http->o.auth && url_parse(&here, str_of(t->url), &ignored) == 0 &&
+                 auth_header(t->http->o.auth, &here);
+
+    if (status == 403)
+        return known ? "HTTP 403: the user or token that is set for it may not read this"
+                     : "HTTP 403";
+    return known ? "HTTP 401: the user, password or token that is set for it is refused"
+                 : "HTTP 401: it wants a user and a password; ~/.netrc, "
+                   "ENVBUILD_INDEX_<NAME>_PASSWORD "
+                   "or a keyring can hold them";
+}
+
 static int judge_status(struct transfer *t, struct err *e)
 {
     unsigned status = t->r->status;
@@ -541,6 +658,8 @@ static int judge_status(struct transfer *t, struct err *e)
         return follow(t, e);
     snprintf(text, sizeof text, "HTTP %u", status);
     /* 416 after resuming: the file is not what it was, so from the start. */
+    if (status == 401 || status == 403)
+        return fail(t, credential_fault(t, status), e);
     if (is_passing(status) || (status == 416 && t->at > t->r->from))
         return try_again(t, text, e);
     return fail(t, text, e);
@@ -614,6 +733,8 @@ static int launch(struct transfer *t, struct err *e)
         (void)!file_get(t, &u); /* its fault is in t */
         return finish(t, e);
     }
+    if (t->http->o.local_only)
+        return fail(t, "offline, and it is not in the store; run once without --offline", e);
     vec_add(&t->http->running, t);
     exchange_begin(t);
     return 0;
@@ -652,7 +773,8 @@ void http_add(struct http *http, struct http_request *r)
     http_request_clear(r);
     t->http = http;
     t->r = r;
-    t->url = str_dup(r->url);
+    t->place = r->skip;
+    go_to_place(t);
     vec_add(&http->waiting, t);
 }
 

@@ -3,7 +3,13 @@
  * One handle serves one http_run() at a time, on the thread that calls it. HTTP/2 where the server
  * has it. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are libcurl's own business. Redirects (at
  * most 10) never lead from https to http, and an Authorization or Cookie header never follows one
- * to another origin. Messages never show userinfo or queries.
+ * to another origin; credentials belong to one origin each, see auth.h. Messages never show
+ * userinfo or queries.
+ *
+ * Mirrors: an address that begins with a rule's prefix is asked of the rule's mirrors first, in
+ * order, and of its own server last. Whoever asks must be able to tell right bytes from wrong ones,
+ * and then says by `skip` how many places have proven wrong. A mirror that cannot be reached is
+ * left out for the rest of the handle's life.
  *
  * Tried again, with growing pauses and heed to Retry-After: 408, 429, 500, 502, 503, 504, a line
  * that broke, stalled or never answered. Other answers are final. file:// is read by the same
@@ -13,21 +19,32 @@
 #pragma once
 #include "../base/event.h"
 #include "../base/err.h"
+#include "../base/vec.h"
+#include "auth.h"
 
 struct http; /* opaque; http_open to http_clear */
 
+struct http_mirrors {
+    struct str prefix;
+    struct strs mirrors; /* what stands in for the prefix */
+};
+struct http_rules VEC_OF(struct http_mirrors);
+
 /* Zero means the default in brackets. */
 struct http_options {
-    const char *ca_file, *ca_dir; /* trusted certificates, from the user's environment; NULL: the
-                                     system's */
-    const char *user_agent;       /* ["envbuild"] */
-    const struct events *events;  /* borrowed; asked for cancelling, told about retries */
-    uint32_t connect_ms;          /* [20,000] until connected */
-    uint32_t header_ms;           /* [30,000] from request sent to headers complete */
-    uint32_t stall_ms;            /* [60,000] a window in which fewer than 1 KiB/s came: dead */
-    uint32_t tries;               /* [5] in a row in which less than 64 KiB came */
-    uint32_t pause_ms;            /* [500] before the second try, doubled for each further one */
-    uint32_t pause_max_ms;        /* [60,000] longest pause, also for Retry-After */
+    const char *ca_file, *ca_dir;   /* trusted certificates, from the user's environment; NULL: the
+                                       system's */
+    const char *user_agent;         /* ["envbuild"] */
+    bool local_only;                /* nothing but file:// is read */
+    const struct auth *auth;        /* borrowed; may be NULL */
+    const struct http_rules *rules; /* borrowed; may be NULL */
+    const struct events *events;    /* borrowed; asked for cancelling, told about retries */
+    uint32_t connect_ms;            /* [20,000] until connected */
+    uint32_t header_ms;             /* [30,000] from request sent to headers complete */
+    uint32_t stall_ms;              /* [60,000] a window in which fewer than 1 KiB/s came: dead */
+    uint32_t tries;                 /* [5] in a row in which less than 64 KiB came */
+    uint32_t pause_ms;              /* [500] before the second try, doubled for each further one */
+    uint32_t pause_max_ms;          /* [60,000] longest pause, also for Retry-After */
 };
 
 int http_open(struct http **out, const struct http_options *options, struct err *e) MUST_CHECK;
@@ -48,6 +65,7 @@ struct http_request {
     size_t headers_n;
     uint64_t from, to; /* ask for bytes from..to-1; to = 0: to the end. Both 0: no range */
     uint64_t last;     /* or: ask for the last so many bytes */
+    unsigned skip;     /* places that gave wrong bytes before */
     uint64_t limit;    /* more body bytes than this is ERR_NET; 0: no limit */
     bool resume;       /* a broken transfer goes on where it broke; else it starts over */
     bool compressed;   /* the body may travel compressed; comes out plain. Never with a range */
@@ -79,6 +97,8 @@ void http_request_clear(struct http_request *r); /* what it owns: the results */
 int http_run(struct http *http, struct http_request *const *requests, size_t n, unsigned parallel,
              int (*done)(void *ctx, struct http_request *r, struct err *e), void *ctx,
              struct err *e) MUST_CHECK;
+/* How many places an address can be had from: its mirrors and its own server. */
+unsigned http_places(const struct http *http, struct str url);
 /* From within `done`: one more request for the run. */
 void http_add(struct http *http, struct http_request *r);
 

@@ -306,3 +306,28 @@ void url_show(struct buf *out, struct str url)
     if (query)
         buf_puts(out, "?...");
 }
+
+void url_of_path(struct buf *out, struct str path)
+{
+    buf_puts(out, "file://");
+    for (size_t i = 0; i < path.len; i++)
+        if (c_alnum(path.p[i]) || str_has(STR("/-._~+@:,=!$&'()*"), path.p[i]))
+            buf_putc(out, path.p[i]);
+        else
+            buf_fmt(out, "%%%02X", (unsigned)(unsigned char)path.p[i]);
+}
+
+void url_without_userinfo(struct buf *out, struct str url)
+{
+    CLEANUP(err_clear) struct err unused = {0}; /* an odd address is used as it is */
+    struct url parts;
+    size_t at;
+
+    if (url_parse(&parts, url, &unused) < 0 || !parts.userinfo.len) {
+        buf_str(out, url);
+        return;
+    }
+    at = (size_t)(parts.userinfo.p - url.p);
+    buf_add(out, url.p, at);
+    buf_str(out, str_sub(url, at + parts.userinfo.len + 1, url.len));
+}

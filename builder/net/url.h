@@ -35,6 +35,11 @@ int url_decode(struct buf *out, struct str text, struct err *e) MUST_CHECK;
  * or "..", or with a slash, backslash or control character in it. */
 int url_file_name(struct buf *out, struct str url, struct err *e) MUST_CHECK;
 
+/* Append "file://" and the absolute `path`, escaped where an address must be. */
+void url_of_path(struct buf *out, struct str path);
+/* Append `url` without "user:password@". Text that is no address is kept as it is. */
+void url_without_userinfo(struct buf *out, struct str url);
+
 /* Append the address as messages show it: no userinfo, no fragment, "?..." for a query (tokens
  * stand there), unprintable bytes as "?". Takes any text. */
 void url_show(struct buf *out, struct str url);

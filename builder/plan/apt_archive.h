@@ -13,10 +13,12 @@
 /* One suite of one archive. Everything is borrowed for the call. */
 struct apt_source {
     struct str uri;   /* "https://deb.debian.org/debian"; a final "/" does not matter */
-    struct str suite; /* "bookworm-security": the name under dists/ */
+    struct str suite; /* "bookworm-security": the name under dists/; ending in "/": the folder of a
+                         flat archive, which has no components */
     struct strs components;
     struct str keyring;       /* the OpenPGP keys, binary */
-    struct strs fingerprints; /* primary keys that may sign: 40 hex digits, upper-case */
+    struct strs fingerprints; /* primary keys that may sign: 40 hex digits */
+    bool any_key;             /* all keys of the keyring may; fingerprints are not looked at */
     bool snapshot;            /* a dated copy of the archive: its Valid-Until is long past */
 };
 
@@ -27,9 +29,11 @@ struct apt_archive {
                                                     the arena */
 };
 
-/* Fetch, verify and index all suites, in parallel. `arch` is Debian's name ("amd64"); `now` is in
- * seconds since 1970: a Date later than that or a Valid-Until before it is refused.
- * ERR_NET, ERR_INTEGRITY, ERR_INPUT; ERR_SYSTEM without gpgv. */
-int apt_archive_open(struct apt_archive *out, struct web *web, const struct apt_source *sources,
-                     size_t n, struct str arch, int64_t now, struct err *e) MUST_CHECK;
+/* Fetch, verify and index all suites, in parallel. `memo` (may be NULL) keeps each list as
+ * deblist.h condenses it, so that an unchanged one is not read again. `arch` is Debian's name
+ * ("amd64"); `now` is in seconds since 1970: a Date later than that or a Valid-Until before it is
+ * refused. ERR_NET, ERR_INTEGRITY, ERR_INPUT; ERR_SYSTEM without gpgv. */
+int apt_archive_open(struct apt_archive *out, struct web *web, struct memo *memo,
+                     const struct apt_source *sources, size_t n, struct str arch, int64_t now,
+                     struct err *e) MUST_CHECK;
 void apt_archive_clear(struct apt_archive *a);

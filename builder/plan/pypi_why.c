@@ -2,15 +2,19 @@
 #include "pypi_why.h"
 
 enum {
-    LISTED_MAX = 4,  /* versions or reasons named in one message */
-    HINT_TRIES = 40, /* other candidates looked at for what would fit */
+    LISTED_MAX = 4,   /* reasons named in one message */
+    NAMED_MAX = 3,    /* versions named in a row */
+    BOUNDS_MAX = 100, /* bytes shown of one requirement */
+    VIA_MAX = 3,      /* who needs the one that asks, so many steps up */
+    CHAIN_MAX = 360,  /* bytes; from there on no further reason is told */
 };
 
 struct telling {
-    struct world *w;
+    const struct world *w;
     const struct reasons *via;
     const struct known *of; /* the project that nothing fits */
-    struct buf text;
+    struct buf text, newest;
+    bool complete;
 };
 
 static const struct candidate *candidate_of(const struct telling *t, uint32_t node, uint32_t c)
@@ -18,12 +22,28 @@ static const struct candidate *candidate_of(const struct telling *t, uint32_t no
     return &t->w->nodes.v[node]->of->project->candidates.v[c];
 }
 
+/* Long lists of bounds are cut. */
+static void tell_requirement(struct telling *t, const struct requirement *r)
+{
+    CLEANUP(buf_clear) struct buf b = {0};
+    size_t end;
+
+    requirement_print(&b, r, false);
+    if (b.len <= BOUNDS_MAX || r->url.len) {
+        buf_str(&t->text, buf_view(&b));
+        return;
+    }
+    for (end = BOUNDS_MAX; end > 0 && b.p[end] != ',';)
+        end--;
+    buf_fmt(&t->text, STR_FMT ",...", STR_ARG(str_sub(buf_view(&b), 0, end)));
+}
+
 static void tell_need(struct telling *t, const struct need *need)
 {
     const struct node *n = t->w->nodes.v[need->node];
 
     if (need->requirement)
-        requirement_print(&t->text, need->requirement, false);
+        tell_requirement(t, need->requirement);
     else
         buf_fmt(&t->text, STR_FMT "==" STR_FMT, STR_ARG(n->id),
                 STR_ARG(candidate_of(t, need->node, need->only)->version.text));
@@ -35,29 +55,46 @@ static void tell_chosen(struct telling *t, uint32_t node, uint32_t c)
             STR_ARG(candidate_of(t, node, c)->version.text));
 }
 
-/* " (for x 1.0)": who needs one that is not the user's own request. */
-static void tell_via(struct telling *t, uint32_t node)
+/* Why `node` is needed at all, as far as the search noted. A project that is needed by itself with
+ * an extra is needed by whoever needs that. */
+static const struct reason *find_via(const struct telling *t, uint32_t node)
 {
     const struct reason *r;
 
     vec_each(r, t->via) {
-        if (r->need->node != node || r->node == PYPI_NONE)
+        if (r->need->node != node)
             continue;
-        buf_puts(&t->text, " (for ");
-        tell_chosen(t, r->node, r->candidate);
-        buf_putc(&t->text, ')');
-        return;
+        if (r->node != PYPI_NONE && t->w->nodes.v[r->node]->base == node)
+            return find_via(t, r->node);
+        return r;
     }
+    return NULL;
+}
+
+/* " (for y 2.0, for x 1.0)": who needs one that is not the user's own request. */
+static void tell_via(struct telling *t, uint32_t node)
+{
+    const struct reason *r = find_via(t, node);
+    unsigned n = 0;
+
+    for (; r && r->node != PYPI_NONE && n < VIA_MAX; r = find_via(t, r->node)) {
+        buf_puts(&t->text, n++ ? ", for " : " (for ");
+        tell_chosen(t, r->node, r->candidate);
+    }
+    buf_puts(&t->text, n ? ")" : "");
+}
+
+static void tell_asks(struct telling *t, struct str label)
+{
+    buf_fmt(&t->text, "%s" STR_FMT " asks for ", str_is(label, "recipe") ? "the " : "",
+            STR_ARG(label));
 }
 
 /* "torchvision 0.20.1 needs torch==2.5.1", "the recipe asks for torch==2.6.0" */
 static void tell_reason(struct telling *t, const struct reason *r)
 {
-    struct str label = r->need->label;
-
     if (r->node == PYPI_NONE) {
-        buf_fmt(&t->text, "%s" STR_FMT " asks for ", str_is(label, "recipe") ? "the " : "",
-                STR_ARG(label));
+        tell_asks(t, r->need->label);
     } else {
         tell_chosen(t, r->node, r->candidate);
         tell_via(t, r->node);
@@ -66,14 +103,7 @@ static void tell_reason(struct telling *t, const struct reason *r)
     tell_need(t, r->need);
 }
 
-static int done(struct telling *t, struct err *e)
-{
-    err_set(e, ERR_UNSAT, "%s", t->text.p);
-    buf_clear(&t->text);
-    return -1;
-}
-
-static int tell_unknown(struct telling *t, const struct reason *r, struct err *e)
+static void tell_unknown(struct telling *t, const struct reason *r)
 {
     if (r->node != PYPI_NONE) {
         tell_reason(t, r);
@@ -81,38 +111,50 @@ static int tell_unknown(struct telling *t, const struct reason *r, struct err *e
     }
     buf_fmt(&t->text, "\"" STR_FMT "\" is on no index asked (" STR_FMT ")", STR_ARG(t->of->name),
             STR_ARG(t->w->universe->asked));
-    return done(t, e);
+    t->complete = r->node == PYPI_NONE;
 }
 
-/* How many left-out versions fit a need for the reason `why`; the first few are named. */
-static unsigned tell_left_out(struct telling *t, const struct need *need, enum left_out_why why,
-                              const struct left_out **first)
+static bool admits(const struct need *need, const struct pep440 *v)
 {
-    const struct specifiers *set = need->requirement ? &need->requirement->specifiers : NULL;
-    const struct left_out *l;
-    unsigned n = 0;
+    return !need->requirement || specifiers_match(&need->requirement->specifiers, v);
+}
 
-    vec_each(l, &t->of->project->left_out) {
-        if (l->why != why || (set && !specifiers_match(set, &l->version)))
-            continue;
-        if (!n++) {
-            *first = l;
-            buf_fmt(&t->text, ", but " STR_FMT " ", STR_ARG(t->of->name));
-        } else if (n <= LISTED_MAX) {
-            buf_puts(&t->text, ", ");
-        }
-        if (n <= LISTED_MAX)
-            buf_str(&t->text, l->version.text);
+/* The newest left-out version that would fit a need, or NULL. */
+static const struct left_out *find_left_out(const struct telling *t, const struct need *need)
+{
+    const struct left_out *l;
+
+    vec_each(l, &t->of->project->left_out)
+        if (admits(need, &l->version))
+            return l;
+    return NULL;
+}
+
+/* ", but x 2, 1": the versions that are left out as `first` is; how many. */
+static unsigned tell_left_out(struct telling *t, const struct need *need,
+                              const struct left_out *first)
+{
+    const struct left_out *l;
+    unsigned n = 0, told;
+
+    for (l = first; l < t->of->project->left_out.v + t->of->project->left_out.n; l++)
+        n += l->why == first->why && admits(need, &l->version);
+    buf_fmt(&t->text, ", but " STR_FMT " " STR_FMT, STR_ARG(t->of->name),
+            STR_ARG(first->version.text));
+    if (n > NAMED_MAX) {
+        buf_fmt(&t->text, " and %u older", n - 1);
+        return n;
     }
-    if (n > LISTED_MAX)
-        buf_fmt(&t->text, " and %u older", n - LISTED_MAX);
+    for (l = first + 1, told = 1; told < n; l++)
+        if (l->why == first->why && admits(need, &l->version) && told++)
+            buf_fmt(&t->text, ", " STR_FMT, STR_ARG(l->version.text));
     return n;
 }
 
-static void tell_newest(struct telling *t)
+static void note_newest(struct telling *t)
 {
-    if (t->of->n)
-        buf_fmt(&t->text, "; the newest that this Python can use is " STR_FMT,
+    if (t->of->n && !t->newest.len)
+        buf_fmt(&t->newest, "the newest that this Python can use is " STR_FMT,
                 STR_ARG(t->of->project->candidates.v[0].version.text));
 }
 
@@ -120,22 +162,32 @@ static void tell_newest(struct telling *t)
 static bool tell_not_for_us(struct telling *t, const struct need *need)
 {
     const struct marker_env *env = &t->w->want->env;
-    const struct left_out *first = NULL;
-    unsigned n;
+    const struct left_out *first = find_left_out(t, need);
+    bool many = first && tell_left_out(t, need, first) > 1;
 
-    if (tell_left_out(t, need, LEFT_PYTHON_REFUSED, &first)) {
-        buf_fmt(&t->text, " needs Python " STR_FMT " and this is " STR_FMT,
-                STR_ARG(first->requires_python), STR_ARG(env->python_full_version));
-    } else if (tell_left_out(t, need, LEFT_NO_TAG, &first)) {
-        buf_fmt(&t->text, " has no wheel for Python " STR_FMT " on Linux " STR_FMT,
-                STR_ARG(env->python_full_version), STR_ARG(env->platform_machine));
-    } else if ((n = tell_left_out(t, need, LEFT_SDIST_ONLY, &first)) > 0) {
-        buf_fmt(&t->text, " %s published as source only, and only wheels are installed",
-                n > 1 ? "are" : "is");
-    } else {
+    if (!first)
         return false;
+    note_newest(t);
+    switch (first->why) {
+    case LEFT_PYTHON_REFUSED:
+        buf_fmt(&t->text, " %s Python " STR_FMT " and this is " STR_FMT, many ? "need" : "needs",
+                STR_ARG(first->requires_python), STR_ARG(env->python_full_version));
+        break;
+    case LEFT_NO_TAG:
+        buf_fmt(&t->text, " %s no wheel for Python " STR_FMT " on Linux " STR_FMT,
+                many ? "have" : "has", STR_ARG(env->python_full_version),
+                STR_ARG(env->platform_machine));
+        break;
+    case LEFT_OTHER_HASH:
+        buf_fmt(&t->text, " %s none of the hashes listed for it", many ? "have" : "has");
+        break;
+    case LEFT_SDIST_ONLY:
+        buf_fmt(&t->text, " %s published as source only, and only wheels are installed",
+                many ? "are" : "is");
+        if (!t->newest.len)
+            buf_puts(&t->newest, "build a wheel of it and name its folder under `find_links`");
+        break;
     }
-    tell_newest(t);
     return true;
 }
 
@@ -166,40 +218,106 @@ static bool tell_yanked(struct telling *t, struct bits fits)
     return false;
 }
 
-static void tell_unpublished(struct telling *t)
+/* The version that a set of bounds names, when it names one: "==9", "==9.*", "===9". */
+static const struct pep440 *named_version(const struct need *need)
 {
-    const struct project *p = t->of->project;
-    const struct pep440 *newest = NULL;
+    const struct specifier *s;
 
-    if (p->candidates.n)
-        newest = &p->candidates.v[0].version;
-    if (p->left_out.n && (!newest || pep440_cmp(&p->left_out.v[0].version, newest) > 0))
-        newest = &p->left_out.v[0].version;
-    buf_puts(&t->text,
-             newest ? ", which is not published; the newest is " : ", which has no release at all");
-    if (newest)
-        buf_str(&t->text, newest->text);
+    if (need->requirement)
+        vec_each(s, &need->requirement->specifiers)
+            if ((s->op == OP_EQ || s->op == OP_ARBITRARY) && s->version.release_n)
+                return &s->version;
+    return NULL;
+}
+
+/* "; 2.6.0 and 2.7.0 are": the usable ones around a version that is not there. False when none is
+ * newer. */
+static bool tell_nearest(struct telling *t, const struct pep440 *named)
+{
+    const struct candidate *c, *below = NULL, *above = NULL;
+
+    vec_each(c, &t->of->project->candidates) {
+        if (pep440_is_pre(&c->version) || c->file->yanked)
+            continue;
+        if (pep440_cmp(&c->version, named) > 0)
+            above = c; /* newest first: the last is the nearest */
+        else if (!below)
+            below = c;
+    }
+    if (below && above)
+        buf_fmt(&t->text, "; " STR_FMT " and " STR_FMT " are", STR_ARG(below->version.text),
+                STR_ARG(above->version.text));
+    else if (above)
+        buf_fmt(&t->text, "; " STR_FMT " is", STR_ARG(above->version.text));
+    return above;
+}
+
+static const struct pep440 *newest_final(const struct project *p)
+{
+    const struct candidate *c;
+
+    vec_each(c, &p->candidates)
+        if (!pep440_is_pre(&c->version) && !c->file->yanked)
+            return &c->version;
+    return p->candidates.n ? &p->candidates.v[0].version
+           : p->left_out.n ? &p->left_out.v[0].version
+                           : NULL;
+}
+
+static void tell_unpublished(struct telling *t, const struct reason *r)
+{
+    const struct pep440 *newest = newest_final(t->of->project), *named = named_version(r->need);
+
+    buf_puts(&t->text, newest ? ", which is not published" : ", which has no release at all");
+    t->complete = r->node == PYPI_NONE || !newest;
+    if (newest && t->complete)
+        buf_fmt(&t->text, "%s the newest is " STR_FMT, named && tell_nearest(t, named) ? "," : ";",
+                STR_ARG(newest->text));
+}
+
+/* ", but the recipe names a file of version 1.16.0" */
+static void tell_file(struct telling *t)
+{
+    const struct pypi_want *want = t->w->want;
+    struct str by = STR("recipe");
+
+    for (size_t i = 0; i < want->constraints_n; i++)
+        if (str_eq(want->constraints[i].requirement->url, t->of->url))
+            by = want->constraints[i].label;
+    for (size_t i = 0; i < want->roots_n; i++)
+        if (str_eq(want->roots[i].requirement->url, t->of->url))
+            by = want->roots[i].label;
+    buf_fmt(&t->text, ", but %s" STR_FMT " names a file of version " STR_FMT,
+            str_is(by, "recipe") ? "the " : "", STR_ARG(by),
+            STR_ARG(t->of->project->candidates.v[0].version.text));
 }
 
 /* One reason alone that nothing fits. */
-static int tell_alone(struct telling *t, const struct reason *r, struct err *e)
+static void tell_alone(struct telling *t, const struct reason *r)
 {
-    if (!t->of->project)
-        return tell_unknown(t, r, e);
+    bool any = bits_any(r->need->fits);
+
+    if (!t->of->project) {
+        tell_unknown(t, r);
+        return;
+    }
     tell_reason(t, r);
-    if (r->need->refers)
+    if (r->need->refers && r->node == PYPI_NONE)
+        buf_puts(&t->text, ", but it names another file of it too; one of them has to go");
+    else if (r->need->refers)
         buf_puts(&t->text, ", a file that is on no index: the recipe has to name it itself");
-    else if (t->of->direct && t->of->n && !bits_any(r->need->fits))
-        buf_fmt(&t->text, ", but the recipe names a file of version " STR_FMT,
-                STR_ARG(t->of->project->candidates.v[0].version.text));
-    else if (bits_any(r->need->fits) &&
-             (tell_faults(t, r->need->fits) || tell_yanked(t, r->need->fits)))
-        return done(t, e);
-    else if (bits_any(r->need->fits))
+    else if (t->of->direct && t->of->n && !any)
+        tell_file(t);
+    else if (any && tell_faults(t, r->need->fits))
+        return;
+    else if (any && tell_yanked(t, r->need->fits))
+        t->complete = true;
+    else if (any)
         buf_puts(&t->text, ", and no version of it that exists can be used with the rest");
     else if (!tell_not_for_us(t, r->need))
-        tell_unpublished(t);
-    return done(t, e);
+        tell_unpublished(t, r);
+    if (r->need->refers)
+        t->complete = true;
 }
 
 /* All the reasons but one taken together, as far as versions go. */
@@ -248,100 +366,31 @@ static void make_minimal(const struct telling *t, struct reasons *all)
         }
 }
 
-/* Whether candidate `c` of a node asks for nothing beyond `left` at the project in question. */
-static bool agrees(struct telling *t, uint32_t node, uint32_t c, struct bits left)
+/* "the recipe asks for a==1 and a==2" */
+static bool goes_on(const struct reason *before, const struct reason *r)
 {
-    CLEANUP(err_clear) struct err unused = {0}; /* a hint is not worth failing for */
-    struct bits b = world_bits(t->of);
-    const struct needs *needs;
-    bool ok;
-
-    bits_or(b, left);
-    ok = world_needs(t->w, node, c, &needs, &unused) == 0 && needs;
-    for (size_t i = 0; ok && i < needs->n; i++)
-        if (t->w->nodes.v[needs->v[i]->node]->of == t->of)
-            bits_and(b, needs->v[i]->fits);
-    ok = ok && bits_any(b);
-    bits_clear(&b);
-    return ok;
+    return before->node == PYPI_NONE && r->node == PYPI_NONE &&
+           str_eq(before->need->label, r->need->label);
 }
 
-static bool is_usable(const struct known *k, uint32_t c)
+static void tell_together(struct telling *t, const struct reasons *all)
 {
-    return bits_has(k->final, c) && !bits_has(k->yanked, c) && !bits_has(k->broken, c) &&
-           bits_has(k->constraint, c);
-}
+    size_t i = 0;
 
-static void warm_hint(struct telling *t, const struct known *k)
-{
-    const struct pypi_universe *u = t->w->universe;
-    struct pypi_likely likely[HINT_TRIES];
-    CLEANUP(err_clear) struct err unused = {0}; /* as above */
-    size_t n = 0;
-
-    for (uint32_t c = 0; c < k->n && n < HINT_TRIES; c++)
-        if (is_usable(k, c))
-            likely[n++] = (struct pypi_likely){k->project, &k->project->candidates.v[c]};
-    if (n && u->prefetch_metadata && u->prefetch_metadata(u->ctx, likely, n, &unused) < 0)
-        return;
-}
-
-/* The newest other candidate of a node that asks for nothing beyond `left`; or PYPI_NONE. */
-static uint32_t find_fitting(struct telling *t, uint32_t node, uint32_t other_than,
-                             struct bits left)
-{
-    const struct known *k = t->w->nodes.v[node]->of;
-    unsigned tries = 0;
-
-    for (uint32_t c = 0; c < k->n && tries < HINT_TRIES; c++) {
-        if (c == other_than || !is_usable(k, c))
+    for (; i < all->n && i < LISTED_MAX && t->text.len < CHAIN_MAX; i++) {
+        if (i && goes_on(&all->v[i - 1], &all->v[i])) {
+            buf_puts(&t->text, " and ");
+            tell_need(t, all->v[i].need);
             continue;
-        tries++;
-        if (agrees(t, node, c, left))
-            return c;
-    }
-    return PYPI_NONE;
-}
-
-/* "; torchvision 0.21.0 fits": another version of one that asks, which agrees with the others. */
-static void tell_hint(struct telling *t, const struct reasons *all)
-{
-    for (size_t i = 0; i < all->n; i++) {
-        const struct reason *r = &all->v[i];
-        struct bits left;
-        uint32_t c;
-
-        if (r->node == PYPI_NONE || r->need->only != PYPI_NONE ||
-            t->w->nodes.v[r->node]->of == t->of)
-            continue;
-        warm_hint(t, t->w->nodes.v[r->node]->of);
-        left = together(t, all, i);
-        c = find_fitting(t, r->node, r->candidate, left);
-        bits_clear(&left);
-        if (c == PYPI_NONE)
-            continue;
-        buf_puts(&t->text, "; ");
-        tell_chosen(t, r->node, c);
-        buf_puts(&t->text, " fits");
-        return;
-    }
-}
-
-static int tell_together(struct telling *t, const struct reasons *all, struct err *e)
-{
-    size_t shown = 0;
-
-    for (size_t i = 0; i < all->n && shown < LISTED_MAX; i++) {
-        buf_puts(&t->text, shown++ ? ", " : "");
+        }
+        buf_puts(&t->text, i ? ", " : "");
         tell_reason(t, &all->v[i]);
     }
-    if (all->n > shown)
-        buf_fmt(&t->text, " and %zu more", all->n - shown);
-    tell_hint(t, all);
-    return done(t, e);
+    if (all->n > i)
+        buf_fmt(&t->text, " and %zu more", all->n - i);
 }
 
-static int tell_constraint(struct telling *t, const struct reason *r, struct err *e)
+static void tell_constraint(struct telling *t, const struct reason *r)
 {
     const struct pypi_want *want = t->w->want;
 
@@ -351,10 +400,10 @@ static int tell_constraint(struct telling *t, const struct reason *r, struct err
 
         if (!str_eq(c->requirement->name, t->of->name))
             continue;
-        buf_fmt(&t->text, ", " STR_FMT " allows only ", STR_ARG(c->label));
-        requirement_print(&t->text, c->requirement, false);
+        buf_fmt(&t->text, ", %s" STR_FMT " allows only ",
+                str_is(c->label, "recipe") ? "a constraint of the " : "", STR_ARG(c->label));
+        tell_requirement(t, c->requirement);
     }
-    return done(t, e);
 }
 
 /* The user's requests first in need of an answer, those of packages before them in the sentence. */
@@ -366,25 +415,30 @@ static void arrange(struct reasons *to, const struct reasons *from)
                 vec_add(to, from->v[i]);
 }
 
-int explain_conflict(struct world *w, const struct reasons *told, const struct reasons *via,
-                     struct err *e)
+void explain_conflict(struct explanation *out, const struct world *w, const struct reasons *told,
+                      const struct reasons *via)
 {
     struct telling t = {.w = w, .via = via, .of = w->nodes.v[told->v[0].need->node]->of};
     struct reasons all = {0};
     struct bits b;
-    int rc;
 
     arrange(&all, told);
     b = together(&t, &all, all.n);
     if (!bits_any(b))
         make_minimal(&t, &all);
     if (all.n > 1)
-        rc = tell_together(&t, &all, e);
+        tell_together(&t, &all);
     else if (!bits_any(b) && bits_any(all.v[0].need->fits))
-        rc = tell_constraint(&t, &all.v[0], e);
+        tell_constraint(&t, &all.v[0]);
     else
-        rc = tell_alone(&t, &all.v[0], e);
+        tell_alone(&t, &all.v[0]);
     bits_clear(&b);
     vec_clear(&all);
-    return rc;
+    *out = (struct explanation){t.text, t.newest, t.complete};
+}
+
+void explanation_clear(struct explanation *x)
+{
+    buf_clear(&x->text);
+    buf_clear(&x->newest);
 }

@@ -116,6 +116,32 @@ static bool marker_holds(const struct requirement *r, const struct marker_env *e
     return false;
 }
 
+/* The "sha256=..." of an address, if any. */
+static struct str hash_of(struct str url)
+{
+    size_t at = str_find_str(url, STR("sha256="));
+
+    if (at < str_find(url, '#'))
+        return (struct str){0};
+    url = str_sub(url, at, url.len);
+    return str_sub(url, 0, str_find(url, '&'));
+}
+
+static struct str without_fragment(struct str url)
+{
+    return str_sub(url, 0, str_find(url, '#'));
+}
+
+/* Whether `url` names the file that the project is bound to; a hash may be missing in one. */
+static bool is_bound_to(const struct known *k, struct str url)
+{
+    struct str a = hash_of(k->url), b = hash_of(url), plain = without_fragment(url);
+
+    return k->direct && (!a.len || !b.len || str_eq_nocase(a, b)) &&
+           (str_eq(without_fragment(k->url), plain) ||
+            (k->n && str_eq(k->project->candidates.v[0].file->url, plain)));
+}
+
 static int add_constraint(struct world *w, struct known *k, const struct pypi_root *c,
                           struct err *e)
 {
@@ -128,6 +154,8 @@ static int add_constraint(struct world *w, struct known *k, const struct pypi_ro
         return -1;
     if (!holds)
         return 0;
+    if (r->url.len && !is_bound_to(k, r->url)) /* a wish names another file */
+        bits_less(k->constraint, k->constraint);
     bits_and(k->constraint, fitting(w, k, &r->specifiers));
     k->constraint_pre |= specifiers_want_pre(&r->specifiers);
     k->constraint_pins |= wants_pins(&r->specifiers);
@@ -176,6 +204,23 @@ static int bind(struct world *w, struct known *k, struct err *e)
     return 0;
 }
 
+/* A constraint may bind a project to a file, once something needs it. */
+static int constraint_url(const struct world *w, struct str name, struct str *url, struct err *e)
+{
+    for (size_t i = 0; i < w->want->constraints_n; i++) {
+        const struct requirement *r = w->want->constraints[i].requirement;
+        bool holds;
+
+        if (!r->url.len || !str_eq(r->name, name))
+            continue;
+        if (!marker_holds(r, &w->want->env, STR(""), &holds, e))
+            return -1;
+        if (holds)
+            *url = r->url;
+    }
+    return 0;
+}
+
 /* The project `name`; with a url, the file that stands there. */
 static int know(struct world *w, struct str name, struct str url, struct known **out, struct err *e)
 {
@@ -185,10 +230,13 @@ static int know(struct world *w, struct str name, struct str url, struct known *
         *out = k;
         return 0;
     }
+    if (!url.len && constraint_url(w, name, &url, e) < 0)
+        return -1;
     k = arena_alloc(&w->arena, sizeof *k);
     vec_add(&w->known, k);
     k->name = arena_str(&w->arena, name);
     k->direct = url.len > 0;
+    k->url = arena_str(&w->arena, url);
     if (url.len ? w->universe->direct(w->universe->ctx, k->name, url, &k->project, e) < 0
                 : w->universe->project(w->universe->ctx, k->name, &k->project, e) < 0)
         return -1;
@@ -254,12 +302,6 @@ static void need_only(struct world *w, struct needs *out, uint32_t node, uint32_
     vec_add(out, need);
 }
 
-static bool is_bound_to(const struct known *k, struct str url)
-{
-    url = str_sub(url, 0, str_find(url, '#'));
-    return k->direct && k->n && str_eq(k->project->candidates.v[0].file->url, url);
-}
-
 static void need_versions(struct world *w, struct needs *out, uint32_t node,
                           const struct requirement *r, struct str label)
 {
@@ -289,7 +331,7 @@ static int add_needs(struct world *w, struct needs *out, const struct requiremen
     if (find_node(w, r->name, &(struct strs){0}, url, &base, e) < 0 ||
         find_node(w, r->name, &r->extras, url, &node, e) < 0)
         return -1;
-    if (direct) {
+    if (direct && is_bound_to(w->nodes.v[base]->of, r->url)) {
         need_only(w, out, base, 0, label, r);
         if (node != base)
             need_only(w, out, node, 0, label, r);

@@ -26,7 +26,8 @@ void bits_or(struct bits b, struct bits other);
 struct known {
     struct str name;
     const struct project *project; /* NULL: on no index */
-    bool direct;                   /* bound by a URL in the recipe */
+    bool direct;                   /* bound by a URL in the recipe: */
+    struct str url;                /* as written there */
     uint32_t n;                    /* candidates */
     uint32_t preferred;            /* candidate to try first, or PYPI_NONE */
     struct bits final, yanked, broken;

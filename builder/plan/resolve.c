@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve.h"
 
+#include "../base/fs.h"
+#include "../base/path.h"
 #include "../base/version.h"
 #include "../doc/emit.h"
 #include "../io/crypto.h"
+#include "../model/recipe_form.h"
+#include "../net/url.h"
 #include "apt_archive.h"
+#include "apt_extra.h"
+#include "asking.h"
 #include "derive.h"
 #include "layering.h"
 #include "pypi_index.h"
@@ -57,7 +63,45 @@ static int take_copies(struct lock *lock, const struct recipe *r, const char *di
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
-int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, struct err *e)
+static void add_input(struct lock *lock, struct str path, struct str use,
+                      const struct digest *digest)
+{
+    for (size_t i = 0; i < lock->inputs.n; i++)
+        if (str_eq(lock->inputs.v[i].path, path))
+            return;
+    vec_add(&lock->inputs, ((struct lock_input){arena_str(&lock->doc.arena, path), use, *digest}));
+}
+
+static int input_compare(const void *x, const void *y)
+{
+    const struct lock_input *a = x, *b = y;
+
+    return str_cmp(a->path, b->path);
+}
+
+/* The files that decide with the recipe. */
+static int take_inputs(struct lock *lock, const struct recipe *r, const struct asking *asking,
+                       const char *dir, struct err *e)
+{
+    for (size_t i = 0; i < asking->files.sources.n; i++)
+        add_input(lock, asking->files.sources.v[i].path, STR("pip"),
+                  &asking->files.sources.v[i].digest);
+    if (baselayer_is_path(r->base.text)) {
+        CLEANUP(free_clear) char *name = str_dup(r->base.text);
+        CLEANUP(free_clear) char *path = path_join(dir, name);
+        CLEANUP(buf_clear) struct buf text = {0};
+        struct digest digest;
+
+        if (fs_read(&text, path, REQFILE_MAX, e) < 0)
+            return err_wrap(e, "base");
+        hash_bytes(&digest, text.p, text.len);
+        add_input(lock, r->base.text, STR("base"), &digest);
+    }
+    return 0;
+}
+
+static int recipe_part(struct lock *out, const struct recipe *r, const struct asking *asking,
+                       const char *dir, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
     CLEANUP(buf_clear) struct buf text = {0};
@@ -67,59 +111,19 @@ int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, st
     hash_bytes(&lock.recipe_digest, text.p, text.len);
     lock.user =
         (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
-    if (take_copies(&lock, r, dir, e) < 0)
+    if (take_inputs(&lock, r, asking, dir, e) < 0 || take_copies(&lock, r, dir, e) < 0 ||
+        apt_extra_take(&lock, r, dir, e) < 0)
         return -1;
+    vec_sort(&lock.inputs, input_compare);
     MOVE(out, &lock);
     return 0;
 }
 
-static const struct lock_file *find_file(const struct lock_copy *c, struct str path)
+int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, struct err *e)
 {
-    for (size_t i = 0; i < c->files.n; i++)
-        if (str_eq(c->files.v[i].path, path))
-            return &c->files.v[i];
-    return NULL;
-}
+    CLEANUP(asking_clear) struct asking asking = {0};
 
-static bool same_file(const struct lock_file *a, const struct lock_file *b)
-{
-    return a->folder == b->folder && a->executable == b->executable && str_eq(a->link, b->link) &&
-           a->size == b->size && digest_eq(&a->digest, &b->digest);
-}
-
-static void say(struct buf *words, const struct lock_copy *c, const struct lock_file *f,
-                const char *what)
-{
-    struct str from = c->from;
-
-    str_drop(&from, STR("/"));
-    buf_fmt(words, "%s" STR_FMT "%s" STR_FMT " %s", words->len ? "; " : "", STR_ARG(from),
-            f->path.len ? "/" : "", STR_ARG(f->path), what);
-}
-
-static void copy_changes(struct buf *words, const struct lock_copy *old,
-                         const struct lock_copy *now)
-{
-    for (size_t i = 0; i < now->files.n; i++) {
-        const struct lock_file *was = find_file(old, now->files.v[i].path);
-
-        if (!was)
-            say(words, now, &now->files.v[i], "is new");
-        else if (!same_file(was, &now->files.v[i]))
-            say(words, now, &now->files.v[i], "changed");
-    }
-    for (size_t i = 0; i < old->files.n; i++)
-        if (!find_file(now, old->files.v[i].path))
-            say(words, old, &old->files.v[i], "is gone");
-}
-
-void resolve_changes(struct buf *words, const struct lock *old, const struct lock *now)
-{
-    if (!digest_eq(&old->recipe_digest, &now->recipe_digest))
-        recipe_diff(words, old->recipe, now->recipe);
-    else
-        for (size_t i = 0; i < now->copies.n && i < old->copies.n; i++)
-            copy_changes(words, &old->copies.v[i], &now->copies.v[i]);
+    return asking_open(&asking, r, dir, e) < 0 ? -1 : recipe_part(out, r, &asking, dir, e);
 }
 
 /* ---- Debian ---- */
@@ -137,13 +141,19 @@ static void add_sources(struct apt_source *list, size_t *n, const struct baselay
 
 static int open_archive(struct apt_archive *out, const struct resolve_input *in, struct err *e)
 {
-    size_t most = 0, n = 0;
+    CLEANUP(apt_extra_clear) struct apt_extra extra = {0};
+    size_t most, n = 0;
 
+    if (apt_extra_open(&extra, in->recipe, in->dir, e) < 0)
+        return -1;
+    most = extra.sources.n;
     for (size_t i = 0; i < in->base->archives.n; i++)
         most += in->base->archives.v[i].suites.n;
     CLEANUP(free_clear) struct apt_source *sources = xcalloc(most, sizeof *sources);
     add_sources(sources, &n, in->base);
-    return apt_archive_open(out, in->web, sources, n, in->base->arch, in->now, e);
+    for (size_t i = 0; i < extra.sources.n; i++)
+        sources[n++] = extra.sources.v[i];
+    return apt_archive_open(out, in->web, in->memo, sources, n, in->base->arch, in->now, e);
 }
 
 static int install_names(struct deb_solver *s, const char *group, bool essential,
@@ -191,12 +201,12 @@ static struct artifact keep(struct arena *a, const struct artifact *from)
     return to;
 }
 
-static void keep_archives(struct lock *lock, const struct apt_archive *archive)
+static void keep_archives(struct lock *lock, const struct lock_archive *archives, size_t n)
 {
     struct arena *a = &lock->doc.arena;
 
-    for (size_t i = 0; i < archive->releases.n; i++) {
-        const struct lock_archive *from = &archive->releases.v[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct lock_archive *from = &archives[i];
         struct lock_archive *to = vec_push(&lock->archives);
 
         to->uri = arena_str(a, from->uri);
@@ -228,7 +238,34 @@ static int set_python(struct lock *lock, const struct baselayer *base, struct er
     return 0;
 }
 
-static int resolve_debs(struct lock *lock, const struct resolve_input *in, struct err *e)
+/* Choose with what the older lock has preferred; where that fails, let go of what stands in the
+ * way.
+ */
+static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
+                          struct debindex *index, const struct resolve_input *in, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf universe = {0};
+    struct keep_moved moved = {0};
+    struct err fault = {0};
+    int result = -1;
+
+    keep_prefer_debs(&in->keep, index, &moved);
+    buf_fmt(&universe, STR_FMT "%s", STR_ARG(in->base->name),
+            in->recipe->archives.n ? " with apt_archives" : "");
+    do {
+        err_clear(&fault);
+        deb_solver_clear(solver);
+        *solver = deb_solver_open(index, universe.p);
+        result = choose_debs(*solver, in, &fault);
+    } while (result < 0 && fault.kind == ERR_UNSAT && keep_yield(index, &moved, &fault));
+    vec_clear(&moved);
+    if (result < 0)
+        return err_join(e, &fault);
+    deb_solver_solution(*solver, out);
+    return 0;
+}
+
+static int choose_anew(struct lock *lock, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(apt_archive_clear) struct apt_archive archive = {0};
     CLEANUP(deb_solver_clear) struct deb_solver *solver = NULL;
@@ -237,77 +274,37 @@ static int resolve_debs(struct lock *lock, const struct resolve_input *in, struc
     struct artifact *list = NULL;
     int result;
 
-    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Debian packages"});
-    if (open_archive(&archive, in, e) < 0)
+    if (open_archive(&archive, in, e) < 0 ||
+        choose_keeping(&solution, &solver, &archive.index, in, e) < 0)
         return -1;
-    solver = deb_solver_open(&archive.index, in->base->name.p);
-    if (choose_debs(solver, in, e) < 0)
-        return -1;
-    deb_solver_solution(solver, &solution);
     result = deb_artifacts(&list, &scratch, &solution, e);
     for (size_t i = 0; i < solution.n && result == 0; i++)
         vec_add(&lock->artifacts, keep(&lock->doc.arena, &list[i]));
     vec_clear(&solution);
-    keep_archives(lock, &archive);
-    return result < 0 ? -1 : set_python(lock, in->base, e);
+    keep_archives(lock, archive.releases.v, archive.releases.n);
+    return result;
+}
+
+static void take_over(struct lock *lock, const struct lock *old, enum ecosystem eco)
+{
+    for (size_t i = 0; i < old->artifacts.n; i++)
+        if (old->artifacts.v[i].eco == eco)
+            vec_add(&lock->artifacts, keep(&lock->doc.arena, &old->artifacts.v[i]));
+}
+
+static int resolve_debs(struct lock *lock, const struct resolve_input *in, struct err *e)
+{
+    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Debian packages"});
+    if (keep_all_debs(&in->keep, lock)) {
+        take_over(lock, in->keep.old, ECO_DEB);
+        keep_archives(lock, in->keep.old->archives.v, in->keep.old->archives.n);
+    } else if (choose_anew(lock, in, e) < 0) {
+        return -1;
+    }
+    return set_python(lock, in->base, e);
 }
 
 /* ---- Python ---- */
-
-struct asking {
-    struct arena arena;
-    struct VEC_OF(struct requirement *) requirements;
-    struct VEC_OF(struct pypi_root) roots;
-    struct VEC_OF(struct pypi_prefer) prefer;
-};
-
-static void asking_clear(struct asking *a)
-{
-    for (size_t i = 0; i < a->requirements.n; i++)
-        requirement_clear(a->requirements.v[i]);
-    vec_clear(&a->requirements);
-    vec_clear(&a->roots);
-    vec_clear(&a->prefer);
-    arena_clear(&a->arena);
-}
-
-static int ask(struct asking *a, struct str text, const struct pos *pos, struct err *e)
-{
-    struct requirement *r = arena_alloc(&a->arena, sizeof *r);
-    struct err fault = {0};
-
-    if (requirement_parse(r, &a->arena, text, &fault) < 0) {
-        err_at(e, pos, "pip: %s", fault.msg);
-        err_clear(&fault);
-        return -1;
-    }
-    vec_add(&a->requirements, r);
-    vec_add(&a->roots, ((struct pypi_root){r, STR("recipe")}));
-    return 0;
-}
-
-/* torch itself, pip for the people inside, and what the recipe lists. */
-static int ask_all(struct asking *a, const struct resolve_input *in, struct err *e)
-{
-    const struct recipe *r = in->recipe;
-    struct err fault = {0};
-
-    ask(a, str_of(arena_fmt(&a->arena, "torch==" STR_FMT, STR_ARG(r->pytorch.text))),
-        &r->pytorch.pos, &fault); /* first: place_fault() counts on it */
-    for (size_t i = 0; i < r->pip.n; i++)
-        ask(a, r->pip.v[i].text, &r->pip.v[i].pos, &fault);
-    ask(a, STR("pip"), &r->pytorch.pos, &fault);
-    if (str_is(r->variant.text,
-               "compile")) /* torch.compile imports it, torch does not ask for it */
-        ask(a, STR("setuptools"), &r->variant.pos, &fault);
-    for (size_t i = 0; in->old && i < in->old->artifacts.n; i++) {
-        const struct artifact *old = &in->old->artifacts.v[i];
-
-        if (old->eco == ECO_WHEEL)
-            vec_add(&a->prefer, ((struct pypi_prefer){old->name, old->version}));
-    }
-    return err_is_set(&fault) ? err_join(e, &fault) : 0;
-}
 
 static int target_of(struct wheel_target *out, const struct resolve_input *in, struct err *e)
 {
@@ -323,30 +320,11 @@ static int target_of(struct wheel_target *out, const struct resolve_input *in, s
                    STR_ARG(in->base->name), STR_ARG(in->base->python_version));
 }
 
-/* The solver knows no places: point at the first item of the recipe that its words name. */
-static void place_fault(struct err *fault, const struct recipe *r, const struct asking *a)
-{
-    const struct pos *pos = &r->pytorch.pos;
-
-    if (fault->file || fault->kind != ERR_UNSAT)
-        return;
-    for (size_t i = 0; i < r->pip.n && i + 1 < a->requirements.n; i++) {
-        struct str name = a->requirements.v[i + 1]->name; /* the first is torch itself */
-
-        if (str_find_str(str_of(fault->msg), name) < strlen(fault->msg)) {
-            pos = &r->pip.v[i].pos;
-            break;
-        }
-    }
-    fault->file = xstrdup(pos->file);
-    fault->line = pos->line;
-    fault->col = pos->col;
-}
-
-static int keep_wheels(struct lock *lock, const struct pypi_solution *solution, struct err *e)
+static int keep_wheels(struct lock *lock, struct pypi_index *index,
+                       const struct pypi_solution *solution, struct err *e)
 {
     struct artifacts list = {0};
-    int result = pypi_artifacts(&list, solution, e);
+    int result = pypi_artifacts(&list, index, solution, e);
 
     for (size_t i = 0; i < list.n && result == 0; i++)
         vec_add(&lock->artifacts, keep(&lock->doc.arena, &list.v[i]));
@@ -354,46 +332,102 @@ static int keep_wheels(struct lock *lock, const struct pypi_solution *solution, 
     return result;
 }
 
-static int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct err *e)
+struct places VEC_OF(struct pypi_place);
+
+/* Folders first, then the recipe's indexes; without any, the one of the command line or PyPI. */
+static void list_places(struct places *out, struct arena *a, const struct resolve_input *in)
 {
-    CLEANUP(asking_clear) struct asking a = {0};
+    const struct recipe *r = in->recipe;
+
+    for (size_t i = 0; i < r->find_links.n; i++)
+        vec_add(out, ((struct pypi_place){.folder = r->find_links.v[i].text}));
+    for (size_t i = 0; i < r->indexes.n; i++) {
+        const struct recipe_index *x = &r->indexes.v[i];
+        struct str *only = x->only.n ? arena_alloc(a, x->only.n * sizeof *only) : NULL;
+        CLEANUP(buf_clear) struct buf url = {0};
+
+        url_without_userinfo(&url, x->url.text);
+        for (size_t j = 0; j < x->only.n; j++)
+            only[j] = pep503_name(a, x->only.v[j].text);
+        vec_add(out, ((struct pypi_place){
+                         .url = arena_str(a, buf_view(&url)), .only = only, .only_n = x->only.n}));
+    }
+    if (!r->indexes.n)
+        vec_add(out, ((struct pypi_place){.url = in->index.len ? in->index : STR(PYPI_INDEX_URL)}));
+}
+
+/* What an older lock has, to be kept where nothing speaks against it. */
+struct keeping {
+    struct VEC_OF(struct pypi_prefer) prefer;
+    struct VEC_OF(struct pypi_bound) bound;
+};
+
+static void keeping_clear(struct keeping *k)
+{
+    vec_clear(&k->prefer);
+    vec_clear(&k->bound);
+}
+
+static void keep_old(struct keeping *k, const struct keep *keep)
+{
+    for (size_t i = 0; keep->old && i < keep->old->artifacts.n; i++) {
+        const struct artifact *a = &keep->old->artifacts.v[i];
+
+        if (a->eco != ECO_WHEEL || !keep_has(keep, a))
+            continue;
+        vec_add(&k->prefer, ((struct pypi_prefer){a->name, a->version}));
+        vec_add(&k->bound, ((struct pypi_bound){a->name, a->from}));
+    }
+}
+
+static int resolve_wheels(struct lock *lock, const struct resolve_input *in,
+                          const struct asking *asking, struct err *e)
+{
+    CLEANUP(keeping_clear) struct keeping keeping = {0};
+    CLEANUP(arena_clear) struct arena arena = {0};
     CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
-    struct pypi_index_options options = {
-        .python_full = lock->python_full, .memo = in->memo, .events = in->events};
-    struct pypi_place place = {.url = in->index};
+    struct places places = {0};
+    struct pypi_index_options options = {.allowed = asking->allowed.v,
+                                         .allowed_n = asking->allowed.n,
+                                         .root = str_of(in->root),
+                                         .python_full = lock->python_full,
+                                         .memo = in->memo,
+                                         .events = in->events};
     struct pypi_universe universe;
     struct pypi_want want;
     struct err fault = {0};
 
-    if (in->index.len) {
-        options.places = &place;
-        options.places_n = 1;
-    }
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
-    if (ask_all(&a, in, e) < 0 || target_of(&options.target, in, e) < 0)
+    if (keep_all_wheels(&in->keep, lock)) {
+        take_over(lock, in->keep.old, ECO_WHEEL);
+        return 0;
+    }
+    if (target_of(&options.target, in, e) < 0)
         return -1;
+    keep_old(&keeping, &in->keep);
+    options.bound = keeping.bound.v;
+    options.bound_n = keeping.bound.n;
+    list_places(&places, &arena, in);
+    options.places = places.v;
+    options.places_n = places.n;
     index = pypi_index_open(in->web, in->http, &options);
+    vec_clear(&places);
     universe = pypi_index_universe(index);
     want = (struct pypi_want){.env = {lock->python_full, options.target.machine},
-                              .roots = a.roots.v,
-                              .roots_n = a.roots.n,
-                              .prefer = a.prefer.v,
-                              .prefer_n = a.prefer.n,
+                              .roots = asking->roots.v,
+                              .roots_n = asking->roots.n,
+                              .constraints = asking->constraints.v,
+                              .constraints_n = asking->constraints.n,
+                              .prefer = keeping.prefer.v,
+                              .prefer_n = keeping.prefer.n,
+                              .pre = asking->files.pre,
                               .events = in->events};
     if (solve_pypi(&solution, &want, &universe, &fault) < 0) {
-        place_fault(&fault, in->recipe, &a);
+        asking_place(asking, &fault);
         return err_join(e, &fault);
     }
-    return keep_wheels(lock, &solution, e);
-}
-
-/* A requirement that is none is told before anything is asked of the network. */
-static int check_requirements(const struct resolve_input *in, struct err *e)
-{
-    CLEANUP(asking_clear) struct asking a = {0};
-
-    return ask_all(&a, in, e);
+    return keep_wheels(lock, index, &solution, e);
 }
 
 /* ---- the image's settings ---- */
@@ -520,10 +554,14 @@ static int artifact_compare(const void *x, const void *y)
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
+    CLEANUP(asking_clear) struct asking asking = {0};
     struct arena *a;
 
-    if (catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
-        check_requirements(in, e) < 0 || resolve_recipe(&lock, in->recipe, in->dir, e) < 0)
+    /* What can be told wrong without the network is told before it is asked. */
+    if (keep_check(&in->keep, e) < 0 ||
+        catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
+        asking_open(&asking, in->recipe, in->dir, e) < 0 ||
+        recipe_part(&lock, in->recipe, &asking, in->dir, e) < 0)
         return -1;
     a = &lock.doc.arena;
     lock.format = LOCK_FORMAT;
@@ -531,9 +569,10 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     lock.base = arena_str(a, in->base->name);
     lock.variant = arena_str(a, in->recipe->variant.text);
     lock.apt_sources = arena_str(a, in->base->sources);
+    lock.apt_sources_path = arena_str(a, in->base->sources_path);
     if (in->image)
         base_image_lock(&lock, in->image, in->recipe);
-    if ((!in->image && resolve_debs(&lock, in, e) < 0) || resolve_wheels(&lock, in, e) < 0)
+    if ((!in->image && resolve_debs(&lock, in, e) < 0) || resolve_wheels(&lock, in, &asking, e) < 0)
         return -1;
     vec_sort(&lock.artifacts, artifact_compare);
     derive_facts(&lock, in->catalog, in->events);

@@ -7,6 +7,7 @@
 #include "../model/lock.h"
 #include "../model/recipe.h"
 #include "base_image.h"
+#include "keep.h"
 #include "web.h"
 
 struct resolve_input {
@@ -14,8 +15,9 @@ struct resolve_input {
     const struct catalog *catalog;
     const struct baselayer *base;   /* with `image`: base_image_as_base() */
     const struct base_image *image; /* NULL: `base` is made of packages */
-    const struct lock *old; /* versions to keep where nothing speaks against them; NULL: none */
-    const char *dir;        /* of the recipe, for its local files */
+    struct keep keep;               /* of an older lock */
+    const char *dir;                /* of the recipe, for its local files */
+    const char *root;               /* the same, absolute */
     struct web *web;
     struct http *http; /* NULL when offline */
     struct memo *memo;
@@ -28,9 +30,6 @@ struct resolve_input {
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e) MUST_CHECK;
 
 /* The parts of a lock that follow from the recipe and its local files alone, for telling whether a
- * lock is still that of its recipe: recipe, recipe_digest, user, copies. */
+ * lock is still that of its recipe: recipe, recipe_digest, inputs, user, copies. */
 int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir,
                    struct err *e) MUST_CHECK;
-/* What changed between an old lock and resolve_recipe()'s result, in words; nothing when they
- * agree. */
-void resolve_changes(struct buf *words, const struct lock *old, const struct lock *now);

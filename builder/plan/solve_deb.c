@@ -2,38 +2,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solve_deb.h"
 
+#include "deb_want.h"
+#include "deb_why.h"
+
 /* Deeper chains of dependencies than this are no archive's; bookworm's longest is below 100. */
-enum { DEPTH_MAX = 2000, NEAREST = 3, ROUNDS_MAX = 8 };
-
-/* What is known and decided about one name. */
-struct mark {
-    const struct deb_package
-        *candidate;                  /* the version that would be taken; NULL: name is virtual */
-    const struct deb_package *taken; /* candidate once it is marked, else NULL */
-    const char *group;
-    bool requested, parsed;
-    bool firm;        /* asked for, or the only way to satisfy what is firm: never given up again */
-    bool reached;     /* by sweep() */
-    unsigned busy;    /* how often its needs are being settled right now */
-    struct str asked; /* the want's own words, when requested */
-    struct mark *because;               /* whose dependency brought it in; NULL when requested */
-    const struct relation_group *needs; /* Pre-Depends, then Depends */
-    size_t needs_n;
-    struct refusal *refuses; /* what it conflicts with or breaks */
-};
-
-/* One Conflicts or Breaks entry: listed with its owner, and under the name that it is against. */
-struct refusal {
-    struct mark *owner;
-    const struct deb_package *of; /* the owner's version that says so */
-    const struct relation *against;
-    const char *field;
-    struct refusal *next_of_owner, *next_of_name;
-};
+enum { DEPTH_MAX = 2000, ROUNDS_MAX = 8 };
 
 /* One decision; undone backwards. */
 struct step {
-    struct mark *mark;
+    struct deb_mark *mark;
     bool evicted; /* given up for a package that conflicts with it, else taken */
 };
 
@@ -41,12 +18,11 @@ struct deb_solver {
     const struct debindex *index;
     const char *universe;
     struct arena arena;
-    struct map marks;                 /* name to struct mark */
-    struct map refusals;              /* name to struct refusal */
+    struct map marks;                 /* name to struct deb_mark */
+    struct map refusals;              /* name to struct deb_refusal */
     struct VEC_OF(struct step) steps; /* in the order of deciding */
     const char *group;
-    uint32_t *mentions; /* debindex_mentions(), owned; made when first needed */
-    struct buf why;     /* the first reason in the attempt under way; empty: nothing failed yet */
+    struct buf why; /* the first reason in the attempt under way; empty: nothing failed yet */
 };
 
 struct deb_solver *deb_solver_open(const struct debindex *index, const char *universe)
@@ -66,7 +42,6 @@ void deb_solver_free(struct deb_solver *s)
     map_clear(&s->refusals);
     vec_clear(&s->steps);
     buf_clear(&s->why);
-    free(s->mentions);
     arena_clear(&s->arena);
     free(s);
 }
@@ -77,9 +52,9 @@ void deb_solver_clear(struct deb_solver **s)
     *s = NULL;
 }
 
-static struct mark *mark_of(struct deb_solver *s, struct str name)
+static struct deb_mark *mark_of(struct deb_solver *s, struct str name)
 {
-    struct mark *m = map_get(&s->marks, name);
+    struct deb_mark *m = map_get(&s->marks, name);
 
     if (!m) {
         m = arena_alloc(&s->arena, sizeof *m);
@@ -115,9 +90,9 @@ static bool provider_fits(const struct deb_solver *s, const struct relation *r,
 }
 
 /* The mark that satisfies `r` now; NULL when none does. */
-static struct mark *satisfier(struct deb_solver *s, const struct relation *r)
+static struct deb_mark *satisfier(struct deb_solver *s, const struct relation *r)
 {
-    struct mark *m = map_get(&s->marks, r->name);
+    struct deb_mark *m = map_get(&s->marks, r->name);
 
     if (m && m->taken && real_fits(s, r, m->taken))
         return m;
@@ -129,86 +104,44 @@ static struct mark *satisfier(struct deb_solver *s, const struct relation *r)
     return NULL;
 }
 
-/* ---- words for people ---- */
+/* ---- the first reason of an attempt is the one that is told ---- */
 
-static void put_relation(struct buf *b, const struct relation *r)
+static struct deb_scene scene_of(const struct deb_solver *s)
 {
-    static const char *const ops[] = {"", "<<", "<=", "=", ">=", ">>"};
-
-    buf_str(b, r->name);
-    if (r->arch.len)
-        buf_fmt(b, ":" STR_FMT, STR_ARG(r->arch));
-    if (r->op != DEBVER_ANY)
-        buf_fmt(b, " (%s " STR_FMT ")", ops[r->op], STR_ARG(r->version));
+    return (struct deb_scene){s->index, &s->marks, s->universe, s->group};
 }
 
-/* "libx (needed by y, needed by z, asked for)". */
-static void put_chain(struct buf *b, const struct mark *m)
+static void explain_clash(struct deb_solver *s, const struct deb_refusal *r,
+                          const struct deb_mark *other)
 {
-    buf_fmt(b, STR_FMT " (", STR_ARG(m->candidate->name));
-    for (; !m->requested && m->because; m = m->because)
-        buf_fmt(b, "needed by " STR_FMT ", ", STR_ARG(m->because->candidate->name));
-    buf_puts(b, str_eq(m->asked, m->candidate->name) ? "asked for)" : "asked for as \"");
-    if (!str_eq(m->asked, m->candidate->name))
-        buf_fmt(b, STR_FMT "\")", STR_ARG(m->asked));
+    struct deb_scene scene = scene_of(s);
+
+    if (!s->why.len)
+        deb_why_clash(&s->why, &scene, r, other);
 }
 
-static void explain_conflict(struct deb_solver *s, const struct mark *owner,
-                             const struct refusal *r, const struct mark *other)
+static void explain_unmet(struct deb_solver *s, const struct deb_mark *who,
+                          const struct relation_group *g)
 {
-    if (s->why.len)
-        return;
-    put_chain(&s->why, owner);
-    buf_puts(&s->why, str_is(str_of(r->field), "Breaks") ? " breaks " : " conflicts with ");
-    put_relation(&s->why, r->against);
-    if (str_eq(r->against->name, other->candidate->name) && r->against->op == DEBVER_ANY)
-        s->why.len -= r->against->name.len; /* the chain begins with this name */
-    else
-        buf_puts(&s->why, ", which is ");
-    put_chain(&s->why, other);
-}
+    struct deb_scene scene = scene_of(s);
 
-static void put_versions(struct buf *b, const struct deb_package *p)
-{
-    for (const char *comma = ""; p; p = p->next_version, comma = ", ")
-        buf_fmt(b, "%s" STR_FMT, comma, STR_ARG(p->version));
-}
-
-static void explain_nothing(struct deb_solver *s, const struct mark *who,
-                            const struct relation_group *g)
-{
-    struct buf *b = &s->why;
-    const struct deb_package *p = debindex_find(s->index, g->v[0].name);
-
-    if (b->len)
-        return;
-    put_chain(b, who);
-    buf_puts(b, " depends on ");
-    for (size_t i = 0; i < g->n; i++) {
-        buf_puts(b, i ? " | " : "");
-        put_relation(b, &g->v[i]);
-    }
-    if (!p) {
-        buf_fmt(b, ", which no package of %s provides", s->universe);
-        return;
-    }
-    buf_fmt(b, ", and %s has " STR_FMT " only as ", s->universe, STR_ARG(p->name));
-    put_versions(b, p);
+    if (!s->why.len)
+        deb_why_unmet(&s->why, &scene, who, g);
 }
 
 /* ---- reading what a package declares ---- */
 
-static int read_relations(struct deb_solver *s, struct relations *out, const struct mark *m,
+static int read_relations(struct deb_solver *s, struct relations *out, const struct deb_mark *m,
                           const char *field, struct err *e)
 {
     if (relations_parse(out, &s->arena, deb_package_field(m->candidate, field), s->index->arch, e) <
         0)
-        return err_wrap(e, STR_FMT ": %s of " STR_FMT, STR_ARG(m->candidate->from), field,
+        return err_wrap(e, STR_FMT ": %s of " STR_FMT, STR_ARG(m->candidate->origin->from), field,
                         STR_ARG(m->candidate->name));
     return 0;
 }
 
-static int read_needs(struct deb_solver *s, struct mark *m, struct err *e)
+static int read_needs(struct deb_solver *s, struct deb_mark *m, struct err *e)
 {
     CLEANUP(relations_clear) struct relations pre = {0}, normal = {0};
     struct relation_group *all;
@@ -226,18 +159,18 @@ static int read_needs(struct deb_solver *s, struct mark *m, struct err *e)
     return 0;
 }
 
-static int read_refusals(struct deb_solver *s, struct mark *m, const char *field, struct err *e)
+static int read_refusals(struct deb_solver *s, struct deb_mark *m, bool breaks, struct err *e)
 {
     CLEANUP(relations_clear) struct relations list = {0};
 
-    if (read_relations(s, &list, m, field, e) < 0)
+    if (read_relations(s, &list, m, breaks ? "Breaks" : "Conflicts", e) < 0)
         return -1;
     for (size_t i = 0; i < list.n; i++) {
-        struct refusal *r = arena_alloc(&s->arena, sizeof *r);
+        struct deb_refusal *r = arena_alloc(&s->arena, sizeof *r);
         r->owner = m;
         r->of = m->candidate;
         r->against = &list.v[i].v[0];
-        r->field = field;
+        r->breaks = breaks;
         r->next_of_owner = m->refuses;
         m->refuses = r;
         r->next_of_name = map_set(&s->refusals, r->against->name, r);
@@ -245,35 +178,35 @@ static int read_refusals(struct deb_solver *s, struct mark *m, const char *field
     return 0;
 }
 
-static int read_package(struct deb_solver *s, struct mark *m, struct err *e)
+static int read_package(struct deb_solver *s, struct deb_mark *m, struct err *e)
 {
     if (m->parsed)
         return 0;
     m->parsed = true;
     m->refuses = NULL;
-    if (read_needs(s, m, e) < 0 || read_refusals(s, m, "Conflicts", e) < 0)
+    if (read_needs(s, m, e) < 0 || read_refusals(s, m, false, e) < 0)
         return -1;
-    return read_refusals(s, m, "Breaks", e);
+    return read_refusals(s, m, true, e);
 }
 
 /* ---- conflicts ---- */
 
 /* Is some marked package other than `m` against `name`, which m is or provides? */
-static bool refused_under(struct deb_solver *s, struct mark *m, struct str name,
+static bool refused_under(struct deb_solver *s, struct deb_mark *m, struct str name,
                           const struct deb_provider *as)
 {
-    for (const struct refusal *r = map_get(&s->refusals, name); r; r = r->next_of_name) {
+    for (const struct deb_refusal *r = map_get(&s->refusals, name); r; r = r->next_of_name) {
         if (r->owner == m || r->owner->taken != r->of)
             continue;
         if (as ? provider_fits(s, r->against, as) : real_fits(s, r->against, m->candidate)) {
-            explain_conflict(s, r->owner, r, m);
+            explain_clash(s, r, m);
             return true;
         }
     }
     return false;
 }
 
-static int refused_by_marked(struct deb_solver *s, struct mark *m, bool *refused, struct err *e)
+static int refused_by_marked(struct deb_solver *s, struct deb_mark *m, bool *refused, struct err *e)
 {
     CLEANUP(relations_clear) struct relations provides = {0};
 
@@ -290,9 +223,10 @@ static int refused_by_marked(struct deb_solver *s, struct mark *m, bool *refused
 }
 
 /* The marked package other than `m` that `r` is against; NULL when there is none. */
-static struct mark *target_of(struct deb_solver *s, const struct mark *m, const struct refusal *r)
+static struct deb_mark *target_of(struct deb_solver *s, const struct deb_mark *m,
+                                  const struct deb_refusal *r)
 {
-    struct mark *other = map_get(&s->marks, r->against->name);
+    struct deb_mark *other = map_get(&s->marks, r->against->name);
 
     if (other && other != m && other->taken && real_fits(s, r->against, other->taken))
         return other;
@@ -306,19 +240,19 @@ static struct mark *target_of(struct deb_solver *s, const struct mark *m, const 
 }
 
 /* apt gives up what this run took for a dependency that may be met otherwise. */
-static bool may_evict(const struct deb_solver *s, const struct mark *m)
+static bool may_evict(const struct deb_solver *s, const struct deb_mark *m)
 {
     return m->group == s->group && !m->firm && !m->busy;
 }
 
-static bool refuses_marked(struct deb_solver *s, const struct mark *m)
+static bool refuses_marked(struct deb_solver *s, const struct deb_mark *m)
 {
-    struct mark *other;
+    struct deb_mark *other;
 
-    for (const struct refusal *r = m->refuses; r; r = r->next_of_owner)
+    for (const struct deb_refusal *r = m->refuses; r; r = r->next_of_owner)
         while ((other = target_of(s, m, r))) {
             if (!may_evict(s, other)) {
-                explain_conflict(s, m, r, other);
+                explain_clash(s, r, other);
                 return true;
             }
             other->taken = NULL;
@@ -331,7 +265,7 @@ static bool refuses_marked(struct deb_solver *s, const struct mark *m)
 
 /* Mark `m` alone if nothing marked conflicts with it, or what does can be given up. If it cannot,
  * the caller goes back to where it was. */
-static int take(struct deb_solver *s, struct mark *m, bool *done, struct err *e)
+static int take(struct deb_solver *s, struct deb_mark *m, bool *done, struct err *e)
 {
     bool refused = false;
 
@@ -359,13 +293,14 @@ static void go_back(struct deb_solver *s, size_t n)
     }
 }
 
-static int settle(struct deb_solver *s, struct mark *m, unsigned depth, bool *done, struct err *e);
+static int settle(struct deb_solver *s, struct deb_mark *m, unsigned depth, bool *done,
+                  struct err *e);
 
 /* Take `p` with all that it needs for `who`, or leave everything as it was. */
-static int try_package(struct deb_solver *s, struct mark *who, const struct deb_package *p,
+static int try_package(struct deb_solver *s, struct deb_mark *who, const struct deb_package *p,
                        unsigned depth, bool *done, struct err *e)
 {
-    struct mark *m = mark_of(s, p->name);
+    struct deb_mark *m = mark_of(s, p->name);
     size_t before = s->steps.n;
 
     *done = false;
@@ -381,7 +316,7 @@ static int try_package(struct deb_solver *s, struct mark *who, const struct deb_
 
 struct candidate {
     const struct deb_package *package;
-    uint32_t mention;
+    uint64_t mention;
 };
 struct candidates VEC_OF(struct candidate);
 
@@ -391,13 +326,6 @@ static int candidate_compare(const void *a, const void *b)
     int c = deb_provider_cmp(x->package, y->package);
 
     return c ? c : (x->mention < y->mention) - (x->mention > y->mention);
-}
-
-static uint32_t mention_of(struct deb_solver *s, const struct deb_package *p)
-{
-    if (!s->mentions)
-        s->mentions = debindex_mentions(s->index);
-    return s->mentions[debindex_find(s->index, p->name)->order];
 }
 
 /* The packages that would satisfy `r` by providing it, in the order in which apt tries them. */
@@ -415,11 +343,11 @@ static void list_providers(struct deb_solver *s, struct candidates *out, const s
     if (!tied)
         return;
     for (size_t i = 0; i < out->n; i++)
-        out->v[i].mention = mention_of(s, out->v[i].package);
+        out->v[i].mention = debindex_mention(s->index, out->v[i].package);
     vec_sort(out, candidate_compare);
 }
 
-static int try_alternative(struct deb_solver *s, struct mark *who, const struct relation *r,
+static int try_alternative(struct deb_solver *s, struct deb_mark *who, const struct relation *r,
                            unsigned depth, bool *done, struct err *e)
 {
     const struct deb_package *real = mark_of(s, r->name)->candidate;
@@ -447,16 +375,16 @@ static bool is_satisfied(struct deb_solver *s, const struct relation_group *g)
 }
 
 /* The only package that could satisfy the group; NULL when there are several or none. */
-static struct mark *only_solution(struct deb_solver *s, const struct relation_group *g)
+static struct deb_mark *only_solution(struct deb_solver *s, const struct relation_group *g)
 {
-    struct mark *only = NULL;
+    struct deb_mark *only = NULL;
 
     for (size_t i = 0; i < g->n; i++) {
         struct candidates providers = {0};
-        struct mark *real = mark_of(s, g->v[i].name);
+        struct deb_mark *real = mark_of(s, g->v[i].name);
         bool fits = real->candidate && real_fits(s, &g->v[i], real->candidate);
         list_providers(s, &providers, &g->v[i]);
-        struct mark *first = providers.n ? mark_of(s, providers.v[0].package->name) : NULL;
+        struct deb_mark *first = providers.n ? mark_of(s, providers.v[0].package->name) : NULL;
         bool several = providers.n + fits > 1;
         vec_clear(&providers);
         first = fits ? real : first;
@@ -468,10 +396,10 @@ static struct mark *only_solution(struct deb_solver *s, const struct relation_gr
 }
 
 /* What is firm makes firm what alone can satisfy it, and what that needs. */
-static int make_firm(struct deb_solver *s, const struct mark *who, const struct relation_group *g,
-                     unsigned depth, struct err *e)
+static int make_firm(struct deb_solver *s, const struct deb_mark *who,
+                     const struct relation_group *g, unsigned depth, struct err *e)
 {
-    struct mark *only = who->firm ? only_solution(s, g) : NULL;
+    struct deb_mark *only = who->firm ? only_solution(s, g) : NULL;
     bool done;
 
     if (!only || only->firm)
@@ -481,7 +409,7 @@ static int make_firm(struct deb_solver *s, const struct mark *who, const struct 
     return only->taken && !only->busy ? settle(s, only, depth + 1, &done, e) : 0;
 }
 
-static int choose(struct deb_solver *s, struct mark *who, const struct relation_group *g,
+static int choose(struct deb_solver *s, struct deb_mark *who, const struct relation_group *g,
                   unsigned depth, bool *done, struct err *e)
 {
     bool failed_before = s->why.len > 0;
@@ -493,14 +421,15 @@ static int choose(struct deb_solver *s, struct mark *who, const struct relation_
         if (try_alternative(s, who, &g->v[i], depth, done, e) < 0)
             return -1;
     if (!*done)
-        explain_nothing(s, who, g);
+        explain_unmet(s, who, g);
     else if (!failed_before)
         buf_reset(&s->why); /* an earlier alternative failed, and that does not matter now */
     return 0;
 }
 
 /* Satisfy what the marked `m` needs; *done = false when that cannot be. */
-static int settle(struct deb_solver *s, struct mark *m, unsigned depth, bool *done, struct err *e)
+static int settle(struct deb_solver *s, struct deb_mark *m, unsigned depth, bool *done,
+                  struct err *e)
 {
     if (depth > DEPTH_MAX)
         return err_set(e, ERR_INPUT, "%s: a chain of more than %d dependencies leads to " STR_FMT,
@@ -522,12 +451,12 @@ static int repair(struct deb_solver *s, size_t from, bool *again, struct err *e)
     size_t end = s->steps.n;
 
     for (size_t i = from; i < s->steps.n; i++) {
-        struct mark *m = s->steps.v[i].mark;
+        struct deb_mark *m = s->steps.v[i].mark;
         bool done = true;
         if (m->taken && settle(s, m, 0, &done, e) < 0)
             return -1;
         if (!done)
-            return err_set(e, ERR_UNSAT, "cannot install the group \"%s\": %s", s->group, s->why.p);
+            return err_set(e, ERR_UNSAT, "%s: %s", s->group, s->why.p);
     }
     *again = false;
     for (size_t i = end; i < s->steps.n; i++)
@@ -535,9 +464,9 @@ static int repair(struct deb_solver *s, size_t from, bool *again, struct err *e)
     return 0;
 }
 
-struct mark_list VEC_OF(struct mark *);
+struct mark_list VEC_OF(struct deb_mark *);
 
-static void reach_mark(struct mark_list *queue, struct mark *m)
+static void reach_mark(struct mark_list *queue, struct deb_mark *m)
 {
     if (!m || !m->taken || m->reached)
         return;
@@ -547,7 +476,7 @@ static void reach_mark(struct mark_list *queue, struct mark *m)
 
 static void reach_relation(struct deb_solver *s, struct mark_list *queue, const struct relation *r)
 {
-    struct mark *m = map_get(&s->marks, r->name);
+    struct deb_mark *m = map_get(&s->marks, r->name);
 
     if (m && m->taken && real_fits(s, r, m->taken))
         reach_mark(queue, m);
@@ -558,8 +487,8 @@ static void reach_relation(struct deb_solver *s, struct mark_list *queue, const 
     }
 }
 
-static int reach(struct deb_solver *s, struct mark *m, struct mark_list *queue, const char *field,
-                 struct err *e)
+static int reach(struct deb_solver *s, struct deb_mark *m, struct mark_list *queue,
+                 const char *field, struct err *e)
 {
     CLEANUP(relations_clear) struct relations list = {0};
 
@@ -614,136 +543,27 @@ static int tidy(struct deb_solver *s, size_t from, struct err *e)
 
 /* ---- what is asked for ---- */
 
-struct near {
-    struct str name;
-    unsigned distance;
-};
-
-static void keep_nearest(struct near best[NEAREST], struct str name, unsigned distance)
+static void set_candidate(struct deb_mark *m, const struct deb_package *p)
 {
-    struct near next = {name, distance};
-
-    for (size_t i = 0; i < NEAREST; i++)
-        if (!best[i].name.len || next.distance < best[i].distance) {
-            struct near old = best[i];
-            best[i] = next;
-            next = old;
-        }
-}
-
-/* Edits from `name` to `other`, two swapped neighbours counting as one; at most `cap`, else more.
- */
-static unsigned typo_distance(struct str name, struct str other, unsigned cap)
-{
-    size_t i = 0;
-
-    while (i < name.len && i < other.len && name.p[i] == other.p[i])
-        i++;
-    if (name.len == other.len && i + 1 < name.len && name.p[i] == other.p[i + 1] &&
-        name.p[i + 1] == other.p[i] &&
-        str_eq(str_sub(name, i + 2, name.len), str_sub(other, i + 2, other.len)))
-        return 1;
-    /* A swap is the likelier slip, so a plain edit comes behind it. */
-    return str_distance(name, other, cap) + 1;
-}
-
-static int unknown(const struct deb_solver *s, const struct deb_want *want, struct str name,
-                   struct err *e)
-{
-    CLEANUP(buf_clear) struct buf hint = {0};
-    struct near best[NEAREST] = {0};
-    unsigned cap = name.len < 4 ? 1 : 2; /* two edits make any short name out of any other */
-
-    for (size_t i = 0; i < s->index->packages.n; i++) {
-        struct str other = s->index->packages.v[i]->name;
-        unsigned d = typo_distance(name, other, cap);
-        if (d <= cap + 1)
-            keep_nearest(best, other, d);
-    }
-    for (size_t i = 0; i < NEAREST && best[i].name.len; i++)
-        buf_fmt(&hint, "%s\"" STR_FMT "\"", i ? " or " : "; did you mean ", STR_ARG(best[i].name));
-    return err_at_kind(e, ERR_UNSAT, &want->pos, "\"" STR_FMT "\" is in no suite of %s%s%s",
-                       STR_ARG(want->text), s->universe, hint.len ? hint.p : "",
-                       hint.len ? "?" : "");
-}
-
-/* A virtual name means its provider when there is just one. */
-static int resolve_virtual(const struct deb_solver *s, const struct deb_package **out,
-                           const struct deb_want *want, struct str name, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf list = {0};
-    const struct deb_package *only = NULL;
-    size_t n = 0;
-
-    for (const struct deb_provider *v = debindex_providers(s->index, name); v; v = v->next) {
-        if (debindex_find(s->index, v->package->name) != v->package || v->package == only)
-            continue;
-        only = v->package;
-        buf_fmt(&list, "%s\"" STR_FMT "\"", n++ ? ", " : "", STR_ARG(only->name));
-    }
-    if (!n)
-        return unknown(s, want, name, e);
-    if (n > 1)
-        return err_at_kind(e, ERR_UNSAT, &want->pos,
-                           "\"" STR_FMT "\" is a virtual package; ask for one that provides it: %s",
-                           STR_ARG(want->text), list.p);
-    *out = only;
-    return 0;
-}
-
-static int find_version(const struct deb_solver *s, const struct deb_package **p,
-                        const struct deb_want *want, struct str version, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf have = {0};
-    const struct deb_package *v = *p;
-
-    while (v && !str_eq(v->version, version))
-        v = v->next_version;
-    if (v) {
-        *p = v;
-        return 0;
-    }
-    put_versions(&have, *p);
-    return err_at_kind(e, ERR_UNSAT, &want->pos,
-                       "\"" STR_FMT "\": %s has no such version of " STR_FMT "; there is %s",
-                       STR_ARG(want->text), s->universe, STR_ARG((*p)->name), have.p);
-}
-
-/* "name", "name:arch", "name=version" to the package that is meant. */
-static int find_wanted(const struct deb_solver *s, const struct deb_package **out,
-                       const struct deb_want *want, struct err *e)
-{
-    struct str version = want->text, name, arch = {0};
-    bool pinned = str_cut(&version, STR("="), &name);
-
-    if (!pinned)
-        name = want->text;
-    str_cut_last(&name, STR(":"), &arch);
-    if (arch.len && !str_eq(arch, s->index->arch))
-        return err_at_kind(e, ERR_UNSAT, &want->pos,
-                           "\"" STR_FMT "\": only packages for " STR_FMT " can be had",
-                           STR_ARG(want->text), STR_ARG(s->index->arch));
-    *out = debindex_find(s->index, name);
-    if (!*out && resolve_virtual(s, out, want, name, e) < 0)
-        return -1;
-    return pinned ? find_version(s, out, want, version, e) : 0;
-}
-
-static int request(struct deb_solver *s, const struct deb_want *want, struct mark **out,
-                   struct err *e)
-{
-    const struct deb_package *p = NULL;
-
-    if (find_wanted(s, &p, want, e) < 0)
-        return -1;
-    struct mark *m = mark_of(s, p->name);
-    if (m->taken && m->taken != p)
-        return err_at_kind(e, ERR_UNSAT, &want->pos,
-                           "\"" STR_FMT "\": version " STR_FMT " is already chosen",
-                           STR_ARG(want->text), STR_ARG(m->taken->version));
     if (m->candidate != p)
         m->parsed = false; /* forget what another version declares */
     m->candidate = p;
+}
+
+static int request(struct deb_solver *s, const struct deb_want *want, struct deb_mark **out,
+                   struct str *suite, struct err *e)
+{
+    const struct deb_package *p = NULL;
+
+    if (deb_want_find(&p, suite, s->index, s->universe, s->group, want, e) < 0)
+        return -1;
+    struct deb_mark *m = mark_of(s, p->name);
+    if (m->taken && m->taken != p)
+        return err_at_kind(e, ERR_UNSAT, &want->pos,
+                           "%s: \"" STR_FMT "\": the image has " STR_FMT
+                           " already (group \"%s\"); drop the version",
+                           s->group, STR_ARG(want->text), STR_ARG(m->taken->version), m->group);
+    set_candidate(m, p);
     if (!m->requested)
         m->asked = want->text;
     m->requested = m->firm = true;
@@ -751,14 +571,98 @@ static int request(struct deb_solver *s, const struct deb_want *want, struct mar
     return 0;
 }
 
+/* Could the candidate be installed on what is there already, with nothing else? */
+static int stands(struct deb_solver *s, struct deb_mark *m, bool *yes, struct err *e)
+{
+    *yes = m->candidate != NULL;
+    if (*yes && read_package(s, m, e) < 0)
+        return -1;
+    for (size_t i = 0; *yes && i < m->needs_n; i++)
+        *yes = is_satisfied(s, &m->needs[i]);
+    for (const struct deb_refusal *r = *yes ? m->refuses : NULL; r && *yes; r = r->next_of_owner)
+        *yes = !target_of(s, m, r);
+    return 0;
+}
+
+/* Does `r` need no other version of anything? apt asks this of what is installed, then of
+ * candidates that stand on it; of an unversioned name it asks the providers alone, if any. */
+static int is_fine(struct deb_solver *s, const struct relation *r, bool *fine, struct err *e)
+{
+    struct deb_mark *m = mark_of(s, r->name);
+    const struct deb_provider *v = debindex_providers(s->index, r->name);
+
+    *fine = m->taken && real_fits(s, r, m->taken);
+    if (*fine)
+        return 0;
+    if (r->op != DEBVER_ANY || !v || r->arch.len)
+        return m->candidate && real_fits(s, r, m->candidate) ? stands(s, m, fine, e) : 0;
+    for (; v && !*fine; v = v->next) {
+        m = mark_of(s, v->package->name);
+        if (m->candidate == v->package && stands(s, m, fine, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The highest version in the suite, if it satisfies `r` and is not the candidate anyway. */
+static const struct deb_package *in_suite(struct deb_solver *s, const struct relation *r,
+                                          struct str suite)
+{
+    const struct deb_package *best = NULL;
+
+    for (const struct deb_package *p = debindex_find(s->index, r->name); p; p = p->next_version)
+        if (deb_package_in(p, suite) && (!best || debver_cmp(p->version, best->version) > 0))
+            best = p;
+    return best && r->op != DEBVER_ANY && real_fits(s, r, best) ? best : NULL;
+}
+
+/* "name/suite": where `m` needs a version that no candidate has, that of the suite becomes the
+ * candidate, and so on. apt stops at the first group that this does not help, and what it changed
+ * until then stays changed; whether it all comes out even shows when it is installed. */
+static int follow_suite(struct deb_solver *s, struct deb_mark *m, struct str suite, unsigned depth,
+                        bool *done, struct err *e)
+{
+    *done = depth < DEPTH_MAX;
+    if (read_package(s, m, e) < 0)
+        return -1;
+    for (size_t i = 0; i < m->needs_n && *done; i++) {
+        const struct relation_group *g = &m->needs[i];
+        *done = false;
+        for (size_t j = 0; j < g->n && !*done; j++)
+            if (is_fine(s, &g->v[j], done, e) < 0)
+                return -1;
+        for (size_t j = 0; j < g->n && !*done; j++) {
+            const struct deb_package *p = in_suite(s, &g->v[j], suite);
+            struct deb_mark *other = p ? mark_of(s, p->name) : NULL;
+            const struct deb_package *before = other ? other->candidate : NULL;
+            if (!other || other->taken)
+                continue;
+            if (p == before && other->reached) {
+                *done = true; /* changed on this walk already */
+                continue;
+            }
+            other->reached = true;
+            set_candidate(other, p);
+            if (follow_suite(s, other, suite, depth + 1, done, e) < 0)
+                return -1;
+            if (!*done && j + 1 < g->n)
+                set_candidate(other, before);
+        }
+    }
+    return 0;
+}
+
 static int cannot(struct deb_solver *s, const struct deb_want *want, struct err *e)
 {
-    return err_at_kind(e, ERR_UNSAT, &want->pos, "\"" STR_FMT "\" cannot be installed: %s",
-                       STR_ARG(want->text), s->why.len ? s->why.p : "its dependencies conflict");
+    if (s->why.len)
+        return err_at_kind(e, ERR_UNSAT, &want->pos, "%s: %s", s->group, s->why.p);
+    return err_at_kind(e, ERR_UNSAT, &want->pos,
+                       "%s: \"" STR_FMT "\" cannot be installed: its dependencies conflict",
+                       s->group, STR_ARG(want->text));
 }
 
 /* apt's two passes: mark all that is asked for, then settle each in turn. */
-static int install_all(struct deb_solver *s, const struct deb_want *wants, struct mark **marks,
+static int install_all(struct deb_solver *s, const struct deb_want *wants, struct deb_mark **marks,
                        size_t n, struct err *e)
 {
     size_t before = s->steps.n;
@@ -783,11 +687,14 @@ static int install_all(struct deb_solver *s, const struct deb_want *wants, struc
 
 static int install(struct deb_solver *s, const struct deb_want *wants, size_t n, struct err *e)
 {
-    CLEANUP(free_clear) struct mark **marks = xcalloc(n + 1, sizeof(struct mark *));
-    bool failed = false;
+    CLEANUP(free_clear) struct deb_mark **marks = xcalloc(n + 1, sizeof(struct deb_mark *));
+    CLEANUP(free_clear) struct str *suites = xcalloc(n + 1, sizeof *suites);
+    bool failed = false, done;
 
     for (size_t i = 0; i < n; i++)
-        failed |= request(s, &wants[i], &marks[i], e) < 0; /* tell all that are unknown */
+        failed |= request(s, &wants[i], &marks[i], &suites[i], e) < 0; /* tell all unknown ones */
+    for (size_t i = 0; i < n && !failed; i++)
+        failed = suites[i].len && follow_suite(s, marks[i], suites[i], 0, &done, e) < 0;
     return failed ? -1 : install_all(s, wants, marks, n, e);
 }
 
@@ -821,7 +728,7 @@ void deb_solver_solution(const struct deb_solver *s, struct deb_solution *out)
 
     vec_clear(out);
     for (size_t i = 0; i < s->steps.n; i++) {
-        const struct mark *m = s->steps.v[i].mark;
+        const struct deb_mark *m = s->steps.v[i].mark;
         if (m->taken)
             vec_add(out, ((struct deb_chosen){m->taken, m->group, m->requested}));
     }
@@ -848,7 +755,7 @@ int deb_artifacts(struct artifact **out, struct arena *a, const struct deb_solut
                                  .arch = p->arch,
                                  .file = file.file,
                                  .url = file.url,
-                                 .from = p->from,
+                                 .from = p->origin->from,
                                  .group = str_of(solution->v[i].group),
                                  .requested = solution->v[i].requested,
                                  .size = file.size,

@@ -15,8 +15,8 @@
 #include "../pkg/artifact.h"
 #include "../pkg/deb/debindex.h"
 
-/* "name", "name:arch" or "name=version", as on apt-get's command line. Both are borrowed for the
- * solver's life. */
+/* "name", "name:arch", "name=version" or "name/suite", as on apt-get's command line. Both are
+ * borrowed for the solver's life. */
 struct deb_want {
     struct str text;
     struct pos pos; /* where it was asked for; file may be NULL */

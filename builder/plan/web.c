@@ -376,7 +376,9 @@ static int blob_begin(void *ctx, const struct http_request *r, uint64_t offset, 
     struct blob_get *b = ctx;
 
     cas_put_clear(&b->put);
-    return cas_put_open(&b->put, b->web->cas, &b->want->digest, r->limit, e);
+    return cas_put_open(&b->put, b->web->cas,
+                        digest_is_set(&b->want->digest) ? &b->want->digest : NULL,
+                        r->limit ? r->limit : UINT64_MAX, e);
 }
 
 static int blob_write(void *ctx, const void *bytes, size_t len, struct err *e)
@@ -409,17 +411,26 @@ static int blob_settle(struct blob_get *b, struct err *e)
 
 static int blob_fetch(struct web *web, const struct web_want *want, bool *missing, struct err *e)
 {
-    CLEANUP(blob_clear) struct blob_get b;
-    struct http_request *r = &b.r;
+    unsigned places = http_places(web->http, str_of(want->url));
 
-    blob_open(&b, web, want);
-    if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0)
-        return -1;
-    if (missing && is_missing(r)) {
-        *missing = true;
-        return 0;
+    for (unsigned skip = 0;; skip++) {
+        CLEANUP(blob_clear) struct blob_get b;
+        CLEANUP(err_clear) struct err wrong = {0};
+        struct http_request *r = &b.r;
+
+        blob_open(&b, web, want);
+        r->skip = skip;
+        if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0)
+            return -1;
+        if (missing && is_missing(r)) {
+            *missing = true;
+            return 0;
+        }
+        if (blob_settle(&b, &wrong) == 0)
+            return 0;
+        if (wrong.kind != ERR_INTEGRITY || skip + 1 >= places)
+            return err_join(e, &wrong);
     }
-    return blob_settle(&b, e);
 }
 
 int web_blob(struct web *web, const char *url, const struct digest *digest, uint64_t size,
@@ -438,6 +449,36 @@ int web_blob(struct web *web, const char *url, const struct digest *digest, uint
             return 0;
     }
     return cas_input(out, web->cas, digest, url, e);
+}
+
+static bool is_local(const char *url)
+{
+    return str_starts(str_of(url), STR("file:"));
+}
+
+int web_learn(struct web *web, const char *url, struct digest *digest, uint64_t *size,
+              struct err *e)
+{
+    const struct web_want want = {url, *digest, 0, 0};
+    CLEANUP(blob_clear) struct blob_get b;
+    struct http_request *r = &b.r;
+
+    blob_open(&b, web, &want);
+    if (digest_is_set(digest) && !size && cas_has(web->cas, digest, 0))
+        return 0;
+    if (web->o.offline && !is_local(url))
+        return need_network(url, e);
+    if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0 || blob_settle(&b, e) < 0)
+        return -1;
+    *digest = b.put.digest;
+    if (size)
+        *size = b.put.size;
+    return 0;
+}
+
+char *web_path(const struct web *web, const struct digest *digest)
+{
+    return cas_path(web->cas, digest);
 }
 
 static int blob_done(void *ctx, struct http_request *r, struct err *e)

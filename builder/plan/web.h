@@ -58,6 +58,12 @@ int web_tail(struct web *web, const char *url, uint64_t len, struct buf *out, ui
  */
 int web_blob(struct web *web, const char *url, const struct digest *digest, uint64_t size,
              uint64_t limit, struct input *out, bool *missing, struct err *e) MUST_CHECK;
+/* A file that is wanted whole and whose digest may not be known: with *digest set it must have it,
+ * else it becomes what the file has. Afterwards it is in the store; *size may be NULL. */
+int web_learn(struct web *web, const char *url, struct digest *digest, uint64_t *size,
+              struct err *e) MUST_CHECK;
+/* Where a file of the store lies. Owned by the caller. */
+char *web_path(const struct web *web, const struct digest *digest);
 /* Bring such files into the store in parallel; as web_prefetch. */
 struct web_want {
     const char *url;

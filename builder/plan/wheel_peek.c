@@ -222,6 +222,7 @@ static int finished(void *ctx, struct http_request *r, struct err *e)
     struct err *fault = &p->wheel->err;
     int rc;
 
+    p->wheel->no_ranges = r->status == 200 && (r->last || r->from);
     if (err_is_set(&r->err)) {
         err_join(fault, &r->err);
         return 0;
@@ -229,6 +230,7 @@ static int finished(void *ctx, struct http_request *r, struct err *e)
     rc = check_answer(p, fault);
     if (!rc)
         rc = go_on(p, fault);
+    p->wheel->no_ranges &= rc < 0;
     if (rc > 0)
         http_add(http, &p->r);
     if (rc < 0) {

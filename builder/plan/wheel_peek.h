@@ -11,6 +11,7 @@ struct wheel_peek {
     struct str url;      /* borrowed */
     struct buf metadata; /* the text, whole, its CRC checked */
     uint64_t size;       /* of the wheel; 0 when the server did not tell */
+    bool no_ranges;      /* the server sends all or nothing; err is set */
     struct err err;      /* set when there is no text: ERR_NET, or ERR_INPUT for a bad wheel */
 };
 void wheel_peek_clear(struct wheel_peek *w);

@@ -84,10 +84,18 @@ int memo_get(const struct memo *memo, struct str key, struct buf *out, bool *fou
     if (!fs_exists(path) ||
         fs_read(&text, path, (uint64_t)MEMO_MAX + KEY_MAX + HEAD_MAX, &ignored) < 0)
         return 0;
-    if (unseal(buf_view(&text), key, &value)) {
+    if (!unseal(buf_view(&text), key, &value))
+        return 0;
+    *found = true;
+    if (out->len) {
         buf_str(out, value);
-        *found = true;
+        return 0;
     }
+    memmove(text.p, value.p, value.len); /* large values are not held twice */
+    text.len = value.len;
+    text.p[text.len] = 0;
+    buf_clear(out);
+    MOVE(out, &text);
     return 0;
 }
 

@@ -16,9 +16,8 @@ import argparse, concurrent.futures, os, re, shutil, subprocess, sys, tempfile, 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "peers")]
 sys.dont_write_bytecode = True
-import base_image, scenarios, world  # noqa: E402,F401
+import scenarios, sources, living, bases, archives, base_image, world  # noqa: E402,F401
 
-GOOD = 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n'
 PATIENT = "scenarios/nobody-answers"  # half a minute of trying again, beside all others
 WANTED = ("stdout", "stderr", "exit")
 
@@ -35,7 +34,7 @@ class Stage:
         path = tempfile.mkdtemp(dir=self.top)
         for name in ("base.yaml", "base.gpg"):
             shutil.copy(os.path.join(self.world, name), path)
-        for name, text in {"recipe.yaml": GOOD, **(files or {})}.items():
+        for name, text in {"recipe.yaml": world.GOOD, **(files or {})}.items():
             with open(os.path.join(path, name), "w") as f:
                 f.write(text)
         return path

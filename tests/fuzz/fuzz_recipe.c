@@ -3,7 +3,7 @@
 #include <assert.h>
 #include "doc/emit.h"
 #include "doc/json.h"
-#include "model/recipe.h"
+#include "model/recipe_form.h"
 #include "oci/ref.h"
 
 static void check_lock(const struct node *normal)

@@ -4,19 +4,29 @@
 
     world.py FOLDER    writes FOLDER/base.yaml and FOLDER/base.gpg, prints the port, serves until stdin ends
 
-    /debian/...        the archive: suite "tiny", component "main", Packages.xz by hash
+    /debian/...        the archive: suites "tiny" and "tiny-security", component "main", Packages.xz by hash
+    /extra/...         an archive with a key of its own, FOLDER/extra.asc: suite "stable", component "main"
+    /flat/...          a flat one, signed by the key in FOLDER/flat.gpg
+    /unsigned/...      suite "stable" again, signed by nobody
     /simple/NAME/      the index (JSON, PEP 691), /files/... its wheels, by ranges
-    /log               the paths asked for so far, one a line
+    /html/NAME/        the same as HTML (PEP 503), with hashes, without PEP 658 and sizes
+    /bare/NAME/        the same as HTML without hashes, from a server that knows no ranges
+    /private/NAME/     for "me" with "secret" or the token "t0ken" only: secretlib, and numpy in version 9.9
+    /public/NAME/      what anybody may upload: secretlib in version 99
+    /moved/NAME/       leads to /simple/NAME/ of the same machine by another name
+    /log               the paths asked for so far, one a line; "!" behind those that came with a credential
 
+FOLDER/later, if it is there, makes the archive and the index those of a later day: LATER.
 FOLDER/mischief, if it is there, holds lines "KIND N TEXT": a request for a file whose path has TEXT in it
 misbehaves, N times (or "always"): cut (the line closes half way), stall (half the body, then nothing),
 wrong (every byte inverted), 503, norange, slow (16 KiB each 20 ms), gone (404).
 """
-import base64, hashlib, io, json, lzma, os, random, shutil, subprocess, sys, tarfile, tempfile
+import base64, hashlib, io, json, lzma, os, random, re, shutil, subprocess, sys, tarfile, tempfile
 import threading, time, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 DATE = 1700000000  # of every file of every package
+GOOD = 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n'  # a recipe
 LOCK, LOG, USED = threading.Lock(), [], {}
 
 # ---- debs ----
@@ -95,6 +105,30 @@ DEBS = [  # name, version, fields, files, maintainer scripts
     ("broken", "1.0", {"Depends": "nowhere-to-be-found"}, {"usr/share/broken": b"x"}, {}),
 ]
 
+# Another distribution: merged from the start, with a Python that works the newer way.
+OTHER_DEBS = [d for d in DEBS if d[0] not in ("base-files", "python3.11", "libc6", "git")] + [
+    ("base-files", "13.8", ESSENTIAL, {"etc/debian_version": b"13.8\n", "bin": ("usr/bin",), "lib": ("usr/lib",),
+                                       "lib64": ("usr/lib64",), "sbin": ("usr/sbin",)}, {}),
+    ("libc6", "2.41-12", {"Multi-Arch": "same"}, {"usr/lib/x86_64-linux-gnu/libc.so.6": b"\x7fELF newer libc"}, {}),
+    ("python3.11", "3.11.9-1", {"Depends": "libpython3.11"},
+     {"usr/bin/python3.11": b"newer python\n", VENV + "common/Activate.ps1": b"ps __VENV_DIR__\n",
+      VENV + "common/activate": b"VIRTUAL_ENV=__VENV_DIR__ (__VENV_PROMPT__)\n", VENV + "posix/activate.csh": b"csh\n",
+      VENV + "common/activate.fish": b"fish __VENV_DIR__\n",
+      "usr/lib/python3.11/venv/__init__.py": b"def create_git_ignore_file(self, context):\n    pass\n"}, {}),
+]
+EXTRA_DEBS = [  # git is newer than the base's, less is nowhere else
+    ("git", "1:2.50.0", {"Depends": "libc6, less"}, {"usr/bin/git": b"git, newer\n"}, {}),
+    ("less", "590-2", {"Depends": "libc6"}, {"usr/bin/less": b"less\n"}, {}),
+]
+FLAT_DEBS = [("git", "1:2.10.0", {"Depends": "libc6"}, {"usr/bin/git": b"git, older\n"}, {}),
+             ("tool", "1.0", {"Depends": "less | libc6 (>= 2)"}, {"usr/bin/tool": b"tool\n"}, {})]
+
+LATER_DEBS = {  # of the later day: the release pocket has another git, security another libc6
+    "tiny": [d for d in DEBS if d[0] != "git"] + [("git", "1:2.40.0", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {})],
+    "tiny-security": [("libc6", "2.36-9+deb12u1", {"Multi-Arch": "same"}, {
+        "lib/x86_64-linux-gnu/libc.so.6": b"\x7fELF tiny libc, mended", "lib64/ld-linux-x86-64.so.2": ("/lib/x86_64-linux-gnu/libc.so.6",)}, {})],
+}
+
 # ---- wheels ----
 
 
@@ -106,6 +140,7 @@ def wheel(name, version, tag, requires, files):
     under = name.replace("-", "_")
     info = f"{under}-{version}.dist-info/"
     meta = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {r}\n" for r in requires)
+    meta += "".join(f"Provides-Extra: {x}\n" for r in requires for x in re.findall("extra == '(.*?)'", r))
     all_files = {**files, info + "METADATA": meta.encode(),
                  info + "WHEEL": f"Wheel-Version: 1.0\nGenerator: tiny\nRoot-Is-Purelib: {str(tag.endswith('any')).lower()}\nTag: {tag}\n".encode()}
     record = "".join("%s,sha256=%s,%d\n" % (p, base64.urlsafe_b64encode(hashlib.sha256(b).digest()).rstrip(b"=").decode(), len(b))
@@ -136,31 +171,33 @@ WHEELS = [  # name, version, tag, requirements, files
 ]
 
 
+LATER_WHEELS = [("filelock", "3.17.0", ANY, [], {"filelock/__init__.py": b"\n"}),
+                ("numpy", "2.3.0", CP, [], {"numpy/__init__.py": b"two.three = 2\n"})]
+PRIVATE = [("secretlib", "1.0", ANY, [], {"secretlib.py": b"ours\n"}), ("secretlib", "99", ANY, [], {"secretlib.py": b"theirs\n"}),
+           ("numpy", "9.9", CP, [], {"numpy/__init__.py": b"nine = 9\n"})]
+WHO = {"Basic " + base64.b64encode(b"me:secret").decode(), "Bearer t0ken"}
+
+
 class World:
     """All bytes that are served, by path."""
 
     def __init__(self, folder, port):
-        self.folder, self.files, self.pages = folder, {}, {}
+        self.folder, self.files, self.pages, self.later = folder, {}, {}, {}
         self.make_archive(port)
+        self.make_other(port)
+        self.make_extra()
         self.make_index()
+        self.make_private()
 
     def make_archive(self, port):
-        packages = ""
-        for d in DEBS:
-            path, body, paragraph = deb(*d)
-            self.files["/debian/" + path] = body
-            packages += paragraph
-        plain, packed = packages.encode(), lzma.compress(packages.encode())
-        at = "main/binary-amd64/"
-        release = "Origin: Tiny\nSuite: tiny\nCodename: tiny\nDate: Tue, 14 Nov 2023 22:13:20 UTC\n" \
-                  "Acquire-By-Hash: yes\nArchitectures: amd64\nComponents: main\nSHA256:\n"
-        for path, body in ((at + "Packages", plain), (at + "Packages.xz", packed)):
-            release += f" {hashlib.sha256(body).hexdigest()} {len(body)} {path}\n"
-        self.files["/debian/dists/tiny/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
-        signed, keyring, fingerprint = sign(release.encode())
-        self.pages["/debian/dists/tiny/InRelease"] = ("text/plain", signed)
-        with open(os.path.join(self.folder, "base.gpg"), "wb") as f:
-            f.write(keyring)
+        day, later = "Tue, 14 Nov 2023 22:13:20 UTC", "Tue, 21 Nov 2023 22:13:20 UTC"
+        suites = [("tiny", DEBS, day, self.pages), ("tiny-security", [], day, self.pages),
+                  ("tiny", LATER_DEBS["tiny"], later, self.later),
+                  ("tiny-security", LATER_DEBS["tiny-security"], later, self.later)]
+        signed, keyring, fingerprint = sign([self.make_suite(name, debs, date) for name, debs, date, _ in suites])
+        for (name, _, _, pages), text in zip(suites, signed):
+            pages[f"/debian/dists/{name}/InRelease"] = ("text/plain", text)
+        self.write("base.gpg", keyring)
         with open(os.path.join(self.folder, "base.yaml"), "w") as f:
             f.write(f"""envbuild_base: 1
 name: tiny
@@ -168,7 +205,7 @@ arch: amd64
 glibc: "2.36"
 archives:
   - uri: http://127.0.0.1:{port}/debian
-    suites: [tiny]
+    suites: [tiny, tiny-security]
     components: [main]
 keyring: base.gpg
 fingerprints: [{fingerprint}]
@@ -186,9 +223,73 @@ sources: |
   Components: main
 """)
 
+    def make_other(self, port):
+        """other/other.yaml, as somebody writes it who has an archive, a suite and a key of his own."""
+        signed, keyring, fingerprint = sign([self.make_suite("other-stable", OTHER_DEBS, "Tue, 14 Nov 2023 22:13:20 UTC")])
+        self.pages["/debian/dists/other-stable/InRelease"] = ("text/plain", signed[0])
+        os.makedirs(os.path.join(self.folder, "other"), exist_ok=True)
+        with open(os.path.join(self.folder, "other", "archive.gpg"), "wb") as f:
+            f.write(keyring)
+        with open(os.path.join(self.folder, "other", "other.yaml"), "w") as f:
+            f.write(f"""envbuild_base: 1
+name: other
+arch: amd64
+glibc: "2.41"
+archives: [{{uri: "http://127.0.0.1:{port}/debian", suites: [other-stable], components: [main]}}]
+keyring: archive.gpg
+fingerprints: [{fingerprint}]
+packages: {{base: [apt], python: [python3], compile: [gcc]}}
+python: {{version: "3.11", package: python3.11}}
+sources: |
+  Types: deb
+  URIs: http://other.example.org
+  Suites: other-stable
+  Components: main
+""")
+
+    def write(self, name, body):
+        with open(os.path.join(self.folder, name), "wb") as f:
+            f.write(body)
+
+    def make_extra(self):
+        day = "Tue, 14 Nov 2023 22:13:20 UTC"
+        release = self.make_suite("stable", EXTRA_DEBS, day, "/extra")
+        (signed,), keyring, fingerprint = sign([release])
+        self.write("extra.fingerprint", fingerprint.encode())
+        self.pages["/extra/dists/stable/InRelease"] = ("text/plain", signed)
+        self.pages["/unsigned/dists/stable/InRelease"] = ("text/plain", release)
+        armour = base64.encodebytes(keyring).decode()
+        self.write("extra.asc", f"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: extra\n\n{armour}"
+                                "-----END PGP PUBLIC KEY BLOCK-----\n".encode())
+        (signed,), keyring, _ = sign([self.make_suite("", FLAT_DEBS, day, "/flat")])
+        self.pages["/flat/InRelease"] = ("text/plain", signed)
+        self.write("flat.gpg", keyring)
+
+    def make_suite(self, name, debs, date, root="/debian"):
+        packages = ""
+        for d in debs:
+            path, body, paragraph = deb(*d)
+            self.files[f"{root}/" + path] = body
+            packages += paragraph if name else paragraph.replace("Filename: ", "Filename: ./")
+        plain, packed = packages.encode(), lzma.compress(packages.encode())
+        at = "main/binary-amd64/"
+        if not name:  # a flat archive: no suite, no folders, no hashes in names
+            self.files[f"{root}/Packages.xz"] = packed
+            return f"Origin: Flat\nDate: {date}\nSHA256:\n {hashlib.sha256(packed).hexdigest()} {len(packed)} Packages.xz\n".encode()
+        release = f"Origin: Tiny\nSuite: {name}\nCodename: {name}\nDate: {date}\n" \
+                  "Acquire-By-Hash: yes\nArchitectures: amd64\nComponents: main\nSHA256:\n"
+        for path, body in ((at + "Packages", plain), (at + "Packages.xz", packed)):
+            release += f" {hashlib.sha256(body).hexdigest()} {len(body)} {path}\n"
+        self.files[f"{root}/dists/{name}/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
+        return release.encode()
+
     def make_index(self):
+        self.index_of(WHEELS, self.pages)
+        self.index_of(WHEELS + LATER_WHEELS, self.later)
+
+    def index_of(self, wheels, pages):
         lists = {}
-        for w in WHEELS:
+        for w in wheels:
             file, body, meta = wheel(*w)
             self.files["/files/" + file] = body
             e = {"filename": file, "url": "../../files/" + file, "size": len(body), "requires-python": ">=3.8",
@@ -201,16 +302,34 @@ sources: |
         lists["sourceful"] = [{"filename": "sourceful-1.0.tar.gz", "url": "../../files/sourceful-1.0.tar.gz", "size": 10,
                                "hashes": {"sha256": "0" * 64}, "yanked": False}]
         for name, files in lists.items():
+            pages[f"/html/{name}/"] = ("text/html", html_page(files, True))
+            pages[f"/bare/{name}/"] = ("text/html; charset=utf-8", html_page(files, False))
             page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
-            self.pages[f"/simple/{name}/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
+            pages[f"/simple/{name}/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
 
 
-def sign(text):
+    def make_private(self):
+        for w in PRIVATE:
+            file, body, _ = wheel(*w)
+            where = "private" if w[0] == "numpy" or w[1] == "1.0" else "public"
+            self.files[f"/{where}/files/" + file] = body
+            self.pages[f"/{where}/{w[0]}/"] = ("text/html", html_page(
+                [{"filename": file, "url": "../files/" + file, "hashes": {"sha256": hashlib.sha256(body).hexdigest()}}], True))
+
+
+def html_page(files, hashes):
+    links = "".join(f'<a href="{f["url"]}{"#sha256=" + f["hashes"]["sha256"] if hashes else ""}" data-requires-python="&gt;=3.8"'
+                    f'{" data-yanked" if f.get("yanked") else ""}>{f["filename"]}</a><br>\n' for f in files)
+    return f"<!DOCTYPE html><html><head><title>Links</title></head><body>{links}</body></html>".encode().replace(
+        b"../../files/", b"../../files/" if hashes else b"../../rangeless/")
+
+
+def sign(texts):
     home = tempfile.mkdtemp(prefix="world-gpg-")
     gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
     try:
         subprocess.run(gpg + ["--quick-gen-key", "tiny@example.org", "ed25519", "sign", "0"], check=True, stderr=subprocess.DEVNULL)
-        signed = subprocess.run(gpg + ["--clearsign"], input=text, capture_output=True, check=True).stdout
+        signed = [subprocess.run(gpg + ["--clearsign"], input=t, capture_output=True, check=True).stdout for t in texts]
         keys = subprocess.run(gpg + ["--export"], capture_output=True, check=True).stdout
         listing = subprocess.run(gpg + ["--with-colons", "--list-keys"], capture_output=True, check=True, text=True).stdout
         return signed, keys, next(l.split(":")[9] for l in listing.splitlines() if l.startswith("fpr:"))
@@ -267,12 +386,22 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         with LOCK:
             log = "\n".join(LOG)
-            LOG.append(self.path)
+            LOG.append(self.path + ("!" if self.headers.get("Authorization") else ""))
         if self.path == "/log":
             return self.answer(200, "text/plain", log.encode())
         how = mischief(self.world.folder, self.path)
         if how in ("503", "gone"):
             return self.answer(503 if how == "503" else 404, "text/plain", b"no\n")
+        if self.path.startswith("/private/") and self.headers.get("Authorization") not in WHO:
+            return self.answer(401, "text/plain", b"no\n", WWW_Authenticate='Basic realm="private"')
+        if self.path.startswith("/moved/"):
+            to = "http://localhost:%d/simple/%s" % (self.server.server_address[1], self.path[len("/moved/"):])
+            return self.answer(302, "text/plain", b"there\n", Location=to)
+        if self.path.startswith("/rangeless/"):
+            body = self.world.files.get("/files/" + self.path[len("/rangeless/"):])
+            return self.answer(200 if body else 404, "application/octet-stream", body or b"no\n", how)
+        if self.path in self.world.later and os.path.exists(os.path.join(self.world.folder, "later")):
+            return self.answer(200, *self.world.later[self.path], how)
         if self.path in self.world.pages:
             return self.answer(200, *self.world.pages[self.path], how)
         if self.path not in self.world.files:

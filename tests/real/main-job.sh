@@ -1,17 +1,22 @@
 #!/bin/sh
 # The main job on real inputs: a recipe becomes an image that runs PyTorch in Docker, and in which pip,
 # apt and dpkg work as anywhere else.
+#
+#     tests/real/main-job.sh [--base BASE]     (debian-12 unless told)
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 need curl
 scratch
 recipe=$work/pytorch.yaml
+base=debian-12
+[ "${1:-}" != --base ] || base=$2
 cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" "$recipe"
+echo "base: $base" >>"$recipe"
 
 "$envbuild" build "$recipe" -o "oci:$work/images" >"$work/ref" || fail "build"
 grep -Eq '^oci:.*@sha256:[0-9a-f]{64}$' "$work/ref" || fail "stdout is $(cat "$work/ref")"
 [ "$(wc -l <"$work/ref")" = 1 ] || fail "stdout has more than the reference"
-ok "recipe becomes $(cat "$work/ref")"
+ok "recipe on $base becomes $(cat "$work/ref")"
 
 lock=$work/pytorch.lock
 cp "$lock" "$work/lock.before"
@@ -59,6 +64,14 @@ ok "docker run: torch $(cat "$work/torch"), and two matrices multiply"
 in_container "$image" pip check >"$work/out" || fail "pip check: $(cat "$work/out")"
 in_container "$image" pip install -q tabulate || fail "pip install"
 ok "pip check, pip install"
+# shellcheck disable=SC2016 # for the shell inside
+in_container "$image" sh -ec '"$(readlink -f /opt/venv/bin/python)" -m venv --without-pip /tmp/venv
+    cd /tmp/venv; sed -i s,/tmp/venv,/opt/venv, pyvenv.cfg bin/activate*
+    for f in pyvenv.cfg .gitignore bin/[aA]ctivate*; do
+        [ -e "$f" ] || [ -e "/opt/venv/$f" ] || continue
+        cmp "$f" "/opt/venv/$f"
+    done' >"$work/out" 2>&1 || fail "the venv differs: $(cat "$work/out")"
+ok "the venv has what python -m venv puts into one"
 in_container "$image" sh -ec 'test -z "$(dpkg --audit)"; dpkg --verify' >"$work/out" 2>&1 ||
     fail "dpkg: $(cat "$work/out")"
 grep -v ' /etc/ssl/certs/ca-certificates.crt\| /etc/resolv.conf\| /etc/hosts' "$work/out" >"$work/out2" || true

@@ -163,7 +163,8 @@ foo @|foo[a]@ https://x.org/f.whl#sha256=ab|foo ; os_name=='posix'|foo;os_name==
 foo >=1 <2|foo >=1.*|foo ==1.*|foo ~=1|foo ===abc;os_name=='x'|foo (===abc)|foo ===a,b|foo =1|foo 1.0|-foo|foo-|foo_|.foo|foo.|f|1foo|foo bar
 foo (>=1|foo >=1)|foo (>=1) ; os_name == 'nt'|foo (>=1) junk|foo==1.0+local|foo>=1.0+local|foo[a]==1;extra=='x'|foo>1,!=1.5,<2.0.dev0|foo (>1 , )
 foo (,)|foo ,|foo[a][b]|foo @ x y|foo==1.0 ; python_version<'3' or (os_name=='a' and os_name=='b')|foo  [a] (==1)|foo=='1'|foo\t>=1|foo>=1 # x
-foo[a-b,A_B,a.b]|föö|foo==1;python_version >= '3' ;|foo!=1.0.*|foo==1.0.*,!=1.0.3|A|a-|foo[a_]|foo[_a]|foo[a-]""".replace("\n", "|").split("|")
+foo[a-b,A_B,a.b]|föö|foo==1;python_version >= '3' ;|foo!=1.0.*|foo==1.0.*,!=1.0.3|A|a-|foo[a_]|foo[_a]|foo[a-]
+foo===1, <2|foo===1,<2|foo (=== 1,)|foo>=1 , ===1.0 , <2""".replace("\n", "|").split("|")
     yield "# requirement TAB name TAB extras TAB specifiers, sorted TAB url, or - where it is malformed"
     for text in rows:
         try:
@@ -198,7 +199,7 @@ def wheel_table(rng):
     names = names[:700] + ["x-1.0-1-py3-none-any.whl", "x-1.0-py3-none.whl", "x-1.0-b1-py3-none-any.whl", "x__y-1.0-py3-none-any.whl",
                            "x-1.0-py3-none-any.zip", "x-bad-py3-none-any.whl", "x-1.0-1-2-py3-none-any.whl", "x.y-1.0-py3-none-any.whl",
                            "-1.0-py3-none-any.whl", "x-1.0-py3..py2-none-any.whl", "x-1.0+cu124-py3-none-any.whl", "x-1.0-py3-none-any.WHL",
-                           "x-1.0--py3-none-any.whl", "x y-1.0-py3-none-any.whl", "x-1.0-12abc-py3-none-any.whl", ".whl", "x.whl"]
+                           "x-1.0--py3-none-any.whl", "x y-1.0-py3-none-any.whl", "x-1.0-12abc-py3-none-any.whl", ".whl", "x.whl", "x-1.0-2.7.6-none-any.whl"]
     for i, name in enumerate(names):
         minor, glibc = targets[i % len(targets)]
         try:
@@ -230,4 +231,5 @@ def main():
     return 1 if bad else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

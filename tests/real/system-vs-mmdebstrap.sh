@@ -2,54 +2,67 @@
 # The system that envbuild makes of debs against the one that dpkg and apt make of the same debs: every
 # path, its type, mode, owner, link and content. Then apt, dpkg, ldconfig and Python work inside ours.
 #
-#     tests/real/system-vs-mmdebstrap.sh [PACKAGE...]     (needs root, mmdebstrap and Debian's archive)
+#     tests/real/system-vs-mmdebstrap.sh [--base BASE] [PACKAGE...]   (needs root, mmdebstrap, the archive)
 #
-# What may differ stands in system-vs-mmdebstrap.allow, with the reason.
+# BASE is debian-12 unless told: archives, keys, sources and packages are those of base-layers/BASE.yaml.
+# What may differ stands in system-vs-mmdebstrap.allow and in system-vs-mmdebstrap.BASE.allow, with the
+# reason. MIRROR=http://HOST takes the place of the archives' own host.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
+base=debian-12
+[ "${1:-}" != --base ] || { base=$2; shift 2; }
+file=$root/base-layers/$base.yaml
 tool=${TOOLS:-$root/build/obj-cc/tools}/system_tree
 work=${WORK:-$(mktemp -d /tmp/system-test.XXXXXX)}
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
-packages=${*:-ca-certificates netbase tzdata usr-is-merged python3 python3-venv gcc libc6-dev python3-dev}
-# Also held against mmdebstrap, 341 packages in all: g++ git curl wget vim-tiny less nano htop tmux procps
-# sudo openssh-client openssh-server build-essential cmake ninja-build ffmpeg libgl1 libglib2.0-0 libsm6
-# libxext6 libsndfile1 iproute2 iputils-ping gnupg unzip zip bzip2 xz-utils rsync jq locales fontconfig
+# Also held against mmdebstrap, on debian-12 and on debian-13 (457 packages in all): g++ git curl wget vim-tiny less nano htop
+# tmux procps sudo openssh-client openssh-server build-essential cmake ninja-build ffmpeg libgl1 libglib2.0-0
+# libsm6 libxext6 libsndfile1 iproute2 iputils-ping gnupg unzip zip bzip2 xz-utils rsync jq locales fontconfig
 # git-lfs libnuma1 pciutils kmod tini libgomp1 file screen
 
 skip() { echo "skipped: $1" >&2; exit 0; }
+
+# What the base file says, by the shape that the files in base-layers/ have.
+archives() { # "deb URI SUITE COMPONENTS", one line a suite
+    awk '/^[a-z]/ { inside = $1 == "archives:" }
+        !inside { next }
+        { gsub(/[][,]/, " ") }
+        $2 == "uri:" { uri = $3 }
+        $1 == "suites:" { $1 = ""; suites = $0 }
+        $1 == "components:" { $1 = ""; n = split(suites, s)
+            for (i = 1; i <= n; i++) print "deb", "[signed-by=" key "]", uri, s[i] $0 }' key="$1" "$file"
+}
+groups() { awk '/^[a-z]/ { inside = $1 == "packages:"; next } inside { sub(/^[^:]*:/, ""); gsub(/[][,]/, " "); print }' "$file"; }
+sources() { awk '/^[a-z]/ { inside = /^sources: \|/; next } inside { sub(/^  /, ""); print }' "$file"; }
+sources_path=$(awk '$1 == "sources_path:" { print $2 }' "$file")
+sources_path=${sources_path:-/etc/apt/sources.list.d/debian.sources}
+field() { awk -v key="$1:" '$1 == key { print $2; exit }' "$file"; }
+
+[ -f "$file" ] || { echo "FAIL: no base $base" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || skip "not root"
 command -v mmdebstrap apt-get chroot >/dev/null || skip "no mmdebstrap"
-curl -fsS --max-time 20 -o /dev/null "$mirror/debian/dists/bookworm/InRelease" || skip "no Debian archive"
-[ -x "$tool" ] || make -s -C "$root" tools
 mkdir -p "$work"
 chmod 0755 "$work" # apt gives its folders to its own user only where that user can reach them
 [ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
-
-cat >"$work/sources.list" <<END
-deb $mirror/debian bookworm main
-deb $mirror/debian bookworm-updates main
-deb $mirror/debian-security bookworm-security main
-END
-cat >"$work/debian.sources" <<END
-Types: deb
-URIs: $mirror/debian
-Suites: bookworm bookworm-updates
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-
-Types: deb
-URIs: $mirror/debian-security
-Suites: bookworm-security
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-END
+cp "$root/base-layers/$(field keyring)" "$work/archive.gpg"
+archives "$work/archive.gpg" | sed "s,https://,http://,${MIRROR:+;s,http://[^/]*,$MIRROR,}" >"$work/sources.list"
+sources | sed "${MIRROR:+s,http://[^/]*,$MIRROR,}" >"$work/distribution.sources"
+read -r _ _ uri suite _ <"$work/sources.list"
+curl -fsS --max-time 20 -o /dev/null "$uri/dists/$suite/InRelease" || skip "no archive at $uri"
+[ -x "$tool" ] || make -s -C "$root" tools
+# shellcheck disable=SC2046 # words are meant
+[ $# -gt 0 ] || set -- $(groups) python3-venv
+packages=$*
 
 echo "== mmdebstrap"
-[ -d "$work/ref" ] || mmdebstrap --quiet --mode=root --variant=apt --format=directory \
-    --include="${packages// /,}" bookworm "$work/ref" "$work/sources.list"
+# mmdebstrap leaves this release's /usr unmerged until usrmerge is installed; debootstrap, as whose trees Ubuntu's
+# own images come, does not.
+merge=
+[ "$base" != ubuntu-22.04 ] || merge='--setup-hook=for d in bin lib lib32 lib64 libx32 sbin; do mkdir -p "$1/usr/$d" && ln -s "usr/$d" "$1/$d"; done'
+[ -d "$work/ref" ] || mmdebstrap --quiet ${merge:+"$merge"} --mode=root --variant=apt --format=directory \
+    --include="${packages// /,}" "$suite" "$work/ref" "$work/sources.list"
 
 echo "== the same debs"
 mkdir -p "$work"/apt/{state/lists/partial,cache/archives/partial} "$work/debs"
@@ -72,7 +85,7 @@ unset APT_CONFIG
 
 echo "== ours"
 (cd "$work" && "$tool" debs/*.deb >ours.list && "$tool" --uncovered debs/*.deb >uncovered &&
-    "$tool" --tar --sources debian.sources debs/*.deb >ours.tar)
+    "$tool" --tar --sources distribution.sources "$sources_path" debs/*.deb >ours.tar)
 
 failed=0
 fail() { echo "FAIL: $*" >&2; failed=1; }
@@ -80,7 +93,9 @@ fail() { echo "FAIL: $*" >&2; failed=1; }
 # Scripts that build databases out of other packages' files: reported to the user, not redone.
 open='libgdk-pixbuf-2.0-0 postinst|shared-mime-info postinst'
 ! grep -vE "$open" "$work/uncovered" || fail "scripts without a rule, see above"
-python3 "$here/compare-trees.py" "$work/ours.list" "$work/ref" "$here/system-vs-mmdebstrap.allow" ||
+cat "$here/system-vs-mmdebstrap.allow" >"$work/allow"
+[ ! -f "$here/system-vs-mmdebstrap.$base.allow" ] || cat "$here/system-vs-mmdebstrap.$base.allow" >>"$work/allow"
+python3 "$here/compare-trees.py" "$work/ours.list" "$work/ref" "$work/allow" ||
     fail "the trees differ"
 
 echo "== inside ours"
@@ -110,6 +125,7 @@ works ldconfig
 cmp "$work/ld.so.cache" "$work/tree/etc/ld.so.cache" || fail "ldconfig writes another cache"
 if inside test -x /usr/bin/python3; then
     works python3 -c 'import ssl, sqlite3, ctypes, zoneinfo; c = ssl.create_default_context();
+c.load_verify_locations("/etc/ssl/certs/ca-certificates.crt");
 assert c.cert_store_stats()["x509_ca"] > 100, c.cert_store_stats(); ctypes.CDLL("libc.so.6")'
 fi
 works apt-get update
@@ -119,5 +135,5 @@ works apt-get purge -y less
 works apt-get dist-upgrade -y
 silent dpkg --audit
 silent dpkg --verify
-[ $failed = 0 ] && echo "ok: $(wc -l <"$work/ours.list") paths, $(wc -l <"$work/packages") packages"
+[ $failed = 0 ] && echo "ok: $base, $(wc -l <"$work/ours.list") paths, $(wc -l <"$work/packages") packages"
 exit $failed

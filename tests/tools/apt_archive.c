@@ -32,12 +32,12 @@ static void add_sources(struct sources *out, char **argv, const struct apt_sourc
     }
 }
 
-static int show(struct web *web, const struct sources *sources, struct str arch, int64_t now,
-                struct err *e)
+static int show(struct web *web, struct memo *memo, const struct sources *sources, struct str arch,
+                int64_t now, struct err *e)
 {
     CLEANUP(apt_archive_clear) struct apt_archive a = {0};
 
-    if (apt_archive_open(&a, web, sources->v, sources->n, arch, now, e) < 0)
+    if (apt_archive_open(&a, web, memo, sources->v, sources->n, arch, now, e) < 0)
         return -1;
     for (size_t i = 0; i < a.releases.n; i++) {
         const struct lock_archive *r = &a.releases.v[i];
@@ -76,7 +76,7 @@ static int run(char **argv, bool offline, struct err *e)
     if (!str_u64(str_of(argv[4]), &now))
         return err_set(e, ERR_USAGE, "\"%s\" is no time", argv[4]);
     add_sources(&sources, argv + 5, &common);
-    result = show(web, &sources, str_of(argv[3]), (int64_t)now, e);
+    result = show(web, pages, &sources, str_of(argv[3]), (int64_t)now, e);
     for (size_t i = 0; i < sources.n; i++)
         vec_clear(&sources.v[i].components);
     vec_clear(&sources);

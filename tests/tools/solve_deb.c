@@ -1,6 +1,6 @@
 /* tests/tools/solve_deb.c - the apt solver on Packages files, to be compared with apt.
  *
- * solve_deb ARCH LABEL=FILE... [--essential] [-g GROUP NAME...]...
+ * solve_deb ARCH SUITE/COMPONENT[@PIN]=FILE... [--essential] [-g GROUP NAME...]...
  * Prints "name version group" a line, sorted by name; an error goes to stderr, with its code. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
@@ -8,20 +8,28 @@
 
 enum { PACKAGES_MAX = 256 << 20 };
 
+/* SUITE/COMPONENT[@PIN]=FILE */
 static int add_file(struct debindex *index, struct str arg, struct err *e)
 {
     CLEANUP(free_clear) char *label = NULL;
-    struct str from;
-    struct buf text = {0};
-    size_t len;
+    CLEANUP(buf_clear) struct buf text = {0}, bytes = {0};
+    struct deb_origin origin = {.base_url = STR("https://archive.example"), .pin = DEB_PIN_USUAL};
+    struct source_bytes source;
+    struct str from, pin, suite;
 
     if (!str_cut(&arg, STR("="), &from))
         return err_set(e, ERR_USAGE, "\"" STR_FMT "\" is not LABEL=FILE", STR_ARG(arg));
     if (fs_read(&text, arg.p, PACKAGES_MAX, e) < 0)
         return -1;
+    if (str_cut_last(&from, STR("@"), &pin) && !str_u32(pin, &origin.pin))
+        return err_set(e, ERR_USAGE, "\"" STR_FMT "\" is no pin", STR_ARG(pin));
+    origin.from = suite = from;
+    str_item(&suite, '/', &origin.suite);
     label = str_dup(from);
-    len = text.len;
-    return debindex_add(index, buf_take(&text), len, label, "https://archive.example", e);
+    source_bytes_init(&source, buf_view(&text));
+    if (deblist_condense(&bytes, &source.source, text.len, index->arch, label, e) < 0)
+        return -1;
+    return debindex_add_list(index, &bytes, &origin, e);
 }
 
 static int run_group(struct deb_solver *s, const char *group, bool essential, char **names,

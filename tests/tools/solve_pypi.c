@@ -1,23 +1,25 @@
 /* tests/tools/solve_pypi.c - solve requirements against the real index, for comparison with pip.
  *
- * solve_pypi STORE [-P PYTHON] [-g GLIBC] [-i INDEX] [-c CONSTRAINT] [-p NAME==VERSION] [-v]
- * REQUIREMENT...: prints "name==version" lines, sorted; with -v also the file, and the rounds on
- * stderr. PYTHON is a full version, GLIBC the minor of 2.x. STORE is a folder that is made.
+ * solve_pypi STORE [-P PYTHON] [-g GLIBC] [-i INDEX] [-c CONSTRAINT] [-C FILE] [-r FILE] [--pre]
+ * [-p NAME==VERSION] [-v] REQUIREMENT...: prints "name==version" lines, sorted; with -v also the
+ * file, and the rounds and milliseconds on stderr. PYTHON is a full version, GLIBC the minor
+ * of 2.x; files are read as a recipe's are. STORE is a folder that is made.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 #include "base/path.h"
-#include "plan/pypi_index.h"
+#include "plan/asking.h"
 
 struct options {
-    struct VEC_OF(struct pypi_root) roots, constraints;
+    struct recipe recipe; /* only what it asks of Python */
     struct VEC_OF(struct pypi_place) places;
     struct VEC_OF(struct pypi_prefer) prefer;
-    struct VEC_OF(struct requirement *) requirements;
-    struct arena arena;
+    struct asking asking;
     struct wheel_target target;
     struct str python;
-    bool verbose;
+    bool verbose, pre;
 };
 
 static void hear(void *ctx, const struct event *event)
@@ -26,14 +28,10 @@ static void hear(void *ctx, const struct event *event)
         fprintf(stderr, "%s: %s\n", event->kind == EVENT_NOTE ? "note" : "warning", event->name);
 }
 
-static int read_root(struct options *o, const char *text, const char *label, struct pypi_root *out,
-                     struct err *e)
+static struct recipe_ask item(const char *text, bool file)
 {
-    struct requirement *r = arena_alloc(&o->arena, sizeof *r);
-
-    vec_add(&o->requirements, r);
-    *out = (struct pypi_root){r, str_of(label)};
-    return requirement_parse(r, &o->arena, str_of(text), e);
+    return (struct recipe_ask){.value = {.text = str_of(text), .pos = {.file = "recipe"}},
+                               .file = file};
 }
 
 static int read_target(struct options *o, struct err *e)
@@ -62,25 +60,32 @@ static int read_options(struct options *o, int argc, char **argv, struct err *e)
         } else if (!strcmp(argv[i], "-i")) {
             vec_add(&o->places, ((struct pypi_place){.url = value}));
             i++;
-        } else if (!strcmp(argv[i], "-c")) {
-            if (read_root(o, argv[++i], "constraint", vec_push(&o->constraints), e) < 0)
-                return -1;
+        } else if (!strcmp(argv[i], "--pre")) {
+            o->pre = true;
+        } else if (!strcmp(argv[i], "-c") || !strcmp(argv[i], "-C")) {
+            vec_add(&o->recipe.constraints, item(value.p, argv[i][1] == 'C'));
+            i++;
+        } else if (!strcmp(argv[i], "-r")) {
+            vec_add(&o->recipe.pip, item(value.p, true));
+            i++;
         } else if (!strcmp(argv[i], "-p") && str_cut(&value, STR("=="), &name)) {
             vec_add(&o->prefer, ((struct pypi_prefer){name, value}));
             i++;
-        } else if (read_root(o, argv[i], "recipe", vec_push(&o->roots), e) < 0) {
-            return -1;
+        } else {
+            vec_add(&o->recipe.pip, item(argv[i], false));
         }
     }
-    return read_target(o, e);
+    o->recipe.pytorch.text = STR("0");
+    return read_target(o, e) < 0 ? -1 : asking_open(&o->asking, &o->recipe, ".", e);
 }
 
-static int print(const struct options *o, const struct pypi_solution *s, struct err *e)
+static int print(const struct options *o, struct pypi_index *index, const struct pypi_solution *s,
+                 struct err *e)
 {
     struct artifacts all = {0};
     const struct artifact *a;
 
-    if (pypi_artifacts(&all, s, e) < 0)
+    if (pypi_artifacts(&all, index, s, e) < 0)
         return -1;
     vec_each(a, &all) {
         printf(STR_FMT "==" STR_FMT, STR_ARG(a->name), STR_ARG(a->version));
@@ -97,7 +102,11 @@ static int print(const struct options *o, const struct pypi_solution *s, struct 
 static int solve(const struct options *o, struct web *web, struct http *http, struct memo *memo,
                  const struct events *events, struct err *e)
 {
+    CLEANUP(free_clear) char *root = getcwd(NULL, 0);
     const struct pypi_index_options io = {.places = o->places.v,
+                                          .allowed = o->asking.allowed.v,
+                                          .allowed_n = o->asking.allowed.n,
+                                          .root = str_of(root),
                                           .places_n = o->places.n,
                                           .target = o->target,
                                           .python_full = o->python,
@@ -107,15 +116,17 @@ static int solve(const struct options *o, struct web *web, struct http *http, st
     CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
     const struct pypi_universe universe = pypi_index_universe(index);
     const struct pypi_want want = {.env = {o->python, o->target.machine},
-                                   .roots = o->roots.v,
-                                   .roots_n = o->roots.n,
-                                   .constraints = o->constraints.v,
-                                   .constraints_n = o->constraints.n,
+                                   /* without the first and last, which every recipe has */
+                                   .roots = o->asking.roots.v + 1,
+                                   .roots_n = o->asking.roots.n - 2,
+                                   .constraints = o->asking.constraints.v,
+                                   .constraints_n = o->asking.constraints.n,
+                                   .pre = o->pre || o->asking.files.pre,
                                    .prefer = o->prefer.v,
                                    .prefer_n = o->prefer.n,
                                    .events = events};
 
-    return solve_pypi(&solution, &want, &universe, e) < 0 ? -1 : print(o, &solution, e);
+    return solve_pypi(&solution, &want, &universe, e) < 0 ? -1 : print(o, index, &solution, e);
 }
 
 static int run(struct options *o, int argc, char **argv, struct err *e)
@@ -137,6 +148,15 @@ static int run(struct options *o, int argc, char **argv, struct err *e)
     return solve(o, web, http, memo, &events, e);
 }
 
+static void tell(const struct err *e)
+{
+    for (; e; e = e->next) {
+        if (e->file && e->line)
+            fprintf(stderr, "%s:%u: ", e->file, e->line);
+        fprintf(stderr, "%s\n", e->msg);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {.target = {3, 11, 2, 36, STR("x86_64")}, .python = STR("3.11.2")};
@@ -149,15 +169,12 @@ int main(int argc, char **argv)
     }
     rc = run(&o, argc, argv, &e);
     if (rc < 0)
-        fprintf(stderr, "solve_pypi: %s\n", e.msg);
-    for (size_t i = 0; i < o.requirements.n; i++)
-        requirement_clear(o.requirements.v[i]);
-    vec_clear(&o.requirements);
-    vec_clear(&o.roots);
-    vec_clear(&o.constraints);
+        tell(&e);
+    asking_clear(&o.asking);
+    vec_clear(&o.recipe.pip);
+    vec_clear(&o.recipe.constraints);
     vec_clear(&o.places);
     vec_clear(&o.prefer);
-    arena_clear(&o.arena);
     rc = rc < 0 ? (int)e.kind : 0;
     err_clear(&e);
     return rc;

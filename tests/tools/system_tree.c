@@ -1,6 +1,6 @@
 /* tests/tools/system_tree.c - the system that envbuild makes of debs, as a list or as a tar.
  *
- *     system_tree [--tar | --uncovered] [--sources FILE] DEB...
+ *     system_tree [--tar | --uncovered] [--sources FILE PATH] DEB...
  *
  * The list has one line an entry: type mode uid gid path TAB (link target | SHA-256). With --tar
  * the tree itself goes to stdout; with --uncovered the scripts without a rule. */
@@ -11,7 +11,7 @@
 
 struct options {
     bool tar, uncovered;
-    const char *sources;
+    const char *sources, *sources_path;
 };
 
 static int read_deb(struct debpkg *out, struct spool *spool, const char *path, struct err *e)
@@ -134,7 +134,7 @@ static int print_tree(const struct tree *t, const struct options *o, struct err 
     return 0;
 }
 
-/* Each script without a rule as a line for system_scripts.inc. */
+/* Each script without a rule as a line for system_scripts_<base>.inc. */
 static void print_uncovered(const struct names *names, const struct debpkg *v, size_t n)
 {
     char hex[DIGEST_HEX + 1];
@@ -171,7 +171,7 @@ static int run(const struct options *o, char **paths, size_t n, struct err *e)
     if (rc == 0 && o->sources) {
         rc = fs_read(&sources, o->sources, 1 << 20, e);
         in.sources = buf_view(&sources);
-        in.sources_name = STR("debian.sources");
+        in.sources_path = str_of(o->sources_path);
     }
     if (rc == 0)
         rc = system_build(&tree, v, n, &in, &uncovered, e);
@@ -199,8 +199,10 @@ int main(int argc, char **argv)
             o.tar = true;
         else if (strcmp(argv[at], "--uncovered") == 0)
             o.uncovered = true;
-        else if (strcmp(argv[at], "--sources") == 0 && at + 1 < argc)
+        else if (strcmp(argv[at], "--sources") == 0 && at + 2 < argc) {
             o.sources = argv[++at];
+            o.sources_path = argv[++at];
+        }
     }
     if (run(&o, argv + at, (size_t)(argc - at), &e) == 0)
         return 0;

@@ -54,6 +54,25 @@ static void debian_12_is_built_in(void **state)
     assert_true((unsigned char)keys.p[0] & 0x80); /* a packet, not ASCII armour: RFC 4880, 4.2 */
 }
 
+static void debian_13_is_built_in(void **state)
+{
+    CLEANUP(baselayer_clear) struct baselayer b = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct str keys;
+
+    assert_int_equal(baselayer_open(&b, STR("debian-13"), "/nonexistent", &place, &e), 0);
+    assert_true(str_is(b.name, "debian-13"));
+    assert_int_equal(b.glibc_minor, 41);
+    assert_true(has(&b.archives.v[0].suites, "trixie-updates"));
+    assert_true(has(&b.archives.v[1].suites, "trixie-security"));
+    assert_true(has(&b.base, "passwd")); /* no longer there by dependency */
+    assert_true(str_is(b.python_version, "3.13"));
+    assert_true(str_is(b.python_package, "python3.13"));
+    assert_true(has(&b.fingerprints, "41587F7DB8C774BCCF131416762F67A0B2C39DE4"));
+    assert_true(embedded_get(&keys, STR("debian-13.gpg")));
+    assert_true(str_eq(b.keyring, keys));
+}
+
 /* What is in the program is what stands in the tree: a stale object would hold older bytes. */
 static void the_built_in_files_are_those_of_the_tree(void **state)
 {
@@ -95,10 +114,11 @@ static void an_unknown_base_lists_those_there_are(void **state)
 
         assert_int_equal(baselayer_open(&b, str_of(cases[i]), ".", &place, &e), -1);
         assert_int_equal(e.kind, ERR_INPUT);
-        buf_fmt(
-            &want,
-            "x.yaml:3:7: base: \"%s\" is not known; bases: debian-12 (or the path of a base file)",
-            cases[i]);
+        buf_fmt(&want,
+                "x.yaml:3:7: base: \"%s\" is not known; bases: debian-12, debian-13, ubuntu-22.04, "
+                "ubuntu-24.04 (or the path "
+                "of a base file)",
+                cases[i]);
         assert_string_equal(faults_text(&faults, &e), want.p);
     }
 }
@@ -211,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(debian_12_is_built_in),
+        cmocka_unit_test(debian_13_is_built_in),
         cmocka_unit_test(the_built_in_files_are_those_of_the_tree),
         cmocka_unit_test(an_unknown_base_lists_those_there_are),
         cmocka_unit_test(a_base_of_ones_own_is_found_by_path),

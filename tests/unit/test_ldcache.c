@@ -70,7 +70,7 @@ static void build(const struct tree *t, struct buf *text, struct buf *cache)
     CLEANUP(err_clear) struct err e = {0};
     int64_t newest = 0;
 
-    assert_int_equal(ldcache_build(cache, t, STR("made by a test"), &newest, &e), 0);
+    assert_int_equal(ldcache_build(cache, t, STR("made by a test"), false, &newest, &e), 0);
     assert_true(newest <= 5);
     show(text, cache);
 }
@@ -177,7 +177,7 @@ static void broken_libraries_are_left_out(void **state)
         CLEANUP(err_clear) struct err e = {0};
         merged_usr(&t);
         tree_file(&t, "usr/lib/libcut.so.1", 0644, 1, str_sub(buf_view(&whole), 0, len));
-        assert_int_equal(ldcache_build(&cache, &t, STR("x"), NULL, &e), 0);
+        assert_int_equal(ldcache_build(&cache, &t, STR("x"), false, NULL, &e), 0);
     }
 }
 
@@ -189,7 +189,7 @@ static void hardware_variants_are_refused(void **state)
 
     merged_usr(&t);
     add_library(&t, "usr/lib/glibc-hwcaps/x86-64-v3/libx.so.1", "libx.so.1");
-    assert_int_equal(ldcache_build(&cache, &t, STR("x"), NULL, &e), -1);
+    assert_int_equal(ldcache_build(&cache, &t, STR("x"), false, NULL, &e), -1);
     assert_string_equal(e.msg, "/usr/lib/glibc-hwcaps/x86-64-v3/libx.so.1: libraries for some "
                                "processors only (glibc-hwcaps) are not supported yet");
 }

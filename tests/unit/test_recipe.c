@@ -8,7 +8,7 @@
 #include "doc/emit.h"
 #include "doc/json.h"
 #include "faults.h"
-#include "model/recipe.h"
+#include "model/recipe_form.h"
 
 #define P "pytorch: 2.6.0\n"
 #define DEFAULTS \
@@ -55,10 +55,22 @@ static void recipes_have_one_normal_form(void **state)
         {P "user: {name: s, uid: 501}\nenv: {HF_HOME: /data, N: 1}\n",
          "{\"envbuild\":1," DEFAULTS "\"user\":{\"name\":\"s\",\"uid\":501,\"gid\":501},\"env\":["
          "\"HF_HOME=/data\",\"N=1\"],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "apt: [git/stable-backports, \"git=1:2.*\"]\napt_archives:\n- {uri: http://h/d, suites: "
+           "[s], components: [main], keyring: k.asc}\n",
+         "{\"envbuild\":1," DEFAULTS "\"apt\":[\"git/stable-backports\",\"git=1:2.*\"],\"apt_"
+         "archives\":[{\"uri\":\"http://h/d\",\"suites\":[\"s\"],\"components\":[\"main\"],"
+         "\"keyring\":\"k.asc\"}],\"workdir\":\"/workspace\"," TAG "}"},
         {P "apt: [git, \"less=590-2.1~deb12u2\", \"libc6:amd64\", g++]\npip: [\"numpy<2.3\", "
            "\"x[y]\"]\n",
          "{\"envbuild\":1," DEFAULTS "\"apt\":[\"git\",\"less=590-2.1~deb12u2\",\"libc6:amd64\","
          "\"g++\"],\"pip\":[\"numpy<2.3\",\"x[y]\"],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "pip: [a, {requirements: r.txt}]\nconstraints: [c.txt, \"b<2\"]\nfind_links: [w]\n"
+           "indexes: [https://a.test/simple/, {url: https://b.test, name: b, only: [x, y]}]\n",
+         "{\"envbuild\":1," DEFAULTS
+         "\"pip\":[\"a\",{\"requirements\":\"r.txt\"}],\"constraints\":["
+         "\"c.txt\",\"b<2\"],\"indexes\":[{\"url\":\"https://a.test/simple/\"},{\"url\":"
+         "\"https://b.test\",\"name\":\"b\",\"only\":[\"x\",\"y\"]}],\"find_links\":[\"w\"],"
+         "\"workdir\":\"/workspace\"," TAG "}"},
         {P "files: [{from: notebooks/, to: /workspace/, owner: student}]\n",
          "{\"envbuild\":1," DEFAULTS "\"files\":[{\"from\":\"notebooks/\",\"to\":\"/workspace/\","
          "\"owner\":\"student\"}],\"workdir\":\"/workspace\"," TAG "}"},
@@ -119,8 +131,25 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "packages: []\n",
          "x.yaml:2:1: unknown key \"packages\"; known keys: envbuild name pytorch cuda cudnn "
          "variant "
-         "base python platforms apt pip files user env workdir entrypoint cmd labels tag services "
+         "base python platforms apt apt_archives pip constraints indexes find_links files user env "
+         "workdir "
+         "entrypoint cmd labels tag services "
          "matrix"},
+        {P "pip: [{requirement: r.txt}]\n",
+         "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"
+         "x.yaml:2:7: pip: \"requirements\" is missing"},
+        {P "indexes: []\n",
+         "x.yaml:2:10: indexes: the list is empty; leave the key out to ask PyPI"},
+        {P "indexes: [pypi.org/simple]\n",
+         "x.yaml:2:11: indexes: \"pypi.org/simple\" is no usable address: it begins with none of "
+         "https://, http://, file://"},
+        {P "indexes: [{url: \"https://me:secret@h.test/simple/\", name: \"a b\"}]\n",
+         "x.yaml:2:59: indexes: \"a b\" is no name: letters, digits, \"-\" and \"_\"\n"
+         "x.yaml:2:17: indexes: a password in a recipe is everybody's; keep it in ~/.netrc, in a "
+         "keyring, or give the index a name and set ENVBUILD_INDEX_<NAME>_PASSWORD"},
+        {P "find_links: [\"https://h.test/w/\"]\n",
+         "x.yaml:2:14: find_links: \"https://h.test/w/\" is no folder; an index on the web goes "
+         "under `indexes`"},
         {P "services: {}\n",
          "x.yaml:2:1: \"services\" comes later; this envbuild does not know it yet"},
         {P "matrix: {}\n",
@@ -141,8 +170,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
                                 "\"runtime\"?); variants: runtime, compile"},
         {P "python: 3\n", "x.yaml:2:9: python: \"3\" is no version such as \"3.11\""},
         {P "base: {image: x}\n",
-         "x.yaml:2:7: base: images as a base come later; name a base such as "
-         "debian-12"},
+         "x.yaml:2:15: base: \"x\" is no stored image; write oci:DIR@sha256:… for a layout or "
+         "oci-archive:FILE@sha256:… for an archive"},
         {P "platforms: [linux/arm64]\n",
          "x.yaml:2:13: platforms: \"linux/arm64\" comes later; linux/amd64 is there"},
         {P "platforms: [amd64]\n",
@@ -151,15 +180,31 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "platforms: []\n", "x.yaml:2:12: platforms: the list is empty; write [linux/amd64]"},
         {P "apt: git\n", "x.yaml:2:6: apt: a list is wanted here, not text"},
         {P "apt: [\"\"]\n", "x.yaml:2:7: apt: text is wanted here, not an empty one"},
-        {P "apt: [Git]\n", "x.yaml:2:7: apt: \"Git\" is no package; write name or name=version"},
-        {P "apt: [git=]\n", "x.yaml:2:7: apt: \"git=\" is no package; write name or name=version"},
-        {P "apt: [-q]\n", "x.yaml:2:7: apt: \"-q\" is no package; write name or name=version"},
+        {P "apt: [Git]\n",
+         "x.yaml:2:7: apt: \"Git\" is no package; write name, name=version or name/suite"},
+        {P "apt: [git=]\n",
+         "x.yaml:2:7: apt: \"git=\" is no package; write name, name=version or name/suite"},
+        {P "apt: [git/]\n",
+         "x.yaml:2:7: apt: \"git/\" is no package; write name, name=version or name/suite"},
+        {P "apt_archives: [{uri: http://h/d, suites: [a]}]\n",
+         "x.yaml:2:16: apt_archives: an archive needs uri, suites and keyring"},
+        {P "apt_archives: [{uri: http://h/d, keyring: k, suites: [a]}]\n",
+         "x.yaml:2:55: apt_archives: suite \"a\" needs components, as in [main]; a flat archive's "
+         "ends in \"/\""},
+        {P "apt_archives: [{uri: http://h/d, keyring: k, suites: [./], components: [main]}]\n",
+         "x.yaml:2:55: apt_archives: suite \"./\" is a flat archive and has no components"},
+        {P "apt_archives: [{uri: http://h/d, keyring: /k, suites: [./]}]\n",
+         "x.yaml:2:43: apt_archives: \"/k\" must be relative to the recipe's folder"},
+        {P "apt_archives: [{uri: http://u:p@h/d, keyring: k, suites: [./]}]\n",
+         "x.yaml:2:22: apt_archives: \"http://u:p@h/d\" must be host and path alone"},
+        {P "apt_archives: [{uri: http://h/d, keyring: k, suites: [./], fingerprints: [AB]}]\n",
+         "x.yaml:2:75: apt_archives: \"AB\" is no fingerprint: 40 hex digits, no blanks"},
+        {P "apt: [-q]\n",
+         "x.yaml:2:7: apt: \"-q\" is no package; write name, name=version or name/suite"},
         {P "apt: [\"git=1 x\"]\n",
-         "x.yaml:2:7: apt: \"git=1 x\" is no package; write name or name=version"},
+         "x.yaml:2:7: apt: \"git=1 x\" is no package; write name, name=version or name/suite"},
         {P "apt: [\"git:\"]\n",
-         "x.yaml:2:7: apt: \"git:\" is no package; write name or name=version"},
-        {P "pip: [{requirements: r.txt}]\n",
-         "x.yaml:2:7: pip: requirement files come later; list the requirements themselves"},
+         "x.yaml:2:7: apt: \"git:\" is no package; write name, name=version or name/suite"},
         {P "files: [a]\n", "x.yaml:2:9: files: a map of keys and values is wanted here, not text"},
         {P "files: [{from: a}]\n", "x.yaml:2:9: files: \"to\" is missing"},
         {P "files: [{from: /etc/passwd, to: /x}]\n",
@@ -250,6 +295,7 @@ static void differences_are_told_in_words(void **state)
         {P "pip: [numpy, x]\n", P "pip: [\"numpy<2\", x]\n",
          "pip: \"numpy<2\" is new; pip: \"numpy\" is gone"},
         {P "pip: [a, b]\n", P "pip: [b, a]\n", "pip changed"},
+        {P "pip: [a]\n", P "pip: [a, {requirements: r.txt}]\n", "pip: \"r.txt\" is new"},
         {P, P "apt: [git]\n", "apt is new"},
         {P "user: {name: x}\n", P "user: {name: x, uid: 7}\n", "user changed"},
         {P "files: [{from: a, to: /a}]\n", P "files: [{from: a, to: /b}]\n", "files changed"},

@@ -89,10 +89,10 @@ static void what_does_not_hold_is_refused(void **state)
         {"cut.in", "good", "good", "gpgv says NODATA"},
         {"Release", "good", "good", "gpgv says NODATA"},
         {"good.gpg", "good", "good", "gpgv says"},
-        {"other.in", "good", "good", "which is not in the base layer's keyring"},
-        {"other.in", "other", "good", "which the base layer does not list"},
-        {"good.in", "good", "", "which the base layer does not list"},
-        {"good.in", "", "good", "which is not in the base layer's keyring"},
+        {"other.in", "good", "good", "which is not in the archive's keyring"},
+        {"other.in", "other", "good", "not among the fingerprints that may sign"},
+        {"good.in", "good", "", "not among the fingerprints that may sign"},
+        {"good.in", "", "good", "which is not in the archive's keyring"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -10,16 +10,23 @@
 
 #define FOLDER "tests/unit/data/solve_deb"
 
+struct suite {
+    struct deb_origin origin;
+    struct buf offers;
+};
+
 struct story {
     struct str title;
-    struct buf offers;
+    struct VEC_OF(struct suite) suites;
     struct strs wants, expects, refusals; /* whole lines, without their first word */
     struct strs want_kinds;               /* "want" or "essential" */
 };
 
 static void story_clear(struct story *s)
 {
-    buf_clear(&s->offers);
+    for (size_t i = 0; i < s->suites.n; i++)
+        buf_clear(&s->suites.v[i].offers);
+    vec_clear(&s->suites);
     vec_clear(&s->wants);
     vec_clear(&s->want_kinds);
     vec_clear(&s->expects);
@@ -100,9 +107,15 @@ static void run_story(const struct story *story)
     CLEANUP(deb_solver_clear) struct deb_solver *s = NULL;
     CLEANUP(err_clear) struct err e = {0};
 
-    assert_int_equal(debindex_add(&index, str_dup(buf_view(&story->offers)), story->offers.len,
-                                  "test/main", "https://archive.example/debian/", &e),
-                     0);
+    for (size_t i = 0; i < story->suites.n; i++) {
+        CLEANUP(buf_clear) struct buf bytes = {0};
+        struct source_bytes source;
+
+        source_bytes_init(&source, buf_view(&story->suites.v[i].offers));
+        assert_int_equal(deblist_condense(&bytes, &source.source, 1 << 20, index.arch, "test", &e),
+                         0);
+        assert_int_equal(debindex_add_list(&index, &bytes, &story->suites.v[i].origin, &e), 0);
+    }
     debindex_finish(&index);
     s = deb_solver_open(&index, "test");
     if (run_wants(s, story, &e) == 0)
@@ -113,6 +126,25 @@ static void run_story(const struct story *story)
         check_refusal(story, &e);
 }
 
+/* "stable 500": the following offers are in that suite, with that pin. */
+static struct suite *add_suite(struct story *story, struct str line)
+{
+    struct suite *suite = vec_push(&story->suites);
+    struct str pin;
+
+    assert_true(str_word(&line, &suite->origin.suite) && str_word(&line, &pin));
+    assert_true(str_u32(pin, &suite->origin.pin));
+    suite->origin.from = suite->origin.suite;
+    suite->origin.base_url = STR("https://archive.example/debian/");
+    return suite;
+}
+
+static struct suite *last_suite(struct story *story)
+{
+    return story->suites.n ? &story->suites.v[story->suites.n - 1]
+                           : add_suite(story, STR("test 500"));
+}
+
 static void read_line(struct story *story, struct str line)
 {
     struct str word;
@@ -121,7 +153,9 @@ static void read_line(struct story *story, struct str line)
         return;
     line = str_trim(line);
     if (str_is(word, "offer"))
-        put_offer(&story->offers, line);
+        put_offer(&last_suite(story)->offers, line);
+    else if (str_is(word, "suite"))
+        add_suite(story, line);
     else if (str_is(word, "expect"))
         vec_add(&story->expects, line);
     else if (str_is(word, "refuse"))

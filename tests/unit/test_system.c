@@ -31,9 +31,9 @@ static void world_clear(struct world *w)
     err_clear(&w->e);
 }
 
-/* Add a package; `fields` follow "Package: name", `postinst` may be NULL. */
-static int try_add(struct world *w, const char *name, const char *fields, const char *postinst,
-                   const struct mk *files)
+/* Add a package; `fields` follow "Package: name", scripts may be NULL. */
+static int try_add_scripts(struct world *w, const char *name, const char *fields,
+                           const char *preinst, const char *postinst, const struct mk *files)
 {
     CLEANUP(buf_clear) struct buf control = {0};
     CLEANUP(buf_clear) struct buf deb = {0};
@@ -42,7 +42,11 @@ static int try_add(struct world *w, const char *name, const char *fields, const 
     buf_fmt(&control, "Package: %s\n%s", name, fields);
     const struct mk members[] = {
         MK_FILE("./control", 0644, control.p),
-        MK_FILE(postinst ? "./postinst" : NULL, 0755, postinst),
+        MK_FILE(postinst  ? "./postinst"
+                : preinst ? "./preinst"
+                          : NULL,
+                0755, postinst ? postinst : preinst),
+        MK_FILE(postinst && preinst ? "./preinst" : NULL, 0755, preinst),
         MK_END,
     };
     mk_deb(&deb, members, files);
@@ -54,6 +58,12 @@ static int try_add(struct world *w, const char *name, const char *fields, const 
         w->n++;
     }
     return rc;
+}
+
+static int try_add(struct world *w, const char *name, const char *fields, const char *postinst,
+                   const struct mk *files)
+{
+    return try_add_scripts(w, name, fields, NULL, postinst, files);
 }
 
 static const char plain_fields[] = "Version: 1.0\nArchitecture: all\nDescription: d\n";
@@ -69,7 +79,7 @@ static int build(struct world *w)
 {
     const struct system_input in = {.arch = STR("amd64"),
                                     .sources = STR("Types: deb\n"),
-                                    .sources_name = STR("debian.sources")};
+                                    .sources_path = STR("/etc/apt/sources.list.d/debian.sources")};
 
     return system_build(&w->tree, w->v, w->n, &in, &w->uncovered, &w->e);
 }
@@ -128,6 +138,7 @@ static void the_dpkg_database_is_as_dpkg_writes_it(void **state)
            "Architecture: amd64\nMulti-Arch: same\nSource: z\nVersion: 1:1.2-3\nDepends: libc6\n"
            "Conffiles:\n /etc/b 92eb5ffee6ae2fec3ad71c777531578f\n"
            " /etc/a 0cc175b9c0f1b6a831c399e269772661\n"
+           " /etc/gone newconffile remove-on-upgrade\n"
            "Description: text\n more\nHomepage: https://example.org\n\n");
     expect(&w, "var/lib/dpkg/info/zlib:amd64.list", "/.\n/etc\n/etc/b\n/etc/a\n");
     expect(&w, "var/lib/dpkg/info/abc.list", "/.\n");
@@ -201,6 +212,62 @@ static void accounts_come_from_the_master_files(void **state)
     assert_int_equal(tree_get(&w.tree, STR("var/mail/x"))->gid, 0); /* the number counts */
 }
 
+/* As systemd-sysusers numbers them: from 999 down, groups first, one id for a user and its group.
+ */
+static void accounts_come_from_sysusers_too(void **state)
+{
+    static const struct mk own[] = {
+        MK_FILE("./usr/lib/sysusers.d/basic.conf", 0644,
+                "# words\ng shadow 42 -\nu root 0 - /root\n"),
+        MK_FILE(
+            "./usr/lib/sysusers.d/net.conf", 0644,
+            "u! net - \"Network Management\"\ng systemd-journal - -\nu fixed 71:42 - /x /bin/y\n"),
+        MK_FILE("./usr/lib/sysusers.d/unasked.conf", 0644, "u unasked - -\n"),
+        MK_END,
+    };
+    static const struct mk sshd[] = {
+        MK_FILE("./usr/lib/sysusers.d/openssh-server.conf", 0644,
+                "u sshd -:users \"sshd user\" /run/sshd\n"),
+        MK_END,
+    };
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "passwd", plain_fields, NULL, no_files);
+    add(&w, "base-passwd", plain_fields, NULL, masters);
+    add(&w, "openssh-client", plain_fields, NULL, no_files);
+    add(&w, "openssh-server", plain_fields,
+        "   systemd-sysusers ${DPKG_ROOT:+--root=\"$DPKG_ROOT\"} openssh-server.conf\n", sshd);
+    add(&w, "systemd", plain_fields, "systemd-sysusers basic.conf net.conf\n", own);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "etc/passwd",
+           "root:x:0:0:root:/root:/bin/bash\nmail:x:8:8:mail:/var/mail:/usr/sbin/nologin\n"
+           "net:x:998:998:Network Management:/:/usr/sbin/nologin\nfixed:x:71:42::/x:/bin/y\n"
+           "sshd:x:997:100:sshd user:/run/sshd:/usr/sbin/nologin\n");
+    expect(&w, "etc/group",
+           "root:x:0:\nshadow:x:42:\nusers:x:100:\nsystemd-journal:x:999:\nnet:x:998:\n"
+           "_ssh:x:101:\n");
+    expect(&w, "etc/shadow",
+           "root:*:19675:0:99999:7:::\nmail:*:19675:0:99999:7:::\nnet:!*:19675:::::1:\n"
+           "fixed:!*:19675::::::\nsshd:!*:19675::::::\n");
+    const struct entry *journal = tree_get(&w.tree, STR("var/log/journal"));
+    assert_int_equal(journal->mode, 02755);
+    assert_int_equal(journal->gid, 999);
+}
+
+static void sysusers_without_their_file_are_an_error(void **state)
+{
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "passwd", plain_fields, NULL, no_files);
+    add(&w, "base-passwd", plain_fields, NULL, masters);
+    add(&w, "odd", plain_fields, "systemd-sysusers odd.conf\n", no_files);
+    assert_int_equal(build(&w), -1);
+    assert_string_equal(
+        w.e.msg, "package odd: no package brings /usr/lib/sysusers.d/odd.conf, which a rule needs");
+}
+
 static void alternatives_are_read_from_the_scripts(void **state)
 {
     static const char one[] = "#!/bin/sh\nset -e\n"
@@ -212,7 +279,10 @@ static void alternatives_are_read_from_the_scripts(void **state)
                               "fi\n";
     static const char two[] =
         "update-alternatives --quiet --install /usr/bin/pager pager /bin/more 50\n"
+        "if false; then update-alternatives --install /usr/bin/far far /usr/bin/gone 1; fi\n"
+        "update-alternatives --install /usr/bin/far far /usr/bin/gone 1\n"
         "update-alternatives --install $LINK name /usr/bin/more 50\n";
+    static const struct mk more[] = {MK_FILE("./bin/more", 0755, "x"), MK_END};
     static const struct mk less[] = {
         MK_FILE("./usr/bin/less", 0755, "x"),
         MK_FILE("./usr/share/man/man1/less.1.gz", 0644, "x"),
@@ -222,7 +292,7 @@ static void alternatives_are_read_from_the_scripts(void **state)
 
     world_open(&w);
     add(&w, "less", plain_fields, one, less);
-    add(&w, "util-linux", plain_fields, two, no_files);
+    add(&w, "util-linux", plain_fields, two, more);
     assert_int_equal(build(&w), 0);
     expect(&w, "var/lib/dpkg/alternatives/pager",
            "auto\n/usr/bin/pager\npager.1.gz\n/usr/share/man/man1/pager.1.gz\n\n"
@@ -233,6 +303,174 @@ static void alternatives_are_read_from_the_scripts(void **state)
     expect_link(&w, "usr/share/man/man1/pager.1.gz", "/etc/alternatives/pager.1.gz");
     assert_null(tree_get(&w.tree, STR("var/lib/dpkg/alternatives/no")));
     assert_null(tree_get(&w.tree, STR("var/lib/dpkg/alternatives/name")));
+    assert_null(
+        tree_get(&w.tree, STR("var/lib/dpkg/alternatives/far"))); /* its file is not there */
+}
+
+static void a_diverted_file_moves_aside(void **state)
+{
+    static const char diverts[] = "dpkg-divert --package parallel --add --rename \\\n"
+                                  "    --divert /usr/bin/parallel.moreutils /usr/bin/parallel\n";
+    static const struct mk mine[] = {MK_FILE("./usr/bin/parallel", 0755, "gnu"), MK_END};
+    static const struct mk other[] = {MK_FILE("./usr/bin/parallel", 0755, "other"), MK_END};
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "moreutils", plain_fields, NULL, other);
+    assert_int_equal(try_add_scripts(&w, "parallel", plain_fields, diverts, NULL, mine), 0);
+    assert_int_equal(build(&w), 0);
+    assert_non_null(tree_get(&w.tree, STR("usr/bin/parallel.moreutils")));
+    assert_int_equal(tree_get(&w.tree, STR("usr/bin/parallel"))->content.size, 3);
+    expect(&w, "var/lib/dpkg/info/moreutils.list", "/.\n/usr/bin/parallel\n");
+}
+
+static void folders_of_usr_local_are_read_from_the_script(void **state)
+{
+    static const char script[] = "# Automatically added by dh_usrlocal/13.18\n"
+                                 "(\n\twhile read line; do\n\t\tmkdir \"$dir\"\n\tdone\n) << DATA\n"
+                                 "/usr/local/share/zsh default\n/etc/no default\n"
+                                 "/usr/local/odd 02775 root staff\nDATA\n"
+                                 "/usr/local/late default\n"
+                                 "# End automatically added section\n";
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "zsh-common", plain_fields, script, no_files);
+    assert_int_equal(build(&w), 0);
+    assert_int_equal(tree_get(&w.tree, STR("usr/local/share/zsh"))->mode, 0755);
+    assert_null(tree_get(&w.tree, STR("etc/no")));
+    assert_int_equal(tree_get(&w.tree, STR("usr/local/odd"))->mode, 02775);
+    assert_int_equal(tree_get(&w.tree, STR("usr/local/odd"))->gid, 50);
+    assert_null(tree_get(&w.tree, STR("usr/local/late")));
+}
+
+static void plain_steps_need_no_listing(void **state)
+{
+    static const struct {
+        const char *script;
+        bool covered;
+    } cases[] = {
+        {"set -e\nif [ \"$1\" = configure ]; then\n  update-alternatives \\\n"
+         "    --install /usr/bin/nc nc /usr/bin/x 50 --slave /usr/bin/a a /usr/bin/b || true\nfi\n",
+         true},
+        {"update-alternatives --remove rename /usr/bin/prename\n", true},
+        {"add-shell /usr/bin/fish\n", true},
+        {"add-shell $SHELL\n", false},
+        {"update-alternatives --install /usr/bin/cc cc /usr/bin/clang $prio\n", false},
+        {"update-alternatives --install /usr/bin/cc cc /usr/bin/clang 10 --slave /usr/bin/a a\n",
+         false},
+        {"update-alternatives --install /usr/bin/cc cc /usr/bin/clang 10; rm -rf /\n", false},
+        {"update-alternatives --set cc /usr/bin/clang\n", false},
+        {"if [ \"$1\" = upgrade ]; then\n  add-shell /usr/bin/fish\nfi\n", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(world_clear) struct world w;
+        world_open(&w);
+        add(&w, "any", plain_fields, cases[i].script, no_files);
+        assert_int_equal(build(&w), 0);
+        if ((w.uncovered.n == 0) != cases[i].covered)
+            fail_msg("case %zu", i);
+    }
+}
+
+/* Releases of one package do different things: their scripts tell. */
+static void rules_heed_what_the_release_does(void **state)
+{
+    static const char old_tzdata[] = "\techo \"$TIMEZONE\" > \"$DPKG_ROOT/etc/timezone\"\n";
+    static const char new_tzdata[] = "\tif test -f \"$DPKG_ROOT/etc/timezone\"; then\n\t"
+                                     "\techo \"$TIMEZONE\" > \"$DPKG_ROOT/etc/timezone\"\n\tfi\n";
+    static const char new_passwd[] = "touch \"$DPKG_ROOT/etc/subuid\"\n"
+                                     "touch \"$DPKG_ROOT/etc/subgid\"\n";
+    static const char new_files[] = "  install_local_dir /usr/local/libexec\n";
+    static const char new_dpkg[] = "echo \"$DPKG_MAINTSCRIPT_ARCH\" >$admindir/arch-native\n";
+    static const struct {
+        const char *package, *postinst, *path;
+        bool there;
+    } cases[] = {
+        {"tzdata", old_tzdata, "etc/timezone", true},
+        {"tzdata", new_tzdata, "etc/timezone", false},
+        {"base-passwd", NULL, "etc/subuid", false},
+        {"base-passwd", new_passwd, "etc/subuid", true},
+        {"base-passwd", new_passwd, "etc/subgid", true},
+        {"base-files", NULL, "usr/local/libexec", false},
+        {"base-files", new_files, "usr/local/libexec", true},
+        {"dpkg", NULL, "var/lib/dpkg/arch-native", false},
+        {"dpkg", new_dpkg, "var/lib/dpkg/arch-native", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(world_clear) struct world w;
+        world_open(&w);
+        add(&w, cases[i].package, plain_fields, cases[i].postinst,
+            strcmp(cases[i].package, "base-passwd") == 0 ? masters : no_files);
+        assert_int_equal(build(&w), 0);
+        if (!!tree_get(&w.tree, str_of(cases[i].path)) != cases[i].there)
+            fail_msg("case %zu: %s", i, cases[i].path);
+    }
+}
+
+/* The order is that of dpkg's own table, as seen on Debian 12 and 13. */
+static void diversions_stand_in_the_order_of_dpkg(void **state)
+{
+    static const char adds[] = "dpkg-divert --add --divert \"/.$d.usr-is-merged\" \"/$d\"\n";
+    static const char claims[] = "dpkg-divert --package dash --divert $distrib --add $dfile\n";
+    static const char readline[] =
+        "dpkg-divert --divert /lib/x86_64-linux-gnu/$lib.usr-is-merged\n";
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "dash", plain_fields, "claim_binsh /bin/sh dash\n", no_files);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "var/lib/dpkg/diversions", "");
+    world_clear(&w);
+
+    world_open(&w);
+    add(&w, "dash", plain_fields, claims, no_files);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "var/lib/dpkg/diversions",
+           "/usr/share/man/man1/sh.1.gz\n/usr/share/man/man1/sh.distrib.1.gz\ndash\n"
+           "/bin/sh\n/bin/sh.distrib\ndash\n");
+    world_clear(&w);
+
+    world_open(&w);
+    assert_int_equal(try_add_scripts(&w, "base-files", plain_fields, adds, NULL, no_files), 0);
+    assert_int_equal(try_add_scripts(&w, "libreadline8t64", plain_fields, readline, NULL, no_files),
+                     0);
+    assert_int_equal(build(&w), 0);
+#define LIB(name)                                                                    \
+    "/lib/x86_64-linux-gnu/" name "\n/lib/x86_64-linux-gnu/" name ".usr-is-merged\n" \
+    "libreadline8t64\n"
+    expect(&w, "var/lib/dpkg/diversions",
+           LIB("libhistory.so.8.2") LIB("libreadline.so.8") LIB("libhistory.so.8")
+               LIB("libreadline.so.8.2") "/libx32\n/.libx32.usr-is-merged\nbase-files\n"
+                                         "/lib32\n/.lib32.usr-is-merged\nbase-files\n"
+                                         "/libo32\n/.libo32.usr-is-merged\nbase-files\n");
+}
+
+static void shells_have_their_real_paths_too(void **state)
+{
+    static const struct mk shells[] = {
+        MK_FILE("./usr/share/debianutils/shells", 0644, "# valid login shells\n/bin/sh\n"), MK_END};
+    static const struct mk bash[] = {
+        MK_FILE("./usr/share/debianutils/shells.d/bash", 0644, "/bin/bash\n/usr/bin/bash\n"),
+        MK_END};
+    static const struct mk merged[] = {MK_LINK("./bin", "usr/bin"), MK_END};
+
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(world_clear) struct world w;
+        world_open(&w);
+        add(&w, "debianutils", plain_fields, NULL, shells);
+        add(&w, "bash", plain_fields, NULL, bash);
+        add(&w, "base-files", plain_fields, NULL, i ? merged : no_files);
+        assert_int_equal(build(&w), 0);
+        expect(&w, "var/lib/shells.state", "/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n");
+        expect(&w, "etc/shells",
+               i ? "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n"
+                   "/usr/bin/bash\n"
+                 : "# /etc/shells: valid login shells\n/bin/sh\n/bin/bash\n/usr/bin/bash\n"
+                   "/usr/bin/sh\n");
+    }
 }
 
 static void only_scripts_without_a_rule_are_reported(void **state)
@@ -424,7 +662,15 @@ int main(void)
         cmocka_unit_test(the_dpkg_database_is_as_dpkg_writes_it),
         cmocka_unit_test(old_paths_land_in_usr),
         cmocka_unit_test(accounts_come_from_the_master_files),
+        cmocka_unit_test(accounts_come_from_sysusers_too),
+        cmocka_unit_test(sysusers_without_their_file_are_an_error),
         cmocka_unit_test(alternatives_are_read_from_the_scripts),
+        cmocka_unit_test(a_diverted_file_moves_aside),
+        cmocka_unit_test(folders_of_usr_local_are_read_from_the_script),
+        cmocka_unit_test(plain_steps_need_no_listing),
+        cmocka_unit_test(rules_heed_what_the_release_does),
+        cmocka_unit_test(diversions_stand_in_the_order_of_dpkg),
+        cmocka_unit_test(shells_have_their_real_paths_too),
         cmocka_unit_test(only_scripts_without_a_rule_are_reported),
         cmocka_unit_test(two_packages_may_not_hold_one_file),
         cmocka_unit_test(the_package_that_replaces_wins),

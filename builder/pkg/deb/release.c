@@ -131,7 +131,7 @@ static void judge_valid(struct verdict *v, struct str rest, const struct strs *a
     }
     if (!str_u32(hash, &algorithm) || algorithm <= 3) /* MD5, SHA-1 and RIPEMD-160 prove nothing */
         v->bad = v->bad.len ? v->bad : STR("a weak digest algorithm");
-    else if (primary.len != FINGERPRINT_HEX || !has_fingerprint(allowed, primary))
+    else if (primary.len != FINGERPRINT_HEX || (allowed && !has_fingerprint(allowed, primary)))
         v->stranger = primary;
     else if (!has_fingerprint(&v->signers, primary))
         vec_add(&v->signers, primary);
@@ -168,11 +168,12 @@ static int refuse(const struct verdict *v, int code, const char *what, struct er
                        what, STR_ARG(v->bad));
     if (v->stranger.len)
         return err_set(e, ERR_INTEGRITY,
-                       "%s is signed by " STR_FMT ", which the base layer does not list", what,
-                       STR_ARG(v->stranger));
+                       "%s is signed by " STR_FMT
+                       ", which is not among the fingerprints that may sign",
+                       what, STR_ARG(v->stranger));
     if (v->missing.len)
         return err_set(e, ERR_INTEGRITY,
-                       "%s is signed by key " STR_FMT ", which is not in the base layer's keyring",
+                       "%s is signed by key " STR_FMT ", which is not in the archive's keyring",
                        what, STR_ARG(v->missing));
     return err_set(e, ERR_INTEGRITY, "%s has no valid signature: gpgv ended with code %d", what,
                    code);
@@ -340,6 +341,8 @@ int release_parse(struct release *out, struct str payload, const char *what, str
     r.suite = control_get(&c, "Suite");
     r.codename = control_get(&c, "Codename");
     r.by_hash = str_eq_nocase(control_get(&c, "Acquire-By-Hash"), STR("yes"));
+    r.not_automatic = str_eq_nocase(control_get(&c, "NotAutomatic"), STR("yes"));
+    r.automatic_upgrades = str_eq_nocase(control_get(&c, "ButAutomaticUpgrades"), STR("yes"));
     split_words(&r.components, control_get(&c, "Components"));
     split_words(&r.architectures, control_get(&c, "Architectures"));
     if (parse_dates(&r, &c, what, e) < 0 ||

@@ -20,17 +20,18 @@ struct release_index {
 struct release {
     struct arena arena;
     struct str suite, codename;
-    int64_t date;        /* seconds since 1970 */
-    int64_t valid_until; /* 0 when the file has none */
-    bool by_hash;        /* Acquire-By-Hash: yes */
+    int64_t date;                           /* seconds since 1970 */
+    int64_t valid_until;                    /* 0 when the file has none */
+    bool by_hash;                           /* Acquire-By-Hash: yes */
+    bool not_automatic, automatic_upgrades; /* NotAutomatic, ButAutomaticUpgrades: yes */
     struct strs components, architectures;
     struct strs signers; /* primary fingerprints with a VALIDSIG that are on the list, sorted */
     struct VEC_OF(struct release_index) indexes;
 };
 
 /* Check `inrelease` (the file's text) with the OpenPGP keys in `keyring` (binary), accepting only
- * `fingerprints` (40 hex digits, upper-case), and parse what was signed. `what` names the suite.
- * ERR_INTEGRITY when it does not hold; ERR_SYSTEM when gpgv cannot be started. */
+ * `fingerprints` (40 hex digits; NULL: any key of the keyring), and parse what was signed. `what`
+ * names the suite. ERR_INTEGRITY when it does not hold; ERR_SYSTEM when gpgv cannot be started. */
 int release_verify(struct release *out, struct str inrelease, struct str keyring,
                    const struct strs *fingerprints, const char *what, struct err *e) MUST_CHECK;
 /* Parse a verified payload. */

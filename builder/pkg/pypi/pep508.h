@@ -1,15 +1,8 @@
-/* pkg/pypi/pep508.h - requirements and markers (PyPA dependency-specifiers, PEP 508). */
+/* pkg/pypi/pep508.h - requirements (PyPA dependency-specifiers, PEP 508). */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "marker.h"
 #include "pep440.h"
-
-/* The target a marker is evaluated for; never the build host. */
-struct marker_env {
-    struct str python_full_version; /* "3.11.2"; python_version is derived */
-    struct str platform_machine;    /* "x86_64" */
-};
-
-struct marker; /* opaque, in an arena */
 
 struct requirement {
     struct str name; /* normalised (PEP 503) */
@@ -32,11 +25,3 @@ int requirement_parse(struct requirement *out, struct arena *a, struct str text,
 void requirement_clear(struct requirement *r);
 /* The name as written, the rest in a normal form; it parses back to the same. */
 void requirement_print(struct buf *out, const struct requirement *r, bool with_marker);
-void marker_print(struct buf *out, const struct marker *m);
-
-/* Evaluate for `env` with one `extra` asked for (normalised; empty: none). An unknown field or an
- * impossible comparison is ERR_INPUT. */
-int marker_eval(const struct marker *m, const struct marker_env *env, struct str extra, bool *out,
-                struct err *e) MUST_CHECK;
-/* True when the marker mentions `extra`. */
-bool marker_has_extra(const struct marker *m);

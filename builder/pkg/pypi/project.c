@@ -71,7 +71,7 @@ static void judge_file(struct judge *j, struct release_files *out, const struct 
 
 static bool fits(const struct release_file *r)
 {
-    return r->rank != UINT_MAX && r->python_fits;
+    return r->rank != UINT_MAX && r->python_fits && !r->file->refused;
 }
 
 /* Newest version first; within one, the file to take first. */
@@ -109,6 +109,9 @@ static struct left_out why_not(const struct release_file *r, size_t n)
             python = false;
     if (!python)
         out.why = LEFT_PYTHON_REFUSED;
+    for (size_t i = 0; i < n; i++)
+        if (r[i].rank != UINT_MAX && r[i].python_fits) /* it would fit but for its hash */
+            out.why = LEFT_OTHER_HASH;
     return out;
 }
 

@@ -23,6 +23,7 @@ struct left_out {
         LEFT_SDIST_ONLY,     /* it has no wheel at all */
         LEFT_PYTHON_REFUSED, /* its requires-python refuses the target's Python */
         LEFT_NO_TAG,         /* its wheels fit no tag of the target */
+        LEFT_OTHER_HASH,     /* its wheels that fit have none of the hashes that the user listed */
     } why;
     struct str requires_python; /* LEFT_PYTHON_REFUSED */
 };

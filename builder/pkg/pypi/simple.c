@@ -2,6 +2,7 @@
 #include <libxml/HTMLparser.h>
 #include "../../base/path.h"
 #include "../../doc/json.h"
+#include "../../doc/pull.h"
 #include "../../net/url.h"
 #include "simple.h"
 
@@ -53,75 +54,152 @@ static bool set_url(const struct reading *r, struct simple_file *f, struct str l
 
 /* ---- PEP 691 ---- */
 
-static bool text_of(const struct node *map, const char *key, struct str *out)
-{
-    const struct node *n = node_get(map, key);
+/* What a page says of one file, before it is judged. */
+struct member {
+    struct str name, url, hash, requires_python, yanked_reason, size, metadata_hash;
+    bool yanked, has_metadata, told_metadata;
+};
 
-    if (!n || n->kind != NODE_STRING)
-        return false;
-    *out = n->text;
-    return true;
+/* {"sha256": "..."} among other algorithms. */
+static void read_hash(struct pull *p, struct str *sha256)
+{
+    struct str key, value;
+
+    while (pull_key(p, &key))
+        if (pull_text(p, &value) && str_is(key, "sha256"))
+            *sha256 = value;
 }
 
-/* true, false, or a map of hashes. */
-static void read_metadata_member(struct simple_file *f, const struct node *n)
+/* true, false, or a map of hashes. "core-metadata" counts more than its older name. */
+static void read_metadata_member(struct pull *p, struct member *m, bool older)
 {
-    struct str hex;
+    bool yes = false;
 
-    f->has_metadata = n->kind == NODE_MAP || (n->kind == NODE_BOOL && n->boolean);
-    if (text_of(n, "sha256", &hex))
-        digest_from_hex(&f->metadata_digest, hex);
-}
-
-static void read_yanked(const struct reading *r, struct simple_file *f, const struct node *n)
-{
-    f->yanked = n->kind == NODE_STRING || (n->kind == NODE_BOOL && n->boolean);
-    if (n->kind == NODE_STRING)
-        f->yanked_reason = arena_str(&r->page->arena, n->text);
-}
-
-static void read_file(const struct reading *r, const struct node *n)
-{
-    const struct node *metadata = node_get(n, "core-metadata");
-    const struct node *yanked = node_get(n, "yanked"), *size = node_get(n, "size");
-    struct simple_file f = {0};
-    struct str name, url, text;
-
-    if (!text_of(n, "filename", &name) || !is_plain_name(name) || !text_of(n, "url", &url))
+    if (older && m->told_metadata) {
+        pull_skip(p);
         return;
-    if (text_of(node_get(n, "hashes"), "sha256", &text))
-        digest_from_hex(&f.digest, text);
-    if (!set_url(r, &f, url))
+    }
+    m->metadata_hash = (struct str){0};
+    m->told_metadata |= !older;
+    m->has_metadata = pull_map(p);
+    if (m->has_metadata)
+        read_hash(p, &m->metadata_hash);
+    else if (pull_bool(p, &yes))
+        m->has_metadata = yes;
+}
+
+static void read_yanked(struct pull *p, struct member *m)
+{
+    if (pull_kind(p) == NODE_STRING)
+        m->yanked = pull_text(p, &m->yanked_reason);
+    else if (!pull_bool(p, &m->yanked))
+        m->yanked = false;
+}
+
+static void read_member(struct pull *p, struct member *m, struct str key)
+{
+    if (str_is(key, "filename"))
+        (void)pull_text(p, &m->name);
+    else if (str_is(key, "url"))
+        (void)pull_text(p, &m->url);
+    else if (str_is(key, "hashes") && pull_map(p))
+        read_hash(p, &m->hash);
+    else if (str_is(key, "requires-python"))
+        (void)pull_text(p, &m->requires_python);
+    else if (str_is(key, "core-metadata"))
+        read_metadata_member(p, m, false);
+    else if (str_is(key, "dist-info-metadata"))
+        read_metadata_member(p, m, true);
+    else if (str_is(key, "yanked"))
+        read_yanked(p, m);
+    else if (str_is(key, "size"))
+        (void)pull_number(p, &m->size);
+    else
+        pull_skip(p);
+}
+
+static void add_file(const struct reading *r, const struct member *m)
+{
+    struct arena *a = &r->page->arena;
+    struct simple_file f = {.yanked = m->yanked, .has_metadata = m->has_metadata};
+
+    if (!is_plain_name(m->name) || !m->url.p)
         return;
-    f.name = arena_str(&r->page->arena, name);
-    if (text_of(n, "requires-python", &text))
-        f.requires_python = arena_str(&r->page->arena, text);
-    if (!metadata)
-        metadata = node_get(n, "dist-info-metadata");
-    if (metadata)
-        read_metadata_member(&f, metadata);
-    if (yanked)
-        read_yanked(r, &f, yanked);
-    if (size && (size->kind != NODE_NUMBER || !str_u64(size->text, &f.size)))
+    digest_from_hex(&f.digest, m->hash);
+    digest_from_hex(&f.metadata_digest, m->metadata_hash);
+    if (!set_url(r, &f, m->url))
+        return;
+    if (!str_u64(m->size, &f.size))
         f.size = 0;
+    f.name = arena_str(a, m->name);
+    f.requires_python = arena_str(a, m->requires_python);
+    f.yanked_reason = arena_str(a, m->yanked_reason);
     vec_add(&r->page->files, f);
+}
+
+static void read_files(const struct reading *r, struct pull *p)
+{
+    while (pull_item(p)) {
+        struct member m = {0};
+        struct str key;
+
+        if (!pull_map(p)) {
+            pull_skip(p);
+            continue;
+        }
+        while (pull_key(p, &key))
+            read_member(p, &m, key);
+        if (!p->bad)
+            add_file(r, &m);
+    }
+}
+
+static void read_meta(struct pull *p, struct str *version)
+{
+    struct str key, value;
+
+    while (pull_key(p, &key))
+        if (pull_text(p, &value) && str_is(key, "api-version"))
+            *version = value;
+}
+
+/* The tree reader says where the fault is. */
+static int tell_bad_json(const struct reading *r, struct str body)
+{
+    CLEANUP(doc_clear) struct doc doc = {0};
+
+    if (json_parse(&doc, body, body.len, "index page", r->e) < 0)
+        return -1;
+    return err_set(r->e, ERR_INPUT, "the index page is no valid JSON");
 }
 
 static int read_json(const struct reading *r, struct str body)
 {
-    CLEANUP(doc_clear) struct doc doc = {0};
-    const struct node *files, *n;
-    struct str version;
+    CLEANUP(arena_clear) struct arena scratch = {0};
+    struct str key, version = {0};
+    bool has_files = false;
+    struct pull p;
 
-    if (json_parse(&doc, body, body.len, "index page", r->e) < 0)
+    pull_open(&p, body, &scratch);
+    if (!pull_map(&p))
+        pull_skip(&p);
+    else
+        while (pull_key(&p, &key)) {
+            if (str_is(key, "files") && pull_list(&p)) {
+                has_files = true;
+                read_files(r, &p);
+            } else if (str_is(key, "meta") && pull_map(&p)) {
+                read_meta(&p, &version);
+            } else {
+                pull_skip(&p);
+            }
+        }
+    if (!pull_done(&p))
+        return tell_bad_json(r, body);
+    if (version.p && check_api(r, version) < 0)
         return -1;
-    if (text_of(node_get(doc.root, "meta"), "api-version", &version) && check_api(r, version) < 0)
-        return -1;
-    files = node_get(doc.root, "files");
-    if (!files || files->kind != NODE_LIST)
+    if (!has_files)
         return err_set(r->e, ERR_INPUT, "the index page has no list of files");
-    node_each(n, files)
-        read_file(r, n);
     return 0;
 }
 

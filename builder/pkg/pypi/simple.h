@@ -17,6 +17,7 @@ struct simple_file {
         metadata_digest;       /* of the .metadata file; all-zero when not announced with a hash */
     uint64_t size;             /* 0 when the index does not say */
     bool yanked, has_metadata; /* has_metadata: announced (PEP 658/714) */
+    bool refused;              /* the user listed hashes, and not this one; never set by a page */
 };
 
 struct simple_page {

@@ -25,6 +25,17 @@ static bool is_tag_set(struct str s)
     return true;
 }
 
+/* Python tags are words that begin with no digit. */
+static bool are_identifiers(struct str s)
+{
+    struct str tag;
+
+    while (str_item(&s, '.', &tag))
+        if (!all_words(tag) || c_digit(tag.p[0]))
+            return false;
+    return true;
+}
+
 bool wheel_name_parse(struct wheel_name *out, struct str file)
 {
     struct wheel_name w = {0};
@@ -43,7 +54,7 @@ bool wheel_name_parse(struct wheel_name *out, struct str file)
         w.version = rest;
     }
     if (!all_words(w.dist) || str_find_str(w.dist, STR("__")) < w.dist.len ||
-        !pep440_parse(&version, w.version) || !is_tag_set(w.python) || !is_tag_set(w.abi) ||
+        !pep440_parse(&version, w.version) || !are_identifiers(w.python) || !is_tag_set(w.abi) ||
         !is_tag_set(w.platform))
         return false;
     *out = w;

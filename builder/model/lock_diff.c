@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lock_diff.h"
+
+#include "recipe_form.h"
+
+/* ---- artifacts ---- */
+
+static int compare(const struct artifact *a, const struct artifact *b)
+{
+    return a->eco != b->eco ? (int)a->eco - (int)b->eco : str_cmp(a->name, b->name);
+}
+
+static bool is_security(const struct artifact *a)
+{
+    return a->eco == ECO_DEB && str_find_str(a->from, STR("-security/")) < a->from.len;
+}
+
+static void add(struct lock_changes *out, const struct artifact *old, const struct artifact *now)
+{
+    if (old && now && str_eq(old->version, now->version) && digest_eq(&old->digest, &now->digest))
+        return;
+    vec_add(out, ((struct lock_change){old, now, now && is_security(now)}));
+}
+
+void lock_changes(struct lock_changes *out, const struct lock *old, const struct lock *now)
+{
+    size_t i = 0, j = 0;
+
+    while (i < old->artifacts.n || j < now->artifacts.n) {
+        const struct artifact *a = i < old->artifacts.n ? &old->artifacts.v[i] : NULL;
+        const struct artifact *b = j < now->artifacts.n ? &now->artifacts.v[j] : NULL;
+        int order = !a ? 1 : !b ? -1 : compare(a, b);
+
+        add(out, order <= 0 ? a : NULL, order >= 0 ? b : NULL);
+        i += order <= 0;
+        j += order >= 0;
+    }
+}
+
+void lock_change_print(struct buf *out, const struct lock_change *c)
+{
+    const struct artifact *any = c->now ? c->now : c->old;
+
+    buf_fmt(out, "%s " STR_FMT " " STR_FMT, ecosystem_name(any->eco), STR_ARG(any->name),
+            STR_ARG(c->old ? c->old->version : c->now->version));
+    if (!c->now)
+        buf_puts(out, " is gone");
+    else if (!c->old)
+        buf_puts(out, " is new");
+    else if (str_eq(c->old->version, c->now->version))
+        buf_puts(out, " is another file now");
+    else
+        buf_fmt(out, " becomes " STR_FMT, STR_ARG(c->now->version));
+    if (c->security && c->old)
+        buf_puts(out, " (security)");
+}
+
+/* ---- the recipe and its files ---- */
+
+static const struct lock_file *find_file(const struct lock_copy *c, struct str path)
+{
+    for (size_t i = 0; i < c->files.n; i++)
+        if (str_eq(c->files.v[i].path, path))
+            return &c->files.v[i];
+    return NULL;
+}
+
+static bool same_file(const struct lock_file *a, const struct lock_file *b)
+{
+    return a->folder == b->folder && a->executable == b->executable && str_eq(a->link, b->link) &&
+           a->size == b->size && digest_eq(&a->digest, &b->digest);
+}
+
+static void say(struct buf *words, const struct lock_copy *c, const struct lock_file *f,
+                const char *what)
+{
+    struct str from = c->from;
+
+    str_drop(&from, STR("/"));
+    buf_fmt(words, "%s" STR_FMT "%s" STR_FMT " %s", words->len ? "; " : "", STR_ARG(from),
+            f->path.len ? "/" : "", STR_ARG(f->path), what);
+}
+
+static void copy_changes(struct buf *words, const struct lock_copy *old,
+                         const struct lock_copy *now)
+{
+    for (size_t i = 0; i < now->files.n; i++) {
+        const struct lock_file *was = find_file(old, now->files.v[i].path);
+
+        if (!was)
+            say(words, now, &now->files.v[i], "is new");
+        else if (!same_file(was, &now->files.v[i]))
+            say(words, now, &now->files.v[i], "changed");
+    }
+    for (size_t i = 0; i < old->files.n; i++)
+        if (!find_file(now, old->files.v[i].path))
+            say(words, old, &old->files.v[i], "is gone");
+}
+
+static const struct lock_input *find_input(const struct lock *lock, struct str path)
+{
+    for (size_t i = 0; i < lock->inputs.n; i++)
+        if (str_eq(lock->inputs.v[i].path, path))
+            return &lock->inputs.v[i];
+    return NULL;
+}
+
+static void input_changes(struct buf *words, const struct lock *old, const struct lock *now)
+{
+    for (size_t i = 0; i < now->inputs.n; i++) {
+        const struct lock_input *input = &now->inputs.v[i], *was = find_input(old, input->path);
+
+        if (!was || !digest_eq(&was->digest, &input->digest))
+            buf_fmt(words, "%s" STR_FMT " %s", words->len ? "; " : "", STR_ARG(input->path),
+                    was ? "changed" : "is new");
+    }
+    for (size_t i = 0; i < old->inputs.n; i++)
+        if (!find_input(now, old->inputs.v[i].path))
+            buf_fmt(words, "%s" STR_FMT " is not named any more", words->len ? "; " : "",
+                    STR_ARG(old->inputs.v[i].path));
+}
+
+void lock_recipe_changes(struct buf *words, const struct lock *old, const struct lock *now)
+{
+    if (!digest_eq(&old->recipe_digest, &now->recipe_digest))
+        recipe_diff(words, old->recipe, now->recipe);
+    if (old->schema != 1) /* which did not know them */
+        input_changes(words, old, now);
+    if (digest_eq(&old->recipe_digest, &now->recipe_digest))
+        for (size_t i = 0; i < now->copies.n && i < old->copies.n; i++)
+            if (!find_input(now, now->copies.v[i].from)) /* else it is told already */
+                copy_changes(words, &old->copies.v[i], &now->copies.v[i]);
+}
+
+/* ---- sizes ---- */
+
+/* Bytes of the artifacts of `lock` that `other` (may be NULL) does not have. */
+static uint64_t bytes_of(const struct lock *lock, const struct lock *other)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+        const struct artifact *same = other ? lock_find(other, a->eco, a->name) : NULL;
+
+        if (!same || !digest_eq(&same->digest, &a->digest))
+            sum += a->size;
+    }
+    return sum;
+}
+
+static bool same_layer(const struct lock *old, const struct lock_layer *a, const struct lock *now,
+                       const struct lock_layer *b)
+{
+    if (a->kind != b->kind || a->artifacts.n != b->artifacts.n || !a->artifacts.n)
+        return false;
+    for (size_t i = 0; i < a->artifacts.n; i++)
+        if (!digest_eq(&old->artifacts.v[a->artifacts.v[i]].digest,
+                       &now->artifacts.v[b->artifacts.v[i]].digest))
+            return false;
+    return true;
+}
+
+/* Layers of `now` that hold the very artifacts of one of `old`. */
+static size_t same_layers(const struct lock *old, const struct lock *now)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < now->layers.n; i++)
+        for (size_t j = 0; j < old->layers.n; j++)
+            if (same_layer(old, &old->layers.v[j], now, &now->layers.v[i])) {
+                n++;
+                break;
+            }
+    return n;
+}
+
+/* ---- facts ---- */
+
+static const struct fact {
+    const char *key, *name;
+    size_t at;
+} fact_rows[] = {
+    {"pytorch", "PyTorch", offsetof(struct facts, pytorch)},
+    {"python", "Python", offsetof(struct facts, python)},
+    {"cuda", "CUDA", offsetof(struct facts, cuda)},
+    {"cuda_toolkit", "CUDA toolkit", offsetof(struct facts, cuda_toolkit)},
+    {"cudnn", "cuDNN", offsetof(struct facts, cudnn)},
+    {"nccl", "NCCL", offsetof(struct facts, nccl)},
+    {"driver_min", "oldest driver", offsetof(struct facts, driver_min)},
+    {"driver_full", "driver of that toolkit", offsetof(struct facts, driver_full)},
+    {"archs", "GPU architectures", offsetof(struct facts, archs)},
+};
+
+static struct str fact(const struct lock *lock, const struct fact *row)
+{
+    return *(const struct str *)(const void *)((const char *)&lock->facts + row->at);
+}
+
+static struct str or_none(struct str s)
+{
+    return s.len ? s : STR("nothing known");
+}
+
+/* The rest of what makes an image: one line each. */
+static void print_settings(struct buf *out, const struct lock *old, const struct lock *now)
+{
+    const struct str root = STR("root");
+    const struct {
+        const char *name;
+        struct str old, now;
+    } rows[] = {{"image", old->name, now->name},
+                {"tag", old->tag, now->tag},
+                {"base", old->base, now->base},
+                {"variant", old->variant, now->variant},
+                {"work folder", old->workdir, now->workdir},
+                {"user", old->user.name.len ? old->user.name : root,
+                 now->user.name.len ? now->user.name : root}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (!str_eq(rows[i].old, rows[i].now))
+            buf_fmt(out, "%s: " STR_FMT " becomes " STR_FMT "\n", rows[i].name,
+                    STR_ARG(or_none(rows[i].old)), STR_ARG(or_none(rows[i].now)));
+    for (size_t i = 0; i < ARRAY_LEN(fact_rows); i++) {
+        struct str a = fact(old, &fact_rows[i]), b = fact(now, &fact_rows[i]);
+
+        if (!str_eq(a, b))
+            buf_fmt(out, "%s: " STR_FMT " becomes " STR_FMT "\n", fact_rows[i].name,
+                    STR_ARG(or_none(a)), STR_ARG(or_none(b)));
+    }
+}
+
+static void print_bytes(struct buf *out, uint64_t bytes)
+{
+    buf_fmt(out, "%.1f MiB", (double)bytes / (1024 * 1024));
+}
+
+void lock_diff_print(struct buf *out, const struct lock *old, const struct lock *now)
+{
+    struct lock_changes changes = {0};
+    CLEANUP(buf_clear) struct buf recipe = {0};
+    const struct lock_change *c;
+    struct digest a, b;
+
+    lock_digest(&a, old);
+    lock_digest(&b, now);
+    if (digest_eq(&a, &b))
+        return;
+    lock_recipe_changes(&recipe, old, now);
+    if (recipe.len)
+        buf_fmt(out, "recipe: %s\n", recipe.p);
+    print_settings(out, old, now);
+    lock_changes(&changes, old, now);
+    vec_each(c, &changes) {
+        lock_change_print(out, c);
+        buf_putc(out, '\n');
+    }
+    vec_clear(&changes);
+    buf_puts(out, "download: ");
+    print_bytes(out, bytes_of(old, NULL));
+    buf_puts(out, " becomes ");
+    print_bytes(out, bytes_of(now, NULL));
+    buf_puts(out, ", of it ");
+    print_bytes(out, bytes_of(now, old));
+    buf_fmt(out, " new\nlayers: %zu of %zu stay the same\n", same_layers(old, now), now->layers.n);
+}
+
+/* ---- for machines ---- */
+
+static void put_change(struct doc *doc, struct node *list, const struct lock_change *c)
+{
+    const struct artifact *any = c->now ? c->now : c->old;
+    struct node *n = node_add(doc, list, node_new_map(doc));
+
+    node_put_str(doc, n, "type", str_of(ecosystem_name(any->eco)));
+    node_put_str(doc, n, "name", any->name);
+    if (c->old)
+        node_put_str(doc, n, "old", c->old->version);
+    if (c->now)
+        node_put_str(doc, n, "new", c->now->version);
+    node_put_bool(doc, n, "security", c->security);
+}
+
+void lock_diff_put(struct doc *doc, struct node *root, const struct lock *old,
+                   const struct lock *now)
+{
+    struct node *facts = node_put(doc, root, "facts", node_new_map(doc)), *list, *n;
+    struct lock_changes changes = {0};
+    const struct lock_change *c;
+
+    for (size_t i = 0; i < ARRAY_LEN(fact_rows); i++) {
+        struct str a = fact(old, &fact_rows[i]), b = fact(now, &fact_rows[i]);
+
+        if (str_eq(a, b))
+            continue;
+        n = node_put(doc, facts, fact_rows[i].key, node_new_map(doc));
+        node_put_str(doc, n, "old", a);
+        node_put_str(doc, n, "new", b);
+    }
+    list = node_put(doc, root, "packages", node_new_list(doc));
+    lock_changes(&changes, old, now);
+    vec_each(c, &changes)
+        put_change(doc, list, c);
+    vec_clear(&changes);
+    n = node_put(doc, root, "download", node_new_map(doc));
+    node_put_u64(doc, n, "old", bytes_of(old, NULL));
+    node_put_u64(doc, n, "new", bytes_of(now, NULL));
+    node_put_u64(doc, n, "missing", bytes_of(now, old));
+    n = node_put(doc, root, "layers", node_new_map(doc));
+    node_put_u64(doc, n, "new", now->layers.n);
+    node_put_u64(doc, n, "same", same_layers(old, now));
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recipe_form.h"
+
+static void put(struct doc *doc, struct node *map, const char *key, const struct value *v)
+{
+    if (v->text.len)
+        node_put_str(doc, map, key, v->text);
+}
+
+static void put_list(struct doc *doc, struct node *map, const char *key, const struct values *v)
+{
+    struct node *list;
+
+    if (!v->n)
+        return;
+    list = node_put(doc, map, key, node_new_list(doc));
+    for (size_t i = 0; i < v->n; i++)
+        node_add_str(doc, list, v->v[i].text);
+}
+
+/* An empty command differs from none: it takes the default away. */
+static void put_command(struct doc *doc, struct node *map, const char *key, bool has,
+                        const struct values *v)
+{
+    if (has && !v->n)
+        node_put(doc, map, key, node_new_list(doc));
+    put_list(doc, map, key, v);
+}
+
+static void put_asks(struct doc *doc, struct node *root, const struct recipe *r)
+{
+    struct node *list;
+
+    list = r->pip.n ? node_put(doc, root, "pip", node_new_list(doc)) : NULL;
+    for (size_t i = 0; i < r->pip.n; i++)
+        if (r->pip.v[i].file)
+            put(doc, node_add(doc, list, node_new_map(doc)), "requirements", &r->pip.v[i].value);
+        else
+            node_add_str(doc, list, r->pip.v[i].value.text);
+    list = r->constraints.n ? node_put(doc, root, "constraints", node_new_list(doc)) : NULL;
+    for (size_t i = 0; i < r->constraints.n; i++)
+        node_add_str(doc, list, r->constraints.v[i].value.text);
+}
+
+static void put_archives(struct doc *doc, struct node *root, const struct recipe *r)
+{
+    struct node *list =
+        r->archives.n ? node_put(doc, root, "apt_archives", node_new_list(doc)) : NULL;
+
+    for (size_t i = 0; i < r->archives.n; i++) {
+        const struct recipe_archive *a = &r->archives.v[i];
+        struct node *n = node_add(doc, list, node_new_map(doc));
+
+        put(doc, n, "uri", &a->uri);
+        put_list(doc, n, "suites", &a->suites);
+        put_list(doc, n, "components", &a->components);
+        put(doc, n, "keyring", &a->keyring);
+        put_list(doc, n, "fingerprints", &a->fingerprints);
+    }
+}
+
+static void put_indexes(struct doc *doc, struct node *root, const struct recipe *r)
+{
+    struct node *list = r->indexes.n ? node_put(doc, root, "indexes", node_new_list(doc)) : NULL;
+
+    for (size_t i = 0; i < r->indexes.n; i++) {
+        struct node *n = node_add(doc, list, node_new_map(doc));
+
+        put(doc, n, "url", &r->indexes.v[i].url);
+        put(doc, n, "name", &r->indexes.v[i].name);
+        put_list(doc, n, "only", &r->indexes.v[i].only);
+    }
+}
+
+struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
+{
+    struct node *root = node_new_map(doc), *list, *n;
+
+    node_put_u64(doc, root, "envbuild", RECIPE_SCHEMA);
+    put(doc, root, "name", &r->name);
+    put(doc, root, "pytorch", &r->pytorch);
+    put(doc, root, "cuda", &r->cuda);
+    put(doc, root, "cudnn", &r->cudnn);
+    put(doc, root, "variant", &r->variant);
+    put(doc, root, "base", &r->base);
+    if (r->image.text.len)
+        put(doc, node_put(doc, root, "base", node_new_map(doc)), "image", &r->image);
+    put(doc, root, "python", &r->python);
+    put_list(doc, root, "apt", &r->apt);
+    put_archives(doc, root, r);
+    put_asks(doc, root, r);
+    put_indexes(doc, root, r);
+    put_list(doc, root, "find_links", &r->find_links);
+    list = r->files.n ? node_put(doc, root, "files", node_new_list(doc)) : NULL;
+    for (size_t i = 0; i < r->files.n; i++) {
+        n = node_add(doc, list, node_new_map(doc));
+        put(doc, n, "from", &r->files.v[i].from);
+        put(doc, n, "to", &r->files.v[i].to);
+        put(doc, n, "owner", &r->files.v[i].owner);
+    }
+    if (r->user.name.text.len) {
+        n = node_put(doc, root, "user", node_new_map(doc));
+        put(doc, n, "name", &r->user.name);
+        node_put_u64(doc, n, "uid", r->user.uid);
+        node_put_u64(doc, n, "gid", r->user.gid);
+    }
+    put_list(doc, root, "env", &r->env);
+    put(doc, root, "workdir", &r->workdir);
+    put_command(doc, root, "entrypoint", r->has_entrypoint, &r->entrypoint);
+    put_command(doc, root, "cmd", r->has_cmd, &r->cmd);
+    if (r->labels && r->labels->count)
+        node_put(doc, root, "labels", node_copy(doc, r->labels));
+    put(doc, root, "tag", &r->tag);
+    return root;
+}
+
+/* ---- differences in words ---- */
+
+static void word(struct buf *out, const char *fmt, ...) PRINTF(2, 3);
+static void word(struct buf *out, const char *fmt, ...)
+{
+    va_list args;
+
+    if (out->len)
+        buf_puts(out, "; ");
+    va_start(args, fmt);
+    buf_vfmt(out, fmt, args);
+    va_end(args);
+}
+
+static bool same(const struct node *a, const struct node *b)
+{
+    const struct node *x = a->child, *y = b->child;
+
+    if (a->kind != b->kind || !str_eq(a->text, b->text) || a->count != b->count)
+        return false;
+    for (; x; x = x->next, y = y->next)
+        if (!str_eq(x->key, y->key) || !same(x, y))
+            return false;
+    return true;
+}
+
+static bool list_has(const struct node *list, const struct node *item)
+{
+    const struct node *n;
+
+    node_each(n, list)
+        if (same(n, item))
+            return true;
+    return false;
+}
+
+/* What stands for an item in words: its text, or the one value of {requirements: x.txt}; NULL for
+ * larger ones. */
+static const struct node *item_word(const struct node *n)
+{
+    if (n->count == 1 && node_is_scalar(n->child))
+        n = n->child;
+    return node_is_scalar(n) ? n : NULL;
+}
+
+/* Items of `list` that `other` has not. */
+static void diff_items(struct buf *words, struct str key, const struct node *list,
+                       const struct node *other, const char *what)
+{
+    const struct node *n, *item;
+
+    node_each(n, list)
+        if ((item = item_word(n)) && !list_has(other, n))
+            word(words, STR_FMT ": \"" STR_FMT "\" %s", STR_ARG(key), STR_ARG(item->text), what);
+}
+
+static void diff_lists(struct buf *words, struct str key, const struct node *old,
+                       const struct node *now)
+{
+    size_t before = words->len;
+
+    diff_items(words, key, now, old, "is new");
+    diff_items(words, key, old, now, "is gone");
+    if (words->len == before)
+        word(words, STR_FMT " changed", STR_ARG(key));
+}
+
+void recipe_diff(struct buf *words, const struct node *old, const struct node *now)
+{
+    const struct node *n;
+
+    node_each(n, now) {
+        const struct node *was = node_get_str(old, n->key);
+
+        if (!was && node_is_scalar(n))
+            word(words, STR_FMT ": \"" STR_FMT "\" is new", STR_ARG(n->key), STR_ARG(n->text));
+        else if (!was)
+            word(words, STR_FMT " is new", STR_ARG(n->key));
+        else if (same(was, n))
+            continue;
+        else if (node_is_scalar(n) && node_is_scalar(was))
+            word(words, STR_FMT ": \"" STR_FMT "\" became \"" STR_FMT "\"", STR_ARG(n->key),
+                 STR_ARG(was->text), STR_ARG(n->text));
+        else if (n->kind == NODE_LIST && was->kind == NODE_LIST)
+            diff_lists(words, n->key, was, n);
+        else
+            word(words, STR_FMT " changed", STR_ARG(n->key));
+    }
+    node_each(n, old)
+        if (!node_get_str(now, n->key))
+            word(words, STR_FMT " is gone", STR_ARG(n->key));
+}

@@ -1,0 +1,23 @@
+/* pkg/pypi/marker.h - environment markers of requirements (PyPA dependency-specifiers, PEP 508). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "reader.h"
+
+/* The target a marker is evaluated for; never the build host. */
+struct marker_env {
+    struct str python_full_version; /* "3.11.2"; python_version is derived */
+    struct str platform_machine;    /* "x86_64" */
+};
+
+struct marker; /* opaque, in an arena */
+
+/* Read one from the cursor up to what cannot belong to it; it lives in the reader's arena. */
+int marker_read(struct reader *r, const struct marker **out) MUST_CHECK;
+void marker_print(struct buf *out, const struct marker *m);
+
+/* Evaluate for `env` with one `extra` asked for (normalised; empty: none). An unknown field or an
+ * impossible comparison is ERR_INPUT. */
+int marker_eval(const struct marker *m, const struct marker_env *env, struct str extra, bool *out,
+                struct err *e) MUST_CHECK;
+/* True when the marker mentions `extra`. */
+bool marker_has_extra(const struct marker *m);
