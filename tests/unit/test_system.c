@@ -382,6 +382,10 @@ static void rules_heed_what_the_release_does(void **state)
                                      "\techo \"$TIMEZONE\" > \"$DPKG_ROOT/etc/timezone\"\n\tfi\n";
     static const char new_passwd[] = "touch \"$DPKG_ROOT/etc/subuid\"\n"
                                      "touch \"$DPKG_ROOT/etc/subgid\"\n";
+    static const char asking_fonts[] = "db_get fontconfig/enable_bitmaps\n";
+    static const char old_vim[] = "variant=tiny\nadd_variant_alternative () {\n}\n";
+    static const char emacsen[] =
+        "\t/usr/lib/emacsen-common/emacs-package-install --postinst emacsen-common\n";
     static const char new_files[] = "  install_local_dir /usr/local/libexec\n";
     static const char new_dpkg[] = "echo \"$DPKG_MAINTSCRIPT_ARCH\" >$admindir/arch-native\n";
     static const struct {
@@ -395,6 +399,13 @@ static void rules_heed_what_the_release_does(void **state)
         {"base-passwd", new_passwd, "etc/subgid", true},
         {"base-files", NULL, "usr/local/libexec", false},
         {"base-files", new_files, "usr/local/libexec", true},
+        {"fontconfig-config", NULL, "etc/fonts/conf.d/70-no-bitmaps.conf", false},
+        {"fontconfig-config", asking_fonts, "etc/fonts/conf.d/70-no-bitmaps.conf", true},
+        {"vim-tiny", old_vim, "var/lib/dpkg/alternatives/vi", false}, /* its program is not there */
+        {"emacsen-common", NULL, "var/lib/emacsen-common/state/package/installed/emacsen-common",
+         false},
+        {"emacsen-common", emacsen, "var/lib/emacsen-common/state/package/installed/emacsen-common",
+         true},
         {"dpkg", NULL, "var/lib/dpkg/arch-native", false},
         {"dpkg", new_dpkg, "var/lib/dpkg/arch-native", true},
     };
