@@ -28,9 +28,9 @@ struct assembly {
     struct place *place;
     struct fetcher fetcher;
     const struct stored *image; /* of a lock that stands on an image; else NULL */
-    const char *dir;         /* of the recipe: where its local files are */
-    const char *scratch_dir; /* on a disk with room for the unpacked debs */
-    unsigned jobs;           /* threads, at least 1 */
+    const char *dir;            /* of the recipe: where its local files are */
+    const char *scratch_dir;    /* on a disk with room for the unpacked debs */
+    unsigned jobs;              /* threads, at least 1 */
     const struct events *events;
 };
 

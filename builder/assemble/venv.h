@@ -9,7 +9,7 @@ struct venv {
     struct str python, python_full; /* "3.11", "3.11.2" */
     struct str prefix;              /* "opt/venv" */
     struct str home;                /* where Python is: "usr", "usr/local" */
-    bool bare; /* a Python that ships no templates gets no activate scripts */
+    bool bare;                      /* a Python that ships no templates gets no activate scripts */
 };
 
 /* `t` holds the base's Python; what is added carries the date of its newest template. */

@@ -34,11 +34,13 @@ static void drop_path(struct rootfs *r, struct str path, size_t layer)
 {
     struct rootfs_node *n = map_get(&r->index, path);
 
-    if (!n || n->layer >= layer)
+    if (!n)
         return;
     if (n->type == ENTRY_DIR)
         drop_below(r, path, layer);
-    drop(r, n);
+    if (n->layer <
+        layer) /* else the layer makes it anew, and what was in it is gone all the same */
+        drop(r, n);
 }
 
 /* ---- adding ---- */
@@ -107,8 +109,9 @@ static int add_link(struct rootfs *r, const struct unpacked *u, struct err *e)
     struct rootfs_node *n, was;
 
     if (!to || to->type == ENTRY_DIR)
-        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is a hard link to \"" STR_FMT
-                                     "\", which is no file of the image",
+        return err_set(e, ERR_INPUT,
+                       "\"" STR_FMT "\" is a hard link to \"" STR_FMT
+                       "\", which is no file of the image",
                        STR_ARG(u->entry.path), STR_ARG(u->entry.link));
     was = *to;
     n = put(r, u->entry.path);

@@ -13,7 +13,7 @@
 #include "stored.h"
 
 struct rootfs_node {
-    struct str path; /* relative, as in a tar entry */
+    struct str path;      /* relative, as in a tar entry */
     enum entry_type type; /* ENTRY_HARDLINK never: it is what it links to */
     bool special;         /* a device, a socket, a pipe */
     bool gone;            /* deleted by a later layer: as if it were not here */

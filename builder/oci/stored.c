@@ -172,8 +172,9 @@ static int find_any(struct stored_range *out, const struct stored *s, const stru
         if (!fs_exists(path))
             return missing(s, digest, e);
         *out = (struct stored_range){0};
-        return fd_open(&out->fd, path, O_RDONLY, 0, e) < 0 ? -1
-                                                           : fd_size(out->fd.n, &out->size, path, e);
+        return fd_open(&out->fd, path, O_RDONLY, 0, e) < 0
+                   ? -1
+                   : fd_size(out->fd.n, &out->size, path, e);
     }
     vec_each(b, &s->blobs)
         if (digest_eq(&b->digest, digest)) {
@@ -273,8 +274,9 @@ static int no_digest(struct str text, const struct place_text *place,
     if (n == 1) {
         digest_text(&only->digest, digest);
         return err_set(e, ERR_INPUT,
-                       "\"" STR_FMT "\" can change, and names no digest; what stands there now is \""
-                       STR_FMT "@%s\"",
+                       "\"" STR_FMT
+                       "\" can change, and names no digest; what stands there now is \"" STR_FMT
+                       "@%s\"",
                        STR_ARG(text), STR_ARG(text), digest);
     }
     list_images(&list, index, place->tag);
@@ -342,8 +344,7 @@ static int descend(struct stored *s, const struct digest *from, struct err *e)
             s->digest = at;
             return image_manifest_parse(&s->manifest, text, NULL, "manifest", e);
         }
-        if (image_index_parse(&index, text, NULL, "index", e) < 0 ||
-            choose(&at, s, &index, e) < 0)
+        if (image_index_parse(&index, text, NULL, "index", e) < 0 || choose(&at, s, &index, e) < 0)
             return -1;
     }
     return err_set(e, ERR_INPUT, "%s: indexes within indexes, more than %d deep", s->path,
@@ -366,11 +367,11 @@ static int read_config(struct stored *s, struct err *e)
     if (image_config_parse(&s->config, text, "config", e) < 0)
         return err_wrap(e, "%s", s->path);
     if (!is_ours(&s->config.platform))
-        return err_set(e, ERR_INPUT,
-                       "%s: the image is for " STR_FMT "/" STR_FMT "; only linux/amd64 can be built "
-                       "on",
-                       s->path, STR_ARG(s->config.platform.os),
-                       STR_ARG(s->config.platform.architecture));
+        return err_set(
+            e, ERR_INPUT,
+            "%s: the image is for " STR_FMT "/" STR_FMT "; only linux/amd64 can be built "
+            "on",
+            s->path, STR_ARG(s->config.platform.os), STR_ARG(s->config.platform.architecture));
     if (s->config.diff_ids.n != s->manifest.layers.n)
         return err_set(e, ERR_INPUT, "%s: the image has %zu layers and %zu diff_ids", s->path,
                        s->manifest.layers.n, s->config.diff_ids.n);

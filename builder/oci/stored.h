@@ -18,10 +18,10 @@ struct stored_blob { /* a blob's place in an archive */
 };
 
 struct stored {
-    char *path;        /* owned; of the folder or the archive */
-    bool archive;      /* else a layout */
-    struct fd fd;      /* of the archive */
-    struct str index;  /* text of index.json; in the arena */
+    char *path;       /* owned; of the folder or the archive */
+    bool archive;     /* else a layout */
+    struct fd fd;     /* of the archive */
+    struct str index; /* text of index.json; in the arena */
     struct VEC_OF(struct stored_blob) blobs;
     struct digest digest;           /* of the manifest */
     struct str name;                /* full name that the index gives the image, or empty */
@@ -32,8 +32,8 @@ struct stored {
 
 /* Is `text` of the form above, its digest perhaps left out? ERR_INPUT says what is wrong. */
 int stored_check(struct str text, struct err *e) MUST_CHECK;
-/* A relative path is one below `dir`. ERR_INPUT when there is no such image, when the digest is left
- * out (the message names the one that the place has), or when it is for another platform. */
+/* A relative path is one below `dir`. ERR_INPUT when there is no such image, when the digest is
+ * left out (the message names the one that the place has), or when it is for another platform. */
 int stored_open(struct stored *out, struct str text, const char *dir, struct err *e) MUST_CHECK;
 void stored_clear(struct stored *s);
 

@@ -167,9 +167,10 @@ static void put_other_version(struct buf *b, const struct deb_scene *s, const st
 {
     const struct deb_mark *m = map_get(s->marks, fits->name);
 
-    if (!m || !m->candidate)
-        return;
-    if (is_earlier(s, m))
+    if (!m || !m->candidate || m->candidate == fits) /* its version would do */
+        buf_fmt(b, ", which " STR_FMT " cannot be: it is not Multi-Arch: allowed",
+                STR_ARG(fits->name));
+    else if (is_earlier(s, m))
         buf_fmt(b, ", and the image has " STR_FMT " already (group \"%s\"); drop %s\"" STR_FMT "\"",
                 STR_ARG(m->candidate->version), m->group,
                 str_has(words_of(root), '=') ? "the version of " : "", STR_ARG(name_of(root)));

@@ -80,7 +80,7 @@ CASES = [
     "natbraille",  # one of several alternatives is given up for the only one that fits
     "php-ml-json-ld",  # equal providers: apt takes the one mentioned last
     "git:amd64 python3:any",
-    "systemd-sysv dbus libpam-systemd",
+    "systemd-sysv dbus libpam-systemd",  # of ubuntu-24.04, phased on 2026-11: holds back upgrades alone
     "python3-pip python3-setuptools-whl",  # Multi-Arch: foreign and python3:any
     "libssl-dev zlib1g-dev libffi-dev",
     "git=< git-man=<",

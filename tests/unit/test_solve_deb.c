@@ -95,6 +95,8 @@ static void check_refusal(const struct story *story, const struct err *e)
         const struct err *one = e;
         while (one && str_find_str(str_of(one->msg), story->refusals.v[i]) == strlen(one->msg))
             one = one->next;
+        if (one && strlen(one->msg) > 400)
+            fail_msg("%.*s: more than anybody reads: %s", STR_ARG(story->title), one->msg);
         if (!one)
             fail_msg("%.*s: no message says \"" STR_FMT "\", but: %s", STR_ARG(story->title),
                      STR_ARG(story->refusals.v[i]), e->msg);

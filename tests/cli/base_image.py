@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios on somebody's own image: a layout made by hand, with tiny files that say what real ones say."""
+import gzip, hashlib, io, json, os, shutil, tarfile
+
+from scenarios import blobs, build, check_entries, read, scenario
+
+LIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n"
+VENV = "usr/lib/python3.11/venv/scripts/"
+FILES = {"etc/os-release": b'ID=debian\nVERSION_ID="12"\n', "lib/x86_64-linux-gnu/libc.so.6": LIBC,
+         "usr/bin/python3": ("python3.11",), "usr/bin/python3.11": b"\x7fELF\x003.11.2\0", "usr/lib/python3.11/os.py": b"",
+         "etc/passwd": b"root:x:0:0:root:/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/sh\n",
+         "etc/group": b"root:x:0:\nada:x:1000:\n", "etc/shadow": b"root:*:19000:0:99999:7:::\n",
+         VENV + "common/activate": b"VIRTUAL_ENV=__VENV_DIR__\n", "old": b"old"}
+CONFIG = {"Env": ["PATH=/usr/bin", "MORE=1", "LANG=de_DE.UTF-8"], "Entrypoint": ["/entry"], "Cmd": ["word"], "User": "ada",
+          "WorkingDir": "/srv", "Labels": {"theirs": "yes", "org.opencontainers.image.title": "theirs"}}
+
+
+def tar_of(files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, body in files.items():
+            t = tarfile.TarInfo(path)
+            if isinstance(body, tuple):
+                t.type, t.linkname = tarfile.SYMTYPE, body[0]
+                tar.addfile(t)
+            else:
+                t.size, t.mode = len(body), 0o755 if "bin/" in path else 0o600 if "shadow" in path else 0o644
+                tar.addfile(t, io.BytesIO(body))
+    return out.getvalue()
+
+
+class image:
+    """A layout `base` in the folder `path`; two layers, one plain and one gzip."""
+
+    def __init__(self, path, files=None, arch="amd64", index=False):
+        self.dir = os.path.join(path, "base")
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.dir + "/blobs/sha256")
+        first, second = tar_of(files or FILES), tar_of({".wh.old": b"", "new-é": b"x"})
+        self.layers = [self.put(first, "application/vnd.oci.image.layer.v1.tar"),
+                       self.put(gzip.compress(second, mtime=0), "application/vnd.docker.image.rootfs.diff.tar.gzip")]
+        diff_ids = ["sha256:" + hashlib.sha256(x).hexdigest() for x in (first, second)]
+        config = {"architecture": arch, "os": "linux", "created": "2024-01-02T03:04:05Z", "config": CONFIG,
+                  "rootfs": {"type": "layers", "diff_ids": diff_ids},
+                  "history": [{"created_by": "one"}, {"created_by": "two"}, {"created_by": "env", "empty_layer": True}]}
+        top = self.put({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                        "config": self.put(config, "application/vnd.oci.image.config.v1+json"), "layers": self.layers},
+                       "application/vnd.oci.image.manifest.v1+json")
+        self.manifest = top["digest"]
+        if index:
+            other = dict(top, platform={"os": "linux", "architecture": "arm64"}, digest="sha256:" + "0" * 64)
+            top = self.put({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+                            "manifests": [other, dict(top, platform={"os": "linux", "architecture": arch})]},
+                           "application/vnd.oci.image.index.v1+json")
+        self.digest = top["digest"]
+        named = dict(top, annotations={"org.opencontainers.image.ref.name": "v1",
+                                       "io.containerd.image.name": "docker.io/library/theirs:v1"})
+        for name, value in (("oci-layout", {"imageLayoutVersion": "1.0.0"}), ("index.json", {"schemaVersion": 2, "manifests": [named]})):
+            with open(os.path.join(self.dir, name), "w") as f:
+                json.dump(value, f)
+
+    def put(self, body, media_type):
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        digest = hashlib.sha256(body).hexdigest()
+        with open(os.path.join(self.dir, "blobs/sha256", digest), "wb") as f:
+            f.write(body)
+        return {"mediaType": media_type, "digest": "sha256:" + digest, "size": len(body)}
+
+    def blob(self, digest):
+        return os.path.join(self.dir, "blobs/sha256", digest.split(":")[1])
+
+
+def recipe(path, reference, *lines):
+    with open(path + "/recipe.yaml", "w") as f:
+        f.write("\n".join(['pytorch: "2.6.0"', 'cuda: "12.4"', f'base: {{image: "{reference}"}}', *lines, ""]))
+    if os.path.exists(path + "/recipe.lock"):
+        os.unlink(path + "/recipe.lock")
+
+
+def documents(path, digest, layout="/images"):
+    all_blobs = blobs(path + layout)
+    manifest = json.loads(all_blobs[digest])
+    return manifest, json.loads(all_blobs[manifest["config"]["digest"]]), all_blobs
+
+
+@scenario
+def on_an_image(stage):
+    path = stage.fresh()
+    base = image(path)
+    recipe(path, "oci:base@" + base.digest)
+    digest = build(stage, path)
+    manifest, config, all_blobs = documents(path, digest)
+    assert manifest["layers"][:2] == base.layers, "the image's own layers are not taken as they are"
+    for layer in base.layers:
+        assert all_blobs[layer["digest"]] == read(base.blob(layer["digest"]))
+    c = config["config"]
+    env = dict(e.split("=", 1) for e in c["Env"])
+    assert env["PATH"].startswith("/opt/venv/bin:") and env["PATH"].endswith(":/usr/bin"), env["PATH"]
+    assert env["MORE"] == "1" and env["LANG"] == "de_DE.UTF-8"
+    assert (c["Entrypoint"], c["Cmd"], c["User"], c["WorkingDir"]) == (["/entry"], ["word"], "ada", "/srv")
+    labels = c["Labels"]
+    assert labels["theirs"] == "yes" and labels["org.opencontainers.image.title"] == "pytorch"
+    assert labels["org.opencontainers.image.base.digest"] == base.digest
+    assert labels["org.opencontainers.image.base.name"] == "docker.io/library/theirs:v1"
+    assert [h.get("created_by") for h in config["history"]][:4] == ["one", "two", "env", "envbuild python"]
+    assert len([h for h in config["history"] if not h.get("empty_layer")]) == len(config["rootfs"]["diff_ids"])
+    venv = gzip.decompress(all_blobs[manifest["layers"][2]["digest"]])
+    names = check_entries("venv", venv)
+    assert "opt/venv/pyvenv.cfg" in names and "opt/venv/bin/activate" in names, names
+    assert all(n == "opt" or n.startswith("opt/venv") for n in names), names
+    with tarfile.open(fileobj=io.BytesIO(venv)) as tar:
+        assert tar.getmember("opt/venv/bin/python3.11").linkname == "/usr/bin/python3.11"
+    lock = json.loads(read(path, "recipe.lock"))
+    assert lock["base"]["image"]["manifest"] == base.manifest and lock["base"]["python_full"] == "3.11.2"
+    for args, layout in ((("-o", "oci:again"), "/again"), (("--locked", "--offline", "-o", "oci:third"), "/third")):
+        assert build(stage, path, *args) == digest
+        assert blobs(path + layout) == all_blobs
+    assert build(stage, path, "-o", "docker-archive:image.tar") == digest
+    # Without the memory of the first build.
+    os.rename(path + "/.cache", path + "/.cache-1")
+    assert build(stage, path, "-o", "oci:fourth") == digest
+
+
+@scenario
+def on_an_archive_and_an_index(stage):
+    path = stage.fresh()
+    base = image(path, index=True)
+    recipe(path, "oci:base:v1@" + base.digest)
+    digest = build(stage, path)
+    with tarfile.open(path + "/base.tar", "w") as tar:
+        for name in ("oci-layout", "index.json", "blobs"):
+            tar.add(os.path.join(base.dir, name), name)
+    shutil.rmtree(base.dir)
+    recipe(path, "oci-archive:base.tar@" + base.digest)
+    other = build(stage, path, "-o", "oci:two")
+    first, second = documents(path, digest)[0], documents(path, other, "/two")[0]
+    assert first["layers"] == second["layers"], "an archive gives other layers than its layout"
+
+
+@scenario
+def on_an_image_with_a_user(stage):
+    path = stage.fresh()
+    base = image(path)
+    where = "oci:base@" + base.digest
+    for line, word in (("user: {name: bob}", "uid 1000 already"), ("user: {name: ada, uid: 2000}", 'user "ada" already'),
+                       ("user: {name: bob, uid: 2000, gid: 1000}", "gid 1000 already")):
+        recipe(path, where, line)
+        assert word in build(stage, path, code=3), line
+    recipe(path, where, "user: {name: bob, uid: 2000}", "cmd: [x]", "workdir: /w", "entrypoint: [y]")
+    manifest, config, all_blobs = documents(path, build(stage, path))
+    c = config["config"]
+    assert (c["User"], c["WorkingDir"], c["Entrypoint"], c["Cmd"]) == ("2000:2000", "/w", ["y"], ["x"])
+    top = gzip.decompress(all_blobs[manifest["layers"][-1]["digest"]])
+    with tarfile.open(fileobj=io.BytesIO(top)) as tar:
+        passwd = tar.extractfile("etc/passwd").read()
+        assert passwd == FILES["etc/passwd"] + b"bob:x:2000:2000::/home/bob:/bin/bash\n", passwd
+        assert tar.getmember("etc/shadow").mode == 0o600 and tar.getmember("w").uid == 2000
+        assert "etc/gshadow" not in tar.getnames(), "the image has none"
+
+
+@scenario
+def no_base_to_build_on(stage):
+    path = stage.fresh()
+
+    def refused(reference, *words, code=3, lines=()):
+        recipe(path, reference, *lines)
+        err = build(stage, path, code=code)
+        assert err.startswith("recipe.yaml:") and all(w in err for w in words), err
+
+    base = image(path)
+    where = "oci:base@" + base.digest
+    refused("oci:base", f'"oci:base@{base.digest}"', "names no digest")
+    refused("oci:base:v1", f'"oci:base:v1@{base.digest}"')
+    refused("oci:base:v2@" + base.digest, 'tag "v2"')
+    refused("oci:base@sha256:" + "1" * 64, "has no image", base.digest, "(v1)")
+    refused("oci:base@sha256:12", "64 hex digits")
+    refused("oci:gone@" + base.digest, "gone is not there")
+    refused("docker:x", "is no stored image")
+    refused(where, "apt: packages cannot be added", lines=["apt: [git]"])
+    refused(where, "variant: compile needs gcc", lines=["variant: compile"])
+    refused(where, 'no Python 3.12 on its PATH', lines=['python: "3.12"'])
+    for files, word in (({k: v for k, v in FILES.items() if "python" not in k}, "has no Python"),
+                        ({k: v for k, v in FILES.items() if "libc" not in k} | {"lib/ld-musl-x86_64.so.1": b""}, "is musl"),
+                        (FILES | {"opt/venv/x": b""}, "/opt/venv already")):
+        refused("oci:base@" + image(path, files).digest, word)
+    refused("oci:base@" + image(path, arch="arm64").digest, "linux/arm64")
+    refused("oci:base@" + image(path, arch="s390x", index=True).digest, "no image for linux/amd64")
+
+
+@scenario
+def damaged_base_image(stage):
+    path = stage.fresh()
+    base = image(path)
+    recipe(path, "oci:base@" + base.digest)
+    whole = read(base.blob(base.layers[1]["digest"]))
+    digest = build(stage, path)
+    for bad, code in ((whole[:-9] + b"x" + whole[-8:], 6), (whole[:-1], 6), (None, 3)):
+        if bad is None:
+            os.unlink(base.blob(base.layers[1]["digest"]))
+        else:
+            with open(base.blob(base.layers[1]["digest"]), "wb") as f:
+                f.write(bad)
+        err = build(stage, path, "-o", "oci:other", code=code)
+        assert base.layers[1]["digest"] in err, err
+        assert not os.path.exists(path + "/other/index.json") or json.loads(read(path, "other/index.json"))["manifests"] == []
+        os.rename(path + "/recipe.lock", path + "/kept.lock")
+        err = build(stage, path, "-o", "oci:other", code=code)
+        assert base.layers[1]["digest"] in err, err
+        os.rename(path + "/kept.lock", path + "/recipe.lock")
+    shutil.rmtree(base.dir)
+    assert "base is not there" in build(stage, path, "-o", "oci:other", code=3)
+    image(path)
+    assert build(stage, path, "-o", "oci:other") == digest
