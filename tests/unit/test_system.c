@@ -307,6 +307,29 @@ static void alternatives_are_read_from_the_scripts(void **state)
         tree_get(&w.tree, STR("var/lib/dpkg/alternatives/far"))); /* its file is not there */
 }
 
+static void vims_loops_are_known(void **state)
+{
+    static const char script[] = "variant=basic\nadd_variant_alternative () {\n"
+                                 "  update-alternatives --install /usr/bin/$i $i \\\n"
+                                 "    /usr/bin/vim.$variant $1\n}\n";
+    static const struct mk files[] = {
+        MK_FILE("./usr/bin/vim.basic", 0755, "x"),
+        MK_FILE("./usr/share/man/da/man1/vim.1.gz", 0644, "x"),
+        MK_END,
+    };
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "vim", plain_fields, script, files);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "var/lib/dpkg/alternatives/rvim",
+           "auto\n/usr/bin/rvim\n\n/usr/bin/vim.basic\n30\n\n");
+    expect_link(&w, "etc/alternatives/editor", "/usr/bin/vim.basic");
+    expect_link(&w, "usr/share/man/da/man1/vi.1.gz", "/etc/alternatives/vi.da.1.gz");
+    expect_link(&w, "etc/alternatives/vi.da.1.gz", "/usr/share/man/da/man1/vim.1.gz");
+    assert_null(tree_get(&w.tree, STR("etc/alternatives/vi.1.gz"))); /* no such page */
+}
+
 static void a_diverted_file_moves_aside(void **state)
 {
     static const char diverts[] = "dpkg-divert --package parallel --add --rename \\\n"
@@ -676,6 +699,7 @@ int main(void)
         cmocka_unit_test(accounts_come_from_sysusers_too),
         cmocka_unit_test(sysusers_without_their_file_are_an_error),
         cmocka_unit_test(alternatives_are_read_from_the_scripts),
+        cmocka_unit_test(vims_loops_are_known),
         cmocka_unit_test(a_diverted_file_moves_aside),
         cmocka_unit_test(folders_of_usr_local_are_read_from_the_script),
         cmocka_unit_test(plain_steps_need_no_listing),
