@@ -361,6 +361,23 @@ static int add_locales(struct build *b, struct err *e)
     return make_file(b, "/etc/locale.gen", 0644, 0, p->newest, buf_view(&out), e);
 }
 
+/* emacsen-common keeps a mark of each package that has something for an Emacs; with none installed
+ * nothing is compiled. */
+static int add_emacsen(struct build *b, struct err *e)
+{
+    for (size_t i = 0; build_package(b, "emacsen-common") && i < b->n; i++) {
+        CLEANUP(buf_clear) struct buf mark = {0};
+        if (!script_says(b->v[i], "postinst",
+                         "/usr/lib/emacsen-common/emacs-package-install --postinst "))
+            continue;
+        buf_fmt(&mark, "/var/lib/emacsen-common/state/package/installed/" STR_FMT,
+                STR_ARG(b->v[i]->name));
+        if (make_file(b, mark.p, 0644, 0, b->v[i]->newest, STR(""), e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int system_files(struct build *b, struct err *e)
 {
     enum { APT = 42 }; /* user _apt of base-passwd since Debian 12 */
@@ -397,7 +414,8 @@ int system_files(struct build *b, struct err *e)
     for (size_t i = 0; i < b->n; i++)
         if (add_local_dirs(b, b->v[i], e) < 0)
             return -1;
-    if (name_vendor(b, e) < 0 || add_pythons(b, e) < 0 || add_locales(b, e) < 0)
+    if (name_vendor(b, e) < 0 || add_pythons(b, e) < 0 || add_locales(b, e) < 0 ||
+        add_emacsen(b, e) < 0)
         return -1;
     return add_shells(b, e);
 }
