@@ -88,6 +88,7 @@ cp -a "$python/bin/python3.11" "$work/tree/bin/"
 ln -s python3.11 "$work/tree/bin/python3"
 cp -a "$python"/lib/libpython3.11.so* "$work/tree/lib/" 2>/dev/null || true
 cp -a "$python/lib/python3.11" "$work/tree/lib/"
+cp -a "$python/include" "$work/tree/" # patchlevel.h, as `make install` puts it
 rm -rf "$work/tree/lib/python3.11/site-packages" "$work/tree/lib/python3.11/test"
 mkdir "$work/tree/lib/python3.11/site-packages"
 umoci tag --image "$work/images:apt" local
