@@ -74,10 +74,6 @@ static const struct thing things[] = {
     {"tzdata", LINK, 0, 0, "/etc/localtime", "/usr/share/zoneinfo/Etc/UTC"},
     {"ucf", FILE_, 0644, 0, "/var/lib/ucf/hashfile", ""},
     {"ucf", FILE_, 0644, 0, "/var/lib/ucf/registry", ""},
-    {"usrmerge", DIR, 0755, 0, "/usr/lib32", NULL}, /* as debootstrap makes them */
-    {"usrmerge", LINK, 0, 0, "/lib32", "usr/lib32"},
-    {"usrmerge", DIR, 0755, 0, "/usr/libx32", NULL},
-    {"usrmerge", LINK, 0, 0, "/libx32", "usr/libx32"},
 };
 
 /* Things that not every release of the package makes: words of its postinst that show that this one
@@ -126,6 +122,11 @@ static const struct {
     {NULL,
      "if test -f \"$DPKG_ROOT/etc/timezone\"",
      {"tzdata", FILE_, 0644, 0, "/etc/timezone", "Etc/UTC\n"}},
+    /* As debootstrap makes them; later releases clean them up. */
+    {NULL, "cleanup_biarch_dirs", {"usrmerge", DIR, 0755, 0, "/usr/lib32", NULL}},
+    {NULL, "cleanup_biarch_dirs", {"usrmerge", LINK, 0, 0, "/lib32", "usr/lib32"}},
+    {NULL, "cleanup_biarch_dirs", {"usrmerge", DIR, 0755, 0, "/usr/libx32", NULL}},
+    {NULL, "cleanup_biarch_dirs", {"usrmerge", LINK, 0, 0, "/libx32", "usr/libx32"}},
 };
 
 /* What Debian 13's systemd asks systemd-tmpfiles to make, outside /run, and its postinst itself. */
