@@ -281,6 +281,14 @@ static void versions_are_sorted_and_architectures_known(void **state)
         check_order(n, false);
     node_each(r, node_get(c.pytorch.root, "releases")) {
         check_order(node_get(r, "python"), false);
+        node_each(n, node_get(r, "python")) { /* without gaps: shown as first to last */
+            struct str this = n->text, next = n->next ? n->next->text : n->text;
+            uint32_t a = 0, then = 0;
+
+            assert_true(str_skip(&this, STR("3.")) && str_u32(this, &a));
+            assert_true(str_skip(&next, STR("3.")) && str_u32(next, &then));
+            assert_true(!n->next || then == a + 1);
+        }
         check_order(node_get(r, "builds"), true);
         node_each(b, node_get(r, "builds")) {
             struct str archs = node_text_of(b, "archs"), word;
