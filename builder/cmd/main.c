@@ -17,6 +17,7 @@ const struct command commands[] = {
     {"explain", "RECIPE|LOCK",
      "Tell what an image holds, where it comes from, how large it is and what it needs of a host.",
      cmd_explain},
+    {"init", "TAG", "Write a recipe for a tag such as 2.6.0-cuda12.4-cudnn9-runtime.", cmd_init},
     {"lock", "RECIPE [NAME...]",
      "Choose exact versions for a recipe and write its lock; or diff OLD NEW: compare two locks.",
      cmd_lock},

@@ -125,7 +125,7 @@ def main():
         archive.build(codename="other")
         check("another suite than asked for is refused", run("s9"), 6, 'asked for suite "test"')
         archive.build()
-        check("another key is refused", run("s10", keys="0" * 40), 6, "does not list")
+        check("another key is refused", run("s10", keys="0" * 40), 6, "not among the fingerprints")
         check("a Date in the future is refused", run("s11", now=int(time.time()) - 86400), 6, "in the future")
         check("an unknown suite is told", run("s12", sources=((uri, "gone", "main"),)), 3, 'no suite "gone"')
         check("an unknown component is told", run("s13", sources=((uri, "test", "extra"),)), 3, "no such component")

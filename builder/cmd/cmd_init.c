@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/fs.h"
+#include "../model/tag.h"
+#include "session.h"
+
+/* A recipe that builds as it is and shows what else could stand in it. */
+static void write_recipe(struct buf *out, const struct tag *t, const struct catalog_build *b)
+{
+    struct str cudnn = t->cudnn.len ? t->cudnn : str_sub(b->cudnn, 0, str_find(b->cudnn, '.'));
+
+    buf_fmt(out, "# PyTorch " STR_FMT, STR_ARG(t->pytorch));
+    if (b->cuda.len)
+        buf_fmt(out, " for CUDA " STR_FMT, STR_ARG(b->cuda));
+    buf_fmt(out, ". Build it: envbuild build THIS-FILE\npytorch: \"" STR_FMT "\"\n",
+            STR_ARG(t->pytorch));
+    if (t->cuda.len || b->cuda.len)
+        buf_fmt(out, "cuda: \"" STR_FMT "\"\n", STR_ARG(t->cuda.len ? t->cuda : b->cuda));
+    if (cudnn.len)
+        buf_fmt(out, "cudnn: \"" STR_FMT "\"\n", STR_ARG(cudnn));
+    buf_fmt(out,
+            "variant: " STR_FMT "          # compile adds gcc and g++, for torch.compile\n"
+            "\n"
+            "# base: ubuntu-24.04       # debian-12 when left out\n"
+            "# apt: [git, less]         # Debian's or Ubuntu's packages\n"
+            "# pip: [numpy, torchvision, {requirements: requirements.txt}]\n"
+            "# files: [{from: notebooks/, to: /workspace/}]\n"
+            "# user: {name: student, uid: 1000}\n"
+            "# env: {HF_HOME: /data}\n",
+            STR_ARG(t->variant));
+}
+
+static int check_variant(const struct tag *t, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf there = {0};
+    struct tag instead = *t;
+
+    if (!str_is(t->variant, "devel"))
+        return 0;
+    instead.variant = STR("compile");
+    tag_print(&there, &instead);
+    return err_set(e, ERR_UNSAT, "devel comes later; %s has gcc and g++ without the CUDA toolkit",
+                   there.p);
+}
+
+static int init(struct session *s, const char *text, const char *path, struct err *e)
+{
+    CLEANUP(catalog_clear) struct catalog catalog = {0};
+    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(buf_clear) struct buf recipe = {0}, name = {0};
+    struct catalog_build build = {0};
+    struct tag tag;
+
+    if (tag_parse(&tag, &arena, str_of(text), e) < 0 ||
+        catalog_open(&catalog, s->catalog_dir, e) < 0 || tag_check(&tag, &catalog, e) < 0 ||
+        check_variant(&tag, e) < 0)
+        return -1;
+    catalog_build(&catalog, tag.pytorch, tag.cuda, &build);
+    if (!path) {
+        buf_puts(&name, "pytorch-");
+        tag_print(&name, &tag);
+        buf_puts(&name, ".yaml");
+        path = name.p;
+    }
+    if (fs_exists(path))
+        return err_set(e, ERR_INPUT, "%s is there already; name another with -o FILE", path);
+    write_recipe(&recipe, &tag, &build);
+    if (fs_write(path, buf_view(&recipe), e) < 0)
+        return -1;
+    progress_pause(s->progress);
+    printf("%s\n", path);
+    return 0;
+}
+
+int cmd_init(struct session *s, int argc, char **argv, struct err *e)
+{
+    const char *path = NULL;
+    const struct opt own[] = {
+        {'o', "output", "FILE", "the recipe to write (pytorch-TAG.yaml)", opt_str, &path},
+    };
+
+    if (session_begin(s, "init", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
+        return -1;
+    return s->help ? 0 : init(s, argv[0], path, e);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tag.h"
+
+static int bad(struct str text, struct str part, struct err *e)
+{
+    return err_set(e, ERR_USAGE,
+                   "\"" STR_FMT "\": \"" STR_FMT
+                   "\" is no part of a tag such as 2.6.0-cuda12.4-cudnn9-runtime",
+                   STR_ARG(text), STR_ARG(part));
+}
+
+/* "2.6.0" */
+static bool is_release(struct str s)
+{
+    struct str part;
+    unsigned parts = 0;
+    uint32_t n;
+
+    while (str_item(&s, '.', &part)) {
+        if (!str_u32(part, &n))
+            return false;
+        parts++;
+    }
+    return parts == 3;
+}
+
+static bool is_variant(struct str s)
+{
+    return str_is(s, "runtime") || str_is(s, "compile") || str_is(s, "devel");
+}
+
+static bool is_cudnn(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!c_digit(s.p[i]) && s.p[i] != '.')
+            return false;
+    return s.len && c_digit(s.p[0]) && c_digit(s.p[s.len - 1]);
+}
+
+static bool take_part(struct tag *t, struct arena *a, struct str part)
+{
+    struct str rest = part;
+
+    if (!t->cudnn.len && str_skip(&rest, STR("cudnn")) && is_cudnn(rest)) {
+        t->cudnn = rest;
+        return true;
+    }
+    if (!t->cuda.len && str_starts(part, STR("cu"))) {
+        t->cuda = recipe_cuda(part, a);
+        return t->cuda.len > 0;
+    }
+    if (t->variant.len || !is_variant(part))
+        return false;
+    t->variant = part;
+    return true;
+}
+
+int tag_parse(struct tag *out, struct arena *a, struct str text, struct err *e)
+{
+    struct tag t = {0};
+    struct str rest = text, part, digest, name;
+
+    if (str_cut_last(&rest, STR("@"), &digest) && !str_starts(digest, STR("sha256:")))
+        return bad(text, digest, e);
+    if (str_cut_last(&rest, STR(":"), &name)) {
+        t.repository = rest;
+        rest = name;
+    }
+    if (!str_item(&rest, '-', &t.pytorch) || !is_release(t.pytorch))
+        return bad(text, t.pytorch, e);
+    while (str_item(&rest, '-', &part))
+        if (!take_part(&t, a, part))
+            return bad(text, part, e);
+    if (!t.variant.len)
+        t.variant = STR("runtime");
+    *out = t;
+    return 0;
+}
+
+void tag_print(struct buf *out, const struct tag *t)
+{
+    buf_str(out, t->pytorch);
+    if (t->cuda.len)
+        buf_fmt(out, "-cuda" STR_FMT, STR_ARG(t->cuda));
+    if (t->cudnn.len)
+        buf_fmt(out, "-cudnn" STR_FMT, STR_ARG(t->cudnn));
+    buf_fmt(out, "-" STR_FMT, STR_ARG(t->variant));
+}
+
+/* ---- the nearest that exist ---- */
+
+static struct str major_of(struct str version)
+{
+    return str_sub(version, 0, str_find(version, '.'));
+}
+
+/* The tag of a build that is on PyPI. */
+static void print_build(struct buf *out, struct str pytorch, const struct catalog_build *b,
+                        struct str variant)
+{
+    struct tag t = {{0}, pytorch, b->cuda, major_of(b->cudnn), variant};
+
+    buf_puts(out, out->len ? " or " : "");
+    tag_print(out, &t);
+}
+
+/* The newest release whose wheel on PyPI is of that CUDA. */
+static bool same_cuda(const struct catalog *c, struct str cuda, struct str *pytorch,
+                      struct catalog_build *b)
+{
+    struct strs releases = {0};
+    bool found = false;
+
+    catalog_releases(c, &releases);
+    for (size_t i = releases.n; i-- > 0 && !found;)
+        if (catalog_build(c, releases.v[i], cuda, b) && b->pypi) {
+            *pytorch = releases.v[i];
+            found = true;
+        }
+    vec_clear(&releases);
+    return found;
+}
+
+static void nearest(struct buf *out, const struct tag *t, const struct catalog *c)
+{
+    struct catalog_build b;
+    struct str pytorch;
+
+    if (catalog_build(c, t->pytorch, STR(""), &b))
+        print_build(out, t->pytorch, &b, t->variant);
+    if (t->cuda.len && same_cuda(c, t->cuda, &pytorch, &b))
+        print_build(out, pytorch, &b, t->variant);
+}
+
+static void list_builds(struct buf *out, const struct tag *t, const struct catalog *c)
+{
+    struct strs builds = {0};
+
+    catalog_builds(c, t->pytorch, &builds);
+    for (size_t i = 0; i < builds.n; i++)
+        buf_fmt(out, "%s" STR_FMT, i ? ", " : "", STR_ARG(builds.v[i]));
+    vec_clear(&builds);
+}
+
+static int refuse(const struct tag *t, const struct catalog *c, const char *why, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0}, near = {0};
+
+    tag_print(&text, t);
+    nearest(&near, t, c);
+    return err_set(e, ERR_UNSAT, "%s: %s%s%s", text.p, why, near.len ? "; nearest: " : "",
+                   near.len ? near.p : "");
+}
+
+int tag_check(const struct tag *t, const struct catalog *c, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf why = {0}, builds = {0};
+    struct catalog_build b;
+
+    if (!catalog_has(c, t->pytorch))
+        return 0;
+    list_builds(&builds, t, c);
+    if (!catalog_build(c, t->pytorch, t->cuda, &b)) {
+        buf_fmt(&why, "PyTorch " STR_FMT " was published for CUDA %s", STR_ARG(t->pytorch),
+                builds.p ? builds.p : "none");
+        return refuse(t, c, why.p, e);
+    }
+    if (t->cudnn.len && b.cudnn.len && !catalog_is_of(t->cudnn, b.cudnn)) {
+        buf_fmt(&why, "PyTorch " STR_FMT " for CUDA " STR_FMT " has cuDNN " STR_FMT,
+                STR_ARG(t->pytorch), STR_ARG(b.cuda), STR_ARG(b.cudnn));
+        return refuse(t, c, why.p, e);
+    }
+    if (!b.pypi) {
+        buf_fmt(&why,
+                "its wheels are on download.pytorch.org alone, which this envbuild does not take "
+                "them from yet");
+        return refuse(t, c, why.p, e);
+    }
+    return 0;
+}

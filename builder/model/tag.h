@@ -1,0 +1,25 @@
+/* model/tag.h - the field's notation for a PyTorch image: "2.6.0-cuda12.4-cudnn9-runtime".
+ *
+ * With or without registry and repository ("pytorch/pytorch:2.6.0-cuda12.4-cudnn9-devel"); CUDA
+ * also as cu124 or cuda124; CUDA, cuDNN and variant may be left out.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "catalog.h"
+
+struct tag {
+    struct str repository;           /* "pytorch/pytorch"; empty when not named */
+    struct str pytorch, cuda, cudnn; /* "2.6.0", "12.4", "9"; the last two may be empty */
+    struct str variant;              /* "runtime" when left out */
+};
+
+/* Texts live in `a` or in `text`. ERR_USAGE says which part is none. */
+int tag_parse(struct tag *out, struct arena *a, struct str text, struct err *e) MUST_CHECK;
+/* Without the repository. */
+void tag_print(struct buf *out, const struct tag *t);
+
+/* Is there such a build, and on PyPI? ERR_UNSAT says what there is instead, and why: the nearest
+ * tags of the same release and of the same CUDA. A release that the catalog does not know is let
+ * through.
+ */
+int tag_check(const struct tag *t, const struct catalog *c, struct err *e) MUST_CHECK;
