@@ -14,13 +14,13 @@
 #include "io/source.h"
 #include "look/fatbin.h"
 
-static const char *kind_name(uint16_t kind, char number[8])
+static const char *kind_name(uint16_t kind, char number[16])
 {
     if (kind == FATBIN_PTX)
         return "ptx";
     if (kind == FATBIN_CUBIN)
         return "cubin";
-    snprintf(number, 8, "kind%u", kind);
+    snprintf(number, 16, "kind%u", kind);
     return number;
 }
 
@@ -30,7 +30,7 @@ static void print_code(const struct fatbin_list *list)
     const struct fatbin_code *c;
 
     vec_each(c, &list->codes) {
-        char number[8];
+        char number[16];
 
         printf("%s %s sm_%u%s %zu %zu\n", places[c->place], kind_name(c->kind, number), c->sm,
                c->suffix == 'a'   ? "a"
