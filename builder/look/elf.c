@@ -108,13 +108,12 @@ static int read_segments(struct reader *r, const Elf64_Ehdr *head, struct err *e
         return damaged(r, "program headers of an unknown size", e);
     if (head->e_phnum > SEGMENTS_MAX)
         return damaged(r, "too many program headers", e);
+    if (!view_has(r->in, head->e_phoff, head->e_phnum * sizeof(Elf64_Phdr)))
+        return damaged(r, "program headers outside the file", e);
     for (unsigned i = 0; i < head->e_phnum; i++) {
         Elf64_Phdr p;
-        uint64_t at;
 
-        if (__builtin_add_overflow(head->e_phoff, (uint64_t)i * sizeof p, &at))
-            return damaged(r, "program headers outside the file", e);
-        if (view_read(r->in, &p, sizeof p, at, e) < 0)
+        if (view_read(r->in, &p, sizeof p, head->e_phoff + i * sizeof p, e) < 0)
             return -1;
         vec_add(&r->segments, p);
     }
@@ -134,11 +133,9 @@ static const Elf64_Phdr *segment(const struct reader *r, uint32_t type)
 static int read_section_header(Elf64_Shdr *out, struct reader *r, const Elf64_Ehdr *head,
                                uint64_t index, struct err *e)
 {
-    uint64_t at;
-
-    if (__builtin_add_overflow(head->e_shoff, index * sizeof *out, &at))
+    if (!view_has(r->in, head->e_shoff, (index + 1) * sizeof *out))
         return damaged(r, "section headers outside the file", e);
-    return view_read(r->in, out, sizeof *out, at, e);
+    return view_read(r->in, out, sizeof *out, head->e_shoff + index * sizeof *out, e);
 }
 
 static int name_section(struct elf_section *s, struct reader *r, struct str names, uint32_t index,
