@@ -8,7 +8,6 @@ enum {
     SECTIONS_MAX = 65536,
     DYNAMIC_MAX = 65536, /* entries */
     VERSIONS_MAX = 65536,
-    NEEDED_MAX = 65536,
     NAME_MAX_BYTES = 4096,
     NAMES_MAX = 16 << 20, /* bytes of the section names' table */
     PATH_BYTES = 256,     /* most strings are shorter; read so many first */
