@@ -15,13 +15,27 @@ enum {
     DYNAMIC_MAX = 64 * 1024,
     SONAME_MAX = 1024,
     NOTES_MAX = 64 * 1024,
+    ISA_MASK = 1023, /* ten bits of the capabilities */
 };
 static const uint32_t extension_magic = 0xEAA42174u;
 
+/* A folder to look into. */
+struct dir {
+    struct str text;    /* as written in the configuration */
+    struct str real;    /* the same, resolved */
+    struct str variant; /* below glibc-hwcaps: the processors that it is for; else empty */
+};
+
+/* What a library's notes say. */
+struct notes {
+    uint32_t os_version; /* the oldest Linux that it runs on: 3.2.0 is 0x00030200 */
+    uint32_t isa;        /* x86-64-v<isa + 1> is what it needs */
+};
+
 /* A line of the cache. */
 struct lib {
-    struct str soname, path;
-    uint32_t os_version;
+    struct str soname, path, variant;
+    struct notes notes;
     size_t seen; /* position in which it was found: decides among equals */
 };
 
@@ -35,8 +49,9 @@ struct cache {
     const struct tree *t;
     bool os_versions; /* as ldconfig noted them before glibc 2.36 */
     struct arena arena;
-    struct strs dirs;  /* as written in the configuration */
-    struct strs reals; /* the same, resolved */
+    struct VEC_OF(struct dir) dirs;
+    struct strs variants; /* names of folders below glibc-hwcaps, each once */
+    struct strs used;     /* those of them that hold libraries: the cache numbers them */
     struct VEC_OF(struct lib) libs;
     struct map seen; /* paths of libs */
     struct VEC_OF(struct text) texts;
@@ -48,7 +63,8 @@ static void cache_clear(struct cache *c)
     map_clear(&c->seen);
     vec_clear(&c->texts);
     vec_clear(&c->libs);
-    vec_clear(&c->reals);
+    vec_clear(&c->used);
+    vec_clear(&c->variants);
     vec_clear(&c->dirs);
     arena_clear(&c->arena);
 }
@@ -121,43 +137,69 @@ static struct str dynamic_soname(struct arena *a, const struct content *c, const
     return peek_string(a, c, offset);
 }
 
-static size_t aligned(uint32_t size, uint64_t align)
+static size_t aligned(size_t size, uint64_t align)
 {
     return (size + align - 1) & ~(align - 1);
 }
 
-/* The oldest Linux that the library runs on, as its ABI note says: 3.2.0 is 0x00030200. 0 without
- * one. */
-static uint32_t os_version(const struct content *c, const Elf64_Phdr *ph)
+static void note_os(struct notes *out, const char *desc, size_t len)
 {
-    enum { ABI_NOTE = 32 }; /* bytes: head, "GNU", system and version */
+    uint32_t v[4];
+
+    if (len != sizeof v || out->os_version)
+        return;
+    memcpy(v, desc, sizeof v);
+    out->os_version = v[0] << 24 | (v[1] & 255) << 16 | (v[2] & 255) << 8 | (v[3] & 255);
+}
+
+/* x86-64 psABI, "program property": type and size, the data padded to 8. */
+static void note_isa(struct notes *out, const char *desc, size_t len)
+{
+    uint32_t property[3]; /* type, size, and the bits if it is the one */
+
+    for (size_t at = 0; at + sizeof property <= len;) {
+        memcpy(property, desc + at, sizeof property);
+        if (property[0] == GNU_PROPERTY_X86_ISA_1_NEEDED && property[1] == 4 && property[2])
+            out->isa = 31 - (uint32_t)__builtin_clz(property[2]);
+        if (aligned(property[1], 8) > len - at)
+            return;
+        at += 8 + aligned(property[1], 8);
+    }
+}
+
+/* The notes of one segment: head, name, content, each padded. */
+static void read_notes(struct notes *out, const struct content *c, const Elf64_Phdr *ph)
+{
     uint64_t align = ph->p_align == 8 ? 8 : 4;
     size_t len = ph->p_filesz < NOTES_MAX ? (size_t)ph->p_filesz : NOTES_MAX;
     CLEANUP(free_clear) char *notes = xmalloc(len + 1);
     Elf64_Nhdr head;
-    uint32_t desc[4];
 
-    if (len < ABI_NOTE || !peek(c, notes, len, ph->p_offset))
-        return 0;
-    for (size_t at = 0; at + ABI_NOTE <= len;) {
-        size_t size;
-
+    if (!peek(c, notes, len, ph->p_offset))
+        return;
+    for (size_t at = 0; at + sizeof head + 4 <= len;) {
         memcpy(&head, notes + at, sizeof head);
-        size = sizeof head + aligned(head.n_namesz, align) + aligned(head.n_descsz, align);
-        memcpy(desc, notes + at + 16, sizeof desc);
-        if (head.n_namesz == 4 && head.n_descsz == 16 && head.n_type == NT_GNU_ABI_TAG &&
-            memcmp(notes + at + sizeof head, ELF_NOTE_GNU, 4) == 0)
-            return desc[0] << 24 | (desc[1] & 255) << 16 | (desc[2] & 255) << 8 | (desc[3] & 255);
+        if (head.n_namesz > len || head.n_descsz > len)
+            return;
+        size_t desc = aligned(sizeof head + head.n_namesz, align);
+        size_t size = desc + aligned(head.n_descsz, align);
+        if (desc > len - at || head.n_descsz > len - at - desc)
+            return;
+        if (head.n_namesz == 4 && memcmp(notes + at + sizeof head, ELF_NOTE_GNU, 4) == 0) {
+            if (head.n_type == NT_GNU_ABI_TAG)
+                note_os(out, notes + at + desc, head.n_descsz);
+            if (head.n_type == NT_GNU_PROPERTY_TYPE_0 && align == 8)
+                note_isa(out, notes + at + desc, head.n_descsz);
+        }
         if (size > len - at)
-            break;
+            return;
         at += size;
     }
-    return 0;
 }
 
 /* Whether this is a library for x86-64; *soname stays empty when it names none. */
 static bool read_elf(struct arena *a, const struct content *c, struct str *soname,
-                     uint32_t *version)
+                     struct notes *notes)
 {
     Elf64_Ehdr head;
     Elf64_Phdr ph[PROGRAM_HEADERS];
@@ -170,9 +212,9 @@ static bool read_elf(struct arena *a, const struct content *c, struct str *sonam
     for (size_t i = 0; i < head.e_phnum; i++)
         if (ph[i].p_type == PT_DYNAMIC)
             *soname = dynamic_soname(a, c, ph, head.e_phnum, &ph[i]);
-    for (size_t i = 0; i < head.e_phnum && !*version; i++)
+    for (size_t i = 0; i < head.e_phnum; i++)
         if (ph[i].p_type == PT_NOTE && ph[i].p_align >= 4)
-            *version = os_version(c, &ph[i]);
+            read_notes(notes, c, &ph[i]);
     return true;
 }
 
@@ -197,19 +239,19 @@ static int include(struct cache *c, struct str pattern, unsigned depth, struct e
     return rc;
 }
 
-static void add_dir(struct cache *c, struct str dir)
+static void add_dir(struct cache *c, struct str text, struct str variant)
 {
-    struct str relative = dir;
+    struct str relative = text;
+    const struct dir *dir;
 
     str_skip(&relative, STR("/"));
     const struct entry *real = tree_follow(c->t, relative);
     if (!real || real->type != ENTRY_DIR)
         return;
-    for (size_t i = 0; i < c->reals.n; i++)
-        if (str_eq(c->reals.v[i], real->path))
+    vec_each(dir, &c->dirs)
+        if (str_eq(dir->real, real->path))
             return;
-    vec_add(&c->dirs, dir);
-    vec_add(&c->reals, real->path);
+    vec_add(&c->dirs, ((struct dir){text, real->path, variant}));
 }
 
 static int read_conf(struct cache *c, struct str path, unsigned depth, struct err *e)
@@ -235,7 +277,7 @@ static int read_conf(struct cache *c, struct str path, unsigned depth, struct er
                     return -1;
         } else if (str_starts(line, STR("/"))) {
             str_drop(&line, STR("/"));
-            add_dir(c, line);
+            add_dir(c, line, STR(""));
         }
     }
     return 0;
@@ -255,55 +297,86 @@ static bool is_linker_name(struct str name, struct str soname)
     return str_ends(name, STR(".so")) && str_starts(soname, name);
 }
 
-static void add_lib(struct cache *c, size_t dir, struct str soname, uint32_t version)
+static void add_once(struct strs *list, struct str s)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (str_eq(list->v[i], s))
+            return;
+    vec_add(list, s);
+}
+
+/* The folders right below `dir`/glibc-hwcaps: libraries for some processors only. */
+static void add_variants(struct cache *c, struct dir dir)
+{
+    struct str hwcaps = str_of(arena_fmt(&c->arena, STR_FMT "/glibc-hwcaps/", STR_ARG(dir.real)));
+    struct strs names = {0};
+    const struct entry *entry;
+
+    vec_each(entry, &c->t->entries) {
+        struct str name = entry->path;
+        const struct entry *real;
+        if (!str_skip(&name, hwcaps) || str_has(name, '/') || str_has(name, ':') ||
+            str_starts(name, STR(".")))
+            continue;
+        real = tree_follow(c->t, entry->path);
+        if (real && real->type == ENTRY_DIR)
+            vec_add(&names, name);
+    }
+    vec_sort(&names, str_compare);
+    for (size_t i = 0; i < names.n; i++) {
+        add_once(&c->variants, names.v[i]);
+        add_dir(c,
+                str_of(arena_fmt(&c->arena, STR_FMT "/glibc-hwcaps/" STR_FMT, STR_ARG(dir.text),
+                                 STR_ARG(names.v[i]))),
+                names.v[i]);
+    }
+    vec_clear(&names);
+}
+
+static void add_lib(struct cache *c, const struct dir *dir, struct str soname, struct notes notes)
 {
     struct str path =
-        str_of(arena_fmt(&c->arena, STR_FMT "/" STR_FMT, STR_ARG(c->dirs.v[dir]), STR_ARG(soname)));
-    struct str real = str_of(
-        arena_fmt(&c->arena, STR_FMT "/" STR_FMT, STR_ARG(c->reals.v[dir]), STR_ARG(soname)));
+        str_of(arena_fmt(&c->arena, STR_FMT "/" STR_FMT, STR_ARG(dir->text), STR_ARG(soname)));
+    struct str real =
+        str_of(arena_fmt(&c->arena, STR_FMT "/" STR_FMT, STR_ARG(dir->real), STR_ARG(soname)));
 
     if (map_has(&c->seen, path) || !tree_get(c->t, real))
         return;
     map_set(&c->seen, path, c);
+    if (dir->variant.len)
+        add_once(&c->used, dir->variant);
     struct lib *lib = vec_push(&c->libs);
-    *lib = (struct lib){soname, path, version, c->libs.n};
+    *lib = (struct lib){soname, path, dir->variant, notes, c->libs.n};
 }
 
-static void look_at(struct cache *c, size_t dir, const struct entry *entry, struct str name)
+static void look_at(struct cache *c, const struct dir *dir, const struct entry *entry,
+                    struct str name)
 {
     const struct entry *file = tree_follow(c->t, entry->path);
     struct str soname = {0};
-    uint32_t version = 0;
+    struct notes notes = {0};
 
     if (file && file->type == ENTRY_HARDLINK)
         file = tree_get(c->t, file->link);
-    if (!file || file->type != ENTRY_FILE ||
-        !read_elf(&c->arena, &file->content, &soname, &version))
+    if (!file || file->type != ENTRY_FILE || !read_elf(&c->arena, &file->content, &soname, &notes))
         return;
     note_date(c, entry);
     note_date(c, file);
     if (!soname.len || (entry->type == ENTRY_SYMLINK && is_linker_name(name, soname)))
         soname = name;
-    add_lib(c, dir, soname, c->os_versions ? version : 0);
+    add_lib(c, dir, soname, notes);
 }
 
-static int look_into(struct cache *c, size_t dir, struct err *e)
+static void look_into(struct cache *c, const struct dir *dir)
 {
     const struct entry *entry;
 
     vec_each(entry, &c->t->entries) {
         struct str name = entry->path;
-        if (!str_skip(&name, c->reals.v[dir]) || !str_skip(&name, STR("/")))
-            continue;
-        if (str_starts(name, STR("glibc-hwcaps/")) && entry->type != ENTRY_DIR)
-            return err_set(e, ERR_INPUT,
-                           "/" STR_FMT ": libraries for some processors only (glibc-hwcaps) are "
-                           "not supported yet",
-                           STR_ARG(entry->path));
-        if (entry->type != ENTRY_DIR && !str_has(name, '/') && is_library_name(name))
+        if (str_skip(&name, dir->real) && str_skip(&name, STR("/")) && entry->type != ENTRY_DIR &&
+            !str_has(name, '/') && is_library_name(name))
             look_at(c, dir, entry, name);
     }
-    return 0;
 }
 
 static uint64_t take_number(struct str *s)
@@ -336,11 +409,16 @@ static int compare_names(struct str a, struct str b)
     return (a.len != 0) - (b.len != 0);
 }
 
+/* Among equals, those for some processors come first: the loader stops at the first other one. */
 static int compare_libs(const void *a, const void *b)
 {
     const struct lib *x = a, *y = b;
     int order = compare_names(y->soname, x->soname);
 
+    if (!order)
+        order = !x->variant.len - !y->variant.len;
+    if (!order)
+        order = str_cmp(x->variant, y->variant);
     return order ? order : (x->seen > y->seen) - (x->seen < y->seen);
 }
 
@@ -367,6 +445,8 @@ static uint32_t place_texts(struct cache *c, uint32_t start)
         vec_add(&c->texts, ((struct text){.s = lib->soname}));
         vec_add(&c->texts, ((struct text){.s = lib->path}));
     }
+    for (size_t i = 0; i < c->variants.n; i++)
+        vec_add(&c->texts, ((struct text){.s = c->variants.v[i]}));
     vec_sort(&c->texts, compare_texts);
     uint32_t next = start;
     for (size_t i = 0; i < c->texts.n; i++) {
@@ -405,6 +485,18 @@ static void put_zeros(struct buf *out, size_t n)
         buf_putc(out, '\0');
 }
 
+/* Hardware capabilities: none; or that this is a variant, which ISA it asks for, and its number. */
+static void put_capabilities(const struct cache *c, struct buf *out, const struct lib *lib)
+{
+    static const uint32_t is_variant = 1u << 30;
+    uint32_t number = 0;
+
+    while (number < c->used.n && !str_eq(c->used.v[number], lib->variant))
+        number++;
+    put_u32(out, lib->variant.len ? number : 0);
+    put_u32(out, lib->variant.len ? is_variant | (lib->notes.isa & ISA_MASK) : 0);
+}
+
 static void put_records(const struct cache *c, struct buf *out)
 {
     const struct lib *lib;
@@ -413,8 +505,8 @@ static void put_records(const struct cache *c, struct buf *out)
         put_u32(out, FLAGS_X86_64_LIBC6);
         put_u32(out, place_of(c, lib->soname));
         put_u32(out, place_of(c, lib->path));
-        put_u32(out, lib->os_version);
-        put_zeros(out, 8); /* hardware capabilities */
+        put_u32(out, c->os_versions ? lib->notes.os_version : 0);
+        put_capabilities(c, out, lib);
     }
 }
 
@@ -426,6 +518,33 @@ static void put_texts(const struct cache *c, struct buf *out, size_t size)
     put_zeros(out, size);
     vec_each(t, &c->texts)
         memcpy(out->p + (t->offset - start) + start, t->s.p, t->s.len);
+}
+
+static void put_section(struct buf *out, uint32_t tag, uint32_t start, uint32_t size)
+{
+    put_u32(out, tag);
+    put_u32(out, 0); /* flags */
+    put_u32(out, start);
+    put_u32(out, size);
+}
+
+/* The extension at `start`: heads of its sections, then the names of variants, then the generator.
+ */
+static void put_extension(const struct cache *c, struct buf *out, uint32_t start,
+                          struct str generator)
+{
+    enum { GENERATOR, VARIANTS };
+    uint32_t sections = c->used.n ? 2 : 1, names = (uint32_t)c->used.n * 4;
+    uint32_t data = start + 8 + 16 * sections;
+
+    put_u32(out, extension_magic);
+    put_u32(out, sections);
+    put_section(out, GENERATOR, data + names, (uint32_t)generator.len);
+    if (names)
+        put_section(out, VARIANTS, data, names);
+    for (size_t i = 0; i < c->used.n; i++)
+        put_u32(out, place_of(c, c->used.v[i]));
+    buf_str(out, generator);
 }
 
 static void write_cache(struct cache *c, struct buf *out, struct str generator)
@@ -443,13 +562,7 @@ static void write_cache(struct cache *c, struct buf *out, struct str generator)
     put_records(c, out);
     put_texts(c, out, size);
     put_zeros(out, extension - out->len);
-    put_u32(out, extension_magic);
-    put_u32(out, 1);              /* sections */
-    put_u32(out, 0);              /* tag: generator */
-    put_u32(out, 0);              /* flags */
-    put_u32(out, extension + 24); /* where its text lies */
-    put_u32(out, (uint32_t)generator.len);
-    buf_str(out, generator);
+    put_extension(c, out, extension, generator);
 }
 
 int ldcache_build(struct buf *out, const struct tree *t, struct str generator, bool os_versions,
@@ -462,10 +575,12 @@ int ldcache_build(struct buf *out, const struct tree *t, struct str generator, b
     if (read_conf(&c, STR("etc/ld.so.conf"), 0, e) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
-        add_dir(&c, str_of(defaults[i]));
+        add_dir(&c, str_of(defaults[i]), STR(""));
+    for (size_t i = 0, n = c.dirs.n; i < n; i++)
+        add_variants(&c, c.dirs.v[i]);
     for (size_t i = 0; i < c.dirs.n; i++)
-        if (look_into(&c, i, e) < 0)
-            return -1;
+        look_into(&c, &c.dirs.v[i]);
+    vec_sort(&c.used, str_compare);
     vec_sort(&c.libs, compare_libs);
     buf_reset(out);
     write_cache(&c, out, generator);

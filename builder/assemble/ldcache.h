@@ -1,9 +1,9 @@
 /* assemble/ldcache.h - /etc/ld.so.cache as ldconfig of glibc 2.32 and later writes it, byte for
  * byte.
  *
- * Directories come from /etc/ld.so.conf and its includes, then the multiarch and default ones. Only
- * x86-64 libraries are listed. A glibc-hwcaps subdirectory needs entries that we do not write yet
- * and is refused as ERR_INPUT.
+ * Directories come from /etc/ld.so.conf and its includes, then the multiarch and default ones, then
+ * the glibc-hwcaps folders of all these: libraries for some processors only. Only x86-64 libraries
+ * are listed.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -11,7 +11,7 @@
 
 /* `generator` is the text ldconfig would sign with, e.g. "ldconfig (Debian GLIBC 2.36-9+deb12u13)
  * stable release version 2.36". `os_versions`: note what the libraries' ABI notes
- * ask of Linux, as ldconfig did before glibc 2.36. *newest, may be NULL, gets the newest mtime among the libraries
- * and configuration that were read. */
+ * ask of Linux, as ldconfig did before glibc 2.36. *newest, may be NULL, gets the newest mtime
+ * among the libraries and configuration that were read. */
 int ldcache_build(struct buf *out, const struct tree *t, struct str generator, bool os_versions,
                   int64_t *newest, struct err *e) MUST_CHECK;

@@ -163,6 +163,65 @@ static void read_xz(struct alternatives *a, const struct debpkg *p)
     vec_add(&a->all, c);
 }
 
+/* What the script assigns to a variable of its own, at the start of a line. */
+static struct str assigned(struct str text, const char *name)
+{
+    struct str line;
+
+    while (str_line(&text, &line))
+        if (str_skip(&line, str_of(name)) && str_skip(&line, STR("=")))
+            return line;
+    return STR("");
+}
+
+static void add_vim(struct alternatives *a, const struct debpkg *p, const char *name,
+                    const char *path, uint32_t priority, bool manual)
+{
+    static const char *const languages[] = {"da/", "de/", "fr/", "it/", "ja/", "pl/", "ru/", ""};
+    struct choice c = {.date = p->newest, .priority = priority};
+
+    c.link = str_of(arena_fmt(&a->arena, "/usr/bin/%s", name));
+    c.name = str_of(name);
+    c.path = str_of(path);
+    for (size_t i = 0; manual && i < ARRAY_LEN(languages); i++) {
+        static const char man[] = "/usr/share/man/";
+        struct str language = str_of(languages[i]);
+        const char *dot = str_drop(&language, STR("/")) ? "." : "";
+        struct slave s = {
+            str_of(arena_fmt(&a->arena, "%s%sman1/%s.1.gz", man, languages[i], name)),
+            str_of(arena_fmt(&a->arena, "%s%s" STR_FMT ".1.gz", name, dot, STR_ARG(language))),
+            str_of(arena_fmt(&a->arena, "%s%sman1/vim.1.gz", man, languages[i])),
+        };
+        vec_add(&c.slaves, s);
+    }
+    vec_add(&a->all, c);
+}
+
+/* The packages of vim until 2022: a function with loops over names, for each its own variant. */
+static bool read_vim(struct alternatives *a, const struct debpkg *p)
+{
+    static const struct {
+        const char *package;
+        uint32_t priority;
+    } known[] = {{"vim-tiny", 15}, {"vim", 30}, {"vim-nox", 40}};
+    static const char *const bare[] = {"rview", "vim", "vimdiff", "rvim"};
+    static const char *const with_manual[] = {"vi", "view", "ex", "editor"};
+    struct str variant = assigned(debpkg_text(p, "postinst"), "variant");
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (!str_is(p->name, known[i].package) || !word_is_constant(variant) ||
+            !script_says(p, "postinst", "add_variant_alternative () {"))
+            continue;
+        const char *path = arena_fmt(&a->arena, "/usr/bin/vim." STR_FMT, STR_ARG(variant));
+        for (size_t k = 0; k < (i ? ARRAY_LEN(bare) : 1); k++)
+            add_vim(a, p, bare[k], path, known[i].priority, false);
+        for (size_t k = 0; k < ARRAY_LEN(with_manual); k++)
+            add_vim(a, p, with_manual[k], path, known[i].priority, true);
+        return true;
+    }
+    return false;
+}
+
 static int compare_choices(const void *a, const void *b)
 {
     const struct choice *x = a, *y = b;
@@ -296,7 +355,7 @@ int system_alternatives(struct build *b, struct err *e)
     for (size_t i = 0; i < b->n; i++)
         if (str_is(b->v[i]->name, "xz-utils"))
             read_xz(&a, b->v[i]);
-        else
+        else if (!read_vim(&a, b->v[i]))
             read_script(&a, b->v[i]);
     drop_missing(b, &a.all);
     vec_sort(&a.all, compare_choices);

@@ -74,10 +74,6 @@ static const struct thing things[] = {
     {"tzdata", LINK, 0, 0, "/etc/localtime", "/usr/share/zoneinfo/Etc/UTC"},
     {"ucf", FILE_, 0644, 0, "/var/lib/ucf/hashfile", ""},
     {"ucf", FILE_, 0644, 0, "/var/lib/ucf/registry", ""},
-    {"usrmerge", DIR, 0755, 0, "/usr/lib32", NULL}, /* as debootstrap makes them */
-    {"usrmerge", LINK, 0, 0, "/lib32", "usr/lib32"},
-    {"usrmerge", DIR, 0755, 0, "/usr/libx32", NULL},
-    {"usrmerge", LINK, 0, 0, "/libx32", "usr/libx32"},
 };
 
 /* Things that not every release of the package makes: words of its postinst that show that this one
@@ -96,7 +92,7 @@ static const struct {
     {"/etc/staff-group-for-usr-local",
      NULL,
      {"fontconfig-config", DIR, 0755, 0, "/usr/local/share/fonts", NULL}},
-    {NULL,
+    {"fontconfig/enable_bitmaps",
      "70-no-bitmaps-except-emoji.conf",
      {"fontconfig-config", LINK, 0, 0, "/etc/fonts/conf.d/70-no-bitmaps.conf",
       "/usr/share/fontconfig/conf.avail/70-no-bitmaps.conf"}},
@@ -126,6 +122,11 @@ static const struct {
     {NULL,
      "if test -f \"$DPKG_ROOT/etc/timezone\"",
      {"tzdata", FILE_, 0644, 0, "/etc/timezone", "Etc/UTC\n"}},
+    /* As debootstrap makes them; later releases clean them up. */
+    {NULL, "cleanup_biarch_dirs", {"usrmerge", DIR, 0755, 0, "/usr/lib32", NULL}},
+    {NULL, "cleanup_biarch_dirs", {"usrmerge", LINK, 0, 0, "/lib32", "usr/lib32"}},
+    {NULL, "cleanup_biarch_dirs", {"usrmerge", DIR, 0755, 0, "/usr/libx32", NULL}},
+    {NULL, "cleanup_biarch_dirs", {"usrmerge", LINK, 0, 0, "/libx32", "usr/libx32"}},
 };
 
 /* What Debian 13's systemd asks systemd-tmpfiles to make, outside /run, and its postinst itself. */
@@ -361,6 +362,23 @@ static int add_locales(struct build *b, struct err *e)
     return make_file(b, "/etc/locale.gen", 0644, 0, p->newest, buf_view(&out), e);
 }
 
+/* emacsen-common keeps a mark of each package that has something for an Emacs; with none installed
+ * nothing is compiled. */
+static int add_emacsen(struct build *b, struct err *e)
+{
+    for (size_t i = 0; build_package(b, "emacsen-common") && i < b->n; i++) {
+        CLEANUP(buf_clear) struct buf mark = {0};
+        if (!script_says(b->v[i], "postinst",
+                         "/usr/lib/emacsen-common/emacs-package-install --postinst "))
+            continue;
+        buf_fmt(&mark, "/var/lib/emacsen-common/state/package/installed/" STR_FMT,
+                STR_ARG(b->v[i]->name));
+        if (make_file(b, mark.p, 0644, 0, b->v[i]->newest, STR(""), e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int system_files(struct build *b, struct err *e)
 {
     enum { APT = 42 }; /* user _apt of base-passwd since Debian 12 */
@@ -397,7 +415,8 @@ int system_files(struct build *b, struct err *e)
     for (size_t i = 0; i < b->n; i++)
         if (add_local_dirs(b, b->v[i], e) < 0)
             return -1;
-    if (name_vendor(b, e) < 0 || add_pythons(b, e) < 0 || add_locales(b, e) < 0)
+    if (name_vendor(b, e) < 0 || add_pythons(b, e) < 0 || add_locales(b, e) < 0 ||
+        add_emacsen(b, e) < 0)
         return -1;
     return add_shells(b, e);
 }

@@ -158,19 +158,47 @@ bool baselayer_is_path(struct str name)
     return str_has(name, '/') || str_ends(name, STR(".yaml"));
 }
 
+/* The next built-in base; *at begins at 0. */
+static bool next_base(size_t *at, struct str *name, struct str *text)
+{
+    while (embedded_next(at, ".yaml", name))
+        if (embedded_get(text, *name) && str_find_str(*text, STR("envbuild_base:")) < text->len) {
+            str_drop(name, STR(".yaml"));
+            return true;
+        }
+    return false;
+}
+
+void baselayer_offer_python(struct buf *words, struct str python)
+{
+    CLEANUP(buf_clear) struct buf all = {0};
+    struct str name, text;
+
+    for (size_t at = 0; next_base(&at, &name, &text);) {
+        CLEANUP(err_clear) struct err ignored = {0}; /* the built-in ones are whole */
+        CLEANUP(doc_clear) struct doc doc = {0};
+        const struct node *version;
+
+        if (yaml_parse(&doc, text, "base", &ignored) < 0 ||
+            !(version = node_get(node_get(doc.root, "python"), "version")))
+            continue;
+        if (str_eq(version->text, python)) {
+            buf_fmt(words, "; base: " STR_FMT " has it", STR_ARG(name));
+            return;
+        }
+        buf_fmt(&all, "%s" STR_FMT " (" STR_FMT ")", all.len ? ", " : "", STR_ARG(version->text),
+                STR_ARG(name));
+    }
+    buf_fmt(words, "; there are %s", all.p ? all.p : "none");
+}
+
 static int unknown(struct str name, const struct pos *pos, struct err *e)
 {
     CLEANUP(buf_clear) struct buf names = {0};
-    struct str file;
+    struct str base, text;
 
-    for (size_t at = 0; embedded_next(&at, ".yaml", &file);) {
-        struct str text;
-
-        embedded_get(&text, file);
-        str_drop(&file, STR(".yaml"));
-        if (str_find_str(text, STR("envbuild_base:")) < text.len)
-            buf_fmt(&names, "%s" STR_FMT, names.len ? ", " : "", STR_ARG(file));
-    }
+    for (size_t at = 0; next_base(&at, &base, &text);)
+        buf_fmt(&names, "%s" STR_FMT, names.len ? ", " : "", STR_ARG(base));
     return err_at(e, pos,
                   "base: \"" STR_FMT "\" is not known; bases: %s (or the path of a base file)",
                   STR_ARG(name), names.p);

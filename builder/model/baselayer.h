@@ -32,3 +32,6 @@ bool baselayer_is_path(struct str name);
 int baselayer_open(struct baselayer *out, struct str name, const char *dir, const struct pos *pos,
                    struct err *e) MUST_CHECK;
 void baselayer_clear(struct baselayer *b);
+
+/* Append "; base: ubuntu-24.04 has it", or which Pythons the built-in bases have. */
+void baselayer_offer_python(struct buf *words, struct str python);

@@ -4,6 +4,7 @@
 #include "../base/path.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
+#include "baselayer.h"
 #include "embedded.h"
 
 static int load(struct doc *out, const char *name, const char *dir, struct err *e)
@@ -237,10 +238,14 @@ int catalog_check(const struct catalog *c, const struct recipe *r, struct str py
 {
     struct err fault = {0};
 
-    if (r->python.text.len && !str_eq(r->python.text, python))
+    if (r->python.text.len && !str_eq(r->python.text, python)) {
+        CLEANUP(buf_clear) struct buf offer = {0};
+
+        baselayer_offer_python(&offer, r->python.text);
         err_at_kind(&fault, ERR_UNSAT, &r->python.pos,
-                    "python: \"" STR_FMT "\" is not in " STR_FMT ", whose Python is " STR_FMT,
-                    STR_ARG(r->python.text), STR_ARG(r->base.text), STR_ARG(python));
+                    "python: \"" STR_FMT "\" is not in " STR_FMT ", whose Python is " STR_FMT "%s",
+                    STR_ARG(r->python.text), STR_ARG(r->base.text), STR_ARG(python), offer.p);
+    }
     if (catalog_has(c, r->pytorch.text)) {
         if (r->cuda.text.len)
             check_cuda(c, r, &fault);

@@ -3,6 +3,7 @@
 
 #include "../base/path.h"
 #include "../io/crypto.h"
+#include "../io/tar.h"
 #include "../io/unpack.h"
 
 enum { LINKS_MAX = 40, NODES_MAX = 4000000 };
@@ -169,12 +170,17 @@ int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_ke
 
 /* ---- from blobs ---- */
 
-/* A source that hashes what passes. */
+/* A source that hashes what passes; then `zeros` zero bytes, which are not hashed. */
 struct hashing {
     struct source source;
     struct source *in;
     struct hash hash;
+    size_t zeros;
 };
+
+/* Some tools leave out the padding and the end of a tar, and others read it all the same: that
+ * nothing else is cut off, the diff_id tells. */
+enum { TAR_END = 3 * TAR_BLOCK };
 
 static int hashing_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)
 {
@@ -183,6 +189,11 @@ static int hashing_read(struct source *self, void *to, size_t len, size_t *got, 
     if (source_read(h->in, to, len, got, e) < 0)
         return -1;
     hash_add(&h->hash, to, *got);
+    if (!*got && h->zeros) {
+        *got = len < h->zeros ? len : h->zeros;
+        memset(to, 0, *got);
+        h->zeros -= *got;
+    }
     return 0;
 }
 
@@ -223,6 +234,7 @@ static int read_stream(struct rootfs *r, struct hashing *packed, struct hashing 
     if (decompress_open(&d, &packed->source, plain_max, what, e) < 0)
         return -1;
     plain->in = decompress_source(d);
+    plain->zeros = TAR_END;
     if (rootfs_add(r, &plain->source, what, keep, ctx, e) < 0 || drain(&plain->source, e) < 0)
         return -1;
     return drain(&packed->source, e);

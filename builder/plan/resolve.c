@@ -294,7 +294,7 @@ static void take_over(struct lock *lock, const struct lock *old, enum ecosystem 
 
 static int resolve_debs(struct lock *lock, const struct resolve_input *in, struct err *e)
 {
-    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Debian packages"});
+    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose system packages"});
     if (keep_all_debs(&in->keep, lock)) {
         take_over(lock, in->keep.old, ECO_DEB);
         keep_archives(lock, in->keep.old->archives.v, in->keep.old->archives.n);

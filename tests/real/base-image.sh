@@ -2,10 +2,12 @@
 # A recipe on somebody's own image: (a) Debian 13 with the python3 of apt, (b) the same with that Python
 # deleted by a later layer and another one under /usr/local. PyTorch must run in both, the image's own
 # layers must come out byte for byte, and a second build must give the same digest.
+# ONLY=apt or ONLY=local runs one of both; BASE_IMAGE_ROOT is a tar to use for Debian.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 need mmdebstrap umoci skopeo
 [ "$(id -u)" = 0 ] || skip "chroot needs root"
+chroot=$(command -v chroot) # which the images' PATH has not
 scratch
 root=${BASE_IMAGE_ROOT:-}
 if [ -z "$root" ]; then
@@ -48,7 +50,7 @@ try() {
     umoci unpack --image "$work/first-$1:$tag" "$work/bundle" >/dev/null 2>&1 || fail "$1: umoci unpack"
     rm -rf "$work/first-$1"
     mount -t proc proc "$work/bundle/rootfs/proc"
-    env -i PATH=/opt/venv/bin:/usr/bin:/bin LANG=C.UTF-8 chroot "$work/bundle/rootfs" python -c '
+    env -i PATH=/opt/venv/bin:/usr/bin:/bin LANG=C.UTF-8 "$chroot" "$work/bundle/rootfs" python -c '
 import sys, ssl, ctypes, torch
 print(sys.version.split()[0], sys.base_prefix, torch.__version__)
 a = torch.ones(64, 64) @ torch.ones(64, 64)
@@ -56,7 +58,7 @@ assert a.sum().item() == 64 ** 3
 ' >"$work/torch" || fail "$1: import torch"
     [ "$(cat "$work/torch")" = "$4 2.6.0+cu124" ] || fail "$1: it says $(cat "$work/torch")"
     ok "$1: python and torch are $(cat "$work/torch"), and two matrices multiply"
-    env -i PATH=/opt/venv/bin:/usr/bin:/bin chroot "$work/bundle/rootfs" pip check >"$work/out" ||
+    env -i PATH=/opt/venv/bin:/usr/bin:/bin "$chroot" "$work/bundle/rootfs" pip check >"$work/out" ||
         fail "$1: pip check: $(cat "$work/out")"
     ok "$1: pip check"
     umount "$work/bundle/rootfs/proc"
@@ -69,7 +71,9 @@ umoci raw add-layer --image "$work/images:apt" "$root"
 umoci config --image "$work/images:apt" --config.env PATH=/usr/local/bin:/usr/bin:/bin
 recipe apt images apt
 full=$(tar xOf "$root" ./var/lib/dpkg/status | sed -n '/^Package: python3.13$/,/^$/s/^Version: \([0-9.]*\).*/\1/p')
-try apt images apt "$full /usr"
+[ "${ONLY:-apt}" != apt ] || try apt images apt "$full /usr"
+
+[ "${ONLY:-local}" = local ] || exit 0
 
 python=
 for p in "$HOME"/.pyenv/versions/3.11.*; do
@@ -84,6 +88,7 @@ cp -a "$python/bin/python3.11" "$work/tree/bin/"
 ln -s python3.11 "$work/tree/bin/python3"
 cp -a "$python"/lib/libpython3.11.so* "$work/tree/lib/" 2>/dev/null || true
 cp -a "$python/lib/python3.11" "$work/tree/lib/"
+cp -a "$python/include" "$work/tree/" # patchlevel.h, as `make install` puts it
 rm -rf "$work/tree/lib/python3.11/site-packages" "$work/tree/lib/python3.11/test"
 mkdir "$work/tree/lib/python3.11/site-packages"
 umoci tag --image "$work/images:apt" local

@@ -17,7 +17,8 @@ base=debian-12
 file=$root/base-layers/$base.yaml
 tool=${TOOLS:-$root/build/obj-cc/tools}/system_tree
 work=${WORK:-$(mktemp -d /tmp/system-test.XXXXXX)}
-# Also held against mmdebstrap, on debian-12 and on debian-13 (457 packages in all): g++ git curl wget vim-tiny less nano htop
+# Also held against mmdebstrap, on debian-12 and on debian-13 (457 packages in all), on ubuntu-24.04 (444) and
+# ubuntu-22.04 (440): g++ git curl wget vim-tiny less nano htop
 # tmux procps sudo openssh-client openssh-server build-essential cmake ninja-build ffmpeg libgl1 libglib2.0-0
 # libsm6 libxext6 libsndfile1 iproute2 iputils-ping gnupg unzip zip bzip2 xz-utils rsync jq locales fontconfig
 # git-lfs libnuma1 pciutils kmod tini libgomp1 file screen

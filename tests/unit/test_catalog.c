@@ -167,8 +167,8 @@ static void what_cannot_be_is_refused_with_what_exists(void **state)
          "x.yaml:3:8: cudnn: \"8\" does not come with PyTorch 2.12.1 for CUDA 12.9, which has "
          "cuDNN "
          "9.20.0.48 (not confirmed)"},
-        {"pytorch: 2.6.0\npython: 3.12\n",
-         "x.yaml:2:9: python: \"3.12\" is not in debian-12, whose Python is 3.11"},
+        {"pytorch: 2.6.0\npython: 3.12\n", "x.yaml:2:9: python: \"3.12\" is not in debian-12, "
+                                           "whose Python is 3.11; base: ubuntu-24.04 has it"},
         /* The two tags of many public Dockerfiles that never existed. */
         {"pytorch: 2.6.0\ncuda: 12.1\ncudnn: 8\n",
          "x.yaml:2:7: cuda: \"12.1\" has no PyTorch 2.6.0 build; published builds: 11.8, 12.4, "

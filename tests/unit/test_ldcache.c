@@ -181,17 +181,91 @@ static void broken_libraries_are_left_out(void **state)
     }
 }
 
-static void hardware_variants_are_refused(void **state)
+/* What ldconfig of glibc 2.35 and 2.39 writes for such a tree. */
+static void variants_for_some_processors_come_first(void **state)
 {
+    static const char *const names[] = {"odd", "x86-64-v2", "x86-64-v3"};
     CLEANUP(tree_clear) struct tree t = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(buf_clear) struct buf cache = {0};
-    CLEANUP(err_clear) struct err e = {0};
 
     merged_usr(&t);
+    tree_dir(&t, "etc", 0755, 1);
+    tree_file(&t, "etc/ld.so.conf", 0644, 1, STR("/opt/x\n"));
+    add_library(&t, "usr/lib/libx.so.1", "libx.so.1");
     add_library(&t, "usr/lib/glibc-hwcaps/x86-64-v3/libx.so.1", "libx.so.1");
-    assert_int_equal(ldcache_build(&cache, &t, STR("x"), false, NULL, &e), -1);
-    assert_string_equal(e.msg, "/usr/lib/glibc-hwcaps/x86-64-v3/libx.so.1: libraries for some "
-                               "processors only (glibc-hwcaps) are not supported yet");
+    add_library(&t, "usr/lib/glibc-hwcaps/x86-64-v2/libx.so.1", "libx.so.1");
+    add_library(&t, "usr/lib/glibc-hwcaps/odd/libx.so.1", "libx.so.1");
+    add_library(&t, "opt/x/glibc-hwcaps/x86-64-v2/libx.so.1", "libx.so.1");
+    add_library(&t, "usr/lib/glibc-hwcaps/a:b/libx.so.1", "libx.so.1");
+    add_library(&t, "usr/lib/glibc-hwcaps/.hidden/libx.so.1", "libx.so.1");
+    add_library(&t, "usr/lib/glibc-hwcaps/x86-64-v2/deep/libx.so.1", "libx.so.1");
+    tree_dir(&t, "usr/lib/glibc-hwcaps/unused", 0755, 1);
+    build(&t, &text, &cache);
+    assert_string_equal(text.p, "libx.so.1 /lib/glibc-hwcaps/odd/libx.so.1\n"
+                                "libx.so.1 /opt/x/glibc-hwcaps/x86-64-v2/libx.so.1\n"
+                                "libx.so.1 /lib/glibc-hwcaps/x86-64-v2/libx.so.1\n"
+                                "libx.so.1 /lib/glibc-hwcaps/x86-64-v3/libx.so.1\n"
+                                "libx.so.1 /lib/libx.so.1\n");
+    for (uint32_t i = 0; i < 5; i++) {
+        static const uint32_t numbers[] = {0, 1, 1, 2, 0};
+        assert_int_equal(u32(&cache, 48 + i * 24 + 16), numbers[i]);
+        assert_int_equal(u32(&cache, 48 + i * 24 + 20), i < 4 ? 1u << 30 : 0);
+    }
+    uint32_t at = u32(&cache, 32);
+    assert_int_equal(u32(&cache, at + 4), 2);
+    assert_int_equal(u32(&cache, at + 8 + 8), at + 8 + 32 + 12); /* the generator lies last */
+    assert_int_equal(u32(&cache, at + 24), 1);
+    assert_int_equal(u32(&cache, at + 24 + 8), at + 8 + 32);
+    assert_int_equal(u32(&cache, at + 24 + 12), 12);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_string_equal(cache.p + u32(&cache, at + 40 + 4 * i), names[i]);
+    assert_true(memmem(cache.p, at, "unused", 7) != NULL); /* named, though nothing lies there */
+    assert_true(memmem(cache.p, at, "hidden", 6) == NULL);
+}
+
+/* A variant says what it asks of the processor: the highest bit of its property note. */
+static void variants_tell_their_isa(void **state)
+{
+    static const struct {
+        uint32_t bits, level;
+    } cases[] = {{0, 0}, {1, 0}, {2, 1}, {4, 2}, {5, 2}, {8, 3}, {16, 4}, {0x80000000u, 31}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint32_t note[] = {
+            4, 16, NT_GNU_PROPERTY_TYPE_0, 0, GNU_PROPERTY_X86_ISA_1_NEEDED, 4, cases[i].bits, 0};
+        CLEANUP(buf_clear) struct buf lib = {0};
+        CLEANUP(buf_clear) struct buf cache = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        Elf64_Ehdr head;
+        Elf64_Phdr ph[3] = {0};
+
+        memcpy(&note[3], "GNU", 4);
+        mk_library(&lib, "libx.so.1", EM_X86_64);
+        memcpy(&head, lib.p, sizeof head);
+        memcpy(ph, lib.p + head.e_phoff, 2 * sizeof ph[0]);
+        ph[2] = (Elf64_Phdr){.p_type = PT_NOTE,
+                             .p_align = 8,
+                             .p_filesz = sizeof note,
+                             .p_offset = lib.len + sizeof ph};
+        head.e_phoff = lib.len;
+        head.e_phnum = 3;
+        memcpy(lib.p, &head, sizeof head);
+        buf_add(&lib, ph, sizeof ph);
+        for (size_t cut = 0; cut <= sizeof note; cut += 4) {
+            CLEANUP(tree_clear) struct tree broken = {0};
+            merged_usr(&broken);
+            tree_parents(&broken, STR("usr/lib/glibc-hwcaps/v/libx.so.1"), 1);
+            struct buf *b = &lib;
+            size_t whole = b->len;
+            buf_add(b, note, cut);
+            tree_file(&broken, "usr/lib/glibc-hwcaps/v/libx.so.1", 0644, 1, buf_view(b));
+            b->len = whole;
+            assert_int_equal(ldcache_build(&cache, &broken, STR("x"), false, NULL, &e), 0);
+        }
+        assert_int_equal(u32(&cache, 20), 1);
+        assert_int_equal(u32(&cache, 48 + 20), 1u << 30 | cases[i].level);
+    }
 }
 
 int main(void)
@@ -202,7 +276,8 @@ int main(void)
         cmocka_unit_test(strings_share_their_tails),
         cmocka_unit_test(what_is_no_x86_64_library_is_left_out),
         cmocka_unit_test(broken_libraries_are_left_out),
-        cmocka_unit_test(hardware_variants_are_refused),
+        cmocka_unit_test(variants_for_some_processors_come_first),
+        cmocka_unit_test(variants_tell_their_isa),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

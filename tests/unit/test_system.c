@@ -307,6 +307,29 @@ static void alternatives_are_read_from_the_scripts(void **state)
         tree_get(&w.tree, STR("var/lib/dpkg/alternatives/far"))); /* its file is not there */
 }
 
+static void vims_loops_are_known(void **state)
+{
+    static const char script[] = "variant=basic\nadd_variant_alternative () {\n"
+                                 "  update-alternatives --install /usr/bin/$i $i \\\n"
+                                 "    /usr/bin/vim.$variant $1\n}\n";
+    static const struct mk files[] = {
+        MK_FILE("./usr/bin/vim.basic", 0755, "x"),
+        MK_FILE("./usr/share/man/da/man1/vim.1.gz", 0644, "x"),
+        MK_END,
+    };
+    CLEANUP(world_clear) struct world w;
+
+    world_open(&w);
+    add(&w, "vim", plain_fields, script, files);
+    assert_int_equal(build(&w), 0);
+    expect(&w, "var/lib/dpkg/alternatives/rvim",
+           "auto\n/usr/bin/rvim\n\n/usr/bin/vim.basic\n30\n\n");
+    expect_link(&w, "etc/alternatives/editor", "/usr/bin/vim.basic");
+    expect_link(&w, "usr/share/man/da/man1/vi.1.gz", "/etc/alternatives/vi.da.1.gz");
+    expect_link(&w, "etc/alternatives/vi.da.1.gz", "/usr/share/man/da/man1/vim.1.gz");
+    assert_null(tree_get(&w.tree, STR("etc/alternatives/vi.1.gz"))); /* no such page */
+}
+
 static void a_diverted_file_moves_aside(void **state)
 {
     static const char diverts[] = "dpkg-divert --package parallel --add --rename \\\n"
@@ -382,6 +405,10 @@ static void rules_heed_what_the_release_does(void **state)
                                      "\techo \"$TIMEZONE\" > \"$DPKG_ROOT/etc/timezone\"\n\tfi\n";
     static const char new_passwd[] = "touch \"$DPKG_ROOT/etc/subuid\"\n"
                                      "touch \"$DPKG_ROOT/etc/subgid\"\n";
+    static const char asking_fonts[] = "db_get fontconfig/enable_bitmaps\n";
+    static const char old_vim[] = "variant=tiny\nadd_variant_alternative () {\n}\n";
+    static const char emacsen[] =
+        "\t/usr/lib/emacsen-common/emacs-package-install --postinst emacsen-common\n";
     static const char new_files[] = "  install_local_dir /usr/local/libexec\n";
     static const char new_dpkg[] = "echo \"$DPKG_MAINTSCRIPT_ARCH\" >$admindir/arch-native\n";
     static const struct {
@@ -395,6 +422,13 @@ static void rules_heed_what_the_release_does(void **state)
         {"base-passwd", new_passwd, "etc/subgid", true},
         {"base-files", NULL, "usr/local/libexec", false},
         {"base-files", new_files, "usr/local/libexec", true},
+        {"fontconfig-config", NULL, "etc/fonts/conf.d/70-no-bitmaps.conf", false},
+        {"fontconfig-config", asking_fonts, "etc/fonts/conf.d/70-no-bitmaps.conf", true},
+        {"vim-tiny", old_vim, "var/lib/dpkg/alternatives/vi", false}, /* its program is not there */
+        {"emacsen-common", NULL, "var/lib/emacsen-common/state/package/installed/emacsen-common",
+         false},
+        {"emacsen-common", emacsen, "var/lib/emacsen-common/state/package/installed/emacsen-common",
+         true},
         {"dpkg", NULL, "var/lib/dpkg/arch-native", false},
         {"dpkg", new_dpkg, "var/lib/dpkg/arch-native", true},
     };
@@ -665,6 +699,7 @@ int main(void)
         cmocka_unit_test(accounts_come_from_sysusers_too),
         cmocka_unit_test(sysusers_without_their_file_are_an_error),
         cmocka_unit_test(alternatives_are_read_from_the_scripts),
+        cmocka_unit_test(vims_loops_are_known),
         cmocka_unit_test(a_diverted_file_moves_aside),
         cmocka_unit_test(folders_of_usr_local_are_read_from_the_script),
         cmocka_unit_test(plain_steps_need_no_listing),
