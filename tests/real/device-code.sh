@@ -45,7 +45,7 @@ our_list() {
 check_family() {
     rm -rf "$work/cubins" && mkdir "$work/cubins"
     (cd "$work/cubins" && "$cuobjdump" -all -xelf all "$1" >/dev/null 2>&1) || return 1
-    for sm in $(awk '$2 == "cubin" && $3 ~ /f$/ {print $3}' "$work/ours" | sort -u); do
+    for sm in $(awk '$1 != "embedded" && $2 == "cubin" && $3 ~ /f$/ {print $3}' "$work/ours" | sort -u); do
         ours=$(awk -v sm="$sm" '($1 == "linked" || $1 == "relocatable") && $2 == "cubin" && $3 == sm \
             {n += $4} END {print n + 0}' "$work/ours")
         theirs=$(find "$work/cubins" -type f -exec grep -la -- "-arch $sm " {} + | wc -l)
@@ -70,7 +70,7 @@ check() {
     fi
     [ -s "$work/ours" ] || return 0
     compared=$((compared + 1))
-    ok "$2: $(awk '{n[$1] += $4} END {for (k in n) printf "%s%s %s", s, n[k], k; print ""}' s= "$work/ours")"
+    ok "$2: $(awk '{n[$1] += $4} END {for (k in n) {printf "%s%s %s", s, n[k], k; s = ", "}}' "$work/ours")"
     grep -qE '^(linked|relocatable) cubin sm_[0-9]+f ' "$work/ours" && check_family "$1" "$2"
     return 0
 }
@@ -95,7 +95,7 @@ done
 store=${ENVBUILD_STORE:-${XDG_CACHE_HOME:-$HOME/.cache}/envbuild}/blobs/sha256
 [ -d "$store" ] || echo "skipped: no store at $store, so only $wheels were looked at"
 : >"$work/seen"
-find "$store" -type f -size +20M 2>/dev/null | sort | while read -r blob; do
+while read -r blob; do
     name=$(unzip -Z1 "$blob" 2>/dev/null | sed -n 's,^\([^/]*\)\.dist-info/WHEEL$,\1,p')
     case $name in
     nvidia_* | torch-* | triton-*) ;;
@@ -104,4 +104,4 @@ find "$store" -type f -size +20M 2>/dev/null | sort | while read -r blob; do
     grep -qxF "$name" "$work/seen" && continue
     echo "$name" >>"$work/seen"
     check_wheel "$blob"
-done
+done < <(find "$store" -type f -size +20M 2>/dev/null | sort)
