@@ -9,8 +9,9 @@ enum {
     DYNAMIC_MAX = 65536, /* entries */
     VERSIONS_MAX = 65536,
     NAME_MAX_BYTES = 4096,
-    NAMES_MAX = 16 << 20, /* bytes of the section names' table */
-    PATH_BYTES = 256,     /* most strings are shorter; read so many first */
+    NAMES_MAX = 4 << 20, /* bytes of the section names' table */
+    TEXTS_MAX = 4 << 20, /* bytes of all names that are kept */
+    PATH_BYTES = 256,    /* most strings are shorter; read so many first */
 };
 
 struct reader {
@@ -18,6 +19,7 @@ struct reader {
     struct elf *elf;
     struct VEC_OF(Elf64_Phdr) segments;
     uint64_t strings, strings_size; /* place of the dynamic strings in the file */
+    size_t kept;                    /* bytes of names so far */
 };
 
 static int damaged(struct reader *r, const char *why, struct err *e)
@@ -50,6 +52,15 @@ void elf_clear(struct elf *elf)
     *elf = (struct elf){0};
 }
 
+static int keep_text(struct str *out, struct reader *r, struct str text, struct err *e)
+{
+    r->kept += text.len + 1;
+    if (r->kept > TEXTS_MAX) /* many may point at one long name */
+        return damaged(r, "too many names", e);
+    *out = arena_str(&r->elf->arena, text);
+    return 0;
+}
+
 /* A text that ends in NUL, at most `limit` bytes with it. */
 static int read_text(struct str *out, struct reader *r, uint64_t offset, uint64_t limit,
                      struct err *e)
@@ -66,10 +77,8 @@ static int read_text(struct str *out, struct reader *r, uint64_t offset, uint64_
             return -1;
         have += more;
         end = memchr(text, 0, have);
-        if (end) {
-            *out = arena_str(&r->elf->arena, (struct str){text, (size_t)(end - text)});
-            return 0;
-        }
+        if (end)
+            return keep_text(out, r, (struct str){text, (size_t)(end - text)}, e);
     }
     return damaged(r, "a name does not end", e);
 }
@@ -144,9 +153,8 @@ static int name_section(struct elf_section *s, struct reader *r, struct str name
 
     if (!end || end - (names.p + index) >= NAME_MAX_BYTES)
         return damaged(r, "a section's name does not end", e);
-    s->name =
-        arena_str(&r->elf->arena, (struct str){names.p + index, (size_t)(end - (names.p + index))});
-    return 0;
+    return keep_text(&s->name, r, (struct str){names.p + index, (size_t)(end - (names.p + index))},
+                     e);
 }
 
 static int read_sections(struct reader *r, const Elf64_Ehdr *head, struct err *e)

@@ -51,9 +51,9 @@ struct elf {
 bool elf_is(struct str head);
 
 /* ERR_INPUT naming what is wrong for a file that is damaged or that goes beyond what is sane
- * (65536 sections, 4096 bytes a name). Of files that are not 64-bit with the low byte first only
- * bits, little, type and machine are read. A file of debug symbols, whose dynamic section was
- * emptied, reads as not dynamic. */
+ * (65536 sections, 4096 bytes a name, 4 MiB of names). Of files that are not 64-bit with the low
+ * byte first only bits, little, type and machine are read. A file of debug symbols, whose dynamic
+ * section was emptied, reads as not dynamic. */
 int elf_read(struct elf *out, struct view *in, struct err *e) MUST_CHECK;
 void elf_clear(struct elf *elf);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What look/needs.h says of this machine's programs and libraries, against the loader itself
-(ld.so --list, which runs nothing of theirs): as many files loaded, and the same ones missing.
+(asked to trace as ldd asks it, which runs nothing of theirs): as many files loaded, and the same ones missing.
 Folders as arguments are judged instead of the machine's own and belong to the tree."""
 import os, re, subprocess, sys
 
@@ -13,6 +13,7 @@ if not os.path.exists(loader) or not os.path.islink("/lib64") or not os.path.isl
     sys.exit(0)
 folders = sys.argv[1:] or ["/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu"]
 env = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
+trace = dict(env, LD_TRACE_LOADED_OBJECTS="1", LD_WARN="yes")
 
 
 def elf_files():
@@ -33,9 +34,9 @@ cache = subprocess.run(["/sbin/ldconfig", "-v", "-N", "-X"], capture_output=True
 conf = [m.group(1) for m in re.finditer(r"^(/[^:]*):", cache, re.M)]
 paths, theirs = [], {}
 for path in elf_files():
-    done = subprocess.run([loader, "--list", path], capture_output=True, text=True, env=env)
+    done = subprocess.run([loader, path], capture_output=True, text=True, env=trace)
     lines = [line.strip() for line in done.stdout.split("\n") if line.strip() and "linux-vdso" not in line]
-    if "statically linked" in done.stdout or (done.returncode and not lines):
+    if "statically linked" in done.stdout or "not a dynamic executable" in done.stderr or not lines:
         continue
     missing = sorted({line.split(" ")[0] for line in lines if "not found" in line})
     loaded = len({os.path.realpath(m.group(1)) for line in lines if (m := re.search(r"(/\S+) \(0x", line))})

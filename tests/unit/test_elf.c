@@ -211,6 +211,41 @@ static void a_damaged_file_is_read_or_refused_never_more(void **state)
     assert_true(refused > 100);
 }
 
+/* One long name that every section points at. */
+static void many_sections(struct buf *bytes, uint16_t count)
+{
+    Elf64_Shdr none = {0}, names = {.sh_type = SHT_STRTAB, .sh_size = 4000};
+    Elf64_Ehdr *head;
+    struct mkelf m = {.no_sections = true};
+
+    mkelf(bytes, &m);
+    names.sh_offset = bytes->len;
+    for (size_t i = 0; i < names.sh_size; i++)
+        buf_putc(bytes, i + 1 < names.sh_size ? 'x' : 0);
+    head = (Elf64_Ehdr *)(void *)bytes->p;
+    head->e_shoff = bytes->len;
+    head->e_shnum = count;
+    head->e_shstrndx = 1;
+    head->e_shentsize = sizeof none;
+    buf_add(bytes, &none, sizeof none);
+    for (unsigned i = 1; i < count; i++)
+        buf_add(bytes, &names, sizeof names);
+}
+
+static void names_are_bounded(void **state)
+{
+    for (int over = 0; over < 2; over++) {
+        CLEANUP(buf_clear) struct buf bytes = {0};
+        CLEANUP(elf_clear) struct elf elf = {0};
+        CLEANUP(err_clear) struct err e = {0};
+
+        many_sections(&bytes, over ? 1050 : 1049); /* 1048 times 4000 bytes are just below 4 MiB */
+        assert_int_equal(read_bytes(&elf, &bytes, &e), over ? -1 : 0);
+        if (over)
+            assert_non_null(strstr(e.msg, "too many names"));
+    }
+}
+
 static void this_program_needs_the_c_library(void **state)
 {
     CLEANUP(fd_clear) struct fd fd = {0};
@@ -243,6 +278,7 @@ int main(void)
         cmocka_unit_test(what_is_no_elf_file_is_refused),
         cmocka_unit_test(damage_is_named),
         cmocka_unit_test(a_damaged_file_is_read_or_refused_never_more),
+        cmocka_unit_test(names_are_bounded),
         cmocka_unit_test(this_program_needs_the_c_library),
     };
     return cmocka_run_group_tests_name("elf", tests, NULL, NULL);
