@@ -1,7 +1,7 @@
 /* look/fatbin.h - the CUDA device code inside a file: for which GPUs it was compiled, and of which
  * there is text (PTX) that the driver can compile for later ones.
  *
- * NVIDIA publishes no specification. What is read here was found in libraries of CUDA 11.8 to 13.2
+ * NVIDIA publishes no specification. What is read here was found in libraries of CUDA 11.7 to 13.2
  * and is held against NVIDIA's own cuobjdump by tests/real/device-code.sh. All numbers are
  * little-endian:
  *

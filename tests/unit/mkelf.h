@@ -9,6 +9,7 @@ struct mkelf {
     const char *soname, *rpath, *runpath, *interpreter; /* NULL: none */
     const char *needed[4];
     const char *need_library, *need_versions[4]; /* the second one is weak */
+    const char *other_library, *other_version;   /* one more need, if any */
     const char *defines[4];
     const char *section; /* a section of this name holds `content` */
     struct str content;
@@ -39,11 +40,22 @@ static inline void mkelf_needs(struct buf *out, const struct mkelf *m, struct bu
     while (need.vn_cnt < 4 && m->need_versions[need.vn_cnt])
         need.vn_cnt++;
     need.vn_file = mkelf_string(strings, m->need_library);
+    if (m->other_library)
+        need.vn_next = (uint32_t)(sizeof need + need.vn_cnt * sizeof(Elf64_Vernaux));
     buf_add(out, &need, sizeof need);
     for (unsigned i = 0; i < need.vn_cnt; i++) {
         Elf64_Vernaux aux = {.vna_flags = i == 1 ? VER_FLG_WEAK : 0,
                              .vna_name = mkelf_string(strings, m->need_versions[i]),
                              .vna_next = i + 1 < need.vn_cnt ? sizeof aux : 0};
+        buf_add(out, &aux, sizeof aux);
+    }
+    if (m->other_library) {
+        Elf64_Verneed other = {.vn_version = 1,
+                               .vn_cnt = 1,
+                               .vn_file = mkelf_string(strings, m->other_library),
+                               .vn_aux = sizeof other};
+        Elf64_Vernaux aux = {.vna_name = mkelf_string(strings, m->other_version)};
+        buf_add(out, &other, sizeof other);
         buf_add(out, &aux, sizeof aux);
     }
 }
@@ -123,7 +135,7 @@ static inline void mkelf(struct buf *out, const struct mkelf *m)
     mkelf_dyn(&dynamic, DT_STRSZ, strings.len);
     if (needs.len) {
         mkelf_dyn(&dynamic, DT_VERNEED, MKELF_BASE + needs_at);
-        mkelf_dyn(&dynamic, DT_VERNEEDNUM, 1);
+        mkelf_dyn(&dynamic, DT_VERNEEDNUM, m->other_library ? 2 : 1);
     }
     if (defines.len) {
         mkelf_dyn(&dynamic, DT_VERDEF, MKELF_BASE + defines_at);

@@ -24,6 +24,8 @@ static const struct mkelf library = {
     .needed = {"libtwo.so.2", "libc.so.6"},
     .need_library = "libc.so.6",
     .need_versions = {"GLIBC_2.17", "GLIBC_2.34"},
+    .other_library = "libstdc++.so.6",
+    .other_version = "CXXABI_1.3",
     .defines = {"libone.so.1", "ONE_1.0", "ONE_1.1"},
     .section = ".nv_fatbin",
     .content = {"0123456789", 10},
@@ -39,10 +41,12 @@ static void check_library(const struct elf *elf, bool sections)
     assert_int_equal(elf->rpath.len, 0);
     assert_int_equal(elf->needed.n, 2);
     assert_true(str_is(elf->needed.v[0], "libtwo.so.2") && str_is(elf->needed.v[1], "libc.so.6"));
-    assert_int_equal(elf->needs.n, 2);
+    assert_int_equal(elf->needs.n, 3);
     assert_true(str_is(elf->needs.v[0].library, "libc.so.6"));
     assert_true(str_is(elf->needs.v[0].version, "GLIBC_2.17") && !elf->needs.v[0].weak);
     assert_true(str_is(elf->needs.v[1].version, "GLIBC_2.34") && elf->needs.v[1].weak);
+    assert_true(str_is(elf->needs.v[2].library, "libstdc++.so.6"));
+    assert_true(str_is(elf->needs.v[2].version, "CXXABI_1.3"));
     assert_int_equal(elf->defines.n, 3);
     assert_true(str_is(elf->defines.v[2], "ONE_1.1"));
     assert_int_equal(elf->sections.n, sections ? 3 : 0);

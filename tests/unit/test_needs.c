@@ -133,6 +133,10 @@ static void the_loader_is_followed(void **state)
         {"who has a runpath has no rpath",
          "file /a/a.so rpath=$ORIGIN runpath=/x needs=libb.so\nfile /a/libb.so", "/a/a.so",
          "missing /a/a.so libb.so at /a/libb.so", 1},
+        {"nor is the rpath of who loaded it, if that has a runpath",
+         "file /a/a.so rpath=$ORIGIN runpath=/q needs=libb.so\nfile /q/libb.so needs=libc.so\n"
+         "file /a/libc.so",
+         "/a/a.so", "missing /q/libb.so libc.so at /a/libc.so", 2},
         {"a name that is loaded already is not searched",
          "file /a/a.so runpath=$ORIGIN needs=libb.so,libc.so\nfile /a/libb.so needs=libc.so\nfile "
          "/a/libc.so",
@@ -148,9 +152,10 @@ static void the_loader_is_followed(void **state)
         {"tokens that are not known are passed over",
          "file /a/a.so runpath=$LIB:/x/$PLATFORM:$ORIGIN needs=libb.so\nfile /a/libb.so", "/a/a.so",
          "", 2},
-        {"another machine is passed over",
-         "file /a/a.so runpath=/x:/y needs=libb.so\nfile /x/libb.so bits=32\nfile /y/libb.so",
-         "/a/a.so", "", 2},
+        {"another class is passed over",
+         "file /a/a.so runpath=/x:/y needs=libb.so\nfile /x/libb.so bits=32\n"
+         "file /y/libb.so needs=libz.so",
+         "/a/a.so", "missing /y/libb.so libz.so", 2},
         {"links that go round", "link /x /y\nlink /y /x\nfile /a runpath=/x needs=libb.so", "/a",
          "missing /a libb.so", 1},
         {"the driver comes from the host",
