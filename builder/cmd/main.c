@@ -14,9 +14,14 @@
 const struct command commands[] = {
     {"build", "RECIPE", "Build the image of a recipe, writing its lock first if there is none.",
      cmd_build},
+    {"explain", "RECIPE|LOCK",
+     "Tell what an image holds, where it comes from, how large it is and what it needs of a host.",
+     cmd_explain},
     {"lock", "RECIPE [NAME...]",
      "Choose exact versions for a recipe and write its lock; or diff OLD NEW: compare two locks.",
      cmd_lock},
+    {"catalog", "", "Show which PyTorch builds there are, with their CUDA, and for which GPUs.",
+     cmd_catalog},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -80,7 +85,7 @@ static void usage(FILE *to)
           "       envbuild COMMAND [OPTION...] OPERAND\n\n",
           to);
     for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-6s %-17s %s\n", c->name, c->operands, c->help);
+        fprintf(to, "  %-8s %-17s %s\n", c->name, c->operands, c->help);
     fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
           "version.\n",
           to);

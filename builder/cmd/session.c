@@ -18,7 +18,8 @@ static void print_help(const struct command *c, const struct opt *opts)
 {
     CLEANUP(buf_clear) struct buf text = {0};
 
-    buf_fmt(&text, "usage: envbuild %s [OPTION...] %s\n\n%s\n\n", c->name, c->operands, c->help);
+    buf_fmt(&text, "usage: envbuild %s [OPTION...]%s%s\n\n%s\n\n", c->name,
+            c->operands[0] ? " " : "", c->operands, c->help);
     opt_help(opts, &text);
     fwrite(text.p, 1, text.len, stdout);
 }
@@ -47,6 +48,10 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
     result = opt_parse(all.v, argc, argv, e);
     if (result == 0 && s->help)
         print_help(c, all.v);
+    else if (result == 0 && !most && *argc)
+        result = err_set(e, ERR_USAGE,
+                         "%s takes no operands, and \"%s\" is one; envbuild %s --help tells more",
+                         command, argv[0], command);
     else if (result == 0 && (*argc < least || *argc > most))
         result = err_set(e, ERR_USAGE,
                          "%s takes %d operand%s (%s), not %d; envbuild %s --help tells more",

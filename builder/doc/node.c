@@ -29,6 +29,13 @@ bool node_is_scalar(const struct node *n)
     return n && (n->kind == NODE_BOOL || n->kind == NODE_NUMBER || n->kind == NODE_STRING);
 }
 
+struct str node_text_of(const struct node *map, const char *key)
+{
+    const struct node *n = node_get(map, key);
+
+    return node_is_scalar(n) ? n->text : (struct str){0};
+}
+
 const char *node_kind_name(const struct node *n)
 {
     switch (n ? n->kind : NODE_NULL) {

@@ -41,6 +41,8 @@ void doc_clear(struct doc *doc);
 /* The member of a map, or NULL (also when `map` is NULL or no map). */
 const struct node *node_get(const struct node *map, const char *key);
 const struct node *node_get_str(const struct node *map, struct str key);
+/* The text of a map's scalar member; empty when there is none. */
+struct str node_text_of(const struct node *map, const char *key);
 bool node_is_scalar(const struct node *n); /* bool, number or string */
 /* "a list", "a map", "text", ... for messages. */
 const char *node_kind_name(const struct node *n);

@@ -46,12 +46,14 @@ static int open_one(struct doc *out, const char *name, const char *dir, const ch
 int catalog_open(struct catalog *out, const char *dir, struct err *e)
 {
     static const char *const pytorch[] = {"releases", NULL};
-    static const char *const cuda[] = {"families", "toolkits", NULL};
+    static const char *const cuda[] = {"families", "toolkits", "branches", "forward", NULL};
+    static const char *const gpu[] = {"architectures", "products", NULL};
     static const char *const require[] = {"require", NULL};
     CLEANUP(catalog_clear) struct catalog c = {0};
 
     if (open_one(&c.pytorch, "pytorch.yaml", dir, pytorch, e) < 0 ||
         open_one(&c.cuda, "cuda.yaml", dir, cuda, e) < 0 ||
+        open_one(&c.gpu, "gpu.yaml", dir, gpu, e) < 0 ||
         open_one(&c.require, "require.yaml", dir, require, e) < 0)
         return -1;
     MOVE(out, &c);
@@ -62,6 +64,7 @@ void catalog_clear(struct catalog *c)
 {
     doc_clear(&c->pytorch);
     doc_clear(&c->cuda);
+    doc_clear(&c->gpu);
     doc_clear(&c->require);
 }
 
@@ -72,50 +75,70 @@ static const struct node *release(const struct catalog *c, struct str pytorch)
     return node_get_str(node_get(c->pytorch.root, "releases"), pytorch);
 }
 
-static struct str text_of(const struct node *map, const char *key)
-{
-    const struct node *n = node_get(map, key);
-
-    return node_is_scalar(n) ? n->text : (struct str){0};
-}
-
 bool catalog_has(const struct catalog *c, struct str pytorch)
 {
     return release(c, pytorch) != NULL;
+}
+
+void catalog_releases(const struct catalog *c, struct strs *out)
+{
+    const struct node *n;
+
+    node_each(n, node_get(c->pytorch.root, "releases"))
+        vec_add(out, n->key);
+}
+
+void catalog_builds(const struct catalog *c, struct str pytorch, struct strs *out)
+{
+    const struct node *builds = node_get(release(c, pytorch), "builds"), *n;
+
+    node_each(n, builds)
+        vec_add(out, n->key);
+}
+
+void catalog_pythons(const struct catalog *c, struct str pytorch, struct strs *out)
+{
+    const struct node *list = node_get(release(c, pytorch), "python"), *n;
+
+    node_each(n, list)
+        vec_add(out, n->text);
 }
 
 bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                    struct catalog_build *out)
 {
     const struct node *r = release(c, pytorch), *b, *n;
-    struct str pypi = text_of(r, "pypi");
+    struct str pypi = node_text_of(r, "pypi");
 
     b = node_get_str(node_get(r, "builds"), cuda.len ? cuda : pypi);
     if (!b)
         return false;
     *out = (struct catalog_build){.cuda = b->key,
-                                  .toolkit = text_of(b, "toolkit"),
-                                  .cudnn = text_of(b, "cudnn"),
-                                  .nccl = text_of(b, "nccl"),
-                                  .archs = text_of(b, "archs"),
+                                  .toolkit = node_text_of(b, "toolkit"),
+                                  .cudnn = node_text_of(b, "cudnn"),
+                                  .nccl = node_text_of(b, "nccl"),
+                                  .archs = node_text_of(b, "archs"),
+                                  .triton = node_text_of(r, "triton"),
                                   .pypi = str_eq(b->key, pypi)};
     node_each(n, node_get(b, "unconfirmed")) {
-        out->archs_unconfirmed |= str_is(n->text, "archs");
+        out->toolkit_unconfirmed |= str_is(n->text, "toolkit");
         out->cudnn_unconfirmed |= str_is(n->text, "cudnn");
+        out->nccl_unconfirmed |= str_is(n->text, "nccl");
+        out->archs_unconfirmed |= str_is(n->text, "archs");
     }
     return true;
 }
 
 struct str catalog_driver(const struct catalog *c, struct str toolkit)
 {
-    return text_of(node_get_str(node_get(c->cuda.root, "toolkits"), toolkit), "driver");
+    return node_text_of(node_get_str(node_get(c->cuda.root, "toolkits"), toolkit), "driver");
 }
 
 struct str catalog_family_driver(const struct catalog *c, struct str cuda)
 {
     struct str family = str_sub(cuda, 0, str_find(cuda, '.'));
 
-    return text_of(node_get_str(node_get(c->cuda.root, "families"), family), "driver");
+    return node_text_of(node_get_str(node_get(c->cuda.root, "families"), family), "driver");
 }
 
 struct str catalog_require(const struct catalog *c, struct str toolkit)
@@ -125,7 +148,7 @@ struct str catalog_require(const struct catalog *c, struct str toolkit)
     return n ? n->text : (struct str){0};
 }
 
-/* ---- the early check ---- */
+/* ---- drivers ---- */
 
 /* "12.4.1" as the build it belongs to: "12.4". */
 static struct str major_minor(struct str version)
@@ -136,8 +159,84 @@ static struct str major_minor(struct str version)
     return str_sub(version, 0, first + 1 + str_find(rest, '.'));
 }
 
-/* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
-static bool version_is_of(struct str part, struct str whole)
+static uint32_t take_number(struct str *version)
+{
+    struct str part;
+    uint32_t n = 0;
+
+    if (str_item(version, '.', &part) && !str_u32(part, &n))
+        n = 0;
+    return n;
+}
+
+int catalog_driver_compare(struct str a, struct str b)
+{
+    while (a.len || b.len) {
+        uint32_t x = take_number(&a), y = take_number(&b);
+
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    return 0;
+}
+
+static struct str text(const struct node *n)
+{
+    return n ? n->text : (struct str){0};
+}
+
+/* The branch of a driver: its own, or the last one before it; NULL before them all. */
+static const struct node *branch_of(const struct catalog *c, struct str driver)
+{
+    const struct node *branches = node_get(c->cuda.root, "branches"), *n, *found = NULL;
+
+    node_each(n, branches)
+        if (catalog_driver_compare(n->key, driver) <= 0 &&
+            (!found || catalog_driver_compare(found->key, n->key) < 0))
+            found = n;
+    return found;
+}
+
+struct str catalog_cuda_of_driver(const struct catalog *c, struct str driver)
+{
+    const struct node *branch = branch_of(c, driver);
+
+    return text(branch);
+}
+
+static bool list_has(const struct node *list, struct str text)
+{
+    const struct node *n;
+
+    node_each(n, list)
+        if (str_eq(n->text, text))
+            return true;
+    return false;
+}
+
+enum catalog_forward catalog_forward(const struct catalog *c, struct str cuda, struct str driver,
+                                     struct str class)
+{
+    const struct node *forward = node_get(c->cuda.root, "forward"), *hosts;
+    struct str of_driver = catalog_cuda_of_driver(c, driver), boards, branch;
+
+    /* CUDA versions compare as driver versions do. */
+    cuda = major_minor(cuda);
+    if (of_driver.len && catalog_driver_compare(cuda, of_driver) <= 0)
+        return FORWARD_NEEDLESS;
+    boards = text(node_get_str(node_get(forward, "classes"), class));
+    if (str_is(boards, "none"))
+        return FORWARD_NO;
+    hosts = node_get_str(node_get(forward, "packages"), cuda);
+    branch = str_sub(driver, 0, str_find(driver, '.'));
+    if (!boards.len || !list_has(hosts, branch))
+        return FORWARD_UNKNOWN;
+    return str_is(boards, "all") ? FORWARD_YES : FORWARD_SELECTED;
+}
+
+/* ---- the early check ---- */
+
+bool catalog_is_of(struct str part, struct str whole)
 {
     return str_eq(part, whole) || (str_skip(&whole, part) && str_starts(whole, STR(".")));
 }
@@ -154,7 +253,7 @@ static void list_keys(struct buf *out, const struct node *map)
 static void check_cuda(const struct catalog *c, const struct recipe *r, struct err *e)
 {
     const struct node *rel = release(c, r->pytorch.text);
-    struct str asked = r->cuda.text, pypi = text_of(rel, "pypi");
+    struct str asked = r->cuda.text, pypi = node_text_of(rel, "pypi");
     struct catalog_build b;
 
     if (!catalog_build(c, r->pytorch.text, major_minor(asked), &b)) {
@@ -171,7 +270,7 @@ static void check_cuda(const struct catalog *c, const struct recipe *r, struct e
                     " is on download.pytorch.org only, and builds from there come later; the build "
                     "on PyPI is " STR_FMT,
                     STR_ARG(r->pytorch.text), STR_ARG(b.cuda), STR_ARG(pypi));
-    } else if (!version_is_of(asked, b.toolkit) && b.toolkit.len) {
+    } else if (!catalog_is_of(asked, b.toolkit) && b.toolkit.len) {
         err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
                     "cuda: \"" STR_FMT "\" is not what PyTorch " STR_FMT
                     " was built with: its CUDA " STR_FMT " is " STR_FMT,
@@ -186,9 +285,9 @@ static void check_any_cudnn(const struct node *builds, const struct recipe *r, s
     const struct node *n;
 
     node_each(n, builds) {
-        struct str cudnn = text_of(n, "cudnn");
+        struct str cudnn = node_text_of(n, "cudnn");
 
-        if (!cudnn.len || version_is_of(r->cudnn.text, cudnn))
+        if (!cudnn.len || catalog_is_of(r->cudnn.text, cudnn))
             return;
         if (str_find_str(buf_view(&versions), cudnn) == versions.len)
             buf_fmt(&versions, "%s" STR_FMT, versions.len ? ", " : "", STR_ARG(cudnn));
@@ -207,7 +306,7 @@ static void check_cudnn(const struct catalog *c, const struct recipe *r, struct 
         check_any_cudnn(node_get(release(c, r->pytorch.text), "builds"), r, e);
         return;
     }
-    if (!b.cudnn.len || version_is_of(r->cudnn.text, b.cudnn))
+    if (!b.cudnn.len || catalog_is_of(r->cudnn.text, b.cudnn))
         return;
     err_at_kind(e, ERR_UNSAT, &r->cudnn.pos,
                 "cudnn: \"" STR_FMT "\" does not come with PyTorch " STR_FMT " for CUDA " STR_FMT

@@ -4,11 +4,12 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../base/vec.h"
 #include "../doc/node.h"
 #include "recipe.h"
 
 struct catalog {
-    struct doc pytorch, cuda, require;
+    struct doc pytorch, cuda, gpu, require;
 };
 
 /* The built-in tables, or those in `dir`. */
@@ -18,16 +19,26 @@ void catalog_clear(struct catalog *c);
 /* One CUDA build of a release; empty texts where the catalog does not know. */
 struct catalog_build {
     struct str cuda, toolkit, cudnn, nccl, archs;
-    bool pypi;                                 /* the wheel on PyPI is this build */
-    bool archs_unconfirmed, cudnn_unconfirmed; /* rest on one secondary source */
+    struct str triton; /* a version, or what the wheel asks for: "~=3.8.0" */
+    bool pypi;         /* the wheel on PyPI is this build */
+    /* Rest on one secondary source: */
+    bool toolkit_unconfirmed, cudnn_unconfirmed, nccl_unconfirmed, archs_unconfirmed;
 };
 
 /* Does the catalog know the release? */
 bool catalog_has(const struct catalog *c, struct str pytorch);
+/* Releases, builds ("12.4") and Python versions, oldest first; adds to `out` texts that live as
+ * long as the catalog. */
+void catalog_releases(const struct catalog *c, struct strs *out);
+void catalog_builds(const struct catalog *c, struct str pytorch, struct strs *out);
+void catalog_pythons(const struct catalog *c, struct str pytorch, struct strs *out);
 /* The build of a release for CUDA `cuda` ("12.4"); with `cuda` empty PyPI's. False when there is
  * none. */
 bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                    struct catalog_build *out);
+
+/* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
+bool catalog_is_of(struct str part, struct str whole);
 
 /* Driver that a toolkit release ("12.4.1") shipped with; empty when not known or not confirmed. */
 struct str catalog_driver(const struct catalog *c, struct str toolkit);
@@ -35,6 +46,62 @@ struct str catalog_driver(const struct catalog *c, struct str toolkit);
 struct str catalog_family_driver(const struct catalog *c, struct str cuda);
 /* NVIDIA_REQUIRE_CUDA of NVIDIA's images of that toolkit; empty when not known. */
 struct str catalog_require(const struct catalog *c, struct str toolkit);
+
+/* Driver versions, number by number: 535.247.01 is before 550.54.14. */
+int catalog_driver_compare(struct str a, struct str b);
+/* The newest CUDA that a driver knows, as nvidia-smi's header says it: "12.4"; empty before 450.
+ * (It is that of the branch: 550.40 knows what 550.54.14 does. There is no toolkit 12.7, so 565 has
+ * "12.6" here and 12.7 in the header.) */
+struct str catalog_cuda_of_driver(const struct catalog *c, struct str driver);
+
+/* May a driver run CUDA `cuda` ("13.0") by the forward-compatibility package in an image? */
+enum catalog_forward {
+    FORWARD_UNKNOWN,  /* not told by the vendor for this package, driver or class */
+    FORWARD_NEEDLESS, /* the driver itself is new enough */
+    FORWARD_NO,       /* not on this class of GPU */
+    FORWARD_SELECTED, /* on selected GPUs of the class */
+    FORWARD_YES,
+};
+enum catalog_forward catalog_forward(const struct catalog *c, struct str cuda, struct str driver,
+                                     struct str class);
+
+/* ---- GPUs: model/catalog_gpu.c ---- */
+
+/* A GPU as somebody names it; `class` and `name` are the catalog's. */
+struct catalog_gpu {
+    struct str name;  /* "GeForce RTX 4090"; "sm_89" was named as that: empty */
+    struct str class; /* geforce, titan, workstation, datacenter or jetson; empty with the name */
+    struct str cc;    /* compute capability, "8.9" */
+    uint32_t major, minor;
+    struct str arch;  /* "Ada" */
+    bool unconfirmed; /* the compute capability rests on one secondary source */
+};
+
+/* What drives a compute capability, and what makes code for it; empty texts where nothing is known
+ * or there is no end. Branches are the first number of driver versions. */
+struct catalog_arch {
+    struct str cc, name;
+    struct str toolkit_first, toolkit_last; /* CUDA that makes code for it: "11.8" */
+    struct str driver;                      /* documented as driving it from this version on */
+    struct str branch_first, branch_last;   /* driver branches that know it */
+    bool driver_unconfirmed, branches_unconfirmed;
+};
+
+/* A product's name as nvidia-smi prints it or as people write it, or a compute capability: "NVIDIA
+ * A100-SXM4-80GB", "rtx4090", "3090 Ti", "sm_89", "8.9", "89". False when it is not known, and when
+ * it means GPUs of several capabilities ("RTX 6000"). */
+bool catalog_gpu(const struct catalog *c, struct str name, struct catalog_gpu *out);
+/* Products whose names are nearest to it, those that it may mean first, at most `most`; adds to
+ * `out` texts that live as long as the catalog. */
+void catalog_gpu_nearest(const struct catalog *c, struct str name, size_t most, struct strs *out);
+/* Which code of a list ("8.0 8.6 12.0+PTX") a GPU runs, if any. Machine code runs on its own minor
+ * version and later ones of the same major, with suffix a ("9.0a") on that capability only, with f
+ * inside its family, taken to be the major; PTX is compiled by a driver as new as the toolkit, for
+ * its own capability and all later ones. Machine code is preferred, then the nearest. */
+enum catalog_code { CODE_NONE, CODE_PTX, CODE_MACHINE };
+enum catalog_code catalog_code(struct str archs, const struct catalog_gpu *gpu, struct str *by);
+/* What is known of a compute capability "8.9". */
+bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *out);
 
 /* Refuse what cannot be, before anything is asked of the network: a CUDA, cuDNN or Python that this
  * release has no build for; all faults at once (ERR_UNSAT). `python` is the base's version. */

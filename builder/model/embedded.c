@@ -12,6 +12,7 @@
     X(ubuntu_24_04_yaml, "ubuntu-24.04.yaml", "base-layers/ubuntu-24.04.yaml") \
     X(ubuntu_24_04_gpg, "ubuntu-24.04.gpg", "base-layers/ubuntu-24.04.gpg")    \
     X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")                     \
+    X(gpu_yaml, "gpu.yaml", "builder/catalog/gpu.yaml")                        \
     X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")            \
     X(require_yaml, "require.yaml", "builder/catalog/require.yaml")
 

@@ -82,25 +82,30 @@ static void check_pytorch(struct reading *in)
                STR_ARG(v->text));
 }
 
-/* "12.4", "12.4.1", "cu124" and "cuda124" mean the same. */
+struct str recipe_cuda(struct str text, struct arena *a)
+{
+    struct str s = text;
+
+    if (str_skip(&s, STR("cuda")) || str_skip(&s, STR("cu")))
+        if (all_of(s, "") && s.len >= 3 && !str_has(s, '.'))
+            s = str_of(arena_fmt(a, STR_FMT "." STR_FMT, (int)s.len - 1, s.p, 1, s.p + s.len - 1));
+    return digits_and_dots(s, 2, 3) ? s : (struct str){0};
+}
+
 static void check_cuda(struct reading *in)
 {
     struct value *v = &in->r->cuda;
     struct str s;
 
     get_value(in, "cuda", v);
-    s = v->text;
-    if (!s.len)
+    if (!v->text.len)
         return;
-    if (str_skip(&s, STR("cuda")) || str_skip(&s, STR("cu")))
-        if (all_of(s, "") && s.len >= 3 && !str_has(s, '.'))
-            s = str_of(arena_fmt(&in->r->doc.arena, STR_FMT "." STR_FMT, (int)s.len - 1, s.p, 1,
-                                 s.p + s.len - 1));
+    s = recipe_cuda(v->text, &in->r->doc.arena);
     if (str_is(v->text, "cpu")) {
         err_at(in->e, &v->pos, "cuda: CPU-only images come later; name a CUDA version");
         return;
     }
-    if (!digits_and_dots(s, 2, 3)) {
+    if (!s.len) {
         err_at(in->e, &v->pos,
                "cuda: \"" STR_FMT "\" is no CUDA version such as \"12.4\", \"12.4.1\" or \"cu124\"",
                STR_ARG(v->text));

@@ -74,6 +74,9 @@ int recipe_read(struct recipe *out, const char *path, struct err *e) MUST_CHECK;
 int recipe_parse(struct recipe *out, struct str text, const char *file, struct err *e) MUST_CHECK;
 void recipe_clear(struct recipe *r);
 
+/* "12.4", "12.4.1", "cu124" and "cuda124" as "12.4" or "12.4.1"; empty when it is none of them. */
+struct str recipe_cuda(struct str text, struct arena *a);
+
 /* The tag by the recipe's template. ERR_INPUT when what comes out is no OCI tag. */
 struct recipe_tag {
     struct str pytorch, cuda, cudnn, variant, python, base;

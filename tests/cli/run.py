@@ -43,8 +43,8 @@ class Stage:
         return {"PATH": os.path.dirname(self.envbuild) + ":/usr/bin:/bin", "HOME": path + "/.home",
                 "XDG_CACHE_HOME": path + "/.cache", "INDEX": self.index, "LSAN_OPTIONS": "detect_leaks=0", **more}
 
-    def clean(self, text, path):
-        text = re.sub(r"(?m)^  .*\n", "", text) if "usage:" not in text and "{" not in text else text
+    def clean(self, text, path, progress=False):
+        text = re.sub(r"(?m)^  .*\n", "", text) if progress and "usage:" not in text else text
         for what, name in ((path, "@HERE@"), (str(self.port), "@PORT@")):
             text = text.replace(what, name)
         text = re.sub(r"sha256:[0-9a-f]{64}", "sha256:@DIGEST@", text)
@@ -59,7 +59,7 @@ def run_case(stage, folder, accept):
     done = subprocess.run(["bash", os.path.join(folder, "cmd")], cwd=path, env=stage.env(path), capture_output=True,
                           timeout=60, stdin=subprocess.DEVNULL)
     got = {"stdout": stage.clean(done.stdout.decode(errors="replace"), path),
-           "stderr": stage.clean(done.stderr.decode(errors="replace"), path), "exit": f"{done.returncode}\n"}
+           "stderr": stage.clean(done.stderr.decode(errors="replace"), path, True), "exit": f"{done.returncode}\n"}
     for name in WANTED:
         file = os.path.join(folder, name)
         want = open(file).read() if os.path.exists(file) else None

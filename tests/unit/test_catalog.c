@@ -223,7 +223,7 @@ static void check_build(const struct node *build, struct err *e)
 
 static void every_row_is_whole(void **state)
 {
-    static const char *const known[] = {"python", "pypi", "source", "builds", NULL};
+    static const char *const known[] = {"python", "pypi", "triton", "source", "builds", NULL};
     CLEANUP(catalog_clear) struct catalog c = {0};
     CLEANUP(err_clear) struct err e = {0};
     CLEANUP(buf_clear) struct buf faults = {0};
@@ -250,6 +250,164 @@ static void every_row_is_whole(void **state)
     }
     assert_string_equal(faults_text(&faults, &e), "");
     assert_true(releases >= 28 && builds >= 76);
+}
+
+/* Each list in the order of versions, without repeats. */
+static void check_order(const struct node *list, bool keys)
+{
+    const struct node *n;
+
+    node_each(n, list) {
+        if (n->next && catalog_driver_compare(keys ? n->key : n->text,
+                                              keys ? n->next->key : n->next->text) >= 0)
+            fail_msg(STR_FMT " is not before the next", STR_ARG(keys ? n->key : n->text));
+    }
+}
+
+static void versions_are_sorted_and_architectures_known(void **state)
+{
+    CLEANUP(catalog_clear) struct catalog c = {0};
+    const struct node *r, *b, *n;
+
+    open_built_in(&c);
+    check_order(node_get(c.pytorch.root, "releases"), true);
+    check_order(node_get(c.cuda.root, "families"), true);
+    check_order(node_get(c.cuda.root, "toolkits"), true);
+    check_order(node_get(c.cuda.root, "branches"), true);
+    check_order(node_get(node_get(c.cuda.root, "forward"), "packages"), true);
+    check_order(node_get(c.gpu.root, "architectures"), true);
+    check_order(node_get(c.require.root, "require"), true);
+    node_each(n, node_get(node_get(c.cuda.root, "forward"), "packages"))
+        check_order(n, false);
+    node_each(r, node_get(c.pytorch.root, "releases")) {
+        check_order(node_get(r, "python"), false);
+        node_each(n, node_get(r, "python")) { /* without gaps: shown as first to last */
+            struct str this = n->text, next = n->next ? n->next->text : n->text;
+            uint32_t a = 0, then = 0;
+
+            assert_true(str_skip(&this, STR("3.")) && str_u32(this, &a));
+            assert_true(str_skip(&next, STR("3.")) && str_u32(next, &then));
+            assert_true(!n->next || then == a + 1);
+        }
+        check_order(node_get(r, "builds"), true);
+        node_each(b, node_get(r, "builds")) {
+            struct str archs = node_text_of(b, "archs"), word;
+
+            while (str_word(&archs, &word)) {
+                struct catalog_arch a;
+
+                str_drop(&word, STR("+PTX"));
+                if (!catalog_arch(&c, word, &a))
+                    fail_msg(STR_FMT " " STR_FMT ": \"" STR_FMT "\" is no architecture",
+                             STR_ARG(r->key), STR_ARG(b->key), STR_ARG(word));
+                /* The toolkit must be able to make that code. */
+                if ((a.toolkit_first.len && catalog_driver_compare(b->key, a.toolkit_first) < 0) ||
+                    (a.toolkit_last.len && catalog_driver_compare(b->key, a.toolkit_last) > 0))
+                    fail_msg(STR_FMT ": CUDA " STR_FMT " makes no code for " STR_FMT,
+                             STR_ARG(r->key), STR_ARG(b->key), STR_ARG(word));
+            }
+        }
+    }
+}
+
+/* The driver that a toolkit shipped with knows that CUDA, and is not older than its family's. */
+static void toolkits_branches_and_families_agree(void **state)
+{
+    CLEANUP(catalog_clear) struct catalog c = {0};
+    const struct node *t;
+
+    open_built_in(&c);
+    node_each(t, node_get(c.cuda.root, "toolkits")) {
+        struct str driver = catalog_driver(&c, t->key), cuda;
+
+        if (!driver.len)
+            continue;
+        cuda = catalog_cuda_of_driver(&c, driver);
+        if (!str_starts(t->key, cuda) || t->key.p[cuda.len] != '.')
+            fail_msg(STR_FMT ": driver " STR_FMT " is of " STR_FMT, STR_ARG(t->key),
+                     STR_ARG(driver), STR_ARG(cuda));
+        assert_true(catalog_driver_compare(catalog_family_driver(&c, t->key), driver) <= 0);
+    }
+}
+
+static void drivers_compare_number_by_number(void **state)
+{
+    static const char *const cases[][2] = {
+        {"535.247.01", "550.54.14"},
+        {"570.86.10", "570.124.06"},
+        {"525.60.13", "525.85.12"},
+        {"535", "535.54.03"},
+        {"9.1", "10"},
+        {"450.80.02", "450.80.12"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str a = str_of(cases[i][0]), b = str_of(cases[i][1]);
+
+        assert_true(catalog_driver_compare(a, b) < 0);
+        assert_true(catalog_driver_compare(b, a) > 0);
+        assert_true(catalog_driver_compare(a, a) == 0);
+    }
+}
+
+static void drivers_know_the_cuda_of_their_branch(void **state)
+{
+    static const char *const cases[][2] = {
+        {"440.33", ""},         {"450.51.05", "11.0"},  {"460.32.03", "11.2"},
+        {"470.256.02", "11.4"}, {"510.108.03", "11.6"}, {"515.43.04", "11.7"},
+        {"520.61.05", "11.8"},  {"525.60.13", "12.0"},  {"525.147.05", "12.0"},
+        {"530.30.02", "12.1"},  {"535.54.03", "12.2"},  {"535.247.01", "12.2"},
+        {"545.29.06", "12.3"},  {"550.40.07", "12.4"},  {"550.163.01", "12.4"},
+        {"555.58.02", "12.5"},  {"560.35.03", "12.6"},  {"565.57.01", "12.6"},
+        {"570.26", "12.8"},     {"570.211.01", "12.8"}, {"575.57.08", "12.9"},
+        {"580.65.06", "13.0"},  {"590.48.01", "13.1"},  {"595.58.03", "13.2"},
+        {"610.43.02", "13.3"},  {"615.36.01", "13.4"},  {"700.1", "13.4"},
+    };
+    CLEANUP(catalog_clear) struct catalog c = {0};
+
+    open_built_in(&c);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str cuda = catalog_cuda_of_driver(&c, str_of(cases[i][0]));
+
+        if (!str_is(cuda, cases[i][1]))
+            fail_msg("%s: " STR_FMT, cases[i][0], STR_ARG(cuda));
+    }
+}
+
+static void forward_compatibility_is_the_vendors_table(void **state)
+{
+    static const struct {
+        const char *cuda, *driver, *class;
+        enum catalog_forward want;
+    } cases[] = {
+        {"13.0", "535.247.01", "datacenter", FORWARD_YES},
+        {"13.0.2", "570.124.06", "datacenter", FORWARD_YES},
+        {"13.0", "570.124.06", "jetson", FORWARD_YES},
+        {"13.0", "570.124.06", "workstation", FORWARD_SELECTED},
+        {"13.0", "570.124.06", "geforce", FORWARD_NO},
+        {"13.0", "570.124.06", "titan", FORWARD_NO},
+        {"13.0", "570.124.06", "", FORWARD_UNKNOWN},
+        {"13.0", "580.65.06", "datacenter", FORWARD_NEEDLESS},
+        {"13.0", "595.58.03", "geforce", FORWARD_NEEDLESS},
+        {"12.9", "580.65.06", "datacenter", FORWARD_NEEDLESS},
+        {"12.9", "570.124.06", "datacenter", FORWARD_YES},
+        {"12.4.1", "535.54.03", "datacenter", FORWARD_YES},
+        {"13.0", "550.54.14", "datacenter", FORWARD_UNKNOWN}, /* no longer on the page */
+        {"13.0", "470.256.02", "datacenter", FORWARD_UNKNOWN},
+        {"11.8", "470.256.02", "datacenter", FORWARD_UNKNOWN},
+        {"13.4", "610.43.02", "datacenter", FORWARD_YES},
+        {"13.4", "615.36.01", "datacenter", FORWARD_NEEDLESS},
+    };
+    CLEANUP(catalog_clear) struct catalog c = {0};
+
+    open_built_in(&c);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        enum catalog_forward got = catalog_forward(&c, str_of(cases[i].cuda),
+                                                   str_of(cases[i].driver), str_of(cases[i].class));
+
+        if (got != cases[i].want)
+            fail_msg("%s on %s %s: %d", cases[i].cuda, cases[i].driver, cases[i].class, got);
+    }
 }
 
 static void every_requirement_is_of_its_toolkit(void **state)
@@ -309,6 +467,11 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused_with_what_exists),
         cmocka_unit_test(a_python_without_wheels_is_refused),
         cmocka_unit_test(every_row_is_whole),
+        cmocka_unit_test(versions_are_sorted_and_architectures_known),
+        cmocka_unit_test(toolkits_branches_and_families_agree),
+        cmocka_unit_test(drivers_compare_number_by_number),
+        cmocka_unit_test(drivers_know_the_cuda_of_their_branch),
+        cmocka_unit_test(forward_compatibility_is_the_vendors_table),
         cmocka_unit_test(every_requirement_is_of_its_toolkit),
         cmocka_unit_test(another_catalog_must_be_one),
     };

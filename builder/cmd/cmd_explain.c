@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../doc/emit.h"
+#include "../model/explain.h"
+#include "work.h"
+
+struct explain_args {
+    const char *index;
+    bool offline;
+};
+
+static void tell(struct session *s, const struct lock *lock)
+{
+    CLEANUP(doc_clear) struct doc d = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    progress_pause(s->progress);
+    if (s->json) {
+        struct node *root = node_new_map(&d);
+
+        node_put_u64(&d, root, "envbuild_output", 1);
+        explain_put(&d, root, lock);
+        emit_json(&text, root, EMIT_LINES);
+    } else {
+        explain_print(&text, lock);
+    }
+    fwrite(text.p, 1, text.len, stdout);
+}
+
+/* By its lock where that is still the recipe's, else by what would be chosen now; nothing is
+ * written.
+ */
+static int explain_recipe(struct session *s, const char *recipe, const struct explain_args *a,
+                          struct err *e)
+{
+    CLEANUP(work_clear) struct work w = {0};
+    CLEANUP(buf_clear) struct buf words = {0};
+    CLEANUP(lock_clear) struct lock lock = {0};
+    struct keep keep = {0};
+
+    if (work_open(&w, s, recipe, e) < 0 || (w.has_lock && work_changes(&w, &words, e) < 0))
+        return -1;
+    if (w.has_lock && !words.len) {
+        tell(s, &w.lock);
+        return 0;
+    }
+    keep.old = w.has_lock ? &w.lock : NULL;
+    if (work_connect(&w, s, a->index, a->offline, e) < 0 ||
+        work_resolve(&w, s, &keep, &lock, e) < 0)
+        return -1;
+    tell(s, &lock);
+    return 0;
+}
+
+static int explain_lock(struct session *s, const char *path, struct err *e)
+{
+    CLEANUP(lock_clear) struct lock lock = {0};
+
+    if (lock_read(&lock, path, e) < 0)
+        return -1;
+    tell(s, &lock);
+    return 0;
+}
+
+int cmd_explain(struct session *s, int argc, char **argv, struct err *e)
+{
+    struct explain_args a = {0};
+    const struct opt own[] = {
+        {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &a.index},
+        {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
+    };
+
+    if (session_begin(s, "explain", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
+        return -1;
+    if (s->help)
+        return 0;
+    return str_ends(str_of(argv[0]), STR(".lock")) ? explain_lock(s, argv[0], e)
+                                                   : explain_recipe(s, argv[0], &a, e);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain.h"
+
+enum { NAME_WIDTH = 26 };
+
+/* What one layer brings. */
+struct part {
+    struct str name;
+    size_t files;
+    uint64_t download; /* bytes of its artifacts */
+    uint64_t size;     /* compressed bytes in the image; 0 before the first build */
+};
+
+static struct part part_of(const struct lock *lock, const struct lock_layer *l)
+{
+    struct part p = {.name = l->name, .files = l->artifacts.n, .size = l->size};
+
+    for (size_t i = 0; i < l->artifacts.n; i++)
+        p.download += lock->artifacts.v[l->artifacts.v[i]].size;
+    return p;
+}
+
+static struct part whole(const struct lock *lock)
+{
+    struct part all = {.name = STR("in all")};
+
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        struct part p = part_of(lock, &lock->layers.v[i]);
+
+        all.files += p.files;
+        all.download += p.download;
+        all.size += p.size;
+    }
+    return all;
+}
+
+/* ---- in words ---- */
+
+static void add_word(struct buf *out, const char *name, struct str value)
+{
+    if (value.len)
+        buf_fmt(out, ", %s " STR_FMT, name, STR_ARG(value));
+}
+
+static void print_head(struct buf *out, const struct lock *lock)
+{
+    const struct facts *f = &lock->facts;
+
+    buf_fmt(out, STR_FMT ":" STR_FMT "\n  PyTorch " STR_FMT, STR_ARG(lock->name),
+            STR_ARG(lock->tag), STR_ARG(f->pytorch));
+    add_word(out, "CUDA", f->cuda);
+    if (f->cuda_toolkit.len)
+        buf_fmt(out, " (toolkit " STR_FMT ")", STR_ARG(f->cuda_toolkit));
+    add_word(out, "cuDNN", f->cudnn);
+    add_word(out, "NCCL", f->nccl);
+    buf_fmt(out, "\n  Python " STR_FMT " on " STR_FMT ", variant " STR_FMT "\n",
+            STR_ARG(lock->python_full), STR_ARG(lock->base), STR_ARG(lock->variant));
+}
+
+static void print_needs(struct buf *out, const struct facts *f)
+{
+    buf_puts(out, "needs of a host\n");
+    if (f->driver_min.len)
+        buf_fmt(out, "  driver " STR_FMT " or newer", STR_ARG(f->driver_min));
+    else
+        buf_puts(out, "  no driver is known");
+    if (f->driver_min.len && f->driver_full.len)
+        buf_fmt(out, "; for all that its toolkit can do, such as PTX, " STR_FMT " or newer",
+                STR_ARG(f->driver_full));
+    if (f->archs.len)
+        buf_fmt(out,
+                "\n  a GPU of compute capability " STR_FMT
+                ", or a later one with the same number before the dot",
+                STR_ARG(f->archs));
+    buf_putc(out, '\n');
+}
+
+static void print_part(struct buf *out, const struct part *p)
+{
+    int width = p->name.len > NAME_WIDTH ? (int)p->name.len : NAME_WIDTH;
+
+    buf_fmt(out, "  %-*.*s %5zu %10.1f MiB", width, (int)p->name.len, p->name.p, p->files,
+            (double)p->download / (1024 * 1024));
+    if (p->size)
+        buf_fmt(out, " %10.1f MiB", (double)p->size / (1024 * 1024));
+    buf_putc(out, '\n');
+}
+
+static void print_parts(struct buf *out, const struct lock *lock)
+{
+    struct part all = whole(lock);
+
+    buf_fmt(out, "layers, bottom first %s files     download%s\n", "      ",
+            all.size ? "     in image" : "");
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        struct part p = part_of(lock, &lock->layers.v[i]);
+
+        print_part(out, &p);
+    }
+    print_part(out, &all);
+}
+
+static bool listed(const struct strs *list, struct str s)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (str_eq(list->v[i], s))
+            return true;
+    return false;
+}
+
+static void print_sources(struct buf *out, const struct lock *lock)
+{
+    struct strs froms = {0};
+
+    buf_puts(out, "from\n");
+    for (size_t i = 0; i < lock->archives.n; i++)
+        buf_fmt(out, "  " STR_FMT " " STR_FMT "\n", STR_ARG(lock->archives.v[i].uri),
+                STR_ARG(lock->archives.v[i].suite));
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+
+        if (a->eco == ECO_WHEEL && !listed(&froms, a->from)) {
+            vec_add(&froms, a->from);
+            buf_fmt(out, "  " STR_FMT "\n", STR_ARG(a->from));
+        }
+    }
+    vec_clear(&froms);
+}
+
+void explain_print(struct buf *out, const struct lock *lock)
+{
+    print_head(out, lock);
+    print_needs(out, &lock->facts);
+    print_parts(out, lock);
+    print_sources(out, lock);
+}
+
+/* ---- for machines ---- */
+
+static void put_part(struct doc *doc, struct node *n, const struct part *p)
+{
+    node_put_str(doc, n, "name", p->name);
+    node_put_u64(doc, n, "files", p->files);
+    node_put_u64(doc, n, "download", p->download);
+    if (p->size)
+        node_put_u64(doc, n, "size", p->size);
+}
+
+void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
+{
+    const struct facts *f = &lock->facts;
+    const struct {
+        const char *key;
+        struct str value;
+    } rows[] = {{"name", lock->name},
+                {"tag", lock->tag},
+                {"variant", lock->variant},
+                {"base", lock->base},
+                {"python", lock->python_full},
+                {"pytorch", f->pytorch},
+                {"cuda", f->cuda},
+                {"cuda_toolkit", f->cuda_toolkit},
+                {"cudnn", f->cudnn},
+                {"nccl", f->nccl},
+                {"driver_min", f->driver_min},
+                {"driver_full", f->driver_full},
+                {"archs", f->archs}};
+    struct part all = whole(lock);
+    struct node *list;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        node_put_str(doc, root, rows[i].key, rows[i].value);
+    list = node_put(doc, root, "layers", node_new_list(doc));
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        struct part p = part_of(lock, &lock->layers.v[i]);
+
+        put_part(doc, node_add(doc, list, node_new_map(doc)), &p);
+    }
+    put_part(doc, node_put(doc, root, "all", node_new_map(doc)), &all);
+}
