@@ -197,7 +197,8 @@ static int diff_locks(struct session *s, const char *old_path, const char *new_p
         lock_diff_print(&text, &old, &now);
     }
     progress_pause(s->progress);
-    fwrite(text.p, 1, text.len, stdout);
+    if (text.len) /* no difference leaves no text */
+        fwrite(text.p, 1, text.len, stdout);
     return 0;
 }
 

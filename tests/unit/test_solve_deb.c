@@ -132,7 +132,7 @@ static void run_story(const struct story *story)
 static struct suite *add_suite(struct story *story, struct str line)
 {
     struct suite *suite = vec_push(&story->suites);
-    struct str pin;
+    struct str pin = {0};
 
     assert_true(str_word(&line, &suite->origin.suite) && str_word(&line, &pin));
     assert_true(str_u32(pin, &suite->origin.pin));

@@ -1,0 +1,51 @@
+/* ELF files: whatever comes in, what gets through lies inside: sections within the file, names of
+ * sane length, everything bounded. A refusal says why and leaves nothing behind. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include "look/elf.h"
+
+static void check_text(struct str s)
+{
+    assert(s.len < 4096 && !str_has(s, 0));
+}
+
+static void check_texts(const struct strs *texts)
+{
+    const struct str *s;
+
+    vec_each(s, texts)
+        check_text(*s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    CLEANUP(elf_clear) struct elf elf = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    const struct elf_section *section;
+    const struct elf_need *need;
+    struct view_bytes view;
+
+    view_bytes_init(&view, (struct str){(const char *)bytes, len}, "fuzz");
+    if (elf_read(&elf, &view.view, &e) < 0) {
+        assert(err_is_set(&e) && e.kind == ERR_INPUT);
+        assert(!elf.bits && !elf.sections.n && !elf.needed.n);
+        return 0;
+    }
+    assert(elf.bits == 32 || elf.bits == 64);
+    vec_each(section, &elf.sections) {
+        check_text(section->name);
+        assert(section->empty || view_has(&view.view, section->offset, section->size));
+    }
+    vec_each(need, &elf.needs) {
+        check_text(need->library);
+        check_text(need->version);
+    }
+    check_texts(&elf.needed);
+    check_texts(&elf.defines);
+    check_text(elf.soname);
+    check_text(elf.rpath);
+    check_text(elf.runpath);
+    check_text(elf.interpreter);
+    return 0;
+}

@@ -1,0 +1,121 @@
+/* tests/tools/look_needs.c - what look/needs.h says of each program or library of this machine, for
+ * tests/real/needs-vs-ldd.py.
+ *
+ * usage: look_needs CONF_DIRS FOLDERS FILE...
+ *   CONF_DIRS and FOLDERS are separated by ":"; every ELF file and link below a folder is in the
+ * tree. A line each: "FILE loaded N", then "missing NAME", "version LIBRARY VERSION" and so on.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "look/needs.h"
+
+struct machine {
+    struct needs needs;
+    struct arena arena;
+};
+
+static int add_file(struct machine *m, const char *path, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    struct elf *elf = arena_alloc(&m->arena, sizeof *elf); /* lives as long as the program */
+    struct view_file view;
+    char head[4];
+    uint64_t size;
+    size_t got;
+
+    if (fd_open(&fd, path, O_RDONLY, 0, e) < 0 || fd_size(fd.n, &size, path, e) < 0 ||
+        fd_pread_some(fd.n, head, sizeof head, 0, &got, path, e) < 0)
+        return -1;
+    if (!elf_is((struct str){head, got}))
+        return 0;
+    view_file_init(&view, fd.n, 0, size, path);
+    if (elf_read(elf, &view.view, e) < 0)
+        return -1;
+    needs_add_file(&m->needs, arena_str(&m->arena, str_of(path)), elf);
+    return 0;
+}
+
+static int add_folder(struct machine *m, const char *folder, struct err *e)
+{
+    CLEANUP(names_clear) struct names names = {0};
+
+    if (fs_list(&names, folder, e) < 0)
+        return -1;
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP(free_clear) char *path = path_join(folder, names.v[i]);
+        struct stat st;
+        char target[4096];
+        ssize_t len;
+
+        if (lstat(path, &st) < 0)
+            continue; /* gone meanwhile */
+        if (S_ISLNK(st.st_mode)) {
+            len = readlink(path, target, sizeof target);
+            if (len > 0)
+                needs_add_link(&m->needs, arena_str(&m->arena, str_of(path)),
+                               arena_str(&m->arena, (struct str){target, (size_t)len}));
+        } else if (S_ISDIR(st.st_mode)) {
+            if (add_folder(m, path, e) < 0)
+                return -1;
+        } else if (S_ISREG(st.st_mode) && add_file(m, path, e) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int judge(const struct machine *m, const char *path, struct err *e)
+{
+    static const char *const kinds[] = {"missing", "version", "interpreter", "driver"};
+    CLEANUP(needs_findings_clear) struct needs_findings findings = {0};
+    const struct needs_finding *f;
+
+    if (needs_check(&findings, &m->needs, str_of(path), e) < 0)
+        return -1;
+    printf("%s loaded %zu\n", path, findings.loaded);
+    vec_each(f, &findings.v)
+        printf("%s " STR_FMT "%s" STR_FMT "\n", kinds[f->kind], STR_ARG(f->name),
+               f->version.len ? " " : "", STR_ARG(f->version));
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct machine m = {0};
+    struct err e = {0};
+    struct str list, item;
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: look_needs CONF_DIRS FOLDERS FILE...\n");
+        return 2;
+    }
+    for (list = str_of(argv[1]); str_item(&list, ':', &item);)
+        vec_add(&m.needs.conf_dirs, item);
+    needs_add_link(&m.needs, STR("/bin"), STR("usr/bin"));
+    needs_add_link(&m.needs, STR("/sbin"), STR("usr/sbin"));
+    needs_add_link(&m.needs, STR("/lib"), STR("usr/lib"));
+    needs_add_link(&m.needs, STR("/lib64"), STR("usr/lib64"));
+    for (list = str_of(argv[2]); str_item(&list, ':', &item);) {
+        CLEANUP(free_clear) char *folder = str_dup(item);
+
+        if (add_folder(&m, folder, &e) < 0) {
+            fprintf(stderr, "%s\n", e.msg);
+            return 1;
+        }
+    }
+    for (int i = 3; i < argc; i++) {
+        if (judge(&m, argv[i], &e) < 0) {
+            fprintf(stderr, "%s\n", e.msg);
+            return 1;
+        }
+    }
+    needs_clear(&m.needs);
+    return 0;
+}
