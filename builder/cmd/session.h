@@ -41,6 +41,7 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
 /* Commands; one file each. */
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
+int cmd_check(struct session *s, int argc, char **argv, struct err *e);
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e);
 int cmd_init(struct session *s, int argc, char **argv, struct err *e);
 int cmd_lock(struct session *s, int argc, char **argv, struct err *e);

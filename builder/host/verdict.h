@@ -1,0 +1,44 @@
+/* host/verdict.h - will an image run on a host? A judgement from numbers alone: what the image
+ * needs, which driver and GPUs are there, and what the catalog knows of both.
+ *
+ * Each reason has a code that stays, the rule that it follows from, and a sentence with the number
+ * that is there and the one that is needed. Nothing is guessed: where the catalog does not know,
+ * nothing is said against the image.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../model/catalog.h"
+#include "../model/lock.h"
+
+struct host {
+    bool has_driver;   /* false: nothing is known of a driver, and none is judged */
+    struct str driver; /* "550.54.15"; empty: there is none */
+    struct VEC_OF(struct catalog_gpu) gpus;
+};
+
+enum verdict { VERDICT_RUNS, VERDICT_LIMITS, VERDICT_NO };
+const char *verdict_name(enum verdict v); /* "runs", "runs-with-limits", "does-not-run" */
+
+struct reason {
+    const char *code, *rule;
+    enum verdict verdict; /* what it alone would make of the image */
+    struct str sentence;
+};
+
+struct judgement {
+    struct arena arena; /* owns the sentences */
+    enum verdict verdict;
+    struct VEC_OF(struct reason) reasons; /* the gravest first; empty: nothing stands against it */
+};
+
+void judge(struct judgement *out, const struct facts *image, const struct host *h,
+           const struct catalog *c);
+void judgement_clear(struct judgement *j);
+
+/* What the catalog says of a build, as an image of it would need; empty texts where it does not
+ * know. Texts live as long as the catalog. */
+void facts_of_build(struct facts *out, const struct catalog *c, struct str pytorch,
+                    const struct catalog_build *b);
+/* The newest release whose build on PyPI runs on the host, without limits if any does. False when
+ * none does. */
+bool newest_that_runs(struct facts *out, const struct host *h, const struct catalog *c);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/path.h"
+#include "host/probe.h"
+#include "host/verdict.h"
+#include "model/tag.h"
+#include "table.h"
+
+static struct catalog catalog;
+
+static int begin(void **state)
+{
+    struct err e = {0};
+
+    return catalog_open(&catalog, NULL, &e);
+}
+
+static int end(void **state)
+{
+    catalog_clear(&catalog);
+    return 0;
+}
+
+/* "runs-with-limits<TAB>ptx-only,..." for one image on one host. */
+static void verdict_of(struct buf *out, struct str image, struct str driver, struct str gpu)
+{
+    CLEANUP(judgement_clear) struct judgement j = {0};
+    CLEANUP(arena_clear) struct arena a = {0};
+    struct host h = {.has_driver = true, .driver = driver};
+    struct catalog_build b;
+    struct catalog_gpu g;
+    struct facts f;
+    struct err e = {0};
+    struct tag t;
+
+    assert_int_equal(tag_parse(&t, &a, image, &e), 0);
+    assert_true(catalog_build(&catalog, t.pytorch, t.cuda, &b));
+    facts_of_build(&f, &catalog, t.pytorch, &b);
+    assert_true(catalog_gpu(&catalog, gpu, &g));
+    vec_add(&h.gpus, g);
+    judge(&j, &f, &h, &catalog);
+    buf_fmt(out, "%s\t", verdict_name(j.verdict));
+    for (size_t i = 0; i < j.reasons.n; i++) {
+        const struct reason *r = &j.reasons.v[i];
+
+        buf_fmt(out, "%s%s", i ? "," : "", r->code);
+        assert_true(r->sentence.len > 20 && r->rule[0] && r->verdict <= j.verdict);
+        if (h.driver.len && str_starts(str_of(r->code), STR("driver-")))
+            assert_true(str_find_str(r->sentence, driver) < r->sentence.len);
+    }
+    buf_puts(out, j.reasons.n ? "" : "-");
+    vec_clear(&h.gpus);
+}
+
+static void hosts_and_images(void **state)
+{
+    struct table t;
+    unsigned rows = 0;
+
+    table_open(&t, "tests/unit/data/verdicts.txt");
+    while (table_next(&t)) {
+        CLEANUP(buf_clear) struct buf got = {0}, want = {0};
+
+        assert_int_equal(t.n, 5);
+        verdict_of(&got, t.field[0], t.field[1], t.field[2]);
+        buf_fmt(&want, STR_FMT "\t" STR_FMT, STR_ARG(t.field[3]), STR_ARG(t.field[4]));
+        if (!str_eq(buf_view(&got), buf_view(&want)))
+            fail_msg("line %u: %s, not %s", t.line, got.p, want.p);
+        rows++;
+    }
+    table_clear(&t);
+    assert_true(rows >= 60);
+}
+
+static void without_a_driver(void **state)
+{
+    CLEANUP(judgement_clear) struct judgement none = {0}, cpu = {0}, open = {0};
+    struct host h = {.has_driver = true}, unknown = {0};
+    struct catalog_build b;
+    struct facts f, no_cuda = {.pytorch = STR("2.6.0")};
+
+    assert_true(catalog_build(&catalog, STR("2.6.0"), STR("12.4"), &b));
+    facts_of_build(&f, &catalog, STR("2.6.0"), &b);
+    judge(&none, &f, &h, &catalog);
+    assert_int_equal(none.verdict, VERDICT_NO);
+    assert_string_equal(none.reasons.v[0].code, "no-driver");
+    judge(&cpu, &no_cuda, &h, &catalog); /* a CPU build asks for none */
+    assert_int_equal(cpu.verdict, VERDICT_RUNS);
+    judge(&open, &f, &unknown, &catalog); /* nothing is known: nothing is said */
+    assert_int_equal(open.verdict, VERDICT_RUNS);
+}
+
+static void what_would_run(void **state)
+{
+    static const struct {
+        const char *driver, *gpu, *pytorch;
+    } cases[] = {
+        {"470.82.01", "RTX 3090", "2.0.1"},
+        {"535.104.05", "RTX 4090", "2.4.1"}, /* CUDA 12.1 */
+        {"570.124.06", "RTX 5090", "2.10.0"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct host h = {.has_driver = true, .driver = str_of(cases[i].driver)};
+        struct catalog_gpu g;
+        struct facts f;
+
+        assert_true(catalog_gpu(&catalog, str_of(cases[i].gpu), &g));
+        vec_add(&h.gpus, g);
+        assert_true(newest_that_runs(&f, &h, &catalog));
+        assert_true(str_is(f.pytorch, cases[i].pytorch));
+        vec_clear(&h.gpus);
+    }
+}
+
+static void put(const char *dir, const char *name, const char *text)
+{
+    CLEANUP(free_clear) char *path = path_join(dir, name);
+    struct err e = {0};
+
+    assert_int_equal(fs_mkdirs_for(path, &e), 0);
+    assert_int_equal(fs_write(path, str_of(text), &e), 0);
+}
+
+static void drivers_are_found(void **state)
+{
+    static const struct {
+        const char *file, *text, *driver;
+    } cases[] = {
+        {"none", "", ""},
+        {"sys/module/nvidia/version", "550.54.15\n", "550.54.15"},
+        {"proc/driver/nvidia/version",
+         "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC "
+         "2023\n"
+         "GCC version:  gcc version 11.4.0\n",
+         "535.104.05"},
+        {"proc/driver/nvidia/version",
+         "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\n",
+         "580.65.06"},
+        {"sys/module/nvidia/version", "no version\n", ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char dir[] = "/tmp/test_verdict.XXXXXX";
+        CLEANUP(probe_clear) struct probe p = {0};
+        CLEANUP(buf_clear) struct buf remove = {0};
+
+        assert_non_null(mkdtemp(dir));
+        put(dir, cases[i].file, cases[i].text);
+        probe_host(&p, dir);
+        assert_true(str_is(p.driver, cases[i].driver));
+        buf_fmt(&remove, "rm -rf %s", dir);
+        assert_int_equal(system(remove.p), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hosts_and_images),
+        cmocka_unit_test(without_a_driver),
+        cmocka_unit_test(what_would_run),
+        cmocka_unit_test(drivers_are_found),
+    };
+
+    return cmocka_run_group_tests(tests, begin, end);
+}
