@@ -153,7 +153,7 @@ static void drivers_are_found(void **state)
 
         assert_non_null(mkdtemp(dir));
         put(dir, cases[i].file, cases[i].text);
-        probe_host(&p, dir);
+        probe_host(&p, dir, NULL);
         assert_true(str_is(p.driver, cases[i].driver));
         buf_fmt(&remove, "rm -rf %s", dir);
         assert_int_equal(system(remove.p), 0);
