@@ -18,8 +18,7 @@ struct checking {
     struct recipe recipe;
     struct probe probe;
     struct plumbing plumbing;
-    bool probed;         /* the machine was asked, not the command line */
-    struct strs unknown; /* its GPUs that are not judged */
+    bool probed; /* the machine was asked, not the command line */
     struct host host;
     struct facts image;
     struct judgement judgement;
@@ -29,7 +28,7 @@ static void checking_clear(struct checking *c)
 {
     judgement_clear(&c->judgement);
     vec_clear(&c->host.gpus);
-    vec_clear(&c->unknown);
+    vec_clear(&c->host.unknown);
     plumbing_clear(&c->plumbing);
     probe_clear(&c->probe);
     recipe_clear(&c->recipe);
@@ -102,7 +101,7 @@ static void probe_machine(struct checking *c, const char *root, const char *path
 
     probe_host(&c->probe, root, NULL);
     plumbing_check(&c->plumbing, &c->probe, root, path);
-    c->probed = true;
+    c->probed = c->host.asked = true;
     c->host.has_driver = true;
     c->host.driver = c->probe.driver;
     vec_each(g, &c->probe.gpus) {
@@ -111,7 +110,7 @@ static void probe_machine(struct checking *c, const char *root, const char *path
         if (host_gpu(&gpu, &c->catalog, g->name, g->cc))
             vec_add(&c->host.gpus, gpu);
         else
-            vec_add(&c->unknown, g->name.len ? g->name : g->cc);
+            vec_add(&c->host.unknown, g->name.len ? g->name : g->cc);
     }
 }
 
@@ -210,13 +209,8 @@ static void print_machine(const struct checking *c)
 
     if (!c->probed || !c->image.cuda.len)
         return;
-    for (size_t i = 0; i < c->unknown.n; i++)
-        printf("  not judged: \"" STR_FMT "\", which the catalog does not know; name its compute "
-               "capability with --gpu\n",
-               STR_ARG(c->unknown.v[i]));
     vec_each(m, &c->plumbing.missing)
-        printf("  for containers: " STR_FMT "; remedy: %s [%s]\n", STR_ARG(m->sentence), m->remedy,
-               m->code);
+        printf("  here: " STR_FMT "; remedy: %s [%s]\n", STR_ARG(m->sentence), m->remedy, m->code);
 }
 
 static void print_text(const struct checking *c, const char *operand, const char *better)
@@ -244,8 +238,8 @@ static void put_host(struct doc *d, struct node *root, const struct checking *c)
     if (!c->probed)
         return;
     list = node_put(d, host, "not_judged", node_new_list(d));
-    for (size_t i = 0; i < c->unknown.n; i++)
-        node_add_str(d, list, c->unknown.v[i]);
+    for (size_t i = 0; i < c->host.unknown.n; i++)
+        node_add_str(d, list, c->host.unknown.v[i]);
     list = node_put(d, host, "missing", node_new_list(d));
     vec_each(m, &c->plumbing.missing) {
         n = node_add(d, list, node_new_map(d));

@@ -9,6 +9,7 @@ static const char *const names[] = {
 #define RULE_FORWARD "CUDA Compatibility: forward compatibility"
 #define RULE_BINARY "CUDA Programming Guide: binary and PTX compatibility"
 #define RULE_HARDWARE "NVIDIA driver: supported hardware"
+#define RULE_CATALOG "envbuild: what the catalog does not know is not said to run"
 
 const char *verdict_name(enum verdict v)
 {
@@ -258,6 +259,21 @@ bool host_gpu(struct catalog_gpu *out, const struct catalog *c, struct str name,
     return true;
 }
 
+/* What keeps the GPUs themselves from being judged. */
+static void judge_unseen(struct judgement *j, const struct facts *f, const struct host *h)
+{
+    for (size_t i = 0; i < h->unknown.n; i++)
+        add(j, "gpu-not-known", RULE_CATALOG, VERDICT_LIMITS,
+            "\"" STR_FMT "\" is not in the catalog, and whether it runs this code is not judged; "
+            "name its compute capability with --gpu",
+            STR_ARG(h->unknown.v[i]));
+    if (h->asked && h->driver.len && !h->gpus.n && !h->unknown.n)
+        add(j, "no-gpu", RULE_HARDWARE, VERDICT_NO,
+            "driver " STR_FMT " shows no GPU, and CUDA " STR_FMT
+            " needs one; on the CPU alone the image runs",
+            STR_ARG(h->driver), STR_ARG(f->cuda));
+}
+
 /* Eight equal GPUs are judged once. */
 static bool judged_before(const struct host *h, size_t i)
 {
@@ -283,6 +299,7 @@ void judge(struct judgement *out, const struct facts *f, const struct host *h,
             else
                 judge_toolkit(out, f, &h->gpus.v[i], c);
         }
+    judge_unseen(out, f, h);
     vec_sort(&out->reasons, gravest_first);
 }
 
@@ -313,6 +330,8 @@ bool newest_that_runs(struct facts *out, const struct host *h, const struct cata
     enum verdict best = VERDICT_NO;
     struct strs releases = {0};
 
+    if (h->asked && (h->unknown.n || !h->gpus.n))
+        return false;
     catalog_releases(c, &releases);
     for (size_t i = releases.n; i-- > 0 && best != VERDICT_RUNS;) {
         CLEANUP(judgement_clear) struct judgement j = {0};

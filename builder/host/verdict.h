@@ -13,7 +13,9 @@
 struct host {
     bool has_driver;   /* false: nothing is known of a driver, and none is judged */
     struct str driver; /* "550.54.15"; empty: there is none */
+    bool asked;        /* a machine was: these are all its GPUs, and it may have none */
     struct VEC_OF(struct catalog_gpu) gpus;
+    struct strs unknown; /* names of GPUs whose capability nobody tells */
 };
 
 enum verdict { VERDICT_RUNS, VERDICT_LIMITS, VERDICT_NO };

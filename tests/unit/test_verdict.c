@@ -118,6 +118,30 @@ static void without_a_driver(void **state)
     assert_int_equal(open.verdict, VERDICT_RUNS);
 }
 
+static void gpus_that_nobody_sees(void **state)
+{
+    CLEANUP(judgement_clear) struct judgement none = {0}, strange = {0}, named = {0};
+    struct host h = {.has_driver = true, .driver = STR("580.65.06"), .asked = true}, said = h;
+    struct facts f, better;
+    struct catalog_build b;
+
+    assert_true(catalog_build(&catalog, STR("2.6.0"), STR("12.4"), &b));
+    facts_of_build(&f, &catalog, STR("2.6.0"), &b);
+    judge(&none, &f, &h, &catalog);
+    assert_int_equal(none.verdict, VERDICT_NO);
+    assert_string_equal(none.reasons.v[0].code, "no-gpu");
+    assert_false(newest_that_runs(&better, &h, &catalog));
+    vec_add(&h.unknown, STR("NVIDIA Of Tomorrow"));
+    judge(&strange, &f, &h, &catalog);
+    assert_int_equal(strange.verdict, VERDICT_LIMITS);
+    assert_string_equal(strange.reasons.v[0].code, "gpu-not-known");
+    assert_false(newest_that_runs(&better, &h, &catalog));
+    vec_clear(&h.unknown);
+    said.asked = false; /* --driver alone: nothing is said of GPUs */
+    judge(&named, &f, &said, &catalog);
+    assert_int_equal(named.verdict, VERDICT_RUNS);
+}
+
 static void what_would_run(void **state)
 {
     static const struct {
@@ -185,9 +209,8 @@ static void drivers_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hosts_and_images),
-        cmocka_unit_test(without_a_driver),
-        cmocka_unit_test(what_would_run),
+        cmocka_unit_test(hosts_and_images),      cmocka_unit_test(without_a_driver),
+        cmocka_unit_test(gpus_that_nobody_sees), cmocka_unit_test(what_would_run),
         cmocka_unit_test(drivers_are_found),
     };
 
