@@ -69,6 +69,12 @@ $(OBJ)/tests/%: tests/unit/%.c $(OBJ)/lib.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -Ibuilder -o $@ $< $(OBJ)/lib.a $(ALL_LIBS) -lcmocka
 
+# Stands in for the driver's libnvidia-ml.so.1.
+$(OBJ)/tests/test_probe: | $(OBJ)/tests/fake_nvml.so
+$(OBJ)/tests/fake_nvml.so: tests/unit/fake_nvml.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(CFLAGS) -fPIC -shared -o $@ $<
+
 # Small programs that the scripts in tests/real/ compare with the tools they imitate.
 $(OBJ)/tools/%: tests/tools/%.c $(OBJ)/lib.a
 	@mkdir -p $(@D)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
 #include "../doc/emit.h"
-#include "../host/probe.h"
+#include "../host/plumbing.h"
 #include "../host/verdict.h"
 #include "../model/tag.h"
 #include "work.h"
 
 struct check_args {
-    const char *driver;
+    const char *driver, *root;
     struct strs gpus; /* as given */
 };
 
@@ -17,6 +17,9 @@ struct checking {
     struct lock lock;
     struct recipe recipe;
     struct probe probe;
+    struct plumbing plumbing;
+    bool probed;         /* the machine was asked, not the command line */
+    struct strs unknown; /* its GPUs that are not judged */
     struct host host;
     struct facts image;
     struct judgement judgement;
@@ -26,6 +29,8 @@ static void checking_clear(struct checking *c)
 {
     judgement_clear(&c->judgement);
     vec_clear(&c->host.gpus);
+    vec_clear(&c->unknown);
+    plumbing_clear(&c->plumbing);
     probe_clear(&c->probe);
     recipe_clear(&c->recipe);
     lock_clear(&c->lock);
@@ -80,25 +85,55 @@ static bool is_driver(struct str s)
     return s.len && c_digit(s.p[0]) && c_digit(s.p[s.len - 1]);
 }
 
-/* What is named is judged; without a name this machine is. */
-static int find_host(struct checking *c, const struct check_args *a, struct err *e)
+static const char *variable(const struct session *s, struct str name)
+{
+    for (char **line = s->environment; line && *line; line++) {
+        struct str rest = str_of(*line);
+
+        if (str_skip(&rest, name) && str_skip(&rest, STR("=")))
+            return rest.p;
+    }
+    return NULL;
+}
+
+static void probe_machine(struct checking *c, const char *root, const char *path)
+{
+    const struct probe_gpu *g;
+
+    probe_host(&c->probe, root, NULL);
+    plumbing_check(&c->plumbing, &c->probe, root, path);
+    c->probed = true;
+    c->host.has_driver = true;
+    c->host.driver = c->probe.driver;
+    vec_each(g, &c->probe.gpus) {
+        struct catalog_gpu gpu;
+
+        if (host_gpu(&gpu, &c->catalog, g->name, g->cc))
+            vec_add(&c->host.gpus, gpu);
+        else
+            vec_add(&c->unknown, g->name.len ? g->name : g->cc);
+    }
+}
+
+/* What is named is judged; without a name this machine is, or the one below --root. */
+static int find_host(struct checking *c, const struct session *s, const struct check_args *a,
+                     struct err *e)
 {
     if (a->driver && !is_driver(str_of(a->driver)))
         return err_set(e, ERR_USAGE, "--driver: \"%s\" is no version such as 550.54.15", a->driver);
+    if (a->root && (a->driver || a->gpus.n))
+        return err_set(e, ERR_USAGE, "--root is a machine to ask; --driver and --gpu name another");
+    if (a->root && !fs_exists(a->root))
+        return err_set(e, ERR_USAGE, "--root: there is no folder %s", a->root);
     if (a->driver || a->gpus.n) {
         c->host.has_driver = a->driver != NULL;
         c->host.driver = str_of(a->driver);
         return take_gpus(c, &a->gpus, e);
     }
-    probe_host(&c->probe, "");
-    c->host.has_driver = true;
-    c->host.driver = c->probe.driver;
-    for (size_t i = 0; i < c->probe.gpus.n; i++) {
-        struct catalog_gpu gpu;
-
-        if (catalog_gpu(&c->catalog, c->probe.gpus.v[i], &gpu))
-            vec_add(&c->host.gpus, gpu);
-    }
+    if (a->root)
+        probe_machine(c, a->root, NULL);
+    else
+        probe_machine(c, "", variable(s, STR("PATH")));
     return 0;
 }
 
@@ -168,6 +203,22 @@ static void print_better(struct buf *out, const struct checking *c)
             STR_ARG(f.cuda), STR_ARG(str_sub(f.cudnn, 0, str_find(f.cudnn, '.'))));
 }
 
+/* Of this machine, for an image that asks for a GPU. */
+static void print_machine(const struct checking *c)
+{
+    const struct missing *m;
+
+    if (!c->probed || !c->image.cuda.len)
+        return;
+    for (size_t i = 0; i < c->unknown.n; i++)
+        printf("  not judged: \"" STR_FMT "\", which the catalog does not know; name its compute "
+               "capability with --gpu\n",
+               STR_ARG(c->unknown.v[i]));
+    vec_each(m, &c->plumbing.missing)
+        printf("  for containers: " STR_FMT "; remedy: %s [%s]\n", STR_ARG(m->sentence), m->remedy,
+               m->code);
+}
+
 static void print_text(const struct checking *c, const char *operand, const char *better)
 {
     const struct reason *r;
@@ -177,6 +228,31 @@ static void print_text(const struct checking *c, const char *operand, const char
         printf("  " STR_FMT " [%s]\n", STR_ARG(r->sentence), r->code);
     if (better[0])
         printf("  the newest that runs here: %s\n", better);
+    print_machine(c);
+}
+
+static void put_host(struct doc *d, struct node *root, const struct checking *c)
+{
+    struct node *host = node_put(d, root, "host", node_new_map(d)), *list, *n;
+    const struct missing *m;
+
+    if (c->host.has_driver)
+        node_put_str(d, host, "driver", c->host.driver);
+    list = node_put(d, host, "gpus", node_new_list(d));
+    for (size_t i = 0; i < c->host.gpus.n; i++)
+        node_add_str(d, list, c->host.gpus.v[i].cc);
+    if (!c->probed)
+        return;
+    list = node_put(d, host, "not_judged", node_new_list(d));
+    for (size_t i = 0; i < c->unknown.n; i++)
+        node_add_str(d, list, c->unknown.v[i]);
+    list = node_put(d, host, "missing", node_new_list(d));
+    vec_each(m, &c->plumbing.missing) {
+        n = node_add(d, list, node_new_map(d));
+        node_put_str(d, n, "code", str_of(m->code));
+        node_put_str(d, n, "sentence", m->sentence);
+        node_put_str(d, n, "remedy", str_of(m->remedy));
+    }
 }
 
 static void print_json(const struct checking *c, const char *better)
@@ -196,12 +272,7 @@ static void print_json(const struct checking *c, const char *better)
         node_put_str(&d, n, "rule", str_of(r->rule));
         node_put_str(&d, n, "sentence", r->sentence);
     }
-    n = node_put(&d, root, "host", node_new_map(&d));
-    if (c->host.has_driver)
-        node_put_str(&d, n, "driver", c->host.driver);
-    list = node_put(&d, n, "gpus", node_new_list(&d));
-    for (size_t i = 0; i < c->host.gpus.n; i++)
-        node_add_str(&d, list, c->host.gpus.v[i].cc);
+    put_host(&d, root, c);
     if (better[0])
         node_put_str(&d, root, "newest_that_runs", str_of(better));
     emit_json(&text, root, EMIT_LINES);
@@ -213,7 +284,7 @@ static int check(struct session *s, const char *operand, const struct check_args
     CLEANUP(checking_clear) struct checking c = {0};
     CLEANUP(buf_clear) struct buf better = {0};
 
-    if (catalog_open(&c.catalog, s->catalog_dir, e) < 0 || find_host(&c, a, e) < 0 ||
+    if (catalog_open(&c.catalog, s->catalog_dir, e) < 0 || find_host(&c, s, a, e) < 0 ||
         find_image(&c, operand, e) < 0)
         return -1;
     judge(&c.judgement, &c.image, &c.host, &c.catalog);
@@ -235,6 +306,8 @@ int cmd_check(struct session *s, int argc, char **argv, struct err *e)
          opt_str, &a.driver},
         {0, "gpu", "NAME", "judge this GPU: \"RTX 4090\", sm_89 or 8.9; may be given again",
          add_gpu, &a.gpus},
+        {0, "root", "DIR", "judge the machine whose root folder is DIR, as a container may see it",
+         opt_str, &a.root},
     };
     int result = session_begin(s, "check", own, ARRAY_LEN(own), &argc, argv, 1, 1, e);
 

@@ -31,6 +31,16 @@ static void add(struct judgement *j, const char *code, const char *rule, enum ve
         j->verdict = v;
 }
 
+static bool has_reason(const struct judgement *j, const char *code)
+{
+    const struct reason *r;
+
+    vec_each(r, &j->reasons)
+        if (strcmp(r->code, code) == 0)
+            return true;
+    return false;
+}
+
 /* "GeForce RTX 4090 (8.9)", or "a GPU of compute capability 8.9". */
 static const char *gpu_words(struct judgement *j, const struct catalog_gpu *g)
 {
@@ -50,19 +60,24 @@ static bool knows_cuda(const struct facts *f, const struct host *h, const struct
     return knows.len && catalog_driver_compare(knows, f->cuda) >= 0;
 }
 
-/* The best that forward compatibility gives on any of the GPUs. */
+static bool works(enum catalog_forward way)
+{
+    return way == FORWARD_YES || way == FORWARD_SELECTED;
+}
+
+/* What forward compatibility gives on all of the GPUs. */
 static enum catalog_forward forward(const struct facts *f, const struct host *h,
                                     const struct catalog *c)
 {
-    enum catalog_forward best = FORWARD_UNKNOWN;
+    enum catalog_forward worst = FORWARD_UNKNOWN;
 
     for (size_t i = 0; i < h->gpus.n; i++) {
         enum catalog_forward way = catalog_forward(c, f->cuda, h->driver, h->gpus.v[i].class);
 
-        if (i == 0 || way < best)
-            best = way; /* all GPUs must have it */
+        if (i == 0 || way < worst)
+            worst = way;
     }
-    return best;
+    return worst;
 }
 
 static void judge_old_driver(struct judgement *j, const struct facts *f, const struct host *h,
@@ -70,7 +85,7 @@ static void judge_old_driver(struct judgement *j, const struct facts *f, const s
 {
     enum catalog_forward way = forward(f, h, c);
 
-    if (way == FORWARD_YES || way == FORWARD_SELECTED)
+    if (works(way))
         add(j, "needs-forward-compatibility", RULE_FORWARD, VERDICT_LIMITS,
             "driver " STR_FMT " is older than " STR_FMT ", the oldest for CUDA " STR_FMT
             "; on this class of GPU it works with NVIDIA's forward-compatibility package "
@@ -148,6 +163,31 @@ static bool judge_hardware(struct judgement *j, const struct catalog_gpu *g, con
     return true;
 }
 
+/* The image has PTX alone, which the driver must compile; its toolkit may be newer than that. */
+static void judge_ptx(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
+                      struct str by, const struct host *h, const struct catalog *c)
+{
+    if (h->has_driver && h->driver.len && !knows_cuda(f, h, c)) {
+        if (!works(catalog_forward(c, f->cuda, h->driver, g->class))) {
+            add(j, "ptx-cannot-be-compiled", RULE_BINARY, VERDICT_NO,
+                "for %s the image has PTX alone, and driver " STR_FMT
+                " is too old to compile that of CUDA " STR_FMT,
+                gpu_words(j, g), STR_ARG(h->driver), STR_ARG(f->cuda));
+            return;
+        }
+        if (!has_reason(j, "needs-forward-compatibility"))
+            add(j, "needs-forward-compatibility", RULE_FORWARD, VERDICT_LIMITS,
+                "for %s the image has PTX alone, which driver " STR_FMT
+                " compiles only with NVIDIA's forward-compatibility package (cuda-compat) of "
+                "CUDA " STR_FMT,
+                gpu_words(j, g), STR_ARG(h->driver), STR_ARG(f->cuda));
+    }
+    add(j, "ptx-only", RULE_BINARY, VERDICT_LIMITS,
+        "for %s the image has no machine code; its PTX (" STR_FMT
+        ") is compiled when it is first used, which takes minutes",
+        gpu_words(j, g), STR_ARG(by));
+}
+
 static void judge_code(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
                        const struct host *h, const struct catalog *c)
 {
@@ -157,16 +197,7 @@ static void judge_code(struct judgement *j, const struct facts *f, const struct 
     case CODE_MACHINE:
         return;
     case CODE_PTX:
-        if (h->has_driver && h->driver.len && !knows_cuda(f, h, c))
-            add(j, "ptx-cannot-be-compiled", RULE_BINARY, VERDICT_NO,
-                "for %s the image has PTX alone, and driver " STR_FMT
-                " is too old to compile that of CUDA " STR_FMT,
-                gpu_words(j, g), STR_ARG(h->driver), STR_ARG(f->cuda));
-        else
-            add(j, "ptx-only", RULE_BINARY, VERDICT_LIMITS,
-                "for %s the image has no machine code; its PTX (" STR_FMT
-                ") is compiled when it is first used, which takes minutes",
-                gpu_words(j, g), STR_ARG(by));
+        judge_ptx(j, f, g, by, h, c);
         return;
     case CODE_NONE:
         add(j, "no-code-for-gpu", RULE_BINARY, VERDICT_NO,
@@ -200,6 +231,44 @@ static int gravest_first(const void *a, const void *b)
     return order ? order : str_cmp(x->sentence, y->sentence);
 }
 
+bool host_gpu(struct catalog_gpu *out, const struct catalog *c, struct str name, struct str cc)
+{
+    struct catalog_gpu by_name = {0}, gpu = {0};
+    bool named = name.len && catalog_gpu(c, name, &by_name);
+    struct str minor = cc, major;
+
+    if (!cc.len) {
+        if (named)
+            *out = by_name;
+        return named;
+    }
+    if (named && str_eq(by_name.cc, cc)) {
+        *out = by_name;
+        out->unconfirmed = false; /* the machine itself says so */
+        return true;
+    }
+    if (!catalog_gpu(c, cc, &gpu)) { /* newer than the catalog */
+        gpu.cc = cc;
+        if (!str_cut(&minor, STR("."), &major) || !str_u32(major, &gpu.major) ||
+            !str_u32(minor, &gpu.minor))
+            return false;
+    }
+    gpu.name = name;
+    *out = gpu;
+    return true;
+}
+
+/* Eight equal GPUs are judged once. */
+static bool judged_before(const struct host *h, size_t i)
+{
+    const struct catalog_gpu *g = &h->gpus.v[i];
+
+    for (size_t k = 0; k < i; k++)
+        if (str_eq(h->gpus.v[k].cc, g->cc) && str_eq(h->gpus.v[k].name, g->name))
+            return true;
+    return false;
+}
+
 void judge(struct judgement *out, const struct facts *f, const struct host *h,
            const struct catalog *c)
 {
@@ -208,7 +277,7 @@ void judge(struct judgement *out, const struct facts *f, const struct host *h,
     if (h->has_driver)
         judge_driver(out, f, h, c);
     for (size_t i = 0; i < h->gpus.n; i++)
-        if (judge_hardware(out, &h->gpus.v[i], h, c)) {
+        if (!judged_before(h, i) && judge_hardware(out, &h->gpus.v[i], h, c)) {
             if (f->archs.len)
                 judge_code(out, f, &h->gpus.v[i], h, c);
             else

@@ -31,6 +31,11 @@ struct judgement {
     struct VEC_OF(struct reason) reasons; /* the gravest first; empty: nothing stands against it */
 };
 
+/* A GPU as a machine names it: its own compute capability counts, its name gives the class. `cc` or
+ * `name` may be empty. False when neither tells the capability. Texts live as long as the
+ * arguments' and the catalog. */
+bool host_gpu(struct catalog_gpu *out, const struct catalog *c, struct str name, struct str cc);
+
 void judge(struct judgement *out, const struct facts *image, const struct host *h,
            const struct catalog *c);
 void judgement_clear(struct judgement *j);
