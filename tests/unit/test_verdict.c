@@ -140,6 +140,7 @@ static void gpus_that_nobody_sees(void **state)
     said.asked = false; /* --driver alone: nothing is said of GPUs */
     judge(&named, &f, &said, &catalog);
     assert_int_equal(named.verdict, VERDICT_RUNS);
+    assert_true(newest_that_runs(&better, &said, &catalog)); /* for the driver, then */
 }
 
 static void what_would_run(void **state)
