@@ -2,12 +2,13 @@
 # A recipe on somebody's own image: (a) Debian 13 with the python3 of apt, (b) the same with that Python
 # deleted by a later layer and another one under /usr/local. PyTorch must run in both, the image's own
 # layers must come out byte for byte, and a second build must give the same digest.
-# ONLY=apt or ONLY=local runs one of both, and ALL=1 both; (b) alone unless told. BASE_IMAGE_ROOT is a tar to use for Debian.
+# ONLY=apt or ONLY=local runs one of both, and ALL=1 both; (a) alone unless told.
+# BASE_IMAGE_ROOT is a tar to use for Debian.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 need mmdebstrap umoci skopeo
 [ "$(id -u)" = 0 ] || skip "chroot needs root"
-[ -n "${ALL:-}" ] || ONLY=${ONLY:-local}
+[ -n "${ALL:-}" ] || ONLY=${ONLY:-apt}
 chroot=$(command -v chroot) # which the images' PATH has not
 scratch
 root=${BASE_IMAGE_ROOT:-}
