@@ -41,36 +41,12 @@ static int read_cuda(struct query *q, struct err *e)
                                  q->cuda_arg);
 }
 
-static int unknown_gpu(const struct query *q, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf near = {0};
-    struct strs names = {0};
-
-    catalog_gpu_nearest(&q->catalog, str_of(q->gpu_arg), 4, &names);
-    for (size_t i = 0; i < names.n; i++)
-        buf_fmt(&near, "%s\"" STR_FMT "\"",
-                i == 0            ? ""
-                : i + 1 < names.n ? ", "
-                                  : " or ",
-                STR_ARG(names.v[i]));
-    vec_clear(&names);
-    if (near.len)
-        return err_set(e, ERR_UNSAT,
-                       "--gpu: \"%s\" is no GPU that the catalog knows; do you mean %s?",
-                       q->gpu_arg, near.p);
-    return err_set(
-        e, ERR_UNSAT,
-        "--gpu: \"%s\" is no GPU that the catalog knows; its compute capability, such as "
-        "8.9 or sm_89, does as well",
-        q->gpu_arg);
-}
-
 static int read_gpu(struct query *q, struct err *e)
 {
     if (!q->gpu_arg)
         return 0;
     if (!catalog_gpu(&q->catalog, str_of(q->gpu_arg), &q->gpu))
-        return unknown_gpu(q, e);
+        return catalog_gpu_unknown(&q->catalog, str_of(q->gpu_arg), e);
     if (str_is(q->gpu.class, "jetson"))
         return err_set(e, ERR_UNSAT,
                        "--gpu: " STR_FMT " is part of an aarch64 machine, and the catalog has "

@@ -15,7 +15,7 @@ struct checking {
     struct arena arena;
     struct catalog catalog;
     struct lock lock;
-    struct recipe recipe;
+    struct work work; /* of a recipe */
     struct probe probe;
     struct plumbing plumbing;
     bool probed; /* the machine was asked, not the command line */
@@ -31,7 +31,7 @@ static void checking_clear(struct checking *c)
     vec_clear(&c->host.unknown);
     plumbing_clear(&c->plumbing);
     probe_clear(&c->probe);
-    recipe_clear(&c->recipe);
+    work_clear(&c->work);
     lock_clear(&c->lock);
     catalog_clear(&c->catalog);
     arena_clear(&c->arena);
@@ -47,22 +47,6 @@ static int add_gpu(void *value, const char *arg, struct err *e)
 
 /* ---- the host ---- */
 
-static int unknown_gpu(const struct checking *c, struct str name, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf near = {0};
-    struct strs names = {0};
-
-    catalog_gpu_nearest(&c->catalog, name, 3, &names);
-    for (size_t i = 0; i < names.n; i++)
-        buf_fmt(&near, "%s\"" STR_FMT "\"", i ? ", " : "; did you mean ", STR_ARG(names.v[i]));
-    vec_clear(&names);
-    return err_set(e, ERR_USAGE,
-                   "--gpu: \"" STR_FMT
-                   "\" is no GPU that the catalog knows, nor one single%s; a compute "
-                   "capability such as 8.9 or sm_89 does as well",
-                   STR_ARG(name), near.p ? near.p : "");
-}
-
 static int take_gpus(struct checking *c, const struct strs *names, struct err *e)
 {
     for (size_t i = 0; i < names->n; i++) {
@@ -71,17 +55,9 @@ static int take_gpus(struct checking *c, const struct strs *names, struct err *e
         if (catalog_gpu(&c->catalog, names->v[i], &gpu))
             vec_add(&c->host.gpus, gpu);
         else
-            unknown_gpu(c, names->v[i], e);
+            catalog_gpu_unknown(&c->catalog, names->v[i], e);
     }
     return err_is_set(e) ? -1 : 0;
-}
-
-static bool is_driver(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!c_digit(s.p[i]) && s.p[i] != '.')
-            return false;
-    return s.len && c_digit(s.p[0]) && c_digit(s.p[s.len - 1]);
 }
 
 static const char *variable(const struct session *s, struct str name)
@@ -118,7 +94,7 @@ static void probe_machine(struct checking *c, const char *root, const char *path
 static int find_host(struct checking *c, const struct session *s, const struct check_args *a,
                      struct err *e)
 {
-    if (a->driver && !is_driver(str_of(a->driver)))
+    if (a->driver && !recipe_is_version(str_of(a->driver), 1, 3))
         return err_set(e, ERR_USAGE, "--driver: \"%s\" is no version such as 550.54.15", a->driver);
     if (a->root && (a->driver || a->gpus.n))
         return err_set(e, ERR_USAGE, "--root is a machine to ask; --driver and --gpu name another");
@@ -151,19 +127,18 @@ static int from_catalog(struct checking *c, struct str pytorch, struct str cuda,
     return 0;
 }
 
-static int from_recipe(struct checking *c, const char *path, struct err *e)
+/* By its lock, where that is still the recipe's. */
+static int from_recipe(struct checking *c, struct session *s, const char *path, struct err *e)
 {
-    CLEANUP(free_clear) char *lock = work_lock_path(path);
+    CLEANUP(buf_clear) struct buf words = {0};
+    struct work *w = &c->work;
 
-    if (fs_exists(lock)) {
-        if (lock_read(&c->lock, lock, e) < 0)
-            return -1;
-        c->image = c->lock.facts;
-        return 0;
-    }
-    if (recipe_read(&c->recipe, path, e) < 0)
+    if (work_open(w, s, path, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
         return -1;
-    return from_catalog(c, c->recipe.pytorch.text, c->recipe.cuda.text, e);
+    if (!w->has_lock || words.len)
+        return from_catalog(c, w->recipe.pytorch.text, w->recipe.cuda.text, e);
+    c->image = w->lock.facts;
+    return 0;
 }
 
 static int from_tag(struct checking *c, const char *text, struct err *e)
@@ -175,7 +150,7 @@ static int from_tag(struct checking *c, const char *text, struct err *e)
     return from_catalog(c, tag.pytorch, tag.cuda, e);
 }
 
-static int find_image(struct checking *c, const char *operand, struct err *e)
+static int find_image(struct checking *c, struct session *s, const char *operand, struct err *e)
 {
     struct str name = str_of(operand);
 
@@ -186,7 +161,7 @@ static int find_image(struct checking *c, const char *operand, struct err *e)
         return 0;
     }
     if (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || fs_exists(operand))
-        return from_recipe(c, operand, e);
+        return from_recipe(c, s, operand, e);
     return from_tag(c, operand, e);
 }
 
@@ -279,7 +254,7 @@ static int check(struct session *s, const char *operand, const struct check_args
     CLEANUP(buf_clear) struct buf better = {0};
 
     if (catalog_open(&c.catalog, s->catalog_dir, e) < 0 || find_host(&c, s, a, e) < 0 ||
-        find_image(&c, operand, e) < 0)
+        find_image(&c, s, operand, e) < 0)
         return -1;
     judge(&c.judgement, &c.image, &c.host, &c.catalog);
     print_better(&better, &c);

@@ -7,7 +7,8 @@
 #include "../plan/resolve.h"
 #include "credentials.h"
 
-char *work_lock_path(const char *recipe)
+/* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
+static char *lock_path(const char *recipe)
 {
     struct str stem = str_of(recipe);
     struct buf out = {0};
@@ -28,7 +29,7 @@ static int open_memo(struct memo **out, const struct session *s, const char *kin
 int work_open(struct work *w, struct session *s, const char *recipe, struct err *e)
 {
     w->recipe_path = xstrdup(recipe);
-    w->lock_path = work_lock_path(recipe);
+    w->lock_path = lock_path(recipe);
     w->dir = path_dir(recipe);
     if (recipe_read(&w->recipe, recipe, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
         return -1;

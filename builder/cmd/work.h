@@ -27,9 +27,6 @@ struct work {
     struct web *web;
 };
 
-/* Where the lock of a recipe is: "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock"
- * behind it. Owned by the caller. */
-char *work_lock_path(const char *recipe);
 /* Read the recipe, and its lock if there is one; open the store. */
 int work_open(struct work *w, struct session *s, const char *recipe, struct err *e) MUST_CHECK;
 /* Open the way to the network; with `offline` only the store answers. `index` (NULL: PyPI) is asked

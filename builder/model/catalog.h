@@ -94,6 +94,8 @@ bool catalog_gpu(const struct catalog *c, struct str name, struct catalog_gpu *o
 /* Products whose names are nearest to it, those that it may mean first, at most `most`; adds to
  * `out` texts that live as long as the catalog. */
 void catalog_gpu_nearest(const struct catalog *c, struct str name, size_t most, struct strs *out);
+/* ERR_UNSAT for a name that catalog_gpu() does not take, with the nearest. */
+int catalog_gpu_unknown(const struct catalog *c, struct str name, struct err *e);
 /* Which code of a list ("8.0 8.6 12.0+PTX") a GPU runs, if any. Machine code runs on its own minor
  * version and later ones of the same major, with suffix a ("9.0a") on that capability only, with f
  * inside its family, taken to be the major; PTX is compiled by a driver as new as the toolkit, for

@@ -373,3 +373,27 @@ enum catalog_code catalog_code(struct str archs, const struct catalog_gpu *gpu, 
         str_drop(by, STR("+PTX"));
     return best;
 }
+
+int catalog_gpu_unknown(const struct catalog *c, struct str name, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf near = {0};
+    struct strs names = {0};
+
+    catalog_gpu_nearest(c, name, 4, &names);
+    for (size_t i = 0; i < names.n; i++)
+        buf_fmt(&near, "%s\"" STR_FMT "\"",
+                i == 0            ? ""
+                : i + 1 < names.n ? ", "
+                                  : " or ",
+                STR_ARG(names.v[i]));
+    vec_clear(&names);
+    if (near.len)
+        return err_set(e, ERR_UNSAT,
+                       "--gpu: \"" STR_FMT "\" is no GPU that the catalog knows; do you mean %s?",
+                       STR_ARG(name), near.p);
+    return err_set(e, ERR_UNSAT,
+                   "--gpu: \"" STR_FMT
+                   "\" is no GPU that the catalog knows; its compute capability, such as 8.9 or "
+                   "sm_89, does as well",
+                   STR_ARG(name));
+}

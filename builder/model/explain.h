@@ -1,5 +1,5 @@
-/* model/explain.h - a lock in words: what is in the image, where it comes from, how large it is, and
- * what it needs of a host. */
+/* model/explain.h - a lock in words: what is in the image, where it comes from, how large it is,
+ * and what it needs of a host. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "lock.h"

@@ -47,7 +47,7 @@ static bool all_of(struct str s, const char *others)
     return s.len > 0;
 }
 
-static bool digits_and_dots(struct str s, unsigned parts_min, unsigned parts_max)
+bool recipe_is_version(struct str s, unsigned parts_min, unsigned parts_max)
 {
     struct str part;
     unsigned parts = 0;
@@ -73,11 +73,11 @@ static void check_pytorch(struct reading *in)
     get_value(in, "pytorch", v);
     if (!v->text.len)
         return;
-    if (digits_and_dots(v->text, 2, 2))
+    if (recipe_is_version(v->text, 2, 2))
         err_at(in->e, &v->pos,
                "pytorch: \"" STR_FMT "\" is not a whole release number; write \"" STR_FMT ".0\"",
                STR_ARG(v->text), STR_ARG(v->text));
-    else if (!digits_and_dots(v->text, 3, 3))
+    else if (!recipe_is_version(v->text, 3, 3))
         err_at(in->e, &v->pos, "pytorch: \"" STR_FMT "\" is no release number such as \"2.6.0\"",
                STR_ARG(v->text));
 }
@@ -89,7 +89,7 @@ struct str recipe_cuda(struct str text, struct arena *a)
     if (str_skip(&s, STR("cuda")) || str_skip(&s, STR("cu")))
         if (all_of(s, "") && s.len >= 3 && !str_has(s, '.'))
             s = str_of(arena_fmt(a, STR_FMT "." STR_FMT, (int)s.len - 1, s.p, 1, s.p + s.len - 1));
-    return digits_and_dots(s, 2, 3) ? s : (struct str){0};
+    return recipe_is_version(s, 2, 3) ? s : (struct str){0};
 }
 
 static void check_cuda(struct reading *in)
@@ -119,7 +119,7 @@ static void check_cudnn(struct reading *in)
     struct value *v = &in->r->cudnn;
 
     get_value(in, "cudnn", v);
-    if (v->text.len && !digits_and_dots(v->text, 1, 4))
+    if (v->text.len && !recipe_is_version(v->text, 1, 4))
         err_at(in->e, &v->pos,
                "cudnn: \"" STR_FMT "\" is no cuDNN version such as \"9\" or \"9.1.0.70\"",
                STR_ARG(v->text));
@@ -150,7 +150,7 @@ static void check_python(struct reading *in)
     struct value *v = &in->r->python;
 
     get_value(in, "python", v);
-    if (v->text.len && !digits_and_dots(v->text, 2, 2))
+    if (v->text.len && !recipe_is_version(v->text, 2, 2))
         err_at(in->e, &v->pos, "python: \"" STR_FMT "\" is no version such as \"3.11\"",
                STR_ARG(v->text));
 }

@@ -9,39 +9,16 @@ static int bad(struct str text, struct str part, struct err *e)
                    STR_ARG(text), STR_ARG(part));
 }
 
-/* "2.6.0" */
-static bool is_release(struct str s)
-{
-    struct str part;
-    unsigned parts = 0;
-    uint32_t n;
-
-    while (str_item(&s, '.', &part)) {
-        if (!str_u32(part, &n))
-            return false;
-        parts++;
-    }
-    return parts == 3;
-}
-
 static bool is_variant(struct str s)
 {
     return str_is(s, "runtime") || str_is(s, "compile") || str_is(s, "devel");
-}
-
-static bool is_cudnn(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!c_digit(s.p[i]) && s.p[i] != '.')
-            return false;
-    return s.len && c_digit(s.p[0]) && c_digit(s.p[s.len - 1]);
 }
 
 static bool take_part(struct tag *t, struct arena *a, struct str part)
 {
     struct str rest = part;
 
-    if (!t->cudnn.len && str_skip(&rest, STR("cudnn")) && is_cudnn(rest)) {
+    if (!t->cudnn.len && str_skip(&rest, STR("cudnn")) && recipe_is_version(rest, 1, 4)) {
         t->cudnn = rest;
         return true;
     }
@@ -66,7 +43,7 @@ int tag_parse(struct tag *out, struct arena *a, struct str text, struct err *e)
         t.repository = rest;
         rest = name;
     }
-    if (!str_item(&rest, '-', &t.pytorch) || !is_release(t.pytorch))
+    if (!str_item(&rest, '-', &t.pytorch) || !recipe_is_version(t.pytorch, 3, 3))
         return bad(text, t.pytorch, e);
     while (str_item(&rest, '-', &part))
         if (!take_part(&t, a, part))
