@@ -308,54 +308,6 @@ int web_prefetch(struct web *web, const char *const *urls, size_t n, const char 
     return result;
 }
 
-/* ---- ranges ---- */
-
-static int range_get(struct web *web, struct http_request *r, const char *url, struct buf *out,
-                     struct err *e)
-{
-    if (web->o.offline)
-        return need_network(url, e);
-    if (http_get(web->http, r, out, e) == 0)
-        return 0;
-    if (r->status == 200)
-        err_wrap(e, "the server ignores ranges");
-    return -1;
-}
-
-int web_range(struct web *web, const char *url, uint64_t from, uint64_t to, struct buf *out,
-              struct err *e)
-{
-    CLEANUP(http_request_clear)
-    struct http_request r = {.url = str_of(url), .from = from, .to = to, .limit = to - from};
-    size_t before = out->len;
-
-    if (to <= from)
-        return 0;
-    if (range_get(web, &r, url, out, e) < 0)
-        return -1;
-    if (r.got == to - from && (r.status == 206 || from == 0))
-        return 0;
-    out->len = before;
-    err_set(e, ERR_NET, "the server sends %llu of %llu bytes", (unsigned long long)r.got,
-            (unsigned long long)(to - from));
-    return blame(url, e);
-}
-
-int web_tail(struct web *web, const char *url, uint64_t len, struct buf *out, uint64_t *total,
-             struct err *e)
-{
-    CLEANUP(http_request_clear)
-    struct http_request r = {.url = str_of(url), .last = len, .limit = len};
-
-    if (range_get(web, &r, url, out, e) < 0)
-        return -1;
-    *total = r.total ? r.total : r.got;
-    if (r.got == (*total < len ? *total : len))
-        return 0;
-    err_set(e, ERR_NET, "the server sends another range than was asked for");
-    return blame(url, e);
-}
-
 /* ---- blobs ---- */
 
 struct blob_get {

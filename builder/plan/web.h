@@ -43,15 +43,6 @@ int web_get(struct web *web, const char *url, const char *accept, uint64_t limit
 int web_prefetch(struct web *web, const char *const *urls, size_t n, const char *accept,
                  uint64_t limit, struct err *e) MUST_CHECK;
 
-/* A range of a remote file, appended: bytes from..to-1, all of them. ERR_NET when the server
- * ignores ranges, the file is missing, or offline. Not kept: whoever asks remembers what it learnt.
- */
-int web_range(struct web *web, const char *url, uint64_t from, uint64_t to, struct buf *out,
-              struct err *e) MUST_CHECK;
-/* Its last `len` bytes, or all of a shorter one. *total is the whole file's size. */
-int web_tail(struct web *web, const char *url, uint64_t len, struct buf *out, uint64_t *total,
-             struct err *e) MUST_CHECK;
-
 /* A file of known digest and size (0: not known, then at most `limit`), kept in the store.
  * ERR_INTEGRITY on other bytes. *missing (may be NULL: then it is an error) is set for a 404 or
  * 410, and then *out is untouched. cas_input_clear(out) by the caller; its name is `url`, borrowed.

@@ -189,48 +189,6 @@ static void prefetched_pages_need_no_further_request(void **state)
         free(urls[i]);
 }
 
-static void ranges_and_tails_are_exact_or_errors(void **state)
-{
-    static const struct {
-        const char *path;
-        uint64_t from, to, tail;
-        int result;
-        size_t len;
-        const char *message;
-    } cases[] = {
-        {"/bytes/1000", 10, 30, 0, 0, 20, NULL},
-        {"/bytes/1000", 0, 1000, 0, 0, 1000, NULL},
-        {"/bytes/1000", 990, 1010, 0, -1, 0, "sends 10 of 20 bytes"},
-        {"/norange/bytes/1000", 10, 30, 0, -1, 0, "ignores ranges"},
-        {"/missing", 10, 30, 0, -1, 0, "HTTP 404"},
-        {"/bytes/1000", 0, 0, 100, 0, 100, NULL},
-        {"/bytes/1000", 0, 0, 5000, 0, 1000, NULL},
-        {"/norange/bytes/1000", 0, 0, 100, -1, 0, "ignores ranges"},
-        {"/norange/bytes/50", 0, 0, 100, 0, 50, NULL},
-    };
-    struct web *web = fresh_run(false);
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char *url = at(cases[i].path);
-        struct buf out = {0};
-        struct err e = {0};
-        uint64_t total = 0;
-        int result = cases[i].tail ? web_tail(web, url, cases[i].tail, &out, &total, &e)
-                                   : web_range(web, url, cases[i].from, cases[i].to, &out, &e);
-
-        assert_int_equal(result, cases[i].result);
-        assert_int_equal(out.len, cases[i].len);
-        if (result < 0 && !strstr(e.msg, cases[i].message))
-            fail_msg("%s", e.msg);
-        if (cases[i].tail && result == 0)
-            assert_int_equal(total, strtoul(strrchr(url, '/') + 1, NULL, 10));
-        err_clear(&e);
-        buf_clear(&out);
-        free(url);
-    }
-    web_clear(&web);
-}
-
 static struct digest digest_of_generated(size_t len)
 {
     struct buf b = {0};
@@ -284,7 +242,6 @@ int main(void)
         cmocka_unit_test(offline_the_store_alone_answers),
         cmocka_unit_test(failures_are_not_kept),
         cmocka_unit_test(prefetched_pages_need_no_further_request),
-        cmocka_unit_test(ranges_and_tails_are_exact_or_errors),
         cmocka_unit_test(blobs_are_checked_and_kept),
     };
 
