@@ -112,6 +112,7 @@ static int put_link(struct rootfs *r, const struct entry *entry, struct err *e)
     was.path = n->path;
     was.layer = n->layer;
     was.gone = false;
+    was.linked = true;
     *n = was;
     return 0;
 }

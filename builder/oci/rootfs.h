@@ -16,6 +16,7 @@ struct rootfs_node {
     struct str path;      /* relative, as in a tar entry */
     enum entry_type type; /* ENTRY_HARDLINK never: it is what it links to */
     bool special;         /* a device, a socket, a pipe */
+    bool linked;          /* a hard link to a file that is counted elsewhere */
     bool gone;            /* deleted by a later layer: as if it were not here */
     uint32_t mode, uid, gid;
     int64_t mtime;
