@@ -127,6 +127,35 @@ int inspect(struct inspection *out, const struct stored *image, const struct cat
     return 0;
 }
 
+static uint16_t machine_of(struct str architecture)
+{
+    return str_is(architecture, "amd64")   ? ELF_MACHINE_X86_64
+           : str_is(architecture, "arm64") ? ELF_MACHINE_AARCH64
+                                           : 0;
+}
+
+int inspection_prove(struct proof *out, const struct inspection *in, struct err *e)
+{
+    out->machine = machine_of(in->image->config.platform.architecture);
+    proof_env(out, &in->image->config.env);
+    for (size_t i = 0; i < in->fs.nodes.n; i++) {
+        const struct rootfs_node *n = in->fs.nodes.v[i];
+        const struct gathered *g = n->note;
+        const struct package *owner;
+
+        if (n->gone)
+            continue;
+        owner = packages_owner(&in->packages, n->path);
+        if (n->type == ENTRY_SYMLINK)
+            proof_add_link(out, n->path, n->link);
+        else if (g && !g->fault.len)
+            proof_add_file(out, n->path, &g->elf, owner ? owner->name : (struct str){0});
+        if (str_is(n->path, "etc/ld.so.cache"))
+            proof_cache(out, n->text);
+    }
+    return proof_run(out, e);
+}
+
 void inspection_clear(struct inspection *i)
 {
     for (size_t k = 0; k < i->gathers_n; k++)

@@ -10,6 +10,7 @@
 #include "../model/lock.h"
 #include "gather.h"
 #include "packages.h"
+#include "proof.h"
 
 struct inspect_layer {
     struct digest digest; /* of the blob; of the plain tar where the place keeps no other */
@@ -80,3 +81,5 @@ int inspect(struct inspection *out, const struct stored *image, const struct cat
             const char *scratch_dir, unsigned jobs, const struct events *events,
             struct err *e) MUST_CHECK;
 void inspection_clear(struct inspection *i);
+/* Would everything in it load? */
+int inspection_prove(struct proof *out, const struct inspection *in, struct err *e) MUST_CHECK;
