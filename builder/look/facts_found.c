@@ -4,6 +4,10 @@
 #include "../base/path.h"
 #include "needs.h"
 
+enum {
+    SOME = 20
+}; /* an architecture with fewer entries than the most by this is for single kernels */
+
 static bool is_here(const struct rootfs_node *n)
 {
     return !n->gone && n->type == ENTRY_FILE && !n->special;
@@ -289,15 +293,26 @@ static const char *const library_names[] = {
     "libnvJitLink",  "libnvToolsExt", "libnvjpeg",     "libnvrtc",  "libnvshmem_host",
 };
 
-/* Wheels that bundle one call it "libcudart-d0da41ae.so.11.0". */
+/* What bundles a library may add eight hex digits to its name: "libcudart-d0da41ae.so.11.0". */
+static struct str without_hash(struct str name)
+{
+    struct str hash, head = name;
+
+    if (!str_cut_last(&head, STR("-"), &hash) || hash.len != 8)
+        return name;
+    for (size_t i = 0; i < hash.len; i++)
+        if (!c_digit(hash.p[i]) && !(hash.p[i] >= 'a' && hash.p[i] <= 'f'))
+            return name;
+    return head;
+}
+
 static struct str library_name(struct str base)
 {
-    struct str name = str_sub(base, 0, str_find_str(base, STR(".so"))), hash = name;
+    struct str name = str_sub(base, 0, str_find_str(base, STR(".so")));
 
     if (name.len == base.len)
         return (struct str){0};
-    if (str_cut_last(&hash, STR("-"), &(struct str){0}) && name.len - hash.len == 9)
-        name = hash;
+    name = without_hash(name);
     for (size_t i = 0; i < ARRAY_LEN(library_names); i++)
         if (str_is(name, library_names[i]))
             return name;
@@ -421,7 +436,7 @@ static void describe(struct inspect_code *out, struct arena *a)
         if (c->kind == FATBIN_PTX)
             put_number(&ptx, c);
         else if (c->kind == FATBIN_CUBIN)
-            put_number(c->entries * 2 >= most ? &machine : &some, c);
+            put_number(c->entries * SOME >= most ? &machine : &some, c);
     }
     vec_clear(&each);
     out->machine = arena_str(a, buf_view(&machine));
@@ -468,7 +483,9 @@ static struct str torch_archs(struct inspection *in, const struct inspect_torch 
         if (!str_skip(&path, t->where) || !str_is(path, "/torch/lib/libtorch_cuda.so"))
             continue;
         while (str_word(&machine, &one))
-            buf_fmt(&out, "%s" STR_FMT, out.len ? " " : "", STR_ARG(one));
+            if (c_digit(
+                    one.p[one.len - 1])) /* what is for one GPU alone (9.0a) carries no further */
+                buf_fmt(&out, "%s" STR_FMT, out.len ? " " : "", STR_ARG(one));
         while (str_word(&ptx, &one)) {
             struct str so_far = buf_view(&out);
 

@@ -27,7 +27,7 @@ struct inspect_code {
     const struct package *package; /* NULL: nobody's */
     const struct fatbin_list *list;
     struct str machine; /* "8.0 8.6 9.0": what it was compiled for */
-    struct str some;    /* "9.0a": only single kernels, less than half as many entries */
+    struct str some;    /* "9.0a": only single kernels, by a twentieth of the most entries */
     struct str ptx;     /* "9.0" */
 };
 

@@ -125,6 +125,8 @@ static void check_meaning(struct proof *p, struct meaning *m, const struct proof
         const struct str *had = map_get(&m->names, l->name);
         struct str *path;
 
+        if (l == f->loaded.v) /* itself, which nobody asked for by name */
+            continue;
         if (had && !str_eq(*had, l->path))
             put(p, &(struct proof_finding){.kind = PROOF_TWO_FILES,
                                            .file = root->path,
@@ -132,7 +134,7 @@ static void check_meaning(struct proof *p, struct meaning *m, const struct proof
                                            .name = l->name,
                                            .found = *had,
                                            .other = l->path});
-        if (had || l == f->loaded.v) /* itself, which nobody asked for by name */
+        if (had)
             continue;
         path = arena_alloc(&p->arena, sizeof *path);
         *path = arena_str(&p->arena, l->path);
