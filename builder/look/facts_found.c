@@ -330,6 +330,31 @@ static struct str library_version(const struct rootfs_node *n, const struct pack
     return base.len > rest.len ? rest : (struct str){0};
 }
 
+/* Wheels have no links, so they hold a library once for each of its names. */
+static bool is_same(const struct inspect_library *a, const struct inspect_library *b)
+{
+    return str_eq(a->name, b->name) && str_eq(a->soname, b->soname) &&
+           str_eq(folder_of(a->path), folder_of(b->path));
+}
+
+static void merge_names(struct inspection *in)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < in->libraries.n; i++) {
+        struct inspect_library *l = &in->libraries.v[i];
+        size_t k = 0;
+
+        while (k < kept && !is_same(&in->libraries.v[k], l))
+            k++;
+        if (k == kept)
+            in->libraries.v[kept++] = *l;
+        else if (l->version.len > in->libraries.v[k].version.len)
+            in->libraries.v[k] = *l;
+    }
+    in->libraries.n = kept;
+}
+
 static int library_compare(const void *a, const void *b)
 {
     const struct inspect_library *x = a, *y = b;
@@ -358,11 +383,13 @@ static void find_libraries(struct inspection *in)
         owner = packages_owner(&in->packages, n->path);
         name = library_name(path_base(n->path));
         if (name.len)
-            vec_add(&in->libraries, ((struct inspect_library){
-                                        name, n->path, library_version(n, owner), n->size, owner}));
+            vec_add(&in->libraries,
+                    ((struct inspect_library){name, n->path, elf_of(n)->elf.soname,
+                                              library_version(n, owner), n->size, owner}));
         else if (n->size && needs_is_driver(elf_of(n)->elf.soname))
             vec_add(&in->drivers, n->path);
     }
+    merge_names(in);
     vec_sort(&in->libraries, library_compare);
 }
 
@@ -416,7 +443,7 @@ static int code_compare(const void *a, const void *b)
 
 static void describe(struct inspect_code *out, struct arena *a)
 {
-    CLEANUP(buf_clear) struct buf machine = {0}, some = {0}, ptx = {0};
+    CLEANUP(buf_clear) struct buf whole = {0}, machine = {0}, some = {0}, ptx = {0};
     struct VEC_OF(struct fatbin_code) each = {0};
     const struct fatbin_code *c;
     size_t most = 0;
@@ -435,10 +462,14 @@ static void describe(struct inspect_code *out, struct arena *a)
     vec_each(c, &each) {
         if (c->kind == FATBIN_PTX)
             put_number(&ptx, c);
-        else if (c->kind == FATBIN_CUBIN)
-            put_number(c->entries * SOME >= most ? &machine : &some, c);
+        if (c->kind != FATBIN_CUBIN)
+            continue;
+        put_number(c->entries * SOME >= most ? &machine : &some, c);
+        if (c->entries * 2 >= most)
+            put_number(&whole, c);
     }
     vec_clear(&each);
+    out->whole = arena_str(a, buf_view(&whole));
     out->machine = arena_str(a, buf_view(&machine));
     out->some = arena_str(a, buf_view(&some));
     out->ptx = arena_str(a, buf_view(&ptx));
@@ -478,14 +509,12 @@ static struct str torch_archs(struct inspection *in, const struct inspect_torch 
     const struct inspect_code *c;
 
     vec_each(c, &in->codes) {
-        struct str path = c->path, machine = c->machine, ptx = c->ptx, one;
+        struct str path = c->path, whole = c->whole, ptx = c->ptx, one;
 
         if (!str_skip(&path, t->where) || !str_is(path, "/torch/lib/libtorch_cuda.so"))
             continue;
-        while (str_word(&machine, &one))
-            if (c_digit(
-                    one.p[one.len - 1])) /* what is for one GPU alone (9.0a) carries no further */
-                buf_fmt(&out, "%s" STR_FMT, out.len ? " " : "", STR_ARG(one));
+        while (str_word(&whole, &one))
+            buf_fmt(&out, "%s" STR_FMT, out.len ? " " : "", STR_ARG(one));
         while (str_word(&ptx, &one)) {
             struct str so_far = buf_view(&out);
 
