@@ -205,9 +205,11 @@ static void print_copies(struct buf *out, const struct inspection *in)
     }
 }
 
-/* Plug-ins that lack the same are one line. */
+/* Those that lack the same are one line. */
 static void print_plugins(struct buf *out, const struct proof *proof, size_t from)
 {
+    if (from < proof->findings.n)
+        buf_puts(out, "  that matters only where a plug-in is asked for:\n");
     for (size_t i = from, n; i < proof->findings.n; i += n) {
         const struct proof_finding *f = &proof->findings.v[i];
 
@@ -215,7 +217,7 @@ static void print_plugins(struct buf *out, const struct proof *proof, size_t fro
         while (i + n < proof->findings.n && proof->findings.v[i + n].kind == f->kind &&
                str_eq(proof->findings.v[i + n].name, f->name))
             n++;
-        buf_puts(out, "  only if it is asked for while something runs: ");
+        buf_puts(out, "    ");
         proof_words(out, f);
         if (n > 1)
             buf_fmt(out, "; %zu more need it too", n - 1);
