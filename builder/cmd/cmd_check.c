@@ -117,19 +117,11 @@ static void print_json(const struct checking *c, const char *better)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     CLEANUP(buf_clear) struct buf text = {0};
-    struct node *root = node_new_map(&d), *list, *n;
-    const struct reason *r;
+    struct node *root = node_new_map(&d);
 
     node_put_u64(&d, root, "envbuild_output", 1);
     node_put_str(&d, root, "verdict", str_of(verdict_name(c->judgement.verdict)));
-    list = node_put(&d, root, "reasons", node_new_list(&d));
-    vec_each(r, &c->judgement.reasons) {
-        n = node_add(&d, list, node_new_map(&d));
-        node_put_str(&d, n, "code", str_of(r->code));
-        node_put_str(&d, n, "verdict", str_of(verdict_name(r->verdict)));
-        node_put_str(&d, n, "rule", str_of(r->rule));
-        node_put_str(&d, n, "sentence", r->sentence);
-    }
+    machine_put_reasons(&d, root, &c->judgement);
     machine_put(&d, node_put(&d, root, "host", node_new_map(&d)), &c->machine);
     if (better[0])
         node_put_str(&d, root, "newest_that_runs", str_of(better));

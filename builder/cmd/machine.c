@@ -91,6 +91,20 @@ void machine_clear(struct machine *m)
     probe_clear(&m->probe);
 }
 
+void machine_put_reasons(struct doc *d, struct node *map, const struct judgement *j)
+{
+    struct node *list = node_put(d, map, "reasons", node_new_list(d)), *n;
+    const struct reason *r;
+
+    vec_each(r, &j->reasons) {
+        n = node_add(d, list, node_new_map(d));
+        node_put_str(d, n, "code", str_of(r->code));
+        node_put_str(d, n, "verdict", str_of(verdict_name(r->verdict)));
+        node_put_str(d, n, "rule", str_of(r->rule));
+        node_put_str(d, n, "sentence", r->sentence);
+    }
+}
+
 void machine_put(struct doc *d, struct node *host, const struct machine *m)
 {
     const struct missing *missing;

@@ -28,5 +28,7 @@ int machine_find(struct machine *m, const struct session *s, const struct catalo
                  const struct machine_args *a, struct err *e) MUST_CHECK;
 void machine_clear(struct machine *m);
 
+/* Why, as a list of a map's member "reasons". */
+void machine_put_reasons(struct doc *d, struct node *map, const struct judgement *j);
 /* What was found, into a map of its own, for --json. */
 void machine_put(struct doc *d, struct node *host, const struct machine *m);

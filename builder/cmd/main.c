@@ -26,6 +26,10 @@ const struct command commands[] = {
      cmd_lock},
     {"catalog", "", "Show which PyTorch builds there are, with their CUDA, and for which GPUs.",
      cmd_catalog},
+    {"recommend", "",
+     "Tell the newest PyTorch image that runs on this machine, on one that is named, or on a "
+     "fleet.",
+     cmd_recommend},
     {NULL, NULL, NULL, NULL},
 };
 
