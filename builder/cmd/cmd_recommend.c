@@ -60,9 +60,7 @@ static int find_machines(struct asking *a, const struct session *s, const char *
         return read_fleet(a, fleet, e);
     if (machine_find(&a->machine, s, &a->catalog, args, e) < 0)
         return -1;
-    vec_add(&a->machines, ((struct recommend_machine){a->machine.probed ? STR("this machine")
-                                                                        : STR("the machine"),
-                                                      &a->machine.host, 1}));
+    vec_add(&a->machines, ((struct recommend_machine){{0}, &a->machine.host, 1}));
     return 0;
 }
 
@@ -108,14 +106,16 @@ static void print_host(const struct host *h)
         printf("%s\"" STR_FMT "\"", comma, STR_ARG(h->unknown.v[i]));
 }
 
+/* The gravest alone: what else there is decides nothing. */
 static void print_reasons(const char *intro, struct str tag, const struct judgement *j,
                           const char *indent)
 {
     const struct reason *r;
 
     vec_each(r, &j->reasons)
-        printf("%s%s" STR_FMT ": " STR_FMT " [%s]\n", indent, intro, STR_ARG(tag),
-               STR_ARG(r->sentence), r->code);
+        if (r->verdict == j->verdict && j->verdict != VERDICT_RUNS)
+            printf("%s%s" STR_FMT ": " STR_FMT " [%s]\n", indent, intro, STR_ARG(tag),
+                   STR_ARG(r->sentence), r->code);
 }
 
 /* What a machine without a driver of its own in sight must have. */
@@ -123,11 +123,13 @@ static void print_driver(const struct asking *a, const struct recommend_kind *k,
 {
     const struct facts *f = &a->r.offers.v[k->offer].facts;
 
-    if (!k->host->has_driver && f->driver_min.len)
-        printf("%sneeds driver " STR_FMT " or newer; for all that its toolkit can do, " STR_FMT
-               "\n",
-               indent, STR_ARG(f->driver_min),
-               STR_ARG(f->driver_full.len ? f->driver_full : f->driver_min));
+    if (k->host->has_driver || !f->driver_min.len)
+        return;
+    printf("%sneeds driver " STR_FMT " or newer", indent, STR_ARG(f->driver_min));
+    if (f->driver_full.len)
+        printf("; for all that its toolkit can do, such as PTX, " STR_FMT " or newer",
+               STR_ARG(f->driver_full));
+    putchar('\n');
 }
 
 static void print_kind(const struct asking *a, const struct recommend_kind *k, const char *indent)
@@ -199,8 +201,9 @@ static void print_text(const struct asking *a)
         print_kinds(a, false, 0);
     }
     for (size_t i = 0; r->images.n && i < r->unconfirmed.n; i++)
-        printf("newer, but for which GPUs it has code is not confirmed: " STR_FMT "\n",
-               STR_ARG(r->unconfirmed.v[i].tag));
+        printf("%s" STR_FMT "%s",
+               i ? ", " : "newer, but for which GPUs they have code is not confirmed: ",
+               STR_ARG(r->unconfirmed.v[i].tag), i + 1 < r->unconfirmed.n ? "" : "\n");
     if (r->upgrade.found)
         printf(STR_FMT "\n", STR_ARG(r->upgrade.sentence));
 }
@@ -231,7 +234,8 @@ static void put_kind(struct doc *d, struct node *n, const struct asking *a,
     struct node *list, *m;
     const struct against *other;
 
-    put_names(d, node_put(d, n, "names", node_new_list(d)), a, k);
+    if (a->many)
+        put_names(d, node_put(d, n, "names", node_new_list(d)), a, k);
     node_put_u64(d, n, "count", k->count);
     put_host(d, n, k->host);
     node_put_str(d, n, k->served ? "image" : "nearest", tag_of(a, k->offer));
@@ -250,9 +254,9 @@ static void put_kind(struct doc *d, struct node *n, const struct asking *a,
 static void put_upgrade(struct doc *d, struct node *n, const struct asking *a)
 {
     const struct recommend_upgrade *u = &a->r.upgrade;
-    struct node *list = node_put(d, n, "names", node_new_list(d));
+    struct node *list = a->many ? node_put(d, n, "names", node_new_list(d)) : NULL;
 
-    for (size_t i = 0; i < u->kinds.n; i++)
+    for (size_t i = 0; a->many && i < u->kinds.n; i++)
         put_names(d, list, a, &a->r.kinds.v[u->kinds.v[i]]);
     node_put_u64(d, n, "count", u->count);
     node_put_str(d, n, "driver", u->driver);

@@ -93,7 +93,7 @@ static void usage(FILE *to)
           "       envbuild COMMAND [OPTION...] OPERAND\n\n",
           to);
     for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-8s %-17s %s\n", c->name, c->operands, c->help);
+        fprintf(to, "  %-9s %-17s %s\n", c->name, c->operands, c->help);
     fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
           "version.\n",
           to);

@@ -417,10 +417,28 @@ static void list_tags(struct buf *out, const struct recommendation *r, uint64_t 
         }
 }
 
+/* Machines that are not upgraded and take something newer all the same. */
+static uint64_t others_gain(const struct recommendation *r, const struct best *best)
+{
+    const struct recommend_upgrade *u = &r->upgrade;
+    uint64_t n = 0;
+    size_t at = 0;
+
+    for (size_t i = 0; i < r->kinds.n; i++) {
+        uint64_t mask = acceptable(&best->takes[i]);
+
+        if (at < u->kinds.n && u->kinds.v[at] == i)
+            at++;
+        else if (mask && newest(mask & best->outcome.chosen) < r->kinds.v[i].offer)
+            n += r->kinds.v[i].count;
+    }
+    return n;
+}
+
 static void say_gain(struct buf *out, const struct recommendation *r, const struct best *best,
                      const struct outcome *now)
 {
-    uint64_t theirs = 0;
+    uint64_t theirs = 0, others = others_gain(r, best);
     bool all = best->outcome.images == 1 && !best->outcome.idle && !best->outcome.limited;
 
     for (size_t i = 0; i < r->upgrade.kinds.n; i++)
@@ -431,12 +449,17 @@ static void say_gain(struct buf *out, const struct recommendation *r, const stru
     else
         buf_puts(out, best->count == 1 ? "it" : "them");
     buf_puts(out, " run ");
-    list_tags(out, r, all ? best->outcome.chosen : theirs);
+    list_tags(out, r, theirs);
     if (best->outcome.idle == now->idle && best->outcome.limited < now->limited)
         buf_puts(out, " without limits");
-    if (!all && best->outcome.images < now->images)
+    if (all)
+        return;
+    if (best->outcome.images < now->images)
         buf_fmt(out, ", and %u image%s would do for all", best->outcome.images,
                 best->outcome.images == 1 ? "" : "s");
+    if (others)
+        buf_fmt(out, ", and %llu other%s could take a newer image", (unsigned long long)others,
+                others == 1 ? "" : "s");
 }
 
 /* "upgrading the driver of lab (8 machines, 535.104.05) to 550.54.14 or newer". */
