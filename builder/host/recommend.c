@@ -243,10 +243,14 @@ static size_t nearest(const struct recommendation *r, const struct host *h, cons
 
     for (size_t i = 0; i < r->offers.n; i++) {
         CLEANUP(judgement_clear) struct judgement j = {0};
+        const struct reason *why;
+        size_t n = 0;
 
         judge(&j, &r->offers.v[i].facts, h, c);
-        if (j.reasons.n < fewest) {
-            fewest = j.reasons.n;
+        vec_each(why, &j.reasons)
+            n += why->verdict == VERDICT_NO;
+        if (n < fewest) {
+            fewest = n;
             best = i;
         }
     }

@@ -108,6 +108,10 @@ int catalog_gpu_unknown(const struct catalog *c, struct str name, struct err *e)
  * its own capability and all later ones. Machine code is preferred, then the nearest. */
 enum catalog_code { CODE_NONE, CODE_PTX, CODE_MACHINE };
 enum catalog_code catalog_code(struct str archs, const struct catalog_gpu *gpu, struct str *by);
+/* Does that version of a library ("cudnn") have no code for the GPU? Then *from is the first such
+ * version and *cc the oldest capability that it has code for. */
+bool catalog_library_lacks(const struct catalog *c, const char *library, struct str version,
+                           const struct catalog_gpu *gpu, struct str *from, struct str *cc);
 /* What is known of a compute capability "8.9". */
 bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *out);
 

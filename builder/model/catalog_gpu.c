@@ -314,6 +314,25 @@ bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *o
     return true;
 }
 
+bool catalog_library_lacks(const struct catalog *c, const char *library, struct str version,
+                           const struct catalog_gpu *gpu, struct str *from, struct str *cc)
+{
+    const struct node *rows = node_get(node_get(c->gpu.root, "libraries"), library), *n;
+
+    node_each(n, rows) {
+        struct str first = node_text_of(n, "from"), least = node_text_of(n, "capability");
+
+        /* Both kinds of version compare as drivers do: number by number. */
+        if (!version.len || catalog_driver_compare(version, first) < 0 ||
+            catalog_driver_compare(gpu->cc, least) >= 0)
+            continue;
+        *from = first;
+        *cc = least;
+        return true;
+    }
+    return false;
+}
+
 /* ---- code ---- */
 
 struct arch {
