@@ -174,12 +174,19 @@ static void judge_driver(struct judgement *j, const struct facts *f, const struc
 
     if (!h->driver.len) {
         add(j, "no-driver", RULE_MINOR, VERDICT_NO,
-            "no NVIDIA driver is installed, and CUDA " STR_FMT " needs " STR_FMT
-            " or newer; on the CPU alone the image runs",
-            STR_ARG(f->cuda), STR_ARG(f->driver_min));
+            "no NVIDIA driver is installed, and CUDA " STR_FMT " needs %s" STR_FMT
+            "; on the CPU alone the image runs",
+            STR_ARG(f->cuda), f->driver_min.len ? "at least " : "one", STR_ARG(f->driver_min));
         return;
     }
-    if (f->driver_min.len && catalog_driver_compare(h->driver, f->driver_min) < 0) {
+    if (!f->driver_min.len) {
+        add(j, "cuda-not-known", RULE_CATALOG, VERDICT_LIMITS,
+            "which driver CUDA " STR_FMT " needs is not in the catalog, and whether " STR_FMT
+            " is new enough is not judged",
+            STR_ARG(f->cuda), STR_ARG(h->driver));
+        return;
+    }
+    if (catalog_driver_compare(h->driver, f->driver_min) < 0) {
         judge_old_driver(j, f, h, c);
         return;
     }

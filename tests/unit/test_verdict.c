@@ -47,7 +47,7 @@ static void facts_of(struct facts *f, struct arena *a, struct str image)
         assert_true(str_cut(&image, STR(" archs="), &f->cuda));
         f->archs = image;
         f->driver_min = catalog_family_driver(&catalog, f->cuda);
-        assert_true(f->driver_min.len);
+        assert_true(f->driver_min.len || str_is(f->cuda, "14.0")); /* a family of tomorrow */
         return;
     }
     assert_int_equal(tag_parse(&t, a, image, &e), 0);
