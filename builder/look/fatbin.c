@@ -8,6 +8,7 @@ enum {
     KIND_MAX = 1024,
     SM_MAX = 9999,
     CODES_MAX = 4096,
+    SPOTS_MAX = 1 << 20,
     STEP = 4096, /* bytes read at once between payloads */
 };
 
@@ -89,20 +90,39 @@ static struct fatbin_code *code_find(struct fatbin_list *list, const struct fatb
     return &list->codes.v[at];
 }
 
-/* False when the entry could not be noted. */
-static bool entry_note(struct fatbin_scan *s, const struct fatbin_entry *entry)
+/* False when there are too many kinds of code. */
+static bool code_add(struct fatbin_list *list, const struct fatbin_spot *spot,
+                     enum fatbin_place place)
 {
-    struct fatbin_code *code =
-        code_find(s->list, &(struct fatbin_code){.place = s->place,
-                                                 .kind = entry->kind,
-                                                 .sm = entry->sm,
-                                                 .suffix = entry_suffix(entry)});
+    struct fatbin_code *code = code_find(
+        list, &(struct fatbin_code){
+                  .place = place, .kind = spot->kind, .sm = spot->sm, .suffix = spot->suffix});
 
     if (!code)
         return false;
     code->entries++;
-    code->compressed += (entry->flags & (FLAG_LZ4 | FLAG_ZSTD)) != 0;
-    code->bytes += entry->payload;
+    code->compressed += spot->compressed;
+    code->bytes += spot->bytes;
+    return true;
+}
+
+/* False when the entry, at `offset`, could not be noted. */
+static bool entry_note(struct fatbin_scan *s, const struct fatbin_entry *entry, uint64_t offset)
+{
+    struct fatbin_spot spot = {
+        .offset = offset,
+        .bytes = entry->payload,
+        .sm = entry->sm,
+        .kind = entry->kind,
+        .suffix = entry_suffix(entry),
+        .compressed = entry->flags & (FLAG_LZ4 | FLAG_ZSTD),
+    };
+
+    if (!s->spots)
+        return code_add(s->list, &spot, s->place);
+    if (s->spots->n >= SPOTS_MAX)
+        return false;
+    vec_add(s->spots, spot);
     return true;
 }
 
@@ -165,7 +185,8 @@ static size_t take_entry(struct fatbin_scan *s, const unsigned char *p, size_t l
     }
     if (s->left >= ENTRY_HEAD && len < ENTRY_HEAD)
         return 0;
-    if (s->left < ENTRY_HEAD || !entry_read(&entry, p, s->left) || !entry_note(s, &entry)) {
+    if (s->left < ENTRY_HEAD || !entry_read(&entry, p, s->left) ||
+        !entry_note(s, &entry, s->passed + (uint64_t)(p - s->window))) {
         s->list->broken++;
         s->inside = false;
         return 0;
@@ -192,6 +213,7 @@ static void work(struct fatbin_scan *s, bool last)
         if (!n && s->inside == was_inside)
             break;
     }
+    s->passed += at;
     s->held -= at;
     memmove(s->window, s->window + at, s->held);
 }
@@ -207,6 +229,7 @@ static int scan_write(struct sink *self, const void *bytes, size_t len, struct e
         if (s->skip) { /* then nothing is held */
             n = s->skip < len ? (size_t)s->skip : len;
             s->skip -= n;
+            s->passed += n;
         } else {
             n = sizeof s->window - s->held < len ? sizeof s->window - s->held : len;
             memcpy(s->window + s->held, p, n);
@@ -236,9 +259,10 @@ void fatbin_scan_init(struct fatbin_scan *s, struct fatbin_list *list, enum fatb
 {
     s->sink = (struct sink){scan_write, scan_finish};
     s->list = list;
+    s->spots = NULL;
     s->place = place;
     s->inside = false;
-    s->left = s->skip = 0;
+    s->left = s->skip = s->passed = 0;
     s->held = 0;
 }
 
@@ -301,6 +325,24 @@ static void device_sections(struct ranges *out, const struct elf *elf)
                                          relocatable ? FATBIN_RELOCATABLE : FATBIN_LINKED}));
     }
     vec_sort(out, range_compare);
+}
+
+void fatbin_settle(struct fatbin_list *list, const struct fatbin_spots *spots,
+                   const struct elf *elf)
+{
+    CLEANUP(ranges_clear) struct ranges ranges = {0};
+    const struct fatbin_spot *spot;
+    size_t at = 0;
+
+    device_sections(&ranges, elf);
+    vec_each(spot, spots) {
+        while (at < ranges.n && ranges.v[at].to <= spot->offset)
+            at++;
+        if (!code_add(list, spot,
+                      at < ranges.n && ranges.v[at].from <= spot->offset ? ranges.v[at].place
+                                                                         : FATBIN_EMBEDDED))
+            list->broken++;
+    }
 }
 
 int fatbin_read(struct fatbin_list *out, struct view *in, const struct elf *elf, struct err *e)

@@ -59,18 +59,33 @@ int fatbin_read(struct fatbin_list *out, struct view *in, const struct elf *elf,
 
 enum { FATBIN_WINDOW = 64 * 1024 };
 
+/* One entry, where nobody can say yet what place it is in. */
+struct fatbin_spot {
+    uint64_t offset, bytes;
+    uint32_t sm;
+    uint16_t kind;
+    char suffix;
+    bool compressed;
+};
+struct fatbin_spots VEC_OF(struct fatbin_spot);
+
 /* The same in one forward pass, for who has no view: write the file's bytes to `sink` and finish.
- * Keeps at most FATBIN_WINDOW bytes. As the section headers of a file come last, the place is what
- * the caller says (FATBIN_EMBEDDED when it does not know): codes add up to those of fatbin_read().
+ * Keeps at most FATBIN_WINDOW bytes. With `spots` entries go there, for the section headers of a
+ * file come last; fatbin_settle() then gives the codes of fatbin_read(). Without it their place is
+ * what the caller says.
  */
 struct fatbin_scan {
     struct sink sink;
-    struct fatbin_list *list; /* borrowed */
+    struct fatbin_list *list;   /* borrowed */
+    struct fatbin_spots *spots; /* borrowed; may be NULL */
     enum fatbin_place place;
-    bool inside;   /* between the header of a fatbin and its end */
-    uint64_t left; /* of that fatbin, behind what is held or skipped */
-    uint64_t skip; /* bytes to come that nobody looks at */
+    bool inside;     /* between the header of a fatbin and its end */
+    uint64_t left;   /* of that fatbin, behind what is held or skipped */
+    uint64_t skip;   /* bytes to come that nobody looks at */
+    uint64_t passed; /* bytes before the window */
     size_t held;
     unsigned char window[FATBIN_WINDOW];
 };
 void fatbin_scan_init(struct fatbin_scan *s, struct fatbin_list *list, enum fatbin_place place);
+void fatbin_settle(struct fatbin_list *list, const struct fatbin_spots *spots,
+                   const struct elf *elf);

@@ -78,13 +78,6 @@ static void put_parents(struct rootfs *r, struct str path)
     }
 }
 
-struct adding {
-    struct rootfs *r;
-    rootfs_keep keep;
-    void *ctx;
-    struct buf text;
-};
-
 /* "dir/.wh.name" deletes dir/name, "dir/.wh..wh..opq" all that older layers have in dir. */
 static bool whiteout(struct rootfs *r, struct str path)
 {
@@ -104,30 +97,29 @@ static bool whiteout(struct rootfs *r, struct str path)
     return true;
 }
 
-static int add_link(struct rootfs *r, const struct unpacked *u, struct err *e)
+static int put_link(struct rootfs *r, const struct entry *entry, struct err *e)
 {
-    const struct rootfs_node *to = map_get(&r->index, u->entry.link);
+    const struct rootfs_node *to = map_get(&r->index, entry->link);
     struct rootfs_node *n, was;
 
     if (!to || to->type == ENTRY_DIR)
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\" is a hard link to \"" STR_FMT
                        "\", which is no file of the image",
-                       STR_ARG(u->entry.path), STR_ARG(u->entry.link));
+                       STR_ARG(entry->path), STR_ARG(entry->link));
     was = *to;
-    n = put(r, u->entry.path);
+    n = put(r, entry->path);
     was.path = n->path;
     was.layer = n->layer;
     was.gone = false;
+    was.linked = true;
     *n = was;
     return 0;
 }
 
-static int add_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+int rootfs_put(struct rootfs *r, const struct entry *entry, bool special, struct str text,
+               const void *note, struct err *e)
 {
-    struct adding *a = ctx;
-    struct rootfs *r = a->r;
-    const struct entry *entry = &u->entry;
     const struct rootfs_node *old;
     struct rootfs_node *n;
 
@@ -140,21 +132,42 @@ static int add_entry(void *ctx, const struct unpacked *u, struct source *data, s
         drop_below(r, entry->path, r->layers + 1);
     put_parents(r, entry->path);
     if (entry->type == ENTRY_HARDLINK)
-        return add_link(r, u, e);
-    buf_reset(&a->text);
-    if (entry->type == ENTRY_FILE && !u->special &&
-        a->keep(a->ctx, entry->path, entry->content.size, data, &a->text, e) < 0)
-        return -1;
+        return put_link(r, entry, e);
     n = put(r, entry->path);
     n->type = entry->type;
-    n->special = u->special;
+    n->special = special;
     n->mode = entry->mode;
     n->uid = entry->uid;
     n->gid = entry->gid;
     n->mtime = entry->mtime;
+    n->size = entry->type == ENTRY_FILE ? entry->content.size : 0;
     n->link = arena_str(&r->arena, entry->link);
-    n->text = arena_str(&r->arena, buf_view(&a->text));
+    n->text = arena_str(&r->arena, text);
+    n->note = note;
     return 0;
+}
+
+void rootfs_next(struct rootfs *r)
+{
+    r->layers++;
+}
+
+struct adding {
+    struct rootfs *r;
+    rootfs_keep keep;
+    void *ctx;
+    struct buf text;
+};
+
+static int add_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+{
+    struct adding *a = ctx;
+
+    buf_reset(&a->text);
+    if (u->entry.type == ENTRY_FILE && !u->special &&
+        a->keep(a->ctx, u->entry.path, u->entry.content.size, data, &a->text, e) < 0)
+        return -1;
+    return rootfs_put(a->r, &u->entry, u->special, buf_view(&a->text), NULL, e);
 }
 
 int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_keep keep, void *ctx,
@@ -164,7 +177,7 @@ int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_ke
     int result = untar_layer(tar, what, add_entry, &a, e);
 
     buf_clear(&a.text);
-    r->layers++;
+    rootfs_next(r);
     return result;
 }
 

@@ -16,11 +16,14 @@ struct rootfs_node {
     struct str path;      /* relative, as in a tar entry */
     enum entry_type type; /* ENTRY_HARDLINK never: it is what it links to */
     bool special;         /* a device, a socket, a pipe */
+    bool linked;          /* a hard link to a file that is counted elsewhere */
     bool gone;            /* deleted by a later layer: as if it were not here */
     uint32_t mode, uid, gid;
     int64_t mtime;
-    struct str link; /* of a symbolic link */
-    struct str text; /* what was kept of a file */
+    struct str link;  /* of a symbolic link */
+    struct str text;  /* what was kept of a file */
+    const void *note; /* the caller's own; hard links to a file share it */
+    uint64_t size;    /* bytes of a file */
     size_t layer;
 };
 
@@ -30,6 +33,12 @@ struct rootfs {
     struct map index;                          /* path to node */
     size_t layers;                             /* read so far */
 };
+
+/* For who reads layers on his own: put one more entry of the current layer; `text` is copied. */
+int rootfs_put(struct rootfs *r, const struct entry *entry, bool special, struct str text,
+               const void *note, struct err *e) MUST_CHECK;
+/* What follows belongs to the next layer. */
+void rootfs_next(struct rootfs *r);
 
 /* Append to `text` what shall be kept of the file `path`, if anything. */
 typedef int (*rootfs_keep)(void *ctx, struct str path, uint64_t size, struct source *data,

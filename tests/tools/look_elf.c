@@ -3,16 +3,17 @@
  *
  * usage: look_elf code|elf FILE...
  *   code: "PLACE KIND sm_NN ENTRIES COMPRESSED" a line, and "broken N" or "stray N" where there are
- *         any. Each file is read twice, in place and in one forward pass, and both must agree.
+ *         any.
  *   elf:  "soname", "needed", "version LIBRARY VERSION" and so on, one a line.
+ * Each file is read twice, in place and in one forward pass, and both must agree.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "base/fd.h"
+#include "base/fs.h"
 #include "io/source.h"
-#include "look/fatbin.h"
+#include "look/elf_pass.h"
 
 static const char *kind_name(uint16_t kind, char number[16])
 {
@@ -24,7 +25,7 @@ static const char *kind_name(uint16_t kind, char number[16])
     return number;
 }
 
-static void print_code(const struct fatbin_list *list)
+static void print_code(FILE *to, const struct fatbin_list *list)
 {
     static const char *const places[] = {"linked", "relocatable", "embedded"};
     const struct fatbin_code *c;
@@ -32,82 +33,75 @@ static void print_code(const struct fatbin_list *list)
     vec_each(c, &list->codes) {
         char number[16];
 
-        printf("%s %s sm_%u%s %zu %zu\n", places[c->place], kind_name(c->kind, number), c->sm,
-               c->suffix == 'a'   ? "a"
-               : c->suffix == 'f' ? "f"
-                                  : "",
-               c->entries, c->compressed);
+        fprintf(to, "%s %s sm_%u%s %zu %zu\n", places[c->place], kind_name(c->kind, number), c->sm,
+                c->suffix == 'a'   ? "a"
+                : c->suffix == 'f' ? "f"
+                                   : "",
+                c->entries, c->compressed);
     }
     if (list->broken)
-        printf("broken %zu\n", list->broken);
-    if (list->stray)
-        printf("stray %zu\n", list->stray);
+        fprintf(to, "broken %zu\n", list->broken);
 }
 
-/* Entries of all places together. */
-static size_t entries(const struct fatbin_list *list, const struct fatbin_code *like)
-{
-    const struct fatbin_code *c;
-    size_t n = 0;
-
-    vec_each(c, &list->codes)
-        if (c->kind == like->kind && c->sm == like->sm && c->suffix == like->suffix)
-            n += c->entries;
-    return n;
-}
-
-static int check_forward(const struct fatbin_list *in_place, int fd, uint64_t size,
-                         const char *path, struct err *e)
-{
-    CLEANUP(fatbin_list_clear) struct fatbin_list list = {0};
-    CLEANUP(free_clear) struct fatbin_scan *scan = xmalloc(sizeof *scan);
-    struct source_file file;
-    const struct fatbin_code *c;
-
-    fatbin_scan_init(scan, &list, FATBIN_EMBEDDED);
-    source_file_init(&file, fd, 0, size, path);
-    if (source_copy(&file.source, &scan->sink, NULL, e) < 0 || sink_finish(&scan->sink, e) < 0)
-        return -1;
-    if (list.fatbins != in_place->fatbins || list.broken != in_place->broken)
-        return err_set(e, ERR_NO, "%s: %zu fatbins (%zu broken) in place, %zu (%zu) in one pass",
-                       path, in_place->fatbins, in_place->broken, list.fatbins, list.broken);
-    vec_each(c, &list.codes)
-        if (entries(in_place, c) != c->entries)
-            return err_set(e, ERR_NO, "%s: sm_%u: %zu in one pass, %zu in place", path, c->sm,
-                           c->entries, entries(in_place, c));
-    vec_each(c, &in_place->codes)
-        if (!entries(&list, c))
-            return err_set(e, ERR_NO, "%s: sm_%u: none in one pass", path, c->sm);
-    return 0;
-}
-
-static void print_line(const char *label, struct str s)
+static void print_line(FILE *to, const char *label, struct str s)
 {
     if (s.len)
-        printf("%s " STR_FMT "\n", label, STR_ARG(s));
+        fprintf(to, "%s " STR_FMT "\n", label, STR_ARG(s));
 }
 
-static void print_elf(const struct elf *elf)
+static void print_elf(FILE *to, const struct elf *elf)
 {
     const struct elf_section *section;
     const struct elf_need *need;
     const struct str *s;
 
-    printf("elf%u machine %u type %u\n", elf->bits, elf->machine, elf->type);
-    print_line("interpreter", elf->interpreter);
-    print_line("soname", elf->soname);
-    print_line("rpath", elf->rpath);
-    print_line("runpath", elf->runpath);
+    fprintf(to, "elf%u machine %u type %u\n", elf->bits, elf->machine, elf->type);
+    print_line(to, "interpreter", elf->interpreter);
+    print_line(to, "soname", elf->soname);
+    print_line(to, "rpath", elf->rpath);
+    print_line(to, "runpath", elf->runpath);
     vec_each(s, &elf->needed)
-        print_line("needed", *s);
+        print_line(to, "needed", *s);
     vec_each(need, &elf->needs)
-        printf("version " STR_FMT " " STR_FMT "%s\n", STR_ARG(need->library),
-               STR_ARG(need->version), need->weak ? " weak" : "");
+        fprintf(to, "version " STR_FMT " " STR_FMT "%s\n", STR_ARG(need->library),
+                STR_ARG(need->version), need->weak ? " weak" : "");
     vec_each(s, &elf->defines)
-        print_line("defines", *s);
+        print_line(to, "defines", *s);
     vec_each(section, &elf->sections)
-        printf("section " STR_FMT " %llx %llx\n", STR_ARG(section->name),
-               (unsigned long long)section->offset, (unsigned long long)section->size);
+        fprintf(to, "section " STR_FMT " %llx %llx\n", STR_ARG(section->name),
+                (unsigned long long)section->offset, (unsigned long long)section->size);
+}
+
+/* All that is said of a file, as text. */
+static char *words(const struct elf *elf, const struct fatbin_list *list, bool code)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *to = open_memstream(&text, &len);
+
+    if (!to)
+        abort();
+    if (code)
+        print_code(to, list);
+    else
+        print_elf(to, elf);
+    fclose(to);
+    return text;
+}
+
+static int pass(struct elf *elf, struct fatbin_list *list, int fd, uint64_t size, const char *path,
+                struct err *e)
+{
+    CLEANUP(elf_pass_clear) struct elf_pass pass = {0};
+    CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
+    struct source_file file;
+
+    if (fs_temp_open(&scratch, "/tmp", e) < 0)
+        return -1;
+    elf_pass_begin(&pass, scratch.fd.n, size, path);
+    source_file_init(&file, fd, 0, size, path);
+    return source_copy(&file.source, &pass.sink, NULL, e) < 0 ? -1
+                                                              : elf_pass_end(&pass, elf, list, e);
 }
 
 static int look(const char *path, bool code, struct err *e)
@@ -115,22 +109,32 @@ static int look(const char *path, bool code, struct err *e)
     CLEANUP(fd_clear) struct fd fd = {0};
     CLEANUP(elf_clear) struct elf elf = {0};
     CLEANUP(fatbin_list_clear) struct fatbin_list list = {0};
+    CLEANUP(elf_clear) struct elf passed = {0};
+    CLEANUP(fatbin_list_clear) struct fatbin_list passed_list = {0};
+    CLEANUP(free_clear) char *text = NULL;
+    CLEANUP(free_clear) char *again = NULL;
     struct view_file view;
     uint64_t size;
+    size_t stray;
 
     if (fd_open(&fd, path, O_RDONLY, 0, e) < 0 || fd_size(fd.n, &size, path, e) < 0)
         return -1;
     view_file_init(&view, fd.n, 0, size, path);
     if (elf_read(&elf, &view.view, e) < 0)
         return -1;
-    if (!code) {
-        print_elf(&elf);
-        return 0;
-    }
-    if (fatbin_read(&list, &view.view, &elf, e) < 0)
+    if (fatbin_read(&list, &view.view, &elf, e) < 0 ||
+        pass(&passed, &passed_list, fd.n, size, path, e) < 0)
         return -1;
-    print_code(&list);
-    return check_forward(&list, fd.n, size, path, e);
+    stray = list.stray;
+    list.stray = 0; /* of which one pass can say nothing */
+    text = words(&elf, &list, code);
+    again = words(&passed, &passed_list, code);
+    if (strcmp(text, again) != 0)
+        return err_set(e, ERR_NO, "%s: in place\n%s\nin one pass\n%s", path, text, again);
+    fputs(text, stdout);
+    if (code && stray)
+        printf("stray %zu\n", stray);
+    return 0;
 }
 
 int main(int argc, char **argv)

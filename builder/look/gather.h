@@ -1,0 +1,57 @@
+/* look/gather.h - what the files of one layer tell, gathered as they pass, once and in order.
+ *
+ * Of every entry name, size and attributes are kept; of a program or library what look/elf.h and
+ * look/fatbin.h say of it; and the text of the few files that tell what else is in an image: whose
+ * packages there are, which system, which PyTorch. Nothing is unpacked and nothing runs.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/arena.h"
+#include "../io/entry.h"
+#include "../io/source.h"
+#include "elf_pass.h"
+
+/* A program or library. */
+struct gathered {
+    struct elf elf; /* without its sections; all-zero when there is a fault */
+    struct fatbin_list code;
+    struct str fault; /* why it could not be read; empty: it was */
+};
+
+struct gather_entry {
+    struct entry entry; /* content.size only */
+    bool special;       /* a device, a socket, a pipe */
+    struct str text;    /* what was kept of a file */
+    struct gathered *elf;
+};
+
+struct gather {
+    struct VEC_OF(struct gather_entry) entries; /* in the layer's order */
+    struct VEC_OF(struct gathered *) elfs;
+    struct arena arena;
+    /* Of the file that is passing: */
+    struct sink sink;
+    int scratch;
+    size_t current; /* its position in entries */
+    uint64_t at;
+    char head[4];
+    uint64_t text_max; /* bytes of it that are kept as text */
+    bool is_elf;
+    struct elf_pass pass;
+    struct buf text;
+    struct buf what;
+};
+
+/* `scratch`: descriptor of a file that no other gather uses; borrowed. */
+void gather_open(struct gather *g, int scratch);
+void gather_clear(struct gather *g);
+
+/* One more entry, all of it copied. For a file whose bytes matter *data is a sink for all of them,
+ * in order, then gather_end(); else it is NULL, and so it becomes when the first bytes tell that
+ * nothing else matters: gather_wants(). */
+void gather_begin(struct gather *g, const struct entry *entry, bool special, struct sink **data);
+bool gather_wants(const struct gather *g);
+int gather_end(struct gather *g, struct err *e) MUST_CHECK;
+
+/* All entries of a tar that is not compressed. */
+int gather_tar(struct gather *g, struct source *tar, const char *what, struct err *e) MUST_CHECK;
