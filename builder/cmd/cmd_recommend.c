@@ -111,11 +111,18 @@ static void print_reasons(const char *intro, struct str tag, const struct judgem
                           const char *indent)
 {
     const struct reason *r;
+    bool first = true;
 
-    vec_each(r, &j->reasons)
-        if (r->verdict == j->verdict && j->verdict != VERDICT_RUNS)
-            printf("%s%s" STR_FMT ": " STR_FMT " [%s]\n", indent, intro, STR_ARG(tag),
-                   STR_ARG(r->sentence), r->code);
+    vec_each(r, &j->reasons) {
+        if (r->verdict != j->verdict || j->verdict == VERDICT_RUNS)
+            continue;
+        if (first)
+            printf("%s%s" STR_FMT ": ", indent, intro, STR_ARG(tag));
+        printf("%s" STR_FMT " [%s]", first ? "" : "; ", STR_ARG(r->sentence), r->code);
+        first = false;
+    }
+    if (!first)
+        putchar('\n');
 }
 
 /* What a machine without a driver of its own in sight must have. */
@@ -135,10 +142,21 @@ static void print_driver(const struct asking *a, const struct recommend_kind *k,
 static void print_kind(const struct asking *a, const struct recommend_kind *k, const char *indent)
 {
     const struct against *other;
+    const struct reason *note;
 
     if (k->served)
         print_driver(a, k, indent);
-    print_reasons(k->served ? "with limits, " : "not ", tag_of(a, k->offer), &k->judgement, indent);
+    vec_each(note, &k->judgement.reasons)
+        if (k->served && note->verdict == VERDICT_RUNS)
+            printf("%s" STR_FMT " [%s]\n", indent, STR_ARG(note->sentence), note->code);
+    print_reasons(k->served            ? "with limits"
+                  : k->host->unknown.n ? "no image is recommended"
+                                       : "not ",
+                  k->served || k->host->unknown.n ? STR("") : tag_of(a, k->offer), &k->judgement,
+                  indent);
+    if (k->served && k->newest < k->offer)
+        printf("%salone %s could take " STR_FMT "\n", indent, k->count == 1 ? "it" : "they",
+               STR_ARG(tag_of(a, k->newest)));
     vec_each(other, &k->against)
         print_reasons(other->why.verdict == VERDICT_NO ? "not " : "with limits, ",
                       tag_of(a, other->offer), &other->why, indent);
@@ -196,7 +214,7 @@ static void print_text(const struct asking *a)
         if (a->many)
             printf("nothing runs on %llu of %llu machines\n",
                    (unsigned long long)(r->count - r->served), (unsigned long long)r->count);
-        else
+        else if (!a->machine.host.unknown.n)
             puts("nothing runs there");
         print_kinds(a, false, 0);
     }
@@ -238,7 +256,10 @@ static void put_kind(struct doc *d, struct node *n, const struct asking *a,
         put_names(d, node_put(d, n, "names", node_new_list(d)), a, k);
     node_put_u64(d, n, "count", k->count);
     put_host(d, n, k->host);
-    node_put_str(d, n, k->served ? "image" : "nearest", tag_of(a, k->offer));
+    if (!k->host->unknown.n)
+        node_put_str(d, n, k->served ? "image" : "nearest", tag_of(a, k->offer));
+    if (k->served)
+        node_put_str(d, n, "newest_alone", tag_of(a, k->newest));
     node_put_str(d, n, "verdict",
                  str_of(verdict_name(k->served ? k->judgement.verdict : VERDICT_NO)));
     machine_put_reasons(d, n, &k->judgement);

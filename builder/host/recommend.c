@@ -271,18 +271,25 @@ static void add_against(const struct recommendation *r, struct recommend_kind *k
     vec_add(&k->against, ((struct against){offer, j}));
 }
 
-/* Why not the newest of all, and why not what others take. */
+/* Why not what others take; and for those that take the newest of it, why not the newest of all. */
 static void assign(struct recommendation *r, struct recommend_kind *k, uint64_t mask,
                    uint64_t chosen, const struct catalog *c)
 {
+    struct host nobody = {.asked = true, .unknown = k->host->unknown};
+
     k->served = mask != 0;
+    if (nobody.unknown.n) { /* all else that could be said is not what keeps an image away */
+        judge(&k->judgement, &r->offers.v[0].facts, &nobody, c);
+        return;
+    }
     k->offer = mask ? newest(mask & chosen) : nearest(r, k->host, c);
     judge(&k->judgement, &r->offers.v[k->offer].facts, k->host, c);
     if (!k->served)
         return;
+    k->newest = newest(mask);
     r->served += k->count;
     for (size_t i = 0; i < r->offers.n; i++)
-        if (i == 0 || chosen >> i & 1)
+        if (chosen >> i & 1 || (i == 0 && k->offer == newest(chosen)))
             add_against(r, k, i, c);
 }
 

@@ -42,9 +42,10 @@ struct recommend_kind {
     struct VEC_OF(size_t) machines; /* positions in the input */
     const struct host *host;        /* of the first of them */
     uint64_t count;                 /* machines, with their counts */
-    bool served;                    /* false: nothing runs there */
-    size_t offer;                   /* what it takes; when nothing runs, what comes nearest */
-    struct judgement judgement;     /* of that offer */
+    bool served;                /* false: nothing runs there, or of a GPU nobody knows what runs */
+    size_t offer;               /* what it takes; when nothing runs, what comes nearest */
+    size_t newest;              /* what it could take if it were alone; of those served */
+    struct judgement judgement; /* of `offer` */
     struct VEC_OF(struct against) against;
 };
 

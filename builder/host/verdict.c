@@ -318,8 +318,13 @@ static bool judge_toolkit(struct judgement *j, const struct facts *f, const stru
 
     if (!catalog_arch(c, g->cc, &arch))
         return true;
-    if (!arch.toolkit_last.len || catalog_driver_compare(f->cuda, arch.toolkit_last) <= 0)
+    if (!arch.toolkit_last.len || catalog_driver_compare(f->cuda, arch.toolkit_last) <= 0) {
+        if (!has_reason(j, "archs-not-known"))
+            add(j, "archs-not-known", RULE_CATALOG, VERDICT_RUNS,
+                "for which GPUs PyTorch " STR_FMT " for CUDA " STR_FMT " has code is not known",
+                STR_ARG(f->pytorch), STR_ARG(f->cuda));
         return true;
+    }
     add(j, "no-code-for-gpu", RULE_BINARY, VERDICT_NO,
         "CUDA " STR_FMT " is the last that makes code for %s, and PyTorch " STR_FMT
         " is built with " STR_FMT,
