@@ -33,7 +33,7 @@ static void offer_build(struct recommendation *r, const struct catalog *c, struc
                 ((struct passed){arena_str(&r->arena, buf_view(&text)), r->offers.n}));
         return;
     }
-    if (r->offers.n == RECOMMEND_OFFERS_MAX)
+    if (r->offers.n == OFFERS_MAX)
         return;
     o = vec_push(&r->offers);
     o->tag = arena_str(&r->arena, buf_view(&text));
@@ -89,85 +89,24 @@ static void take_machine(struct recommendation *r, const struct recommend_machin
     k->count += m->count;
 }
 
-/* ---- the fewest images ---- */
-
-struct cover {
-    const uint64_t *masks;
-    size_t n;
-};
-
-static bool met(uint64_t mask, uint64_t chosen)
-{
-    return !mask || (mask & chosen);
-}
-
-/* No fewer will do than there are open masks that have nothing in common. */
-static unsigned at_least(const struct cover *c, uint64_t chosen)
-{
-    uint64_t seen = 0;
-    unsigned n = 0;
-
-    for (size_t i = 0; i < c->n; i++)
-        if (!met(c->masks[i], chosen) && !(c->masks[i] & seen)) {
-            seen |= c->masks[i];
-            n++;
-        }
-    return n;
-}
-
-/* Add at most `most` offers, from `first` on, the lowest first. */
-static bool search(const struct cover *c, uint64_t *chosen, unsigned first, unsigned most)
-{
-    unsigned last = 64, need = at_least(c, *chosen);
-
-    if (!need)
-        return true;
-    if (need > most)
-        return false;
-    for (size_t i = 0; i < c->n; i++) /* an open mask's last offer must not be passed by */
-        if (!met(c->masks[i], *chosen)) {
-            unsigned highest = 63 - (unsigned)__builtin_clzll(c->masks[i]);
-
-            last = highest < last ? highest : last;
-        }
-    for (unsigned i = first; i <= last && i < 64; i++) {
-        uint64_t with = *chosen | (uint64_t)1 << i;
-
-        if (search(c, &with, i + 1, most - 1)) {
-            *chosen = with;
-            return true;
-        }
-    }
-    return false;
-}
-
-uint64_t recommend_cover(const uint64_t *masks, size_t n)
-{
-    struct cover c = {masks, n};
-    uint64_t chosen = 0;
-
-    for (unsigned most = 1; most <= 64 && !search(&c, &chosen, 0, most); most++)
-        chosen = 0;
-    return chosen;
-}
-
 /* ---- who takes what ---- */
 
 struct taking {
-    uint64_t runs, limits; /* offers, by bit; of those with limits only where `runs` is 0 */
+    struct offers runs, limits;
 };
 
 /* What all machines would take, and how good that is. */
 struct outcome {
-    uint64_t chosen;
+    struct offers chosen;
     uint64_t idle, limited; /* machines on which nothing runs, or with limits only */
-    unsigned images;
+    size_t images;
     uint64_t age; /* how far what each machine takes is from the newest, summed up */
 };
 
-static uint64_t acceptable(const struct taking *t)
+/* With limits only what does not run without. */
+static const struct offers *acceptable(const struct taking *t)
 {
-    return t->runs ? t->runs : t->limits;
+    return offers_any(&t->runs) ? &t->runs : &t->limits;
 }
 
 static struct taking judge_all(const struct recommendation *r, const struct host *h,
@@ -182,45 +121,55 @@ static struct taking judge_all(const struct recommendation *r, const struct host
 
         judge(&j, &r->offers.v[i].facts, h, c);
         if (j.verdict == VERDICT_RUNS)
-            t.runs |= (uint64_t)1 << i;
+            offers_add(&t.runs, i);
         else if (j.verdict == VERDICT_LIMITS)
-            t.limits |= (uint64_t)1 << i;
+            offers_add(&t.limits, i);
     }
     return t;
 }
 
-static unsigned newest(uint64_t offers)
+/* The newest that a machine gets of what is chosen. */
+static size_t newest_of(const struct offers *wish, const struct offers *chosen)
 {
-    return (unsigned)__builtin_ctzll(offers);
+    struct offers both = offers_both(wish, chosen);
+
+    return offers_first(&both);
+}
+
+static struct offers choose(const struct recommendation *r, const struct taking *takes)
+{
+    struct VEC_OF(struct offers) wishes = {0};
+    struct offers chosen;
+
+    for (size_t i = 0; i < r->kinds.n; i++) {
+        bool known = false;
+
+        for (size_t k = 0; k < wishes.n && !known; k++)
+            known = offers_equal(&wishes.v[k], acceptable(&takes[i]));
+        if (!known)
+            vec_add(&wishes, *acceptable(&takes[i]));
+    }
+    chosen = cover(wishes.v, wishes.n);
+    vec_clear(&wishes);
+    return chosen;
 }
 
 static struct outcome outcome_of(const struct recommendation *r, const struct taking *takes)
 {
-    struct VEC_OF(uint64_t) masks = {0};
-    struct outcome out = {0};
+    struct outcome out = {.chosen = choose(r, takes)};
 
+    out.images = offers_count(&out.chosen);
     for (size_t i = 0; i < r->kinds.n; i++) {
-        uint64_t mask = acceptable(&takes[i]);
-        bool known = false;
+        const struct offers *wish = acceptable(&takes[i]);
+        uint64_t count = r->kinds.v[i].count;
 
-        for (size_t k = 0; k < masks.n && !known; k++)
-            known = masks.v[k] == mask;
-        if (!known)
-            vec_add(&masks, mask);
-    }
-    out.chosen = recommend_cover(masks.v, masks.n);
-    out.images = (unsigned)__builtin_popcountll(out.chosen);
-    for (size_t i = 0; i < r->kinds.n; i++) {
-        uint64_t mask = acceptable(&takes[i]), count = r->kinds.v[i].count;
-
-        if (!mask)
+        if (!offers_any(wish))
             out.idle += count;
         else
-            out.age += count * newest(mask & out.chosen);
-        if (mask && !takes[i].runs)
+            out.age += count * newest_of(wish, &out.chosen);
+        if (wish == &takes[i].limits && offers_any(wish))
             out.limited += count;
     }
-    vec_clear(&masks);
     return out;
 }
 
@@ -272,24 +221,24 @@ static void add_against(const struct recommendation *r, struct recommend_kind *k
 }
 
 /* Why not what others take; and for those that take the newest of it, why not the newest of all. */
-static void assign(struct recommendation *r, struct recommend_kind *k, uint64_t mask,
-                   uint64_t chosen, const struct catalog *c)
+static void assign(struct recommendation *r, struct recommend_kind *k, const struct offers *wish,
+                   const struct offers *chosen, const struct catalog *c)
 {
     struct host nobody = {.asked = true, .unknown = k->host->unknown};
 
-    k->served = mask != 0;
+    k->served = offers_any(wish);
     if (nobody.unknown.n) { /* all else that could be said is not what keeps an image away */
         judge(&k->judgement, &r->offers.v[0].facts, &nobody, c);
         return;
     }
-    k->offer = mask ? newest(mask & chosen) : nearest(r, k->host, c);
+    k->offer = k->served ? newest_of(wish, chosen) : nearest(r, k->host, c);
     judge(&k->judgement, &r->offers.v[k->offer].facts, k->host, c);
     if (!k->served)
         return;
-    k->newest = newest(mask);
+    k->newest = offers_first(wish);
     r->served += k->count;
     for (size_t i = 0; i < r->offers.n; i++)
-        if (chosen >> i & 1 || (i == 0 && k->offer == newest(chosen)))
+        if (offers_have(chosen, i) || (i == 0 && k->offer == offers_first(chosen)))
             add_against(r, k, i, c);
 }
 
@@ -341,7 +290,8 @@ static bool upgraded(const struct recommendation *r, const struct taking *now, s
             continue;
         h.driver = driver;
         then[i] = judge_all(r, &h, c);
-        if (!acceptable(&then[i]) || (!then[i].runs && now[i].runs))
+        if (!offers_any(acceptable(&then[i])) ||
+            (!offers_any(&then[i].runs) && offers_any(&now[i].runs)))
             then[i] = now[i];
         else
             any = true;
@@ -362,7 +312,8 @@ static uint64_t changed(const struct recommendation *r, const struct taking *now
     uint64_t n = 0;
 
     for (size_t i = 0; i < r->kinds.n; i++)
-        if (now[i].runs != then[i].runs || now[i].limits != then[i].limits) {
+        if (!offers_equal(&now[i].runs, &then[i].runs) ||
+            !offers_equal(&now[i].limits, &then[i].limits)) {
             n += r->kinds.v[i].count;
             if (u)
                 vec_add(&u->kinds, i);
@@ -413,17 +364,17 @@ static void name_kind(struct buf *out, const struct recommend_kind *k,
     buf_fmt(out, STR_FMT ")", STR_ARG(k->host->driver));
 }
 
-static void list_tags(struct buf *out, const struct recommendation *r, uint64_t offers)
+static void list_tags(struct buf *out, const struct recommendation *r, const struct offers *set)
 {
-    uint64_t all = offers;
+    size_t n = offers_count(set), at = 0;
 
     for (size_t i = 0; i < r->offers.n; i++)
-        if (offers >> i & 1) {
-            offers &= ~((uint64_t)1 << i);
+        if (offers_have(set, i)) {
+            at++;
             buf_fmt(out, "%s" STR_FMT,
-                    all == (offers | (uint64_t)1 << i) ? ""
-                    : offers                           ? ", "
-                                                       : " or ",
+                    at == 1  ? ""
+                    : at < n ? ", "
+                             : " or ",
                     STR_ARG(r->offers.v[i].tag));
         }
 }
@@ -436,11 +387,11 @@ static uint64_t others_gain(const struct recommendation *r, const struct best *b
     size_t at = 0;
 
     for (size_t i = 0; i < r->kinds.n; i++) {
-        uint64_t mask = acceptable(&best->takes[i]);
+        const struct offers *wish = acceptable(&best->takes[i]);
 
         if (at < u->kinds.n && u->kinds.v[at] == i)
             at++;
-        else if (mask && newest(mask & best->outcome.chosen) < r->kinds.v[i].offer)
+        else if (offers_any(wish) && newest_of(wish, &best->outcome.chosen) < r->kinds.v[i].offer)
             n += r->kinds.v[i].count;
     }
     return n;
@@ -449,24 +400,25 @@ static uint64_t others_gain(const struct recommendation *r, const struct best *b
 static void say_gain(struct buf *out, const struct recommendation *r, const struct best *best,
                      const struct outcome *now)
 {
-    uint64_t theirs = 0, others = others_gain(r, best);
+    uint64_t others = others_gain(r, best);
+    struct offers theirs = {0};
     bool all = best->outcome.images == 1 && !best->outcome.idle && !best->outcome.limited;
 
     for (size_t i = 0; i < r->upgrade.kinds.n; i++)
-        theirs |= (uint64_t)1 << newest(acceptable(&best->takes[r->upgrade.kinds.v[i]]) &
-                                        best->outcome.chosen);
+        offers_add(&theirs, newest_of(acceptable(&best->takes[r->upgrade.kinds.v[i]]),
+                                      &best->outcome.chosen));
     if (all && r->count > 1)
         buf_fmt(out, "all %llu machines", (unsigned long long)r->count);
     else
         buf_puts(out, best->count == 1 ? "it" : "them");
     buf_puts(out, " run ");
-    list_tags(out, r, theirs);
+    list_tags(out, r, &theirs);
     if (best->outcome.idle == now->idle && best->outcome.limited < now->limited)
         buf_puts(out, " without limits");
     if (all)
         return;
     if (best->outcome.images < now->images)
-        buf_fmt(out, ", and %u image%s would do for all", best->outcome.images,
+        buf_fmt(out, ", and %zu image%s would do for all", best->outcome.images,
                 best->outcome.images == 1 ? "" : "s");
     if (others)
         buf_fmt(out, ", and %llu other%s could take a newer image", (unsigned long long)others,
@@ -542,7 +494,7 @@ static void find_upgrade(struct recommendation *r, const struct recommend_machin
     r->upgrade.count = changed(r, now, best.takes, &r->upgrade);
     r->upgrade.last = last_branch(r, c);
     for (size_t i = 0; i < r->offers.n; i++)
-        if (best.outcome.chosen >> i & 1)
+        if (offers_have(&best.outcome.chosen, i))
             vec_add(&r->upgrade.offers, i);
     say_upgrade(r, machines, &best, outcome);
     free(best.takes);
@@ -567,10 +519,10 @@ void recommend(struct recommendation *r, const struct recommend_machine *machine
         takes[i] = judge_all(r, r->kinds.v[i].host, c);
     outcome = outcome_of(r, takes);
     for (size_t i = 0; i < r->offers.n; i++)
-        if (outcome.chosen >> i & 1)
+        if (offers_have(&outcome.chosen, i))
             vec_add(&r->images, i);
     for (size_t i = 0; i < r->kinds.n && r->offers.n; i++)
-        assign(r, &r->kinds.v[i], acceptable(&takes[i]), outcome.chosen, c);
+        assign(r, &r->kinds.v[i], acceptable(&takes[i]), &outcome.chosen, c);
     while (r->unconfirmed.n && r->images.n &&
            r->unconfirmed.v[r->unconfirmed.n - 1].before > r->images.v[0])
         r->unconfirmed.n--;

@@ -3,16 +3,16 @@
  * driver would buy.
  *
  * Offers are the builds that `envbuild init` takes and of which it is confirmed for which GPUs they
- * have code; judge() alone says what runs. A machine takes what runs without limits where there is
- * such an offer, and what runs with limits only where there is no other. Of the sets of fewest
- * images that leave no such machine out, the one with the newest PyTorch is taken, then with the
- * newest second, and so on; each machine takes the newest of the set.
+ * have code; the newest OFFERS_MAX, should there be more. judge() alone says what runs. A machine
+ * takes what runs without limits where there is such an offer, and what runs with limits only where
+ * there is no other. Of the sets of fewest images that leave no such machine out, the one with the
+ * newest PyTorch is taken, then with the newest second, and so on; each machine takes the newest of
+ * the set.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "cover.h"
 #include "verdict.h"
-
-enum { RECOMMEND_OFFERS_MAX = 64 }; /* the newest of the catalog; older ones are left out */
 
 struct recommend_machine {
     struct str name; /* empty: there is but this one */
@@ -73,7 +73,3 @@ struct recommendation {
 void recommend(struct recommendation *out, const struct recommend_machine *machines, size_t n,
                const struct catalog *c);
 void recommendation_clear(struct recommendation *r);
-
-/* The fewest offers such that each mask has one of them (bit i: offer i); of several sets the one
- * whose lowest bit is lowest, then the second lowest, and so on. Masks of 0 ask for nothing. */
-uint64_t recommend_cover(const uint64_t *masks, size_t n);
