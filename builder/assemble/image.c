@@ -60,6 +60,8 @@ static void add_labels(struct pairs *to, const struct lock *lock, struct arena *
     label(to, LABEL "cuda.archs", f->archs);
     label(to, LABEL "cudnn.version", f->cudnn);
     label(to, LABEL "nccl.version", f->nccl);
+    if (strcmp(lock_startup_check(lock), "off") != 0)
+        label(to, LABEL "startup-check", str_of(lock_startup_check(lock)));
     label(to, LABEL "uncovered-scripts", joined(a, &lock->uncovered, ", "));
     label(to, "com.nvidia.cudnn.version", f->cudnn);
     node_each(own, lock->labels)

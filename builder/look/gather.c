@@ -32,7 +32,7 @@ static const struct {
     {"usr/local/cuda", "/version.txt", HEAD_TEXT},
     {"etc/os-release", "", HEAD_TEXT},
     {"usr/lib/os-release", "", HEAD_TEXT},
-    {"etc/ld.so.conf", "", HEAD_TEXT},
+    {"etc/ld.so.cache", "", LIST_TEXT},
     {"var/lib/dpkg/status", "", LIST_TEXT},
     {"var/lib/dpkg/info/", ".list", LIST_TEXT},
     {"lib/apk/db/installed", "", LIST_TEXT},
@@ -110,7 +110,14 @@ void gather_clear(struct gather *g)
     buf_clear(&g->text);
     buf_clear(&g->what);
     arena_clear(&g->arena);
+    arena_clear(&g->elf_arena);
     *g = (struct gather){0};
+}
+
+void gather_drop_entries(struct gather *g)
+{
+    vec_clear(&g->entries);
+    arena_clear(&g->arena);
 }
 
 void gather_begin(struct gather *g, const struct entry *entry, bool special, struct sink **data)
@@ -147,7 +154,7 @@ int gather_end(struct gather *g, struct err *e)
     entry->text = arena_str(&g->arena, buf_view(&g->text));
     if (!g->is_elf)
         return 0;
-    elf = arena_alloc(&g->arena, sizeof *elf);
+    elf = arena_alloc(&g->elf_arena, sizeof *elf);
     vec_add(&g->elfs, elf);
     entry->elf = elf;
     if (elf_pass_end(&g->pass, &elf->elf, &elf->code, &fault) < 0) {
@@ -155,7 +162,7 @@ int gather_end(struct gather *g, struct err *e)
             elf_pass_clear(&g->pass);
             return err_join(e, &fault);
         }
-        elf->fault = arena_str(&g->arena, str_of(fault.msg));
+        elf->fault = arena_str(&g->elf_arena, str_of(fault.msg));
     }
     vec_clear(&elf->elf.sections);
     elf_pass_clear(&g->pass);

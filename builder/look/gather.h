@@ -28,7 +28,7 @@ struct gather_entry {
 struct gather {
     struct VEC_OF(struct gather_entry) entries; /* in the layer's order */
     struct VEC_OF(struct gathered *) elfs;
-    struct arena arena;
+    struct arena arena, elf_arena;
     /* Of the file that is passing: */
     struct sink sink;
     int scratch;
@@ -45,6 +45,8 @@ struct gather {
 /* `scratch`: descriptor of a file that no other gather uses; borrowed. */
 void gather_open(struct gather *g, int scratch);
 void gather_clear(struct gather *g);
+/* Forget the entries; what they say of programs stays. */
+void gather_drop_entries(struct gather *g);
 
 /* One more entry, all of it copied. For a file whose bytes matter *data is a sink for all of them,
  * in order, then gather_end(); else it is NULL, and so it becomes when the first bytes tell that

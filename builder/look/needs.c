@@ -75,12 +75,49 @@ void needs_add_link(struct needs *n, struct str path, struct str target)
     map_set(&n->links, path, value);
 }
 
+bool needs_add_cache(struct needs *n, struct str bytes)
+{
+    enum { HEAD = 48, ENTRY = 24, FLAG_ELF_LIBC6 = 3, FLAG_X86_64 = 0x300, FLAG_AARCH64 = 0xa00 };
+    uint32_t count;
+
+    bytes = str_sub(bytes, str_find_str(bytes, STR("glibc-ld.so.cache1.1")),
+                    bytes.len); /* behind an older format */
+    if (bytes.len < HEAD)
+        return false;
+    memcpy(&count, bytes.p + 20, sizeof count);
+    if (count > (bytes.len - HEAD) / ENTRY)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *at = bytes.p + HEAD + (size_t)i * ENTRY;
+        uint32_t flags, key, value;
+        uint64_t hwcap;
+        struct str name, *path;
+
+        memcpy(&flags, at, sizeof flags);
+        memcpy(&key, at + 4, sizeof key);
+        memcpy(&value, at + 8, sizeof value);
+        memcpy(&hwcap, at + 16, sizeof hwcap);
+        if ((flags != (FLAG_ELF_LIBC6 | FLAG_X86_64) && flags != (FLAG_ELF_LIBC6 | FLAG_AARCH64)) ||
+            hwcap || key >= bytes.len || value >= bytes.len)
+            continue;
+        name = str_sub(bytes, key, bytes.len);
+        name = str_sub(name, 0, str_find(name, '\0'));
+        if (map_has(&n->cache, name))
+            continue; /* the first one is taken */
+        path = arena_alloc(&n->arena, sizeof *path);
+        *path = str_sub(bytes, value, bytes.len);
+        *path = str_sub(*path, 0, str_find(*path, '\0'));
+        map_set(&n->cache, name, path);
+    }
+    return true;
+}
+
 void needs_clear(struct needs *n)
 {
     map_clear(&n->files);
     map_clear(&n->links);
     map_clear(&n->sonames);
-    vec_clear(&n->conf_dirs);
+    map_clear(&n->cache);
     vec_clear(&n->library_path);
     arena_clear(&n->arena);
     *n = (struct needs){0};
@@ -89,6 +126,7 @@ void needs_clear(struct needs *n)
 void needs_findings_clear(struct needs_findings *f)
 {
     vec_clear(&f->v);
+    vec_clear(&f->loaded);
     arena_clear(&f->arena);
     *f = (struct needs_findings){0};
 }
@@ -257,6 +295,17 @@ static bool try_dirs(struct hit *out, struct loader *l, const struct strs *dirs,
     return false;
 }
 
+static bool try_cache(struct hit *out, struct loader *l, struct str name)
+{
+    const struct str *path = map_get(&l->n->cache, name);
+
+    if (!path)
+        return false;
+    out->file = usable(l, *path);
+    out->path = *path;
+    return out->file;
+}
+
 static bool search(struct hit *out, struct loader *l, size_t i, struct str name)
 {
     if (str_has(name, '/')) {
@@ -271,8 +320,7 @@ static bool search(struct hit *out, struct loader *l, size_t i, struct str name)
         return out->file;
     }
     if (try_rpaths(out, l, i, name) || try_dirs(out, l, &l->n->library_path, name) ||
-        try_path(out, l, elf_of(l, i)->runpath, i, name) ||
-        try_dirs(out, l, &l->n->conf_dirs, name))
+        try_path(out, l, elf_of(l, i)->runpath, i, name) || try_cache(out, l, name))
         return true;
     for (size_t d = 0; d < ARRAY_LEN(default_dirs); d++)
         if (try_dir(out, l, str_of(default_dirs[d]), name))
@@ -370,7 +418,8 @@ int needs_check(struct needs_findings *out, const struct needs *n, struct str ro
     }
     for (size_t i = 0; i < l.all.n; i++)
         check_versions(&l, i);
-    findings.loaded = l.all.n;
+    for (size_t i = 0; i < l.all.n; i++)
+        vec_add(&findings.loaded, ((struct needs_loaded){l.all.v[i].name, l.all.v[i].file->path}));
     MOVE(out, &findings);
     return 0;
 }

@@ -3,8 +3,8 @@
  *
  * The rules are those of glibc's ld.so(8) for one program, or one library that somebody opens:
  * a name that is loaded already is taken as it is; then RPATH of who asks and of who loaded that
- * (only while who asks has no RUNPATH), LD_LIBRARY_PATH, RUNPATH of who asks, the directories of
- * /etc/ld.so.conf, the default ones. Versions are checked as the loader does: a library without
+ * (only while who asks has no RUNPATH), LD_LIBRARY_PATH, RUNPATH of who asks, /etc/ld.so.cache, the
+ * default directories. Versions are checked as the loader does: a library without
  * version definitions satisfies any, a weak need any library. Of a file's tokens $ORIGIN is
  * expanded; a directory with another one is passed over. Not looked at: glibc-hwcaps directories,
  * single symbols, what dlopen() asks for later.
@@ -20,12 +20,15 @@
 struct needs {
     struct map files, links; /* by path */
     struct arena arena;
-    struct strs conf_dirs;    /* of /etc/ld.so.conf, in order */
+    struct map cache;         /* of /etc/ld.so.cache: name to path */
     struct strs library_path; /* of LD_LIBRARY_PATH, in order */
     struct map sonames;       /* name to the first path that has it */
 };
 void needs_add_file(struct needs *n, struct str path, const struct elf *elf);
 void needs_add_link(struct needs *n, struct str path, struct str target);
+/* The bytes of /etc/ld.so.cache, borrowed; false, and nothing is added, when they make no sense.
+ * Entries for certain processors are passed over. glibc's format "glibc-ld.so.cache1.1". */
+bool needs_add_cache(struct needs *n, struct str bytes);
 void needs_clear(struct needs *n);
 
 enum needs_kind {
@@ -44,10 +47,15 @@ struct needs_finding {
                          * the loader does not look but a file of that name lies, or empty */
 };
 
+struct needs_loaded {
+    struct str name; /* as it was asked for */
+    struct str path; /* the file, links followed */
+};
+
 struct needs_findings {
     struct arena arena;
-    struct VEC_OF(struct needs_finding) v; /* in the order of loading */
-    size_t loaded;                         /* files, the root among them */
+    struct VEC_OF(struct needs_finding) v;     /* in the order of loading */
+    struct VEC_OF(struct needs_loaded) loaded; /* files, the root first */
 };
 void needs_findings_clear(struct needs_findings *f);
 

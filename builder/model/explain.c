@@ -57,8 +57,10 @@ static void print_head(struct buf *out, const struct lock *lock)
             STR_ARG(lock->python_full), STR_ARG(lock->base), STR_ARG(lock->variant));
 }
 
-static void print_needs(struct buf *out, const struct facts *f)
+static void print_needs(struct buf *out, const struct lock *lock)
 {
+    const struct facts *f = &lock->facts;
+
     buf_puts(out, "needs of a host\n");
     if (f->driver_min.len)
         buf_fmt(out, "  driver " STR_FMT " or newer", STR_ARG(f->driver_min));
@@ -73,6 +75,10 @@ static void print_needs(struct buf *out, const struct facts *f)
                 ", or a later one with the same number before the dot",
                 STR_ARG(f->archs));
     buf_putc(out, '\n');
+    if (strcmp(lock_startup_check(lock), "off") != 0)
+        buf_fmt(out,
+                "  a container with a GPU %s when the host's driver is older (startup_check)\n",
+                strcmp(lock_startup_check(lock), "fail") == 0 ? "does not start" : "warns");
 }
 
 static void print_part(struct buf *out, const struct part *p)
@@ -130,7 +136,7 @@ static void print_sources(struct buf *out, const struct lock *lock)
 void explain_print(struct buf *out, const struct lock *lock)
 {
     print_head(out, lock);
-    print_needs(out, &lock->facts);
+    print_needs(out, lock);
     print_parts(out, lock);
     print_sources(out, lock);
 }
@@ -164,7 +170,8 @@ void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
                 {"nccl", f->nccl},
                 {"driver_min", f->driver_min},
                 {"driver_full", f->driver_full},
-                {"archs", f->archs}};
+                {"archs", f->archs},
+                {"startup_check", str_of(lock_startup_check(lock))}};
     struct part all = whole(lock);
     struct node *list;
 

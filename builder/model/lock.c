@@ -622,6 +622,18 @@ const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, st
     return NULL;
 }
 
+const char *lock_startup_check(const struct lock *lock)
+{
+    const struct node *asked = node_get(lock->recipe, "startup_check");
+    bool there = false;
+
+    for (size_t i = 0; i < lock->copies.n; i++)
+        there |= lock->copies.v[i].text.len && str_is(lock->copies.v[i].to, LOCK_STARTUP_CHECK);
+    if (!there)
+        return "off";
+    return asked && str_is(asked->text, "fail") ? "fail" : "warn";
+}
+
 void lock_clear(struct lock *lock)
 {
     for (size_t i = 0; i < lock->archives.n; i++)

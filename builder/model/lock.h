@@ -16,6 +16,9 @@
 /* Where sources stand when neither base nor lock says otherwise. */
 #define LOCK_SOURCES_PATH "/etc/apt/sources.list.d/debian.sources"
 
+/* The first step of the entrypoint, where the lock has a start-up check (plan/startup.h). */
+#define LOCK_STARTUP_CHECK "/usr/local/bin/envbuild-startup-check"
+
 /* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
  * the recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
 enum { LOCK_SCHEMA = 2, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
@@ -52,7 +55,7 @@ struct lock_file {
     struct digest digest;
 };
 
-struct lock_copy {   /* one item of the recipe's `files`, or made of its `apt_archives` */
+struct lock_copy {   /* one item of the recipe's `files`, or made for the image */
     struct str from; /* relative to the recipe's folder */
     struct str text; /* what a file made for the image holds, which has no `from` */
     struct str to;   /* absolute; a trailing "/" means "into" */
@@ -138,4 +141,6 @@ void lock_clear(struct lock *lock);
 
 /* The artifact of that ecosystem and normalised name, or NULL. */
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
+/* What its image does at its start: "warn", "fail" or "off". */
+const char *lock_startup_check(const struct lock *lock);
 const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel" */

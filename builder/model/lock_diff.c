@@ -209,13 +209,15 @@ static void print_settings(struct buf *out, const struct lock *old, const struct
     const struct {
         const char *name;
         struct str old, now;
-    } rows[] = {{"image", old->name, now->name},
-                {"tag", old->tag, now->tag},
-                {"base", old->base, now->base},
-                {"variant", old->variant, now->variant},
-                {"work folder", old->workdir, now->workdir},
-                {"user", old->user.name.len ? old->user.name : root,
-                 now->user.name.len ? now->user.name : root}};
+    } rows[] = {
+        {"image", old->name, now->name},
+        {"tag", old->tag, now->tag},
+        {"base", old->base, now->base},
+        {"variant", old->variant, now->variant},
+        {"work folder", old->workdir, now->workdir},
+        {"user", old->user.name.len ? old->user.name : root,
+         now->user.name.len ? now->user.name : root},
+        {"start-up check", str_of(lock_startup_check(old)), str_of(lock_startup_check(now))}};
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (!str_eq(rows[i].old, rows[i].now))
@@ -296,6 +298,11 @@ void lock_diff_put(struct doc *doc, struct node *root, const struct lock *old,
         n = node_put(doc, facts, fact_rows[i].key, node_new_map(doc));
         node_put_str(doc, n, "old", a);
         node_put_str(doc, n, "new", b);
+    }
+    if (strcmp(lock_startup_check(old), lock_startup_check(now)) != 0) {
+        n = node_put(doc, root, "startup_check", node_new_map(doc));
+        node_put_str(doc, n, "old", str_of(lock_startup_check(old)));
+        node_put_str(doc, n, "new", str_of(lock_startup_check(now)));
     }
     list = node_put(doc, root, "packages", node_new_list(doc));
     lock_changes(&changes, old, now);

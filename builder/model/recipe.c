@@ -12,10 +12,11 @@
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
 
 static const char *const keys[] = {
-    "envbuild",    "name",       "pytorch",    "cuda",   "cudnn",        "variant",
-    "base",        "python",     "platforms",  "apt",    "apt_archives", "pip",
-    "constraints", "indexes",    "find_links", "files",  "user",         "env",
-    "workdir",     "entrypoint", "cmd",        "labels", "tag",          NULL};
+    "envbuild",     "name",          "pytorch",     "cuda",      "cudnn",
+    "variant",      "base",          "python",      "platforms", "apt",
+    "apt_archives", "pip",           "constraints", "indexes",   "find_links",
+    "files",        "user",          "env",         "workdir",   "entrypoint",
+    "cmd",          "startup_check", "labels",      "tag",       NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* A recipe being read: the fields and where faults go. */
@@ -682,6 +683,23 @@ static void check_labels(struct reading *in)
     }
 }
 
+static void check_startup(struct reading *in)
+{
+    static const char *const known[] = {"warn", "fail", "off", NULL};
+    struct value *v = &in->r->startup_check;
+    CLEANUP(buf_clear) struct buf hint = {0};
+
+    get_value(in, "startup_check", v);
+    for (size_t i = 0; known[i]; i++)
+        if (!v->text.len || str_is(v->text, known[i]))
+            return;
+    fields_suggest(&hint, v->text, known);
+    err_at(in->e, &v->pos,
+           "startup_check: \"" STR_FMT "\" is not known%s; warn says that the host's driver is too "
+           "old, fail ends the container then, off checks nothing",
+           STR_ARG(v->text), hint.p ? hint.p : "");
+}
+
 static void check_platforms(struct reading *in)
 {
     const struct node *list = field_list(&in->f, "platforms"), *n;
@@ -754,6 +772,7 @@ static int read_all(struct recipe *r, struct err *e)
     check_workdir(&in);
     check_command(&in, "entrypoint", &r->has_entrypoint, &r->entrypoint);
     check_command(&in, "cmd", &r->has_cmd, &r->cmd);
+    check_startup(&in);
     check_labels(&in);
     check_tag(&in);
     check_with_image(&in);

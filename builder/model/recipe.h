@@ -67,7 +67,8 @@ struct recipe {
     struct values env;            /* "NAME=value" */
     bool has_entrypoint, has_cmd; /* also when the list is empty, which takes the default away */
     struct values entrypoint, cmd;
-    const struct node *labels; /* map of strings, may be NULL */
+    struct value startup_check; /* "warn", "fail" or "off"; empty: warn, where it can be */
+    const struct node *labels;  /* map of strings, may be NULL */
 };
 
 int recipe_read(struct recipe *out, const char *path, struct err *e) MUST_CHECK;

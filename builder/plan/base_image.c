@@ -414,6 +414,9 @@ int base_image_inspect(struct base_image *b, const struct rootfs *fs, struct str
     find_os(b, fs);
     if (check_opt(fs, e) < 0 || find_libc(b, fs, e) < 0)
         return -1;
+    b->shell = program(fs, STR("bin"), STR("bash")) ? STR("/bin/bash")
+               : program(fs, STR("bin"), STR("sh")) ? STR("/bin/sh")
+                                                    : STR("");
     return find_python(b, fs, path_env, want_python, e);
 }
 

@@ -16,6 +16,7 @@ struct base_image {
     struct str glibc;       /* "2.41" */
     struct str python;      /* path of the interpreter, no link, without the leading "/" */
     struct str python_full; /* "3.13.5" */
+    struct str shell;       /* "/bin/bash", else "/bin/sh"; empty when it has neither */
     bool compiles;          /* there are gcc and Python.h */
 };
 

@@ -16,6 +16,7 @@
 #include "pypi_index.h"
 #include "scan.h"
 #include "solve_deb.h"
+#include "startup.h"
 
 /* ---- what the recipe alone decides ---- */
 
@@ -525,6 +526,16 @@ static void set_image(struct lock *lock, const struct resolve_input *in)
     lock->labels = r->labels ? node_copy(&lock->doc, r->labels) : NULL;
 }
 
+/* The shell that the image will have, if any. */
+static struct str shell_of(const struct lock *lock, const struct resolve_input *in)
+{
+    if (in->image)
+        return in->image->shell;
+    if (lock_find(lock, ECO_DEB, STR("bash")))
+        return STR("/bin/bash");
+    return lock_find(lock, ECO_DEB, STR("dash")) ? STR("/bin/sh") : STR("");
+}
+
 static int set_name(struct lock *lock, const struct recipe *r, struct err *e)
 {
     const struct facts *f = &lock->facts;
@@ -579,6 +590,8 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     if (derive_check(&lock, in->recipe, e) < 0 || set_name(&lock, in->recipe, e) < 0)
         return -1;
     set_image(&lock, in);
+    if (startup_add(&lock, in->recipe, shell_of(&lock, in), in->events, e) < 0)
+        return -1;
     layering(&lock);
     MOVE(out, &lock);
     return 0;

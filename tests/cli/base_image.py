@@ -2,12 +2,14 @@
 """Scenarios on somebody's own image: a layout made by hand, with tiny files that say what real ones say."""
 import gzip, hashlib, io, json, os, shutil, tarfile
 
-from scenarios import blobs, build, check_entries, read, scenario
+from scenarios import blobs, build, check_entries, end, read, scenario, start
+
+CHECK = "/usr/local/bin/envbuild-startup-check"
 
 LIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n"
 VENV = "usr/lib/python3.11/venv/scripts/"
 FILES = {"etc/os-release": b'ID=debian\nVERSION_ID="12"\n', "lib/x86_64-linux-gnu/libc.so.6": LIBC,
-         "usr/bin/python3": ("python3.11",), "usr/bin/python3.11": b"\x7fELF\x003.11.2\0", "usr/lib/python3.11/os.py": b"",
+         "bin/sh": b"sh", "usr/bin/python3": ("python3.11",), "usr/bin/python3.11": b"\x7fELF\x003.11.2\0", "usr/lib/python3.11/os.py": b"",
          "etc/passwd": b"root:x:0:0:root:/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/sh\n",
          "etc/group": b"root:x:0:\nada:x:1000:\n", "etc/shadow": b"root:*:19000:0:99999:7:::\n",
          VENV + "common/activate": b"VIRTUAL_ENV=__VENV_DIR__\n", "old": b"old"}
@@ -98,7 +100,7 @@ def on_an_image(stage):
     env = dict(e.split("=", 1) for e in c["Env"])
     assert env["PATH"].startswith("/opt/venv/bin:") and env["PATH"].endswith(":/usr/bin"), env["PATH"]
     assert env["MORE"] == "1" and env["LANG"] == "de_DE.UTF-8"
-    assert (c["Entrypoint"], c["Cmd"], c["User"], c["WorkingDir"]) == (["/entry"], ["word"], "ada", "/srv")
+    assert (c["Entrypoint"], c["Cmd"], c["User"], c["WorkingDir"]) == ([CHECK, "/entry"], ["word"], "ada", "/srv")
     labels = c["Labels"]
     assert labels["theirs"] == "yes" and labels["org.opencontainers.image.title"] == "pytorch"
     assert labels["org.opencontainers.image.base.digest"] == base.digest
@@ -120,6 +122,28 @@ def on_an_image(stage):
     # Without the memory of the first build.
     os.rename(path + "/.cache", path + "/.cache-1")
     assert build(stage, path, "-o", "oci:fourth") == digest
+
+
+@scenario
+def on_an_image_without_a_shell(stage):
+    """There the start-up check cannot be: a warning says so, unless the recipe wants it, or wants none."""
+    path = stage.fresh()
+    base = image(path, {k: v for k, v in FILES.items() if k != "bin/sh"})
+    where = "oci:base@" + base.digest
+    recipe(path, where)
+    code, out, err = end(start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml"))
+    assert code == 0 and err.startswith("warning: the base has neither /bin/bash nor /bin/sh"), err
+    config = documents(path, out.strip().split("@")[1])[1]
+    assert config["config"]["Entrypoint"] == ["/entry"] and "io.envbuild.startup-check" not in config["config"]["Labels"]
+    recipe(path, where, "startup_check: off")
+    build(stage, path)
+    recipe(path, where, "startup_check: warn")
+    err = build(stage, path, code=3)
+    assert err.startswith("recipe.yaml:4:16: startup_check: \"warn\" needs a shell"), err
+    with_bash = image(path, {**FILES, "bin/bash": ("/usr/bin/bash",), "usr/bin/bash": b"bash"})
+    recipe(path, "oci:base@" + with_bash.digest, "startup_check: warn")
+    build(stage, path)
+    assert json.loads(read(path, "recipe.lock"))["files"][-1]["text"].startswith("#!/bin/bash --posix\n")
 
 
 @scenario
@@ -150,7 +174,7 @@ def on_an_image_with_a_user(stage):
     recipe(path, where, "user: {name: bob, uid: 2000}", "cmd: [x]", "workdir: /w", "entrypoint: [y]")
     manifest, config, all_blobs = documents(path, build(stage, path))
     c = config["config"]
-    assert (c["User"], c["WorkingDir"], c["Entrypoint"], c["Cmd"]) == ("2000:2000", "/w", ["y"], ["x"])
+    assert (c["User"], c["WorkingDir"], c["Entrypoint"], c["Cmd"]) == ("2000:2000", "/w", [CHECK, "y"], ["x"])
     top = gzip.decompress(all_blobs[manifest["layers"][-1]["digest"]])
     with tarfile.open(fileobj=io.BytesIO(top)) as tar:
         passwd = tar.extractfile("etc/passwd").read()

@@ -29,9 +29,6 @@ def elf_files():
                             yield full
 
 
-# The directories of the cache, in its order.
-cache = subprocess.run(["/sbin/ldconfig", "-v", "-N", "-X"], capture_output=True, text=True, env=env).stdout
-conf = [m.group(1) for m in re.finditer(r"^(/[^:]*):", cache, re.M)]
 paths, theirs = [], {}
 for path in elf_files():
     done = subprocess.run([loader, path], capture_output=True, text=True, env=trace)
@@ -47,7 +44,7 @@ if not paths:
     sys.exit("FAILED: no dynamic file found")
 tree = ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64"] + [f for f in folders if not f.startswith("/usr/")]
 ours, path = {}, ""
-done = subprocess.run([tool, ":".join(conf), ":".join(tree)] + paths, capture_output=True, text=True)
+done = subprocess.run([tool, "/etc/ld.so.cache", ":".join(tree)] + paths, capture_output=True, text=True)
 if done.returncode:
     sys.exit("FAILED: " + done.stderr)
 for line in done.stdout.split("\n"):

@@ -1,9 +1,10 @@
 /* tests/tools/look_needs.c - what look/needs.h says of each program or library of this machine, for
  * tests/real/needs-vs-ldd.py.
  *
- * usage: look_needs CONF_DIRS FOLDERS FILE...
- *   CONF_DIRS and FOLDERS are separated by ":"; every ELF file and link below a folder is in the
- * tree. A line each: "FILE loaded N", then "missing NAME", "version LIBRARY VERSION" and so on.
+ * usage: look_needs CACHE FOLDERS FILE...
+ *   CACHE is an ld.so.cache; FOLDERS are separated by ":", and every ELF file and link below one is
+ * in the tree. A line each: "FILE loaded N", then "missing NAME", "version LIBRARY VERSION" and so
+ * on.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
@@ -79,7 +80,7 @@ static int judge(const struct machine *m, const char *path, struct err *e)
 
     if (needs_check(&findings, &m->needs, str_of(path), e) < 0)
         return -1;
-    printf("%s loaded %zu\n", path, findings.loaded);
+    printf("%s loaded %zu\n", path, findings.loaded.n);
     vec_each(f, &findings.v)
         printf("%s " STR_FMT "%s" STR_FMT "\n", kinds[f->kind], STR_ARG(f->name),
                f->version.len ? " " : "", STR_ARG(f->version));
@@ -91,13 +92,16 @@ int main(int argc, char **argv)
     struct machine m = {0};
     struct err e = {0};
     struct str list, item;
+    struct buf cache = {0};
 
     if (argc < 3) {
-        fprintf(stderr, "usage: look_needs CONF_DIRS FOLDERS FILE...\n");
+        fprintf(stderr, "usage: look_needs CACHE FOLDERS FILE...\n");
         return 2;
     }
-    for (list = str_of(argv[1]); str_item(&list, ':', &item);)
-        vec_add(&m.needs.conf_dirs, item);
+    if (fs_read(&cache, argv[1], 4 << 20, &e) < 0 || !needs_add_cache(&m.needs, buf_view(&cache))) {
+        fprintf(stderr, "%s: no cache\n", argv[1]);
+        return 1;
+    }
     needs_add_link(&m.needs, STR("/bin"), STR("usr/bin"));
     needs_add_link(&m.needs, STR("/sbin"), STR("usr/sbin"));
     needs_add_link(&m.needs, STR("/lib"), STR("usr/lib"));
@@ -117,5 +121,6 @@ int main(int argc, char **argv)
         }
     }
     needs_clear(&m.needs);
+    buf_clear(&cache);
     return 0;
 }

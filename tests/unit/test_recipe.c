@@ -49,6 +49,9 @@ static void recipes_have_one_normal_form(void **state)
          "{\"envbuild\":1," DEFAULTS
          "\"workdir\":\"/workspace\",\"cmd\":[\"/bin/sh\",\"-c\",\"exec "
          "jupyter lab\"]," TAG "}"},
+        {P "startup_check: off\n", /* no truth value, as YAML 1.1 has it */
+         "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\",\"startup_check\":\"off\"," TAG
+         "}"},
         {P "user: {name: student}\nworkdir: //home/./student/\n",
          "{\"envbuild\":1," DEFAULTS "\"user\":{\"name\":\"student\",\"uid\":1000,\"gid\":1000},"
          "\"workdir\":\"/home/student\"," TAG "}"},
@@ -133,7 +136,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "variant "
          "base python platforms apt apt_archives pip constraints indexes find_links files user env "
          "workdir "
-         "entrypoint cmd labels tag services "
+         "entrypoint cmd startup_check labels tag services "
          "matrix"},
         {P "pip: [{requirement: r.txt}]\n",
          "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"
@@ -166,6 +169,15 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "variant: devel\n",
          "x.yaml:2:10: variant: devel comes later; runtime and compile (which "
          "adds gcc) are there"},
+        {P "startup_check: no\n",
+         "x.yaml:2:16: startup_check: \"no\" is not known; warn says that the host's driver is too "
+         "old, fail ends the container then, off checks nothing"},
+        {P "startup_check: wran\n",
+         "x.yaml:2:16: startup_check: \"wran\" is not known (did you mean \"warn\"?); warn says "
+         "that "
+         "the host's driver is too old, fail ends the container then, off checks nothing"},
+        {P "startup_check: [warn]\n",
+         "x.yaml:2:16: startup_check: text is wanted here, not a list"},
         {P "variant: runtim\n", "x.yaml:2:10: variant: \"runtim\" is not known (did you mean "
                                 "\"runtime\"?); variants: runtime, compile"},
         {P "python: 3\n", "x.yaml:2:9: python: \"3\" is no version such as \"3.11\""},

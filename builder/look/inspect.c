@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inspect.h"
+
+#include "../base/fs.h"
+#include "../base/pool.h"
+#include "../io/unpack.h"
+#include "facts_found.h"
+
+/* ---- layers ---- */
+
+struct reading {
+    const struct stored *image;
+    const struct events *events;
+    const char *scratch_dir;
+    struct gather *gathers;
+};
+
+struct reading_layer {
+    const struct reading *r;
+    size_t i;
+};
+
+static int read_layer(void *ctx, struct err *e)
+{
+    const struct reading_layer *job = ctx;
+    const struct reading *r = job->r;
+    CLEANUP(decompress_clear) struct decompressor *d = NULL;
+    CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
+    struct gather *g = &r->gathers[job->i];
+    struct stored_range range = {0};
+    struct source_file file;
+    int result;
+
+    if (fs_temp_open(&scratch, r->scratch_dir, e) < 0 ||
+        stored_find(&range, r->image, &r->image->manifest.layers.v[job->i], e) < 0)
+        return -1;
+    gather_open(g, scratch.fd.n);
+    source_file_init(&file, range.fd.n, range.offset, range.size, "layer");
+    result = decompress_open(&d, &file.source, (uint64_t)1 << 40, "layer", e) < 0
+                 ? -1
+                 : gather_tar(g, decompress_source(d), "layer", e);
+    fd_clear(&range.fd);
+    return result;
+}
+
+static int read_layers(struct inspection *out, const struct reading *r, unsigned jobs,
+                       struct err *e)
+{
+    const struct descriptors *layers = &r->image->manifest.layers;
+    CLEANUP(free_clear) struct reading_layer *each = xcalloc(layers->n + 1, sizeof *each);
+    CLEANUP(pool_clear) struct pool *pool = pool_open(jobs);
+
+    for (size_t i = 0; i < layers->n; i++) {
+        each[i] = (struct reading_layer){r, i};
+        pool_add(pool, layers->v[i].size, (unsigned)i, read_layer, &each[i]);
+    }
+    return pool_wait(pool, e);
+}
+
+/* ---- putting them together ---- */
+
+static struct str made_by(const struct image_config *c, size_t layer)
+{
+    const struct image_history *h;
+
+    vec_each(h, &c->history)
+        if (!h->empty_layer && layer-- == 0)
+            return h->created_by;
+    return (struct str){0};
+}
+
+static int put_layer(struct inspection *out, size_t i, struct err *e)
+{
+    struct gather *g = &out->gathers[i];
+    const struct descriptor *d = &out->image->manifest.layers.v[i];
+    struct inspect_layer *layer = vec_push(&out->layers);
+    const struct gather_entry *entry;
+
+    layer->digest = d->digest;
+    layer->size = d->size;
+    layer->made_by = made_by(&out->image->config, i);
+    out->size += d->size;
+    vec_each(entry, &g->entries) {
+        if (rootfs_put(&out->fs, &entry->entry, entry->special, entry->text, entry->elf, e) < 0)
+            return -1;
+        if (entry->entry.type != ENTRY_FILE || entry->special)
+            continue;
+        layer->plain += entry->entry.content.size;
+        layer->files++;
+    }
+    rootfs_next(&out->fs);
+    gather_drop_entries(g);
+    return 0;
+}
+
+static void count(struct inspection *out)
+{
+    for (size_t i = 0; i < out->fs.nodes.n; i++) {
+        const struct rootfs_node *n = out->fs.nodes.v[i];
+
+        if (n->gone || n->type != ENTRY_FILE || n->special || n->linked)
+            continue;
+        out->files++;
+        out->plain += n->size;
+        if (!packages_owner(&out->packages, n->path))
+            out->unowned += n->size;
+    }
+}
+
+int inspect(struct inspection *out, const struct stored *image, const struct catalog *catalog,
+            const char *scratch_dir, unsigned jobs, const struct events *events, struct err *e)
+{
+    CLEANUP(inspection_clear) struct inspection in = {.image = image};
+    struct reading r = {image, events, scratch_dir, NULL};
+
+    in.gathers_n = image->manifest.layers.n;
+    in.gathers = r.gathers = xcalloc(in.gathers_n + 1, sizeof *in.gathers);
+    if (read_layers(&in, &r, jobs, e) < 0)
+        return -1;
+    for (size_t i = 0; i < in.gathers_n; i++)
+        if (put_layer(&in, i, e) < 0)
+            return err_wrap(e, "layer %zu", i + 1);
+    packages_find(&in.packages, &in.fs);
+    count(&in);
+    find_facts(&in, catalog);
+    MOVE(out, &in);
+    return 0;
+}
+
+static uint16_t machine_of(struct str architecture)
+{
+    return str_is(architecture, "amd64")   ? ELF_MACHINE_X86_64
+           : str_is(architecture, "arm64") ? ELF_MACHINE_AARCH64
+                                           : 0;
+}
+
+int inspection_prove(struct proof *out, const struct inspection *in, struct err *e)
+{
+    out->machine = machine_of(in->image->config.platform.architecture);
+    proof_env(out, &in->image->config.env);
+    for (size_t i = 0; i < in->fs.nodes.n; i++) {
+        const struct rootfs_node *n = in->fs.nodes.v[i];
+        const struct gathered *g = n->note;
+        const struct package *owner;
+
+        if (n->gone)
+            continue;
+        owner = packages_owner(&in->packages, n->path);
+        if (n->type == ENTRY_SYMLINK)
+            proof_add_link(out, n->path, n->link);
+        else if (g && !g->fault.len)
+            proof_add_file(out, n->path, &g->elf, owner ? owner->name : (struct str){0});
+        if (str_is(n->path, "etc/ld.so.cache"))
+            proof_cache(out, n->text);
+    }
+    return proof_run(out, e);
+}
+
+void inspection_clear(struct inspection *i)
+{
+    for (size_t k = 0; k < i->gathers_n; k++)
+        gather_clear(&i->gathers[k]);
+    free(i->gathers);
+    vec_clear(&i->pythons);
+    vec_clear(&i->nvccs);
+    vec_clear(&i->torches);
+    vec_clear(&i->libraries);
+    vec_clear(&i->codes);
+    vec_clear(&i->layers);
+    vec_clear(&i->drivers);
+    packages_clear(&i->packages);
+    rootfs_clear(&i->fs);
+    arena_clear(&i->arena);
+    *i = (struct inspection){0};
+}

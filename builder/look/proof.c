@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proof.h"
+
+#include "../base/path.h"
+
+const char *proof_kind_name(enum proof_kind k)
+{
+    static const char *const names[] = {"missing-library", "missing-version", "missing-loader",
+                                        "two-files-of-a-name"};
+
+    return names[k];
+}
+
+static struct str absolute(struct proof *p, struct str path)
+{
+    return str_of(arena_fmt(&p->arena, "/" STR_FMT, STR_ARG(path)));
+}
+
+static bool has_part(struct str path, const char *part)
+{
+    return str_find_str(path, str_of(part)) < path.len;
+}
+
+void proof_add_file(struct proof *p, struct str path, const struct elf *elf, struct str owner)
+{
+    struct str at = absolute(p, path);
+
+    if (has_part(at, "/stubs/"))
+        return;
+    needs_add_file(&p->needs, at, elf);
+    if (elf->dynamic && !has_part(at, "/compat/"))
+        vec_add(&p->roots, ((struct proof_root){at, owner, elf}));
+}
+
+void proof_add_link(struct proof *p, struct str path, struct str target)
+{
+    needs_add_link(&p->needs, absolute(p, path), target);
+}
+
+void proof_env(struct proof *p, const struct strs *env)
+{
+    const struct str *line;
+
+    vec_each(line, env) {
+        struct str dirs = *line, dir;
+
+        if (!str_skip(&dirs, STR("LD_LIBRARY_PATH=")))
+            continue;
+        vec_clear(&p->needs.library_path); /* the last one counts */
+        while (str_item(&dirs, ':', &dir))
+            vec_add(&p->needs.library_path, dir);
+    }
+}
+
+void proof_cache(struct proof *p, struct str bytes)
+{
+    (void)needs_add_cache(&p->needs, bytes); /* the loader does without a damaged one, too */
+}
+
+void proof_clear(struct proof *p)
+{
+    needs_clear(&p->needs);
+    vec_clear(&p->roots);
+    vec_clear(&p->findings);
+    arena_clear(&p->arena);
+    *p = (struct proof){0};
+}
+
+/* ---- Python ---- */
+
+/* The site-packages folder above `path`; empty when there is none. */
+static struct str site_of(struct str path)
+{
+    static const char *const names[] = {"/site-packages/", "/dist-packages/"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t at = str_find_str(path, str_of(names[i]));
+
+        if (at < path.len)
+            return str_sub(path, 0, at + strlen(names[i]));
+    }
+    return (struct str){0};
+}
+
+/* Is it of the libraries that `import torch` loads by their path, seen from `file`? */
+static bool is_preloaded(struct str file, struct str found)
+{
+    struct str site = site_of(file), rest = found;
+
+    return site.len && str_skip(&rest, site) &&
+           (str_starts(rest, STR("nvidia/")) || str_starts(rest, STR("torch/lib/")));
+}
+
+/* ---- the proof ---- */
+
+static void put(struct proof *p, const struct proof_finding *f)
+{
+    struct proof_finding own = *f;
+
+    own.file = arena_str(&p->arena, f->file);
+    own.name = arena_str(&p->arena, f->name);
+    own.version = arena_str(&p->arena, f->version);
+    own.found = arena_str(&p->arena, f->found);
+    own.other = arena_str(&p->arena, f->other);
+    vec_add(&p->findings, own);
+}
+
+/* What a name means in a process of one site-packages. */
+struct meaning {
+    struct map names;
+    struct str site;
+};
+
+static void meaning_clear(struct meaning *m)
+{
+    map_clear(&m->names);
+}
+
+static void check_meaning(struct proof *p, struct meaning *m, const struct proof_root *root,
+                          const struct needs_findings *f)
+{
+    const struct needs_loaded *l;
+
+    vec_each(l, &f->loaded) {
+        const struct str *had = map_get(&m->names, l->name);
+        struct str *path;
+
+        if (had && !str_eq(*had, l->path))
+            put(p, &(struct proof_finding){.kind = PROOF_TWO_FILES,
+                                           .file = root->path,
+                                           .owner = root->owner,
+                                           .name = l->name,
+                                           .found = *had,
+                                           .other = l->path});
+        if (had || l == f->loaded.v) /* itself, which nobody asked for by name */
+            continue;
+        path = arena_alloc(&p->arena, sizeof *path);
+        *path = arena_str(&p->arena, l->path);
+        map_set(&m->names, arena_str(&p->arena, l->name), path);
+    }
+}
+
+static void take(struct proof *p, const struct proof_root *root, const struct needs_finding *f)
+{
+    static const enum proof_kind kinds[] = {[NEEDS_MISSING] = PROOF_MISSING,
+                                            [NEEDS_VERSION] = PROOF_VERSION,
+                                            [NEEDS_INTERPRETER] = PROOF_INTERPRETER};
+
+    if (f->kind == NEEDS_DRIVER || !str_eq(f->file, root->path))
+        return; /* who else misses something is a root of its own */
+    if (f->kind == NEEDS_MISSING && is_preloaded(f->file, f->found))
+        return;
+    put(p, &(struct proof_finding){.kind = kinds[f->kind],
+                                   .file = f->file,
+                                   .owner = root->owner,
+                                   .name = f->name,
+                                   .version = f->version,
+                                   .found = f->found});
+}
+
+static int root_compare(const void *a, const void *b)
+{
+    const struct proof_root *x = a, *y = b;
+    int order = str_cmp(site_of(x->path), site_of(y->path));
+
+    return order ? order : str_cmp(x->path, y->path);
+}
+
+static int finding_compare(const void *a, const void *b)
+{
+    const struct proof_finding *x = a, *y = b;
+    int order = (int)x->kind - (int)y->kind;
+
+    if (!order)
+        order = str_cmp(x->name, y->name);
+    return order ? order : str_cmp(x->file, y->file);
+}
+
+int proof_run(struct proof *p, struct err *e)
+{
+    CLEANUP(meaning_clear) struct meaning m = {0};
+    const struct proof_root *root;
+
+    vec_sort(&p->roots, root_compare);
+    vec_each(root, &p->roots) {
+        CLEANUP(needs_findings_clear) struct needs_findings f = {0};
+        struct str site = site_of(root->path);
+
+        if (p->machine && root->elf->machine != p->machine)
+            continue;
+        if (needs_check(&f, &p->needs, root->path, e) < 0)
+            return -1;
+        for (size_t i = 0; i < f.v.n; i++)
+            take(p, root, &f.v.v[i]);
+        if (!str_eq(site, m.site)) {
+            map_clear(&m.names);
+            m.site = site;
+        }
+        if (site.len)
+            check_meaning(p, &m, root, &f);
+        p->checked++;
+    }
+    vec_sort(&p->findings, finding_compare);
+    return 0;
+}
+
+void proof_words(struct buf *out, const struct proof_finding *f)
+{
+    buf_str(out, f->file);
+    if (f->owner.len)
+        buf_fmt(out, " (" STR_FMT ")", STR_ARG(f->owner));
+    switch (f->kind) {
+    case PROOF_MISSING:
+        buf_fmt(out, " needs " STR_FMT ", which is not in the image", STR_ARG(f->name));
+        if (f->found.len)
+            buf_fmt(out, " where the loader looks; " STR_FMT " is", STR_ARG(f->found));
+        return;
+    case PROOF_VERSION:
+        buf_fmt(out, " needs " STR_FMT " of " STR_FMT ", which " STR_FMT " does not have",
+                STR_ARG(f->version), STR_ARG(f->name), STR_ARG(f->found));
+        return;
+    case PROOF_INTERPRETER:
+        buf_fmt(out, " is started by " STR_FMT ", which is not in the image", STR_ARG(f->name));
+        return;
+    case PROOF_TWO_FILES:
+        buf_fmt(out, " takes " STR_FMT " from " STR_FMT ", others beside it from " STR_FMT,
+                STR_ARG(f->name), STR_ARG(f->other), STR_ARG(f->found));
+        return;
+    }
+}

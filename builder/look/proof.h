@@ -1,0 +1,57 @@
+/* look/proof.h - would everything in an image load? The rules of look/needs.h for each program and
+ * library of it, and what Python adds to them:
+ *
+ * - A process that runs `import torch` loads the libraries of torch/lib and of nvidia/.../lib by
+ *   their path before anything asks for them by name, so a module or library below the same
+ *   site-packages finds them although the loader alone would not.
+ * - All modules of one site-packages may meet in one process. There a name must always mean the
+ *   same file: which of two is taken would hang on the order of imports.
+ *
+ * Libraries of the driver are the host's, and not asked for. Stubs, which are linked against and
+ * never run, and files for other processors are passed over.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "needs.h"
+
+enum proof_kind {
+    PROOF_MISSING,     /* `file` needs `name`, which is nowhere where it would be found */
+    PROOF_VERSION,     /* `file` needs `version` of `name`, which `found` does not define */
+    PROOF_INTERPRETER, /* the program's loader `name` is not there */
+    PROOF_TWO_FILES,   /* `name` is `found` for some modules, and `other` for `file` */
+};
+const char *proof_kind_name(enum proof_kind k); /* "missing-library" */
+
+struct proof_finding {
+    enum proof_kind kind;
+    struct str file, owner; /* who asks; whose package it is, or empty */
+    struct str name, version, found, other;
+};
+
+struct proof_root {
+    struct str path, owner; /* absolute */
+    const struct elf *elf;
+};
+
+/* An image on paper; all-zero is empty. Texts and elfs are borrowed; paths as in a tar. */
+struct proof {
+    struct needs needs;
+    struct arena arena;
+    struct VEC_OF(struct proof_root) roots;
+    uint16_t machine; /* of its programs; 0: not said, and all are looked at */
+    struct VEC_OF(struct proof_finding) findings; /* sorted: kind, name, file */
+    size_t checked;                               /* programs and libraries */
+};
+
+void proof_add_file(struct proof *p, struct str path, const struct elf *elf, struct str owner);
+void proof_add_link(struct proof *p, struct str path, struct str target);
+/* The image's environment: LD_LIBRARY_PATH counts. */
+void proof_env(struct proof *p, const struct strs *env);
+/* The bytes of /etc/ld.so.cache. */
+void proof_cache(struct proof *p, struct str bytes);
+
+int proof_run(struct proof *p, struct err *e) MUST_CHECK;
+void proof_clear(struct proof *p);
+
+/* "usr/bin/x (package y) needs libz.so.1, which is not in the image". */
+void proof_words(struct buf *out, const struct proof_finding *f);

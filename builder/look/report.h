@@ -1,0 +1,13 @@
+/* look/report.h - what was found in an image, in words and for machines. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "inspect.h"
+#include "proof.h"
+
+void report_print(struct buf *out, const struct inspection *in, const struct proof *proof);
+/* The same, and more of it, as members of `root`. */
+void report_put(struct doc *doc, struct node *root, const struct inspection *in,
+                const struct proof *proof);
+
+/* Copies of a library: how many of `libraries`, from number `i` on, have its name? */
+size_t report_copies(const struct inspection *in, size_t i);
