@@ -42,12 +42,19 @@ static struct str compat_of(const struct lock *lock)
     return newest;
 }
 
+/* "13.0.3.0" up to its n-th number. */
+static struct str first_numbers(struct str version, unsigned n)
+{
+    size_t len = 0;
+
+    while (n-- && len < version.len)
+        len += str_find(str_sub(version, len, version.len), '.') + (n ? 1 : 0);
+    return str_sub(version, 0, len);
+}
+
 static struct str first_two(struct str version)
 {
-    size_t first = str_find(version, '.');
-    struct str rest = str_sub(version, first + 1, version.len);
-
-    return str_sub(version, 0, first + 1 + str_find(rest, '.'));
+    return first_numbers(version, 2);
 }
 
 /* What NVIDIA's own images say of that toolkit; else the family's first CUDA, which is what any
@@ -74,7 +81,8 @@ void derive_facts(struct lock *lock, const struct catalog *catalog, const struct
     f->pytorch = public_of(wheel_version(lock, "torch"), &local);
     f->python = lock->python;
     f->cuda = first_two(wheel_version(lock, "nvidia-cuda-runtime"));
-    f->cuda_toolkit = wheel_version(lock, "cuda-toolkit");
+    /* The wheel may have a fourth number of its own: 13.0.3.0 is the toolkit 13.0.3. */
+    f->cuda_toolkit = first_numbers(wheel_version(lock, "cuda-toolkit"), 3);
     f->cudnn = wheel_version(lock, "nvidia-cudnn");
     f->nccl = wheel_version(lock, "nvidia-nccl");
     if (!f->cuda.len)

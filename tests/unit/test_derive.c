@@ -64,6 +64,10 @@ static void facts_come_from_what_is_chosen(void **state)
          "2.16.0", "13.4", "13.4.1", "9.30", "", "580.65.06", "", "", "2.16.0 for CUDA 13.4 is"},
         {"torch==2.16.0 cuda-toolkit==13.4.1", "2.16.0", "13.4", "13.4.1", "", "", "580.65.06", "",
          "", "2.16.0 for CUDA 13.4 is not in the catalog"},
+        {"torch==2.13.0 cuda-toolkit==13.0.3.0 nvidia-cuda-runtime==13.0.96", "2.13.0", "13.0",
+         "13.0.3", "", "", "580.65.06", "7.5 8.0 8.6 9.0 10.0 12.0", "", NULL},
+        {"torch==2.99.0 cuda-toolkit==13", "2.99.0", "13", "13", "", "", "580.65.06", "", "",
+         "2.99.0 for CUDA 13 is not in the catalog"},
         /* the local tag: the libraries are in the wheel */
         {"torch==2.16.0+cu134", "2.16.0", "13.4", "", "", "", "580.65.06", "", "",
          "2.16.0 for CUDA 13.4 is not in the catalog"},
@@ -108,9 +112,19 @@ static void facts_come_from_what_is_chosen(void **state)
     }
 }
 
+static void the_toolkit_names_its_driver(void **state)
+{
+    CLEANUP(lock_clear) struct lock lock = {0};
+
+    choose(&lock, STR("torch==2.13.0 cuda-toolkit==13.0.3.0"));
+    derive_facts(&lock, &catalog, NULL);
+    assert_true(str_is(lock.facts.driver_full, "580.126.20"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(facts_come_from_what_is_chosen)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(facts_come_from_what_is_chosen),
+                                       cmocka_unit_test(the_toolkit_names_its_driver)};
 
     return cmocka_run_group_tests(tests, begin, end);
 }
