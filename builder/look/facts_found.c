@@ -4,6 +4,10 @@
 #include "../base/path.h"
 #include "needs.h"
 
+enum {
+    SOME = 20
+}; /* an architecture with fewer entries than the most by this is for single kernels */
+
 static bool is_here(const struct rootfs_node *n)
 {
     return !n->gone && n->type == ENTRY_FILE && !n->special;
@@ -289,15 +293,26 @@ static const char *const library_names[] = {
     "libnvJitLink",  "libnvToolsExt", "libnvjpeg",     "libnvrtc",  "libnvshmem_host",
 };
 
-/* Wheels that bundle one call it "libcudart-d0da41ae.so.11.0". */
+/* What bundles a library may add eight hex digits to its name: "libcudart-d0da41ae.so.11.0". */
+static struct str without_hash(struct str name)
+{
+    struct str hash, head = name;
+
+    if (!str_cut_last(&head, STR("-"), &hash) || hash.len != 8)
+        return name;
+    for (size_t i = 0; i < hash.len; i++)
+        if (!c_digit(hash.p[i]) && !(hash.p[i] >= 'a' && hash.p[i] <= 'f'))
+            return name;
+    return head;
+}
+
 static struct str library_name(struct str base)
 {
-    struct str name = str_sub(base, 0, str_find_str(base, STR(".so"))), hash = name;
+    struct str name = str_sub(base, 0, str_find_str(base, STR(".so")));
 
     if (name.len == base.len)
         return (struct str){0};
-    if (str_cut_last(&hash, STR("-"), &(struct str){0}) && name.len - hash.len == 9)
-        name = hash;
+    name = without_hash(name);
     for (size_t i = 0; i < ARRAY_LEN(library_names); i++)
         if (str_is(name, library_names[i]))
             return name;
@@ -313,6 +328,31 @@ static struct str library_version(const struct rootfs_node *n, const struct pack
         !str_is(owner->key, "pytorch"))
         return leading_version(owner->version);
     return base.len > rest.len ? rest : (struct str){0};
+}
+
+/* Wheels have no links, so they hold a library once for each of its names. */
+static bool is_same(const struct inspect_library *a, const struct inspect_library *b)
+{
+    return str_eq(a->name, b->name) && str_eq(a->soname, b->soname) &&
+           str_eq(folder_of(a->path), folder_of(b->path));
+}
+
+static void merge_names(struct inspection *in)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < in->libraries.n; i++) {
+        struct inspect_library *l = &in->libraries.v[i];
+        size_t k = 0;
+
+        while (k < kept && !is_same(&in->libraries.v[k], l))
+            k++;
+        if (k == kept)
+            in->libraries.v[kept++] = *l;
+        else if (l->version.len > in->libraries.v[k].version.len)
+            in->libraries.v[k] = *l;
+    }
+    in->libraries.n = kept;
 }
 
 static int library_compare(const void *a, const void *b)
@@ -343,11 +383,13 @@ static void find_libraries(struct inspection *in)
         owner = packages_owner(&in->packages, n->path);
         name = library_name(path_base(n->path));
         if (name.len)
-            vec_add(&in->libraries, ((struct inspect_library){
-                                        name, n->path, library_version(n, owner), n->size, owner}));
+            vec_add(&in->libraries,
+                    ((struct inspect_library){name, n->path, elf_of(n)->elf.soname,
+                                              library_version(n, owner), n->size, owner}));
         else if (n->size && needs_is_driver(elf_of(n)->elf.soname))
             vec_add(&in->drivers, n->path);
     }
+    merge_names(in);
     vec_sort(&in->libraries, library_compare);
 }
 
@@ -401,7 +443,7 @@ static int code_compare(const void *a, const void *b)
 
 static void describe(struct inspect_code *out, struct arena *a)
 {
-    CLEANUP(buf_clear) struct buf machine = {0}, some = {0}, ptx = {0};
+    CLEANUP(buf_clear) struct buf whole = {0}, machine = {0}, some = {0}, ptx = {0};
     struct VEC_OF(struct fatbin_code) each = {0};
     const struct fatbin_code *c;
     size_t most = 0;
@@ -420,10 +462,14 @@ static void describe(struct inspect_code *out, struct arena *a)
     vec_each(c, &each) {
         if (c->kind == FATBIN_PTX)
             put_number(&ptx, c);
-        else if (c->kind == FATBIN_CUBIN)
-            put_number(c->entries * 2 >= most ? &machine : &some, c);
+        if (c->kind != FATBIN_CUBIN)
+            continue;
+        put_number(c->entries * SOME >= most ? &machine : &some, c);
+        if (c->entries * 2 >= most)
+            put_number(&whole, c);
     }
     vec_clear(&each);
+    out->whole = arena_str(a, buf_view(&whole));
     out->machine = arena_str(a, buf_view(&machine));
     out->some = arena_str(a, buf_view(&some));
     out->ptx = arena_str(a, buf_view(&ptx));
@@ -463,11 +509,11 @@ static struct str torch_archs(struct inspection *in, const struct inspect_torch 
     const struct inspect_code *c;
 
     vec_each(c, &in->codes) {
-        struct str path = c->path, machine = c->machine, ptx = c->ptx, one;
+        struct str path = c->path, whole = c->whole, ptx = c->ptx, one;
 
         if (!str_skip(&path, t->where) || !str_is(path, "/torch/lib/libtorch_cuda.so"))
             continue;
-        while (str_word(&machine, &one))
+        while (str_word(&whole, &one))
             buf_fmt(&out, "%s" STR_FMT, out.len ? " " : "", STR_ARG(one));
         while (str_word(&ptx, &one)) {
             struct str so_far = buf_view(&out);

@@ -3,7 +3,7 @@
 
 #include "../base/fs.h"
 #include "../base/pool.h"
-#include "../io/unpack.h"
+#include "../oci/layer_read.h"
 #include "facts_found.h"
 
 /* ---- layers ---- */
@@ -24,23 +24,18 @@ static int read_layer(void *ctx, struct err *e)
 {
     const struct reading_layer *job = ctx;
     const struct reading *r = job->r;
-    CLEANUP(decompress_clear) struct decompressor *d = NULL;
+    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
+    CLEANUP(err_clear) struct err fault = {0};
     struct gather *g = &r->gathers[job->i];
-    struct stored_range range = {0};
-    struct source_file file;
-    int result;
 
     if (fs_temp_open(&scratch, r->scratch_dir, e) < 0 ||
-        stored_find(&range, r->image, &r->image->manifest.layers.v[job->i], e) < 0)
+        layer_read_open(&layer, r->image, job->i, false, r->events, e) < 0)
         return -1;
     gather_open(g, scratch.fd.n);
-    source_file_init(&file, range.fd.n, range.offset, range.size, "layer");
-    result = decompress_open(&d, &file.source, (uint64_t)1 << 40, "layer", e) < 0
-                 ? -1
-                 : gather_tar(g, decompress_source(d), "layer", e);
-    fd_clear(&range.fd);
-    return result;
+    /* What went wrong here, if anything, is told there. */
+    (void)!gather_tar(g, layer_read_source(layer), layer_read_name(layer), &fault);
+    return layer_read_end(layer, &fault, e);
 }
 
 static int read_layers(struct inspection *out, const struct reading *r, unsigned jobs,

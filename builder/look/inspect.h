@@ -27,14 +27,15 @@ struct inspect_code {
     const struct package *package; /* NULL: nobody's */
     const struct fatbin_list *list;
     struct str machine; /* "8.0 8.6 9.0": what it was compiled for */
-    struct str some;    /* "9.0a": only single kernels, less than half as many entries */
+    struct str whole;   /* those of them that have at least half of the most entries */
+    struct str some;    /* "9.0a": only single kernels, by a twentieth of the most entries */
     struct str ptx;     /* "9.0" */
 };
 
 /* A library of NVIDIA's, as a file. */
 struct inspect_library {
     struct str name; /* "libcudart" */
-    struct str path;
+    struct str path, soname;
     struct str version; /* of its package, of its name, or empty */
     uint64_t size;
     const struct package *package;

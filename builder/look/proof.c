@@ -60,6 +60,7 @@ void proof_cache(struct proof *p, struct str bytes)
 void proof_clear(struct proof *p)
 {
     needs_clear(&p->needs);
+    map_clear(&p->reached);
     vec_clear(&p->roots);
     vec_clear(&p->findings);
     arena_clear(&p->arena);
@@ -80,6 +81,12 @@ static struct str site_of(struct str path)
             return str_sub(path, 0, at + strlen(names[i]));
     }
     return (struct str){0};
+}
+
+/* The path below it. */
+static struct str site_rest(struct str path)
+{
+    return str_sub(path, site_of(path).len, path.len);
 }
 
 /* Is it of the libraries that `import torch` loads by their path, seen from `file`? */
@@ -125,6 +132,8 @@ static void check_meaning(struct proof *p, struct meaning *m, const struct proof
         const struct str *had = map_get(&m->names, l->name);
         struct str *path;
 
+        if (l == f->loaded.v) /* itself, which nobody asked for by name */
+            continue;
         if (had && !str_eq(*had, l->path))
             put(p, &(struct proof_finding){.kind = PROOF_TWO_FILES,
                                            .file = root->path,
@@ -132,7 +141,7 @@ static void check_meaning(struct proof *p, struct meaning *m, const struct proof
                                            .name = l->name,
                                            .found = *had,
                                            .other = l->path});
-        if (had || l == f->loaded.v) /* itself, which nobody asked for by name */
+        if (had)
             continue;
         path = arena_alloc(&p->arena, sizeof *path);
         *path = arena_str(&p->arena, l->path);
@@ -158,6 +167,23 @@ static void take(struct proof *p, const struct proof_root *root, const struct ne
                                    .found = f->found});
 }
 
+/* Is it loaded by itself? A module of Python's is not called lib-something. */
+static bool is_primary(const struct proof_root *root)
+{
+    return root->elf->interpreter.len ||
+           (site_of(root->path).len && !str_starts(path_base(root->path), STR("lib")) &&
+            !str_starts(site_rest(root->path), STR("nvidia/")));
+}
+
+static void note_reached(struct proof *p, const struct needs_findings *f)
+{
+    const struct needs_loaded *l;
+
+    vec_each(l, &f->loaded)
+        if (!map_has(&p->reached, l->path))
+            map_set(&p->reached, arena_str(&p->arena, l->path), p);
+}
+
 static int root_compare(const void *a, const void *b)
 {
     const struct proof_root *x = a, *y = b;
@@ -169,8 +195,10 @@ static int root_compare(const void *a, const void *b)
 static int finding_compare(const void *a, const void *b)
 {
     const struct proof_finding *x = a, *y = b;
-    int order = (int)x->kind - (int)y->kind;
+    int order = (int)y->reached - (int)x->reached;
 
+    if (!order)
+        order = (int)x->kind - (int)y->kind;
     if (!order)
         order = str_cmp(x->name, y->name);
     return order ? order : str_cmp(x->file, y->file);
@@ -190,6 +218,8 @@ int proof_run(struct proof *p, struct err *e)
             continue;
         if (needs_check(&f, &p->needs, root->path, e) < 0)
             return -1;
+        if (is_primary(root))
+            note_reached(p, &f);
         for (size_t i = 0; i < f.v.n; i++)
             take(p, root, &f.v.v[i]);
         if (!str_eq(site, m.site)) {
@@ -200,6 +230,8 @@ int proof_run(struct proof *p, struct err *e)
             check_meaning(p, &m, root, &f);
         p->checked++;
     }
+    for (size_t i = 0; i < p->findings.n; i++)
+        p->findings.v[i].reached = map_has(&p->reached, p->findings.v[i].file);
     vec_sort(&p->findings, finding_compare);
     return 0;
 }

@@ -24,6 +24,8 @@ const char *proof_kind_name(enum proof_kind k); /* "missing-library" */
 
 struct proof_finding {
     enum proof_kind kind;
+    bool reached; /* `file` is a program or a Python module, or loaded by one; else a plug-in that
+                   * something may ask for while it runs */
     struct str file, owner; /* who asks; whose package it is, or empty */
     struct str name, version, found, other;
 };
@@ -39,7 +41,8 @@ struct proof {
     struct arena arena;
     struct VEC_OF(struct proof_root) roots;
     uint16_t machine; /* of its programs; 0: not said, and all are looked at */
-    struct VEC_OF(struct proof_finding) findings; /* sorted: kind, name, file */
+    struct map reached;
+    struct VEC_OF(struct proof_finding) findings; /* sorted: reached first, kind, name, file */
     size_t checked;                               /* programs and libraries */
 };
 

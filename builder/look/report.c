@@ -190,14 +190,14 @@ static void print_layers(struct buf *out, const struct inspection *in)
             in->files);
 }
 
-/* "libcudart 12.4.127 in opt/…, 11.8.89 in usr/…". */
+/* "2 copies of libcudart: 12.4.127 in opt/…, 11.8.89 in usr/…". */
 static void print_copies(struct buf *out, const struct inspection *in)
 {
     for (size_t i = 0, n; i < in->libraries.n; i += n) {
         n = report_copies(in, i);
         if (n < 2)
             continue;
-        buf_fmt(out, "  %zu files of " STR_FMT, n, STR_ARG(in->libraries.v[i].name));
+        buf_fmt(out, "  %zu copies of " STR_FMT, n, STR_ARG(in->libraries.v[i].name));
         for (size_t k = i; k < i + n; k++)
             buf_fmt(out, "%s " STR_FMT " in " STR_FMT, k > i ? "," : ":",
                     STR_ARG(in->libraries.v[k].version), STR_ARG(in->libraries.v[k].path));
@@ -205,24 +205,44 @@ static void print_copies(struct buf *out, const struct inspection *in)
     }
 }
 
+/* Plug-ins that lack the same are one line. */
+static void print_plugins(struct buf *out, const struct proof *proof, size_t from)
+{
+    for (size_t i = from, n; i < proof->findings.n; i += n) {
+        const struct proof_finding *f = &proof->findings.v[i];
+
+        n = 1;
+        while (i + n < proof->findings.n && proof->findings.v[i + n].kind == f->kind &&
+               str_eq(proof->findings.v[i + n].name, f->name))
+            n++;
+        buf_puts(out, "  only if it is asked for while something runs: ");
+        proof_words(out, f);
+        if (n > 1)
+            buf_fmt(out, "; %zu more need it too", n - 1);
+        buf_putc(out, '\n');
+    }
+}
+
 static void print_findings(struct buf *out, const struct inspection *in, const struct proof *proof)
 {
-    size_t before;
+    size_t before, i = 0;
 
     buf_puts(out, "findings\n");
     before = out->len;
     print_copies(out, in);
-    for (size_t i = 0; i < in->drivers.n; i++)
+    for (size_t k = 0; k < in->drivers.n; k++)
         buf_fmt(out, "  " STR_FMT " belongs to a driver, and may hide the host's\n",
-                STR_ARG(in->drivers.v[i]));
-    for (size_t i = 0; i < proof->findings.n && i < FINDINGS_SHOWN; i++) {
+                STR_ARG(in->drivers.v[k]));
+    for (; i < proof->findings.n && proof->findings.v[i].reached; i++) {
+        if (i >= FINDINGS_SHOWN)
+            continue;
         buf_puts(out, "  ");
         proof_words(out, &proof->findings.v[i]);
         buf_putc(out, '\n');
     }
-    if (proof->findings.n > FINDINGS_SHOWN)
-        buf_fmt(out, "  and %zu more like these; --json has all\n",
-                proof->findings.n - FINDINGS_SHOWN);
+    if (i > FINDINGS_SHOWN)
+        buf_fmt(out, "  and %zu more like these; --json has all\n", i - FINDINGS_SHOWN);
+    print_plugins(out, proof, i);
     if (out->len == before)
         buf_fmt(out, "  none: all %zu programs and libraries find what they need\n",
                 proof->checked);
@@ -422,6 +442,7 @@ static void put_findings(struct doc *d, struct node *root, const struct inspecti
         proof_words(&words, f);
         n = item_in(d, list);
         node_put_str(d, n, "code", str_of(proof_kind_name(f->kind)));
+        node_put_bool(d, n, "on_demand", !f->reached);
         node_put_str(d, n, "file", f->file);
         put_text(d, n, "package", f->owner);
         node_put_str(d, n, "name", f->name);

@@ -9,5 +9,6 @@ void report_print(struct buf *out, const struct inspection *in, const struct pro
 void report_put(struct doc *doc, struct node *root, const struct inspection *in,
                 const struct proof *proof);
 
-/* Copies of a library: how many of `libraries`, from number `i` on, have its name? */
+/* Copies of a library, each in a place of its own: how many of `libraries`, from number `i` on,
+ * have its name? */
 size_t report_copies(const struct inspection *in, size_t i);

@@ -2,13 +2,10 @@
 #include "rootfs.h"
 
 #include "../base/path.h"
-#include "../io/crypto.h"
-#include "../io/tar.h"
 #include "../io/unpack.h"
+#include "layer_read.h"
 
 enum { LINKS_MAX = 40, NODES_MAX = 4000000 };
-
-static const uint64_t plain_max = (uint64_t)1 << 38; /* bytes of one layer, unpacked */
 
 /* ---- deleting ---- */
 
@@ -183,104 +180,17 @@ int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_ke
 
 /* ---- from blobs ---- */
 
-/* A source that hashes what passes; then `zeros` zero bytes, which are not hashed. */
-struct hashing {
-    struct source source;
-    struct source *in;
-    struct hash hash;
-    size_t zeros;
-};
-
-/* Some tools leave out the padding and the end of a tar, and others read it all the same: that
- * nothing else is cut off, the diff_id tells. */
-enum { TAR_END = 3 * TAR_BLOCK };
-
-static int hashing_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)
-{
-    struct hashing *h = (struct hashing *)self;
-
-    if (source_read(h->in, to, len, got, e) < 0)
-        return -1;
-    hash_add(&h->hash, to, *got);
-    if (!*got && h->zeros) {
-        *got = len < h->zeros ? len : h->zeros;
-        memset(to, 0, *got);
-        h->zeros -= *got;
-    }
-    return 0;
-}
-
-static void hashing_open(struct hashing *h, struct source *in)
-{
-    *h = (struct hashing){.source = {hashing_read}, .in = in};
-    hash_open(&h->hash);
-}
-
-static int drain(struct source *s, struct err *e)
-{
-    char bytes[16 * 1024];
-    size_t got = 1;
-
-    while (got)
-        if (source_read(s, bytes, sizeof bytes, &got, e) < 0)
-            return -1;
-    return 0;
-}
-
-static int check(struct hashing *h, const struct digest *want, const char *what, struct err *e)
-{
-    char text[DIGEST_TEXT + 1];
-    struct digest found;
-
-    hash_finish(&h->hash, &found);
-    if (digest_eq(&found, want))
-        return 0;
-    digest_text(want, text);
-    return err_set(e, ERR_INTEGRITY, "its %s is not %s: the image is damaged", what, text);
-}
-
-static int read_stream(struct rootfs *r, struct hashing *packed, struct hashing *plain,
-                       const char *what, rootfs_keep keep, void *ctx, struct err *e)
-{
-    CLEANUP(decompress_clear) struct decompressor *d = NULL;
-
-    if (decompress_open(&d, &packed->source, plain_max, what, e) < 0)
-        return -1;
-    plain->in = decompress_source(d);
-    plain->zeros = TAR_END;
-    if (rootfs_add(r, &plain->source, what, keep, ctx, e) < 0 || drain(&plain->source, e) < 0)
-        return -1;
-    return drain(&packed->source, e);
-}
-
 static int read_layer(struct rootfs *r, const struct stored *image, size_t i, rootfs_keep keep,
                       void *ctx, struct err *e)
 {
-    const struct descriptor *layer = &image->manifest.layers.v[i];
-    struct stored_range range = {0};
-    struct source_file file;
-    struct hashing packed, plain;
+    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
     CLEANUP(err_clear) struct err fault = {0};
-    char what[DIGEST_TEXT + 16] = "layer ";
-    int result;
 
-    digest_text(&layer->digest, what + strlen(what));
-    if (stored_find(&range, image, layer, e) < 0)
+    if (layer_read_open(&layer, image, i, true, NULL, e) < 0)
         return -1;
-    source_file_init(&file, range.fd.n, range.offset, range.size, what);
-    hashing_open(&packed, &file.source);
-    hashing_open(&plain, NULL);
-    result = read_stream(r, &packed, &plain, what, keep, ctx, &fault);
-    /* Damage shows as all kinds of faults on the way: that the digest is wrong says more. */
-    if (drain(&packed.source, e) < 0 || check(&packed, &layer->digest, "digest", e) < 0 ||
-        (result == 0 && check(&plain, &image->config.diff_ids.v[i], "diff_id", e) < 0))
-        result = err_wrap(e, "%s: %s", image->path, what);
-    else if (result < 0)
-        err_join(e, &fault);
-    hash_clear(&packed.hash);
-    hash_clear(&plain.hash);
-    fd_clear(&range.fd);
-    return result;
+    /* What went wrong here, if anything, is told there. */
+    (void)!rootfs_add(r, layer_read_source(layer), layer_read_name(layer), keep, ctx, &fault);
+    return layer_read_end(layer, &fault, e);
 }
 
 int rootfs_read(struct rootfs *out, const struct stored *image, rootfs_keep keep, void *ctx,
