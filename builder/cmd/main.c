@@ -29,6 +29,10 @@ const struct command commands[] = {
      cmd_lock},
     {"catalog", "", "Show which PyTorch builds there are, with their CUDA, and for which GPUs.",
      cmd_catalog},
+    {"recommend", "",
+     "Tell the newest PyTorch image that runs on this machine, on one that is named, or on a "
+     "fleet.",
+     cmd_recommend},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -92,7 +96,7 @@ static void usage(FILE *to)
           "       envbuild COMMAND [OPTION...] OPERAND\n\n",
           to);
     for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-8s %-17s %s\n", c->name, c->operands, c->help);
+        fprintf(to, "  %-9s %-17s %s\n", c->name, c->operands, c->help);
     fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
           "version.\n",
           to);

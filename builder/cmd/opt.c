@@ -15,6 +15,14 @@ int opt_str(void *value, const char *arg, struct err *e)
     return 0;
 }
 
+int opt_add(void *value, const char *arg, struct err *e)
+{
+    struct strs *list = value;
+
+    vec_add(list, str_of(arg));
+    return 0;
+}
+
 int opt_u32(void *value, const char *arg, struct err *e)
 {
     uint32_t n;

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/err.h"
+#include "../base/vec.h"
 
 struct opt {
     char letter;            /* 0: none */
@@ -13,6 +14,7 @@ struct opt {
 
 int opt_flag(void *value, const char *arg, struct err *e); /* bool */
 int opt_str(void *value, const char *arg, struct err *e);  /* const char *, borrowed from argv */
+int opt_add(void *value, const char *arg, struct err *e);  /* struct strs, one more; borrowed */
 int opt_u32(void *value, const char *arg, struct err *e);  /* uint32_t, at least 1 */
 
 /* Take all options (ended by an all-zero row) out of argv, wherever they stand; operands stay, in

@@ -9,6 +9,7 @@ static const char *const names[] = {
 #define RULE_FORWARD "CUDA Compatibility: forward compatibility"
 #define RULE_BINARY "CUDA Programming Guide: binary and PTX compatibility"
 #define RULE_HARDWARE "NVIDIA driver: supported hardware"
+#define RULE_CUDNN "cuDNN: support matrix"
 #define RULE_CATALOG "envbuild: what the catalog does not know is not said to run"
 
 const char *verdict_name(enum verdict v)
@@ -66,14 +67,18 @@ static bool works(enum catalog_forward way)
     return way == FORWARD_YES || way == FORWARD_SELECTED;
 }
 
-/* What forward compatibility gives on all of the GPUs. */
-static enum catalog_forward forward(const struct facts *f, const struct host *h,
-                                    const struct catalog *c)
+static const char *selected(enum catalog_forward way)
+{
+    return way == FORWARD_SELECTED ? ", on selected products" : "";
+}
+
+/* What forward compatibility to CUDA `cuda` gives on all of the GPUs. */
+static enum catalog_forward forward(struct str cuda, const struct host *h, const struct catalog *c)
 {
     enum catalog_forward worst = FORWARD_UNKNOWN;
 
     for (size_t i = 0; i < h->gpus.n; i++) {
-        enum catalog_forward way = catalog_forward(c, f->cuda, h->driver, h->gpus.v[i].class);
+        enum catalog_forward way = catalog_forward(c, cuda, h->driver, h->gpus.v[i].class);
 
         if (i == 0 || way < worst)
             worst = way;
@@ -81,22 +86,85 @@ static enum catalog_forward forward(const struct facts *f, const struct host *h,
     return worst;
 }
 
+/* Is the image's own user-space driver as new as `needed`? */
+static bool brings(const struct facts *f, struct str needed)
+{
+    return f->compat.len && catalog_driver_compare(f->compat, needed) >= 0;
+}
+
+/* Does it know the CUDA of the image, so that it can compile its PTX? */
+static bool brings_cuda(const struct facts *f, const struct catalog *c)
+{
+    struct str knows = f->compat.len ? catalog_cuda_of_driver(c, f->compat) : f->compat;
+
+    return knows.len && catalog_driver_compare(knows, f->cuda) >= 0;
+}
+
+/* What the image lacks: "cuda-compat-12-4 in the image would do, ..., and the image has none". */
+static const char *lacks(struct judgement *j, const struct facts *f, enum catalog_forward way)
+{
+    struct str minor = f->cuda, major = {0};
+
+    str_cut(&minor, STR("."), &major);
+    return arena_fmt(
+        &j->arena,
+        "on this class of GPU NVIDIA's forward-compatibility package (cuda-compat-" STR_FMT
+        "-" STR_FMT ") in the image would do%s, and the image has %s" STR_FMT "%s",
+        STR_ARG(major), STR_ARG(minor), selected(way), f->compat.len ? "that of driver " : "none",
+        STR_ARG(f->compat), f->compat.len ? ", which is too old" : "");
+}
+
+static const char *brought(struct judgement *j, const struct facts *f, enum catalog_forward way)
+{
+    return arena_fmt(&j->arena,
+                     "the image's forward-compatibility package (cuda-compat, of driver " STR_FMT
+                     ") takes its place, as this class of GPU allows%s",
+                     STR_ARG(f->compat), selected(way));
+}
+
 static void judge_old_driver(struct judgement *j, const struct facts *f, const struct host *h,
                              const struct catalog *c)
 {
-    enum catalog_forward way = forward(f, h, c);
+    bool there = brings(f, f->driver_min);
+    enum catalog_forward way =
+        forward(there ? catalog_cuda_of_driver(c, f->compat) : f->cuda, h, c);
 
-    if (works(way))
+    if (works(way) && there)
         add(j, "needs-forward-compatibility", RULE_FORWARD, VERDICT_LIMITS,
-            "driver " STR_FMT " is older than " STR_FMT ", the oldest for CUDA " STR_FMT
-            "; on this class of GPU it works with NVIDIA's forward-compatibility package "
-            "(cuda-compat)%s",
-            STR_ARG(h->driver), STR_ARG(f->driver_min), STR_ARG(f->cuda),
-            way == FORWARD_SELECTED ? ", on selected products" : "");
+            "driver " STR_FMT " is older than " STR_FMT ", the oldest for CUDA " STR_FMT "; %s",
+            STR_ARG(h->driver), STR_ARG(f->driver_min), STR_ARG(f->cuda), brought(j, f, way));
+    else if (works(way))
+        add(j, "lacks-forward-compatibility", RULE_FORWARD, VERDICT_NO,
+            "driver " STR_FMT " is installed, and CUDA " STR_FMT " needs " STR_FMT " or newer; %s",
+            STR_ARG(h->driver), STR_ARG(f->cuda), STR_ARG(f->driver_min), lacks(j, f, way));
     else
         add(j, "driver-too-old", RULE_MINOR, VERDICT_NO,
-            "driver " STR_FMT " is installed, and CUDA " STR_FMT " needs " STR_FMT " or newer",
-            STR_ARG(h->driver), STR_ARG(f->cuda), STR_ARG(f->driver_min));
+            "driver " STR_FMT " is installed, and CUDA " STR_FMT " needs " STR_FMT " or newer%s",
+            STR_ARG(h->driver), STR_ARG(f->cuda), STR_ARG(f->driver_min),
+            way == FORWARD_NO
+                ? "; a forward-compatibility package does not work on this class of GPU"
+            : there
+                ? "; that the image's forward-compatibility package works there is not confirmed"
+                : "");
+}
+
+/* The driver runs the CUDA, and is older than it: PTX alone is concerned. */
+static void judge_older_driver(struct judgement *j, const struct facts *f, const struct host *h,
+                               struct str knows, const struct catalog *c)
+{
+    enum catalog_forward way = FORWARD_UNKNOWN;
+
+    if (brings_cuda(f, c))
+        way = forward(catalog_cuda_of_driver(c, f->compat), h, c);
+    if (works(way))
+        add(j, "needs-forward-compatibility", RULE_FORWARD, VERDICT_LIMITS,
+            "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT "; %s",
+            STR_ARG(h->driver), STR_ARG(knows), STR_ARG(f->cuda), brought(j, f, way));
+    else
+        add(j, "ptx-newer-than-driver", RULE_MINOR, VERDICT_LIMITS,
+            "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT
+            "; what is compiled for its GPU already runs",
+            STR_ARG(h->driver), STR_ARG(knows), STR_ARG(f->cuda));
 }
 
 static void judge_driver(struct judgement *j, const struct facts *f, const struct host *h,
@@ -106,21 +174,25 @@ static void judge_driver(struct judgement *j, const struct facts *f, const struc
 
     if (!h->driver.len) {
         add(j, "no-driver", RULE_MINOR, VERDICT_NO,
-            "no NVIDIA driver is installed, and CUDA " STR_FMT " needs " STR_FMT
-            " or newer; on the CPU alone the image runs",
-            STR_ARG(f->cuda), STR_ARG(f->driver_min));
+            "no NVIDIA driver is installed, and CUDA " STR_FMT " needs %s" STR_FMT
+            "; on the CPU alone the image runs",
+            STR_ARG(f->cuda), f->driver_min.len ? "at least " : "one", STR_ARG(f->driver_min));
         return;
     }
-    if (f->driver_min.len && catalog_driver_compare(h->driver, f->driver_min) < 0) {
+    if (!f->driver_min.len) {
+        add(j, "cuda-not-known", RULE_CATALOG, VERDICT_LIMITS,
+            "which driver CUDA " STR_FMT " needs is not in the catalog, and whether " STR_FMT
+            " is new enough is not judged",
+            STR_ARG(f->cuda), STR_ARG(h->driver));
+        return;
+    }
+    if (catalog_driver_compare(h->driver, f->driver_min) < 0) {
         judge_old_driver(j, f, h, c);
         return;
     }
     knows = catalog_cuda_of_driver(c, h->driver);
     if (knows.len && !knows_cuda(f, h, c))
-        add(j, "ptx-newer-than-driver", RULE_MINOR, VERDICT_LIMITS,
-            "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT
-            "; what is compiled for its GPU already runs",
-            STR_ARG(h->driver), STR_ARG(knows), STR_ARG(f->cuda));
+        judge_older_driver(j, f, h, knows, c);
 }
 
 /* ---- a GPU ---- */
@@ -168,60 +240,96 @@ static bool judge_hardware(struct judgement *j, const struct catalog_gpu *g, con
 static void judge_ptx(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
                       struct str by, const struct host *h, const struct catalog *c)
 {
-    if (h->has_driver && h->driver.len && !knows_cuda(f, h, c)) {
-        if (!works(catalog_forward(c, f->cuda, h->driver, g->class))) {
-            add(j, "ptx-cannot-be-compiled", RULE_BINARY, VERDICT_NO,
-                "for %s the image has PTX alone, and driver " STR_FMT
-                " is too old to compile that of CUDA " STR_FMT,
-                gpu_words(j, g), STR_ARG(h->driver), STR_ARG(f->cuda));
-            return;
-        }
-        if (!has_reason(j, "needs-forward-compatibility"))
-            add(j, "needs-forward-compatibility", RULE_FORWARD, VERDICT_LIMITS,
-                "for %s the image has PTX alone, which driver " STR_FMT
-                " compiles only with NVIDIA's forward-compatibility package (cuda-compat) of "
-                "CUDA " STR_FMT,
-                gpu_words(j, g), STR_ARG(h->driver), STR_ARG(f->cuda));
+    bool needed = h->has_driver && h->driver.len && !knows_cuda(f, h, c), there = brings_cuda(f, c);
+    enum catalog_forward way = catalog_forward(
+        c, there ? catalog_cuda_of_driver(c, f->compat) : f->cuda, h->driver, g->class);
+
+    if (needed && !works(way)) {
+        add(j, "ptx-cannot-be-compiled", RULE_BINARY, VERDICT_NO,
+            "for %s the image has PTX alone, and driver " STR_FMT
+            " is too old to compile that of CUDA " STR_FMT,
+            gpu_words(j, g), STR_ARG(h->driver), STR_ARG(f->cuda));
+        return;
     }
+    if (needed && !there && !has_reason(j, "lacks-forward-compatibility"))
+        add(j, "lacks-forward-compatibility", RULE_FORWARD, VERDICT_NO,
+            "for %s the image has PTX alone, and driver " STR_FMT
+            " is too old to compile that of CUDA " STR_FMT "; %s",
+            gpu_words(j, g), STR_ARG(h->driver), STR_ARG(f->cuda), lacks(j, f, way));
     add(j, "ptx-only", RULE_BINARY, VERDICT_LIMITS,
         "for %s the image has no machine code; its PTX (" STR_FMT
         ") is compiled when it is first used, which takes minutes",
         gpu_words(j, g), STR_ARG(by));
 }
 
-static void judge_code(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
+/* Do the architectures rest on one secondary source? */
+static bool archs_unconfirmed(const struct facts *f, const struct catalog *c)
+{
+    struct catalog_build b;
+
+    return !f->archs_read && catalog_build(c, f->pytorch, f->cuda, &b) && b.archs_unconfirmed &&
+           str_eq(b.archs, f->archs);
+}
+
+/* False when there is no code for the GPU. */
+static bool judge_code(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
                        const struct host *h, const struct catalog *c)
 {
+    enum catalog_code code;
     struct str by = {0};
 
-    switch (catalog_code(f->archs, g, &by)) {
-    case CODE_MACHINE:
-        return;
-    case CODE_PTX:
-        judge_ptx(j, f, g, by, h, c);
-        return;
-    case CODE_NONE:
+    code = catalog_code(f->archs, g, &by);
+    if (code == CODE_NONE)
         add(j, "no-code-for-gpu", RULE_BINARY, VERDICT_NO,
             "PyTorch " STR_FMT " for CUDA " STR_FMT " has code for " STR_FMT
-            ", and none that runs on %s",
-            STR_ARG(f->pytorch), STR_ARG(f->cuda), STR_ARG(f->archs), gpu_words(j, g));
-    }
+            "%s, and none that runs on %s",
+            STR_ARG(f->pytorch), STR_ARG(f->cuda), STR_ARG(f->archs),
+            archs_unconfirmed(f, c) ? " (not confirmed)" : "", gpu_words(j, g));
+    else if (code == CODE_PTX)
+        judge_ptx(j, f, g, by, h, c);
+    if (code != CODE_NONE && archs_unconfirmed(f, c) && !has_reason(j, "archs-not-confirmed"))
+        add(j, "archs-not-confirmed", RULE_CATALOG, VERDICT_RUNS,
+            "that PyTorch " STR_FMT " for CUDA " STR_FMT " has code for " STR_FMT
+            " is not confirmed",
+            STR_ARG(f->pytorch), STR_ARG(f->cuda), STR_ARG(f->archs));
+    return code != CODE_NONE;
+}
+
+/* Libraries have code for fewer GPUs than PyTorch itself. */
+static void judge_libraries(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
+                            const struct catalog *c)
+{
+    struct str from, cc;
+
+    if (catalog_library_lacks(c, "cudnn", f->cudnn, g, &from, &cc))
+        add(j, "library-without-gpu", RULE_CUDNN, VERDICT_LIMITS,
+            "cuDNN " STR_FMT " is in the image, and from " STR_FMT
+            " on it has no code for GPUs before compute capability " STR_FMT
+            "; convolutions and all else that it does fail on %s",
+            STR_ARG(f->cudnn), STR_ARG(from), STR_ARG(cc), gpu_words(j, g));
 }
 
 /* The architectures of the build are not known: but a toolkit may be too new or too old for a GPU.
  */
-static void judge_toolkit(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
+static bool judge_toolkit(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
                           const struct catalog *c)
 {
     struct catalog_arch arch = {0};
 
     if (!catalog_arch(c, g->cc, &arch))
-        return;
-    if (arch.toolkit_last.len && catalog_driver_compare(f->cuda, arch.toolkit_last) > 0)
-        add(j, "no-code-for-gpu", RULE_BINARY, VERDICT_NO,
-            "CUDA " STR_FMT " is the last that makes code for %s, and PyTorch " STR_FMT
-            " is built with " STR_FMT,
-            STR_ARG(arch.toolkit_last), gpu_words(j, g), STR_ARG(f->pytorch), STR_ARG(f->cuda));
+        return true;
+    if (!arch.toolkit_last.len || catalog_driver_compare(f->cuda, arch.toolkit_last) <= 0) {
+        if (!has_reason(j, "archs-not-known"))
+            add(j, "archs-not-known", RULE_CATALOG, VERDICT_RUNS,
+                "for which GPUs PyTorch " STR_FMT " for CUDA " STR_FMT " has code is not known",
+                STR_ARG(f->pytorch), STR_ARG(f->cuda));
+        return true;
+    }
+    add(j, "no-code-for-gpu", RULE_BINARY, VERDICT_NO,
+        "CUDA " STR_FMT " is the last that makes code for %s, and PyTorch " STR_FMT
+        " is built with " STR_FMT,
+        STR_ARG(arch.toolkit_last), gpu_words(j, g), STR_ARG(f->pytorch), STR_ARG(f->cuda));
+    return false;
 }
 
 static int gravest_first(const void *a, const void *b)
@@ -274,6 +382,37 @@ static void judge_unseen(struct judgement *j, const struct facts *f, const struc
             STR_ARG(h->driver), STR_ARG(f->cuda));
 }
 
+/* What rests on one secondary source and lets the GPU pass. */
+static void judge_driver_known(struct judgement *j, const struct catalog_gpu *g,
+                               const struct host *h, const struct catalog *c)
+{
+    struct catalog_arch arch = {0};
+
+    if (h->has_driver && h->driver.len && catalog_arch(c, g->cc, &arch) &&
+        arch.branches_unconfirmed && catalog_driver_compare(h->driver, arch.driver) < 0)
+        add(j, "driver-not-confirmed", RULE_HARDWARE, VERDICT_RUNS,
+            "that driver " STR_FMT " drives %s is not confirmed%s" STR_FMT "%s", STR_ARG(h->driver),
+            gpu_words(j, g), arch.driver_unconfirmed ? "" : "; ",
+            STR_ARG(arch.driver_unconfirmed ? STR("") : arch.driver),
+            arch.driver_unconfirmed ? "" : " or newer is documented to");
+}
+
+/* One GPU: does the driver drive it, and has the image code for it? */
+static void judge_gpu(struct judgement *j, const struct facts *f, const struct catalog_gpu *g,
+                      const struct host *h, const struct catalog *c)
+{
+    if (!judge_hardware(j, g, h, c))
+        return;
+    if (f->archs.len ? judge_code(j, f, g, h, c) : judge_toolkit(j, f, g, c)) {
+        judge_libraries(j, f, g, c);
+        judge_driver_known(j, g, h, c);
+    }
+    if (g->unconfirmed)
+        add(j, "gpu-not-confirmed", RULE_CATALOG, VERDICT_RUNS,
+            "that " STR_FMT " has compute capability " STR_FMT " is not confirmed",
+            STR_ARG(g->name), STR_ARG(g->cc));
+}
+
 /* Eight equal GPUs are judged once. */
 static bool judged_before(const struct host *h, size_t i)
 {
@@ -293,12 +432,8 @@ void judge(struct judgement *out, const struct facts *f, const struct host *h,
     if (h->has_driver)
         judge_driver(out, f, h, c);
     for (size_t i = 0; i < h->gpus.n; i++)
-        if (!judged_before(h, i) && judge_hardware(out, &h->gpus.v[i], h, c)) {
-            if (f->archs.len)
-                judge_code(out, f, &h->gpus.v[i], h, c);
-            else
-                judge_toolkit(out, f, &h->gpus.v[i], c);
-        }
+        if (!judged_before(h, i))
+            judge_gpu(out, f, &h->gpus.v[i], h, c);
     judge_unseen(out, f, h);
     vec_sort(&out->reasons, gravest_first);
 }

@@ -23,7 +23,7 @@ const char *verdict_name(enum verdict v); /* "runs", "runs-with-limits", "does-n
 
 struct reason {
     const char *code, *rule;
-    enum verdict verdict; /* what it alone would make of the image */
+    enum verdict verdict; /* what it alone would make of the image; VERDICT_RUNS: it is but told */
     struct str sentence;
 };
 

@@ -180,6 +180,34 @@ int catalog_driver_compare(struct str a, struct str b)
     return 0;
 }
 
+static void add_driver(struct strs *out, const struct node *row)
+{
+    struct str driver = node_text_of(row, "driver");
+
+    for (size_t i = 0; i < out->n; i++)
+        if (str_eq(out->v[i], driver))
+            return;
+    if (driver.len)
+        vec_add(out, driver);
+}
+
+static int older_first(const void *a, const void *b)
+{
+    return catalog_driver_compare(*(const struct str *)a, *(const struct str *)b);
+}
+
+void catalog_drivers(const struct catalog *c, struct strs *out)
+{
+    const struct node *families = node_get(c->cuda.root, "families"),
+                      *toolkits = node_get(c->cuda.root, "toolkits"), *n;
+
+    node_each(n, families)
+        add_driver(out, n);
+    node_each(n, toolkits)
+        add_driver(out, n);
+    vec_sort(out, older_first);
+}
+
 static struct str text(const struct node *n)
 {
     return n ? n->text : (struct str){0};

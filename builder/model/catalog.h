@@ -44,6 +44,9 @@ bool catalog_is_of(struct str part, struct str whole);
 struct str catalog_driver(const struct catalog *c, struct str toolkit);
 /* Oldest driver that runs the family of "12.4": "525.60.13". */
 struct str catalog_family_driver(const struct catalog *c, struct str cuda);
+/* All drivers that the two above may give, oldest first; adds to `out` texts that live as long as
+ * the catalog. */
+void catalog_drivers(const struct catalog *c, struct strs *out);
 /* NVIDIA_REQUIRE_CUDA of NVIDIA's images of that toolkit; empty when not known. */
 struct str catalog_require(const struct catalog *c, struct str toolkit);
 
@@ -94,7 +97,10 @@ bool catalog_gpu(const struct catalog *c, struct str name, struct catalog_gpu *o
 /* Products whose names are nearest to it, those that it may mean first, at most `most`; adds to
  * `out` texts that live as long as the catalog. */
 void catalog_gpu_nearest(const struct catalog *c, struct str name, size_t most, struct strs *out);
-/* ERR_UNSAT for a name that catalog_gpu() does not take, with the nearest. */
+/* Says of a name that catalog_gpu() does not take what would do: `"RTX 9090" is no GPU that the
+ * catalog knows; do you mean "GeForce RTX 4090"?` */
+void catalog_gpu_words(struct buf *out, const struct catalog *c, struct str name);
+/* ERR_UNSAT with these words, of the option --gpu. */
 int catalog_gpu_unknown(const struct catalog *c, struct str name, struct err *e);
 /* Which code of a list ("8.0 8.6 12.0+PTX") a GPU runs, if any. Machine code runs on its own minor
  * version and later ones of the same major, with suffix a ("9.0a") on that capability only, with f
@@ -102,6 +108,10 @@ int catalog_gpu_unknown(const struct catalog *c, struct str name, struct err *e)
  * its own capability and all later ones. Machine code is preferred, then the nearest. */
 enum catalog_code { CODE_NONE, CODE_PTX, CODE_MACHINE };
 enum catalog_code catalog_code(struct str archs, const struct catalog_gpu *gpu, struct str *by);
+/* Does that version of a library ("cudnn") have no code for the GPU? Then *from is the first such
+ * version and *cc the oldest capability that it has code for. */
+bool catalog_library_lacks(const struct catalog *c, const char *library, struct str version,
+                           const struct catalog_gpu *gpu, struct str *from, struct str *cc);
 /* What is known of a compute capability "8.9". */
 bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *out);
 

@@ -314,6 +314,25 @@ bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *o
     return true;
 }
 
+bool catalog_library_lacks(const struct catalog *c, const char *library, struct str version,
+                           const struct catalog_gpu *gpu, struct str *from, struct str *cc)
+{
+    const struct node *rows = node_get(node_get(c->gpu.root, "libraries"), library), *n;
+
+    node_each(n, rows) {
+        struct str first = node_text_of(n, "from"), least = node_text_of(n, "capability");
+
+        /* Both kinds of version compare as drivers do: number by number. */
+        if (!version.len || catalog_driver_compare(version, first) < 0 ||
+            catalog_driver_compare(gpu->cc, least) >= 0)
+            continue;
+        *from = first;
+        *cc = least;
+        return true;
+    }
+    return false;
+}
+
 /* ---- code ---- */
 
 struct arch {
@@ -374,26 +393,26 @@ enum catalog_code catalog_code(struct str archs, const struct catalog_gpu *gpu, 
     return best;
 }
 
-int catalog_gpu_unknown(const struct catalog *c, struct str name, struct err *e)
+void catalog_gpu_words(struct buf *out, const struct catalog *c, struct str name)
 {
-    CLEANUP(buf_clear) struct buf near = {0};
     struct strs names = {0};
 
+    buf_fmt(out, "\"" STR_FMT "\" is no GPU that the catalog knows; ", STR_ARG(name));
     catalog_gpu_nearest(c, name, 4, &names);
     for (size_t i = 0; i < names.n; i++)
-        buf_fmt(&near, "%s\"" STR_FMT "\"",
-                i == 0            ? ""
+        buf_fmt(out, "%s\"" STR_FMT "\"",
+                i == 0            ? "do you mean "
                 : i + 1 < names.n ? ", "
                                   : " or ",
                 STR_ARG(names.v[i]));
+    buf_puts(out, names.n ? "?" : "its compute capability, such as 8.9 or sm_89, does as well");
     vec_clear(&names);
-    if (near.len)
-        return err_set(e, ERR_UNSAT,
-                       "--gpu: \"" STR_FMT "\" is no GPU that the catalog knows; do you mean %s?",
-                       STR_ARG(name), near.p);
-    return err_set(e, ERR_UNSAT,
-                   "--gpu: \"" STR_FMT
-                   "\" is no GPU that the catalog knows; its compute capability, such as 8.9 or "
-                   "sm_89, does as well",
-                   STR_ARG(name));
+}
+
+int catalog_gpu_unknown(const struct catalog *c, struct str name, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    catalog_gpu_words(&words, c, name);
+    return err_set(e, ERR_UNSAT, "--gpu: %s", words.p);
 }

@@ -146,6 +146,7 @@ static void put_facts(struct doc *d, struct node *root, const struct facts *f)
     put_opt(d, n, "driver_min", f->driver_min);
     put_opt(d, n, "driver_full", f->driver_full);
     put_opt(d, n, "archs", f->archs);
+    put_opt(d, n, "compat", f->compat);
     put_opt(d, n, "require", f->require);
 }
 
@@ -416,6 +417,7 @@ static void get_facts(struct facts *out, const struct fields *root)
     field_str(&f, "driver_min", &out->driver_min);
     field_str(&f, "driver_full", &out->driver_full);
     field_str(&f, "archs", &out->archs);
+    field_str(&f, "compat", &out->compat);
     field_str(&f, "require", &out->require);
 }
 

@@ -54,6 +54,14 @@ int tag_parse(struct tag *out, struct arena *a, struct str text, struct err *e)
     return 0;
 }
 
+void tag_of_build(struct tag *out, struct str pytorch, const struct catalog_build *b)
+{
+    *out = (struct tag){.pytorch = pytorch,
+                        .cuda = b->cuda,
+                        .cudnn = str_sub(b->cudnn, 0, str_find(b->cudnn, '.')),
+                        .variant = STR("runtime")};
+}
+
 void tag_print(struct buf *out, const struct tag *t)
 {
     buf_str(out, t->pytorch);
@@ -66,17 +74,14 @@ void tag_print(struct buf *out, const struct tag *t)
 
 /* ---- the nearest that exist ---- */
 
-static struct str major_of(struct str version)
-{
-    return str_sub(version, 0, str_find(version, '.'));
-}
-
 /* The tag of a build that is on PyPI. */
 static void print_build(struct buf *out, struct str pytorch, const struct catalog_build *b,
                         struct str variant)
 {
-    struct tag t = {{0}, pytorch, b->cuda, major_of(b->cudnn), variant};
+    struct tag t;
 
+    tag_of_build(&t, pytorch, b);
+    t.variant = variant;
     buf_puts(out, out->len ? " or " : "");
     tag_print(out, &t);
 }

@@ -15,6 +15,8 @@ struct tag {
 
 /* Texts live in `a` or in `text`. ERR_USAGE says which part is none. */
 int tag_parse(struct tag *out, struct arena *a, struct str text, struct err *e) MUST_CHECK;
+/* The tag of a build, with the first number of its cuDNN: "2.6.0-cuda12.4-cudnn9-runtime". */
+void tag_of_build(struct tag *out, struct str pytorch, const struct catalog_build *b);
 /* Without the repository. */
 void tag_print(struct buf *out, const struct tag *t);
 

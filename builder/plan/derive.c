@@ -16,12 +16,45 @@ static struct str wheel_version(const struct lock *lock, const char *name)
     return (struct str){0};
 }
 
+/* "2.16.0+cu134" in its parts; *local is empty without one. */
+static struct str public_of(struct str version, struct str *local)
+{
+    struct str rest = version, head = version;
+
+    *local = str_cut(&rest, STR("+"), &head) ? rest : (struct str){0};
+    return head;
+}
+
+/* The driver whose user-space part a package cuda-compat-12-4 brings: "550.54.15" of
+ * "550.54.15-1"; the newest of several. */
+static struct str compat_of(const struct lock *lock)
+{
+    struct str newest = {0};
+
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+        struct str driver = str_sub(a->version, 0, str_find(a->version, '-'));
+
+        if (a->eco == ECO_DEB && str_starts(a->name, STR("cuda-compat-")) &&
+            (!newest.len || catalog_driver_compare(driver, newest) > 0))
+            newest = driver;
+    }
+    return newest;
+}
+
+/* "13.0.3.0" up to its n-th number. */
+static struct str first_numbers(struct str version, unsigned n)
+{
+    size_t len = 0;
+
+    while (n-- && len < version.len)
+        len += str_find(str_sub(version, len, version.len), '.') + (n ? 1 : 0);
+    return str_sub(version, 0, len);
+}
+
 static struct str first_two(struct str version)
 {
-    size_t first = str_find(version, '.');
-    struct str rest = str_sub(version, first + 1, version.len);
-
-    return str_sub(version, 0, first + 1 + str_find(rest, '.'));
+    return first_numbers(version, 2);
 }
 
 /* What NVIDIA's own images say of that toolkit; else the family's first CUDA, which is what any
@@ -42,25 +75,35 @@ void derive_facts(struct lock *lock, const struct catalog *catalog, const struct
     struct facts *f = &lock->facts;
     struct arena *a = &lock->doc.arena;
     struct catalog_build build = {0};
+    struct str local;
     bool known;
 
-    f->pytorch = wheel_version(lock, "torch");
+    f->pytorch = public_of(wheel_version(lock, "torch"), &local);
     f->python = lock->python;
     f->cuda = first_two(wheel_version(lock, "nvidia-cuda-runtime"));
-    f->cuda_toolkit = wheel_version(lock, "cuda-toolkit");
+    /* The wheel may have a fourth number of its own: 13.0.3.0 is the toolkit 13.0.3. */
+    f->cuda_toolkit = first_numbers(wheel_version(lock, "cuda-toolkit"), 3);
     f->cudnn = wheel_version(lock, "nvidia-cudnn");
     f->nccl = wheel_version(lock, "nvidia-nccl");
     if (!f->cuda.len)
         f->cuda = first_two(f->cuda_toolkit);
+    if (!f->cuda.len && str_starts(local, STR("cu"))) /* the libraries are in the wheel itself */
+        f->cuda = first_two(recipe_cuda(local, a));
     known = catalog_build(catalog, f->pytorch, f->cuda, &build);
-    if (!known)
+    if (!known && f->cuda.len)
         events_warn(events,
                     "PyTorch " STR_FMT " for CUDA " STR_FMT " is not in the catalog: what it needs "
                     "of a GPU is taken from its wheels alone",
                     STR_ARG(f->pytorch), STR_ARG(f->cuda));
     if (!f->cuda_toolkit.len)
         f->cuda_toolkit = arena_str(a, build.toolkit);
+    if (build.archs_unconfirmed)
+        events_warn(events,
+                    "PyTorch " STR_FMT " for CUDA " STR_FMT
+                    ": for which GPUs it has code is not confirmed",
+                    STR_ARG(f->pytorch), STR_ARG(f->cuda));
     f->archs = arena_str(a, build.archs);
+    f->compat = compat_of(lock);
     f->driver_min = arena_str(a, catalog_family_driver(catalog, f->cuda));
     f->driver_full = arena_str(a, catalog_driver(catalog, f->cuda_toolkit));
     f->require = arena_str(a, requirement(lock, catalog));

@@ -6,7 +6,8 @@
 #include "../model/catalog.h"
 #include "../model/lock.h"
 
-/* Fill lock->facts from lock->artifacts; texts go into the lock's arena. */
+/* Fill lock->facts from lock->artifacts: CUDA from the nvidia wheels, else from cuda-toolkit, else
+ * from the local tag of torch's version ("+cu124"); texts go into the lock's arena. */
 void derive_facts(struct lock *lock, const struct catalog *catalog, const struct events *events);
 /* The choice must be what the recipe asks for: its CUDA, its cuDNN, one version of each nvidia
  * library. ERR_UNSAT, all faults at once. */

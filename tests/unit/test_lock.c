@@ -107,6 +107,24 @@ static int read_text(struct lock *out, struct str text, struct err *e)
     return result;
 }
 
+/* Locks of images without one keep their bytes. */
+static void a_compat_package_is_told_where_there_is_one(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf without = {0}, with = {0};
+    CLEANUP(err_clear) struct err e = {0};
+
+    lock_make(&l);
+    l.facts.archs_read = true;
+    lock_print(&without, &l);
+    assert_null(strstr(without.p, "compat"));
+    assert_null(strstr(without.p, "archs"));
+    l.facts.compat = STR("550.54.15");
+    lock_print(&with, &l);
+    assert_int_equal(read_text(&again, buf_view(&with), &e), 0);
+    assert_true(str_is(again.facts.compat, "550.54.15"));
+}
+
 static void what_is_printed_reads_back_the_same(void **state)
 {
     for (int built = 0; built < 2; built++) {
@@ -182,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_stand_by_how_rarely_they_change),
+        cmocka_unit_test(a_compat_package_is_told_where_there_is_one),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
         cmocka_unit_test(damaged_locks_are_told),
     };

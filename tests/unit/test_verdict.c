@@ -27,24 +27,36 @@ static int end(void **state)
     return 0;
 }
 
-/* What a tag's build needs, or "cuda=12.4 archs=8.0 9.0+PTX": a build that the catalog has not. */
+/* What a tag's build needs, or "cuda=12.4 archs=8.0 9.0+PTX": a build that the catalog has not.
+ * Before that may stand "compat=580.65.06", "cudnn=9.13.0" and "read": what the image itself holds.
+ */
 static void facts_of(struct facts *f, struct arena *a, struct str image)
 {
     struct catalog_build b;
     struct err e = {0};
+    struct str compat = {0}, cudnn = {0};
+    bool read = str_skip(&image, STR("read "));
     struct tag t;
 
+    if (str_skip(&image, STR("compat=")))
+        assert_true(str_cut(&image, STR(" "), &compat));
+    if (str_skip(&image, STR("cudnn=")))
+        assert_true(str_cut(&image, STR(" "), &cudnn));
     if (str_skip(&image, STR("cuda="))) {
-        *f = (struct facts){.pytorch = STR("2.6.0")};
+        *f = (struct facts){.pytorch = STR("2.6.0"), .compat = compat, .cudnn = cudnn};
         assert_true(str_cut(&image, STR(" archs="), &f->cuda));
         f->archs = image;
         f->driver_min = catalog_family_driver(&catalog, f->cuda);
-        assert_true(f->driver_min.len);
+        assert_true(f->driver_min.len || str_is(f->cuda, "14.0")); /* a family of tomorrow */
         return;
     }
     assert_int_equal(tag_parse(&t, a, image, &e), 0);
     assert_true(catalog_build(&catalog, t.pytorch, t.cuda, &b));
     facts_of_build(f, &catalog, t.pytorch, &b);
+    f->compat = compat;
+    f->archs_read = read;
+    if (cudnn.len)
+        f->cudnn = cudnn;
 }
 
 /* "runs-with-limits<TAB>ptx-only,...<TAB>rule of the first" for one image on one host, whose GPUs

@@ -1,0 +1,34 @@
+/* cmd/machine.h - which machine a command speaks of: this one, one below a folder, or one that the
+ * command line names by its driver and its GPUs. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../doc/node.h"
+#include "../host/plumbing.h"
+#include "../host/verdict.h"
+#include "session.h"
+
+struct machine_args {
+    const char *driver, *root;
+    struct strs gpus; /* as given */
+};
+
+struct machine {
+    struct probe probe;
+    struct plumbing plumbing;
+    bool probed; /* the machine was asked, not the command line */
+    struct host host;
+};
+
+/* Its options, for the first rows of a command's own. */
+enum { MACHINE_OPTS = 3 };
+void machine_opts(struct opt *out, struct machine_args *a);
+
+/* What is named is judged; without a name this machine is, or the one below --root. */
+int machine_find(struct machine *m, const struct session *s, const struct catalog *c,
+                 const struct machine_args *a, struct err *e) MUST_CHECK;
+void machine_clear(struct machine *m);
+
+/* Why, as a list of a map's member "reasons". */
+void machine_put_reasons(struct doc *d, struct node *map, const struct judgement *j);
+/* What was found, into a map of its own, for --json. */
+void machine_put(struct doc *d, struct node *host, const struct machine *m);
