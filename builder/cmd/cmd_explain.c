@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/fs.h"
 #include "../doc/emit.h"
 #include "../model/explain.h"
+#include "../model/tag.h"
 #include "work.h"
 
 struct explain_args {
@@ -51,6 +53,31 @@ static int explain_recipe(struct session *s, const char *recipe, const struct ex
     return 0;
 }
 
+/* What a recipe for it would choose now. */
+static int explain_tag(struct session *s, const char *text, const struct explain_args *a,
+                       struct err *e)
+{
+    CLEANUP(catalog_clear) struct catalog catalog = {0};
+    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(buf_clear) struct buf recipe = {0};
+    CLEANUP(work_clear) struct work w = {0};
+    CLEANUP(lock_clear) struct lock lock = {0};
+    struct catalog_build build = {0};
+    struct tag tag;
+
+    if (tag_parse(&tag, &arena, str_of(text), e) < 0 ||
+        catalog_open(&catalog, s->catalog_dir, e) < 0 || tag_check(&tag, &catalog, e) < 0)
+        return -1;
+    catalog_build(&catalog, tag.pytorch, tag.cuda, &build);
+    tag_recipe(&recipe, &tag, &build);
+    if (work_open_text(&w, s, buf_view(&recipe), text, e) < 0 ||
+        work_connect(&w, s, a->index, a->offline, e) < 0 ||
+        work_resolve(&w, s, &(struct keep){0}, &lock, e) < 0)
+        return -1;
+    tell(s, &lock);
+    return 0;
+}
+
 static int explain_lock(struct session *s, const char *path, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
@@ -59,6 +86,13 @@ static int explain_lock(struct session *s, const char *path, struct err *e)
         return -1;
     tell(s, &lock);
     return 0;
+}
+
+static bool is_recipe(const char *operand)
+{
+    struct str name = str_of(operand);
+
+    return str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || fs_exists(operand);
 }
 
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e)
@@ -73,6 +107,7 @@ int cmd_explain(struct session *s, int argc, char **argv, struct err *e)
         return -1;
     if (s->help)
         return 0;
-    return str_ends(str_of(argv[0]), STR(".lock")) ? explain_lock(s, argv[0], e)
-                                                   : explain_recipe(s, argv[0], &a, e);
+    if (str_ends(str_of(argv[0]), STR(".lock")))
+        return explain_lock(s, argv[0], e);
+    return is_recipe(argv[0]) ? explain_recipe(s, argv[0], &a, e) : explain_tag(s, argv[0], &a, e);
 }

@@ -17,7 +17,7 @@ const struct command commands[] = {
     {"check", "RECIPE|LOCK|TAG",
      "Tell whether an image runs on this machine, or on a driver and GPUs that are named.",
      cmd_check},
-    {"explain", "RECIPE|LOCK",
+    {"explain", "RECIPE|LOCK|TAG",
      "Tell what an image holds, where it comes from, how large it is and what it needs of a host.",
      cmd_explain},
     {"init", "TAG", "Write a recipe for a tag such as 2.6.0-cuda12.4-cudnn9-runtime.", cmd_init},

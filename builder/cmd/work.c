@@ -26,6 +26,15 @@ static int open_memo(struct memo **out, const struct session *s, const char *kin
     return memo_open(out, dir, e);
 }
 
+static int open_store(struct work *w, const struct session *s, struct err *e)
+{
+    return cas_open(&w->cas, s->store_dir, e) < 0 || open_memo(&w->layers, s, "layers", e) < 0 ||
+                   open_memo(&w->pages, s, "pages", e) < 0 ||
+                   open_memo(&w->metadata, s, "metadata", e) < 0
+               ? -1
+               : 0;
+}
+
 int work_open(struct work *w, struct session *s, const char *recipe, struct err *e)
 {
     w->recipe_path = xstrdup(recipe);
@@ -34,11 +43,18 @@ int work_open(struct work *w, struct session *s, const char *recipe, struct err 
     if (recipe_read(&w->recipe, recipe, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
         return -1;
     w->has_lock = fs_exists(w->lock_path);
-    if ((w->has_lock && lock_read(&w->lock, w->lock_path, e) < 0) ||
-        cas_open(&w->cas, s->store_dir, e) < 0 || open_memo(&w->layers, s, "layers", e) < 0 ||
-        open_memo(&w->pages, s, "pages", e) < 0 || open_memo(&w->metadata, s, "metadata", e) < 0)
+    if (w->has_lock && lock_read(&w->lock, w->lock_path, e) < 0)
         return -1;
-    return 0;
+    return open_store(w, s, e);
+}
+
+int work_open_text(struct work *w, struct session *s, struct str recipe, const char *name,
+                   struct err *e)
+{
+    w->dir = xstrdup(".");
+    if (recipe_parse(&w->recipe, recipe, name, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
+        return -1;
+    return open_store(w, s, e);
 }
 
 int work_connect(struct work *w, struct session *s, const char *index, bool offline, struct err *e)

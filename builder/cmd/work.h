@@ -29,6 +29,10 @@ struct work {
 
 /* Read the recipe, and its lock if there is one; open the store. */
 int work_open(struct work *w, struct session *s, const char *recipe, struct err *e) MUST_CHECK;
+/* The same of a recipe that stands in no file: it has no lock, and files are below the working
+ * folder. `name` is for messages. */
+int work_open_text(struct work *w, struct session *s, struct str recipe, const char *name,
+                   struct err *e) MUST_CHECK;
 /* Open the way to the network; with `offline` only the store answers. `index` (NULL: PyPI) is asked
  * for recipes that name none. */
 int work_connect(struct work *w, struct session *s, const char *index, bool offline,

@@ -160,3 +160,28 @@ int tag_check(const struct tag *t, const struct catalog *c, struct err *e)
     }
     return 0;
 }
+
+void tag_recipe(struct buf *out, const struct tag *t, const struct catalog_build *b)
+{
+    struct str cudnn = t->cudnn.len ? t->cudnn : str_sub(b->cudnn, 0, str_find(b->cudnn, '.'));
+
+    buf_fmt(out, "# PyTorch " STR_FMT, STR_ARG(t->pytorch));
+    if (b->cuda.len)
+        buf_fmt(out, " for CUDA " STR_FMT, STR_ARG(b->cuda));
+    buf_fmt(out, ". Build it: envbuild build THIS-FILE\npytorch: \"" STR_FMT "\"\n",
+            STR_ARG(t->pytorch));
+    if (t->cuda.len || b->cuda.len)
+        buf_fmt(out, "cuda: \"" STR_FMT "\"\n", STR_ARG(t->cuda.len ? t->cuda : b->cuda));
+    if (cudnn.len)
+        buf_fmt(out, "cudnn: \"" STR_FMT "\"\n", STR_ARG(cudnn));
+    buf_fmt(out,
+            "variant: " STR_FMT "          # compile adds gcc and g++, for torch.compile\n"
+            "\n"
+            "# base: ubuntu-24.04       # debian-12 when left out\n"
+            "# apt: [git, less]         # Debian's or Ubuntu's packages\n"
+            "# pip: [numpy, torchvision, {requirements: requirements.txt}]\n"
+            "# files: [{from: notebooks/, to: /workspace/}]\n"
+            "# user: {name: student, uid: 1000}\n"
+            "# env: {HF_HOME: /data}\n",
+            STR_ARG(t->variant));
+}

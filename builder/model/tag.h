@@ -25,3 +25,7 @@ void tag_print(struct buf *out, const struct tag *t);
  * through.
  */
 int tag_check(const struct tag *t, const struct catalog *c, struct err *e) MUST_CHECK;
+
+/* A recipe for it that builds as it is and shows what else could stand in one; `build` is what the
+ * catalog says of it. */
+void tag_recipe(struct buf *out, const struct tag *t, const struct catalog_build *build);
