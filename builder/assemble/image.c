@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image.h"
 
+#include "../model/labels.h"
 #include "../oci/rfc3339.h"
-
-#define LABEL "io.envbuild."
 
 /* A label, unless its value is not known. */
 static void label(struct pairs *to, const char *key, struct str value)
@@ -41,28 +40,28 @@ static void add_labels(struct pairs *to, const struct lock *lock, struct arena *
     label(to, "org.opencontainers.image.created", arena_str(a, buf_view(&created)));
     label(to, "org.opencontainers.image.title", lock->name);
     label(to, "org.opencontainers.image.version", lock->tag);
-    label(to, LABEL "version", lock->writer);
-    label(to, LABEL "format", str_of(arena_fmt(a, "%u", lock->format)));
-    label(to, LABEL "base", lock->base);
+    label(to, LABEL_PREFIX "version", lock->writer);
+    label(to, LABEL_PREFIX "format", str_of(arena_fmt(a, "%u", lock->format)));
+    label(to, LABEL_PREFIX "base", lock->base);
     if (lock->image.ref.len) {
         label(to, "org.opencontainers.image.base.name", lock->image.name);
         label(to, "org.opencontainers.image.base.digest", digest_str(a, &lock->image.manifest));
     }
-    label(to, LABEL "variant", lock->variant);
-    label(to, LABEL "recipe.digest", digest_str(a, &lock->recipe_digest));
-    label(to, LABEL "lock.digest", digest_str(a, &digest));
-    label(to, LABEL "pytorch.version", f->pytorch);
-    label(to, LABEL "python.version", lock->python_full);
-    label(to, LABEL "cuda.version", f->cuda);
-    label(to, LABEL "cuda.toolkit", f->cuda_toolkit);
-    label(to, LABEL "cuda.driver.min", f->driver_min);
-    label(to, LABEL "cuda.driver.full", f->driver_full);
-    label(to, LABEL "cuda.archs", f->archs);
-    label(to, LABEL "cudnn.version", f->cudnn);
-    label(to, LABEL "nccl.version", f->nccl);
+    label(to, LABEL_PREFIX "variant", lock->variant);
+    label(to, LABEL_PREFIX "recipe.digest", digest_str(a, &lock->recipe_digest));
+    label(to, LABEL_PREFIX "lock.digest", digest_str(a, &digest));
+    label(to, LABEL_PREFIX "pytorch.version", f->pytorch);
+    label(to, LABEL_PREFIX "python.version", lock->python_full);
+    label(to, LABEL_PREFIX "cuda.version", f->cuda);
+    label(to, LABEL_PREFIX "cuda.toolkit", f->cuda_toolkit);
+    label(to, LABEL_PREFIX "cuda.driver.min", f->driver_min);
+    label(to, LABEL_PREFIX "cuda.driver.full", f->driver_full);
+    label(to, LABEL_PREFIX "cuda.archs", f->archs);
+    label(to, LABEL_PREFIX "cudnn.version", f->cudnn);
+    label(to, LABEL_PREFIX "nccl.version", f->nccl);
     if (strcmp(lock_startup_check(lock), "off") != 0)
-        label(to, LABEL "startup-check", str_of(lock_startup_check(lock)));
-    label(to, LABEL "uncovered-scripts", joined(a, &lock->uncovered, ", "));
+        label(to, LABEL_PREFIX "startup-check", str_of(lock_startup_check(lock)));
+    label(to, LABEL_PREFIX "uncovered-scripts", joined(a, &lock->uncovered, ", "));
     label(to, "com.nvidia.cudnn.version", f->cudnn);
     node_each(own, lock->labels)
         pairs_add(to, own->key, own->text);

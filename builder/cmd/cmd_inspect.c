@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../base/fs.h"
-#include "../base/path.h"
 #include "../doc/emit.h"
 #include "../look/report.h"
-#include "session.h"
+#include "image_facts.h"
 
 struct inspecting {
     struct catalog catalog;
@@ -23,13 +21,12 @@ static void inspecting_clear(struct inspecting *i)
 static int inspect_image(struct session *s, const char *operand, struct err *e)
 {
     CLEANUP(inspecting_clear) struct inspecting in = {0};
-    CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
     CLEANUP(doc_clear) struct doc d = {0};
     CLEANUP(buf_clear) struct buf text = {0};
 
-    if (catalog_open(&in.catalog, s->catalog_dir, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
-        stored_open(&in.image, str_of(operand), ".", e) < 0 ||
-        inspect(&in.found, &in.image, &in.catalog, scratch, s->jobs, s->events, e) < 0 ||
+    if (catalog_open(&in.catalog, s->catalog_dir, e) < 0 ||
+        stored_open_any(&in.image, str_of(operand), ".", e) < 0 ||
+        image_facts_look(&in.found, s, &in.image, &in.catalog, e) < 0 ||
         inspection_prove(&in.proof, &in.found, e) < 0)
         return -1;
     progress_pause(s->progress);

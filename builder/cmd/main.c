@@ -14,7 +14,7 @@
 const struct command commands[] = {
     {"build", "RECIPE", "Build the image of a recipe, writing its lock first if there is none.",
      cmd_build},
-    {"check", "RECIPE|LOCK|TAG",
+    {"check", "IMAGE|RECIPE|LOCK|TAG",
      "Tell whether an image runs on this machine, or on a driver and GPUs that are named.",
      cmd_check},
     {"explain", "RECIPE|LOCK|TAG",

@@ -378,7 +378,12 @@ static void find_libraries(struct inspection *in)
         const struct package *owner;
         struct str name;
 
-        if (!is_here(n) || !elf_of(n) || n->linked || is_aside(n->path))
+        if (!is_here(n) || !elf_of(n) || n->linked)
+            continue;
+        if (str_find_str(n->path, STR("/compat/libcuda.so.")) < n->path.len)
+            in->facts.compat = upstream(
+                str_sub(path_base(n->path), strlen("libcuda.so."), path_base(n->path).len));
+        if (is_aside(n->path))
             continue;
         owner = packages_owner(&in->packages, n->path);
         name = library_name(path_base(n->path));
@@ -570,6 +575,7 @@ static void derive(struct inspection *in, const struct catalog *c)
         f->pytorch = leading_version(in->torches.v[0].version);
         f->cuda = in->torches.v[0].cuda;
         f->archs = torch_archs(in, &in->torches.v[0]);
+        f->archs_read = true;
     } else if (runtime.len) {
         f->cuda = str_has(runtime, '.') ? first_two(runtime) : (struct str){0};
     }

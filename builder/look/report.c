@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "../base/path.h"
+#include "../model/labels.h"
 
 enum {
     PACKAGES_SHOWN = 12, /* the largest; --json has all */
@@ -98,6 +99,45 @@ static void print_programs(struct buf *out, const struct inspection *in)
         row(out, "nvcc", STR_FMT " (" STR_FMT ")",
             STR_ARG(p->version.len ? p->version : STR("of a version that is not told")),
             STR_ARG(p->path));
+}
+
+/* What the labels of an image of ours say and what is there. */
+struct claim {
+    const char *what;
+    struct str label, found;
+};
+enum { CLAIMS = 4 };
+
+/* False for an image that is not ours. */
+static bool claims(struct claim out[CLAIMS], const struct inspection *in)
+{
+    const struct facts *f = &in->facts;
+    struct facts said;
+
+    if (!labels_read(&said, &in->image->config.labels))
+        return false;
+    out[0] = (struct claim){"PyTorch", said.pytorch, f->pytorch};
+    out[1] = (struct claim){"CUDA", said.cuda, f->cuda};
+    out[2] = (struct claim){"cuDNN", said.cudnn, f->cudnn};
+    out[3] = (struct claim){"NCCL", said.nccl, f->nccl};
+    return true;
+}
+
+static bool is_true(const struct claim *c)
+{
+    return !c->label.len || catalog_is_of(c->found, c->label) || catalog_is_of(c->label, c->found);
+}
+
+static void print_claims(struct buf *out, const struct inspection *in)
+{
+    struct claim all[CLAIMS];
+
+    if (!claims(all, in))
+        return;
+    for (size_t i = 0; i < CLAIMS; i++)
+        if (!is_true(&all[i]))
+            buf_fmt(out, "  its label says %s " STR_FMT ", and " STR_FMT " is there\n", all[i].what,
+                    STR_ARG(all[i].label), STR_ARG(all[i].found.len ? all[i].found : STR("none")));
 }
 
 static void print_needs(struct buf *out, const struct facts *f)
@@ -231,6 +271,7 @@ static void print_findings(struct buf *out, const struct inspection *in, const s
 
     buf_puts(out, "findings\n");
     before = out->len;
+    print_claims(out, in);
     print_copies(out, in);
     for (size_t k = 0; k < in->drivers.n; k++)
         buf_fmt(out, "  " STR_FMT " belongs to a driver, and may hide the host's\n",
@@ -250,15 +291,30 @@ static void print_findings(struct buf *out, const struct inspection *in, const s
                 proof->checked);
 }
 
+static void print_maker(struct buf *out, const struct inspection *in)
+{
+    const struct pairs *labels = &in->image->config.labels;
+    const struct str *version = pairs_get(labels, LABEL_PREFIX "version");
+    const struct str *lock = pairs_get(labels, LABEL_PREFIX "lock.digest");
+
+    if (version && lock)
+        row(out, "made by", "envbuild " STR_FMT " from lock " STR_FMT, STR_ARG(*version),
+            STR_ARG(*lock));
+}
+
 void report_print(struct buf *out, const struct inspection *in, const struct proof *proof)
 {
-    char digest[DIGEST_TEXT + 1];
+    char digest[DIGEST_TEXT + 1] = "";
 
-    digest_text(&in->image->digest, digest);
-    buf_fmt(out, STR_FMT "%s%s\n", STR_ARG(in->image->name), in->image->name.len ? "@" : "",
-            digest);
+    if (!in->image->no_digests)
+        digest_text(&in->image->digest, digest);
+    buf_fmt(out, STR_FMT "%s%s\n",
+            STR_ARG(in->image->name.len || digest[0] ? in->image->name
+                                                     : STR("an image without a name")),
+            in->image->name.len && digest[0] ? "@" : "", digest);
     row(out, "platform", STR_FMT "/" STR_FMT, STR_ARG(in->image->config.platform.os),
         STR_ARG(in->image->config.platform.architecture));
+    print_maker(out, in);
     row(out, "system", STR_FMT "%s" STR_FMT,
         STR_ARG(in->system.len ? in->system : STR("none that says its name")),
         in->glibc.len ? ", glibc " : "", STR_ARG(in->glibc));
@@ -307,6 +363,7 @@ static void put_facts(struct doc *d, struct node *root, const struct facts *f)
     put_text(d, n, "driver_min", f->driver_min);
     put_text(d, n, "driver_full", f->driver_full);
     put_text(d, n, "archs", f->archs);
+    put_text(d, n, "compat", f->compat);
 }
 
 static void put_programs(struct doc *d, struct node *root, const struct inspection *in)
@@ -421,7 +478,17 @@ static void put_findings(struct doc *d, struct node *root, const struct inspecti
                          const struct proof *proof)
 {
     const struct proof_finding *f;
-    struct node *list = list_in(d, root, "copies"), *n, *paths;
+    struct node *list = list_in(d, root, "wrong_labels"), *n, *paths;
+    struct claim all[CLAIMS];
+
+    for (size_t i = 0; claims(all, in) && i < CLAIMS; i++)
+        if (!is_true(&all[i])) {
+            n = item_in(d, list);
+            node_put_str(d, n, "what", str_of(all[i].what));
+            node_put_str(d, n, "label", all[i].label);
+            put_text(d, n, "found", all[i].found);
+        }
+    list = list_in(d, root, "copies");
 
     for (size_t i = 0, many; i < in->libraries.n; i += many) {
         many = report_copies(in, i);
@@ -460,9 +527,11 @@ void report_put(struct doc *d, struct node *root, const struct inspection *in,
 {
     char digest[DIGEST_TEXT + 1];
 
-    digest_text(&in->image->digest, digest);
     put_text(d, root, "name", in->image->name);
-    node_put_str(d, root, "digest", str_of(arena_strdup(&d->arena, digest)));
+    if (!in->image->no_digests) {
+        digest_text(&in->image->digest, digest);
+        node_put_str(d, root, "digest", str_of(arena_strdup(&d->arena, digest)));
+    }
     node_put_str(d, root, "os", in->image->config.platform.os);
     node_put_str(d, root, "architecture", in->image->config.platform.architecture);
     put_text(d, root, "system", in->system);

@@ -100,10 +100,10 @@ int layer_read_open(struct layer_read **out, const struct stored *image, size_t 
     if (stored_find(&l->range, image, d, e) < 0)
         return -1;
     source_file_init(&l->file, l->range.fd.n, l->range.offset, l->range.size, l->name);
-    hashing_open(&l->packed, &l->file.source, true, UINT64_MAX);
+    hashing_open(&l->packed, &l->file.source, !image->no_digests, UINT64_MAX);
     if (open_plain(l, &plain, e) < 0)
         return -1;
-    hashing_open(&l->plain, plain, diff_id, plain_max);
+    hashing_open(&l->plain, plain, diff_id || image->no_digests, plain_max);
     l->plain.zeros = TAR_END;
     l->plain.events = events;
     MOVE(out, &l);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image_facts.h"
+
+#include "../base/fs.h"
+#include "../base/path.h"
+#include "../model/labels.h"
+
+bool image_facts_labelled(struct facts *out, const struct image_config *config)
+{
+    const struct image_history *h, *last = NULL;
+
+    vec_each(h, &config->history)
+        if (!h->empty_layer)
+            last = h;
+    return last && str_starts(last->created_by, STR("envbuild ")) &&
+           labels_read(out, &config->labels);
+}
+
+int image_facts_look(struct inspection *out, struct session *s, const struct stored *image,
+                     const struct catalog *catalog, struct err *e)
+{
+    CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
+
+    events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "read the image"});
+    return fs_mkdirs(scratch, e) < 0 ? -1
+                                     : inspect(out, image, catalog, scratch, s->jobs, s->events, e);
+}
+
+int image_facts_open(struct image_facts *out, struct session *s, const char *operand,
+                     const struct catalog *catalog, struct err *e)
+{
+    if (stored_open_any(&out->image, str_of(operand), ".", e) < 0)
+        return -1;
+    if (image_facts_labelled(&out->facts, &out->image.config))
+        return 0;
+    if (image_facts_look(&out->found, s, &out->image, catalog, e) < 0)
+        return -1;
+    out->facts = out->found.facts;
+    return 0;
+}
+
+void image_facts_clear(struct image_facts *f)
+{
+    inspection_clear(&f->found);
+    stored_clear(&f->image);
+    *f = (struct image_facts){0};
+}
