@@ -225,19 +225,21 @@ static int pass_write(struct sink *self, const void *bytes, size_t len, struct e
     if (keep(p, bytes, len, e) < 0)
         return -1;
     p->at += len;
-    return sink_write(&p->scan->sink, bytes, len, e);
+    return p->scan ? sink_write(&p->scan->sink, bytes, len, e) : 0;
 }
 
-void elf_pass_begin(struct elf_pass *p, int scratch, uint64_t size, const char *what)
+void elf_pass_begin(struct elf_pass *p, int scratch, uint64_t size, bool code, const char *what)
 {
     *p = (struct elf_pass){
         .sink = {pass_write, NULL},
         .view = {kept_read, size, what},
         .scratch = scratch,
-        .scan = xmalloc(sizeof *p->scan),
     };
-    fatbin_scan_init(p->scan, &p->code, FATBIN_EMBEDDED);
-    p->scan->spots = &p->spots;
+    if (code) {
+        p->scan = xmalloc(sizeof *p->scan);
+        fatbin_scan_init(p->scan, &p->code, FATBIN_EMBEDDED);
+        p->scan->spots = &p->spots;
+    }
     want(p, 0, 4096);
     want(p, size > TAIL_MAX ? size - TAIL_MAX : 0, TAIL_MAX);
 }
@@ -248,7 +250,7 @@ int elf_pass_end(struct elf_pass *p, struct elf *elf, struct fatbin_list *code, 
 
     CLEANUP(err_clear) struct err again = {0};
 
-    if (sink_finish(&p->scan->sink, e) < 0)
+    if (p->scan && sink_finish(&p->scan->sink, e) < 0)
         return -1;
     if (elf_read(&found, &p->view, &again) < 0) {
         /* The loader does without sections, and so do all facts but what code is where. */

@@ -26,13 +26,14 @@ struct elf_pass {
     struct pass_ranges wanted, kept;
     bool no_sections;         /* the file is read as if it had none */
     unsigned step;            /* how much of the file's plan is known */
-    struct fatbin_scan *scan; /* owned */
+    struct fatbin_scan *scan; /* owned; NULL: nobody asks for device code */
     struct fatbin_spots spots;
     struct fatbin_list code;
 };
 
-/* The file has `size` bytes. `what` is borrowed until the end. */
-void elf_pass_begin(struct elf_pass *p, int scratch, uint64_t size, const char *what);
+/* The file has `size` bytes. Without `code` its device code is not looked for. `what` is borrowed
+ * until the end. */
+void elf_pass_begin(struct elf_pass *p, int scratch, uint64_t size, bool code, const char *what);
 /* After the last byte. ERR_INPUT for a damaged file and for one whose parts came in another order;
  * ERR_SYSTEM when the scratch file fails. */
 int elf_pass_end(struct elf_pass *p, struct elf *elf, struct fatbin_list *code,

@@ -76,7 +76,7 @@ static int take_head(struct gather *g, const char **bytes, size_t *len, struct e
         !elf_is((struct str){g->head, sizeof g->head}))
         return 0;
     g->is_elf = true;
-    elf_pass_begin(&g->pass, g->scratch, current(g)->entry.content.size, g->what.p);
+    elf_pass_begin(&g->pass, g->scratch, current(g)->entry.content.size, g->code, g->what.p);
     return sink_write(&g->pass.sink, g->head, sizeof g->head, e);
 }
 
@@ -93,9 +93,9 @@ static int gather_write(struct sink *self, const void *bytes, size_t len, struct
     return g->is_elf ? sink_write(&g->pass.sink, p, len, e) : 0;
 }
 
-void gather_open(struct gather *g, int scratch)
+void gather_open(struct gather *g, int scratch, bool code)
 {
-    *g = (struct gather){.scratch = scratch, .sink = {gather_write, NULL}};
+    *g = (struct gather){.scratch = scratch, .code = code, .sink = {gather_write, NULL}};
 }
 
 void gather_clear(struct gather *g)

@@ -16,6 +16,7 @@ struct gathered {
     struct elf elf; /* without its sections; all-zero when there is a fault */
     struct fatbin_list code;
     struct str fault; /* why it could not be read; empty: it was */
+    struct str owner; /* whose package it is, where that is remembered with it (linkage.h) */
 };
 
 struct gather_entry {
@@ -32,6 +33,7 @@ struct gather {
     /* Of the file that is passing: */
     struct sink sink;
     int scratch;
+    bool code;
     size_t current; /* its position in entries */
     uint64_t at;
     char head[4];
@@ -42,8 +44,9 @@ struct gather {
     struct buf what;
 };
 
-/* `scratch`: descriptor of a file that no other gather uses; borrowed. */
-void gather_open(struct gather *g, int scratch);
+/* `scratch`: descriptor of a file that no other gather uses; borrowed. Without `code` device code
+ * is not looked for. */
+void gather_open(struct gather *g, int scratch, bool code);
 void gather_clear(struct gather *g);
 /* Forget the entries; what they say of programs stays. */
 void gather_drop_entries(struct gather *g);

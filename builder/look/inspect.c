@@ -32,7 +32,7 @@ static int read_layer(void *ctx, struct err *e)
     if (fs_temp_open(&scratch, r->scratch_dir, e) < 0 ||
         layer_read_open(&layer, r->image, job->i, false, r->events, e) < 0)
         return -1;
-    gather_open(g, scratch.fd.n);
+    gather_open(g, scratch.fd.n, true);
     /* What went wrong here, if anything, is told there. */
     (void)!gather_tar(g, layer_read_source(layer), layer_read_name(layer), &fault);
     return layer_read_end(layer, &fault, e);
@@ -122,32 +122,14 @@ int inspect(struct inspection *out, const struct stored *image, const struct cat
     return 0;
 }
 
-static uint16_t machine_of(struct str architecture)
-{
-    return str_is(architecture, "amd64")   ? ELF_MACHINE_X86_64
-           : str_is(architecture, "arm64") ? ELF_MACHINE_AARCH64
-                                           : 0;
-}
-
 int inspection_prove(struct proof *out, const struct inspection *in, struct err *e)
 {
-    out->machine = machine_of(in->image->config.platform.architecture);
-    proof_env(out, &in->image->config.env);
-    for (size_t i = 0; i < in->fs.nodes.n; i++) {
-        const struct rootfs_node *n = in->fs.nodes.v[i];
-        const struct gathered *g = n->note;
-        const struct package *owner;
+    const struct rootfs_node *cache = rootfs_get(&in->fs, STR("etc/ld.so.cache"));
 
-        if (n->gone)
-            continue;
-        owner = packages_owner(&in->packages, n->path);
-        if (n->type == ENTRY_SYMLINK)
-            proof_add_link(out, n->path, n->link);
-        else if (g && !g->fault.len)
-            proof_add_file(out, n->path, &g->elf, owner ? owner->name : (struct str){0});
-        if (str_is(n->path, "etc/ld.so.cache"))
-            proof_cache(out, n->text);
-    }
+    if (cache)
+        proof_cache(out, cache->text);
+    proof_image(out, &in->fs, &in->packages, &in->image->config.env,
+                in->image->config.platform.architecture);
     return proof_run(out, e);
 }
 

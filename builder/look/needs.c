@@ -75,13 +75,31 @@ void needs_add_link(struct needs *n, struct str path, struct str target)
     map_set(&n->links, path, value);
 }
 
-bool needs_add_cache(struct needs *n, struct str bytes)
+void needs_add_cached(struct needs *n, struct str name, struct str path)
+{
+    struct str *value;
+
+    if (map_has(&n->cache, name))
+        return;
+    value = arena_alloc(&n->arena, sizeof *value);
+    *value = path;
+    map_set(&n->cache, name, value);
+}
+
+static struct str text_at(struct str bytes, uint32_t at)
+{
+    struct str text = str_sub(bytes, at, bytes.len);
+
+    return str_sub(text, 0, str_find(text, '\0'));
+}
+
+bool ldso_cache_read(struct cacheds *out, struct str bytes)
 {
     enum { HEAD = 48, ENTRY = 24, FLAG_ELF_LIBC6 = 3, FLAG_X86_64 = 0x300, FLAG_AARCH64 = 0xa00 };
     uint32_t count;
 
-    bytes = str_sub(bytes, str_find_str(bytes, STR("glibc-ld.so.cache1.1")),
-                    bytes.len); /* behind an older format */
+    /* Behind an older format, where there is one. */
+    bytes = str_sub(bytes, str_find_str(bytes, STR("glibc-ld.so.cache1.1")), bytes.len);
     if (bytes.len < HEAD)
         return false;
     memcpy(&count, bytes.p + 20, sizeof count);
@@ -89,25 +107,16 @@ bool needs_add_cache(struct needs *n, struct str bytes)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         const char *at = bytes.p + HEAD + (size_t)i * ENTRY;
-        uint32_t flags, key, value;
+        uint32_t flags, name, path;
         uint64_t hwcap;
-        struct str name, *path;
 
         memcpy(&flags, at, sizeof flags);
-        memcpy(&key, at + 4, sizeof key);
-        memcpy(&value, at + 8, sizeof value);
+        memcpy(&name, at + 4, sizeof name);
+        memcpy(&path, at + 8, sizeof path);
         memcpy(&hwcap, at + 16, sizeof hwcap);
-        if ((flags != (FLAG_ELF_LIBC6 | FLAG_X86_64) && flags != (FLAG_ELF_LIBC6 | FLAG_AARCH64)) ||
-            hwcap || key >= bytes.len || value >= bytes.len)
-            continue;
-        name = str_sub(bytes, key, bytes.len);
-        name = str_sub(name, 0, str_find(name, '\0'));
-        if (map_has(&n->cache, name))
-            continue; /* the first one is taken */
-        path = arena_alloc(&n->arena, sizeof *path);
-        *path = str_sub(bytes, value, bytes.len);
-        *path = str_sub(*path, 0, str_find(*path, '\0'));
-        map_set(&n->cache, name, path);
+        if ((flags == (FLAG_ELF_LIBC6 | FLAG_X86_64) || flags == (FLAG_ELF_LIBC6 | FLAG_AARCH64)) &&
+            !hwcap && name < bytes.len && path < bytes.len)
+            vec_add(out, ((struct cached){text_at(bytes, name), text_at(bytes, path)}));
     }
     return true;
 }

@@ -26,9 +26,8 @@ struct needs {
 };
 void needs_add_file(struct needs *n, struct str path, const struct elf *elf);
 void needs_add_link(struct needs *n, struct str path, struct str target);
-/* The bytes of /etc/ld.so.cache, borrowed; false, and nothing is added, when they make no sense.
- * Entries for certain processors are passed over. glibc's format "glibc-ld.so.cache1.1". */
-bool needs_add_cache(struct needs *n, struct str bytes);
+/* An entry of /etc/ld.so.cache; the first of a name counts. */
+void needs_add_cached(struct needs *n, struct str name, struct str path);
 void needs_clear(struct needs *n);
 
 enum needs_kind {
@@ -63,6 +62,14 @@ void needs_findings_clear(struct needs_findings *f);
  * machine or class than root are passed over, as the loader does. */
 int needs_check(struct needs_findings *out, const struct needs *n, struct str root,
                 struct err *e) MUST_CHECK;
+
+/* The entries of /etc/ld.so.cache (glibc's format "glibc-ld.so.cache1.1") in their order; those for
+ * certain processors are passed over. False when the bytes make no sense. */
+struct cached {
+    struct str name, path;
+};
+struct cacheds VEC_OF(struct cached);
+bool ldso_cache_read(struct cacheds *out, struct str bytes);
 
 /* Does a library of this name come with NVIDIA's driver, so that no image has to hold it? */
 bool needs_is_driver(struct str name);

@@ -37,7 +37,7 @@ void proof_add_link(struct proof *p, struct str path, struct str target)
     needs_add_link(&p->needs, absolute(p, path), target);
 }
 
-void proof_env(struct proof *p, const struct strs *env)
+static void take_env(struct proof *p, const struct strs *env)
 {
     const struct str *line;
 
@@ -52,9 +52,48 @@ void proof_env(struct proof *p, const struct strs *env)
     }
 }
 
+void proof_cached(struct proof *p, struct str name, struct str path)
+{
+    needs_add_cached(&p->needs, name, path);
+}
+
 void proof_cache(struct proof *p, struct str bytes)
 {
-    (void)needs_add_cache(&p->needs, bytes); /* the loader does without a damaged one, too */
+    struct cacheds list = {0};
+    const struct cached *c;
+
+    (void)!ldso_cache_read(&list, bytes); /* the loader does without a damaged one, too */
+    vec_each(c, &list)
+        proof_cached(p, c->name, c->path);
+    vec_clear(&list);
+}
+
+static struct str owner_of(const struct gathered *g, const struct packages *packages,
+                           struct str path)
+{
+    const struct package *owner = packages ? packages_owner(packages, path) : NULL;
+
+    return owner ? owner->name : g->owner;
+}
+
+void proof_image(struct proof *p, const struct rootfs *fs, const struct packages *packages,
+                 const struct strs *env, struct str architecture)
+{
+    p->machine = str_is(architecture, "amd64")   ? ELF_MACHINE_X86_64
+                 : str_is(architecture, "arm64") ? ELF_MACHINE_AARCH64
+                                                 : 0;
+    take_env(p, env);
+    for (size_t i = 0; i < fs->nodes.n; i++) {
+        const struct rootfs_node *n = fs->nodes.v[i];
+        const struct gathered *g = n->note;
+
+        if (n->gone)
+            continue;
+        if (n->type == ENTRY_SYMLINK)
+            proof_add_link(p, n->path, n->link);
+        else if (g && !g->fault.len)
+            proof_add_file(p, n->path, &g->elf, owner_of(g, packages, n->path));
+    }
 }
 
 void proof_clear(struct proof *p)

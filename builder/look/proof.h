@@ -12,7 +12,9 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "gather.h"
 #include "needs.h"
+#include "packages.h"
 
 enum proof_kind {
     PROOF_MISSING,     /* `file` needs `name`, which is nowhere where it would be found */
@@ -48,10 +50,13 @@ struct proof {
 
 void proof_add_file(struct proof *p, struct str path, const struct elf *elf, struct str owner);
 void proof_add_link(struct proof *p, struct str path, struct str target);
-/* The image's environment: LD_LIBRARY_PATH counts. */
-void proof_env(struct proof *p, const struct strs *env);
+void proof_cached(struct proof *p, struct str name, struct str path);
 /* The bytes of /etc/ld.so.cache. */
 void proof_cache(struct proof *p, struct str bytes);
+/* All of an image: files whose note is a struct gathered, and links; `packages` (may be NULL) knows
+ * owners that no note tells. `env`: LD_LIBRARY_PATH counts. `architecture`: "amd64". */
+void proof_image(struct proof *p, const struct rootfs *fs, const struct packages *packages,
+                 const struct strs *env, struct str architecture);
 
 int proof_run(struct proof *p, struct err *e) MUST_CHECK;
 void proof_clear(struct proof *p);

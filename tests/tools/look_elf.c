@@ -98,7 +98,7 @@ static int pass(struct elf *elf, struct fatbin_list *list, int fd, uint64_t size
 
     if (fs_temp_open(&scratch, "/tmp", e) < 0)
         return -1;
-    elf_pass_begin(&pass, scratch.fd.n, size, path);
+    elf_pass_begin(&pass, scratch.fd.n, size, true, path);
     source_file_init(&file, fd, 0, size, path);
     return source_copy(&file.source, &pass.sink, NULL, e) < 0 ? -1
                                                               : elf_pass_end(&pass, elf, list, e);

@@ -93,15 +93,20 @@ int main(int argc, char **argv)
     struct err e = {0};
     struct str list, item;
     struct buf cache = {0};
+    struct cacheds entries = {0};
+    const struct cached *entry;
 
     if (argc < 3) {
         fprintf(stderr, "usage: look_needs CACHE FOLDERS FILE...\n");
         return 2;
     }
-    if (fs_read(&cache, argv[1], 4 << 20, &e) < 0 || !needs_add_cache(&m.needs, buf_view(&cache))) {
+    if (fs_read(&cache, argv[1], 4 << 20, &e) < 0 || !ldso_cache_read(&entries, buf_view(&cache))) {
         fprintf(stderr, "%s: no cache\n", argv[1]);
         return 1;
     }
+    vec_each(entry, &entries)
+        needs_add_cached(&m.needs, entry->name, entry->path);
+    vec_clear(&entries);
     needs_add_link(&m.needs, STR("/bin"), STR("usr/bin"));
     needs_add_link(&m.needs, STR("/sbin"), STR("usr/sbin"));
     needs_add_link(&m.needs, STR("/lib"), STR("usr/lib"));
