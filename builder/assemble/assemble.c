@@ -21,6 +21,7 @@ struct making {
     size_t index;
     enum how how;
     bool has_record;
+    bool watched; /* made although it is known, because somebody has to see it */
     struct layer_record record;
     struct buf key;
     size_t waiting; /* of its artifacts, not yet in the store; main thread only */
@@ -100,7 +101,13 @@ static void decide(struct assembler *a, struct making *m)
         layer_key(&m->key, a->lock, m->index);
         recall(m, a->in->memo);
     }
-    if (layer_is_known(m->layer) && place_has_blob(a->in->place, &m->layer->digest, m->layer->size))
+    m->watched = m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
+                 !(layer_is_known(m->layer) &&
+                   a->in->watcher->knows(a->in->watcher->ctx, &m->layer->digest));
+    if (m->watched)
+        m->how = HOW_MAKE;
+    else if (layer_is_known(m->layer) &&
+             place_has_blob(a->in->place, &m->layer->digest, m->layer->size))
         m->how = HOW_PRESENT;
     else if (m->layer->kind == LOCK_IMAGE)
         m->how = HOW_TAKE;
@@ -248,7 +255,8 @@ static int take_result(struct making *m, const struct layer_result *made, struct
 
 /* Write a tree as this layer: into the place where that can take it now, else only into the store's
  * memory, from where it is joined later. */
-static int make_from(struct making *m, const struct tree *tree, struct err *e)
+static int write_layer(struct making *m, const struct tree *tree, struct layer_watch *watch,
+                       struct err *e)
 {
     CLEANUP(place_blob_clear) struct place_blob blob = {0};
     CLEANUP(cas_put_clear) struct cas_put literals = {0};
@@ -256,7 +264,8 @@ static int make_from(struct making *m, const struct tree *tree, struct err *e)
     struct layer_result made = {0};
     struct layer_output to = {.literals = &literals.sink,
                               .segments = &m->record.segments,
-                              .skip_diff_id = layer_is_known(m->layer),
+                              .skip_diff_id = layer_is_known(m->layer) && !watch,
+                              .watch = watch,
                               .name = m->layer->name.p};
 
     layer_record_clear(&m->record);
@@ -274,6 +283,22 @@ static int make_from(struct making *m, const struct tree *tree, struct err *e)
         return -1;
     m->has_record = true;
     return to.blob ? sink_finish(to.blob, e) : 0;
+}
+
+static int make_from(struct making *m, const struct tree *tree, struct err *e)
+{
+    const struct watcher *by = m->watched ? m->all->in->watcher : NULL;
+    struct layer_watch *watch = by ? by->open(by->ctx, e) : NULL;
+    int result;
+
+    if (by && !watch)
+        return -1;
+    result = write_layer(m, tree, watch, e);
+    if (by && result == 0)
+        result = by->done(by->ctx, watch, &m->layer->digest, e);
+    if (by)
+        by->close(by->ctx, watch);
+    return result;
 }
 
 static int import_all(struct tree *t, struct making *m, struct input *inputs, struct err *e)

@@ -13,6 +13,7 @@
 #include "../oci/stored.h"
 #include "../store/cas.h"
 #include "../store/memo.h"
+#include "layer.h"
 
 /* Bring these artifacts into the store; `ready` is told each, on the calling thread. */
 struct fetcher {
@@ -22,15 +23,26 @@ struct fetcher {
     void *ctx;
 };
 
+/* Who looks at the layers that are made for the first time, each on a thread of its own. */
+struct watcher {
+    bool (*knows)(void *ctx, const struct digest *layer); /* then it is not made anew for that */
+    struct layer_watch *(*open)(void *ctx, struct err *e);
+    /* The layer is whole, and this is its digest. */
+    int (*done)(void *ctx, struct layer_watch *watch, const struct digest *layer, struct err *e);
+    void (*close)(void *ctx, struct layer_watch *watch); /* after done() and after a failure */
+    void *ctx;
+};
+
 struct assembly {
     struct cas *cas;
     struct memo *memo;
     struct place *place;
     struct fetcher fetcher;
-    const struct stored *image; /* of a lock that stands on an image; else NULL */
-    const char *dir;            /* of the recipe: where its local files are */
-    const char *scratch_dir;    /* on a disk with room for the unpacked debs */
-    unsigned jobs;              /* threads, at least 1 */
+    const struct stored *image;    /* of a lock that stands on an image; else NULL */
+    const char *dir;               /* of the recipe: where its local files are */
+    const char *scratch_dir;       /* on a disk with room for the unpacked debs */
+    unsigned jobs;                 /* threads, at least 1 */
+    const struct watcher *watcher; /* asked of a lock that was never built; NULL: nobody looks */
     const struct events *events;
 };
 

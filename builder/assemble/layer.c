@@ -93,11 +93,16 @@ static int gather(struct writer *w, const void *bytes, size_t len, bool data, st
 struct data_sink {
     struct sink sink;
     struct writer *writer;
+    struct sink *seen; /* of the watch; may be NULL */
 };
 
 static int data_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
-    return gather(((struct data_sink *)self)->writer, bytes, len, true, e);
+    struct data_sink *d = (struct data_sink *)self;
+
+    if (d->seen && sink_write(d->seen, bytes, len, e) < 0)
+        return -1;
+    return gather(d->writer, bytes, len, true, e);
 }
 
 enum { TICK = 1024 * 1024 };
@@ -106,6 +111,7 @@ enum { TICK = 1024 * 1024 };
 struct tick_sink {
     struct sink sink;
     struct sink *next;
+    struct sink *seen; /* of the watch; may be NULL */
     struct writer *writer;
     uint64_t passed, told;
     bool plain; /* the bytes count as the tar's */
@@ -125,15 +131,19 @@ static int tick_write(struct sink *self, const void *bytes, size_t len, struct e
             events_emit(w->events, &(struct event){EVENT_ADVANCE, "assemble", w->to->name,
                                                    w->done + t->passed, w->total});
     }
+    if (t->seen && sink_write(t->seen, bytes, len, e) < 0)
+        return -1;
     return sink_write(t->next, bytes, len, e);
 }
 
 /* One member whose deflate bytes are the wheel's own. */
-static int copy_member(struct writer *w, const struct content *c, const char *what, struct err *e)
+static int copy_member(struct writer *w, const struct content *c, const char *what,
+                       struct sink *seen, struct err *e)
 {
     unsigned char tail[GZIP_TAIL];
     struct tick_sink tick = {{tick_write, NULL},
                              w->diff ? hash_thread_sink(w->diff) : &w->blob.sink,
+                             w->diff ? seen : NULL,
                              w,
                              .plain = w->diff != NULL};
     struct source_file in;
@@ -164,6 +174,7 @@ static int write_entry(struct writer *w, const struct entry *entry, struct err *
     static const char zeros[TAR_BLOCK];
     const struct content *c = &entry->content;
     struct buf head = {0};
+    struct sink *seen = NULL;
     int result;
 
     if (events_cancelled(w->events))
@@ -174,12 +185,14 @@ static int write_entry(struct writer *w, const struct entry *entry, struct err *
     buf_clear(&head);
     if (result < 0)
         return -1;
+    if (w->to->watch)
+        w->to->watch->begin(w->to->watch, entry, &seen);
     if (entry->type == ENTRY_FILE && c->size) {
         if (c->kind == CONTENT_DEFLATE && c->size >= LAYER_COPY_MIN) {
-            if (copy_member(w, c, entry->path.p, e) < 0)
+            if (copy_member(w, c, entry->path.p, seen, e) < 0)
                 return -1;
         } else {
-            struct data_sink data = {{data_write, NULL}, w};
+            struct data_sink data = {{data_write, NULL}, w, seen};
 
             if (content_copy(w->inflater, c, &data.sink, entry->path.p, e) < 0)
                 return -1;
@@ -187,6 +200,8 @@ static int write_entry(struct writer *w, const struct entry *entry, struct err *
         if (gather(w, zeros, tar_padding(c->size), false, e) < 0)
             return -1;
     }
+    if (seen && w->to->watch->end(w->to->watch, e) < 0)
+        return -1;
     w->done += weight(entry);
     events_emit(w->events,
                 &(struct event){EVENT_ADVANCE, "assemble", w->to->name, w->done, w->total});

@@ -15,11 +15,20 @@
 
 enum { LAYER_COPY_MIN = 64 * 1024, LAYER_GROUP = 1024 * 1024 };
 
+/* Somebody who looks at the files of a layer while their bytes pass anyway. */
+struct layer_watch {
+    /* The next entry, in the layer's order. *data, NULL before, may become a sink for the bytes of
+     * a file: all of them, then end(). */
+    void (*begin)(struct layer_watch *self, const struct entry *entry, struct sink **data);
+    int (*end)(struct layer_watch *self, struct err *e);
+};
+
 struct layer_output {
     struct sink *blob;         /* the gzip bytes; NULL when only the digests are wanted */
     struct sink *literals;     /* what segments_literal() counts; NULL when not kept */
     struct segments *segments; /* NULL when not kept */
     bool skip_diff_id;         /* known already: copied members are not inflated */
+    struct layer_watch *watch; /* NULL: nobody looks; not with skip_diff_id */
     const char *name;          /* of the layer, for events and errors */
 };
 

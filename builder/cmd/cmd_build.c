@@ -5,7 +5,7 @@
 #include "../base/path.h"
 #include "../doc/emit.h"
 #include "../out/dest.h"
-#include "work.h"
+#include "prove.h"
 
 struct build_args {
     const char *output, *index;
@@ -95,24 +95,30 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                     const struct stored *image, struct place *place, const struct image_name *name,
                     struct err *e)
 {
+    const struct stored *below = w->lock.image.ref.len ? image : NULL;
+    struct proving proving;
     struct fetching fetching = {w, s, a};
     CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
     struct assembly in = {.cas = w->cas,
                           .memo = w->layers,
                           .place = place,
                           .fetcher = {fetch, &fetching},
-                          .image = w->lock.image.ref.len ? image : NULL,
+                          .image = below,
                           .dir = w->dir,
                           .scratch_dir = scratch,
                           .jobs = a->jobs,
+                          .watcher = &proving.watcher,
                           .events = s->events};
     bool built = w->lock.built;
 
+    proving_init(&proving, w->linkage, scratch);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
     if (cas_sweep(w->cas, NULL, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
         assemble_layers(&w->lock, &in, e) < 0 || check_strict(&w->lock, a, s, e) < 0 ||
-        image_put(&w->lock, place, name, w->lock.image.ref.len ? &image->config : NULL, e) < 0)
+        (!built && prove(&w->lock, &proving, below, s->events, e) < 0) ||
+        image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
         return -1;
+    prove_warn(&w->lock, s->events);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     if (place_close(place, e) < 0)
         return -1;

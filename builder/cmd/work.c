@@ -29,6 +29,7 @@ static int open_memo(struct memo **out, const struct session *s, const char *kin
 static int open_store(struct work *w, const struct session *s, struct err *e)
 {
     return cas_open(&w->cas, s->store_dir, e) < 0 || open_memo(&w->layers, s, "layers", e) < 0 ||
+                   open_memo(&w->linkage, s, "linkage", e) < 0 ||
                    open_memo(&w->pages, s, "pages", e) < 0 ||
                    open_memo(&w->metadata, s, "metadata", e) < 0
                ? -1
@@ -85,6 +86,7 @@ void work_clear(struct work *w)
     web_clear(&w->web);
     http_clear(&w->http);
     memo_clear(&w->layers);
+    memo_clear(&w->linkage);
     memo_clear(&w->pages);
     memo_clear(&w->metadata);
     cas_clear(&w->cas);

@@ -22,8 +22,8 @@ struct work {
     struct auth auth;
     char *index; /* owned; the command line's, without user and password; NULL: none */
     struct cas *cas;
-    struct memo *layers, *pages, *metadata; /* what the store remembers, by kind */
-    struct http *http;                      /* offline it reads nothing but local files */
+    struct memo *layers, *linkage, *pages, *metadata; /* what the store remembers, by kind */
+    struct http *http;                                /* offline it reads nothing but local files */
     struct web *web;
 };
 

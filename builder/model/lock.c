@@ -205,6 +205,8 @@ static void put_built(struct doc *d, struct node *root, const struct lock *lock)
 
     node_put_str(d, n, "encoder", lock->encoder);
     put_strs(d, n, "uncovered_scripts", &lock->uncovered);
+    if (lock->findings.n)
+        put_strs(d, n, "findings", &lock->findings);
     list = node_put(d, n, "layers", node_new_list(d));
     for (size_t i = 0; i < lock->layers.n; i++) {
         const struct lock_layer *l = &lock->layers.v[i];
@@ -497,6 +499,7 @@ static void get_built(struct lock *lock, const struct fields *root)
     lock->built = true;
     field_need_str(&f, "encoder", &lock->encoder);
     get_strs(&f, "uncovered_scripts", &lock->uncovered);
+    get_strs(&f, "findings", &lock->findings);
     node_each(n, field_need_list(&f, "layers")) {
         struct fields g = fields_of(n, "lock", root->e);
         struct str name = {0};
@@ -651,6 +654,7 @@ void lock_clear(struct lock *lock)
     vec_clear(&lock->entrypoint);
     vec_clear(&lock->cmd);
     vec_clear(&lock->uncovered);
+    vec_clear(&lock->findings);
     doc_clear(&lock->doc);
     *lock = (struct lock){0};
 }

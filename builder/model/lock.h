@@ -129,6 +129,7 @@ struct lock {
     bool built;
     struct str encoder;    /* of what was compressed anew */
     struct strs uncovered; /* packages with a script that no rule covers */
+    struct strs findings;  /* what the load proof found, in words; see look/proof.h */
     struct digest config, manifest;
 };
 

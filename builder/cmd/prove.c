@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "prove.h"
+
+#include "../look/linkage.h"
+#include "../oci/layer_read.h"
+#include "../pkg/pypi/pep508.h"
+
+enum { WARNED = 5 }; /* findings that are told one by one */
+
+/* Of findings that only plug-ins would meet. */
+#define PLUGIN "only where a plug-in is asked for: "
+
+/* ---- a layer that is being made ---- */
+
+struct looking {
+    struct layer_watch watch; /* first: what assemble holds is this */
+    struct gather gather;
+    struct fs_temp scratch;
+};
+
+static void begin(struct layer_watch *self, const struct entry *entry, struct sink **data)
+{
+    gather_begin(&((struct looking *)self)->gather, entry, false, data);
+}
+
+static int end(struct layer_watch *self, struct err *e)
+{
+    return gather_end(&((struct looking *)self)->gather, e);
+}
+
+static void close_looking(void *ctx, struct layer_watch *watch)
+{
+    struct looking *l = (struct looking *)watch;
+
+    gather_clear(&l->gather);
+    fs_temp_clear(&l->scratch);
+    free(l);
+}
+
+static struct layer_watch *open_looking(void *ctx, struct err *e)
+{
+    const struct proving *p = ctx;
+    struct looking *l = xcalloc(1, sizeof *l);
+
+    l->watch = (struct layer_watch){begin, end};
+    if (fs_temp_open(&l->scratch, p->scratch_dir, e) < 0) {
+        free(l);
+        return NULL;
+    }
+    gather_open(&l->gather, l->scratch.fd.n, false);
+    return &l->watch;
+}
+
+/* ---- what is remembered ---- */
+
+static void key_of(struct buf *key, const struct digest *layer)
+{
+    char text[DIGEST_TEXT + 1];
+
+    digest_text(layer, text);
+    buf_fmt(key, "linkage/1 %s", text);
+}
+
+static int remember(const struct proving *p, const struct gather *g, const struct digest *layer,
+                    struct err *e)
+{
+    CLEANUP(buf_clear) struct buf key = {0}, text = {0};
+
+    key_of(&key, layer);
+    return linkage_print(&text, g, e) < 0 ? -1
+                                          : memo_put(p->memo, buf_view(&key), buf_view(&text), e);
+}
+
+/* *found is false when nothing, or nothing of use, is remembered. */
+static int recall(struct linkage *out, bool *found, const struct proving *p,
+                  const struct digest *layer, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf key = {0}, text = {0};
+    CLEANUP(err_clear) struct err damaged = {0}; /* as good as none */
+
+    key_of(&key, layer);
+    if (memo_get(p->memo, buf_view(&key), &text, found, e) < 0)
+        return -1;
+    *found = *found && linkage_parse(out, buf_view(&text), &damaged) == 0;
+    return 0;
+}
+
+static int done(void *ctx, struct layer_watch *watch, const struct digest *layer, struct err *e)
+{
+    return remember(ctx, &((struct looking *)watch)->gather, layer, e);
+}
+
+static bool knows(void *ctx, const struct digest *layer)
+{
+    CLEANUP(linkage_clear) struct linkage l = {0};
+    CLEANUP(err_clear) struct err unused = {0}; /* then it is made, and the fault met again */
+    bool found = false;
+
+    return recall(&l, &found, ctx, layer, &unused) == 0 && found;
+}
+
+void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir)
+{
+    *p = (struct proving){.memo = memo,
+                          .scratch_dir = scratch_dir,
+                          .watcher = {knows, open_looking, done, close_looking, p}};
+}
+
+/* ---- the proof ---- */
+
+/* A layer of the image that is the base. */
+static int read_layer(const struct proving *p, const struct stored *image, size_t i,
+                      const struct events *events, struct err *e)
+{
+    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
+    CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
+    CLEANUP(gather_clear) struct gather g = {0};
+    CLEANUP(err_clear) struct err fault = {0};
+
+    if (fs_temp_open(&scratch, p->scratch_dir, e) < 0 ||
+        layer_read_open(&layer, image, i, false, events, e) < 0)
+        return -1;
+    gather_open(&g, scratch.fd.n, false);
+    /* What went wrong here, if anything, is told there. */
+    (void)!gather_tar(&g, layer_read_source(layer), layer_read_name(layer), &fault);
+    if (layer_read_end(layer, &fault, e) < 0)
+        return -1;
+    return remember(p, &g, &image->manifest.layers.v[i].digest, e);
+}
+
+struct merging {
+    struct rootfs fs;
+    struct linkage *layers;
+    size_t n;
+    struct proof proof;
+};
+
+static void merging_clear(struct merging *m)
+{
+    proof_clear(&m->proof);
+    rootfs_clear(&m->fs);
+    for (size_t i = 0; i < m->n; i++)
+        linkage_clear(&m->layers[i]);
+    free(m->layers);
+}
+
+static int merge(struct merging *m, const struct lock *lock, const struct proving *p,
+                 const struct stored *image, const struct events *events, struct err *e)
+{
+    const struct cacheds *cache = NULL;
+    const struct cached *c;
+    bool found = false;
+
+    m->layers = xcalloc(lock->layers.n + 1, sizeof *m->layers);
+    m->n = lock->layers.n;
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        const struct lock_layer *l = &lock->layers.v[i];
+
+        if (recall(&m->layers[i], &found, p, &l->digest, e) < 0 ||
+            (!found && l->kind == LOCK_IMAGE &&
+             (read_layer(p, image, i, events, e) < 0 ||
+              recall(&m->layers[i], &found, p, &l->digest, e) < 0)))
+            return -1;
+        if (!found)
+            return err_set(e, ERR_SYSTEM,
+                           "what the store knew of layer " STR_FMT " is gone; run again",
+                           STR_ARG(l->name));
+        if (linkage_put(&m->fs, &m->layers[i], e) < 0)
+            return -1;
+        if (m->layers[i].cache.n)
+            cache = &m->layers[i].cache;
+    }
+    if (cache)
+        vec_each(c, cache)
+            proof_cached(&m->proof, c->name, c->path);
+    proof_image(&m->proof, &m->fs, NULL, &lock->env, lock->arch);
+    return proof_run(&m->proof, e);
+}
+
+/* Does the recipe name the package? Packages that every image has are not named by it. */
+static bool is_named(const struct lock *lock, struct str owner)
+{
+    CLEANUP(buf_clear) struct buf name = {0};
+    const struct artifact *a;
+
+    pep503_normalise(&name, owner);
+    a = lock_find(lock, ECO_WHEEL, buf_view(&name));
+    if (!a)
+        a = lock_find(lock, ECO_DEB, owner);
+    return a && a->requested && (a->eco == ECO_WHEEL || str_is(a->group, "apt"));
+}
+
+static void judge(struct lock *lock, const struct proof_finding *f, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    if (!f->reached)
+        buf_puts(&words, PLUGIN);
+    proof_words(&words, f);
+    if (f->reached && f->kind != PROOF_TWO_FILES && f->owner.len && is_named(lock, f->owner))
+        err_set(e, ERR_INPUT,
+                "%s; name a package that brings it under `apt` or `pip`, or leave " STR_FMT " out",
+                words.p, STR_ARG(f->owner));
+    else
+        vec_add(&lock->findings, arena_str(&lock->doc.arena, buf_view(&words)));
+}
+
+int prove(struct lock *lock, const struct proving *p, const struct stored *image,
+          const struct events *events, struct err *e)
+{
+    CLEANUP(merging_clear) struct merging m = {0};
+    const struct proof_finding *f;
+    struct err fault = {0};
+
+    if (merge(&m, lock, p, image, events, e) < 0)
+        return err_wrap(e, "load proof");
+    vec_clear(&lock->findings);
+    vec_each(f, &m.proof.findings)
+        judge(lock, f, &fault);
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}
+
+void prove_warn(const struct lock *lock, const struct events *events)
+{
+    const struct str *words;
+    struct str first = {0};
+    size_t told = 0, plugins = 0;
+
+    vec_each(words, &lock->findings) {
+        struct str rest = *words;
+
+        if (str_skip(&rest, STR(PLUGIN))) {
+            first = plugins++ ? first : rest;
+        } else if (told++ < WARNED) {
+            events_warn(events, STR_FMT, STR_ARG(*words));
+        }
+    }
+    if (told > WARNED)
+        events_warn(events, "and %zu more like these; the lock has all, under `findings`",
+                    told - WARNED);
+    if (plugins)
+        events_warn(events,
+                    "%zu plug-ins would lack something if they were asked for; the first: " STR_FMT
+                    "; the lock has all, under `findings`",
+                    plugins, STR_ARG(first));
+}

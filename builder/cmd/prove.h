@@ -1,0 +1,22 @@
+/* cmd/prove.h - the load proof of an image that is built for the first time: what the loader must
+ * know of each layer is taken while the layer is made, and remembered in the store.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../assemble/assemble.h"
+#include "work.h"
+
+struct proving {
+    const struct memo *memo;
+    char *scratch_dir; /* borrowed */
+    struct watcher watcher;
+};
+/* For assemble_layers(); `scratch_dir` must be there. */
+void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir);
+
+/* After all layers are made: ERR_INPUT for what a package that the recipe names lacks; everything
+ * else that is found goes into lock->findings. `image` is the base, or NULL. */
+int prove(struct lock *lock, const struct proving *p, const struct stored *image,
+          const struct events *events, struct err *e) MUST_CHECK;
+/* Tell what was found, now or when the lock was first built. */
+void prove_warn(const struct lock *lock, const struct events *events);
