@@ -499,7 +499,8 @@ static void get_built(struct lock *lock, const struct fields *root)
     lock->built = true;
     field_need_str(&f, "encoder", &lock->encoder);
     get_strs(&f, "uncovered_scripts", &lock->uncovered);
-    get_strs(&f, "findings", &lock->findings);
+    if (node_get(f.map, "findings"))
+        get_strs(&f, "findings", &lock->findings);
     node_each(n, field_need_list(&f, "layers")) {
         struct fields g = fields_of(n, "lock", root->e);
         struct str name = {0};

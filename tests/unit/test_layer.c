@@ -99,7 +99,8 @@ static void tree_make(struct tree *t, const struct wheel *w, bool reversed)
 static void write_layer(struct layer_result *out, const struct tree *t, struct buf_sink *blob,
                         struct buf_sink *literals, struct segments *segments, bool skip)
 {
-    struct layer_output to = {&blob->sink, literals ? &literals->sink : NULL, segments, skip, "x"};
+    struct layer_output to = {&blob->sink, literals ? &literals->sink : NULL, segments, skip, NULL,
+                              "x"};
     struct err e = {0};
 
     blob->sink.write = buf_write;
@@ -243,7 +244,7 @@ static void a_wrong_crc_is_refused(void **state)
     CLEANUP(tree_clear) struct tree t = {0};
     CLEANUP(err_clear) struct err e = {0};
     struct buf_sink blob = {.sink = {buf_write, NULL}};
-    struct layer_output to = {&blob.sink, NULL, NULL, false, "x"};
+    struct layer_output to = {&blob.sink, NULL, NULL, false, NULL, "x"};
     struct layer_result r;
     struct wheel w = {0};
 
