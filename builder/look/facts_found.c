@@ -319,6 +319,15 @@ static struct str library_name(struct str base)
     return (struct str){0};
 }
 
+/* "12.4" of "usr/local/cuda-12.4/lib64/libcudart.so.12". */
+static struct str toolkit_of(struct str path)
+{
+    struct str rest = path;
+
+    return str_cut(&rest, STR("/cuda-"), &(struct str){0}) ? leading_version(rest)
+                                                           : (struct str){0};
+}
+
 static struct str library_version(const struct rootfs_node *n, const struct package *owner)
 {
     struct str base = path_base(n->path), key = owner ? owner->key : (struct str){0};
@@ -327,6 +336,8 @@ static struct str library_version(const struct rootfs_node *n, const struct pack
     if (owner && (str_skip(&key, STR("nvidia-")) || owner->manager != PACKAGE_PIP) &&
         !str_is(owner->key, "pytorch"))
         return leading_version(owner->version);
+    if (toolkit_of(n->path).len)
+        return toolkit_of(n->path);
     return base.len > rest.len ? rest : (struct str){0};
 }
 
@@ -565,10 +576,22 @@ static struct str cudnn_version(struct inspection *in)
     return found;
 }
 
+/* The newest CUDA runtime that is there: "12.4"; empty: none that tells its minor version. */
+static struct str newest_runtime(const struct inspection *in)
+{
+    const struct inspect_library *l;
+    struct str newest = {0};
+
+    vec_each(l, &in->libraries)
+        if (str_is(l->name, "libcudart") && str_has(l->version, '.') &&
+            catalog_driver_compare(l->version, newest) > 0)
+            newest = l->version;
+    return first_two(newest);
+}
+
 static void derive(struct inspection *in, const struct catalog *c)
 {
     struct facts *f = &in->facts;
-    struct str runtime = version_of(in, "nvidia-cuda-runtime", "libcudart");
     struct catalog_build build = {0};
 
     if (in->torches.n) {
@@ -576,8 +599,8 @@ static void derive(struct inspection *in, const struct catalog *c)
         f->cuda = in->torches.v[0].cuda;
         f->archs = torch_archs(in, &in->torches.v[0]);
         f->archs_read = true;
-    } else if (runtime.len) {
-        f->cuda = str_has(runtime, '.') ? first_two(runtime) : (struct str){0};
+    } else {
+        f->cuda = newest_runtime(in);
     }
     if (in->pythons.n)
         f->python = first_two(in->pythons.v[0].version);

@@ -39,25 +39,20 @@ static void row(struct buf *out, const char *label, const char *fmt, ...)
     buf_putc(out, '\n');
 }
 
-static const struct inspect_library *find(const struct inspection *in, const char *name)
-{
-    const struct inspect_library *l;
-
-    vec_each(l, &in->libraries)
-        if (str_is(l->name, name))
-            return l;
-    return NULL;
-}
-
 static void print_library(struct buf *out, const struct inspection *in, const char *label,
                           const char *name, struct str version)
 {
-    const struct inspect_library *l = find(in, name);
+    const struct inspect_library *l;
+    bool any = false;
 
-    if (l)
+    vec_each(l, &in->libraries) {
+        if (!str_is(l->name, name))
+            continue;
+        any = true;
         row(out, label, STR_FMT " (" STR_FMT ")", STR_ARG(version.len ? version : l->version),
             STR_ARG(l->path));
-    else
+    }
+    if (!any)
         row(out, label, "%s", "none");
 }
 
