@@ -94,12 +94,13 @@ static int read_header(struct gunzip *g, struct err *e)
 {
     uint32_t magic, method, flags, n, ignored;
 
-    if (number(g, 2, &magic, e) < 0 || number(g, 1, &method, e) < 0 ||
-        number(g, 1, &flags, e) < 0 || number(g, 4, &ignored, e) < 0 ||
-        number(g, 2, &ignored, e) < 0)
+    if (number(g, 2, &magic, e) < 0)
         return -1;
     if (magic != 0x8b1f)
         return damaged(g, "what follows is no gzip member", e);
+    if (number(g, 1, &method, e) < 0 || number(g, 1, &flags, e) < 0 ||
+        number(g, 4, &ignored, e) < 0 || number(g, 2, &ignored, e) < 0)
+        return -1;
     if (method != METHOD_DEFLATE || flags & FLAGS_RESERVED)
         return damaged(g, "its gzip header is of an unknown kind", e);
     if (flags & FLAG_EXTRA) {
