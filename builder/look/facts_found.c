@@ -518,6 +518,16 @@ static void find_codes(struct inspection *in)
 
 /* ---- what it all needs ---- */
 
+static bool has_word(struct str words, struct str word)
+{
+    struct str one;
+
+    while (str_word(&words, &one))
+        if (str_eq(one, word))
+            return true;
+    return false;
+}
+
 /* The code of PyTorch itself; "8.0 9.0+PTX" where there is text for 9.0 too. */
 static struct str torch_archs(struct inspection *in, const struct inspect_torch *t)
 {
@@ -530,15 +540,11 @@ static struct str torch_archs(struct inspection *in, const struct inspect_torch 
         if (!str_skip(&path, t->where) || !str_is(path, "/torch/lib/libtorch_cuda.so"))
             continue;
         while (str_word(&whole, &one))
-            buf_fmt(&out, "%s" STR_FMT, out.len ? " " : "", STR_ARG(one));
-        while (str_word(&ptx, &one)) {
-            struct str so_far = buf_view(&out);
-
-            if (str_ends(so_far, one))
-                buf_puts(&out, "+PTX");
-            else
+            buf_fmt(&out, "%s" STR_FMT "%s", out.len ? " " : "", STR_ARG(one),
+                    has_word(c->ptx, one) ? "+PTX" : "");
+        while (str_word(&ptx, &one))
+            if (!has_word(c->whole, one))
                 buf_fmt(&out, "%s" STR_FMT "+PTX", out.len ? " " : "", STR_ARG(one));
-        }
     }
     return arena_str(&in->arena, buf_view(&out));
 }

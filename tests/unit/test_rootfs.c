@@ -6,35 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "io/tar.h"
+#include "mktar.h"
 #include "plan/base_image.h"
-
-/* ---- tars by hand: io/tar.h refuses the names of whiteouts ---- */
-
-static void add(struct buf *tar, const char *path, char type, const char *link, const void *bytes,
-                size_t len)
-{
-    unsigned char h[TAR_BLOCK] = {0};
-    unsigned sum = 0;
-
-    snprintf((char *)h, 100, "%s", path);
-    memcpy(h + 100, type == '5' ? "0000755" : "0000755", 7);
-    memcpy(h + 108, "0000000", 7);
-    memcpy(h + 116, "0000000", 7);
-    snprintf((char *)h + 124, 12, "%011zo", len);
-    memcpy(h + 136, "00000000000", 11);
-    memset(h + 148, ' ', 8);
-    h[156] = (unsigned char)type;
-    snprintf((char *)h + 157, 100, "%s", link);
-    memcpy(h + 257, "ustar\00000", 8);
-    for (size_t i = 0; i < sizeof h; i++)
-        sum += h[i];
-    snprintf((char *)h + 148, 8, "%06o", sum);
-    buf_add(tar, h, sizeof h);
-    buf_add(tar, bytes, len);
-    memset(h, 0, sizeof h);
-    buf_add(tar, h, tar_padding(len));
-}
 
 /* A layer as text: "path" a file that holds "x", "path/" a folder, "path>target" a link,
  * "path=other" a hard link, "path!" a device; between spaces. */
@@ -57,7 +30,7 @@ static void layer_of(struct buf *tar, const char *text)
             type = '5';
         p = str_dup(path);
         t = str_dup(type == '1' || type == '2' ? target : STR(""));
-        add(tar, p, type, t, "x", type == '0');
+        mktar(tar, p, type, t, "x", type == '0');
     }
     tar_end(tar);
 }
@@ -195,9 +168,9 @@ static int inspect(struct base_image *b, const struct file *files, const char *w
 
     for (; files->path; files++)
         if (files->text[0] == '>')
-            add(&tar, files->path, '2', files->text + 1, "", 0);
+            mktar(&tar, files->path, '2', files->text + 1, "", 0);
         else
-            add(&tar, files->path, '0', "", files->text, files->len);
+            mktar(&tar, files->path, '0', "", files->text, files->len);
     tar_end(&tar);
     source_bytes_init(&s, buf_view(&tar));
     if (rootfs_add(&r, &s.source, "layer", base_image_keep, NULL, e) < 0)
