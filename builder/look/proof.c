@@ -100,6 +100,8 @@ void proof_clear(struct proof *p)
 {
     needs_clear(&p->needs);
     map_clear(&p->reached);
+    map_clear(&p->owners);
+    map_clear(&p->told);
     vec_clear(&p->roots);
     vec_clear(&p->findings);
     arena_clear(&p->arena);
@@ -175,6 +177,7 @@ static void check_meaning(struct proof *p, struct meaning *m, const struct proof
             continue;
         if (had && !str_eq(*had, l->path))
             put(p, &(struct proof_finding){.kind = PROOF_TWO_FILES,
+                                           .reached = true,
                                            .file = root->path,
                                            .owner = root->owner,
                                            .name = l->name,
@@ -188,19 +191,29 @@ static void check_meaning(struct proof *p, struct meaning *m, const struct proof
     }
 }
 
-static void take(struct proof *p, const struct proof_root *root, const struct needs_finding *f)
+/* A library that many load is told once. */
+static bool is_told(struct proof *p, const struct needs_finding *f)
+{
+    struct str key = str_of(arena_fmt(&p->arena, STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(f->file),
+                                      STR_ARG(f->name), STR_ARG(f->version)));
+
+    return map_set(&p->told, key, p) != NULL;
+}
+
+static void take(struct proof *p, const struct needs_finding *f, bool reached)
 {
     static const enum proof_kind kinds[] = {[NEEDS_MISSING] = PROOF_MISSING,
                                             [NEEDS_VERSION] = PROOF_VERSION,
                                             [NEEDS_INTERPRETER] = PROOF_INTERPRETER};
+    const struct str *owner = map_get(&p->owners, f->file);
 
-    if (f->kind == NEEDS_DRIVER || !str_eq(f->file, root->path))
-        return; /* who else misses something is a root of its own */
-    if (f->kind == NEEDS_MISSING && is_preloaded(f->file, f->found))
+    if (f->kind == NEEDS_DRIVER || (f->kind == NEEDS_MISSING && is_preloaded(f->file, f->found)) ||
+        is_told(p, f))
         return;
     put(p, &(struct proof_finding){.kind = kinds[f->kind],
+                                   .reached = reached,
                                    .file = f->file,
-                                   .owner = root->owner,
+                                   .owner = owner ? *owner : (struct str){0},
                                    .name = f->name,
                                    .version = f->version,
                                    .found = f->found});
@@ -209,9 +222,14 @@ static void take(struct proof *p, const struct proof_root *root, const struct ne
 /* Is it loaded by itself? A module of Python's is not called lib-something. */
 static bool is_primary(const struct proof_root *root)
 {
-    return root->elf->interpreter.len ||
-           (site_of(root->path).len && !str_starts(path_base(root->path), STR("lib")) &&
-            !str_starts(site_rest(root->path), STR("nvidia/")));
+    struct str rest = site_rest(root->path);
+
+    if (root->elf->interpreter.len)
+        return true;
+    if (!site_of(root->path).len || str_starts(rest, STR("nvidia/")))
+        return false;
+    return !str_starts(path_base(rest), STR("lib")) ||
+           str_is(rest, "torch/lib/libtorch_global_deps.so"); /* `import torch` begins with it */
 }
 
 static void note_reached(struct proof *p, const struct needs_findings *f)
@@ -243,34 +261,71 @@ static int finding_compare(const void *a, const void *b)
     return order ? order : str_cmp(x->file, y->file);
 }
 
-int proof_run(struct proof *p, struct err *e)
+/* Programs and modules: all that they load, and what names mean to those of one site-packages. */
+static int check_primaries(struct proof *p, struct err *e)
 {
     CLEANUP(meaning_clear) struct meaning m = {0};
     const struct proof_root *root;
 
-    vec_sort(&p->roots, root_compare);
     vec_each(root, &p->roots) {
         CLEANUP(needs_findings_clear) struct needs_findings f = {0};
         struct str site = site_of(root->path);
 
-        if (p->machine && root->elf->machine != p->machine)
+        if (!is_primary(root))
             continue;
         if (needs_check(&f, &p->needs, root->path, e) < 0)
             return -1;
-        if (is_primary(root))
-            note_reached(p, &f);
+        note_reached(p, &f);
         for (size_t i = 0; i < f.v.n; i++)
-            take(p, root, &f.v.v[i]);
+            take(p, &f.v.v[i], true);
         if (!str_eq(site, m.site)) {
             map_clear(&m.names);
             m.site = site;
         }
         if (site.len)
             check_meaning(p, &m, root, &f);
-        p->checked++;
     }
-    for (size_t i = 0; i < p->findings.n; i++)
-        p->findings.v[i].reached = map_has(&p->reached, p->findings.v[i].file);
+    return 0;
+}
+
+/* What nobody was seen to load: on its own. */
+static int check_others(struct proof *p, struct err *e)
+{
+    const struct proof_root *root;
+
+    vec_each(root, &p->roots) {
+        CLEANUP(needs_findings_clear) struct needs_findings f = {0};
+
+        if (map_has(&p->reached, root->path))
+            continue;
+        if (needs_check(&f, &p->needs, root->path, e) < 0)
+            return -1;
+        for (size_t i = 0; i < f.v.n; i++)
+            if (str_eq(f.v.v[i].file, root->path)) /* the others are roots of their own */
+                take(p, &f.v.v[i], false);
+    }
+    return 0;
+}
+
+/* Files for other processors are none of the image's own. */
+static void choose_roots(struct proof *p)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->roots.n; i++)
+        if (!p->machine || p->roots.v[i].elf->machine == p->machine)
+            p->roots.v[kept++] = p->roots.v[i];
+    p->roots.n = p->checked = kept;
+    vec_sort(&p->roots, root_compare);
+    for (size_t i = 0; i < kept; i++)
+        map_set(&p->owners, p->roots.v[i].path, &p->roots.v[i].owner);
+}
+
+int proof_run(struct proof *p, struct err *e)
+{
+    choose_roots(p);
+    if (check_primaries(p, e) < 0 || check_others(p, e) < 0)
+        return -1;
     vec_sort(&p->findings, finding_compare);
     return 0;
 }

@@ -4,6 +4,8 @@
  * - A process that runs `import torch` loads the libraries of torch/lib and of nvidia/.../lib by
  *   their path before anything asks for them by name, so a module or library below the same
  *   site-packages finds them although the loader alone would not.
+ * - A library without a path of its own (RPATH) may rest on that of the module that loads it. So
+ * what programs and modules load is judged in their context, the rest on its own.
  * - All modules of one site-packages may meet in one process. There a name must always mean the
  *   same file: which of two is taken would hang on the order of imports.
  *
@@ -42,8 +44,10 @@ struct proof {
     struct needs needs;
     struct arena arena;
     struct VEC_OF(struct proof_root) roots;
-    uint16_t machine; /* of its programs; 0: not said, and all are looked at */
-    struct map reached;
+    uint16_t machine;   /* of its programs; 0: not said, and all are looked at */
+    struct map reached; /* path to root */
+    struct map owners;  /* path to root */
+    struct map told;    /* findings, each once */
     struct VEC_OF(struct proof_finding) findings; /* sorted: reached first, kind, name, file */
     size_t checked;                               /* programs and libraries */
 };
