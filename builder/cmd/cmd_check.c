@@ -34,6 +34,10 @@ static int from_catalog(struct checking *c, struct str pytorch, struct str cuda,
 {
     struct catalog_build b;
 
+    if (str_is(cuda, "cpu")) { /* asks nothing of a GPU */
+        c->image = (struct facts){.pytorch = pytorch};
+        return 0;
+    }
     if (!catalog_build(&c->catalog, pytorch, cuda, &b))
         return err_set(e, ERR_UNSAT,
                        "PyTorch " STR_FMT " is not in the catalog; write its lock first, with "

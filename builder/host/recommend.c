@@ -11,6 +11,13 @@ static bool known_for_gpus(const struct catalog_build *b)
     return b->archs.len && !b->archs_unconfirmed;
 }
 
+static bool is_pypi(const struct catalog *c, struct str pytorch, struct str cuda)
+{
+    struct catalog_build b;
+
+    return catalog_build(c, pytorch, cuda, &b) && b.pypi;
+}
+
 static void offer_build(struct recommendation *r, const struct catalog *c, struct str pytorch,
                         struct str cuda, bool gpus)
 {
@@ -40,7 +47,7 @@ static void offer_build(struct recommendation *r, const struct catalog *c, struc
     facts_of_build(&o->facts, c, pytorch, &b);
 }
 
-/* The newest PyTorch first, and of one the newest CUDA. */
+/* The newest PyTorch first; of one the build that is on PyPI, then the newest CUDA. */
 static void list_offers(struct recommendation *r, const struct catalog *c, bool gpus)
 {
     struct strs releases = {0}, builds = {0};
@@ -49,8 +56,10 @@ static void list_offers(struct recommendation *r, const struct catalog *c, bool 
     for (size_t i = releases.n; i-- > 0;) {
         vec_clear(&builds);
         catalog_builds(c, releases.v[i], &builds);
+        offer_build(r, c, releases.v[i], STR(""), gpus);
         for (size_t k = builds.n; k-- > 0;)
-            offer_build(r, c, releases.v[i], builds.v[k], gpus);
+            if (!is_pypi(c, releases.v[i], builds.v[k]))
+                offer_build(r, c, releases.v[i], builds.v[k], gpus);
     }
     vec_clear(&builds);
     vec_clear(&releases);

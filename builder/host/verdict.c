@@ -460,29 +460,41 @@ void facts_of_build(struct facts *out, const struct catalog *c, struct str pytor
                           .archs = b->archs};
 }
 
+/* Judge a build, and keep it when it is better than what was found before. */
+static void try_build(struct facts *out, enum verdict *best, struct str pytorch, struct str cuda,
+                      const struct host *h, const struct catalog *c)
+{
+    CLEANUP(judgement_clear) struct judgement j = {0};
+    struct catalog_build b;
+    struct facts f;
+
+    if (!catalog_build(c, pytorch, cuda, &b) ||
+        (h->gpus.n && (!b.archs.len || b.archs_unconfirmed)))
+        return; /* nothing is advised that is not known to run */
+    facts_of_build(&f, c, pytorch, &b);
+    judge(&j, &f, h, c);
+    if (j.verdict < *best) {
+        *best = j.verdict;
+        *out = f;
+    }
+}
+
 bool newest_that_runs(struct facts *out, const struct host *h, const struct catalog *c)
 {
     enum verdict best = VERDICT_NO;
-    struct strs releases = {0};
+    struct strs releases = {0}, builds = {0};
 
     if (h->asked && (h->unknown.n || !h->gpus.n))
         return false;
     catalog_releases(c, &releases);
     for (size_t i = releases.n; i-- > 0 && best != VERDICT_RUNS;) {
-        CLEANUP(judgement_clear) struct judgement j = {0};
-        struct catalog_build b;
-        struct facts f;
-
-        if (!catalog_build(c, releases.v[i], STR(""), &b) ||
-            (h->gpus.n && (!b.archs.len || b.archs_unconfirmed)))
-            continue; /* nothing is advised that is not known to run */
-        facts_of_build(&f, c, releases.v[i], &b);
-        judge(&j, &f, h, c);
-        if (j.verdict < best) {
-            best = j.verdict;
-            *out = f;
-        }
+        vec_clear(&builds);
+        catalog_builds(c, releases.v[i], &builds);
+        try_build(out, &best, releases.v[i], STR(""), h, c); /* PyPI's first */
+        for (size_t k = builds.n; k-- > 0;)
+            try_build(out, &best, releases.v[i], builds.v[k], h, c);
     }
+    vec_clear(&builds);
     vec_clear(&releases);
     return best != VERDICT_NO;
 }

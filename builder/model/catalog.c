@@ -150,8 +150,7 @@ struct str catalog_require(const struct catalog *c, struct str toolkit)
 
 /* ---- drivers ---- */
 
-/* "12.4.1" as the build it belongs to: "12.4". */
-static struct str major_minor(struct str version)
+struct str catalog_cuda(struct str version)
 {
     size_t first = str_find(version, '.');
     struct str rest = str_sub(version, first + 1, version.len);
@@ -249,7 +248,7 @@ enum catalog_forward catalog_forward(const struct catalog *c, struct str cuda, s
     struct str of_driver = catalog_cuda_of_driver(c, driver), boards, branch;
 
     /* CUDA versions compare as driver versions do. */
-    cuda = major_minor(cuda);
+    cuda = catalog_cuda(cuda);
     if (of_driver.len && catalog_driver_compare(cuda, of_driver) <= 0)
         return FORWARD_NEEDLESS;
     boards = text(node_get_str(node_get(forward, "classes"), class));
@@ -284,7 +283,7 @@ static void check_cuda(const struct catalog *c, const struct recipe *r, struct e
     struct str asked = r->cuda.text, pypi = node_text_of(rel, "pypi");
     struct catalog_build b;
 
-    if (!catalog_build(c, r->pytorch.text, major_minor(asked), &b)) {
+    if (!catalog_build(c, r->pytorch.text, catalog_cuda(asked), &b)) {
         CLEANUP(buf_clear) struct buf builds = {0};
 
         list_keys(&builds, node_get(rel, "builds"));
@@ -292,12 +291,6 @@ static void check_cuda(const struct catalog *c, const struct recipe *r, struct e
                     "cuda: \"" STR_FMT "\" has no PyTorch " STR_FMT
                     " build; published builds: %s (on PyPI: " STR_FMT ")",
                     STR_ARG(asked), STR_ARG(r->pytorch.text), builds.p, STR_ARG(pypi));
-    } else if (!b.pypi) {
-        err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
-                    "cuda: PyTorch " STR_FMT " for CUDA " STR_FMT
-                    " is on download.pytorch.org only, and builds from there come later; the build "
-                    "on PyPI is " STR_FMT,
-                    STR_ARG(r->pytorch.text), STR_ARG(b.cuda), STR_ARG(pypi));
     } else if (!catalog_is_of(asked, b.toolkit) && b.toolkit.len) {
         err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
                     "cuda: \"" STR_FMT "\" is not what PyTorch " STR_FMT
@@ -330,7 +323,7 @@ static void check_cudnn(const struct catalog *c, const struct recipe *r, struct 
 {
     struct catalog_build b;
 
-    if (!catalog_build(c, r->pytorch.text, major_minor(r->cuda.text), &b)) {
+    if (!catalog_build(c, r->pytorch.text, catalog_cuda(r->cuda.text), &b)) {
         check_any_cudnn(node_get(release(c, r->pytorch.text), "builds"), r, e);
         return;
     }
@@ -374,9 +367,9 @@ int catalog_check(const struct catalog *c, const struct recipe *r, struct str py
                     STR_ARG(r->python.text), STR_ARG(r->base.text), STR_ARG(python), offer.p);
     }
     if (catalog_has(c, r->pytorch.text)) {
-        if (r->cuda.text.len)
+        if (r->cuda.text.len && !str_is(r->cuda.text, "cpu"))
             check_cuda(c, r, &fault);
-        if (r->cudnn.text.len)
+        if (r->cudnn.text.len && !str_is(r->cuda.text, "cpu"))
             check_cudnn(c, r, &fault);
         check_python(c, r, python, &fault);
     }

@@ -37,6 +37,9 @@ void catalog_pythons(const struct catalog *c, struct str pytorch, struct strs *o
 bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                    struct catalog_build *out);
 
+/* The build that a CUDA version means: "12.4" of "12.4.1". */
+struct str catalog_cuda(struct str version);
+
 /* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
 bool catalog_is_of(struct str part, struct str whole);
 

@@ -10,6 +10,7 @@
 #include "../pkg/deb/debver.h"
 
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
+#define CPU_TAG "{pytorch}-{cuda}-{variant}"
 
 static const char *const keys[] = {
     "envbuild",     "name",          "pytorch",     "cuda",      "cudnn",
@@ -87,6 +88,8 @@ struct str recipe_cuda(struct str text, struct arena *a)
 {
     struct str s = text;
 
+    if (str_is(s, "cpu"))
+        return s;
     if (str_skip(&s, STR("cuda")) || str_skip(&s, STR("cu")))
         if (all_of(s, "") && s.len >= 3 && !str_has(s, '.'))
             s = str_of(arena_fmt(a, STR_FMT "." STR_FMT, (int)s.len - 1, s.p, 1, s.p + s.len - 1));
@@ -102,13 +105,10 @@ static void check_cuda(struct reading *in)
     if (!v->text.len)
         return;
     s = recipe_cuda(v->text, &in->r->doc.arena);
-    if (str_is(v->text, "cpu")) {
-        err_at(in->e, &v->pos, "cuda: CPU-only images come later; name a CUDA version");
-        return;
-    }
     if (!s.len) {
         err_at(in->e, &v->pos,
-               "cuda: \"" STR_FMT "\" is no CUDA version such as \"12.4\", \"12.4.1\" or \"cu124\"",
+               "cuda: \"" STR_FMT "\" is neither cpu nor a CUDA version such as \"12.4\", "
+               "\"12.4.1\" or \"cu124\"",
                STR_ARG(v->text));
         return;
     }
@@ -120,7 +120,9 @@ static void check_cudnn(struct reading *in)
     struct value *v = &in->r->cudnn;
 
     get_value(in, "cudnn", v);
-    if (v->text.len && !recipe_is_version(v->text, 1, 4))
+    if (v->text.len && str_is(in->r->cuda.text, "cpu"))
+        err_at(in->e, &v->pos, "cudnn: a build for the CPU has none; leave it out");
+    else if (v->text.len && !recipe_is_version(v->text, 1, 4))
         err_at(in->e, &v->pos,
                "cudnn: \"" STR_FMT "\" is no cuDNN version such as \"9\" or \"9.1.0.70\"",
                STR_ARG(v->text));
@@ -262,7 +264,7 @@ static void check_tag(struct reading *in)
     struct str rest, before, word;
     CLEANUP(buf_clear) struct buf sample = {0};
 
-    v->text = STR(DEFAULT_TAG);
+    v->text = str_is(in->r->cuda.text, "cpu") ? STR(CPU_TAG) : STR(DEFAULT_TAG);
     get_value(in, "tag", v);
     if (!v->text.len)
         return;

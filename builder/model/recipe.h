@@ -52,12 +52,12 @@ struct recipe_user {
 struct recipe {
     struct doc doc; /* owns every text below */
     struct value name, pytorch, base, tag, workdir;
-    struct value image;   /* the base is this stored image, and `base` is empty; see oci/stored.h */
-    struct value cuda;    /* "12.4" or "12.4.1": cu124 and cuda124 are turned into that */
-    struct value cudnn;   /* "9" or "9.1.0.70" */
-    struct value variant; /* "runtime" or "compile" */
-    struct value python;  /* "3.11"; empty: what the base has */
-    struct values apt;    /* "name", "name=version" or "name/suite" */
+    struct value image; /* the base is this stored image, and `base` is empty; see oci/stored.h */
+    struct value cuda;  /* "12.4", "12.4.1" or "cpu": cu124 and cuda124 are turned into the first */
+    struct value cudnn; /* "9" or "9.1.0.70" */
+    struct value variant;                          /* "runtime" or "compile" */
+    struct value python;                           /* "3.11"; empty: what the base has */
+    struct values apt;                             /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
     struct recipe_asks pip, constraints;
     struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */
@@ -75,7 +75,8 @@ int recipe_read(struct recipe *out, const char *path, struct err *e) MUST_CHECK;
 int recipe_parse(struct recipe *out, struct str text, const char *file, struct err *e) MUST_CHECK;
 void recipe_clear(struct recipe *r);
 
-/* "12.4", "12.4.1", "cu124" and "cuda124" as "12.4" or "12.4.1"; empty when it is none of them. */
+/* "12.4", "12.4.1", "cu124" and "cuda124" as "12.4" or "12.4.1", and "cpu"; empty when it is none
+ * of them. */
 struct str recipe_cuda(struct str text, struct arena *a);
 /* Numbers between dots, that many of them: "2.6.0" has 3. */
 bool recipe_is_version(struct str s, unsigned parts_min, unsigned parts_max);

@@ -22,7 +22,7 @@ static bool take_part(struct tag *t, struct arena *a, struct str part)
         t->cudnn = rest;
         return true;
     }
-    if (!t->cuda.len && str_starts(part, STR("cu"))) {
+    if (!t->cuda.len && (str_starts(part, STR("cu")) || str_is(part, "cpu"))) {
         t->cuda = recipe_cuda(part, a);
         return t->cuda.len > 0;
     }
@@ -66,7 +66,7 @@ void tag_print(struct buf *out, const struct tag *t)
 {
     buf_str(out, t->pytorch);
     if (t->cuda.len)
-        buf_fmt(out, "-cuda" STR_FMT, STR_ARG(t->cuda));
+        buf_fmt(out, "-%s" STR_FMT, str_is(t->cuda, "cpu") ? "" : "cuda", STR_ARG(t->cuda));
     if (t->cudnn.len)
         buf_fmt(out, "-cudnn" STR_FMT, STR_ARG(t->cudnn));
     buf_fmt(out, "-" STR_FMT, STR_ARG(t->variant));
@@ -74,7 +74,7 @@ void tag_print(struct buf *out, const struct tag *t)
 
 /* ---- the nearest that exist ---- */
 
-/* The tag of a build that is on PyPI. */
+/* The tag of a build. */
 static void print_build(struct buf *out, struct str pytorch, const struct catalog_build *b,
                         struct str variant)
 {
@@ -86,7 +86,7 @@ static void print_build(struct buf *out, struct str pytorch, const struct catalo
     tag_print(out, &t);
 }
 
-/* The newest release whose wheel on PyPI is of that CUDA. */
+/* The newest release that was built for that CUDA. */
 static bool same_cuda(const struct catalog *c, struct str cuda, struct str *pytorch,
                       struct catalog_build *b)
 {
@@ -95,7 +95,7 @@ static bool same_cuda(const struct catalog *c, struct str cuda, struct str *pyto
 
     catalog_releases(c, &releases);
     for (size_t i = releases.n; i-- > 0 && !found;)
-        if (catalog_build(c, releases.v[i], cuda, b) && b->pypi) {
+        if (catalog_build(c, releases.v[i], cuda, b)) {
             *pytorch = releases.v[i];
             found = true;
         }
@@ -110,7 +110,7 @@ static void nearest(struct buf *out, const struct tag *t, const struct catalog *
 
     if (catalog_build(c, t->pytorch, STR(""), &b))
         print_build(out, t->pytorch, &b, t->variant);
-    if (t->cuda.len && same_cuda(c, t->cuda, &pytorch, &b))
+    if (t->cuda.len && !str_is(t->cuda, "cpu") && same_cuda(c, t->cuda, &pytorch, &b))
         print_build(out, pytorch, &b, t->variant);
 }
 
@@ -141,6 +141,8 @@ int tag_check(const struct tag *t, const struct catalog *c, struct err *e)
 
     if (!catalog_has(c, t->pytorch))
         return 0;
+    if (str_is(t->cuda, "cpu"))
+        return t->cudnn.len ? refuse(t, c, "a build for the CPU has no cuDNN", e) : 0;
     list_builds(&builds, t, c);
     if (!catalog_build(c, t->pytorch, t->cuda, &b)) {
         buf_fmt(&why, "PyTorch " STR_FMT " was published for CUDA %s", STR_ARG(t->pytorch),
@@ -150,12 +152,6 @@ int tag_check(const struct tag *t, const struct catalog *c, struct err *e)
     if (t->cudnn.len && b.cudnn.len && !catalog_is_of(t->cudnn, b.cudnn)) {
         buf_fmt(&why, "PyTorch " STR_FMT " for CUDA " STR_FMT " has cuDNN " STR_FMT,
                 STR_ARG(t->pytorch), STR_ARG(b.cuda), STR_ARG(b.cudnn));
-        return refuse(t, c, why.p, e);
-    }
-    if (!b.pypi) {
-        buf_fmt(&why,
-                "its wheels are on download.pytorch.org alone, which this envbuild does not take "
-                "them from yet");
         return refuse(t, c, why.p, e);
     }
     return 0;

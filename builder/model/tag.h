@@ -1,7 +1,7 @@
 /* model/tag.h - the field's notation for a PyTorch image: "2.6.0-cuda12.4-cudnn9-runtime".
  *
  * With or without registry and repository ("pytorch/pytorch:2.6.0-cuda12.4-cudnn9-devel"); CUDA
- * also as cu124 or cuda124; CUDA, cuDNN and variant may be left out.
+ * also as cu124 or cuda124, or cpu; CUDA, cuDNN and variant may be left out.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -20,7 +20,7 @@ void tag_of_build(struct tag *out, struct str pytorch, const struct catalog_buil
 /* Without the repository. */
 void tag_print(struct buf *out, const struct tag *t);
 
-/* Is there such a build, and on PyPI? ERR_UNSAT says what there is instead, and why: the nearest
+/* Is there such a build? ERR_UNSAT says what there is instead, and why: the nearest
  * tags of the same release and of the same CUDA. A release that the catalog does not know is let
  * through.
  */

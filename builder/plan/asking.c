@@ -135,13 +135,16 @@ static void collect_hashes(struct asking *a)
     }
 }
 
-int asking_open(struct asking *out, const struct recipe *r, const char *dir, struct err *e)
+int asking_open(struct asking *out, const struct recipe *r, struct str local, const char *dir,
+                struct err *e)
 {
     CLEANUP(asking_clear) struct asking a = {.dir = dir};
     struct err fault = {0};
 
     check_folders(&a, r, &fault);
-    ask(&a, str_of(arena_fmt(&a.arena, "torch==" STR_FMT, STR_ARG(r->pytorch.text))),
+    ask(&a,
+        str_of(arena_fmt(&a.arena, "torch==" STR_FMT "%s" STR_FMT, STR_ARG(r->pytorch.text),
+                         local.len ? "+" : "", STR_ARG(local))),
         &r->pytorch.pos, &fault);
     for (size_t i = 0; i < r->pip.n; i++)
         if (r->pip.v[i].file)

@@ -17,9 +17,10 @@ struct asking {
     struct VEC_OF(struct pypi_allowed) allowed;
 };
 
-/* Reads the files, relative to `dir`. All that is no requirement is told at once, with its place.
+/* Reads the files, relative to `dir`. `local` is the label that torch's version must have, or
+ * empty: "cu118". All that is no requirement is told at once, with its place.
  */
-int asking_open(struct asking *out, const struct recipe *r, const char *dir,
+int asking_open(struct asking *out, const struct recipe *r, struct str local, const char *dir,
                 struct err *e) MUST_CHECK;
 void asking_clear(struct asking *a);
 /* The solver knows no places: let `fault`, when nothing satisfies the recipe or an item

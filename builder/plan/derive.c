@@ -97,6 +97,10 @@ void derive_facts(struct lock *lock, const struct catalog *catalog, const struct
                     STR_ARG(f->pytorch), STR_ARG(f->cuda));
     if (!f->cuda_toolkit.len)
         f->cuda_toolkit = arena_str(a, build.toolkit);
+    if (!f->cudnn.len && str_starts(local, STR("cu"))) {
+        f->cudnn = arena_str(a, build.cudnn);
+        f->nccl = arena_str(a, build.nccl);
+    }
     if (build.archs_unconfirmed)
         events_warn(events,
                     "PyTorch " STR_FMT " for CUDA " STR_FMT
@@ -141,12 +145,30 @@ static void check_twins(const struct lock *lock, struct err *e)
         }
 }
 
+/* A build for the CPU has no CUDA, and nothing may bring one in. */
+static void check_cpu(const struct lock *lock, const struct recipe *r, struct err *e)
+{
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+
+        if (a->eco == ECO_WHEEL && str_starts(a->name, STR("nvidia-"))) {
+            err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
+                        "cuda: cpu is asked for, but a requirement in `pip` brings " STR_FMT
+                        " " STR_FMT,
+                        STR_ARG(a->name), STR_ARG(a->version));
+            return;
+        }
+    }
+}
+
 int derive_check(const struct lock *lock, const struct recipe *r, struct err *e)
 {
     const struct facts *f = &lock->facts;
     struct err fault = {0};
 
-    if (!f->cuda.len)
+    if (str_is(r->cuda.text, "cpu"))
+        check_cpu(lock, r, &fault);
+    else if (!f->cuda.len)
         err_at_kind(&fault, ERR_UNSAT, &r->pytorch.pos,
                     "pytorch: the wheel of " STR_FMT " on PyPI names no CUDA library",
                     STR_ARG(f->pytorch));

@@ -4,6 +4,7 @@
 #include "../base/map.h"
 #include "../base/path.h"
 #include "../net/url.h"
+#include "wheel_peek.h"
 #include "wheel_texts.h"
 
 #define ACCEPT                                                                         \
@@ -21,7 +22,7 @@ struct place {
     const char *folder; /* or the absolute path of a folder; NULL */
     struct str shown;   /* without secrets */
     struct strs only;
-    bool all;
+    bool all, owns;
 };
 
 struct asked { /* a project that was asked for */
@@ -32,6 +33,8 @@ struct asked { /* a project that was asked for */
 
 struct pypi_index {
     struct web *web;
+    struct http *http; /* NULL when offline */
+    unsigned parallel;
     struct wheel_texts *texts;
     const struct events *events;
     struct wheel_target target;
@@ -67,6 +70,7 @@ static void add_place(struct pypi_index *x, const struct pypi_place *from)
     }
     p->shown = arena_str(&x->arena, buf_view(&shown));
     p->all = !from->only;
+    p->owns = from->owns;
     for (size_t i = 0; i < from->only_n; i++)
         vec_add(&p->only, arena_str(&x->arena, from->only[i]));
     if (x->asked.len < LISTED)
@@ -103,13 +107,12 @@ struct pypi_index *pypi_index_open(struct web *web, struct http *http,
 {
     struct pypi_index *x = xcalloc(1, sizeof *x);
 
-    *x = (struct pypi_index){.web = web, .events = o->events};
-    x->texts = wheel_texts_open(
-        &(struct wheel_texts_options){.web = web,
-                                      .http = http,
-                                      .memo = o->memo,
-                                      .parallel = o->parallel ? o->parallel : PARALLEL,
-                                      .events = o->events});
+    *x = (struct pypi_index){.web = web,
+                             .http = http,
+                             .parallel = o->parallel ? o->parallel : PARALLEL,
+                             .events = o->events};
+    x->texts = wheel_texts_open(&(struct wheel_texts_options){
+        .web = web, .http = http, .memo = o->memo, .parallel = x->parallel, .events = o->events});
     set_root(x, o->root);
     take_rules(x, o);
     x->target = o->target;
@@ -145,11 +148,24 @@ void pypi_index_clear(struct pypi_index **index)
 
 /* ---- projects ---- */
 
-static bool serves(const struct place *p, struct str name)
+static bool lists(const struct place *p, struct str name)
 {
     for (size_t i = 0; i < p->only.n; i++)
         if (str_eq(p->only.v[i], name))
             return true;
+    return false;
+}
+
+/* May the place be asked for the project? */
+static bool serves(const struct pypi_index *x, const struct place *p, struct str name)
+{
+    const struct place *other;
+
+    if (lists(p, name))
+        return true;
+    vec_each(other, &x->places)
+        if (other->owns && lists(other, name))
+            return false;
     return p->all;
 }
 
@@ -324,7 +340,7 @@ static int get_project(void *ctx, struct str name, const struct project **out, s
     if (!entry) {
         entry = add_entry(x, name);
         for (size_t i = 0; i < x->places.n && !entry->found; i++)
-            if (serves(&x->places.v[i], name) && ask_place(x, entry, &x->places.v[i], e) < 0)
+            if (serves(x, &x->places.v[i], name) && ask_place(x, entry, &x->places.v[i], e) < 0)
                 return -1;
         map_set(&x->by_name, entry->name, entry);
     }
@@ -342,7 +358,7 @@ static int prefetch_place(struct pypi_index *x, const struct place *p, struct en
     size_t left = 0;
 
     for (size_t i = 0; i < open->n; i++)
-        if (!p->folder && serves(p, open->v[i]->name))
+        if (!p->folder && serves(x, p, open->v[i]->name))
             vec_add(&urls, page_url(p, open->v[i]->name));
     if (urls.n &&
         web_prefetch(x->web, (const char *const *)urls.v, urls.n, ACCEPT, PAGE_MAX, e) < 0)
@@ -351,7 +367,7 @@ static int prefetch_place(struct pypi_index *x, const struct place *p, struct en
         CLEANUP(err_clear) struct err unused = {0}; /* the real question meets it again */
         struct asked *entry = open->v[i];
 
-        if (serves(p, entry->name) && ask_place(x, entry, p, &unused) < 0)
+        if (serves(x, p, entry->name) && ask_place(x, entry, p, &unused) < 0)
             continue;
         if (entry->found)
             map_set(&x->by_name, entry->name, entry);
@@ -493,6 +509,32 @@ static struct str lasting_url(struct pypi_index *x, struct str url)
                             STR_ARG(str_sub(url, x->local.len, url.len - x->local.len))));
 }
 
+/* Many indexes tell no sizes, and layers are planned by them: ask the files' servers. Where one
+ * does not tell, it stays 0, not known. */
+static int learn_sizes(struct pypi_index *x, struct artifacts *made, struct err *e)
+{
+    CLEANUP(free_clear) struct wheel_peek *peeks = xcalloc(made->n + 1, sizeof *peeks);
+    struct VEC_OF(struct wheel_peek *) ask = {0};
+    struct artifact *a;
+    int rc = 0;
+
+    vec_each(a, made) {
+        struct wheel_peek *peek = &peeks[a - made->v];
+
+        peek->url = a->url;
+        if (!a->size && str_starts(a->url, STR("http")))
+            vec_add(&ask, peek);
+    }
+    if (x->http && ask.n)
+        rc = wheel_peek(x->http, ask.v, ask.n, x->parallel, e);
+    vec_each(a, made) {
+        a->size = a->size ? a->size : peeks[a - made->v].size;
+        wheel_peek_clear(&peeks[a - made->v]);
+    }
+    vec_clear(&ask);
+    return rc;
+}
+
 int pypi_artifacts(struct artifacts *out, struct pypi_index *x,
                    const struct pypi_solution *solution, struct err *e)
 {
@@ -516,7 +558,7 @@ int pypi_artifacts(struct artifacts *out, struct pypi_index *x,
                                           .size = f.size,
                                           .digest = f.digest}));
     }
-    if (err_is_set(e)) {
+    if (err_is_set(e) || learn_sizes(x, &made, e) < 0) {
         vec_clear(&made);
         return -1;
     }

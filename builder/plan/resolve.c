@@ -17,6 +17,7 @@
 #include "scan.h"
 #include "solve_deb.h"
 #include "startup.h"
+#include "torch_index.h"
 
 /* ---- what the recipe alone decides ---- */
 
@@ -124,7 +125,8 @@ int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, st
 {
     CLEANUP(asking_clear) struct asking asking = {0};
 
-    return asking_open(&asking, r, dir, e) < 0 ? -1 : recipe_part(out, r, &asking, dir, e);
+    /* What it is compared by hangs on no label. */
+    return asking_open(&asking, r, STR(""), dir, e) < 0 ? -1 : recipe_part(out, r, &asking, dir, e);
 }
 
 /* ---- Debian ---- */
@@ -336,12 +338,15 @@ static int keep_wheels(struct lock *lock, struct pypi_index *index,
 struct places VEC_OF(struct pypi_place);
 
 /* Folders first, then the recipe's indexes; without any, the one of the command line or PyPI. */
-static void list_places(struct places *out, struct arena *a, const struct resolve_input *in)
+static void list_places(struct places *out, struct arena *a, const struct resolve_input *in,
+                        const struct torch_index *torch)
 {
     const struct recipe *r = in->recipe;
 
     for (size_t i = 0; i < r->find_links.n; i++)
         vec_add(out, ((struct pypi_place){.folder = r->find_links.v[i].text}));
+    if (torch->place.url.len)
+        vec_add(out, torch->place);
     for (size_t i = 0; i < r->indexes.n; i++) {
         const struct recipe_index *x = &r->indexes.v[i];
         struct str *only = x->only.n ? arena_alloc(a, x->only.n * sizeof *only) : NULL;
@@ -382,7 +387,8 @@ static void keep_old(struct keeping *k, const struct keep *keep)
 }
 
 static int resolve_wheels(struct lock *lock, const struct resolve_input *in,
-                          const struct asking *asking, struct err *e)
+                          const struct asking *asking, const struct torch_index *torch,
+                          struct err *e)
 {
     CLEANUP(keeping_clear) struct keeping keeping = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
@@ -409,7 +415,7 @@ static int resolve_wheels(struct lock *lock, const struct resolve_input *in,
     keep_old(&keeping, &in->keep);
     options.bound = keeping.bound.v;
     options.bound_n = keeping.bound.n;
-    list_places(&places, &arena, in);
+    list_places(&places, &arena, in, torch);
     options.places = places.v;
     options.places_n = places.n;
     index = pypi_index_open(in->web, in->http, &options);
@@ -493,25 +499,30 @@ static void set_image(struct lock *lock, const struct resolve_input *in)
     const struct recipe *r = in->recipe;
     struct arena *a = &lock->doc.arena;
     struct str libraries;
+    bool gpu = lock->facts.cuda.len > 0;
 
     lock->os = STR("linux");
     lock->arch = STR("amd64");
     if (in->image)
         keep_strs(&lock->env, a, &in->image->stored.config.env);
+    set_env(lock, str_of(arena_fmt(a, "PATH=/opt/venv/bin:%s" STR_FMT,
+                                   gpu ? "/usr/local/nvidia/bin:/usr/local/cuda/bin:" : "",
+                                   STR_ARG(inherited(lock, STR("PATH"),
+                                                     STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+                                                         "/usr/bin:/sbin:/bin"))))));
     libraries = inherited(lock, STR("LD_LIBRARY_PATH"), STR(""));
-    set_env(lock, str_of(arena_fmt(
-                      a, "PATH=/opt/venv/bin:/usr/local/nvidia/bin:/usr/local/cuda/bin:" STR_FMT,
-                      STR_ARG(inherited(lock, STR("PATH"),
-                                        STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-                                            "/usr/bin:/sbin:/bin"))))));
-    set_env(lock, str_of(arena_fmt(a,
-                                   "LD_LIBRARY_PATH=/usr/local/nvidia/lib:/usr/local/nvidia/lib64"
-                                   "%s" STR_FMT,
-                                   libraries.len ? ":" : "", STR_ARG(libraries))));
+    if (gpu)
+        set_env(lock,
+                str_of(arena_fmt(a,
+                                 "LD_LIBRARY_PATH=/usr/local/nvidia/lib:/usr/local/nvidia/lib64"
+                                 "%s" STR_FMT,
+                                 libraries.len ? ":" : "", STR_ARG(libraries))));
     set_env(lock, STR("VIRTUAL_ENV=/opt/venv"));
     set_env_fact(lock, "LANG", inherited(lock, STR("LANG"), STR("C.UTF-8")));
-    set_env(lock, STR("NVIDIA_VISIBLE_DEVICES=all"));
-    set_env(lock, STR("NVIDIA_DRIVER_CAPABILITIES=compute,utility"));
+    if (gpu) {
+        set_env(lock, STR("NVIDIA_VISIBLE_DEVICES=all"));
+        set_env(lock, STR("NVIDIA_DRIVER_CAPABILITIES=compute,utility"));
+    }
     set_env_fact(lock, "NVIDIA_REQUIRE_CUDA", lock->facts.require);
     set_env_fact(lock, "PYTORCH_VERSION", lock->facts.pytorch);
     for (size_t i = 0; i < r->env.n; i++)
@@ -566,12 +577,15 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
     CLEANUP(asking_clear) struct asking asking = {0};
+    CLEANUP(arena_clear) struct arena texts = {0};
+    struct torch_index torch;
     struct arena *a;
 
+    torch_index_choose(&torch, &texts, in->catalog, in->recipe);
     /* What can be told wrong without the network is told before it is asked. */
     if (keep_check(&in->keep, e) < 0 ||
         catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
-        asking_open(&asking, in->recipe, in->dir, e) < 0 ||
+        asking_open(&asking, in->recipe, torch.local, in->dir, e) < 0 ||
         recipe_part(&lock, in->recipe, &asking, in->dir, e) < 0)
         return -1;
     a = &lock.doc.arena;
@@ -583,7 +597,8 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     lock.apt_sources_path = arena_str(a, in->base->sources_path);
     if (in->image)
         base_image_lock(&lock, in->image, in->recipe);
-    if ((!in->image && resolve_debs(&lock, in, e) < 0) || resolve_wheels(&lock, in, &asking, e) < 0)
+    if ((!in->image && resolve_debs(&lock, in, e) < 0) ||
+        resolve_wheels(&lock, in, &asking, &torch, e) < 0)
         return -1;
     vec_sort(&lock.artifacts, artifact_compare);
     derive_facts(&lock, in->catalog, in->events);

@@ -1,0 +1,25 @@
+/* plan/torch_index.h - PyTorch's own wheel index, for builds that are not on PyPI.
+ *
+ * https://download.pytorch.org/whl/cu118/ and its like hold one CUDA build each (whl/cpu the one
+ * without), as PEP 503 pages whose versions carry the build as a local label: 2.6.0+cu118. What
+ * must be of the same build, torch and the projects that link against its libraries, is asked for
+ * there and nowhere else; everything else is never asked for there. So no other index can slip a
+ * torch in, and this one nothing but them.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../model/catalog.h"
+#include "pypi_index.h"
+
+#define TORCH_INDEX_URL "https://download.pytorch.org/whl/"
+#define TORCH_CPU "cpu"
+
+struct torch_index {
+    struct pypi_place place; /* its url is empty when PyPI's build is meant */
+    struct str local;        /* "cu118", "cpu" */
+};
+
+/* Which build the recipe means: PyPI's where it names no CUDA, or the one that PyPI's wheel has, or
+ * where one of its own indexes is the place for torch. Texts live in `a`. */
+void torch_index_choose(struct torch_index *out, struct arena *a, const struct catalog *c,
+                        const struct recipe *r);
