@@ -50,13 +50,55 @@ static void read_archives(struct baselayer *b, const struct fields *root)
 
 static void read_packages(struct baselayer *b, const struct fields *root)
 {
-    static const char *const known[] = {"base", "python", "compile", NULL};
+    static const char *const known[] = {"base", "python", "compile", "devel", NULL};
     struct fields f = {field_need_map(root, "packages"), "packages", root->e};
 
     fields_only(&f, known);
     need_list(&f, "base", &b->base);
     need_list(&f, "python", &b->python);
     need_list(&f, "compile", &b->compile);
+    if (node_get(f.map, "devel"))
+        need_list(&f, "devel", &b->devel);
+}
+
+static void read_gcc(struct baselayer *b, const struct fields *root)
+{
+    const struct node *n;
+    uint32_t major;
+
+    if (!node_get(root->map, "gcc"))
+        return;
+    need_list(root, "gcc", &b->gcc);
+    node_each(n, node_get(root->map, "gcc"))
+        if (!str_u32(n->text, &major))
+            err_at(root->e, &n->pos, "gcc: \"" STR_FMT "\" is no major version such as \"12\"",
+                   STR_ARG(n->text));
+}
+
+static void read_toolkit(struct baselayer *b, const struct fields *root)
+{
+    static const char *const known[] = {"cuda",   "components", "packages",
+                                        "driver", "libraries",  "sources",
+                                        NULL};
+    const struct node *n;
+    struct fields f = {field_map(root, "toolkit"), "toolkit", root->e};
+
+    if (!f.map)
+        return;
+    fields_only(&f, known);
+    field_need_str(&f, "cuda", &b->toolkit.cuda);
+    need_list(&f, "components", &b->toolkit.components);
+    need_list(&f, "packages", &b->toolkit.packages);
+    need_list(&f, "driver", &b->toolkit.driver);
+    field_need_str(&f, "sources", &b->toolkit.sources);
+    node_each(n, field_map(&f, "libraries")) {
+        struct fields g = fields_of(n, "toolkit", root->e);
+        struct base_library *l = vec_push(&b->toolkit.libraries);
+
+        l->package = n->key;
+        field_need_str(&g, "wheel", &l->wheel);
+        field_need_str(&g, "file", &l->file);
+    }
 }
 
 static void read_python(struct baselayer *b, const struct fields *root)
@@ -122,7 +164,8 @@ static int read_all(struct baselayer *b, const char *dir, bool builtin, struct e
 {
     static const char *const known[] = {"envbuild_base", "name",    "arch",         "glibc",
                                         "archives",      "keyring", "fingerprints", "packages",
-                                        "python",        "sources", "sources_path", NULL};
+                                        "python",        "sources", "sources_path", "gcc",
+                                        "toolkit",       NULL};
     struct err fault = {0};
     struct fields f = fields_of(b->doc.root, "base layer", &fault);
     struct str keyring = {0};
@@ -148,6 +191,8 @@ static int read_all(struct baselayer *b, const char *dir, bool builtin, struct e
     read_fingerprints(b, &f);
     read_packages(b, &f);
     read_python(b, &f);
+    read_gcc(b, &f);
+    read_toolkit(b, &f);
     if (err_is_set(&fault))
         return err_join(e, &fault);
     return read_keyring(b, keyring, dir, builtin, e);
@@ -190,6 +235,34 @@ void baselayer_offer_python(struct buf *words, struct str python)
                 STR_ARG(name));
     }
     buf_fmt(words, "; there are %s", all.p ? all.p : "none");
+}
+
+static bool has_gcc(const struct node *base, uint32_t most)
+{
+    const struct node *n;
+    uint32_t major;
+
+    node_each(n, node_get(base, "gcc"))
+        if (str_u32(n->text, &major) && major <= most)
+            return true;
+    return false;
+}
+
+void baselayer_offer_gcc(struct buf *words, uint32_t most)
+{
+    struct str name, text;
+    bool any = false;
+
+    for (size_t at = 0; next_base(&at, &name, &text);) {
+        CLEANUP(err_clear) struct err ignored = {0}; /* the built-in ones are whole */
+        CLEANUP(doc_clear) struct doc doc = {0};
+
+        if (yaml_parse(&doc, text, "base", &ignored) < 0 || !has_gcc(doc.root, most))
+            continue;
+        buf_fmt(words, "%s" STR_FMT, any ? " or " : "; base: ", STR_ARG(name));
+        any = true;
+    }
+    buf_puts(words, any ? " has one" : "");
 }
 
 static int unknown(struct str name, const struct pos *pos, struct err *e)
@@ -258,6 +331,12 @@ void baselayer_clear(struct baselayer *b)
     vec_clear(&b->base);
     vec_clear(&b->python);
     vec_clear(&b->compile);
+    vec_clear(&b->devel);
+    vec_clear(&b->gcc);
+    vec_clear(&b->toolkit.components);
+    vec_clear(&b->toolkit.packages);
+    vec_clear(&b->toolkit.driver);
+    vec_clear(&b->toolkit.libraries);
     doc_clear(&b->doc);
     *b = (struct baselayer){0};
 }

@@ -12,6 +12,20 @@ struct base_archive {
     struct strs suites, components;
 };
 
+struct base_library { /* a package whose library is in a wheel as well */
+    struct str package, wheel;
+    struct str file; /* in the wheel; its name is the library's soname */
+};
+
+struct base_toolkit {
+    struct str cuda;        /* the release: "12.4.1" */
+    struct strs components; /* of the base's archives, besides those that it asks anyway */
+    struct strs packages;
+    struct strs driver;  /* packages that are of the host's driver */
+    struct str sources;  /* what the image's apt asks besides */
+    struct VEC_OF(struct base_library) libraries;
+};
+
 struct baselayer {
     struct doc doc; /* owns every text below */
     struct str name, arch;
@@ -20,7 +34,9 @@ struct baselayer {
     struct VEC_OF(struct base_archive) archives;
     struct str keyring; /* OpenPGP keys, binary; in the doc's arena */
     struct strs fingerprints;
-    struct strs base, python, compile; /* package groups */
+    struct strs base, python, compile, devel; /* package groups; `devel` may be empty */
+    struct strs gcc;                          /* majors, the one of its package gcc first */
+    struct base_toolkit toolkit;              /* its own CUDA toolkit; `cuda` is empty without */
     struct str python_version;         /* "3.11" */
     struct str python_package;         /* whose version is the full one: "python3.11" */
 };
@@ -35,3 +51,6 @@ void baselayer_clear(struct baselayer *b);
 
 /* Append "; base: ubuntu-24.04 has it", or which Pythons the built-in bases have. */
 void baselayer_offer_python(struct buf *words, struct str python);
+/* Append "; base: debian-12 or ubuntu-22.04 has one" of those with a gcc up to that major; nothing
+ * when none has. */
+void baselayer_offer_gcc(struct buf *words, uint32_t most);

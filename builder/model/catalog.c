@@ -49,12 +49,14 @@ int catalog_open(struct catalog *out, const char *dir, struct err *e)
     static const char *const cuda[] = {"families", "toolkits", "branches", "forward", NULL};
     static const char *const gpu[] = {"architectures", "products", NULL};
     static const char *const require[] = {"require", NULL};
+    static const char *const toolkit[] = {"providers", "gcc", "parts", NULL};
     CLEANUP(catalog_clear) struct catalog c = {0};
 
     if (open_one(&c.pytorch, "pytorch.yaml", dir, pytorch, e) < 0 ||
         open_one(&c.cuda, "cuda.yaml", dir, cuda, e) < 0 ||
         open_one(&c.gpu, "gpu.yaml", dir, gpu, e) < 0 ||
-        open_one(&c.require, "require.yaml", dir, require, e) < 0)
+        open_one(&c.require, "require.yaml", dir, require, e) < 0 ||
+        open_one(&c.toolkit, "toolkit.yaml", dir, toolkit, e) < 0)
         return -1;
     MOVE(out, &c);
     return 0;
@@ -66,6 +68,7 @@ void catalog_clear(struct catalog *c)
     doc_clear(&c->cuda);
     doc_clear(&c->gpu);
     doc_clear(&c->require);
+    doc_clear(&c->toolkit);
 }
 
 /* ---- releases and builds ---- */

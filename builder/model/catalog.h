@@ -9,7 +9,7 @@
 #include "recipe.h"
 
 struct catalog {
-    struct doc pytorch, cuda, gpu, require;
+    struct doc pytorch, cuda, gpu, require, toolkit;
 };
 
 /* The built-in tables, or those in `dir`. */
@@ -117,6 +117,22 @@ bool catalog_library_lacks(const struct catalog *c, const char *library, struct 
                            const struct catalog_gpu *gpu, struct str *from, struct str *cc);
 /* What is known of a compute capability "8.9". */
 bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *out);
+
+/* ---- toolkits of devel images: model/catalog_toolkit.c ---- */
+
+/* Where the toolkit of CUDA "12.4" comes from when nobody says: "pypi" or "nvidia"; empty when not
+ * known. */
+struct str catalog_toolkit_from(const struct catalog *c, struct str cuda);
+/* The newest major of gcc that its nvcc takes, that of the toolkit before it where it is not known;
+ * 0 when there is none. */
+uint32_t catalog_toolkit_gcc(const struct catalog *c, struct str cuda);
+/* What a toolkit is made of: "nvcc", "cublas", ...; adds to `out` texts that live as long as the
+ * catalog. */
+void catalog_toolkit_parts(const struct catalog *c, struct strs *out);
+/* The extras (of "pypi") or archives (of "nvidia") of a part; "[x]" is one that not every release
+ * has. */
+void catalog_toolkit_items(const struct catalog *c, struct str part, const char *from,
+                           struct strs *out);
 
 /* Refuse what cannot be, before anything is asked of the network: a CUDA, cuDNN or Python that this
  * release has no build for; all faults at once (ERR_UNSAT). `python` is the base's version. */

@@ -6,6 +6,7 @@
 #include "../doc/field.h"
 #include "../doc/json.h"
 #include "../io/crypto.h"
+#include "lock_toolkit.h"
 
 static const char *const ecosystems[] = {[ECO_DEB] = "deb", [ECO_WHEEL] = "wheel"};
 static const char *const kinds[] = {[LOCK_SYSTEM] = "system",
@@ -235,11 +236,16 @@ static void put_base_image(struct doc *d, struct node *base, const struct lock_i
     node_put_str(d, n, "glibc", image->glibc);
 }
 
+static unsigned schema_of(const struct lock *lock)
+{
+    return lock->schema ? lock->schema : lock->toolkit.from.len ? LOCK_SCHEMA : 2;
+}
+
 static struct node *chosen_part(struct doc *d, const struct lock *lock)
 {
     struct node *root = node_new_map(d), *n;
 
-    node_put_u64(d, root, "envbuild_lock", lock->schema ? lock->schema : LOCK_SCHEMA);
+    node_put_u64(d, root, "envbuild_lock", schema_of(lock));
     node_put_str(d, root, "envbuild", lock->writer);
     node_put_u64(d, root, "format", lock->format);
     n = node_put(d, root, "recipe", node_new_map(d));
@@ -258,6 +264,7 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
         put_opt(d, n, "apt_sources_path", lock->apt_sources_path);
     put_base_image(d, n, &lock->image);
     put_facts(d, root, &lock->facts);
+    lock_toolkit_put(d, root, &lock->toolkit);
     put_image(d, root, lock);
     put_archives(d, root, lock);
     put_artifacts(d, root, lock);
@@ -606,6 +613,7 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     lock.schema = (unsigned)schema;
     get_head(&lock, &root);
     get_facts(&lock.facts, &root);
+    lock_toolkit_get(&lock.toolkit, &root);
     get_image(&lock, &root);
     get_archives(&lock, &root);
     get_artifacts(&lock, &root);
@@ -623,6 +631,14 @@ const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, st
     for (size_t i = 0; i < lock->artifacts.n; i++)
         if (lock->artifacts.v[i].eco == eco && str_eq(lock->artifacts.v[i].name, name))
             return &lock->artifacts.v[i];
+    return NULL;
+}
+
+const struct lock_layer *lock_layer_named(const struct lock *lock, const char *name)
+{
+    for (size_t i = 0; i < lock->layers.n; i++)
+        if (str_is(lock->layers.v[i].name, name))
+            return &lock->layers.v[i];
     return NULL;
 }
 
@@ -646,6 +662,7 @@ void lock_clear(struct lock *lock)
         vec_clear(&lock->copies.v[i].files);
     for (size_t i = 0; i < lock->layers.n; i++)
         vec_clear(&lock->layers.v[i].artifacts);
+    lock_toolkit_clear(&lock->toolkit);
     vec_clear(&lock->inputs);
     vec_clear(&lock->archives);
     vec_clear(&lock->artifacts);

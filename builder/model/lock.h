@@ -19,9 +19,12 @@
 /* The first step of the entrypoint, where the lock has a start-up check (plan/startup.h). */
 #define LOCK_STARTUP_CHECK "/usr/local/bin/envbuild-startup-check"
 
+/* The group of a toolkit's debs and archives, and the layer that they are in, the last of it. */
+#define LOCK_TOOLKIT "toolkit"
+
 /* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
- * the recipe's inputs. LOCK_FORMAT is the newest layer format that it writes. */
-enum { LOCK_SCHEMA = 2, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
+ * the recipe's inputs, 3 the toolkit: locks without one are written as 2. LOCK_FORMAT is the newest layer format that it writes. */
+enum { LOCK_SCHEMA = 3, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
@@ -84,6 +87,28 @@ struct lock_user {
     uint32_t uid, gid;
 };
 
+struct lock_link { /* a symbolic link */
+    struct str path, target;
+};
+
+/* A package of ours in the image's dpkg database: it provides what others ask for and the image has
+ * by other ways, or gets from the host. */
+struct lock_stand_in {
+    struct str name, version, summary;
+    struct strs provides; /* "libcuda1 (= 550.54.15)" */
+    struct VEC_OF(struct lock_link) links; /* its only files; absolute */
+};
+
+/* The CUDA toolkit of a devel image; `from` is empty when there is none. */
+struct lock_toolkit {
+    struct str from;    /* "pypi", "nvidia" or "apt" */
+    struct str version; /* "12.4.1" */
+    struct str root;    /* "/usr/local/cuda-12.4" */
+    struct str gcc;     /* "13": the compiler that gcc and g++ mean; empty: the base's own */
+    struct str sources; /* of "apt": what the image's apt asks besides */
+    struct VEC_OF(struct lock_stand_in) stand_ins;
+};
+
 /* The image that is the base; `ref` is empty when it is none but Debian packages. */
 struct lock_image {
     struct str ref;         /* as the recipe names it */
@@ -110,13 +135,14 @@ struct lock {
     struct str apt_sources;         /* text of the image's sources list */
     struct str apt_sources_path;    /* the file that holds it */
     int64_t created;                /* newest date of the archives: the image's only time */
-    unsigned schema;                /* as it was read; 0: LOCK_SCHEMA */
+    unsigned schema;                /* as it was read; 0: the oldest that can say it all */
     unsigned format;                /* of the layers: every choice that decides bytes */
 
     struct VEC_OF(struct lock_archive) archives;
     struct VEC_OF(struct artifact) artifacts; /* sorted: ecosystem, name */
     struct VEC_OF(struct lock_copy) copies;
     struct facts facts;
+    struct lock_toolkit toolkit;
     struct VEC_OF(struct lock_layer) layers; /* bottom first */
 
     struct lock_user user;
@@ -142,6 +168,8 @@ void lock_clear(struct lock *lock);
 
 /* The artifact of that ecosystem and normalised name, or NULL. */
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
+/* The layer of that name, or NULL. */
+const struct lock_layer *lock_layer_named(const struct lock *lock, const char *name);
 /* What its image does at its start: "warn", "fail" or "off". */
 const char *lock_startup_check(const struct lock *lock);
 const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel" */

@@ -17,7 +17,8 @@ static const char *const keys[] = {
     "variant",      "base",          "python",      "platforms", "apt",
     "apt_archives", "pip",           "constraints", "indexes",   "find_links",
     "files",        "user",          "env",         "workdir",   "entrypoint",
-    "cmd",          "startup_check", "labels",      "tag",       NULL};
+    "cmd",          "startup_check", "labels",      "tag",       "toolkit",
+    NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* A recipe being read: the fields and where faults go. */
@@ -134,18 +135,19 @@ static void check_variant(struct reading *in)
 
     v->text = STR("runtime");
     get_value(in, "variant", v);
-    if (str_is(v->text, "devel"))
-        err_at(in->e, &v->pos,
-               "variant: devel comes later; runtime and compile (which adds gcc) are there");
-    else if (!str_is(v->text, "runtime") && !str_is(v->text, "compile")) {
-        static const char *const known[] = {"runtime", "compile", NULL};
+    if (!str_is(v->text, "runtime") && !str_is(v->text, "compile") && !str_is(v->text, "devel")) {
+        static const char *const known[] = {"runtime", "compile", "devel", NULL};
         CLEANUP(buf_clear) struct buf hint = {0};
 
         fields_suggest(&hint, v->text, known);
         err_at(in->e, &v->pos,
-               "variant: \"" STR_FMT "\" is not known%s; variants: runtime, compile",
+               "variant: \"" STR_FMT "\" is not known%s; variants: runtime, compile, devel",
                STR_ARG(v->text), hint.p ? hint.p : "");
     }
+    if (str_is(v->text, "devel") && str_is(in->r->cuda.text, "cpu"))
+        err_at(in->e, &v->pos,
+               "variant: devel adds a CUDA toolkit, and cpu has none; variant: compile has gcc and "
+               "g++");
 }
 
 static void check_python(struct reading *in)
@@ -198,6 +200,10 @@ static void check_with_image(struct reading *in)
         err_at(in->e, &r->apt.v[0].pos,
                "apt: packages cannot be added to an image that is named as the base; put them into "
                "that image, or name a base such as debian-12");
+    if (r->image.text.len && str_is(r->variant.text, "devel"))
+        err_at(in->e, &r->variant.pos,
+               "variant: devel needs a base of packages such as debian-12; an image that is named "
+               "as the base brings its own compiler and toolkit");
 }
 
 static void check_name(struct reading *in)
@@ -304,6 +310,57 @@ static bool text_item(struct reading *in, const struct node *n, const char *key,
     }
     *out = (struct value){n->text, n->pos};
     return true;
+}
+
+static void get_parts(struct reading *in, const struct node *list)
+{
+    const struct node *n;
+    struct value v;
+
+    node_each(n, list)
+        if (text_item(in, n, "toolkit", &v))
+            vec_add(&in->r->toolkit.parts, v);
+}
+
+static void check_toolkit_from(struct reading *in)
+{
+    static const char *const known[] = {"pypi", "nvidia", "apt", NULL};
+    struct value *v = &in->r->toolkit.from;
+    CLEANUP(buf_clear) struct buf hint = {0};
+
+    get_value(in, "from", v);
+    for (size_t i = 0; known[i]; i++)
+        if (!v->text.len || str_is(v->text, known[i]))
+            return;
+    fields_suggest(&hint, v->text, known);
+    err_at(in->e, &v->pos,
+           "toolkit: \"" STR_FMT "\" is no place that it comes from%s; there are pypi, nvidia "
+           "(its redistributable archives) and apt (the base's own packages)",
+           STR_ARG(v->text), hint.p ? hint.p : "");
+}
+
+/* `[nvcc, cudart]`, or `{from: apt, parts: [nvcc]}`. */
+static void check_toolkit(struct reading *in)
+{
+    static const char *const known[] = {"from", "parts", NULL};
+    const struct node *n = node_get(in->f.map, "toolkit");
+    struct recipe_toolkit *t = &in->r->toolkit;
+
+    if (!n)
+        return;
+    t->pos = n->pos;
+    if (n->kind == NODE_LIST) {
+        get_parts(in, n);
+    } else {
+        struct reading sub = {in->r, fields_of(n, "toolkit", in->e), in->e};
+
+        fields_only(&sub.f, known);
+        check_toolkit_from(&sub);
+        get_parts(in, field_list(&sub.f, "parts"));
+    }
+    if (!str_is(in->r->variant.text, "devel"))
+        err_at(in->e, &n->pos, "toolkit: only variant: devel has one; this is " STR_FMT,
+               STR_ARG(in->r->variant.text));
 }
 
 static bool lower_or_digit(char c)
@@ -761,6 +818,7 @@ static int read_all(struct recipe *r, struct err *e)
     check_cuda(&in);
     check_cudnn(&in);
     check_variant(&in);
+    check_toolkit(&in);
     check_base(&in);
     check_python(&in);
     check_platforms(&in);
@@ -804,6 +862,7 @@ int recipe_read(struct recipe *out, const char *path, struct err *e)
 void recipe_clear(struct recipe *r)
 {
     vec_clear(&r->apt);
+    vec_clear(&r->toolkit.parts);
     for (size_t i = 0; i < r->archives.n; i++) {
         vec_clear(&r->archives.v[i].suites);
         vec_clear(&r->archives.v[i].components);

@@ -82,6 +82,11 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     put(doc, root, "cuda", &r->cuda);
     put(doc, root, "cudnn", &r->cudnn);
     put(doc, root, "variant", &r->variant);
+    if (r->toolkit.from.text.len || r->toolkit.parts.n) {
+        n = node_put(doc, root, "toolkit", node_new_map(doc));
+        put(doc, n, "from", &r->toolkit.from);
+        put_list(doc, n, "parts", &r->toolkit.parts);
+    }
     put(doc, root, "base", &r->base);
     if (r->image.text.len)
         put(doc, node_put(doc, root, "base", node_new_map(doc)), "image", &r->image);

@@ -318,8 +318,12 @@ static int index_lists(struct debindex *index, struct work *w, struct err *e)
         if (debindex_add_list(index, &l->bytes, &origin, e) < 0)
             return -1;
     }
-    debindex_finish(index);
     return 0;
+}
+
+static int index_own(struct debindex *index, struct str own, struct err *e)
+{
+    return own.len ? debindex_add(index, str_dup(own), own.len, "envbuild", "", e) : 0;
 }
 
 static void record(struct apt_archive *out, const struct suite *s)
@@ -337,8 +341,8 @@ static void record(struct apt_archive *out, const struct suite *s)
 }
 
 int apt_archive_open(struct apt_archive *out, struct web *web, struct memo *memo,
-                     const struct apt_source *sources, size_t n, struct str arch, int64_t now,
-                     struct err *e)
+                     const struct apt_source *sources, size_t n, struct str own, struct str arch,
+                     int64_t now, struct err *e)
 {
     CLEANUP(apt_archive_clear) struct apt_archive a = {0};
     CLEANUP(work_clear) struct work w = {0};
@@ -353,8 +357,9 @@ int apt_archive_open(struct apt_archive *out, struct web *web, struct memo *memo
     a.index.arch = arena_str(&a.arena, arch);
     if (add_lists(&w, arch, memo, e) < 0 || each_list(&w, recall, e) < 0 ||
         get_lists(web, &w, e) < 0 || each_list(&w, condense, e) < 0 ||
-        index_lists(&a.index, &w, e) < 0)
+        index_lists(&a.index, &w, e) < 0 || index_own(&a.index, own, e) < 0)
         return -1;
+    debindex_finish(&a.index);
     for (size_t i = 0; i < n; i++)
         record(&a, &w.suites.v[i]);
     MOVE(out, &a);

@@ -135,8 +135,28 @@ static void collect_hashes(struct asking *a)
     }
 }
 
-int asking_open(struct asking *out, const struct recipe *r, struct str local, const char *dir,
-                struct err *e)
+/* What the variant has besides: torch.compile and torch.utils.cpp_extension import setuptools, which
+ * torch does not ask for. */
+static void ask_variant(struct asking *a, const struct recipe *r,
+                        const struct toolkit_plan *toolkit, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    if (!str_is(r->variant.text, "runtime"))
+        ask(a, STR("setuptools"), &r->variant.pos, e);
+    if (!toolkit || !str_is(toolkit->from, "pypi"))
+        return;
+    for (size_t i = 0; i < toolkit->items.n; i++)
+        buf_fmt(&text, "%s" STR_FMT, i ? "," : "", STR_ARG(toolkit->items.v[i]));
+    /* The wheel may have a fourth number of its own. */
+    ask(a,
+        str_of(arena_fmt(&a->arena, "cuda-toolkit[%s]==" STR_FMT ".*", text.p ? text.p : "",
+                         STR_ARG(toolkit->release))),
+        &r->variant.pos, e);
+}
+
+int asking_open(struct asking *out, const struct recipe *r, struct str local,
+                const struct toolkit_plan *toolkit, const char *dir, struct err *e)
 {
     CLEANUP(asking_clear) struct asking a = {.dir = dir};
     struct err fault = {0};
@@ -152,9 +172,8 @@ int asking_open(struct asking *out, const struct recipe *r, struct str local, co
         else
             ask(&a, r->pip.v[i].value.text, &r->pip.v[i].value.pos, &fault);
     ask(&a, STR("pip"), &r->pytorch.pos, &fault); /* for the people inside */
-    if (str_is(r->variant.text,
-               "compile")) /* torch.compile imports it, torch does not ask for it */
-        ask(&a, STR("setuptools"), &r->variant.pos, &fault);
+    a.own = a.roots.n;
+    ask_variant(&a, r, toolkit, &fault);
     for (size_t i = 0; i < r->constraints.n; i++)
         if (r->constraints.v[i].file)
             ask_file(&a, &r->constraints.v[i], dir, true, &fault);

@@ -111,15 +111,19 @@ static bool keeps_all(const struct keep *k, enum ecosystem eco, const struct loc
 
 bool keep_all_debs(const struct keep *k, const struct lock *now)
 {
-    static const char *const keys[] = {"base", "python", "variant", "apt", "apt_archives", NULL};
+    static const char *const keys[] = {"base",         "python",  "variant", "apt",
+                                       "apt_archives", "toolkit", NULL};
+    static const char *const of_toolkit[] = {"pytorch", "cuda", "cudnn", NULL};
 
-    return keeps_all(k, ECO_DEB, now, keys);
+    return keeps_all(k, ECO_DEB, now, keys) &&
+           (!str_is(now->variant, "devel") || keeps_all(k, ECO_DEB, now, of_toolkit));
 }
 
 bool keep_all_wheels(const struct keep *k, const struct lock *now)
 {
-    static const char *const keys[] = {"pytorch", "cuda",        "base",    "python",     "variant",
-                                       "pip",     "constraints", "indexes", "find_links", NULL};
+    static const char *const keys[] = {"pytorch", "cuda",        "base",       "python",
+                                       "variant", "toolkit",     "pip",        "constraints",
+                                       "indexes", "find_links",  NULL};
 
     return keeps_all(k, ECO_WHEEL, now, keys) && str_eq(k->old->python_full, now->python_full);
 }

@@ -2,7 +2,13 @@
 #include "layering.h"
 
 /* Where a wheel stands among the wheel layers. */
-enum tier { TIER_CUDA, TIER_TRITON, TIER_TORCH, TIER_OTHER };
+enum tier {
+    TIER_CUDA,
+    TIER_TRITON,
+    TIER_TORCH,
+    TIER_OTHER,
+    TIER_VARIANT, /* only the variant has them: above those that all variants share */
+};
 
 static bool is_cuda(struct str name)
 {
@@ -11,6 +17,8 @@ static bool is_cuda(struct str name)
 
 static enum tier tier_of(const struct artifact *a)
 {
+    if (str_is(a->group, "variant"))
+        return TIER_VARIANT;
     if (is_cuda(a->name))
         return TIER_CUDA;
     if (str_is(a->name, "triton"))
@@ -27,7 +35,7 @@ static struct lock_layer *add_layer(struct lock *lock, const char *name, enum lo
     return l;
 }
 
-/* The debs of one group, if there are any. */
+/* The debs of one group, and NVIDIA's archives, if there are any. */
 static void add_debs(struct lock *lock, const char *group)
 {
     struct lock_layer *l = NULL;
@@ -35,7 +43,7 @@ static void add_debs(struct lock *lock, const char *group)
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
-        if (a->eco != ECO_DEB || !str_is(a->group, group))
+        if (a->eco == ECO_WHEEL || !str_is(a->group, group))
             continue;
         if (!l)
             l = add_layer(lock, group, LOCK_SYSTEM);
@@ -85,6 +93,16 @@ static void add_wheels(struct lock *lock, enum tier tier, const char *small, uin
     }
 }
 
+/* Of packages, archives, or of links to wheels alone. */
+static void add_toolkit(struct lock *lock)
+{
+    size_t before = lock->layers.n;
+
+    add_debs(lock, LOCK_TOOLKIT);
+    if (lock->toolkit.from.len && lock->layers.n == before)
+        add_layer(lock, LOCK_TOOLKIT, LOCK_SYSTEM);
+}
+
 void layering(struct lock *lock)
 {
     uint64_t own_min = own_threshold(lock);
@@ -93,11 +111,13 @@ void layering(struct lock *lock)
         add_layer(lock, "python", LOCK_SYSTEM);
     add_debs(lock, "base");
     add_debs(lock, "python");
-    add_debs(lock, "compile");
     add_wheels(lock, TIER_CUDA, "cuda", own_min);
     add_wheels(lock, TIER_TRITON, "triton", own_min);
     add_wheels(lock, TIER_TORCH, "torch", own_min);
     add_wheels(lock, TIER_OTHER, "wheels", own_min);
+    add_debs(lock, "compile");
+    add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
+    add_toolkit(lock);
     add_debs(lock, "apt");
     add_layer(lock, "files", LOCK_FILES);
 }

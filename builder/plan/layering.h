@@ -1,7 +1,8 @@
 /* plan/layering.h - which artifact goes into which layer (format 1).
  *
- * Ordered by how rarely a layer changes: base · python · compiler · CUDA libraries · triton · torch
- * · other wheels · apt extras · files. A wheel of LAYER_OWN_MIN bytes or more is a layer of its
+ * Ordered by how rarely a layer changes: base · python · CUDA libraries · triton · torch · other
+ * wheels · compiler · toolkit · apt extras · files, so that images of all variants share what is
+ * below the compiler. A wheel of LAYER_OWN_MIN bytes or more is a layer of its
  * own, so that images with the same cuDNN share it; the smaller ones are grouped.
  */
 /* SPDX-License-Identifier: Apache-2.0 */

@@ -16,7 +16,9 @@
 #include "pypi_index.h"
 #include "scan.h"
 #include "solve_deb.h"
+#include "stand_ins.h"
 #include "startup.h"
+#include "toolkit.h"
 #include "torch_index.h"
 
 /* ---- what the recipe alone decides ---- */
@@ -126,26 +128,65 @@ int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, st
     CLEANUP(asking_clear) struct asking asking = {0};
 
     /* What it is compared by hangs on no label. */
-    return asking_open(&asking, r, STR(""), dir, e) < 0 ? -1 : recipe_part(out, r, &asking, dir, e);
+    return asking_open(&asking, r, STR(""), NULL, dir, e) < 0
+               ? -1
+               : recipe_part(out, r, &asking, dir, e);
 }
 
 /* ---- Debian ---- */
 
-static void add_sources(struct apt_source *list, size_t *n, const struct baselayer *base)
+/* Everything that is decided before the network is asked, for the recipe at hand. */
+struct plans {
+    struct torch_index torch;
+    struct toolkit_plan toolkit;
+    struct asking asking;
+    struct strs libraries; /* versions in the archive of base->toolkit.libraries; texts in arena */
+    struct arena arena;
+};
+
+static void plans_clear(struct plans *p)
 {
-    for (size_t i = 0; i < base->archives.n; i++)
-        for (size_t j = 0; j < base->archives.v[i].suites.n; j++)
-            list[(*n)++] = (struct apt_source){.uri = base->archives.v[i].uri,
-                                               .suite = base->archives.v[i].suites.v[j],
-                                               .components = base->archives.v[i].components,
-                                               .keyring = base->keyring,
-                                               .fingerprints = base->fingerprints};
+    toolkit_plan_clear(&p->toolkit);
+    asking_clear(&p->asking);
+    vec_clear(&p->libraries);
+    arena_clear(&p->arena);
 }
 
-static int open_archive(struct apt_archive *out, const struct resolve_input *in, struct err *e)
+static bool toolkit_is_apt(const struct plans *p)
+{
+    return str_is(p->toolkit.from, "apt");
+}
+
+/* `all`: the components of the base's archives with those that its toolkit is in; owned by the
+ * caller. */
+static void add_sources(struct apt_source *list, size_t *n, const struct baselayer *base,
+                        const struct strs *more, struct strs *all)
+{
+    for (size_t i = 0; i < base->archives.n; i++) {
+        const struct base_archive *a = &base->archives.v[i];
+
+        for (size_t j = 0; j < a->components.n; j++)
+            vec_add(&all[i], a->components.v[j]);
+        for (size_t j = 0; j < more->n; j++)
+            vec_add(&all[i], more->v[j]);
+        for (size_t j = 0; j < a->suites.n; j++)
+            list[(*n)++] = (struct apt_source){.uri = a->uri,
+                                               .suite = a->suites.v[j],
+                                               .components = all[i],
+                                               .keyring = base->keyring,
+                                               .fingerprints = base->fingerprints};
+    }
+}
+
+static int open_archive(struct apt_archive *out, const struct resolve_input *in,
+                        const struct plans *plans, const struct lock *lock, struct err *e)
 {
     CLEANUP(apt_extra_clear) struct apt_extra extra = {0};
+    CLEANUP(free_clear) struct strs *components = xcalloc(in->base->archives.n, sizeof *components);
+    CLEANUP(buf_clear) struct buf own = {0};
+    const struct strs none = {0};
     size_t most, n = 0;
+    int result;
 
     if (apt_extra_open(&extra, in->recipe, in->dir, e) < 0)
         return -1;
@@ -153,10 +194,16 @@ static int open_archive(struct apt_archive *out, const struct resolve_input *in,
     for (size_t i = 0; i < in->base->archives.n; i++)
         most += in->base->archives.v[i].suites.n;
     CLEANUP(free_clear) struct apt_source *sources = xcalloc(most, sizeof *sources);
-    add_sources(sources, &n, in->base);
+    add_sources(sources, &n, in->base,
+                toolkit_is_apt(plans) ? &in->base->toolkit.components : &none, components);
     for (size_t i = 0; i < extra.sources.n; i++)
         sources[n++] = extra.sources.v[i];
-    return apt_archive_open(out, in->web, in->memo, sources, n, in->base->arch, in->now, e);
+    stand_ins_print(&own, lock);
+    result = apt_archive_open(out, in->web, in->memo, sources, n, buf_view(&own), in->base->arch,
+                              in->now, e);
+    for (size_t i = 0; i < in->base->archives.n; i++)
+        vec_clear(&components[i]);
+    return result;
 }
 
 static int install_names(struct deb_solver *s, const char *group, bool essential,
@@ -178,14 +225,54 @@ static int install_apt(struct deb_solver *s, const struct recipe *r, struct err 
     return deb_solver_install(s, "apt", false, wants, r->apt.n, e);
 }
 
-static int choose_debs(struct deb_solver *s, const struct resolve_input *in, struct err *e)
+/* The compilers, of that major where it is not the base's own ("gcc-11" for "gcc"). */
+static int install_compilers(struct deb_solver *s, const struct baselayer *b, struct plans *plans,
+                             struct err *e)
+{
+    struct strs names = {0};
+    int result;
+
+    for (size_t i = 0; i < b->compile.n; i++) {
+        struct str name = b->compile.v[i];
+
+        if (plans->toolkit.gcc && (str_is(name, "gcc") || str_is(name, "g++")))
+            name = str_of(
+                arena_fmt(&plans->arena, STR_FMT "-%u", STR_ARG(name), plans->toolkit.gcc));
+        vec_add(&names, name);
+    }
+    for (size_t i = 0; i < b->devel.n && plans->toolkit.wanted; i++)
+        vec_add(&names, b->devel.v[i]);
+    result = install_names(s, "compile", false, &names, e);
+    vec_clear(&names);
+    return result;
+}
+
+/* The distribution's toolkit, behind the packages that stand in for what it must not bring. */
+static int install_toolkit(struct deb_solver *s, const struct baselayer *b, const struct lock *lock,
+                           struct err *e)
+{
+    struct strs names = {0};
+    int result;
+
+    for (size_t i = 0; i < lock->toolkit.stand_ins.n; i++)
+        vec_add(&names, lock->toolkit.stand_ins.v[i].name);
+    result = install_names(s, "toolkit", false, &names, e);
+    if (result == 0 && names.n)
+        result = install_names(s, "toolkit", false, &b->toolkit.packages, e);
+    vec_clear(&names);
+    return result;
+}
+
+static int choose_debs(struct deb_solver *s, const struct resolve_input *in, struct plans *plans,
+                       const struct lock *lock, struct err *e)
 {
     const struct baselayer *b = in->base;
 
     if (install_names(s, "base", true, &b->base, e) < 0 ||
         install_names(s, "python", false, &b->python, e) < 0 ||
-        (str_is(in->recipe->variant.text, "compile") &&
-         install_names(s, "compile", false, &b->compile, e) < 0))
+        (!str_is(in->recipe->variant.text, "runtime") &&
+         install_compilers(s, b, plans, e) < 0) ||
+        install_toolkit(s, b, lock, e) < 0)
         return -1;
     return in->recipe->apt.n ? install_apt(s, in->recipe, e) : 0;
 }
@@ -245,7 +332,8 @@ static int set_python(struct lock *lock, const struct baselayer *base, struct er
  * way.
  */
 static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
-                          struct debindex *index, const struct resolve_input *in, struct err *e)
+                          struct debindex *index, const struct resolve_input *in,
+                          struct plans *plans, const struct lock *lock, struct err *e)
 {
     CLEANUP(buf_clear) struct buf universe = {0};
     struct keep_moved moved = {0};
@@ -259,7 +347,7 @@ static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
         err_clear(&fault);
         deb_solver_clear(solver);
         *solver = deb_solver_open(index, universe.p);
-        result = choose_debs(*solver, in, &fault);
+        result = choose_debs(*solver, in, plans, lock, &fault);
     } while (result < 0 && fault.kind == ERR_UNSAT && keep_yield(index, &moved, &fault));
     vec_clear(&moved);
     if (result < 0)
@@ -268,22 +356,50 @@ static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
     return 0;
 }
 
-static int choose_anew(struct lock *lock, const struct resolve_input *in, struct err *e)
+/* Which versions there are of the libraries that wheels may have as well. */
+static void learn_libraries(struct plans *plans, const struct debindex *index,
+                            const struct base_toolkit *base)
+{
+    vec_clear(&plans->libraries);
+    for (size_t i = 0; i < base->libraries.n; i++) {
+        const struct deb_package *p = debindex_find(index, base->libraries.v[i].package);
+
+        vec_add(&plans->libraries, p ? arena_str(&plans->arena, p->version) : STR(""));
+    }
+}
+
+/* The artifacts of a solution; packages of ours are none. */
+static int keep_debs(struct lock *lock, struct deb_solution *solution, struct err *e)
+{
+    CLEANUP(arena_clear) struct arena scratch = {0};
+    struct artifact *list = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < solution->n; i++)
+        if (!stand_ins_has(lock, solution->v[i].package->name))
+            solution->v[n++] = solution->v[i];
+    solution->n = n;
+    if (deb_artifacts(&list, &scratch, solution, e) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        vec_add(&lock->artifacts, keep(&lock->doc.arena, &list[i]));
+    return 0;
+}
+
+static int choose_anew(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                       struct err *e)
 {
     CLEANUP(apt_archive_clear) struct apt_archive archive = {0};
     CLEANUP(deb_solver_clear) struct deb_solver *solver = NULL;
-    CLEANUP(arena_clear) struct arena scratch = {0};
     struct deb_solution solution = {0};
-    struct artifact *list = NULL;
     int result;
 
-    if (open_archive(&archive, in, e) < 0 ||
-        choose_keeping(&solution, &solver, &archive.index, in, e) < 0)
+    if (open_archive(&archive, in, plans, lock, e) < 0 ||
+        choose_keeping(&solution, &solver, &archive.index, in, plans, lock, e) < 0)
         return -1;
-    result = deb_artifacts(&list, &scratch, &solution, e);
-    for (size_t i = 0; i < solution.n && result == 0; i++)
-        vec_add(&lock->artifacts, keep(&lock->doc.arena, &list[i]));
+    result = keep_debs(lock, &solution, e);
     vec_clear(&solution);
+    learn_libraries(plans, &archive.index, &in->base->toolkit);
     keep_archives(lock, archive.releases.v, archive.releases.n);
     return result;
 }
@@ -295,13 +411,34 @@ static void take_over(struct lock *lock, const struct lock *old, enum ecosystem 
             vec_add(&lock->artifacts, keep(&lock->doc.arena, &old->artifacts.v[i]));
 }
 
-static int resolve_debs(struct lock *lock, const struct resolve_input *in, struct err *e)
+static void take_stand_ins(struct lock *lock, const struct lock_toolkit *old)
+{
+    struct arena *a = &lock->doc.arena;
+
+    for (size_t i = 0; i < old->stand_ins.n; i++) {
+        const struct lock_stand_in *from = &old->stand_ins.v[i];
+        struct lock_stand_in *to = vec_push(&lock->toolkit.stand_ins);
+
+        to->name = arena_str(a, from->name);
+        to->version = arena_str(a, from->version);
+        to->summary = arena_str(a, from->summary);
+        for (size_t j = 0; j < from->provides.n; j++)
+            vec_add(&to->provides, arena_str(a, from->provides.v[j]));
+        for (size_t j = 0; j < from->links.n; j++)
+            vec_add(&to->links, ((struct lock_link){arena_str(a, from->links.v[j].path),
+                                                    arena_str(a, from->links.v[j].target)}));
+    }
+}
+
+static int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                        struct err *e)
 {
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose system packages"});
     if (keep_all_debs(&in->keep, lock)) {
         take_over(lock, in->keep.old, ECO_DEB);
+        take_stand_ins(lock, &in->keep.old->toolkit);
         keep_archives(lock, in->keep.old->archives.v, in->keep.old->archives.n);
-    } else if (choose_anew(lock, in, e) < 0) {
+    } else if (choose_anew(lock, in, plans, e) < 0) {
         return -1;
     }
     return set_python(lock, in->base, e);
@@ -386,14 +523,95 @@ static void keep_old(struct keeping *k, const struct keep *keep)
     }
 }
 
+/* One run of the solver; `roots` of what is asked. */
+static int solve_wheels(struct pypi_solution *out, struct pypi_want *want, size_t roots,
+                        const struct pypi_universe *universe, const struct asking *asking,
+                        struct err *e)
+{
+    struct err fault = {0};
+
+    want->roots = asking->roots.v;
+    want->roots_n = roots;
+    if (solve_pypi(out, want, universe, &fault) == 0)
+        return 0;
+    asking_place(asking, &fault);
+    return err_join(e, &fault);
+}
+
+/* NVIDIA's headers of a newer release of the same major serve an older nvcc: nvidia-nvshmem asks for
+ * nvidia-cuda-cccl as such, and cuda-toolkit for that of its own release. */
+static bool serves(const struct artifact *there, const struct artifact *pinned)
+{
+    struct str major = str_sub(pinned->version, 0, str_find(pinned->version, '.') + 1);
+
+    return str_starts(there->name, STR("nvidia-")) && str_starts(there->version, major) &&
+           catalog_driver_compare(there->version, pinned->version) > 0; /* numbers and dots both */
+}
+
+/* What the variant adds to the others' choice, which it must not move: then images of all variants
+ * share the layers that they have in common. */
+static int keep_added(struct lock *lock, struct pypi_index *index,
+                      const struct pypi_solution *solution, const struct pos *pos, struct err *e)
+{
+    struct artifacts list = {0};
+    int result = pypi_artifacts(&list, index, solution, e);
+    struct err fault = {0};
+    struct artifact *a;
+
+    vec_each(a, &list) {
+        const struct artifact *there = lock_find(lock, ECO_WHEEL, a->name);
+
+        if (there && !str_eq(there->version, a->version) && !serves(there, a))
+            err_at_kind(&fault, ERR_UNSAT, pos,
+                        "variant: it needs " STR_FMT " " STR_FMT ", and without it " STR_FMT
+                        " would be chosen; name one in `pip`",
+                        STR_ARG(a->name), STR_ARG(a->version), STR_ARG(there->version));
+        if (there)
+            continue;
+        a->group = STR("variant");
+        vec_add(&lock->artifacts, keep(&lock->doc.arena, a));
+    }
+    vec_clear(&list);
+    if (err_is_set(&fault))
+        return err_join(e, &fault);
+    return result;
+}
+
+static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pypi_want *want,
+                         const struct plans *plans, const struct resolve_input *in, struct err *e)
+{
+    CLEANUP(pypi_solution_clear) struct pypi_solution first = {0}, second = {0};
+    const struct asking *asking = &plans->asking;
+    struct pypi_universe universe = pypi_index_universe(index);
+    struct VEC_OF(struct pypi_prefer) prefer = {0};
+    int result;
+
+    if (solve_wheels(&first, want, asking->own, &universe, asking, e) < 0 ||
+        keep_wheels(lock, index, &first, e) < 0)
+        return -1;
+    if (asking->own == asking->roots.n)
+        return 0;
+    for (size_t i = 0; i < first.picks.n; i++)
+        vec_add(&prefer, ((struct pypi_prefer){first.picks.v[i].name,
+                                               first.picks.v[i].candidate->version.text}));
+    for (size_t i = 0; i < want->prefer_n; i++)
+        vec_add(&prefer, want->prefer[i]);
+    want->prefer = prefer.v;
+    want->prefer_n = prefer.n;
+    result = solve_wheels(&second, want, asking->roots.n, &universe, asking, e);
+    if (result == 0)
+        result = keep_added(lock, index, &second, &in->recipe->variant.pos, e);
+    vec_clear(&prefer);
+    return result;
+}
+
 static int resolve_wheels(struct lock *lock, const struct resolve_input *in,
-                          const struct asking *asking, const struct torch_index *torch,
-                          struct err *e)
+                          const struct plans *plans, struct err *e)
 {
     CLEANUP(keeping_clear) struct keeping keeping = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
-    CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
+    const struct asking *asking = &plans->asking;
     struct places places = {0};
     struct pypi_index_options options = {.allowed = asking->allowed.v,
                                          .allowed_n = asking->allowed.n,
@@ -401,9 +619,7 @@ static int resolve_wheels(struct lock *lock, const struct resolve_input *in,
                                          .python_full = lock->python_full,
                                          .memo = in->memo,
                                          .events = in->events};
-    struct pypi_universe universe;
     struct pypi_want want;
-    struct err fault = {0};
 
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
     if (keep_all_wheels(&in->keep, lock)) {
@@ -415,26 +631,19 @@ static int resolve_wheels(struct lock *lock, const struct resolve_input *in,
     keep_old(&keeping, &in->keep);
     options.bound = keeping.bound.v;
     options.bound_n = keeping.bound.n;
-    list_places(&places, &arena, in, torch);
+    list_places(&places, &arena, in, &plans->torch);
     options.places = places.v;
     options.places_n = places.n;
     index = pypi_index_open(in->web, in->http, &options);
     vec_clear(&places);
-    universe = pypi_index_universe(index);
     want = (struct pypi_want){.env = {lock->python_full, options.target.machine},
-                              .roots = asking->roots.v,
-                              .roots_n = asking->roots.n,
                               .constraints = asking->constraints.v,
                               .constraints_n = asking->constraints.n,
                               .prefer = keeping.prefer.v,
                               .prefer_n = keeping.prefer.n,
                               .pre = asking->files.pre,
                               .events = in->events};
-    if (solve_pypi(&solution, &want, &universe, &fault) < 0) {
-        asking_place(asking, &fault);
-        return err_join(e, &fault);
-    }
-    return keep_wheels(lock, index, &solution, e);
+    return choose_wheels(lock, index, &want, plans, in, e);
 }
 
 /* ---- the image's settings ---- */
@@ -518,6 +727,11 @@ static void set_image(struct lock *lock, const struct resolve_input *in)
                                  "%s" STR_FMT,
                                  libraries.len ? ":" : "", STR_ARG(libraries))));
     set_env(lock, STR("VIRTUAL_ENV=/opt/venv"));
+    if (lock->toolkit.from.len) {
+        set_env(lock, STR("CUDA_HOME=/usr/local/cuda"));
+        set_env(lock, STR("LIBRARY_PATH=/usr/local/cuda/lib64:/usr/local/cuda/lib64/stubs"));
+        set_env_fact(lock, "CUDA_VERSION", lock->toolkit.version);
+    }
     set_env_fact(lock, "LANG", inherited(lock, STR("LANG"), STR("C.UTF-8")));
     if (gpu) {
         set_env(lock, STR("NVIDIA_VISIBLE_DEVICES=all"));
@@ -573,20 +787,82 @@ static int artifact_compare(const void *x, const void *y)
     return a->eco != b->eco ? (int)a->eco - (int)b->eco : str_cmp(a->name, b->name);
 }
 
+/* What can be told wrong without the network is told before it is asked. */
+static int plans_open(struct plans *out, const struct resolve_input *in, struct err *e)
+{
+    const struct recipe *r = in->recipe;
+
+    torch_index_choose(&out->torch, &out->arena, in->catalog, r);
+    return keep_check(&in->keep, e) < 0 ||
+                   catalog_check(in->catalog, r, in->base->python_version, e) < 0 ||
+                   toolkit_plan_open(&out->toolkit, &out->arena, r, in->catalog, in->base, e) < 0 ||
+                   asking_open(&out->asking, r, out->torch.local, &out->toolkit, in->dir, e) < 0
+               ? -1
+               : 0;
+}
+
+static void set_toolkit(struct lock *lock, const struct toolkit_plan *plan,
+                        const struct base_toolkit *base)
+{
+    struct arena *a = &lock->doc.arena;
+    struct lock_toolkit *t = &lock->toolkit;
+
+    if (!plan->wanted)
+        return;
+    t->from = arena_str(a, plan->from);
+    t->version = arena_str(a, plan->release);
+    t->root = toolkit_root(a, plan->release);
+    if (plan->gcc)
+        t->gcc = str_of(arena_fmt(a, "%u", plan->gcc));
+    if (str_is(plan->from, "apt"))
+        t->sources = arena_str(a, base->sources);
+}
+
+static void drop_debs(struct lock *lock)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        if (lock->artifacts.v[i].eco != ECO_DEB)
+            lock->artifacts.v[kept++] = lock->artifacts.v[i];
+    lock->artifacts.n = kept;
+    for (size_t i = 0; i < lock->archives.n; i++)
+        vec_clear(&lock->archives.v[i].signers);
+    lock->archives.n = 0;
+}
+
+/* All packages again with the distribution's toolkit among them: what stands in for some of it is
+ * known only when the wheels are. */
+static int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in,
+                                struct plans *plans, struct err *e)
+{
+    if (!toolkit_is_apt(plans) || lock->toolkit.stand_ins.n)
+        return 0; /* stand-ins that are there were taken over, with all packages */
+    drop_debs(lock);
+    derive_facts(lock, in->catalog, NULL); /* the driver stand-in's version */
+    stand_ins_choose(lock, &in->base->toolkit, in->catalog, &plans->libraries);
+    return resolve_debs(lock, in, plans, e);
+}
+
+/* Debs, wheels and archives, in the order of which needs to know what of the others. */
+static int resolve_artifacts(struct lock *lock, const struct resolve_input *in,
+                             struct plans *plans, struct err *e)
+{
+    if ((!in->image && resolve_debs(lock, in, plans, e) < 0) ||
+        resolve_wheels(lock, in, plans, e) < 0 || resolve_toolkit_debs(lock, in, plans, e) < 0)
+        return -1;
+    vec_sort(&lock->artifacts, artifact_compare);
+    return 0;
+}
+
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
-    CLEANUP(asking_clear) struct asking asking = {0};
-    CLEANUP(arena_clear) struct arena texts = {0};
-    struct torch_index torch;
+    CLEANUP(plans_clear) struct plans plans = {0};
     struct arena *a;
 
-    torch_index_choose(&torch, &texts, in->catalog, in->recipe);
-    /* What can be told wrong without the network is told before it is asked. */
-    if (keep_check(&in->keep, e) < 0 ||
-        catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
-        asking_open(&asking, in->recipe, torch.local, in->dir, e) < 0 ||
-        recipe_part(&lock, in->recipe, &asking, in->dir, e) < 0)
+    if (plans_open(&plans, in, e) < 0 ||
+        recipe_part(&lock, in->recipe, &plans.asking, in->dir, e) < 0)
         return -1;
     a = &lock.doc.arena;
     lock.format = LOCK_FORMAT;
@@ -595,12 +871,11 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     lock.variant = arena_str(a, in->recipe->variant.text);
     lock.apt_sources = arena_str(a, in->base->sources);
     lock.apt_sources_path = arena_str(a, in->base->sources_path);
+    set_toolkit(&lock, &plans.toolkit, &in->base->toolkit);
     if (in->image)
         base_image_lock(&lock, in->image, in->recipe);
-    if ((!in->image && resolve_debs(&lock, in, e) < 0) ||
-        resolve_wheels(&lock, in, &asking, &torch, e) < 0)
+    if (resolve_artifacts(&lock, in, &plans, e) < 0)
         return -1;
-    vec_sort(&lock.artifacts, artifact_compare);
     derive_facts(&lock, in->catalog, in->events);
     if (derive_check(&lock, in->recipe, e) < 0 || set_name(&lock, in->recipe, e) < 0)
         return -1;
