@@ -34,8 +34,7 @@ struct assembler {
     struct making *makings; /* one a layer */
     struct system_layers system;
     bool need_system;
-    size_t debs_waiting;        /* for the store; main thread only */
-    _Atomic size_t debs_left;   /* to be unpacked */
+    _Atomic size_t parts_left;  /* of the system, to be unpacked */
     struct VEC_OF(size_t) want; /* positions in lock->artifacts of what is fetched */
     struct spool files;         /* the recipe's own files */
     bool files_open;
@@ -388,7 +387,7 @@ static void start_files(struct assembler *a)
             start(&a->makings[i], make_files);
 }
 
-/* All debs are unpacked: the trees, then their layers and the one on top. */
+/* All of it is unpacked: the trees, then their layers and the one on top. */
 static int build_system(struct assembler *a, struct err *e)
 {
     int built = a->in->image ? system_layers_from_image(&a->system, a->lock, a->in->image, e)
@@ -408,20 +407,20 @@ struct unpack {
     size_t artifact;
 };
 
-static int unpack_deb(void *ctx, struct err *e)
+static int unpack_part(void *ctx, struct err *e)
 {
     CLEANUP(free_clear) struct unpack *u = ctx;
     struct assembler *a = u->all;
     const struct artifact *artifact = &a->lock->artifacts.v[u->artifact];
-    struct input deb = {0};
-    int result = cas_input(&deb, a->in->cas, &artifact->digest, artifact->file.p, e);
+    struct input input = {0};
+    int result = cas_input(&input, a->in->cas, &artifact->digest, artifact->file.p, e);
 
     if (result == 0)
-        result = system_layers_import(&a->system, u->artifact, &deb, e);
+        result = system_layers_import(&a->system, a->lock, u->artifact, &input, e);
     if (result < 0)
-        throw_out_damaged(a->in->cas, &deb, 1, e);
-    cas_input_clear(&deb);
-    if (result == 0 && --a->debs_left == 0)
+        throw_out_damaged(a->in->cas, &input, 1, e);
+    cas_input_clear(&input);
+    if (result == 0 && --a->parts_left == 0)
         result = build_system(a, e);
     return result;
 }
@@ -433,13 +432,13 @@ static int read_image(void *ctx, struct err *e)
 
 /* ---- fetching ---- */
 
-/* Debs are the long way (unpack, compress), so they start before any wheel. */
-static void deb_ready(struct assembler *a, size_t artifact)
+/* The system is the long way (unpack, compress), so it starts before any wheel's layer. */
+static void part_ready(struct assembler *a, size_t artifact)
 {
     struct unpack *u = xcalloc(1, sizeof *u);
 
     *u = (struct unpack){a, artifact};
-    pool_add(a->pool, UINT64_MAX / 2 + a->lock->artifacts.v[artifact].size, 0, unpack_deb, u);
+    pool_add(a->pool, UINT64_MAX / 2 + a->lock->artifacts.v[artifact].size, 0, unpack_part, u);
 }
 
 static int ready(void *ctx, size_t index, struct err *e)
@@ -449,10 +448,8 @@ static int ready(void *ctx, size_t index, struct err *e)
 
     if (pool_failed(a->pool))
         return err_set(e, ERR_NO, "stopped"); /* the pool tells why */
-    if (a->lock->artifacts.v[artifact].eco == ECO_DEB) {
-        deb_ready(a, artifact);
-        return 0;
-    }
+    if (a->need_system && system_layers_needs(a->lock, &a->lock->artifacts.v[artifact]))
+        part_ready(a, artifact);
     for (size_t i = 0; i < a->lock->layers.n; i++) {
         struct making *m = &a->makings[i];
 
@@ -465,10 +462,27 @@ static int ready(void *ctx, size_t index, struct err *e)
     return 0;
 }
 
+static void want(struct assembler *a, size_t artifact)
+{
+    for (size_t i = 0; i < a->want.n; i++)
+        if (a->want.v[i] == artifact)
+            return;
+    vec_add(&a->want, artifact);
+}
+
 static void want_layer(struct assembler *a, const struct lock_layer *l)
 {
     for (size_t i = 0; i < l->artifacts.n; i++)
-        vec_add(&a->want, l->artifacts.v[i]);
+        want(a, l->artifacts.v[i]);
+}
+
+static void want_system(struct assembler *a)
+{
+    for (size_t i = 0; i < a->lock->artifacts.n; i++)
+        if (system_layers_needs(a->lock, &a->lock->artifacts.v[i])) {
+            want(a, i);
+            a->parts_left++;
+        }
 }
 
 /* What has to be fetched, and whether the system is needed as a tree. */
@@ -489,25 +503,22 @@ static void collect(struct assembler *a)
     }
     if (!system_layers_recall(&a->system, a->lock, a->in->memo))
         a->need_system |= files || !a->lock->built;
-    for (size_t i = 0; i < a->lock->layers.n && a->need_system; i++)
-        if (a->lock->layers.v[i].kind == LOCK_SYSTEM) {
-            want_layer(a, &a->lock->layers.v[i]);
-            a->debs_left += a->lock->layers.v[i].artifacts.n;
-        }
-    if (!a->need_system)
+    if (a->need_system)
+        want_system(a);
+    else
         start_files(a);
-    else if (a->in->image)
+    if (a->need_system && a->in->image)
         pool_add(a->pool, UINT64_MAX / 2, 0, read_image, a);
 }
 
-/* Debs first, then wheels by size: what takes longest is begun first, whatever is in the store. */
+/* Debs and archives first, then wheels by size: what takes longest is begun first, whatever is in the store. */
 static int want_compare(const void *x, const void *y, void *ctx)
 {
     const struct artifact *all = ctx;
     const struct artifact *a = &all[*(const size_t *)x], *b = &all[*(const size_t *)y];
 
-    if (a->eco != b->eco)
-        return a->eco == ECO_DEB ? -1 : 1;
+    if ((a->eco == ECO_WHEEL) != (b->eco == ECO_WHEEL))
+        return a->eco == ECO_WHEEL ? 1 : -1;
     if (a->size != b->size)
         return a->size > b->size ? -1 : 1;
     return (a > b) - (a < b);
@@ -579,6 +590,8 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
     if (!lock->built)
         for (size_t i = 0; i < a.system.uncovered.n; i++)
             vec_add(&lock->uncovered, arena_str(&lock->doc.arena, str_of(a.system.uncovered.v[i])));
+    if (!lock->built)
+        lock->toolkit.saved = a.system.saved;
     lock->encoder = STR(DEFLATE_ENCODER);
     return 0;
 }

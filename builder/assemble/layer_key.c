@@ -3,6 +3,7 @@
 
 #include "../io/deflate.h"
 #include "layer.h"
+#include "system_layers.h"
 
 static void add_digest(struct buf *out, const struct digest *d)
 {
@@ -10,6 +11,32 @@ static void add_digest(struct buf *out, const struct digest *d)
 
     digest_hex(d, hex);
     buf_fmt(out, " %s", hex);
+}
+
+/* What the toolkit is, besides the artifacts of its layer. */
+static void add_toolkit(struct buf *out, const struct lock *lock)
+{
+    const struct lock_toolkit *t = &lock->toolkit;
+
+    buf_fmt(out, "toolkit " STR_FMT " gcc " STR_FMT " sources %zu " STR_FMT "\n", STR_ARG(t->root),
+            STR_ARG(t->gcc), t->sources.len, STR_ARG(t->sources));
+    for (size_t i = 0; i < t->stand_ins.n; i++) {
+        const struct lock_stand_in *s = &t->stand_ins.v[i];
+
+        buf_fmt(out, "stand-in " STR_FMT " " STR_FMT " " STR_FMT "\n", STR_ARG(s->name),
+                STR_ARG(s->version), STR_ARG(s->summary));
+        for (size_t j = 0; j < s->provides.n; j++)
+            buf_fmt(out, "provides " STR_FMT "\n", STR_ARG(s->provides.v[j]));
+        for (size_t j = 0; j < s->links.n; j++)
+            buf_fmt(out, "link " STR_FMT " " STR_FMT "\n", STR_ARG(s->links.v[j].path),
+                    STR_ARG(s->links.v[j].target));
+    }
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        if (lock->artifacts.v[i].eco == ECO_WHEEL &&
+            system_layers_needs(lock, &lock->artifacts.v[i])) {
+            add_digest(out, &lock->artifacts.v[i].digest);
+            buf_putc(out, '\n');
+        }
 }
 
 static void add_artifacts(struct buf *out, const struct lock *lock, const struct lock_layer *l)
@@ -41,6 +68,8 @@ static void add_system(struct buf *out, const struct lock *lock, size_t last)
             continue;
         buf_fmt(out, "group " STR_FMT "\n", STR_ARG(lock->layers.v[i].name));
         add_artifacts(out, lock, &lock->layers.v[i]);
+        if (str_is(lock->layers.v[i].name, LOCK_TOOLKIT))
+            add_toolkit(out, lock);
     }
 }
 

@@ -4,12 +4,15 @@
 #include <elf.h>
 #include <fnmatch.h>
 
+#include "../base/path.h"
+
 enum {
     HEAD = 48,
     RECORD = 24,
     FLAGS_X86_64_LIBC6 = 0x303,
     LITTLE_ENDIAN_FLAG = 2,
     CONF_DEPTH = 8,
+    LINKS_MAX = 16,
     CONF_MAX = 1024 * 1024,
     PROGRAM_HEADERS = 256,
     DYNAMIC_MAX = 64 * 1024,
@@ -47,6 +50,7 @@ struct text {
 
 struct cache {
     const struct tree *t;
+    const struct map *outside;
     bool os_versions; /* as ldconfig noted them before glibc 2.36 */
     struct arena arena;
     struct VEC_OF(struct dir) dirs;
@@ -349,12 +353,51 @@ static void add_lib(struct cache *c, const struct dir *dir, struct str soname, s
     *lib = (struct lib){soname, path, dir->variant, notes, c->libs.n};
 }
 
+/* Where a link leads, by way of others, outside of the tree; empty when it does not. */
+static struct str leads_to(const struct tree *t, const struct entry *entry)
+{
+    CLEANUP(buf_clear) struct buf beside = {0};
+
+    for (unsigned hops = 0; entry->type == ENTRY_SYMLINK && hops < LINKS_MAX; hops++) {
+        struct str target = entry->link, inside = target;
+        size_t folder = entry->path.len - path_base(entry->path).len;
+
+        if (!str_skip(&inside, STR("/"))) {
+            buf_reset(&beside);
+            buf_fmt(&beside, STR_FMT STR_FMT, STR_ARG(str_sub(entry->path, 0, folder)),
+                    STR_ARG(target));
+            inside = buf_view(&beside);
+        }
+        entry = tree_get(t, inside);
+        if (!entry)
+            return str_starts(target, STR("/")) ? target : STR("");
+    }
+    return STR("");
+}
+
+/* A link to a library of a wheel. */
+static void look_outside(struct cache *c, const struct dir *dir, const struct entry *entry,
+                         struct str name)
+{
+    struct str target = leads_to(c->t, entry), soname = path_base(target);
+
+    if (!target.len || !map_has(c->outside, target) || str_find_str(soname, STR(".so")) == soname.len)
+        return;
+    note_date(c, entry);
+    add_lib(c, dir, is_linker_name(name, soname) ? name : soname, (struct notes){0});
+}
+
 static void look_at(struct cache *c, const struct dir *dir, const struct entry *entry,
                     struct str name)
 {
     const struct entry *file = tree_follow(c->t, entry->path);
     struct str soname = {0};
     struct notes notes = {0};
+
+    if (!file && entry->type == ENTRY_SYMLINK && c->outside) {
+        look_outside(c, dir, entry, name);
+        return;
+    }
 
     if (file && file->type == ENTRY_HARDLINK)
         file = tree_get(c->t, file->link);
@@ -566,11 +609,11 @@ static void write_cache(struct cache *c, struct buf *out, struct str generator)
 }
 
 int ldcache_build(struct buf *out, const struct tree *t, struct str generator, bool os_versions,
-                  int64_t *newest, struct err *e)
+                  const struct map *outside, int64_t *newest, struct err *e)
 {
     static const char *const defaults[] = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
                                            "/lib", "/usr/lib"};
-    CLEANUP(cache_clear) struct cache c = {.t = t, .os_versions = os_versions};
+    CLEANUP(cache_clear) struct cache c = {.t = t, .outside = outside, .os_versions = os_versions};
 
     if (read_conf(&c, STR("etc/ld.so.conf"), 0, e) < 0)
         return -1;

@@ -11,7 +11,9 @@
 
 /* `generator` is the text ldconfig would sign with, e.g. "ldconfig (Debian GLIBC 2.36-9+deb12u13)
  * stable release version 2.36". `os_versions`: note what the libraries' ABI notes
- * ask of Linux, as ldconfig did before glibc 2.36. *newest, may be NULL, gets the newest mtime
+ * ask of Linux, as ldconfig did before glibc 2.36. `outside` has the absolute paths of files that
+ * are in the image and not in the tree: a link to one is a library with that file's name for its
+ * soname, as a wheel, which holds no links, has it. *newest, may be NULL, gets the newest mtime
  * among the libraries and configuration that were read. */
 int ldcache_build(struct buf *out, const struct tree *t, struct str generator, bool os_versions,
-                  int64_t *newest, struct err *e) MUST_CHECK;
+                  const struct map *outside, int64_t *newest, struct err *e) MUST_CHECK;

@@ -351,7 +351,7 @@ static int add_ldcache(struct build *b, struct err *e)
         return 0;
     name_generator(&generator, libc_bin);
     if (ldcache_build(&cache, b->t, buf_view(&generator),
-                      debver_cmp(libc_bin->version, STR("2.36")) < 0, &newest, e) < 0)
+                      debver_cmp(libc_bin->version, STR("2.36")) < 0, &b->outside, &newest, e) < 0)
         return -1;
     if (libc_bin->newest > newest)
         newest = libc_bin->newest;
@@ -362,7 +362,7 @@ static int run_rules(struct build *b, const struct accounts *a, struct err *e)
 {
     if (system_accounts(b, a, e) < 0 || system_files(b, e) < 0 || system_pam(b, e) < 0 ||
         system_certs(b, e) < 0 || system_alternatives(b, e) < 0 || add_sources(b, e) < 0 ||
-        system_dpkg(b, e) < 0)
+        system_dpkg(b, e) < 0 || system_toolkit(b, e) < 0)
         return -1;
     return add_ldcache(b, e);
 }
@@ -384,6 +384,7 @@ int system_build(struct tree *out, const struct debpkg *const *packages, size_t 
     CLEANUP(free_clear) const struct debpkg **v = xcalloc(n + 1, sizeof *v);
     CLEANUP(accounts_clear) struct accounts a = {0};
     struct build b = {.t = &t, .v = v, .n = n, .in = in};
+    int result;
 
     for (size_t i = 0; i < n; i++) {
         v[i] = packages[i];
@@ -391,8 +392,12 @@ int system_build(struct tree *out, const struct debpkg *const *packages, size_t 
             b.newest = v[i]->newest;
     }
     qsort(v, n, sizeof *v, compare_packages);
-    if (refuse_twins(&b, e) < 0 || accounts_open(&a, &b, e) < 0 || lay_links(&b, e) < 0 ||
-        add_packages(&b, &a, e) < 0 || run_rules(&b, &a, e) < 0)
+    result = refuse_twins(&b, e) < 0 || accounts_open(&a, &b, e) < 0 || lay_links(&b, e) < 0 ||
+                     add_packages(&b, &a, e) < 0 || run_rules(&b, &a, e) < 0
+                 ? -1
+                 : 0;
+    map_clear(&b.outside);
+    if (result < 0)
         return -1;
     tree_sort(&t);
     system_uncovered(&b, uncovered);

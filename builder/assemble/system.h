@@ -11,12 +11,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "import_deb.h"
+#include "import_redist.h"
+#include "toolkit_wheel.h"
 #include "tree.h"
+
+/* The CUDA toolkit of the system; everything is borrowed. */
+struct toolkit {
+    struct str root;    /* "/usr/local/cuda-12.4" */
+    struct str site;    /* where wheels are: "opt/venv/lib/python3.11/site-packages" */
+    struct str gcc;     /* "11": the compiler that gcc and g++ mean; empty: the base's own */
+    struct str sources; /* what apt asks for it; may be empty */
+    const struct toolkit_wheel *const *wheels; /* those of NVIDIA's, by name */
+    size_t wheels_n;
+    const struct redist_pkg *const *archives; /* NVIDIA's own, by name */
+    size_t archives_n;
+    int64_t date;    /* of what is made */
+    uint64_t *saved; /* gets the bytes of libraries that a wheel has and the toolkit links to */
+};
 
 struct system_input {
     struct str arch;         /* "amd64" */
     struct str sources;      /* what apt asks */
     struct str sources_path; /* the file with that text; empty: none */
+    const struct toolkit *toolkit; /* NULL: none */
 };
 
 /* The tree of exactly these packages, sorted. Contents refer to the packages' spool and to the

@@ -12,21 +12,28 @@
 struct system_layers {
     struct spool spool;
     bool spool_open;
-    struct debpkg *packages; /* by position in lock->artifacts; only debs are filled in */
+    /* By position in lock->artifacts; only what is of that kind and of the system is filled in. */
+    struct debpkg *packages;
+    struct redist_pkg *archives;
+    struct toolkit_wheel *wheels;
     size_t packages_n;
     struct tree *trees; /* by position in lock->layers: what that layer adds */
     size_t trees_n;
     struct tree skeleton;
     struct names uncovered; /* packages with a script that no rule covers */
+    uint64_t saved;         /* bytes of libraries that are not there twice: see system.h */
 };
 
 int system_layers_open(struct system_layers *s, const struct lock *lock, const char *scratch_dir,
                        struct err *e) MUST_CHECK;
 void system_layers_clear(struct system_layers *s);
-/* Unpack one deb; safe from several threads for different artifacts. */
-int system_layers_import(struct system_layers *s, size_t artifact, const struct input *deb,
-                         struct err *e) MUST_CHECK;
-/* All debs are unpacked: make every layer's tree, the skeleton and the uncovered list. */
+/* Is the artifact one that the system is made from? Debs and archives are; of wheels those of
+ * NVIDIA's, where there is a toolkit to link to them. */
+bool system_layers_needs(const struct lock *lock, const struct artifact *a);
+/* Unpack or read one of them; safe from several threads for different artifacts. */
+int system_layers_import(struct system_layers *s, const struct lock *lock, size_t artifact,
+                         const struct input *input, struct err *e) MUST_CHECK;
+/* All are there: make every layer's tree, the skeleton and the uncovered list. */
 int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e) MUST_CHECK;
 /* The same where the system is an image, read now. */
 int system_layers_from_image(struct system_layers *s, const struct lock *lock,

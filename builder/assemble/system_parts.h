@@ -13,6 +13,7 @@ struct build {
     size_t n;
     const struct system_input *in;
     int64_t newest; /* over all packages */
+    struct map outside; /* absolute paths of files that are not in the tree but in the image */
 };
 
 const struct debpkg *build_package(const struct build *b, const char *name); /* NULL when absent */
@@ -82,6 +83,8 @@ int system_pam(struct build *b, struct err *e) MUST_CHECK;
 int system_certs(struct build *b, struct err *e) MUST_CHECK;
 /* system_alternatives.c: what update-alternatives makes. */
 int system_alternatives(struct build *b, struct err *e) MUST_CHECK;
+/* system_toolkit.c: /usr/local/cuda; nothing without a toolkit. */
+int system_toolkit(struct build *b, struct err *e) MUST_CHECK;
 /* The next command of a script, without its line's end: continued lines are joined. */
 bool script_command(struct str *text, struct buf *out);
 /* A word that the shell would hand over as it is. */

@@ -208,6 +208,8 @@ static void put_built(struct doc *d, struct node *root, const struct lock *lock)
     put_strs(d, n, "uncovered_scripts", &lock->uncovered);
     if (lock->findings.n)
         put_strs(d, n, "findings", &lock->findings);
+    if (lock->toolkit.from.len)
+        node_put_u64(d, n, "toolkit_saved", lock->toolkit.saved);
     list = node_put(d, n, "layers", node_new_list(d));
     for (size_t i = 0; i < lock->layers.n; i++) {
         const struct lock_layer *l = &lock->layers.v[i];
@@ -508,6 +510,7 @@ static void get_built(struct lock *lock, const struct fields *root)
     get_strs(&f, "uncovered_scripts", &lock->uncovered);
     if (node_get(f.map, "findings"))
         get_strs(&f, "findings", &lock->findings);
+    field_u64(&f, "toolkit_saved", &lock->toolkit.saved, UINT64_MAX / 2);
     node_each(n, field_need_list(&f, "layers")) {
         struct fields g = fields_of(n, "lock", root->e);
         struct str name = {0};

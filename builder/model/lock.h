@@ -107,6 +107,7 @@ struct lock_toolkit {
     struct str gcc;     /* "13": the compiler that gcc and g++ mean; empty: the base's own */
     struct str sources; /* of "apt": what the image's apt asks besides */
     struct VEC_OF(struct lock_stand_in) stand_ins;
+    uint64_t saved; /* by the build: bytes of libraries that the wheels have and it links to */
 };
 
 /* The image that is the base; `ref` is empty when it is none but Debian packages. */

@@ -70,7 +70,7 @@ static void build(const struct tree *t, struct buf *text, struct buf *cache)
     CLEANUP(err_clear) struct err e = {0};
     int64_t newest = 0;
 
-    assert_int_equal(ldcache_build(cache, t, STR("made by a test"), false, &newest, &e), 0);
+    assert_int_equal(ldcache_build(cache, t, STR("made by a test"), false, NULL, &newest, &e), 0);
     assert_true(newest <= 5);
     show(text, cache);
 }
@@ -177,7 +177,7 @@ static void broken_libraries_are_left_out(void **state)
         CLEANUP(err_clear) struct err e = {0};
         merged_usr(&t);
         tree_file(&t, "usr/lib/libcut.so.1", 0644, 1, str_sub(buf_view(&whole), 0, len));
-        assert_int_equal(ldcache_build(&cache, &t, STR("x"), false, NULL, &e), 0);
+        assert_int_equal(ldcache_build(&cache, &t, STR("x"), false, NULL, NULL, &e), 0);
     }
 }
 
@@ -261,7 +261,7 @@ static void variants_tell_their_isa(void **state)
             buf_add(b, note, cut);
             tree_file(&broken, "usr/lib/glibc-hwcaps/v/libx.so.1", 0644, 1, buf_view(b));
             b->len = whole;
-            assert_int_equal(ldcache_build(&cache, &broken, STR("x"), false, NULL, &e), 0);
+            assert_int_equal(ldcache_build(&cache, &broken, STR("x"), false, NULL, NULL, &e), 0);
         }
         assert_int_equal(u32(&cache, 20), 1);
         assert_int_equal(u32(&cache, 48 + 20), 1u << 30 | cases[i].level);
