@@ -500,13 +500,14 @@ static void collect(struct assembler *a)
         pool_add(a->pool, UINT64_MAX / 2, 0, read_image, a);
 }
 
-/* Debs first, then wheels by size: what takes longest is begun first, whatever is in the store. */
+/* Debs first, then the others by size: what takes longest is begun first, whatever is in the store.
+ */
 static int want_compare(const void *x, const void *y, void *ctx)
 {
     const struct artifact *all = ctx;
     const struct artifact *a = &all[*(const size_t *)x], *b = &all[*(const size_t *)y];
 
-    if (a->eco != b->eco)
+    if ((a->eco == ECO_DEB) != (b->eco == ECO_DEB))
         return a->eco == ECO_DEB ? -1 : 1;
     if (a->size != b->size)
         return a->size > b->size ? -1 : 1;

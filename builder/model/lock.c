@@ -7,7 +7,8 @@
 #include "../doc/json.h"
 #include "../io/crypto.h"
 
-static const char *const ecosystems[] = {[ECO_DEB] = "deb", [ECO_WHEEL] = "wheel"};
+static const char *const ecosystems[] = {
+    [ECO_DEB] = "deb", [ECO_WHEEL] = "wheel", [ECO_REDIST] = "redist"};
 static const char *const kinds[] = {[LOCK_SYSTEM] = "system",
                                     [LOCK_WHEELS] = "wheels",
                                     [LOCK_FILES] = "files",

@@ -144,4 +144,4 @@ void lock_clear(struct lock *lock);
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
 /* What its image does at its start: "warn", "fail" or "off". */
 const char *lock_startup_check(const struct lock *lock);
-const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel" */
+const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel", "redist" */
