@@ -511,7 +511,8 @@ static void collect(struct assembler *a)
         pool_add(a->pool, UINT64_MAX / 2, 0, read_image, a);
 }
 
-/* Debs and archives first, then wheels by size: what takes longest is begun first, whatever is in the store. */
+/* Debs and archives first, then wheels by size: what takes longest is begun first, whatever is in
+ * the store. */
 static int want_compare(const void *x, const void *y, void *ctx)
 {
     const struct artifact *all = ctx;

@@ -2,7 +2,6 @@
 #include "import_deb.h"
 
 enum {
-    TINY = 256, /* contents up to this many bytes stay in memory: cheaper than a range to read */
     ENTRIES_MAX = 1000000,
     NAME_LENGTH = 128,
 };
@@ -12,22 +11,6 @@ struct importing {
     struct spool *spool;
     const char *what;
 };
-
-static int keep_content(struct content *out, struct debpkg *p, struct spool *spool,
-                        struct source *data, uint64_t size, const char *what, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf bytes = {0};
-
-    if (size > TINY)
-        return spool_put(out, spool, data, size, what, e);
-    if (source_read_all(data, &bytes, size, what, e) < 0)
-        return -1;
-    if (bytes.len != size)
-        return err_set(e, ERR_INPUT, "%s ends early", what);
-    *out = (struct content){.kind = CONTENT_BYTES, .size = size};
-    out->bytes = arena_str(&p->arena, buf_view(&bytes)).p;
-    return 0;
-}
 
 /* Nearly every owner is root: that text is not kept a thousand times. */
 static struct str keep_owner(struct arena *a, struct str name)
@@ -56,7 +39,7 @@ static int take_entry(void *ctx, const struct unpacked *u, struct source *data, 
         p->newest = d->entry.mtime;
     if (d->entry.type != ENTRY_FILE)
         return 0;
-    return keep_content(&d->entry.content, p, i->spool, data, u->entry.content.size, i->what, e);
+    return spool_keep(&d->entry.content, i->spool, &p->arena, data, u->entry.content.size, i->what, e);
 }
 
 /* What the rules of system*.c look into. */
@@ -82,7 +65,7 @@ static int take_infos(struct debpkg *p, struct spool *spool, const struct debfil
         info->name = arena_str(&p->arena, m->name);
         info->mtime = m->mtime;
         source_bytes_init(&bytes, m->bytes);
-        if (keep_content(&info->content, p, spool, &bytes.source, m->bytes.len, what, e) < 0)
+        if (spool_keep(&info->content, spool, &p->arena, &bytes.source, m->bytes.len, what, e) < 0)
             return -1;
         if (is_read_again(m->name))
             info->text = arena_str(&p->arena, m->bytes);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spool.h"
 
-enum { CHUNK = 64 * 1024 };
+enum {
+    CHUNK = 64 * 1024,
+    TINY = 256, /* contents up to this many bytes stay in memory: cheaper than a range to read */
+};
 
 int spool_open(struct spool *s, const char *dir, struct err *e)
 {
@@ -37,5 +40,21 @@ int spool_put(struct content *out, struct spool *s, struct source *from, uint64_
     }
     *out =
         (struct content){.kind = CONTENT_RANGE, .size = size, .input = &s->input, .offset = start};
+    return 0;
+}
+
+int spool_keep(struct content *out, struct spool *s, struct arena *a, struct source *from,
+               uint64_t size, const char *what, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf bytes = {0};
+
+    if (size > TINY)
+        return spool_put(out, s, from, size, what, e);
+    if (source_read_all(from, &bytes, size, what, e) < 0)
+        return -1;
+    if (bytes.len != size)
+        return err_set(e, ERR_INPUT, "%s ends early", what);
+    *out = (struct content){.kind = CONTENT_BYTES, .size = size};
+    out->bytes = arena_str(a, buf_view(&bytes)).p;
     return 0;
 }

@@ -6,6 +6,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../base/arena.h"
 #include "../base/fs.h"
 #include "entry.h"
 #include "source.h"
@@ -24,3 +25,6 @@ void spool_clear(struct spool *s);
 /* Take exactly `size` bytes from `from`; ERR_INPUT naming `what` when it ends early. */
 int spool_put(struct content *out, struct spool *s, struct source *from, uint64_t size,
               const char *what, struct err *e) MUST_CHECK;
+/* The same, but small contents go into `a` as CONTENT_BYTES. */
+int spool_keep(struct content *out, struct spool *s, struct arena *a, struct source *from,
+               uint64_t size, const char *what, struct err *e) MUST_CHECK;

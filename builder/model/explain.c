@@ -125,7 +125,7 @@ static void print_sources(struct buf *out, const struct lock *lock)
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
-        if (a->eco == ECO_WHEEL && !listed(&froms, a->from)) {
+        if (a->eco != ECO_DEB && !listed(&froms, a->from)) {
             vec_add(&froms, a->from);
             buf_fmt(out, "  " STR_FMT "\n", STR_ARG(a->from));
         }

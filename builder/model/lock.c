@@ -8,7 +8,8 @@
 #include "../io/crypto.h"
 #include "lock_toolkit.h"
 
-static const char *const ecosystems[] = {[ECO_DEB] = "deb", [ECO_WHEEL] = "wheel"};
+static const char *const ecosystems[] = {
+    [ECO_DEB] = "deb", [ECO_WHEEL] = "wheel", [ECO_REDIST] = "redist"};
 static const char *const kinds[] = {[LOCK_SYSTEM] = "system",
                                     [LOCK_WHEELS] = "wheels",
                                     [LOCK_FILES] = "files",

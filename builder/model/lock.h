@@ -173,4 +173,4 @@ const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, st
 const struct lock_layer *lock_layer_named(const struct lock *lock, const char *name);
 /* What its image does at its start: "warn", "fail" or "off". */
 const char *lock_startup_check(const struct lock *lock);
-const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel" */
+const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel", "redist" */

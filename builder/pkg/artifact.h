@@ -3,19 +3,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/digest.h"
+#include "../base/vec.h"
 
-enum ecosystem { ECO_DEB, ECO_WHEEL };
+enum ecosystem { ECO_DEB, ECO_WHEEL, ECO_REDIST };
 
 struct artifact {
     enum ecosystem eco;
-    struct str name;      /* normalised: PEP 503 for wheels, the package name for debs */
+    struct str name;      /* normalised: PEP 503 for wheels, the package name for debs, the
+                             component for NVIDIA's redistributable archives */
     struct str version;   /* as its index writes it */
-    struct str arch;      /* debs: "amd64" or "all"; wheels: empty */
+    struct str arch;      /* debs: "amd64" or "all"; others: empty */
     struct str file;      /* file name */
     struct str url;       /* absolute, https or http or file */
-    struct str from;      /* the index or suite that named it, e.g. "bookworm-security/main" */
-    struct str group;     /* debs: "base", "python", "compile", "apt"; wheels: "pip" */
+    struct str from;      /* the index, suite or manifest that named it, e.g.
+                             "bookworm-security/main" */
+    struct str group;     /* debs: "base", "python", "compile", "apt"; wheels: "pip"; redist:
+                             "toolkit" */
     bool requested;       /* named by the recipe or the base layer, not only by a dependency */
     uint64_t size;        /* bytes */
     struct digest digest; /* SHA-256 of the file */
 };
+struct artifacts VEC_OF(struct artifact);

@@ -59,7 +59,6 @@ void pypi_index_clear(struct pypi_index **index);
 /* What the solver asks; lives as long as the index. */
 struct pypi_universe pypi_index_universe(struct pypi_index *index);
 
-struct artifacts VEC_OF(struct artifact);
 /* The wheels of a solution, in its order; texts are borrowed from it and from the index. A file
  * whose sha256 no index tells is fetched to learn it. A local file's url is relative to `root`:
  * "./x.whl".

@@ -161,6 +161,27 @@ static void what_is_printed_reads_back_the_same(void **state)
     }
 }
 
+/* What of NVIDIA's archives there is stays; locks without them keep their bytes. */
+static void a_toolkit_is_kept(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    const struct artifact *a;
+
+    lock_make(&l);
+    artifact_add(&l, ECO_REDIST, "cuda_nvcc", "toolkit", 50u << 20);
+    lock_print(&text, &l);
+    assert_non_null(strstr(text.p, "\"type\": \"redist\""));
+    assert_int_equal(read_text(&again, buf_view(&text), &e), 0);
+    a = lock_find(&again, ECO_REDIST, STR("cuda_nvcc"));
+    assert_true(a && str_is(a->group, "toolkit") && a->size == 50u << 20);
+    assert_null(lock_find(&again, ECO_WHEEL, STR("cuda_nvcc")));
+    assert_string_equal(ecosystem_name(a->eco), "redist");
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+}
+
 /* Change one word of a good lock; the fault is told, nothing crashes. */
 static void damaged_locks_are_told(void **state)
 {
@@ -205,6 +226,7 @@ int main(void)
         cmocka_unit_test(layers_stand_by_how_rarely_they_change),
         cmocka_unit_test(a_compat_package_is_told_where_there_is_one),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
+        cmocka_unit_test(a_toolkit_is_kept),
         cmocka_unit_test(damaged_locks_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
