@@ -39,7 +39,8 @@ static int take_entry(void *ctx, const struct unpacked *u, struct source *data, 
         p->newest = d->entry.mtime;
     if (d->entry.type != ENTRY_FILE)
         return 0;
-    return spool_keep(&d->entry.content, i->spool, &p->arena, data, u->entry.content.size, i->what, e);
+    return spool_keep(&d->entry.content, i->spool, &p->arena, data, u->entry.content.size, i->what,
+                      e);
 }
 
 /* What the rules of system*.c look into. */

@@ -9,7 +9,7 @@
 
 enum { ENTRIES_MAX = 1000000 };
 
-/* Plain bytes of one archive; the largest of 2025 has 3 GiB. */
+/* Plain bytes of one archive, what is left out of it included. */
 #define PLAIN_MAX (UINT64_C(32) << 30)
 
 /* Where a path of an archive, and all below it, goes in the toolkit's folder; NULL: nowhere. The
@@ -17,24 +17,25 @@ enum { ENTRIES_MAX = 1000000 };
  * link lib64 and include there. Without targets/, nvcc itself looks in lib64 and include, as CMake
  * and everything that says -L/usr/local/cuda/lib64 do; only redistributable archives say lib. */
 static const struct rule {
+    const char *component; /* NULL: of every archive */
     const char *from, *to;
 } rules[] = {
-    {"lib", "lib64"},
-    {"pkg-config", "lib64/pkgconfig"},      /* debs: /usr/lib/pkgconfig; conda: lib/pkgconfig */
-    {"etc/cufile.json", "gds/cufile.json"}, /* libcufile's, as runfiles place them */
-    {"tools", "gds/tools"},
-    {"man", NULL}, /* of GPUDirect Storage */
-    {"doc", NULL}, /* HTML and PDF: most of what some archives weigh */
-    {"docs", NULL},
-    {"share/doc", NULL},
-    {"compute-sanitizer/docs", NULL},
-    {"extras/CUPTI/doc", NULL},
-    {"extras/CUPTI/docs", NULL},
-    {"sample", NULL}, /* sources to learn from; they are on GitHub too */
-    {"samples", NULL},
-    {"extras/CUPTI/samples", NULL},
-    {"nvml/example", NULL},
-    {"nvvm/libnvvm-samples", NULL},
+    {NULL, "lib", "lib64"},
+    {NULL, "pkg-config", "lib64/pkgconfig"}, /* debs: /usr/lib/pkgconfig; conda: lib/pkgconfig */
+    {"libcufile", "etc", "gds"},             /* cufile.json and gdscheck, as runfiles place them */
+    {"libcufile", "tools", "gds/tools"},
+    {"libcufile", "man", NULL},
+    {NULL, "doc", NULL}, /* documentation, wherever one has it */
+    {NULL, "docs", NULL},
+    {NULL, "share/doc", NULL},
+    {NULL, "compute-sanitizer/docs", NULL},
+    {NULL, "extras/CUPTI/doc", NULL},
+    {NULL, "extras/CUPTI/docs", NULL},
+    {NULL, "sample", NULL}, /* sources to learn from */
+    {NULL, "samples", NULL},
+    {NULL, "extras/CUPTI/samples", NULL},
+    {NULL, "nvvm/libnvvm-samples", NULL},
+    {"cuda_nvml_dev", "nvml", NULL}, /* an example */
 };
 
 /* What stands in the archive, before links are settled. */
@@ -83,7 +84,8 @@ static bool place(struct buf *out, const struct importing *i, struct str from, e
     struct str rest;
 
     for (size_t k = 0; k < ARRAY_LEN(rules); k++) {
-        if (!is_below(from, rules[k].from, &rest))
+        if (!is_below(from, rules[k].from, &rest) ||
+            (rules[k].component && !str_is(i->component, rules[k].component)))
             continue;
         if (rules[k].to)
             buf_fmt(out, "%s" STR_FMT, rules[k].to, STR_ARG(rest));

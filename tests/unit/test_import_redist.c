@@ -39,7 +39,8 @@ static void import_clear(struct import *i)
     err_clear(&i->e);
 }
 
-static int import(struct import *i, const struct mk *files)
+static int import_as(struct import *i, const struct mk *files, const char *component,
+                     const char *version)
 {
     CLEANUP(buf_clear) struct buf tar = {0}, packed = {0};
     struct input in;
@@ -51,9 +52,14 @@ static int import(struct import *i, const struct mk *files)
     xz(&packed, buf_view(&tar));
     mk_input(&in, "x.tar.xz", buf_view(&packed));
     assert_int_equal(spool_open(&i->spool, "/tmp", &i->e), 0);
-    result = import_redist(&i->p, &i->spool, &in, STR("cuda_x"), STR("12.4.127"), &i->e);
+    result = import_redist(&i->p, &i->spool, &in, str_of(component), str_of(version), &i->e);
     fd_clear(&in.fd);
     return result;
+}
+
+static int import(struct import *i, const struct mk *files)
+{
+    return import_as(i, files, "cuda_x", "12.4.127");
 }
 
 static void read_content(struct buf *out, const struct content *c)
@@ -172,11 +178,7 @@ static void documentation_and_samples_stay_behind(void **state)
         MK_FILE(TOP "share/doc/a.html", 0644, "a"),
         MK_FILE(TOP "compute-sanitizer/docs/a.html", 0644, "a"),
         MK_FILE(TOP "compute-sanitizer/compute-sanitizer", 0755, "kept"),
-        MK_FILE(TOP "nvml/example/a.c", 0644, "a"),
         MK_FILE(TOP "nvvm/libnvvm-samples/a.c", 0644, "a"),
-        MK_FILE(TOP "man/man3/a.3", 0644, "a"),
-        MK_FILE(TOP "etc/cufile.json", 0644, "kept"),
-        MK_FILE(TOP "tools/gdscheck", 0755, "kept"),
         MK_LINK(TOP "extras/demo", "../samples/a.cu"), /* would dangle */
         MK_END,
     };
@@ -186,11 +188,47 @@ static void documentation_and_samples_stay_behind(void **state)
                   "d 0755 extras\n"
                   "d 0755 extras/CUPTI\n"
                   "d 0755 extras/CUPTI/include\n"
-                  "f 0644 extras/CUPTI/include/cupti.hkept\n"
-                  "d 0755 gds\n"
-                  "f 0644 gds/cufile.jsonkept\n"
-                  "d 0755 gds/tools\n"
-                  "f 0755 gds/tools/gdscheckkept\n");
+                  "f 0644 extras/CUPTI/include/cupti.hkept\n");
+}
+
+/* GPUDirect Storage, and NVML's example. */
+static void some_rules_are_for_one_component(void **state)
+{
+    static const struct mk files[] = {
+        MK_DIR("@/etc/", 0755),
+        MK_FILE("@/etc/cufile.json", 0644, "{}"),
+        MK_FILE("@/man/man3/a.3", 0644, "m"),
+        MK_FILE("@/nvml/example/a.c", 0644, "n"),
+        MK_FILE("@/tools/gdscheck", 0755, "t"),
+        MK_END,
+    };
+    static const struct {
+        const char *component, *want;
+    } cases[] = {
+        {"libcufile", "d 0755 gds\nf 0644 gds/cufile.json{}\nd 0755 gds/tools\n"
+                      "f 0755 gds/tools/gdscheckt\nd 0755 nvml\nd 0755 nvml/example\n"
+                      "f 0644 nvml/example/a.cn\n"},
+        {"cuda_nvml_dev", "d 0755 etc\nf 0644 etc/cufile.json{}\nd 0755 man\nd 0755 man/man3\n"
+                          "f 0644 man/man3/a.3m\nd 0755 tools\nf 0755 tools/gdscheckt\n"},
+    };
+
+    for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
+        CLEANUP(import_clear) struct import i = {0};
+        CLEANUP(buf_clear) struct buf text = {0};
+        struct mk real[ARRAY_LEN(files)];
+        char paths[ARRAY_LEN(files)][100];
+
+        memcpy(real, files, sizeof real);
+        for (size_t n = 0; files[n].path; n++) {
+            snprintf(paths[n], sizeof paths[n], "%s-linux-x86_64-1.2-archive%s", cases[k].component,
+                     files[n].path + 1);
+            real[n].path = paths[n];
+        }
+        if (import_as(&i, real, cases[k].component, "1.2") < 0)
+            fail_msg("%s", i.e.msg);
+        describe(&text, &i.p);
+        assert_string_equal(text.p, cases[k].want);
+    }
 }
 
 static void links_lead_where_their_targets_go(void **state)
@@ -437,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_toolkit_stands_where_it_is_looked_for),
         cmocka_unit_test(documentation_and_samples_stay_behind),
+        cmocka_unit_test(some_rules_are_for_one_component),
         cmocka_unit_test(links_lead_where_their_targets_go),
         cmocka_unit_test(names_at_the_top_may_have_a_variant),
         cmocka_unit_test(times_are_the_archives_own),

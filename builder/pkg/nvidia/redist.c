@@ -4,7 +4,7 @@
 #include "../../base/path.h"
 #include "../../doc/json.h"
 
-enum { WORD_MAX = 64, PATH_MAX_LEN = 512 }; /* the longest of 2025 have 20 and 100 bytes */
+enum { WORD_MAX = 64, PATH_MAX_LEN = 512 }; /* up to 2025 the longest have 25 and 102 bytes */
 
 /* Letters, digits and `also`; begins with a letter or digit. Such text may stand in a message, an
  * address and a path. */

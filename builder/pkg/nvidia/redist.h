@@ -12,7 +12,8 @@
 #include "../../base/vec.h"
 #include "../../doc/node.h"
 
-/* Bytes of a manifest; those of 2025 have 50 KiB. An archive is smaller than the second one. */
+/* Bytes of a manifest; up to 2025 the largest has 57 KiB. An archive is smaller than the second
+ * one. */
 #define REDIST_TEXT_MAX (UINT64_C(4) << 20)
 #define REDIST_SIZE_MAX (UINT64_C(8) << 30)
 
