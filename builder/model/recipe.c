@@ -10,7 +10,7 @@
 #include "../pkg/deb/debver.h"
 
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
-#define CPU_TAG "{pytorch}-{cuda}-{variant}"
+#define DEFAULT_CPU_TAG "{pytorch}-{cuda}-{variant}"
 
 static const char *const keys[] = {
     "envbuild",     "name",          "pytorch",     "cuda",      "cudnn",
@@ -88,7 +88,7 @@ struct str recipe_cuda(struct str text, struct arena *a)
 {
     struct str s = text;
 
-    if (str_is(s, "cpu"))
+    if (str_is(s, RECIPE_CPU))
         return s;
     if (str_skip(&s, STR("cuda")) || str_skip(&s, STR("cu")))
         if (all_of(s, "") && s.len >= 3 && !str_has(s, '.'))
@@ -120,7 +120,7 @@ static void check_cudnn(struct reading *in)
     struct value *v = &in->r->cudnn;
 
     get_value(in, "cudnn", v);
-    if (v->text.len && str_is(in->r->cuda.text, "cpu"))
+    if (v->text.len && str_is(in->r->cuda.text, RECIPE_CPU))
         err_at(in->e, &v->pos, "cudnn: a build for the CPU has none; leave it out");
     else if (v->text.len && !recipe_is_version(v->text, 1, 4))
         err_at(in->e, &v->pos,
@@ -264,7 +264,7 @@ static void check_tag(struct reading *in)
     struct str rest, before, word;
     CLEANUP(buf_clear) struct buf sample = {0};
 
-    v->text = str_is(in->r->cuda.text, "cpu") ? STR(CPU_TAG) : STR(DEFAULT_TAG);
+    v->text = str_is(in->r->cuda.text, RECIPE_CPU) ? STR(DEFAULT_CPU_TAG) : STR(DEFAULT_TAG);
     get_value(in, "tag", v);
     if (!v->text.len)
         return;

@@ -49,15 +49,17 @@ struct recipe_user {
     uint32_t uid, gid;
 };
 
+#define RECIPE_CPU "cpu" /* as `cuda`: the build that has none */
+
 struct recipe {
     struct doc doc; /* owns every text below */
     struct value name, pytorch, base, tag, workdir;
-    struct value image; /* the base is this stored image, and `base` is empty; see oci/stored.h */
-    struct value cuda;  /* "12.4", "12.4.1" or "cpu": cu124 and cuda124 are turned into the first */
-    struct value cudnn; /* "9" or "9.1.0.70" */
-    struct value variant;                          /* "runtime" or "compile" */
-    struct value python;                           /* "3.11"; empty: what the base has */
-    struct values apt;                             /* "name", "name=version" or "name/suite" */
+    struct value image;   /* the base is this stored image, and `base` is empty; see oci/stored.h */
+    struct value cuda;    /* "12.4", "12.4.1" or RECIPE_CPU: cu124 and cuda124 become the first */
+    struct value cudnn;   /* "9" or "9.1.0.70" */
+    struct value variant; /* "runtime" or "compile" */
+    struct value python;  /* "3.11"; empty: what the base has */
+    struct values apt;    /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
     struct recipe_asks pip, constraints;
     struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */
