@@ -169,6 +169,8 @@ void tag_recipe(struct buf *out, const struct tag *t, const struct catalog_build
     buf_fmt(out, "# PyTorch " STR_FMT, STR_ARG(t->pytorch));
     if (b->cuda.len)
         buf_fmt(out, " for CUDA " STR_FMT, STR_ARG(b->cuda));
+    else if (str_is(t->cuda, RECIPE_CPU))
+        buf_puts(out, " for the CPU");
     buf_fmt(out, ". Build it: envbuild build THIS-FILE\npytorch: \"" STR_FMT "\"\n",
             STR_ARG(t->pytorch));
     if (t->cuda.len || b->cuda.len)

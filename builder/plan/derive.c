@@ -231,22 +231,38 @@ static struct str place_of_torch(const struct lock *lock)
     return torch ? torch->from : STR("");
 }
 
-static void check_cuda(const struct lock *lock, const struct recipe *r, struct err *e)
+/* Which builds of a release PyPI lacks, the catalog has to know. */
+static void hint_at_index(struct buf *out, const struct catalog *catalog, const struct recipe *r)
+{
+    CLEANUP(arena_clear) struct arena a = {0};
+
+    if (!catalog_has(catalog, r->pytorch.text))
+        buf_fmt(out,
+                "; the catalog does not know this release, so name the index of its other builds: "
+                "{url: \"" STR_FMT "\", only: [torch, torchvision, torchaudio]}",
+                STR_ARG(torch_index_url(&a, r->cuda.text)));
+}
+
+static void check_cuda(const struct lock *lock, const struct catalog *catalog,
+                       const struct recipe *r, struct err *e)
 {
     const struct facts *f = &lock->facts;
+    CLEANUP(buf_clear) struct buf hint = {0};
 
     if (!f->cuda.len)
         err_at_kind(e, ERR_UNSAT, &r->pytorch.pos,
                     "pytorch: the wheel of " STR_FMT " from " STR_FMT
                     " names no CUDA library; where it has none, write `cuda: cpu`",
                     STR_ARG(f->pytorch), STR_ARG(place_of_torch(lock)));
-    else if (r->cuda.text.len && !holds(r->cuda.text, f->cuda) &&
-             !holds(r->cuda.text, f->cuda_toolkit))
-        err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
-                    "cuda: \"" STR_FMT "\" is asked for, but PyTorch " STR_FMT " from " STR_FMT
-                    " comes with CUDA " STR_FMT,
-                    STR_ARG(r->cuda.text), STR_ARG(f->pytorch), STR_ARG(place_of_torch(lock)),
-                    STR_ARG(f->cuda));
+    if (!f->cuda.len || !r->cuda.text.len || holds(r->cuda.text, f->cuda) ||
+        holds(r->cuda.text, f->cuda_toolkit))
+        return;
+    hint_at_index(&hint, catalog, r);
+    err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
+                "cuda: \"" STR_FMT "\" is asked for, but PyTorch " STR_FMT " from " STR_FMT
+                " comes with CUDA " STR_FMT "%s",
+                STR_ARG(r->cuda.text), STR_ARG(f->pytorch), STR_ARG(place_of_torch(lock)),
+                STR_ARG(f->cuda), hint.p ? hint.p : "");
 }
 
 int derive_check(const struct lock *lock, const struct catalog *catalog, const struct recipe *r,
@@ -258,7 +274,7 @@ int derive_check(const struct lock *lock, const struct catalog *catalog, const s
     if (str_is(r->cuda.text, RECIPE_CPU))
         check_cpu(lock, r, &fault);
     else
-        check_cuda(lock, r, &fault);
+        check_cuda(lock, catalog, r, &fault);
     if (r->cudnn.text.len && !holds(r->cudnn.text, f->cudnn))
         err_at_kind(&fault, ERR_UNSAT, &r->cudnn.pos,
                     "cudnn: \"" STR_FMT "\" is asked for, but PyTorch " STR_FMT

@@ -31,12 +31,19 @@ static bool has_own_place(const struct recipe *r, struct str name, struct arena 
 }
 
 /* "11.8" and "11.8.0" give "cu118". */
-static struct str cuda_label(struct arena *a, struct str cuda)
+static struct str label_of(struct arena *a, struct str cuda)
 {
     struct str minor = catalog_cuda(cuda), major;
 
+    if (str_is(cuda, RECIPE_CPU))
+        return cuda;
     str_cut(&minor, STR("."), &major);
     return str_of(arena_fmt(a, "cu" STR_FMT STR_FMT, STR_ARG(major), STR_ARG(minor)));
+}
+
+struct str torch_index_url(struct arena *a, struct str cuda)
+{
+    return str_of(arena_fmt(a, TORCH_INDEX_URL STR_FMT "/", STR_ARG(label_of(a, cuda))));
 }
 
 void torch_index_choose(struct torch_index *out, struct arena *a, const struct catalog *c,
@@ -48,15 +55,13 @@ void torch_index_choose(struct torch_index *out, struct arena *a, const struct c
     *out = (struct torch_index){0};
     if (!cuda.len || has_own_place(r, STR("torch"), a))
         return;
-    if (str_is(cuda, RECIPE_CPU))
-        out->local = cuda;
-    else if (catalog_build(c, r->pytorch.text, catalog_cuda(cuda), &build) && !build.pypi)
-        out->local = cuda_label(a, cuda);
-    if (!out->local.len)
+    if (!str_is(cuda, RECIPE_CPU) &&
+        (!catalog_build(c, r->pytorch.text, catalog_cuda(cuda), &build) || build.pypi))
         return;
+    out->local = label_of(a, cuda);
     only = arena_alloc(a, sizeof bound);
     out->place = (struct pypi_place){
-        .url = str_of(arena_fmt(a, TORCH_INDEX_URL STR_FMT "/", STR_ARG(out->local))),
+        .url = torch_index_url(a, cuda),
         .only = only,
         .owns = true,
     };

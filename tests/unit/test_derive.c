@@ -164,6 +164,10 @@ static void a_choice_is_of_one_build_and_the_one_asked_for(void **state)
         /* another build than the one asked for */
         {P "cuda: 11.8\n", "torch==2.6.0" RUN124,
          "2: cuda: \"11.8\" is asked for, but PyTorch 2.6.0 from index comes with CUDA 12.4"},
+        {"pytorch: 2.99.0\ncuda: 12.9\n", "torch==2.99.0 nvidia-cuda-runtime-cu12==12.8.90",
+         "2: cuda: \"12.9\" is asked for, but PyTorch 2.99.0 from index comes with CUDA 12.8; the "
+         "catalog does not know this release, so name the index of its other builds: {url: "
+         "\"https://download.pytorch.org/whl/cu129/\", only: [torch, torchvision, torchaudio]}"},
         {P "cuda: cpu\n", "torch==2.6.0+cu118",
          "2: cuda: cpu is asked for, but PyTorch 2.6.0 comes with CUDA 11.8"},
         {P "cuda: cpu\n", "torch==2.6.0+cpu nvidia-nccl-cu12==2.21.5",
