@@ -6,6 +6,8 @@
  * there and nowhere else, and nothing else is ever asked for there: so no other index can slip a
  * torch in, and this one nothing but them. Its copies of NVIDIA's wheels and of triton are not
  * needed: PyPI has every version that a stable build pins.
+ *
+ * It is a bucket that may not be listed: what it does not have is answered with 403.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
