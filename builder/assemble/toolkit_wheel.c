@@ -9,7 +9,8 @@
 /* Headers that declare what the driver's libraries have. */
 static bool is_driver_header(struct str path)
 {
-    static const char *const names[] = {"cuda.h", "cudaEGL.h", "cudaGL.h", "cudaVDPAU.h", "nvml.h"};
+    static const char *const names[] = {"cuda.h",         "cudaEGL.h",   "cudaGL.h",
+                                        "cudaProfiler.h", "cudaVDPAU.h", "nvml.h"};
     struct str name = path_base(path);
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)

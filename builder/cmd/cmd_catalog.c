@@ -35,6 +35,11 @@ static int read_cuda(struct query *q, struct err *e)
     if (!q->cuda_arg)
         return 0;
     q->cuda = recipe_cuda(str_of(q->cuda_arg), &q->arena);
+    if (str_is(q->cuda, RECIPE_CPU))
+        return err_set(
+            e, ERR_USAGE,
+            "--cuda: the table is of builds for CUDA; every release has one for the CPU, "
+            "`cuda: cpu` in a recipe");
     return q->cuda.len ? 0
                        : err_set(e, ERR_USAGE,
                                  "--cuda: \"%s\" is no CUDA version such as 12.4, 12.4.1 or cu124",

@@ -34,7 +34,7 @@ static int from_catalog(struct checking *c, struct str pytorch, struct str cuda,
 {
     struct catalog_build b;
 
-    if (str_is(cuda, "cpu")) { /* asks nothing of a GPU */
+    if (str_is(cuda, RECIPE_CPU)) { /* asks nothing of a GPU */
         c->image = (struct facts){.pytorch = pytorch};
         return 0;
     }

@@ -5,6 +5,7 @@
 #include "../base/version.h"
 #include "../model/lock_diff.h"
 #include "../plan/resolve.h"
+#include "../plan/torch_index.h"
 #include "credentials.h"
 
 /* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
@@ -67,7 +68,8 @@ int work_connect(struct work *w, struct session *s, const char *index, bool offl
                                .auth = &w->auth,
                                .rules = &w->config.rules,
                                .events = s->events};
-    struct web_options web = {.offline = offline, .events = s->events};
+    struct web_options web = {
+        .offline = offline, .bucket = STR(TORCH_INDEX_URL), .events = s->events};
     CLEANUP(buf_clear) struct buf plain = {0};
 
     if (config_read(&w->config, s->config_path, e) < 0 ||

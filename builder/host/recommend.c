@@ -11,18 +11,10 @@ static bool known_for_gpus(const struct catalog_build *b)
     return b->archs.len && !b->archs_unconfirmed;
 }
 
-static bool is_pypi(const struct catalog *c, struct str pytorch, struct str cuda)
-{
-    struct catalog_build b;
-
-    return catalog_build(c, pytorch, cuda, &b) && b.pypi;
-}
-
 static void offer_build(struct recommendation *r, const struct catalog *c, struct str pytorch,
                         struct str cuda, bool gpus)
 {
     CLEANUP(buf_clear) struct buf text = {0};
-    struct err cannot = {0}; /* be built: then it is no offer, whatever the reason */
     struct catalog_build b;
     struct offer *o;
     struct tag t;
@@ -30,10 +22,6 @@ static void offer_build(struct recommendation *r, const struct catalog *c, struc
     if (!catalog_build(c, pytorch, cuda, &b))
         return;
     tag_of_build(&t, pytorch, &b);
-    if (tag_check(&t, c, &cannot) < 0) {
-        err_clear(&cannot);
-        return;
-    }
     tag_print(&text, &t);
     if (gpus && !known_for_gpus(&b)) {
         vec_add(&r->unconfirmed,
@@ -55,11 +43,9 @@ static void list_offers(struct recommendation *r, const struct catalog *c, bool 
     catalog_releases(c, &releases);
     for (size_t i = releases.n; i-- > 0;) {
         vec_clear(&builds);
-        catalog_builds(c, releases.v[i], &builds);
-        offer_build(r, c, releases.v[i], STR(""), gpus);
-        for (size_t k = builds.n; k-- > 0;)
-            if (!is_pypi(c, releases.v[i], builds.v[k]))
-                offer_build(r, c, releases.v[i], builds.v[k], gpus);
+        catalog_builds_best_first(c, releases.v[i], &builds);
+        for (size_t k = 0; k < builds.n; k++)
+            offer_build(r, c, releases.v[i], builds.v[k], gpus);
     }
     vec_clear(&builds);
     vec_clear(&releases);

@@ -489,9 +489,8 @@ bool newest_that_runs(struct facts *out, const struct host *h, const struct cata
     catalog_releases(c, &releases);
     for (size_t i = releases.n; i-- > 0 && best != VERDICT_RUNS;) {
         vec_clear(&builds);
-        catalog_builds(c, releases.v[i], &builds);
-        try_build(out, &best, releases.v[i], STR(""), h, c); /* PyPI's first */
-        for (size_t k = builds.n; k-- > 0;)
+        catalog_builds_best_first(c, releases.v[i], &builds);
+        for (size_t k = 0; k < builds.n; k++)
             try_build(out, &best, releases.v[i], builds.v[k], h, c);
     }
     vec_clear(&builds);

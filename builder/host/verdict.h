@@ -46,6 +46,6 @@ void judgement_clear(struct judgement *j);
  * know. Texts live as long as the catalog. */
 void facts_of_build(struct facts *out, const struct catalog *c, struct str pytorch,
                     const struct catalog_build *b);
-/* The newest release of which a build runs on the host, without limits if any does; of several PyPI's,
- * else that of the newest CUDA. False when none does. */
+/* The newest release of which a build runs on the host, without limits if any does; of several
+ * PyPI's, else that of the newest CUDA. False when none does. */
 bool newest_that_runs(struct facts *out, const struct host *h, const struct catalog *c);

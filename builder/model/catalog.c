@@ -99,6 +99,20 @@ void catalog_builds(const struct catalog *c, struct str pytorch, struct strs *ou
         vec_add(out, n->key);
 }
 
+void catalog_builds_best_first(const struct catalog *c, struct str pytorch, struct strs *out)
+{
+    struct str pypi = node_text_of(release(c, pytorch), "pypi");
+    struct strs builds = {0};
+
+    catalog_builds(c, pytorch, &builds);
+    if (pypi.len)
+        vec_add(out, pypi);
+    for (size_t i = builds.n; i-- > 0;)
+        if (!str_eq(builds.v[i], pypi))
+            vec_add(out, builds.v[i]);
+    vec_clear(&builds);
+}
+
 void catalog_pythons(const struct catalog *c, struct str pytorch, struct strs *out)
 {
     const struct node *list = node_get(release(c, pytorch), "python"), *n;
@@ -359,6 +373,7 @@ static void check_python(const struct catalog *c, const struct recipe *r, struct
 
 int catalog_check(const struct catalog *c, const struct recipe *r, struct str python, struct err *e)
 {
+    bool cpu = str_is(r->cuda.text, RECIPE_CPU); /* every release has that build */
     struct err fault = {0};
 
     if (r->python.text.len && !str_eq(r->python.text, python)) {
@@ -370,9 +385,9 @@ int catalog_check(const struct catalog *c, const struct recipe *r, struct str py
                     STR_ARG(r->python.text), STR_ARG(r->base.text), STR_ARG(python), offer.p);
     }
     if (catalog_has(c, r->pytorch.text)) {
-        if (r->cuda.text.len && !str_is(r->cuda.text, "cpu"))
+        if (r->cuda.text.len && !cpu)
             check_cuda(c, r, &fault);
-        if (r->cudnn.text.len && !str_is(r->cuda.text, "cpu"))
+        if (r->cudnn.text.len && !cpu)
             check_cudnn(c, r, &fault);
         check_python(c, r, python, &fault);
     }

@@ -32,6 +32,8 @@ bool catalog_has(const struct catalog *c, struct str pytorch);
 void catalog_releases(const struct catalog *c, struct strs *out);
 void catalog_builds(const struct catalog *c, struct str pytorch, struct strs *out);
 void catalog_pythons(const struct catalog *c, struct str pytorch, struct strs *out);
+/* Builds in the order in which one would take them: PyPI's, then from the newest on. */
+void catalog_builds_best_first(const struct catalog *c, struct str pytorch, struct strs *out);
 /* The build of a release for CUDA `cuda` ("12.4"); with `cuda` empty PyPI's. False when there is
  * none. */
 bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,

@@ -62,6 +62,10 @@ static void print_needs(struct buf *out, const struct lock *lock)
     const struct facts *f = &lock->facts;
 
     buf_puts(out, "needs of a host\n");
+    if (!f->cuda.len) {
+        buf_puts(out, "  nothing: it computes on the CPU\n");
+        return;
+    }
     if (f->driver_min.len)
         buf_fmt(out, "  driver " STR_FMT " or newer", STR_ARG(f->driver_min));
     else

@@ -10,7 +10,7 @@
 #include "../pkg/deb/debver.h"
 
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
-#define CPU_TAG "{pytorch}-{cuda}-{variant}"
+#define DEFAULT_CPU_TAG "{pytorch}-{cuda}-{variant}"
 
 static const char *const keys[] = {
     "envbuild",     "name",          "pytorch",     "cuda",      "cudnn",
@@ -89,7 +89,7 @@ struct str recipe_cuda(struct str text, struct arena *a)
 {
     struct str s = text;
 
-    if (str_is(s, "cpu"))
+    if (str_is(s, RECIPE_CPU))
         return s;
     if (str_skip(&s, STR("cuda")) || str_skip(&s, STR("cu")))
         if (all_of(s, "") && s.len >= 3 && !str_has(s, '.'))
@@ -121,7 +121,7 @@ static void check_cudnn(struct reading *in)
     struct value *v = &in->r->cudnn;
 
     get_value(in, "cudnn", v);
-    if (v->text.len && str_is(in->r->cuda.text, "cpu"))
+    if (v->text.len && str_is(in->r->cuda.text, RECIPE_CPU))
         err_at(in->e, &v->pos, "cudnn: a build for the CPU has none; leave it out");
     else if (v->text.len && !recipe_is_version(v->text, 1, 4))
         err_at(in->e, &v->pos,
@@ -144,7 +144,7 @@ static void check_variant(struct reading *in)
                "variant: \"" STR_FMT "\" is not known%s; variants: runtime, compile, devel",
                STR_ARG(v->text), hint.p ? hint.p : "");
     }
-    if (str_is(v->text, "devel") && str_is(in->r->cuda.text, "cpu"))
+    if (str_is(v->text, "devel") && str_is(in->r->cuda.text, RECIPE_CPU))
         err_at(in->e, &v->pos,
                "variant: devel adds a CUDA toolkit, and cpu has none; variant: compile has gcc and "
                "g++");
@@ -270,7 +270,7 @@ static void check_tag(struct reading *in)
     struct str rest, before, word;
     CLEANUP(buf_clear) struct buf sample = {0};
 
-    v->text = str_is(in->r->cuda.text, "cpu") ? STR(CPU_TAG) : STR(DEFAULT_TAG);
+    v->text = str_is(in->r->cuda.text, RECIPE_CPU) ? STR(DEFAULT_CPU_TAG) : STR(DEFAULT_TAG);
     get_value(in, "tag", v);
     if (!v->text.len)
         return;
@@ -348,7 +348,6 @@ static void check_toolkit(struct reading *in)
 
     if (!n)
         return;
-    t->pos = n->pos;
     if (n->kind == NODE_LIST) {
         get_parts(in, n);
     } else {

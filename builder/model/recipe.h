@@ -49,22 +49,23 @@ struct recipe_user {
     uint32_t uid, gid;
 };
 
-struct recipe_toolkit { /* empty: what the catalog says */
-    struct value from;    /* "pypi", "nvidia" or "apt" */
-    struct values parts;  /* "nvcc", "cublas", ...: see the catalog */
-    struct pos pos;       /* of the key; line 0 without it */
+#define RECIPE_CPU "cpu" /* as `cuda`: the build that has none */
+
+struct recipe_toolkit {  /* empty: what the catalog says */
+    struct value from;   /* "pypi", "nvidia" or "apt" */
+    struct values parts; /* "nvcc", "cublas", ...: see the catalog */
 };
 
 struct recipe {
     struct doc doc; /* owns every text below */
     struct value name, pytorch, base, tag, workdir;
-    struct value image; /* the base is this stored image, and `base` is empty; see oci/stored.h */
-    struct value cuda;  /* "12.4", "12.4.1" or "cpu": cu124 and cuda124 are turned into the first */
-    struct value cudnn; /* "9" or "9.1.0.70" */
-    struct value variant;                          /* "runtime", "compile" or "devel" */
-    struct recipe_toolkit toolkit;                 /* of "devel" */
-    struct value python;                           /* "3.11"; empty: what the base has */
-    struct values apt;                             /* "name", "name=version" or "name/suite" */
+    struct value image;   /* the base is this stored image, and `base` is empty; see oci/stored.h */
+    struct value cuda;    /* "12.4", "12.4.1" or RECIPE_CPU: cu124 and cuda124 become the first */
+    struct value cudnn;   /* "9" or "9.1.0.70" */
+    struct value variant; /* "runtime", "compile" or "devel" */
+    struct recipe_toolkit toolkit; /* of "devel" */
+    struct value python;           /* "3.11"; empty: what the base has */
+    struct values apt;             /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
     struct recipe_asks pip, constraints;
     struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */

@@ -22,7 +22,7 @@ static bool take_part(struct tag *t, struct arena *a, struct str part)
         t->cudnn = rest;
         return true;
     }
-    if (!t->cuda.len && (str_starts(part, STR("cu")) || str_is(part, "cpu"))) {
+    if (!t->cuda.len && (str_starts(part, STR("cu")) || str_is(part, RECIPE_CPU))) {
         t->cuda = recipe_cuda(part, a);
         return t->cuda.len > 0;
     }
@@ -66,7 +66,7 @@ void tag_print(struct buf *out, const struct tag *t)
 {
     buf_str(out, t->pytorch);
     if (t->cuda.len)
-        buf_fmt(out, "-%s" STR_FMT, str_is(t->cuda, "cpu") ? "" : "cuda", STR_ARG(t->cuda));
+        buf_fmt(out, "-%s" STR_FMT, str_is(t->cuda, RECIPE_CPU) ? "" : "cuda", STR_ARG(t->cuda));
     if (t->cudnn.len)
         buf_fmt(out, "-cudnn" STR_FMT, STR_ARG(t->cudnn));
     buf_fmt(out, "-" STR_FMT, STR_ARG(t->variant));
@@ -108,9 +108,14 @@ static void nearest(struct buf *out, const struct tag *t, const struct catalog *
     struct catalog_build b;
     struct str pytorch;
 
+    if (str_is(t->cuda, RECIPE_CPU)) {
+        tag_print(out,
+                  &(struct tag){.pytorch = t->pytorch, .cuda = t->cuda, .variant = t->variant});
+        return;
+    }
     if (catalog_build(c, t->pytorch, STR(""), &b))
         print_build(out, t->pytorch, &b, t->variant);
-    if (t->cuda.len && !str_is(t->cuda, "cpu") && same_cuda(c, t->cuda, &pytorch, &b))
+    if (t->cuda.len && same_cuda(c, t->cuda, &pytorch, &b))
         print_build(out, pytorch, &b, t->variant);
 }
 
@@ -139,10 +144,10 @@ int tag_check(const struct tag *t, const struct catalog *c, struct err *e)
     CLEANUP(buf_clear) struct buf why = {0}, builds = {0};
     struct catalog_build b;
 
+    if (str_is(t->cuda, RECIPE_CPU))
+        return t->cudnn.len ? refuse(t, c, "a build for the CPU has no cuDNN", e) : 0;
     if (!catalog_has(c, t->pytorch))
         return 0;
-    if (str_is(t->cuda, "cpu"))
-        return t->cudnn.len ? refuse(t, c, "a build for the CPU has no cuDNN", e) : 0;
     list_builds(&builds, t, c);
     if (!catalog_build(c, t->pytorch, t->cuda, &b)) {
         buf_fmt(&why, "PyTorch " STR_FMT " was published for CUDA %s", STR_ARG(t->pytorch),
@@ -164,6 +169,8 @@ void tag_recipe(struct buf *out, const struct tag *t, const struct catalog_build
     buf_fmt(out, "# PyTorch " STR_FMT, STR_ARG(t->pytorch));
     if (b->cuda.len)
         buf_fmt(out, " for CUDA " STR_FMT, STR_ARG(b->cuda));
+    else if (str_is(t->cuda, RECIPE_CPU))
+        buf_puts(out, " for the CPU");
     buf_fmt(out, ". Build it: envbuild build THIS-FILE\npytorch: \"" STR_FMT "\"\n",
             STR_ARG(t->pytorch));
     if (t->cuda.len || b->cuda.len)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "derive.h"
 
+#include "torch_index.h"
+
 /* Version of the first wheel whose name is `name`, or `name` with "-cu11", "-cu12", ... behind it.
  */
 static struct str wheel_version(const struct lock *lock, const char *name)
@@ -76,7 +78,7 @@ void derive_facts(struct lock *lock, const struct catalog *catalog, const struct
     struct arena *a = &lock->doc.arena;
     struct catalog_build build = {0};
     struct str local;
-    bool known;
+    bool known, bundled;
 
     f->pytorch = public_of(wheel_version(lock, "torch"), &local);
     f->python = lock->python;
@@ -87,9 +89,10 @@ void derive_facts(struct lock *lock, const struct catalog *catalog, const struct
     f->nccl = wheel_version(lock, "nvidia-nccl");
     if (!f->cuda.len)
         f->cuda = first_two(f->cuda_toolkit);
-    if (!f->cuda.len && str_starts(local, STR("cu"))) /* the libraries are in the wheel itself */
+    bundled = !f->cuda.len && str_starts(local, STR("cu"));
+    if (bundled) /* the libraries are in the wheel itself */
         f->cuda = first_two(recipe_cuda(local, a));
-    known = catalog_build(catalog, f->pytorch, f->cuda, &build);
+    known = f->cuda.len && catalog_build(catalog, f->pytorch, f->cuda, &build);
     if (!known && f->cuda.len)
         events_warn(events,
                     "PyTorch " STR_FMT " for CUDA " STR_FMT " is not in the catalog: what it needs "
@@ -97,7 +100,7 @@ void derive_facts(struct lock *lock, const struct catalog *catalog, const struct
                     STR_ARG(f->pytorch), STR_ARG(f->cuda));
     if (!f->cuda_toolkit.len)
         f->cuda_toolkit = arena_str(a, build.toolkit);
-    if (!f->cudnn.len && str_starts(local, STR("cu"))) {
+    if (bundled) {
         f->cudnn = arena_str(a, build.cudnn);
         f->nccl = arena_str(a, build.nccl);
     }
@@ -145,44 +148,140 @@ static void check_twins(const struct lock *lock, struct err *e)
         }
 }
 
-/* A build for the CPU has no CUDA, and nothing may bring one in. */
-static void check_cpu(const struct lock *lock, const struct recipe *r, struct err *e)
-{
-    for (size_t i = 0; i < lock->artifacts.n; i++) {
-        const struct artifact *a = &lock->artifacts.v[i];
+/* ---- one build ---- */
 
-        if (a->eco == ECO_WHEEL && str_starts(a->name, STR("nvidia-"))) {
-            err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
-                        "cuda: cpu is asked for, but a requirement in `pip` brings " STR_FMT
-                        " " STR_FMT,
-                        STR_ARG(a->name), STR_ARG(a->version));
-            return;
-        }
+/* The CUDA of a label: "11.8" of "cu118", or RECIPE_CPU; empty when it names no build. */
+static struct str build_of_label(struct arena *a, struct str label)
+{
+    return str_starts(label, STR("cu")) || str_is(label, RECIPE_CPU) ? recipe_cuda(label, a)
+                                                                     : (struct str){0};
+}
+
+static void put_build(struct buf *out, const struct artifact *a, struct str build)
+{
+    buf_fmt(out, STR_FMT " " STR_FMT " is built for %s" STR_FMT, STR_ARG(a->name),
+            STR_ARG(a->version), str_is(build, RECIPE_CPU) ? "the " : "CUDA ",
+            STR_ARG(str_is(build, RECIPE_CPU) ? STR("CPU") : build));
+}
+
+/* Of which build is what is bound to torch's? Without a label it is PyPI's, unless it comes from
+ * where all is of one build, or is the user's own. Empty when that is not known. */
+static struct str build_of(const struct artifact *w, struct str pypi, struct arena *a)
+{
+    struct str label;
+
+    public_of(w->version, &label);
+    if (label.len)
+        return build_of_label(a, label);
+    return str_starts(w->from, STR(TORCH_INDEX_URL)) || str_starts(w->url, STR(".")) ? STR("")
+                                                                                     : pypi;
+}
+
+/* An extension of one build does not load into the torch of another. */
+static void check_same_build(const struct lock *lock, const struct catalog *catalog,
+                             const struct recipe *r, struct err *e)
+{
+    CLEANUP(arena_clear) struct arena a = {0};
+    const struct artifact *torch = lock_find(lock, ECO_WHEEL, STR("torch")), *w;
+    struct str ours = lock->facts.cuda.len ? lock->facts.cuda : STR(RECIPE_CPU);
+    struct catalog_build pypi = {0};
+
+    catalog_build(catalog, lock->facts.pytorch, STR(""), &pypi);
+    if (!torch)
+        return;
+    vec_each(w, &lock->artifacts) {
+        struct str theirs = build_of(w, pypi.cuda, &a);
+        CLEANUP(buf_clear) struct buf words = {0};
+
+        if (w->eco != ECO_WHEEL || w == torch || !torch_index_binds(w->name) || !theirs.len ||
+            str_eq(theirs, ours))
+            continue;
+        put_build(&words, w, theirs);
+        buf_puts(&words, ", and ");
+        put_build(&words, torch, ours);
+        err_at_kind(e, ERR_UNSAT, &r->pytorch.pos, "%s: both must be of one build", words.p);
     }
 }
 
-int derive_check(const struct lock *lock, const struct recipe *r, struct err *e)
+/* A build for the CPU has no CUDA, and nothing may bring one in. */
+static void check_cpu(const struct lock *lock, const struct recipe *r, struct err *e)
+{
+    const struct facts *f = &lock->facts;
+    const struct artifact *a;
+
+    vec_each(a, &lock->artifacts)
+        if (a->eco == ECO_WHEEL && str_starts(a->name, STR("nvidia-"))) {
+            err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
+                        "cuda: cpu is asked for, and " STR_FMT " " STR_FMT
+                        " would be in the image; a requirement in `pip` asks for CUDA",
+                        STR_ARG(a->name), STR_ARG(a->version));
+            return;
+        }
+    if (f->cuda.len)
+        err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
+                    "cuda: cpu is asked for, but PyTorch " STR_FMT " comes with CUDA " STR_FMT,
+                    STR_ARG(f->pytorch), STR_ARG(f->cuda));
+}
+
+/* Where torch came from, for messages. */
+static struct str place_of_torch(const struct lock *lock)
+{
+    const struct artifact *torch = lock_find(lock, ECO_WHEEL, STR("torch"));
+
+    return torch ? torch->from : STR("");
+}
+
+/* Which builds of a release PyPI lacks, the catalog has to know. */
+static void hint_at_index(struct buf *out, const struct catalog *catalog, const struct recipe *r)
+{
+    CLEANUP(arena_clear) struct arena a = {0};
+
+    if (!catalog_has(catalog, r->pytorch.text))
+        buf_fmt(out,
+                "; the catalog does not know this release, so name the index of its other builds: "
+                "{url: \"" STR_FMT "\", only: [torch, torchvision, torchaudio]}",
+                STR_ARG(torch_index_url(&a, r->cuda.text)));
+}
+
+static void check_cuda(const struct lock *lock, const struct catalog *catalog,
+                       const struct recipe *r, struct err *e)
+{
+    const struct facts *f = &lock->facts;
+    CLEANUP(buf_clear) struct buf hint = {0};
+
+    if (!f->cuda.len)
+        err_at_kind(e, ERR_UNSAT, &r->pytorch.pos,
+                    "pytorch: the wheel of " STR_FMT " from " STR_FMT
+                    " names no CUDA library; where it has none, write `cuda: cpu`",
+                    STR_ARG(f->pytorch), STR_ARG(place_of_torch(lock)));
+    if (!f->cuda.len || !r->cuda.text.len || holds(r->cuda.text, f->cuda) ||
+        holds(r->cuda.text, f->cuda_toolkit))
+        return;
+    hint_at_index(&hint, catalog, r);
+    err_at_kind(e, ERR_UNSAT, &r->cuda.pos,
+                "cuda: \"" STR_FMT "\" is asked for, but PyTorch " STR_FMT " from " STR_FMT
+                " comes with CUDA " STR_FMT "%s",
+                STR_ARG(r->cuda.text), STR_ARG(f->pytorch), STR_ARG(place_of_torch(lock)),
+                STR_ARG(f->cuda), hint.p ? hint.p : "");
+}
+
+int derive_check(const struct lock *lock, const struct catalog *catalog, const struct recipe *r,
+                 struct err *e)
 {
     const struct facts *f = &lock->facts;
     struct err fault = {0};
 
-    if (str_is(r->cuda.text, "cpu"))
+    if (str_is(r->cuda.text, RECIPE_CPU))
         check_cpu(lock, r, &fault);
-    else if (!f->cuda.len)
-        err_at_kind(&fault, ERR_UNSAT, &r->pytorch.pos,
-                    "pytorch: the wheel of " STR_FMT " on PyPI names no CUDA library",
-                    STR_ARG(f->pytorch));
-    else if (r->cuda.text.len && !holds(r->cuda.text, f->cuda) &&
-             !holds(r->cuda.text, f->cuda_toolkit))
-        err_at_kind(&fault, ERR_UNSAT, &r->cuda.pos,
-                    "cuda: \"" STR_FMT "\" is asked for, but PyTorch " STR_FMT
-                    " on PyPI comes with CUDA " STR_FMT,
-                    STR_ARG(r->cuda.text), STR_ARG(f->pytorch), STR_ARG(f->cuda));
+    else
+        check_cuda(lock, catalog, r, &fault);
     if (r->cudnn.text.len && !holds(r->cudnn.text, f->cudnn))
         err_at_kind(&fault, ERR_UNSAT, &r->cudnn.pos,
                     "cudnn: \"" STR_FMT "\" is asked for, but PyTorch " STR_FMT
                     " comes with cuDNN " STR_FMT,
                     STR_ARG(r->cudnn.text), STR_ARG(f->pytorch), STR_ARG(f->cudnn));
+    if (!err_is_set(&fault)) /* what follows from a wrong torch is not worth telling */
+        check_same_build(lock, catalog, r, &fault);
     check_twins(lock, &fault);
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }

@@ -9,6 +9,7 @@
 /* Fill lock->facts from lock->artifacts: CUDA from the nvidia wheels, else from cuda-toolkit, else
  * from the local tag of torch's version ("+cu124"); texts go into the lock's arena. */
 void derive_facts(struct lock *lock, const struct catalog *catalog, const struct events *events);
-/* The choice must be what the recipe asks for: its CUDA, its cuDNN, one version of each nvidia
- * library. ERR_UNSAT, all faults at once. */
-int derive_check(const struct lock *lock, const struct recipe *recipe, struct err *e) MUST_CHECK;
+/* The choice must be what the recipe asks for: its CUDA (or none), its cuDNN, torchvision and its
+ * like of torch's own build, one version of each nvidia library. ERR_UNSAT, all faults at once. */
+int derive_check(const struct lock *lock, const struct catalog *catalog,
+                 const struct recipe *recipe, struct err *e) MUST_CHECK;

@@ -23,6 +23,13 @@ static int spend(struct patience *p, size_t n, struct err *e)
     return 0;
 }
 
+static struct str asked(void *ctx, struct str name)
+{
+    struct patience *p = ctx;
+
+    return p->of->asked(p->of->ctx, name);
+}
+
 static int ask_project(void *ctx, struct str name, const struct project **out, struct err *e)
 {
     struct patience *p = ctx;
@@ -117,7 +124,7 @@ static bool try_wishes(const struct wishes *wishes, const struct pypi_universe *
     CLEANUP(err_clear) struct err unused = {0};
     struct patience patience = {real, QUESTIONS};
     const struct pypi_universe universe = {.ctx = &patience,
-                                           .asked = real->asked,
+                                           .asked = asked,
                                            .project = ask_project,
                                            .metadata = ask_metadata,
                                            .direct = ask_direct,

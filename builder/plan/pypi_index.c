@@ -4,7 +4,7 @@
 #include "../base/map.h"
 #include "../base/path.h"
 #include "../net/url.h"
-#include "wheel_peek.h"
+#include "wheel_size.h"
 #include "wheel_texts.h"
 
 #define ACCEPT                                                                         \
@@ -34,6 +34,7 @@ struct asked { /* a project that was asked for */
 struct pypi_index {
     struct web *web;
     struct http *http; /* NULL when offline */
+    struct memo *memo;
     unsigned parallel;
     struct wheel_texts *texts;
     const struct events *events;
@@ -47,7 +48,6 @@ struct pypi_index {
     struct VEC_OF(struct asked *) entries;
     struct map by_name; /* struct asked */
     struct map bound;   /* name -> struct str * */
-    struct buf asked;
 };
 
 static void add_place(struct pypi_index *x, const struct pypi_place *from)
@@ -73,8 +73,6 @@ static void add_place(struct pypi_index *x, const struct pypi_place *from)
     p->owns = from->owns;
     for (size_t i = 0; i < from->only_n; i++)
         vec_add(&p->only, arena_str(&x->arena, from->only[i]));
-    if (x->asked.len < LISTED)
-        buf_fmt(&x->asked, "%s%s", x->asked.len ? ", " : "", shown.p);
 }
 
 static void set_root(struct pypi_index *x, struct str root)
@@ -109,6 +107,7 @@ struct pypi_index *pypi_index_open(struct web *web, struct http *http,
 
     *x = (struct pypi_index){.web = web,
                              .http = http,
+                             .memo = o->memo,
                              .parallel = o->parallel ? o->parallel : PARALLEL,
                              .events = o->events};
     x->texts = wheel_texts_open(&(struct wheel_texts_options){
@@ -141,7 +140,6 @@ void pypi_index_clear(struct pypi_index **index)
     map_clear(&x->by_name);
     map_clear(&x->bound);
     wheel_texts_clear(&x->texts);
-    buf_clear(&x->asked);
     arena_clear(&x->arena);
     free_clear(index);
 }
@@ -156,12 +154,12 @@ static bool lists(const struct place *p, struct str name)
     return false;
 }
 
-/* May the place be asked for the project? */
+/* May the place be asked for the project? A folder is the user's own, and no other can fill it. */
 static bool serves(const struct pypi_index *x, const struct place *p, struct str name)
 {
     const struct place *other;
 
-    if (lists(p, name))
+    if (p->folder || lists(p, name))
         return true;
     vec_each(other, &x->places)
         if (other->owns && lists(other, name))
@@ -243,7 +241,7 @@ static int check_bound(const struct pypi_index *x, struct str name, const struct
 {
     const struct str *from = map_get(&x->bound, name);
 
-    if (!from || str_eq(*from, p->shown) || !is_place(x, *from))
+    if (!from || p->owns || str_eq(*from, p->shown) || !is_place(x, *from))
         return 0;
     return err_set(e, ERR_UNSAT,
                    STR_FMT
@@ -489,10 +487,23 @@ static int prefetch_metadata(void *ctx, const struct pypi_likely *likely, size_t
     return wheel_texts_prefetch(((struct pypi_index *)ctx)->texts, likely, n, e);
 }
 
+/* The places that serve the project, for messages. */
+static struct str asked_for(void *ctx, struct str name)
+{
+    struct pypi_index *x = ctx;
+    CLEANUP(buf_clear) struct buf list = {0};
+    const struct place *p;
+
+    vec_each(p, &x->places)
+        if (serves(x, p, name) && list.len < LISTED)
+            buf_fmt(&list, "%s" STR_FMT, list.len ? ", " : "", STR_ARG(p->shown));
+    return arena_str(&x->arena, buf_view(&list));
+}
+
 struct pypi_universe pypi_index_universe(struct pypi_index *x)
 {
     return (struct pypi_universe){.ctx = x,
-                                  .asked = buf_view(&x->asked),
+                                  .asked = asked_for,
                                   .project = get_project,
                                   .metadata = get_metadata,
                                   .direct = get_direct,
@@ -507,32 +518,6 @@ static struct str lasting_url(struct pypi_index *x, struct str url)
         return url;
     return str_of(arena_fmt(&x->arena, "./" STR_FMT,
                             STR_ARG(str_sub(url, x->local.len, url.len - x->local.len))));
-}
-
-/* Many indexes tell no sizes, and layers are planned by them: ask the files' servers. Where one
- * does not tell, it stays 0, not known. */
-static int learn_sizes(struct pypi_index *x, struct artifacts *made, struct err *e)
-{
-    CLEANUP(free_clear) struct wheel_peek *peeks = xcalloc(made->n + 1, sizeof *peeks);
-    struct VEC_OF(struct wheel_peek *) ask = {0};
-    struct artifact *a;
-    int rc = 0;
-
-    vec_each(a, made) {
-        struct wheel_peek *peek = &peeks[a - made->v];
-
-        peek->url = a->url;
-        if (!a->size && str_starts(a->url, STR("http")))
-            vec_add(&ask, peek);
-    }
-    if (x->http && ask.n)
-        rc = wheel_peek(x->http, ask.v, ask.n, x->parallel, e);
-    vec_each(a, made) {
-        a->size = a->size ? a->size : peeks[a - made->v].size;
-        wheel_peek_clear(&peeks[a - made->v]);
-    }
-    vec_clear(&ask);
-    return rc;
 }
 
 int pypi_artifacts(struct artifacts *out, struct pypi_index *x,
@@ -558,7 +543,7 @@ int pypi_artifacts(struct artifacts *out, struct pypi_index *x,
                                           .size = f.size,
                                           .digest = f.digest}));
     }
-    if (err_is_set(e) || learn_sizes(x, &made, e) < 0) {
+    if (err_is_set(e) || wheel_sizes(made.v, made.n, x->http, x->memo, x->parallel, e) < 0) {
         vec_clear(&made);
         return -1;
     }

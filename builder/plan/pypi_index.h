@@ -20,7 +20,7 @@ struct pypi_place {
     struct str folder;      /* or a folder of wheels, relative to `root` or absolute */
     const struct str *only; /* the only names (normalised) it is asked for; NULL: all */
     size_t only_n;
-    bool owns; /* those names are asked for nowhere else */
+    bool owns; /* no other index is asked for them */
 };
 
 /* Files of a project that will do; those of other digests are not there for the solver. */

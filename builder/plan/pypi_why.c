@@ -110,7 +110,7 @@ static void tell_unknown(struct telling *t, const struct reason *r)
         buf_puts(&t->text, ", but ");
     }
     buf_fmt(&t->text, "\"" STR_FMT "\" is on no index asked (" STR_FMT ")", STR_ARG(t->of->name),
-            STR_ARG(t->w->universe->asked));
+            STR_ARG(t->w->universe->asked(t->w->universe->ctx, t->of->name)));
     t->complete = r->node == PYPI_NONE;
 }
 

@@ -877,7 +877,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     if (resolve_artifacts(&lock, in, &plans, e) < 0)
         return -1;
     derive_facts(&lock, in->catalog, in->events);
-    if (derive_check(&lock, in->recipe, e) < 0 || set_name(&lock, in->recipe, e) < 0)
+    if (derive_check(&lock, in->catalog, in->recipe, e) < 0 || set_name(&lock, in->recipe, e) < 0)
         return -1;
     set_image(&lock, in);
     if (startup_add(&lock, in->recipe, shell_of(&lock, in), in->events, e) < 0)

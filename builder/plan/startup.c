@@ -147,8 +147,9 @@ int startup_add(struct lock *lock, const struct recipe *r, struct str shell,
         return 0;
     if (!startup_script(&text, &lock->facts, shell, str_is(asked->text, "fail"))) {
         if (asked->text.len)
-            events_warn(events, "startup_check: it is not known which driver the image needs, so "
-                                "it will not check the host's");
+            events_warn(events, "startup_check: %s, so it will not check the host's",
+                        lock->facts.cuda.len ? "it is not known which driver the image needs"
+                                             : "an image for the CPU needs no driver");
         return 0;
     }
     if (!shell.len)

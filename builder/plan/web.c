@@ -70,9 +70,10 @@ static int blame(const char *url, struct err *e)
     return err_wrap(e, "%s", shown.p);
 }
 
-static bool is_missing(const struct http_request *r)
+static bool is_missing(const struct web *web, const struct http_request *r)
 {
-    return r->status == 404 || r->status == 410;
+    return r->status == 404 || r->status == 410 ||
+           (r->status == 403 && web->o.bucket.len && str_starts(r->url, web->o.bucket));
 }
 
 /* ---- pages in the store: header lines, an empty line, the body ---- */
@@ -234,7 +235,7 @@ static int get_settle(struct get *g, struct err *e)
         mark_fresh(g->web, key);
         return 0;
     }
-    if (is_missing(&g->r)) {
+    if (is_missing(g->web, &g->r)) {
         err_clear(&g->r.err);
         web_page_clear(&g->page);
         g->page.missing = true;
@@ -374,7 +375,7 @@ static int blob_fetch(struct web *web, const struct web_want *want, bool *missin
         r->skip = skip;
         if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0)
             return -1;
-        if (missing && is_missing(r)) {
+        if (missing && is_missing(web, r)) {
             *missing = true;
             return 0;
         }

@@ -14,6 +14,8 @@ struct web; /* opaque; web_open to web_clear */
 struct web_options {
     bool offline;
     unsigned parallel;           /* requests at once; 0: 16 */
+    struct str bucket;           /* what addresses begin with where 403 means missing as well: a
+                                    store that may not be listed; empty: none */
     const struct events *events; /* may be NULL */
 };
 
@@ -25,7 +27,7 @@ void web_clear(struct web **web);
 bool web_is_offline(const struct web *web);
 
 struct web_page {
-    bool missing;    /* 404 or 410: the server knows no such page; the rest is empty */
+    bool missing;    /* 404 or 410 (or see bucket): there is no such page; the rest is empty */
     bool from_store; /* the server said "not modified", or offline */
     struct buf body;
     char *content_type; /* owned; NULL when the server gave none */

@@ -13,6 +13,7 @@
     /bare/NAME/        the same as HTML without hashes, from a server that knows no ranges
     /private/NAME/     for "me" with "secret" or the token "t0ken" only: secretlib, and numpy in version 9.9
     /public/NAME/      what anybody may upload: secretlib in version 99
+    /whl/, /evil/, /recorded/   PyTorch's own index: torch_index.py
     /moved/NAME/       leads to /simple/NAME/ of the same machine by another name
     /log               the paths asked for so far, one a line; "!" behind those that came with a credential
 
@@ -24,6 +25,8 @@ wrong (every byte inverted), 503, norange, slow (16 KiB each 20 ms), gone (404).
 import base64, hashlib, io, json, lzma, os, random, re, shutil, subprocess, sys, tarfile, tempfile
 import threading, time, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import torch_index
 
 DATE = 1700000000  # of every file of every package
 GOOD = 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n'  # a recipe
@@ -164,6 +167,10 @@ WHEELS = [  # name, version, tag, requirements, files
     ("nvidia-cuda-runtime-cu12", "12.4.127", LINUX, [], {"nvidia/cuda_runtime/lib/libcudart.so.12": noise(300000, 3)}),
     ("nvidia-cudnn-cu12", "9.1.0.70", LINUX, [], {"nvidia/cudnn/lib/libcudnn.so.9": bytes(12 << 20) + noise(200000, 4)}),
     ("nvidia-nccl-cu12", "2.21.5", LINUX, [], {"nvidia/nccl/lib/libnccl.so.2": noise(100000, 5)}),
+    ("nvidia-cuda-runtime-cu11", "11.8.89", LINUX, [], {"nvidia/cuda_runtime/lib/libcudart.so.11.0": noise(30000, 6)}),
+    ("nvidia-cudnn-cu11", "9.1.0.70", LINUX, [], {"nvidia/cudnn/lib/libcudnn.so.9": noise(30000, 7)}),
+    ("nvidia-nccl-cu11", "2.21.5", LINUX, [], {"nvidia/nccl/lib/libnccl.so.2": noise(30000, 8)}),
+    ("torchvision", "0.21.0", CP, ["torch==2.6.0", "numpy"], {"torchvision/__init__.py": b"\n"}),
     ("filelock", "3.16.0", ANY, [], {"filelock/__init__.py": b"\n"}), ("pip", "24.3.1", ANY, [], {"pip/__init__.py": b"\n"}),
     ("setuptools", "75.0.0", ANY, [], {"setuptools/__init__.py": b"\n"}),
     ("numpy", "1.26.4", CP, [], {"numpy/__init__.py": b"one = 1\n"}), ("numpy", "2.2.0", CP, [], {"numpy/__init__.py": b"two = 2\n"}),
@@ -183,11 +190,13 @@ class World:
 
     def __init__(self, folder, port):
         self.folder, self.files, self.pages, self.later = folder, {}, {}, {}
+        self.sizes = {}  # of files that nobody may fetch
         self.make_archive(port)
         self.make_other(port)
         self.make_extra()
         self.make_index()
         self.make_private()
+        torch_index.put(self, wheel)
 
     def make_archive(self, port):
         day, later = "Tue, 14 Nov 2023 22:13:20 UTC", "Tue, 21 Nov 2023 22:13:20 UTC"
@@ -404,6 +413,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, *self.world.later[self.path], how)
         if self.path in self.world.pages:
             return self.answer(200, *self.world.pages[self.path], how)
+        if self.path in self.world.sizes:
+            n = self.world.sizes[self.path]
+            return self.answer(206, "application/octet-stream", b"\0", Content_Range=f"bytes {n - 1}-{n - 1}/{n}")
         if self.path not in self.world.files:
             return self.answer(404, "text/plain", b"no\n")
         body, asked = self.world.files[self.path], self.headers.get("Range", "")

@@ -127,6 +127,8 @@ static void what_exists_is_let_through(void **state)
         "pytorch: 2.6.0\ncuda: cu124\ncudnn: 9.1.0.70\n",
         "pytorch: 2.0.1\ncuda: 11.7\ncudnn: 8\n",
         "pytorch: 2.15.0\ncuda: 13.2\ncudnn: 9\n",
+        "pytorch: 2.6.0\ncuda: cu118\ncudnn: 9\n", /* not on PyPI */
+        "pytorch: 2.6.0\ncuda: cpu\n",
         "pytorch: 2.99.0\ncuda: 15.0\ncudnn: 12\n", /* not known: the index will tell */
     };
 
@@ -144,9 +146,9 @@ static void what_cannot_be_is_refused_with_what_exists(void **state)
         {"pytorch: 2.6.0\ncuda: 12.1\n", "x.yaml:2:7: cuda: \"12.1\" has no PyTorch 2.6.0 build; "
                                          "published builds: 11.8, 12.4, 12.6 "
                                          "(on PyPI: 12.4)"},
-        {"pytorch: 2.6.0\ncuda: cu118\n", "x.yaml:2:7: cuda: PyTorch 2.6.0 for CUDA 11.8 is on "
-                                          "download.pytorch.org only, and builds "
-                                          "from there come later; the build on PyPI is 12.4"},
+        {"pytorch: 2.6.0\ncuda: cu118\ncudnn: 8\n", /* that build's cuDNN, not PyPI's */
+         "x.yaml:3:8: cudnn: \"8\" does not come with PyTorch 2.6.0 for CUDA 11.8, which has cuDNN "
+         "9.1.0.70"},
         {"pytorch: 2.6.0\ncuda: 12.4.0\n",
          "x.yaml:2:7: cuda: \"12.4.0\" is not what PyTorch 2.6.0 was built with: its CUDA 12.4 is "
          "12.4.1"},
@@ -161,9 +163,6 @@ static void what_cannot_be_is_refused_with_what_exists(void **state)
          "x.yaml:3:8: cudnn: \"9.1.0.7\" does not come with PyTorch 2.6.0 for CUDA 12.4, which has "
          "cuDNN 9.1.0.70"},
         {"pytorch: 2.12.1\ncuda: 12.9\ncudnn: 8\n",
-         "x.yaml:2:7: cuda: PyTorch 2.12.1 for CUDA 12.9 is on download.pytorch.org only, and "
-         "builds "
-         "from there come later; the build on PyPI is 13.0\n"
          "x.yaml:3:8: cudnn: \"8\" does not come with PyTorch 2.12.1 for CUDA 12.9, which has "
          "cuDNN "
          "9.20.0.48 (not confirmed)"},

@@ -71,16 +71,23 @@ static void facts_come_from_what_is_chosen(void **state)
         /* the local tag: the libraries are in the wheel */
         {"torch==2.16.0+cu134", "2.16.0", "13.4", "", "", "", "580.65.06", "", "",
          "2.16.0 for CUDA 13.4 is not in the catalog"},
-        {"torch==2.1.0+cu118", "2.1.0", "11.8", "11.8.0", "", "", "450.80.02",
+        {"torch==2.1.0+cu118", "2.1.0", "11.8", "11.8.0", "8.7.0.84", "2.15.5", "450.80.02",
          "3.7 5.0 6.0 7.0 7.5 8.0 8.6 9.0", "", NULL},
+        /* a build of the index whose libraries are NVIDIA's wheels */
+        {"torch==2.6.0+cu118 nvidia-cuda-runtime-cu11==11.8.89 nvidia-cudnn-cu11==9.1.0.70 "
+         "nvidia-nccl-cu11==2.21.5",
+         "2.6.0", "11.8", "11.8.0", "9.1.0.70", "2.21.5", "450.80.02",
+         "3.7 5.0 6.0 7.0 7.5 8.0 8.6 9.0", "",
+         "2.6.0 for CUDA 11.8: for which GPUs it has code is not confirmed"},
         /* what is there counts more than a name */
         {"torch==2.6.0+cu126 nvidia-cuda-runtime-cu12==12.4.127", "2.6.0", "12.4", "12.4.1", "", "",
          "525.60.13", "5.0 6.0 7.0 7.5 8.0 8.6 9.0", "", NULL},
         /* a CUDA family of tomorrow */
         {"torch==3.0.0 cuda-toolkit==14.0.0", "3.0.0", "14.0", "14.0.0", "", "", "", "", "",
          "3.0.0 for CUDA 14.0 is not in the catalog"},
-        /* no CUDA at all: derive_check() says so */
+        /* no CUDA at all, and nothing of PyPI's build of that release */
         {"torch==2.16.0+cpu", "2.16.0", "", "", "", "", "", "", "", NULL},
+        {"torch==2.6.0+cpu", "2.6.0", "", "", "", "", "", "", "", NULL},
         /* one secondary source */
         {"torch==2.14.0 cuda-toolkit==13.0.3", "2.14.0", "13.0", "13.0.3", "", "", "580.65.06",
          "7.5 8.0 8.6 9.0 10.0 12.0", "", "for which GPUs it has code is not confirmed"},
@@ -121,10 +128,99 @@ static void the_toolkit_names_its_driver(void **state)
     assert_true(str_is(lock.facts.driver_full, "580.126.20"));
 }
 
+/* `chosen` as for choose(), "name==version@place" where it matters where a wheel is from. */
+static void check_choice(struct buf *faults, const char *yaml, const char *chosen)
+{
+    CLEANUP(lock_clear) struct lock lock = {0};
+    CLEANUP(recipe_clear) struct recipe r = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct artifact *a;
+
+    if (recipe_parse(&r, str_of(yaml), "x.yaml", &e) < 0)
+        fail_msg("%s: %s", yaml, e.msg);
+    choose(&lock, str_of(chosen));
+    vec_each(a, &lock.artifacts) {
+        struct str from = a->version;
+
+        a->from = a->url = str_cut(&from, STR("@"), &a->version) ? from : STR("index");
+    }
+    derive_facts(&lock, &catalog, NULL);
+    if (derive_check(&lock, &catalog, &r, &e) < 0)
+        assert_int_equal(e.kind, ERR_UNSAT);
+    for (const struct err *f = &e; f && f->msg; f = f->next)
+        buf_fmt(faults, "%s%u: %s", faults->len ? "\n" : "", f->line, f->msg);
+}
+
+static void a_choice_is_of_one_build_and_the_one_asked_for(void **state)
+{
+#define P "pytorch: 2.6.0\n"
+#define RUN118 " nvidia-cuda-runtime-cu11==11.8.89"
+#define RUN124 " nvidia-cuda-runtime-cu12==12.4.127"
+    static const char *const cases[][3] = {
+        {P, "torch==2.6.0" RUN124 " torchvision==0.21.0 torchaudio==2.6.0", ""},
+        {P "cuda: 11.8\n", "torch==2.6.0+cu118" RUN118 " torchvision==0.21.0+cu118", ""},
+        {"pytorch: 2.1.0\ncuda: 11.8\n", "torch==2.1.0+cu118 torchvision==0.16.0+cu118", ""},
+        {P "cuda: cpu\n", "torch==2.6.0+cpu torchvision==0.21.0+cpu", ""},
+        /* another build than the one asked for */
+        {P "cuda: 11.8\n", "torch==2.6.0" RUN124,
+         "2: cuda: \"11.8\" is asked for, but PyTorch 2.6.0 from index comes with CUDA 12.4"},
+        {"pytorch: 2.99.0\ncuda: 12.9\n", "torch==2.99.0 nvidia-cuda-runtime-cu12==12.8.90",
+         "2: cuda: \"12.9\" is asked for, but PyTorch 2.99.0 from index comes with CUDA 12.8; the "
+         "catalog does not know this release, so name the index of its other builds: {url: "
+         "\"https://download.pytorch.org/whl/cu129/\", only: [torch, torchvision, torchaudio]}"},
+        {P "cuda: cpu\n", "torch==2.6.0+cu118",
+         "2: cuda: cpu is asked for, but PyTorch 2.6.0 comes with CUDA 11.8"},
+        {P "cuda: cpu\n", "torch==2.6.0+cpu nvidia-nccl-cu12==2.21.5",
+         "2: cuda: cpu is asked for, and nvidia-nccl-cu12 2.21.5 would be in the image; a "
+         "requirement in `pip` asks for CUDA"},
+        {P, "torch==2.6.0+cpu",
+         "1: pytorch: the wheel of 2.6.0 from index names no CUDA library; where it has none, "
+         "write `cuda: cpu`"},
+        /* torchvision and its like: their label says it, and none is PyPI's build */
+        {P "cuda: 11.8\n", "torch==2.6.0+cu118" RUN118 " torchvision==0.21.0+cu126",
+         "1: torchvision 0.21.0+cu126 is built for CUDA 12.6, and torch 2.6.0+cu118 is built for "
+         "CUDA 11.8: both must be of one build"},
+        {P "cuda: 11.8\n", "torch==2.6.0+cu118" RUN118 " torchaudio==2.6.0",
+         "1: torchaudio 2.6.0 is built for CUDA 12.4, and torch 2.6.0+cu118 is built for CUDA "
+         "11.8: both must be of one build"},
+        {P, "torch==2.6.0" RUN124 " torchaudio==2.6.0+cpu",
+         "1: torchaudio 2.6.0+cpu is built for the CPU, and torch 2.6.0 is built for CUDA 12.4: "
+         "both must be of one build"},
+        {P "cuda: cpu\n", "torch==2.6.0+cpu torchvision==0.21.0",
+         "1: torchvision 0.21.0 is built for CUDA 12.4, and torch 2.6.0+cpu is built for the CPU: "
+         "both must be of one build"},
+        {P, "torch==2.6.0" RUN124 " torchvision==0.21.0+cu124", ""},
+        {P "cuda: 12.4\n", "torch==2.6.0+cu124" RUN124 " torchvision==0.21.0", ""},
+        /* where all is of one build, and what one has built oneself */
+        {P "cuda: 11.8\n",
+         "torch==2.6.0+cu118" RUN118 " xformers==0.0.29@https://download.pytorch.org/whl/cu118/",
+         ""},
+        {P "cuda: 11.8\n", "torch==2.6.0+cu118" RUN118 " torchvision==0.21.0@./torchvision.whl",
+         ""},
+        {P "cuda: 11.8\n", "torch==2.6.0+cu118" RUN118 " torchmetrics==1.0 numpy==2.0+mine", ""},
+        /* one library twice */
+        {P "cuda: 11.8\n", "torch==2.6.0+cu118" RUN118 RUN124,
+         "0: two copies of one library would be in the image: nvidia-cuda-runtime-cu11 11.8.89 and "
+         "nvidia-cuda-runtime-cu12 12.4.127; a requirement in `pip` asks for another CUDA than "
+         "torch"},
+    };
+#undef P
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf_clear) struct buf faults = {0};
+
+        check_choice(&faults, cases[i][0], cases[i][1]);
+        assert_string_equal(faults.p ? faults.p : "", cases[i][2]);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(facts_come_from_what_is_chosen),
-                                       cmocka_unit_test(the_toolkit_names_its_driver)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(facts_come_from_what_is_chosen),
+        cmocka_unit_test(the_toolkit_names_its_driver),
+        cmocka_unit_test(a_choice_is_of_one_build_and_the_one_asked_for),
+    };
 
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -97,7 +97,7 @@ static void cuda_is_written_in_many_ways(void **state)
     static const char *const cases[][2] = {
         {"12.4", "12.4"},    {"\"12.4\"", "12.4"}, {"12.4.1", "12.4.1"},   {"cu124", "12.4"},
         {"cuda124", "12.4"}, {"cuda12.4", "12.4"}, {"cu12.4.1", "12.4.1"}, {"cu118", "11.8"},
-        {"cu130", "13.0"},   {"12.10", "12.10"}, /* as written: never 12.1 */
+        {"cu130", "13.0"},   {"cpu", "cpu"},       {"12.10", "12.10"}, /* as written: never 12.1 */
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -157,12 +157,14 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:1: \"services\" comes later; this envbuild does not know it yet"},
         {P "matrix: {}\n",
          "x.yaml:2:1: \"matrix\" comes later; this envbuild does not know it yet"},
-        {P "cuda: 12\n",
-         "x.yaml:2:7: cuda: \"12\" is no CUDA version such as \"12.4\", \"12.4.1\" or "
-         "\"cu124\""},
-        {P "cuda: cu12x\n", "x.yaml:2:7: cuda: \"cu12x\" is no CUDA version such as \"12.4\", "
-                            "\"12.4.1\" or \"cu124\""},
-        {P "cuda: cpu\n", "x.yaml:2:7: cuda: CPU-only images come later; name a CUDA version"},
+        {P "cuda: 12\n", "x.yaml:2:7: cuda: \"12\" is neither cpu nor a CUDA version such as "
+                         "\"12.4\", \"12.4.1\" or "
+                         "\"cu124\""},
+        {P "cuda: cu12x\n",
+         "x.yaml:2:7: cuda: \"cu12x\" is neither cpu nor a CUDA version such as \"12.4\", "
+         "\"12.4.1\" or \"cu124\""},
+        {P "cuda: cpu\ncudnn: 9\n",
+         "x.yaml:3:8: cudnn: a build for the CPU has none; leave it out"},
         {P "cuda: [12.4]\n", "x.yaml:2:7: cuda: text is wanted here, not a list"},
         {P "cudnn: nine\n", "x.yaml:2:8: cudnn: \"nine\" is no cuDNN version such as \"9\" or "
                             "\"9.1.0.70\""},
@@ -276,7 +278,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:4:1: \"services\" comes later; this envbuild does not know it yet\n"
          "x.yaml:1:1: unknown key \"pytorh\" (did you mean \"pytorch\"?)\n"
          "x.yaml:1:1: \"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`\n"
-         "x.yaml:2:7: cuda: \"99\" is no CUDA version such as \"12.4\", \"12.4.1\" or \"cu124\"\n"
+         "x.yaml:2:7: cuda: \"99\" is neither cpu nor a CUDA version such as \"12.4\", \"12.4.1\" "
+         "or \"cu124\"\n"
          "x.yaml:3:10: variant: \"runtim\" is not known (did you mean \"runtime\"?); variants: "
          "runtime, compile\n"
          "x.yaml:5:14: user: \"A\" is no user name: lower-case letters, digits, \"_\" and \"-\"\n"
@@ -335,6 +338,7 @@ static void tags_come_from_the_template(void **state)
 {
     static const char *const cases[][2] = {
         {P, "2.6.0-cuda12.4-cudnn9-runtime"},
+        {P "cuda: cpu\n", "2.6.0-cpu-runtime"},
         {P "tag: \"{pytorch}\"\n", "2.6.0"},
         {P "tag: py{python}_{base}.{variant}\n", "py3.11_debian-12.runtime"},
         {P "tag: latest\n", "latest"},
@@ -348,6 +352,7 @@ static void tags_come_from_the_template(void **state)
         CLEANUP(buf_clear) struct buf out = {0};
 
         parse(&r, cases[i][0]);
+        with.cuda = r.cuda.text.len ? r.cuda.text : STR("12.4");
         assert_int_equal(recipe_expand_tag(&out, &r, &with, &e), 0);
         assert_string_equal(out.p, cases[i][1]);
     }

@@ -34,7 +34,16 @@ static uint32_t draw(uint32_t *seed, uint32_t below)
 
 /* ---- the cover ---- */
 
-static bool covers(const uint64_t *masks, size_t n, uint64_t chosen)
+__extension__ typedef unsigned __int128 set; /* of offers; there are some eighty */
+enum { SET_MAX = 128 };
+
+static set one(size_t i)
+{
+    assert_true(i < SET_MAX);
+    return (set)1 << i;
+}
+
+static bool covers(const set *masks, size_t n, set chosen)
 {
     for (size_t i = 0; i < n; i++)
         if (masks[i] && !(masks[i] & chosen))
@@ -43,20 +52,29 @@ static bool covers(const uint64_t *masks, size_t n, uint64_t chosen)
 }
 
 /* Of two sets of one size: the one with the lower offers, compared from the lowest on. */
-static bool newer(uint64_t a, uint64_t b)
+static bool newer(set a, set b)
 {
-    uint64_t first = (a ^ b) & -(a ^ b);
+    set first = (a ^ b) & -(a ^ b);
 
     return a & first;
 }
 
 enum { OFFERS = 10, MASKS = 9 };
 
+static unsigned size_of(set s)
+{
+    unsigned n = 0;
+
+    for (; s; s &= s - 1)
+        n++;
+    return n;
+}
+
 /* By cover(), where bit i stands for the offer at[i]. */
-static uint64_t cover_of(const uint64_t *masks, size_t n, const size_t *at)
+static set cover_of(const set *masks, size_t n, const size_t *at)
 {
     struct offers wishes[MASKS] = {0}, got;
-    uint64_t chosen = 0;
+    set chosen = 0;
 
     for (size_t i = 0; i < n; i++)
         for (size_t bit = 0; bit < OFFERS; bit++)
@@ -65,8 +83,8 @@ static uint64_t cover_of(const uint64_t *masks, size_t n, const size_t *at)
     got = cover(wishes, n);
     for (size_t bit = 0; bit < OFFERS; bit++)
         if (offers_have(&got, at[bit]))
-            chosen |= (uint64_t)1 << bit;
-    assert_int_equal(offers_count(&got), __builtin_popcountll(chosen));
+            chosen |= one(bit);
+    assert_int_equal(offers_count(&got), size_of(chosen));
     return chosen;
 }
 
@@ -77,22 +95,23 @@ static void no_smaller_and_no_newer_set_covers(void **state)
     uint32_t seed = 1;
 
     for (int round = 0; round < 3000; round++) {
-        uint64_t masks[MASKS], best = 0, got;
+        set masks[MASKS], best = 0, got;
         size_t n = draw(&seed, MASKS + 1);
         uint32_t density = 1 + draw(&seed, 5);
-        int fewest = OFFERS + 1;
+        unsigned fewest = OFFERS + 1;
 
         for (size_t i = 0; i < n; i++) {
             masks[i] = 0;
             for (unsigned bit = 0; bit < OFFERS; bit++)
                 if (draw(&seed, 6) < density)
-                    masks[i] |= (uint64_t)1 << bit;
+                    masks[i] |= one(bit);
         }
-        for (uint64_t set = 0; set < (uint64_t)1 << OFFERS; set++) {
-            int size = __builtin_popcountll(set);
+        for (set tried = 0; tried < one(OFFERS); tried++) {
+            unsigned size = size_of(tried);
 
-            if (covers(masks, n, set) && (size < fewest || (size == fewest && newer(set, best)))) {
-                best = set;
+            if (covers(masks, n, tried) &&
+                (size < fewest || (size == fewest && newer(tried, best)))) {
+                best = tried;
                 fewest = size;
             }
         }
@@ -163,11 +182,20 @@ static const struct recommend_kind *kind_of(const struct recommendation *r, size
     return NULL;
 }
 
-/* "2.13.0 2.4.1" */
+/* "2.13.0/13.0": PyTorch and CUDA */
+static void say_offer(struct buf *out, const struct recommendation *r, size_t offer)
+{
+    const struct facts *f = &r->offers.v[offer].facts;
+
+    buf_fmt(out, STR_FMT "/" STR_FMT, STR_ARG(f->pytorch), STR_ARG(f->cuda));
+}
+
 static void say_images(struct buf *out, const struct recommendation *r, const size_t *v, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        buf_fmt(out, "%s" STR_FMT, i ? " " : "", STR_ARG(r->offers.v[v[i]].facts.pytorch));
+    for (size_t i = 0; i < n; i++) {
+        buf_puts(out, i ? " " : "");
+        say_offer(out, r, v[i]);
+    }
     if (!n)
         buf_puts(out, "-");
 }
@@ -181,9 +209,12 @@ static void say(struct buf *out, const struct fleet_of *f, const struct recommen
         const struct recommend_kind *k = kind_of(r, i);
 
         assert_non_null(k);
-        buf_fmt(out, "%s" STR_FMT "%s", i ? " " : "",
-                STR_ARG(k->served ? r->offers.v[k->offer].facts.pytorch : STR("-")),
-                k->served && k->judgement.verdict == VERDICT_LIMITS ? "~" : "");
+        buf_puts(out, i ? " " : "");
+        if (k->served)
+            say_offer(out, r, k->offer);
+        else
+            buf_putc(out, '-');
+        buf_puts(out, k->served && k->judgement.verdict == VERDICT_LIMITS ? "~" : "");
     }
     buf_putc(out, '\t');
     if (!r->upgrade.found) {
@@ -273,33 +304,33 @@ static enum verdict verdict_on(const struct facts *f, const struct host *h)
 }
 
 /* What a machine may take, as bits of the offers: those with the best verdict there is. */
-static uint64_t takes(const struct recommendation *r, const struct host *h)
+static set takes(const struct recommendation *r, const struct host *h)
 {
-    uint64_t by[3] = {0};
+    set by[3] = {0};
 
     for (size_t i = 0; i < r->offers.n; i++)
-        by[verdict_on(&r->offers.v[i].facts, h)] |= (uint64_t)1 << i;
+        by[verdict_on(&r->offers.v[i].facts, h)] |= one(i);
     return by[VERDICT_RUNS] ? by[VERDICT_RUNS] : by[VERDICT_LIMITS];
 }
 
 /* Is there a set of `size` offers from `from` on that serves all that can be served? */
-static bool some_set(const uint64_t *masks, size_t n, size_t offers, size_t from, size_t size,
-                     uint64_t chosen)
+static bool some_set(const set *masks, size_t n, size_t offers, size_t from, size_t size,
+                     set chosen)
 {
     if (covers(masks, n, chosen))
         return true;
     for (size_t i = from; size && i < offers; i++)
-        if (some_set(masks, n, offers, i + 1, size - 1, chosen | (uint64_t)1 << i))
+        if (some_set(masks, n, offers, i + 1, size - 1, chosen | one(i)))
             return true;
     return false;
 }
 
 static void check_choice(const struct fleet_of *f, const struct recommendation *r)
 {
-    uint64_t masks[16], chosen = 0;
+    set masks[16], chosen = 0;
 
     for (size_t i = 0; i < r->images.n; i++) {
-        chosen |= (uint64_t)1 << r->images.v[i];
+        chosen |= one(r->images.v[i]);
         assert_true(i == 0 || r->images.v[i - 1] < r->images.v[i]);
     }
     for (size_t i = 0; i < f->machines.n; i++) {
@@ -312,8 +343,8 @@ static void check_choice(const struct fleet_of *f, const struct recommendation *
             continue;
         }
         assert_true(masks[i] >> k->offer & 1 && chosen >> k->offer & 1);
-        assert_int_equal(k->newest, __builtin_ctzll(masks[i]));
-        assert_false(masks[i] & chosen & (((uint64_t)1 << k->offer) - 1)); /* none newer */
+        assert_true(masks[i] & one(k->newest) && !(masks[i] & (one(k->newest) - 1)));
+        assert_false(masks[i] & chosen & (one(k->offer) - 1)); /* none newer */
         for (size_t a = 0; a < k->against.n; a++)
             assert_true(k->against.v[a].why.verdict > k->judgement.verdict &&
                         k->against.v[a].why.reasons.n);
@@ -332,7 +363,8 @@ static void check_newest(const struct fleet_of *f, const struct recommendation *
         return;
     assert_int_equal(newest_that_runs(&newest, &f->hosts.v[0], &catalog), r->images.n == 1);
     if (r->images.n)
-        assert_true(str_eq(newest.pytorch, r->offers.v[r->images.v[0]].facts.pytorch));
+        assert_true(str_eq(newest.pytorch, r->offers.v[r->images.v[0]].facts.pytorch) &&
+                    str_eq(newest.cuda, r->offers.v[r->images.v[0]].facts.cuda));
 }
 
 struct score {
@@ -493,8 +525,8 @@ static void sentences_of_upgrades(void **state)
          "upgrading the driver of b (3 machines, 535.104.05) to 580.65.06 or newer would let all 9 "
          "machines run 2.13.0-cuda13.0-cudnn9-runtime"},
         {"580.65.06 V100; 440.33 V100",
-         "upgrading the driver of b (440.33) to 570.86.10 or newer, up to branch 580, would let "
-         "all 2 machines run 2.10.0-cuda12.8-cudnn9-runtime"},
+         "upgrading the driver of b (440.33) to 560.28.03 or newer, up to branch 580, would let "
+         "all 2 machines run 2.13.0-cuda12.6-cudnn9-runtime"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -179,6 +179,11 @@ static void read_line(struct scene *s, struct str key, struct str line)
         fail_msg("case " STR_FMT ": unknown line \"" STR_FMT "\"", STR_ARG(s->name), STR_ARG(key));
 }
 
+static struct str asked(void *ctx, struct str name)
+{
+    return STR("https://index.test/simple/");
+}
+
 static int ask_project(void *ctx, struct str name, const struct project **out, struct err *e)
 {
     *out = project_of(ctx, name, false);
@@ -314,7 +319,7 @@ static unsigned play(struct scene *s)
     CLEANUP(err_clear) struct err e = {0};
     const struct events events = {.emit = hear, .ctx = s};
     const struct pypi_universe universe = {.ctx = s,
-                                           .asked = STR("https://index.test/simple/"),
+                                           .asked = asked,
                                            .project = ask_project,
                                            .metadata = ask_metadata,
                                            .direct = ask_direct};

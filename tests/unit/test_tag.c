@@ -18,6 +18,7 @@ static void tags_of_the_field(void **state)
          "2.5.1-cuda12.4-cudnn9-runtime"},
         {"x:2.6.0-cuda124@sha256:00", "x", "2.6.0-cuda12.4-runtime"},
         {"2.6.0", "", "2.6.0-runtime"},
+        {"pytorch/pytorch:2.6.0-cpu-runtime", "pytorch/pytorch", "2.6.0-cpu-runtime"},
         {"2.6.0-runtime-cudnn9.1-cu118", "", "2.6.0-cuda11.8-cudnn9.1-runtime"},
     };
     CLEANUP(arena_clear) struct arena a = {0};
@@ -41,6 +42,8 @@ static void what_is_no_tag(void **state)
         {"latest", "\"latest\""},
         {"2.6-cuda12.4", "\"2.6\""},
         {"2.6.0-cuda", "\"cuda\""},
+        {"2.6.0-cpu12", "\"cpu12\""},
+        {"2.6.0-cpu-cuda12.4", "\"cuda12.4\""},
         {"2.6.0-cuda12.4-cuda12.6", "\"cuda12.6\""},
         {"2.6.0-cudnn-runtime", "\"cudnn\""},
         {"2.6.0-runtime-devel", "\"devel\""},
@@ -64,10 +67,12 @@ static void tags_that_were_never_published(void **state)
     static const char *const cases[][2] = {
         {"2.6.0-cuda12.1-cudnn8-devel",
          "2.6.0-cuda12.1-cudnn8-devel: PyTorch 2.6.0 was published for CUDA 11.8, 12.4, 12.6; "
-         "nearest: 2.6.0-cuda12.4-cudnn9-devel or 2.4.1-cuda12.1-cudnn9-devel"},
+         "nearest: 2.6.0-cuda12.4-cudnn9-devel or 2.5.1-cuda12.1-cudnn9-devel"},
         {"2.6.0-cuda11.8-cudnn8-runtime",
          "2.6.0-cuda11.8-cudnn8-runtime: PyTorch 2.6.0 for CUDA 11.8 has cuDNN 9.1.0.70; nearest: "
-         "2.6.0-cuda12.4-cudnn9-runtime"},
+         "2.6.0-cuda12.4-cudnn9-runtime or 2.7.1-cuda11.8-cudnn9-runtime"},
+        {"2.6.0-cpu-cudnn9-runtime", "2.6.0-cpu-cudnn9-runtime: a build for the CPU has no cuDNN; "
+                                     "nearest: 2.6.0-cpu-runtime"},
     };
     CLEANUP(catalog_clear) struct catalog c = {0};
     CLEANUP(arena_clear) struct arena a = {0};

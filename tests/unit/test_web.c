@@ -100,6 +100,33 @@ static void a_page_is_asked_for_once_a_run_and_then_confirmed(void **state)
     free(url);
 }
 
+static void what_a_bucket_forbids_is_not_there(void **state)
+{
+    char *bucket = at("/status/403/"), *page_url = at("/status/403/page");
+    struct digest d;
+    struct web *web = fresh_run(false),
+               *knowing =
+                   web_open(http, pages, cas, &(struct web_options){.bucket = str_of(bucket)});
+    struct web_page page = {0};
+    struct input in = {0};
+    struct err e = {0};
+    bool missing;
+
+    assert_int_equal(web_get(web, page_url, NULL, 100, &page, &e), -1);
+    assert_non_null(strstr(e.msg, "HTTP 403"));
+    err_clear(&e);
+    assert_int_equal(web_get(knowing, page_url, NULL, 100, &page, &e), 0);
+    assert_true(page.missing);
+    web_page_clear(&page);
+    hash_bytes(&d, "x", 1);
+    assert_int_equal(web_blob(knowing, page_url, &d, 0, 100, &in, &missing, &e), 0);
+    assert_true(missing);
+    web_clear(&web);
+    web_clear(&knowing);
+    free(bucket);
+    free(page_url);
+}
+
 static void offline_the_store_alone_answers(void **state)
 {
     char *known = at("/bytes/77"), *unknown = at("/bytes/78?token=hidden"), *gone = at("/no");
@@ -239,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_is_asked_for_once_a_run_and_then_confirmed),
+        cmocka_unit_test(what_a_bucket_forbids_is_not_there),
         cmocka_unit_test(offline_the_store_alone_answers),
         cmocka_unit_test(failures_are_not_kept),
         cmocka_unit_test(prefetched_pages_need_no_further_request),

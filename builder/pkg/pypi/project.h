@@ -48,7 +48,8 @@ struct pypi_likely {
 
 struct pypi_universe {
     void *ctx;
-    struct str asked; /* the indexes, for messages */
+    /* The indexes that are asked for a project, for messages. */
+    struct str (*asked)(void *ctx, struct str name);
     /* The project, or *out = NULL when no index has it. Lives as long as the universe. */
     int (*project)(void *ctx, struct str name, const struct project **out, struct err *e);
     /* The metadata of a candidate's wheel. Lives as long as the universe. ERR_INPUT says that this
