@@ -181,10 +181,27 @@ static bool split(struct str path, struct str *library, struct str *kind, struct
            (*name = str_sub(rest, 0, str_find(rest, '/'))).len > 0;
 }
 
+/* What find_package() of CMake reads: "nvidia/cu13/cccl/lib/cmake/cub/cub-config.cmake". The files
+ * look for headers from where they stand, so that a link of the folder finds the toolkit's. */
+static int lay_cmake(struct laying *in, struct str path)
+{
+    struct str rest = path, head, name;
+
+    if (!str_cut(&rest, STR("/lib/cmake/"), &head))
+        return 0;
+    name = str_sub(rest, 0, str_find(rest, '/'));
+    if (name.len == rest.len)
+        return 0;
+    site_path(in, str_sub(path, 0, (size_t)(name.p - path.p) + name.len));
+    return link_to(in, "lib64/cmake/", name, in->target.p);
+}
+
 static int lay_wheel_file(struct laying *in, const struct toolkit_file *f)
 {
     struct str library, kind, name, path = f->path;
 
+    if (lay_cmake(in, path) < 0)
+        return -1;
     if (!split(path, &library, &kind, &name) || is_beside(library) || str_is(name, "__init__.py"))
         return 0;
     path = str_sub(path, 0, (size_t)(name.p - path.p) + name.len);
@@ -197,7 +214,7 @@ static int lay_wheel_file(struct laying *in, const struct toolkit_file *f)
         site_path(in, str_sub(path, 0, (size_t)(kind.p - path.p) + kind.len));
         return link_to(in, "", STR("nvvm"), in->target.p);
     }
-    if (!str_is(kind, "lib"))
+    if (!str_is(kind, "lib") || str_is(name, "cmake"))
         return 0;
     return link_to(in, "lib64/", name, in->target.p) < 0 ? -1 : link_library(in, name);
 }
@@ -214,25 +231,47 @@ static int lay_wheels(struct laying *in)
     return 0;
 }
 
-/* Links into the Python environment, for the cache of the loader; and what stand-ins save. */
+/* The wheel's file that an absolute path is; NULL when it is none. */
+static const struct toolkit_file *wheel_file(const struct toolkit *k, struct str path)
+{
+    if (!str_skip(&path, STR("/")) || !str_skip(&path, k->site) || !str_skip(&path, STR("/")))
+        return NULL;
+    for (size_t i = 0; i < k->wheels_n; i++) {
+        const struct toolkit_file *f;
+
+        vec_each(f, &k->wheels[i]->files)
+            if (str_eq(f->path, path))
+                return f;
+    }
+    return NULL;
+}
+
+/* What the loader's cache is to know of the Python environment. */
 static void note_outside(struct build *b, const struct toolkit *k)
 {
     for (size_t i = 0; i < k->wheels_n; i++) {
         const struct toolkit_file *f;
 
-        vec_each(f, &k->wheels[i]->files) {
-            struct str path = str_of(arena_fmt(&b->t->arena, "/" STR_FMT "/" STR_FMT,
-                                               STR_ARG(k->site), STR_ARG(f->path)));
-
-            map_set(&b->outside, path, (void *)f);
-        }
+        vec_each(f, &k->wheels[i]->files)
+            map_set(&b->outside,
+                    str_of(arena_fmt(&b->t->arena, "/" STR_FMT "/" STR_FMT, STR_ARG(k->site),
+                                     STR_ARG(f->path))),
+                    b);
     }
+}
+
+/* Libraries that packages of ours link to instead of real ones holding them. */
+static void note_savings(const struct build *b, const struct toolkit *k)
+{
     for (size_t i = 0; i < b->n; i++) {
         const struct deb_entry *d;
 
-        vec_each(d, &b->v[i]->entries)
-            if (d->entry.type == ENTRY_SYMLINK && map_has(&b->outside, d->entry.link))
-                *k->saved += ((const struct toolkit_file *)map_get(&b->outside, d->entry.link))->size;
+        vec_each(d, &b->v[i]->entries) {
+            const struct toolkit_file *f =
+                d->entry.type == ENTRY_SYMLINK ? wheel_file(k, d->entry.link) : NULL;
+
+            *k->saved += f ? f->size : 0;
+        }
     }
 }
 
@@ -346,6 +385,7 @@ int system_toolkit(struct build *b, struct err *e)
     if (result == 0)
         result = add_compiler(&in);
     note_outside(b, in.k);
+    note_savings(b, in.k);
     buf_clear(&in.path);
     buf_clear(&in.target);
     return result;

@@ -344,7 +344,6 @@ static void check_toolkit(struct reading *in)
 {
     static const char *const known[] = {"from", "parts", NULL};
     const struct node *n = node_get(in->f.map, "toolkit");
-    struct recipe_toolkit *t = &in->r->toolkit;
 
     if (!n)
         return;
