@@ -99,14 +99,14 @@ static int from_stored(struct emitting *m, struct session *s, const char *operan
     return 0;
 }
 
-/* As the image's config will have it: see assemble/image.c. */
-static int from_lock(struct emitting *m, const struct lock *lock, const char *path, struct err *e)
+/* As the image's config will have it: see assemble/image.c. `recipe` is what to build. */
+static int from_lock(struct emitting *m, const struct lock *lock, const char *recipe, struct err *e)
 {
     if (!lock->built)
         return err_set(e, ERR_INPUT,
-                       "%s: the image was not built yet, and its digest is not known before; "
-                       "`envbuild build` of its recipe writes it into the lock",
-                       path);
+                       "the image was not built yet, and its digest is not known before; `envbuild "
+                       "build %s` writes it into the lock",
+                       recipe);
     if (lock->user.name.len)
         buf_fmt(&m->user, "%u:%u", lock->user.uid, lock->user.gid);
     buf_fmt(&m->name, STR_FMT ":" STR_FMT, STR_ARG(lock->name), STR_ARG(lock->tag));
@@ -127,14 +127,17 @@ static int from_recipe(struct emitting *m, struct session *s, const char *path, 
 
     if (work_open(w, s, path, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
         return -1;
-    if (!w->has_lock || words.len)
+    if (!w->has_lock)
         return err_set(e, ERR_INPUT,
-                       "%s: %s, so that the digest of its image is not known; `envbuild %s %s` "
-                       "comes first",
-                       path,
-                       w->has_lock ? "it changed since its lock was written" : "it has no lock",
-                       w->has_lock ? "lock" : "build", path);
-    return from_lock(m, &w->lock, w->lock_path, e);
+                       "%s has no lock, and the digest of its image is not known before; `envbuild "
+                       "build %s` comes first",
+                       path, path);
+    if (words.len)
+        return err_set(e, ERR_INPUT,
+                       "%s changed since its lock was written, and the digest of its image is not "
+                       "known yet; `envbuild lock %s` and `envbuild build %s` come first",
+                       path, path, path);
+    return from_lock(m, &w->lock, path, e);
 }
 
 static int find_image(struct emitting *m, struct session *s, const char *operand, struct err *e)
@@ -142,7 +145,7 @@ static int find_image(struct emitting *m, struct session *s, const char *operand
     struct str name = str_of(operand);
 
     if (str_ends(name, STR(".lock")))
-        return lock_read(&m->lock, operand, e) < 0 ? -1 : from_lock(m, &m->lock, operand, e);
+        return lock_read(&m->lock, operand, e) < 0 ? -1 : from_lock(m, &m->lock, "RECIPE", e);
     if (stored_is_image(name, "."))
         return from_stored(m, s, operand, e);
     if (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || fs_exists(operand))
@@ -164,7 +167,7 @@ static int repository_named(struct emitting *m, const char *as, struct err *e)
         e->kind = ERR_USAGE;
         return err_wrap(e, "--as");
     }
-    if (named.tag || digest_is_set(&named.digest))
+    if (named.tag || strchr(as, '@'))
         return err_set(e, ERR_USAGE,
                        "--as: \"%s\" has a %s; a repository alone stands there, for the image is "
                        "named by its own digest",

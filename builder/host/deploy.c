@@ -109,7 +109,7 @@ static const char *what_of(struct arena *a, const struct facts *f)
     if (f->cuda.len)
         buf_fmt(&out, "CUDA " STR_FMT, STR_ARG(f->cuda));
     else
-        buf_puts(&out, "without CUDA");
+        buf_puts(&out, f->pytorch.len ? "without CUDA" : "neither PyTorch nor CUDA");
     if (f->cuda.len && f->cudnn.len)
         buf_fmt(&out, ", cuDNN " STR_FMT, STR_ARG(f->cudnn));
     return arena_cstr(a, buf_view(&out));

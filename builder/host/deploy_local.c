@@ -113,7 +113,8 @@ void deploy_devcontainer(struct buf *out, const struct deploy *d)
     user = str_sub(user, 0, str_find(user, ':')); /* "1000:1000" */
     node_put_str(&doc, root, "name", str_of(d->what));
     node_put_str(&doc, root, "image", str_of(d->ref));
-    if (d->gpus)
+    /* Where this stands its readers add `--gpus all` by themselves, which is more than a number. */
+    if (d->gpus && d->all_gpus)
         node_put_bool(&doc, node_put(&doc, root, "hostRequirements", node_new_map(&doc)), "gpu",
                       true);
     put_run_args(&doc, root, d);

@@ -102,6 +102,10 @@ static void put_node_check(struct buf *out, const struct deploy *d)
 {
     buf_puts(out, "if gpus=$(nvidia-smi --query-gpu=driver_version,compute_cap "
                   "--format=csv,noheader 2>/dev/null); then\n"
+                  "    case $gpus in\n"
+                  "    *[0-9]*) ;;\n"
+                  "    *) no \"nvidia-smi shows no GPU\" ;;\n"
+                  "    esac\n"
                   "    while IFS=', ' read -r driver capability; do\n"
                   "        check_gpu \"$driver\" \"$capability\"\n"
                   "    done <<END\n"
