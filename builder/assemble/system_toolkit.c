@@ -151,16 +151,30 @@ static int lay_packaged(struct laying *in, struct str path)
     return 0;
 }
 
+/* Debian's nvcc looks into /usr/include alone, where cuDNN's headers are not. As a system's, so that
+ * it forgives what differs from glibc's there, and also when a build says -I for the same folder. */
+static int add_compiler_wrapper(struct laying *in)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    buf_fmt(&text, "#!/bin/sh\nexec /usr/bin/nvcc -isystem " STR_FMT "/include \"$@\"\n",
+            STR_ARG(in->k->root));
+    return make_file(in->b, at(in, "bin/", STR("nvcc")), 0755, 0, in->k->date, buf_view(&text),
+                     in->e);
+}
+
 static int lay_package(struct laying *in, const struct debpkg *p)
 {
     const struct deb_entry *d;
 
+    if (str_is(p->name, "nvidia-cuda-toolkit") &&
+        (add_compiler_wrapper(in) < 0 ||
+         link_to(in, "", STR("nvvm"), "/usr/lib/nvidia-cuda-toolkit") < 0))
+        return -1;
     vec_each(d, &p->entries)
         if (d->entry.type != ENTRY_DIR && lay_packaged(in, d->entry.path) < 0)
             return -1;
-    return str_is(p->name, "nvidia-cuda-toolkit")
-               ? link_to(in, "", STR("nvvm"), "/usr/lib/nvidia-cuda-toolkit")
-               : 0;
+    return 0;
 }
 
 /* ---- wheels ---- */

@@ -17,6 +17,8 @@ const struct command commands[] = {
     {"check", "IMAGE|RECIPE|LOCK|TAG",
      "Tell whether an image runs on this machine, or on a driver and GPUs that are named.",
      cmd_check},
+    {"emit", "KIND IMAGE|RECIPE|LOCK",
+     "Write what runs an image by its digest: k8s, compose, slurm or devcontainer.", cmd_emit},
     {"explain", "RECIPE|LOCK|TAG",
      "Tell what an image holds, where it comes from, how large it is and what it needs of a host.",
      cmd_explain},

@@ -42,6 +42,7 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
 int cmd_check(struct session *s, int argc, char **argv, struct err *e);
+int cmd_emit(struct session *s, int argc, char **argv, struct err *e);
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e);
 int cmd_init(struct session *s, int argc, char **argv, struct err *e);
 int cmd_inspect(struct session *s, int argc, char **argv, struct err *e);

@@ -248,6 +248,14 @@ struct str catalog_cuda_of_driver(const struct catalog *c, struct str driver)
     return text(branch);
 }
 
+void catalog_branches(const struct catalog *c, struct strs *out)
+{
+    const struct node *n;
+
+    node_each(n, node_get(c->cuda.root, "branches"))
+        vec_add(out, n->key);
+}
+
 static bool list_has(const struct node *list, struct str text)
 {
     const struct node *n;

@@ -61,6 +61,9 @@ int catalog_driver_compare(struct str a, struct str b);
  * (It is that of the branch: 550.40 knows what 550.54.14 does. There is no toolkit 12.7, so 565 has
  * "12.6" here and 12.7 in the header.) */
 struct str catalog_cuda_of_driver(const struct catalog *c, struct str driver);
+/* The driver branches ("550") from which on that answer is another; adds to `out` texts that live
+ * as long as the catalog. */
+void catalog_branches(const struct catalog *c, struct strs *out);
 
 /* May a driver run CUDA `cuda` ("13.0") by the forward-compatibility package in an image? */
 enum catalog_forward {
@@ -119,6 +122,8 @@ bool catalog_library_lacks(const struct catalog *c, const char *library, struct 
                            const struct catalog_gpu *gpu, struct str *from, struct str *cc);
 /* What is known of a compute capability "8.9". */
 bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *out);
+/* All of them; adds to `out` texts that live as long as the catalog. */
+void catalog_archs(const struct catalog *c, struct strs *out);
 
 /* ---- toolkits of devel images: model/catalog_toolkit.c ---- */
 

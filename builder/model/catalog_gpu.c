@@ -314,6 +314,14 @@ bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *o
     return true;
 }
 
+void catalog_archs(const struct catalog *c, struct strs *out)
+{
+    const struct node *n;
+
+    node_each(n, node_get(c->gpu.root, "architectures"))
+        vec_add(out, n->key);
+}
+
 bool catalog_library_lacks(const struct catalog *c, const char *library, struct str version,
                            const struct catalog_gpu *gpu, struct str *from, struct str *cc)
 {

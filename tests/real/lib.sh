@@ -43,6 +43,8 @@ end() {
     if [ -n "${registry_pid:-}" ]; then
         kill "$registry_pid" 2>/dev/null || true
     fi
+    # shellcheck disable=SC2086 # a list of ids
+    [ -z "${own_pids:-}" ] || kill $own_pids 2>/dev/null || true
     # What a daemon left mounted would keep the folder.
     awk -v top="$work/" 'index($2, top) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
     rm -rf "$work"

@@ -188,7 +188,7 @@ static void damaged_locks_are_told(void **state)
     static const struct {
         const char *from, *to, *says;
     } cases[] = {
-        {"\"envbuild_lock\": 2", "\"envbuild_lock\": 3", "lock schema 3"},
+        {"\"envbuild_lock\": 2", "\"envbuild_lock\": 4", "lock schema 4"},
         {"\"format\": 1", "\"format\": 7", "layer format 7"},
         {"\"type\": \"wheel\"", "\"type\": \"weel\"", "weel"},
         {"wheel:sympy", "wheel:simpy", "wheel:simpy"},

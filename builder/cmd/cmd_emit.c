@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/fs.h"
+#include "../doc/emit.h"
+#include "../doc/field.h"
+#include "../host/deploy.h"
+#include "../oci/ref.h"
+#include "image_facts.h"
+#include "work.h"
+
+struct gpus_wanted {
+    bool given;
+    uint32_t n;
+};
+
+struct emit_args {
+    const char *as;
+    struct gpus_wanted gpus;
+};
+
+struct emitting {
+    struct catalog catalog;
+    struct lock lock;
+    struct work work; /* of a recipe */
+    struct image_facts stored;
+    struct buf user, name;
+    struct ref ref;
+    struct buf repository;
+    struct deploy_image image;
+    struct deploy deploy;
+};
+
+static void emitting_clear(struct emitting *m)
+{
+    deploy_clear(&m->deploy);
+    buf_clear(&m->repository);
+    ref_clear(&m->ref);
+    buf_clear(&m->name);
+    buf_clear(&m->user);
+    image_facts_clear(&m->stored);
+    work_clear(&m->work);
+    lock_clear(&m->lock);
+    catalog_clear(&m->catalog);
+}
+
+/* ---- what is written ---- */
+
+struct manifest_kind {
+    const char *name;
+    void (*print)(struct buf *out, const struct deploy *d);
+};
+static const struct manifest_kind kinds[] = {
+    {"k8s", deploy_k8s},
+    {"compose", deploy_compose},
+    {"slurm", deploy_slurm},
+    {"devcontainer", deploy_devcontainer},
+};
+
+static const struct manifest_kind *find_kind(const char *word, struct err *e)
+{
+    static const char *const names[] = {"k8s", "compose", "slurm", "devcontainer", NULL};
+    CLEANUP(buf_clear) struct buf nearest = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strcmp(kinds[i].name, word) == 0)
+            return &kinds[i];
+    if (strcmp(word, "kubernetes") == 0)
+        buf_puts(&nearest, " (did you mean \"k8s\"?)");
+    else
+        fields_suggest(&nearest, str_of(word), names);
+    err_set(e, ERR_USAGE,
+            "\"%s\" is nothing that emit writes%s; there are k8s, compose, slurm and devcontainer",
+            word, nearest.p ? nearest.p : "");
+    return NULL;
+}
+
+/* ---- the image ---- */
+
+static int from_stored(struct emitting *m, struct session *s, const char *operand, struct err *e)
+{
+    const struct stored *image = &m->stored.image;
+
+    if (image_facts_open(&m->stored, s, operand, &m->catalog, e) < 0)
+        return -1;
+    if (!digest_is_set(&image->digest))
+        return err_set(
+            e, ERR_INPUT,
+            "%s does not tell the digest of its image, as older `docker save` writes it; "
+            "`skopeo copy docker-archive:%s oci:images:TAG` gives it one, and `emit` "
+            "then takes oci:images:TAG",
+            operand, image->path);
+    buf_str(&m->name, image->name);
+    m->image = (struct deploy_image){.digest = image->digest,
+                                     .architecture = image->config.platform.architecture,
+                                     .facts = &m->stored.facts,
+                                     .user = image->config.user,
+                                     .workdir = image->config.workdir,
+                                     .entrypoint = &image->config.entrypoint,
+                                     .cmd = &image->config.cmd};
+    return 0;
+}
+
+/* As the image's config will have it: see assemble/image.c. `recipe` is what to build. */
+static int from_lock(struct emitting *m, const struct lock *lock, const char *recipe, struct err *e)
+{
+    if (!lock->built)
+        return err_set(e, ERR_INPUT,
+                       "the image was not built yet, and its digest is not known before; `envbuild "
+                       "build %s` writes it into the lock",
+                       recipe);
+    if (lock->user.name.len)
+        buf_fmt(&m->user, "%u:%u", lock->user.uid, lock->user.gid);
+    buf_fmt(&m->name, STR_FMT ":" STR_FMT, STR_ARG(lock->name), STR_ARG(lock->tag));
+    m->image = (struct deploy_image){.digest = lock->manifest,
+                                     .architecture = lock->arch,
+                                     .facts = &lock->facts,
+                                     .user = buf_view(&m->user),
+                                     .workdir = lock->workdir,
+                                     .entrypoint = &lock->entrypoint,
+                                     .cmd = &lock->cmd};
+    return 0;
+}
+
+static int from_recipe(struct emitting *m, struct session *s, const char *path, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf words = {0};
+    struct work *w = &m->work;
+
+    if (work_open(w, s, path, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
+        return -1;
+    if (!w->has_lock)
+        return err_set(e, ERR_INPUT,
+                       "%s has no lock, and the digest of its image is not known before; `envbuild "
+                       "build %s` comes first",
+                       path, path);
+    if (words.len)
+        return err_set(e, ERR_INPUT,
+                       "%s changed since its lock was written, and the digest of its image is not "
+                       "known yet; `envbuild lock %s` and `envbuild build %s` come first",
+                       path, path, path);
+    return from_lock(m, &w->lock, path, e);
+}
+
+static int find_image(struct emitting *m, struct session *s, const char *operand, struct err *e)
+{
+    struct str name = str_of(operand);
+
+    if (str_ends(name, STR(".lock")))
+        return lock_read(&m->lock, operand, e) < 0 ? -1 : from_lock(m, &m->lock, "RECIPE", e);
+    if (stored_is_image(name, "."))
+        return from_stored(m, s, operand, e);
+    if (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || fs_exists(operand))
+        return from_recipe(m, s, operand, e);
+    return err_set(
+        e, ERR_USAGE,
+        "\"%s\" is no stored image (oci:DIR:TAG, oci-archive:FILE, docker-archive:FILE), "
+        "recipe or lock; a tag alone has no digest",
+        operand);
+}
+
+/* ---- where it lies ---- */
+
+static int repository_named(struct emitting *m, const char *as, struct err *e)
+{
+    CLEANUP(ref_clear) struct ref named = {0};
+
+    if (ref_parse(&named, str_of(as), e) < 0) {
+        e->kind = ERR_USAGE;
+        return err_wrap(e, "--as");
+    }
+    if (named.tag || strchr(as, '@'))
+        return err_set(e, ERR_USAGE,
+                       "--as: \"%s\" has a %s; a repository alone stands there, for the image is "
+                       "named by its own digest",
+                       as, named.tag ? "tag" : "digest");
+    buf_puts(&m->repository, as);
+    return 0;
+}
+
+/* By its own name; one without a registry means docker.io, to Kubernetes as to Docker. */
+static int repository_own(struct emitting *m, struct session *s, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf full = {0};
+    struct str name;
+
+    if (!m->ref.path)
+        return err_set(e, ERR_INPUT,
+                       "the image does not say what it is called; --as registry.example.org/team/"
+                       "pytorch says where it is pulled from");
+    ref_print_full(&m->ref, &full);
+    name = buf_view(&full);
+    name.len = str_find(name, '@');
+    if (m->ref.tag)
+        name.len -= strlen(m->ref.tag) + 1;
+    else
+        str_drop(&name, STR(":latest"));
+    buf_str(&m->repository, name);
+    if (!m->ref.host || str_starts(name, STR("docker.io/library/")))
+        events_warn(s->events,
+                    "the image's own name has no registry, and so is " STR_FMT
+                    "; --as registry.example.org/team/pytorch says where it is pulled from",
+                    STR_ARG(name));
+    return 0;
+}
+
+static int find_place(struct emitting *m, struct session *s, const char *as, struct err *e)
+{
+    CLEANUP(err_clear) struct err ignored = {0}; /* such a name is as good as none */
+
+    if (m->name.len && ref_parse(&m->ref, buf_view(&m->name), &ignored) == 0)
+        m->image.tag = str_of(m->ref.tag);
+    if ((as ? repository_named(m, as, e) : repository_own(m, s, e)) < 0)
+        return -1;
+    m->image.repository = buf_view(&m->repository);
+    return 0;
+}
+
+/* ---- printing ---- */
+
+static void print_json(const struct emitting *m, const char *kind, struct str text)
+{
+    CLEANUP(doc_clear) struct doc d = {0};
+    CLEANUP(buf_clear) struct buf out = {0};
+    struct node *root = node_new_map(&d);
+
+    node_put_u64(&d, root, "envbuild_output", 1);
+    node_put_str(&d, root, "kind", str_of(kind));
+    node_put_str(&d, root, "image", str_of(m->deploy.ref));
+    node_put_u64(&d, root, "gpus", m->deploy.gpus);
+    node_put_str(&d, root, "text", text);
+    emit_json(&out, root, EMIT_LINES);
+    fwrite(out.p, 1, out.len, stdout);
+}
+
+static int emit(struct session *s, const char *word, const char *operand, const struct emit_args *a,
+                struct err *e)
+{
+    CLEANUP(emitting_clear) struct emitting m = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    const struct manifest_kind *kind = find_kind(word, e);
+
+    if (!kind || catalog_open(&m.catalog, s->catalog_dir, e) < 0 ||
+        find_image(&m, s, operand, e) < 0 || find_place(&m, s, a->as, e) < 0 ||
+        deploy_open(&m.deploy, &m.image, a->gpus.given ? &a->gpus.n : NULL, &m.catalog, e) < 0)
+        return -1;
+    kind->print(&text, &m.deploy);
+    progress_pause(s->progress);
+    if (s->json)
+        print_json(&m, kind->name, buf_view(&text));
+    else
+        fwrite(text.p, 1, text.len, stdout);
+    return 0;
+}
+
+static int opt_gpus(void *value, const char *arg, struct err *e)
+{
+    struct gpus_wanted *g = value;
+
+    if (!str_u32(str_of(arg), &g->n) || g->n > 1024)
+        return err_set(e, ERR_USAGE, "\"%s\" is no number from 0 to 1024", arg);
+    g->given = true;
+    return 0;
+}
+
+int cmd_emit(struct session *s, int argc, char **argv, struct err *e)
+{
+    struct emit_args a = {0};
+    const struct opt own[] = {
+        {0, "as", "REPOSITORY",
+         "where it is pulled from: registry.example.org/team/pytorch (the image's name)", opt_str,
+         &a.as},
+        {0, "gpus", "N", "GPUs to ask for (1; 0 for an image without CUDA)", opt_gpus, &a.gpus},
+    };
+
+    if (session_begin(s, "emit", own, ARRAY_LEN(own), &argc, argv, 2, 2, e) < 0)
+        return -1;
+    return s->help ? 0 : emit(s, argv[0], argv[1], &a, e);
+}

@@ -1,0 +1,60 @@
+/* host/deploy.h - an image as those who run it want to be told of it: a Kubernetes Job, a Compose
+ * file, a Slurm batch script, a devcontainer.json. Text from facts: the same image, repository and
+ * number of GPUs give the same bytes.
+ *
+ * What an image says of itself is not to be trusted: a value that means something to YAML, a shell
+ * or a reader of devcontainer.json other than itself is refused or left out. The image is always
+ * named by its digest.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../oci/image.h"
+#include "wanted.h"
+
+struct deploy_image {      /* borrowed by what is made of it */
+    struct str repository; /* where it is pulled from: "registry.example.org/team/pytorch" */
+    struct str tag;        /* of its name, to be told; may be empty */
+    struct digest digest;
+    struct str architecture; /* "amd64" */
+    const struct facts *facts;
+    struct str user, workdir; /* as in its config; may be empty */
+    const struct strs *entrypoint, *cmd;
+};
+
+struct deploy {
+    struct arena arena;
+    const struct deploy_image *image;
+    const char *ref;       /* "registry.example.org/team/pytorch@sha256:..." */
+    const char *name;      /* "pytorch": letters, digits and dashes, a DNS label of RFC 1123 */
+    const char *what;      /* "PyTorch 2.6.0, CUDA 12.4, cuDNN 9.1.0.70" */
+    const char *try;       /* a Python program for images that would do nothing by themselves */
+    bool all_gpus;         /* nobody said how many */
+    uint32_t gpus;         /* 0: none is asked for */
+    bool checks;           /* the image's entrypoint begins with our start-up check */
+    struct wanted wanted;  /* where gpus is not 0 */
+    struct wanted drivers; /* the same for the driver alone; without a term where it is not known */
+};
+
+/* `gpus` NULL: 1, or 0 of an image that has no CUDA. ERR_USAGE: it asks for GPUs and the image has
+ * no CUDA; ERR_INPUT: what the image says of itself is no version or list of architectures, or it
+ * has neither CUDA nor PyTorch and it was not said that it wants no GPU; ERR_UNSAT: nothing that
+ * anybody knows runs it. */
+int deploy_open(struct deploy *out, const struct deploy_image *image, const uint32_t *gpus,
+                const struct catalog *c, struct err *e) MUST_CHECK;
+void deploy_clear(struct deploy *d);
+
+/* A Job (batch/v1), for training is what ends; its template is that of a Deployment as well. GPUs
+ * by the device plugin's resource, nodes by the labels of gpu-feature-discovery that are not
+ * deprecated. */
+void deploy_k8s(struct buf *out, const struct deploy *d);
+/* compose-spec, deploy.md: what Compose cannot say (driver, architectures) stands in comments. */
+void deploy_compose(struct buf *out, const struct deploy *d);
+/* A script for sbatch, POSIX sh: asks driver and GPUs of its node first, and ends with 78
+ * (EX_CONFIG of sysexits.h, as the image's start-up check does) where the image does not run. */
+void deploy_slurm(struct buf *out, const struct deploy *d);
+/* devcontainer.json (containers.dev), strict JSON; what it has no word for is in
+ * customizations.envbuild. */
+void deploy_devcontainer(struct buf *out, const struct deploy *d);
+
+/* For the above: the facts in words, each line behind `# `. */
+void deploy_comment(struct buf *out, const struct deploy *d);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../doc/emit.h"
+#include "deploy.h"
+
+/* NVIDIA/k8s-device-plugin, docs/gpu-feature-discovery: the labels that took the place of
+ * cuda.driver.major, .minor and .rev. */
+static const char *const labels[WANTED_NUMBERS] = {
+    [WANTED_DRIVER_MAJOR] = "nvidia.com/cuda.driver-version.major",
+    [WANTED_DRIVER_MINOR] = "nvidia.com/cuda.driver-version.minor",
+    [WANTED_DRIVER_REVISION] = "nvidia.com/cuda.driver-version.revision",
+    [WANTED_COMPUTE_MAJOR] = "nvidia.com/gpu.compute.major",
+    [WANTED_COMPUTE_MINOR] = "nvidia.com/gpu.compute.minor",
+};
+
+static void put_test(struct buf *out, const char *label, const char *op, const char *value)
+{
+    buf_fmt(out, "                  - {key: %s, operator: %s, values: [\"%s\"]}\n", label, op,
+            value);
+}
+
+/* A label is the text between the dots of the driver's version, where "5" may be "05". */
+static void put_equal(struct buf *out, enum wanted_number n, uint32_t value)
+{
+    bool padded = (n == WANTED_DRIVER_MINOR || n == WANTED_DRIVER_REVISION) && value < 10;
+    char text[32];
+
+    snprintf(text, sizeof text, padded ? "%u\", \"0%u" : "%u", value, value);
+    put_test(out, labels[n], "In", text);
+}
+
+/* Values of Gt and Lt are one whole number, and nothing below 0 is a label's value. */
+static void put_bounds(struct buf *out, enum wanted_number n, struct wanted_bounds b)
+{
+    char text[16];
+
+    if (b.least == b.most) {
+        put_equal(out, n, b.least);
+        return;
+    }
+    if (b.least) {
+        snprintf(text, sizeof text, "%u", b.least - 1);
+        put_test(out, labels[n], "Gt", text);
+    }
+    if (b.most != WANTED_ANY) {
+        snprintf(text, sizeof text, "%u", b.most + 1);
+        put_test(out, labels[n], "Lt", text);
+    }
+}
+
+static void put_term(struct buf *out, const struct wanted_term *t)
+{
+    size_t before;
+
+    buf_puts(out, "              - matchExpressions:\n");
+    before = out->len;
+    for (unsigned n = 0; n < WANTED_NUMBERS; n++)
+        put_bounds(out, (enum wanted_number)n, t->of[n]);
+    if (out->len == before) /* a term without a test would match nothing */
+        buf_fmt(out, "                  - {key: %s, operator: Exists}\n",
+                labels[WANTED_DRIVER_MAJOR]);
+}
+
+static void put_affinity(struct buf *out, const struct deploy *d)
+{
+    const struct wanted_term *t;
+
+    buf_puts(out,
+             "      # One of the terms must hold, and all lines of it: which driver with which "
+             "GPU.\n"
+             "      affinity:\n"
+             "        nodeAffinity:\n"
+             "          requiredDuringSchedulingIgnoredDuringExecution:\n"
+             "            nodeSelectorTerms:\n");
+    vec_each(t, &d->wanted.terms)
+        put_term(out, t);
+    buf_puts(out, "      tolerations:\n"
+                  "        - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}\n");
+}
+
+static void put_container(struct buf *out, const struct deploy *d)
+{
+    buf_puts(out, "      containers:\n        - name: ");
+    emit_json_string(out, str_of(d->name));
+    buf_puts(out, "\n          image: ");
+    emit_json_string(out, str_of(d->ref));
+    if (d->checks)
+        buf_puts(out,
+                 "\n          # The command belongs into args; command: would take the place of "
+                 "the image's start-up check.");
+    buf_puts(out, "\n");
+    if (d->try) {
+        buf_puts(out, "          args: [\"python3\", \"-c\", ");
+        emit_json_string(out, str_of(d->try));
+        buf_puts(out, "]\n");
+    }
+    if (d->gpus)
+        buf_fmt(out,
+                "          resources:\n"
+                "            limits:\n"
+                "              nvidia.com/gpu: %u\n",
+                d->gpus);
+    buf_puts(out, "          securityContext:\n"
+                  "            allowPrivilegeEscalation: false\n");
+}
+
+/* Workers of a DataLoader hand over tensors in /dev/shm, of which a container has 64 MiB. */
+static void put_memory(struct buf *out, const char *indent, bool volume)
+{
+    if (volume)
+        buf_fmt(out, "%svolumes:\n%s  - name: shm\n%s    emptyDir:\n%s      medium: Memory\n",
+                indent, indent, indent, indent);
+    else
+        buf_fmt(out,
+                "%s# For the workers of a DataLoader, who need more than the 64 MiB that a "
+                "container has.\n"
+                "%svolumeMounts:\n%s  - name: shm\n%s    mountPath: /dev/shm\n",
+                indent, indent, indent, indent);
+}
+
+void deploy_k8s(struct buf *out, const struct deploy *d)
+{
+    bool shm = d->image->facts->pytorch.len > 0;
+
+    deploy_comment(out, d);
+    if (d->gpus)
+        buf_puts(out, "# Nodes are chosen by the labels that NVIDIA's gpu-feature-discovery sets; "
+                      "one without them is not chosen.\n");
+    buf_puts(out, "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: ");
+    emit_json_string(out, str_of(d->name));
+    buf_puts(out, "\nspec:\n"
+                  "  backoffLimit: 0\n"
+                  "  template:\n"
+                  "    spec:\n"
+                  "      restartPolicy: Never\n"
+                  "      nodeSelector:\n"
+                  "        kubernetes.io/os: linux\n");
+    buf_fmt(out, "        kubernetes.io/arch: " STR_FMT "\n", STR_ARG(d->image->architecture));
+    if (d->gpus)
+        put_affinity(out, d);
+    put_container(out, d);
+    if (shm) {
+        put_memory(out, "          ", false);
+        put_memory(out, "      ", true);
+    }
+}
