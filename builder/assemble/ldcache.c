@@ -381,7 +381,8 @@ static void look_outside(struct cache *c, const struct dir *dir, const struct en
 {
     struct str target = leads_to(c->t, entry), soname = path_base(target);
 
-    if (!target.len || !map_has(c->outside, target) || str_find_str(soname, STR(".so")) == soname.len)
+    if (!target.len || !map_has(c->outside, target) ||
+        str_find_str(soname, STR(".so")) == soname.len)
         return;
     note_date(c, entry);
     add_lib(c, dir, is_linker_name(name, soname) ? name : soname, (struct notes){0});

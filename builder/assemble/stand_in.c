@@ -40,8 +40,7 @@ static int add_link(struct debpkg *p, const struct lock_link *link, int64_t date
     struct str path = link->path;
 
     if (!str_skip(&path, STR("/")) || !path_is_safe(path) || !link->target.len)
-        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no place for a link",
-                       STR_ARG(link->path));
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no place for a link", STR_ARG(link->path));
     for (size_t i = 0; i <= path.len; i++) {
         struct str part = str_sub(path, 0, i);
         struct deb_entry d = {.entry = {.type = ENTRY_DIR, .mode = 0755, .mtime = date}};
@@ -65,8 +64,7 @@ static int add_link(struct debpkg *p, const struct lock_link *link, int64_t date
     return 0;
 }
 
-int stand_in_package(struct debpkg *out, const struct lock_stand_in *s, int64_t date,
-                     struct err *e)
+int stand_in_package(struct debpkg *out, const struct lock_stand_in *s, int64_t date, struct err *e)
 {
     CLEANUP(debpkg_clear) struct debpkg p = {.newest = date};
     struct str text = control_text(&p.arena, s), rest = text;

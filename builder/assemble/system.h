@@ -30,9 +30,9 @@ struct toolkit {
 };
 
 struct system_input {
-    struct str arch;         /* "amd64" */
-    struct str sources;      /* what apt asks */
-    struct str sources_path; /* the file with that text; empty: none */
+    struct str arch;               /* "amd64" */
+    struct str sources;            /* what apt asks */
+    struct str sources_path;       /* the file with that text; empty: none */
     const struct toolkit *toolkit; /* NULL: none */
 };
 

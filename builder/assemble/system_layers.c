@@ -43,8 +43,7 @@ void system_layers_clear(struct system_layers *s)
 
 bool system_layers_needs(const struct lock *lock, const struct artifact *a)
 {
-    return a->eco != ECO_WHEEL ||
-           (lock->toolkit.from.len && str_starts(a->name, STR("nvidia-")));
+    return a->eco != ECO_WHEEL || (lock->toolkit.from.len && str_starts(a->name, STR("nvidia-")));
 }
 
 int system_layers_import(struct system_layers *s, const struct lock *lock, size_t artifact,

@@ -12,7 +12,7 @@ struct build {
     const struct debpkg **v; /* by name, then architecture; owned array of borrowed packages */
     size_t n;
     const struct system_input *in;
-    int64_t newest; /* over all packages */
+    int64_t newest;     /* over all packages */
     struct map outside; /* absolute paths of files that are not in the tree but in the image */
 };
 
@@ -21,7 +21,8 @@ const struct debpkg *build_package(const struct build *b, const char *name); /* 
 /* A script that does a thing says it in these very words. False when the package has none. */
 bool script_says(const struct debpkg *p, const char *script, const char *words);
 
-/* Where dpkg puts what `p` holds at `path` (relative): another place when somebody else diverts it. */
+/* Where dpkg puts what `p` holds at `path` (relative): another place when somebody else diverts it.
+ */
 struct str build_diverted(const struct build *b, const struct debpkg *p, struct str path);
 
 /* Whether a package brings a link at that path, relative as in the archive. */

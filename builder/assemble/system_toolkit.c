@@ -39,9 +39,8 @@ static int link_library(struct laying *in, struct str name)
     struct str bare = str_sub(name, 0, str_find_str(name, STR(".so.")) + 3);
     CLEANUP(free_clear) char *target = str_dup(name);
 
-    return bare.len < name.len && str_starts(name, STR("lib"))
-               ? link_to(in, "lib64/", bare, target)
-               : 0;
+    return bare.len < name.len && str_starts(name, STR("lib")) ? link_to(in, "lib64/", bare, target)
+                                                               : 0;
 }
 
 /* ---- NVIDIA's archives ---- */
@@ -112,8 +111,8 @@ static int lay_archive(struct laying *in, const struct redist_pkg *p)
 
 static bool is_of_toolkit(const struct debpkg *p)
 {
-    static const char *const sources[] = {"nvidia-cuda-toolkit", "cccl",      "cub",
-                                          "libcu++",             "libthrust", "thrust"};
+    static const char *const sources[] = {"nvidia-cuda-toolkit", "cccl",  "cub", "libcu++",
+                                          "libthrust",           "thrust"};
     struct str source = control_get(&p->control, "Source"), word;
 
     if (!source.len)
@@ -151,8 +150,9 @@ static int lay_packaged(struct laying *in, struct str path)
     return 0;
 }
 
-/* Debian's nvcc looks into /usr/include alone, where cuDNN's headers are not. As a system's, so that
- * it forgives what differs from glibc's there, and also when a build says -I for the same folder. */
+/* Debian's nvcc looks into /usr/include alone, where cuDNN's headers are not. As a system's, so
+ * that it forgives what differs from glibc's there, and also when a build says -I for the same
+ * folder. */
 static int add_compiler_wrapper(struct laying *in)
 {
     CLEANUP(buf_clear) struct buf text = {0};

@@ -44,8 +44,8 @@ static int take_header(struct toolkit_wheel *w, const struct wheel_file *f,
     return 0;
 }
 
-static int take_file(struct toolkit_wheel *w, const struct wheel_file *f,
-                     struct inflater *inflater, struct err *e)
+static int take_file(struct toolkit_wheel *w, const struct wheel_file *f, struct inflater *inflater,
+                     struct err *e)
 {
     struct toolkit_file file = {.size = f->entry->content.size};
 

@@ -77,9 +77,8 @@ static void read_gcc(struct baselayer *b, const struct fields *root)
 
 static void read_toolkit(struct baselayer *b, const struct fields *root)
 {
-    static const char *const known[] = {"cuda",   "components", "packages",
-                                        "driver", "libraries",  "sources",
-                                        NULL};
+    static const char *const known[] = {"cuda",      "components", "packages", "driver",
+                                        "libraries", "sources",    NULL};
     const struct node *n;
     struct fields f = {field_map(root, "toolkit"), "toolkit", root->e};
 
@@ -162,10 +161,9 @@ static int read_keyring(struct baselayer *b, struct str name, const char *dir, b
 
 static int read_all(struct baselayer *b, const char *dir, bool builtin, struct err *e)
 {
-    static const char *const known[] = {"envbuild_base", "name",    "arch",         "glibc",
-                                        "archives",      "keyring", "fingerprints", "packages",
-                                        "python",        "sources", "sources_path", "gcc",
-                                        "toolkit",       NULL};
+    static const char *const known[] = {
+        "envbuild_base", "name",   "arch",    "glibc",        "archives", "keyring", "fingerprints",
+        "packages",      "python", "sources", "sources_path", "gcc",      "toolkit", NULL};
     struct err fault = {0};
     struct fields f = fields_of(b->doc.root, "base layer", &fault);
     struct str keyring = {0};

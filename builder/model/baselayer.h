@@ -21,8 +21,8 @@ struct base_toolkit {
     struct str cuda;        /* the release: "12.4.1" */
     struct strs components; /* of the base's archives, besides those that it asks anyway */
     struct strs packages;
-    struct strs driver;  /* packages that are of the host's driver */
-    struct str sources;  /* what the image's apt asks besides */
+    struct strs driver; /* packages that are of the host's driver */
+    struct str sources; /* what the image's apt asks besides */
     struct VEC_OF(struct base_library) libraries;
 };
 
@@ -37,8 +37,8 @@ struct baselayer {
     struct strs base, python, compile, devel; /* package groups; `devel` may be empty */
     struct strs gcc;                          /* majors, the one of its package gcc first */
     struct base_toolkit toolkit;              /* its own CUDA toolkit; `cuda` is empty without */
-    struct str python_version;         /* "3.11" */
-    struct str python_package;         /* whose version is the full one: "python3.11" */
+    struct str python_version;                /* "3.11" */
+    struct str python_package;                /* whose version is the full one: "python3.11" */
 };
 
 /* Does a recipe's `base` name a file of the user's own? */

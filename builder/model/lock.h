@@ -23,7 +23,8 @@
 #define LOCK_TOOLKIT "toolkit"
 
 /* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
- * the recipe's inputs, 3 the toolkit: locks without one are written as 2. LOCK_FORMAT is the newest layer format that it writes. */
+ * the recipe's inputs, 3 the toolkit: locks without one are written as 2. LOCK_FORMAT is the newest
+ * layer format that it writes. */
 enum { LOCK_SCHEMA = 3, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
@@ -95,7 +96,7 @@ struct lock_link { /* a symbolic link */
  * by other ways, or gets from the host. */
 struct lock_stand_in {
     struct str name, version, summary;
-    struct strs provides; /* "libcuda1 (= 550.54.15)" */
+    struct strs provides;                  /* "libcuda1 (= 550.54.15)" */
     struct VEC_OF(struct lock_link) links; /* its only files; absolute */
 };
 

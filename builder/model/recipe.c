@@ -13,12 +13,10 @@
 #define DEFAULT_CPU_TAG "{pytorch}-{cuda}-{variant}"
 
 static const char *const keys[] = {
-    "envbuild",     "name",          "pytorch",     "cuda",      "cudnn",
-    "variant",      "base",          "python",      "platforms", "apt",
-    "apt_archives", "pip",           "constraints", "indexes",   "find_links",
-    "files",        "user",          "env",         "workdir",   "entrypoint",
-    "cmd",          "startup_check", "labels",      "tag",       "toolkit",
-    NULL};
+    "envbuild",      "name",      "pytorch", "cuda",         "cudnn",   "variant",     "base",
+    "python",        "platforms", "apt",     "apt_archives", "pip",     "constraints", "indexes",
+    "find_links",    "files",     "user",    "env",          "workdir", "entrypoint",  "cmd",
+    "startup_check", "labels",    "tag",     "toolkit",      NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* A recipe being read: the fields and where faults go. */

@@ -135,8 +135,8 @@ static void collect_hashes(struct asking *a)
     }
 }
 
-/* What the variant has besides: torch.compile and torch.utils.cpp_extension import setuptools, which
- * torch does not ask for. */
+/* What the variant has besides: torch.compile and torch.utils.cpp_extension import setuptools,
+ * which torch does not ask for. */
 static void ask_variant(struct asking *a, const struct recipe *r,
                         const struct toolkit_plan *toolkit, struct err *e)
 {

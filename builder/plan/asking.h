@@ -20,7 +20,8 @@ struct asking {
 };
 
 /* Reads the files, relative to `dir`. `local` is the label that torch's version must have, or
- * empty: "cu118". `toolkit` may be NULL. All that is no requirement is told at once, with its place.
+ * empty: "cu118". `toolkit` may be NULL. All that is no requirement is told at once, with its
+ * place.
  */
 int asking_open(struct asking *out, const struct recipe *r, struct str local,
                 const struct toolkit_plan *toolkit, const char *dir, struct err *e) MUST_CHECK;

@@ -121,11 +121,20 @@ bool keep_all_debs(const struct keep *k, const struct lock *now)
 
 bool keep_all_wheels(const struct keep *k, const struct lock *now)
 {
-    static const char *const keys[] = {"pytorch", "cuda",        "base",       "python",
-                                       "variant", "toolkit",     "pip",        "constraints",
-                                       "indexes", "find_links",  NULL};
+    static const char *const keys[] = {"pytorch", "cuda",       "base", "python",
+                                       "variant", "toolkit",    "pip",  "constraints",
+                                       "indexes", "find_links", NULL};
 
     return keeps_all(k, ECO_WHEEL, now, keys) && str_eq(k->old->python_full, now->python_full);
+}
+
+bool keep_all_archives(const struct keep *k, const struct lock *now)
+{
+    static const char *const keys[] = {"pytorch", "cuda", "cudnn", "variant", "toolkit", NULL};
+
+    return keeps_all(k, ECO_REDIST, now, keys) &&
+           str_eq(k->old->toolkit.version, now->toolkit.version) &&
+           str_eq(k->old->toolkit.from, now->toolkit.from);
 }
 
 /* ---- debs one by one ---- */

@@ -23,6 +23,8 @@ int keep_check(const struct keep *k, struct err *e) MUST_CHECK;
  * recipe, inputs, base and, for wheels, python_full set? */
 bool keep_all_debs(const struct keep *k, const struct lock *now);
 bool keep_all_wheels(const struct keep *k, const struct lock *now);
+/* The same of the toolkit's archives, when its release and where it comes from are set. */
+bool keep_all_archives(const struct keep *k, const struct lock *now);
 
 bool keep_has(const struct keep *k, const struct artifact *a); /* not to be upgraded */
 

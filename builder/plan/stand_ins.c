@@ -44,8 +44,8 @@ static void add_library(struct lock_stand_in *s, struct lock *lock, const struct
     struct arena *a = &lock->doc.arena;
     struct lock_link link = {
         .path = str_of(arena_fmt(a, LIBRARIES STR_FMT, STR_ARG(path_base(l->file)))),
-        .target = str_of(arena_fmt(a, SITE STR_FMT "/site-packages/" STR_FMT,
-                                   STR_ARG(lock->python), STR_ARG(l->file)))};
+        .target = str_of(arena_fmt(a, SITE STR_FMT "/site-packages/" STR_FMT, STR_ARG(lock->python),
+                                   STR_ARG(l->file)))};
 
     vec_add(&s->provides, provide(a, l->package, version));
     vec_add(&s->links, link);
@@ -56,7 +56,8 @@ static void add_libraries(struct lock *lock, const struct base_toolkit *base,
 {
     struct lock_stand_in s = {.name = STR(STAND_IN_LIBRARIES),
                               .version = lock->toolkit.version,
-                              .summary = STR("CUDA libraries, which are in the Python environment")};
+                              .summary =
+                                  STR("CUDA libraries, which are in the Python environment")};
 
     for (size_t i = 0; i < base->libraries.n && i < versions->n; i++) {
         const struct base_library *l = &base->libraries.v[i];

@@ -1,10 +1,10 @@
 /* plan/stand_ins.h - packages of ours in the dpkg database of an image with the distribution's
  * CUDA toolkit, so that apt and dpkg hold it for whole.
  *
- * One for the driver: the toolkit's packages depend on libcuda1, which is the host's and is put into
- * a container by its runtime. One for the libraries that PyTorch's wheels have already: it owns
- * links to them. Both say what they stand in for by Provides with a version (Policy 7.5), the second
- * by Replaces as well, so that the real package can be installed over it.
+ * One for the driver: the toolkit's packages depend on libcuda1, which is the host's and is put
+ * into a container by its runtime. One for the libraries that PyTorch's wheels have already: it
+ * owns links to them. Both say what they stand in for by Provides with a version (Policy 7.5), the
+ * second by Replaces as well, so that the real package can be installed over it.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -162,8 +162,11 @@ static void choose_gcc(struct planning *in)
     baselayer_offer_gcc(&offer, most);
     err_at_kind(in->e, ERR_UNSAT, &in->r->variant.pos,
                 "variant: nvcc of CUDA " STR_FMT " takes gcc up to %u, and " STR_FMT " has %s%s",
-                STR_ARG(in->p->cuda), most, STR_ARG(in->base->name), list.p ? list.p : "none that "
-                "it names under `gcc`", offer.p ? offer.p : "");
+                STR_ARG(in->p->cuda), most, STR_ARG(in->base->name),
+                list.p ? list.p
+                       : "none that "
+                         "it names under `gcc`",
+                offer.p ? offer.p : "");
 }
 
 int toolkit_plan_open(struct toolkit_plan *out, struct arena *a, const struct recipe *r,

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "derive.h"
+#include "redist_choose.h"
+#include "resolve_parts.h"
+
+static bool has_wheel(const struct lock *lock, const char *prefix)
+{
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        if (lock->artifacts.v[i].eco == ECO_WHEEL &&
+            str_starts(lock->artifacts.v[i].name, str_of(prefix)))
+            return true;
+    return false;
+}
+
+static struct str first_three(struct str version)
+{
+    size_t end = 0;
+
+    for (int dots = 0; end < version.len; end++)
+        if (version.p[end] == '.' && ++dots == 3)
+            break;
+    return str_sub(version, 0, end);
+}
+
+/* cuDNN's headers come with its wheel. Where its library is inside torch's own wheel, the archive
+ * has them: "8.7.0" for CUDA 11 of "8.7.0.84". */
+static int choose_cudnn(struct artifacts *out, struct arena *a, const struct lock *lock,
+                        const struct resolve_input *in, struct err *e)
+{
+    struct str cuda = lock->toolkit.version;
+    const struct redist_want want = {.component = STR("cudnn"), .pos = in->recipe->variant.pos};
+    struct str variant =
+        str_of(arena_fmt(a, "cuda" STR_FMT, STR_ARG(str_sub(cuda, 0, str_find(cuda, '.')))));
+
+    if (!lock->facts.cudnn.len || has_wheel(lock, "nvidia-cudnn-"))
+        return 0;
+    return redist_choose(out, a, in->web, STR("cudnn"), first_three(lock->facts.cudnn), variant,
+                         &want, 1, e);
+}
+
+static bool toolkit_is_nvidia(const struct plans *p)
+{
+    return str_is(p->toolkit.from, "nvidia");
+}
+
+/* The toolkit as NVIDIA's archives. "[x]" is an archive that not every release has. */
+int resolve_archives(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                     struct err *e)
+{
+    const struct strs *items = &plans->toolkit.items;
+    CLEANUP(free_clear) struct redist_want *wants = xcalloc(items->n, sizeof *wants);
+    struct artifacts list = {0};
+    int result;
+
+    if (!toolkit_is_nvidia(plans))
+        return 0;
+    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose the CUDA toolkit"});
+    if (keep_all_archives(&in->keep, lock)) {
+        artifacts_take_over(lock, in->keep.old, ECO_REDIST);
+        return 0;
+    }
+    for (size_t i = 0; i < items->n; i++) {
+        struct str name = items->v[i];
+
+        wants[i].optional = str_skip(&name, STR("[")) && str_drop(&name, STR("]"));
+        wants[i].component = name;
+        wants[i].pos = in->recipe->variant.pos;
+    }
+    derive_facts(lock, in->catalog, NULL); /* which cuDNN */
+    result = redist_choose(&list, &plans->arena, in->web, STR("cuda"), plans->toolkit.release,
+                           STR(""), wants, items->n, e);
+    if (result == 0)
+        result = choose_cudnn(&list, &plans->arena, lock, in, e);
+    for (size_t i = 0; i < list.n && result == 0; i++)
+        vec_add(&lock->artifacts, artifact_keep(&lock->doc.arena, &list.v[i]));
+    vec_clear(&list);
+    return result;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apt_archive.h"
+#include "apt_extra.h"
+#include "derive.h"
+#include "resolve_parts.h"
+#include "solve_deb.h"
+#include "stand_ins.h"
+
+static bool toolkit_is_apt(const struct plans *p)
+{
+    return str_is(p->toolkit.from, "apt");
+}
+
+/* `all`: the components of the base's archives with those that its toolkit is in; owned by the
+ * caller. */
+static void add_sources(struct apt_source *list, size_t *n, const struct baselayer *base,
+                        const struct strs *more, struct strs *all)
+{
+    for (size_t i = 0; i < base->archives.n; i++) {
+        const struct base_archive *a = &base->archives.v[i];
+
+        for (size_t j = 0; j < a->components.n; j++)
+            vec_add(&all[i], a->components.v[j]);
+        for (size_t j = 0; j < more->n; j++)
+            vec_add(&all[i], more->v[j]);
+        for (size_t j = 0; j < a->suites.n; j++)
+            list[(*n)++] = (struct apt_source){.uri = a->uri,
+                                               .suite = a->suites.v[j],
+                                               .components = all[i],
+                                               .keyring = base->keyring,
+                                               .fingerprints = base->fingerprints};
+    }
+}
+
+static int open_archive(struct apt_archive *out, const struct resolve_input *in,
+                        const struct plans *plans, const struct lock *lock, struct err *e)
+{
+    CLEANUP(apt_extra_clear) struct apt_extra extra = {0};
+    CLEANUP(free_clear) struct strs *components = xcalloc(in->base->archives.n, sizeof *components);
+    CLEANUP(buf_clear) struct buf own = {0};
+    const struct strs none = {0};
+    size_t most, n = 0;
+    int result;
+
+    if (apt_extra_open(&extra, in->recipe, in->dir, e) < 0)
+        return -1;
+    most = extra.sources.n;
+    for (size_t i = 0; i < in->base->archives.n; i++)
+        most += in->base->archives.v[i].suites.n;
+    CLEANUP(free_clear) struct apt_source *sources = xcalloc(most, sizeof *sources);
+    add_sources(sources, &n, in->base,
+                toolkit_is_apt(plans) ? &in->base->toolkit.components : &none, components);
+    for (size_t i = 0; i < extra.sources.n; i++)
+        sources[n++] = extra.sources.v[i];
+    stand_ins_print(&own, lock);
+    result = apt_archive_open(out, in->web, in->memo, sources, n, buf_view(&own), in->base->arch,
+                              in->now, e);
+    for (size_t i = 0; i < in->base->archives.n; i++)
+        vec_clear(&components[i]);
+    return result;
+}
+
+static int install_names(struct deb_solver *s, const char *group, bool essential,
+                         const struct strs *names, struct err *e)
+{
+    CLEANUP(free_clear) struct deb_want *wants = xcalloc(names->n, sizeof *wants);
+
+    for (size_t i = 0; i < names->n; i++)
+        wants[i].text = names->v[i];
+    return deb_solver_install(s, group, essential, wants, names->n, e);
+}
+
+static int install_apt(struct deb_solver *s, const struct recipe *r, struct err *e)
+{
+    CLEANUP(free_clear) struct deb_want *wants = xcalloc(r->apt.n, sizeof *wants);
+
+    for (size_t i = 0; i < r->apt.n; i++)
+        wants[i] = (struct deb_want){r->apt.v[i].text, r->apt.v[i].pos};
+    return deb_solver_install(s, "apt", false, wants, r->apt.n, e);
+}
+
+/* The compilers, of that major where it is not the base's own ("gcc-11" for "gcc"). */
+static int install_compilers(struct deb_solver *s, const struct baselayer *b, struct plans *plans,
+                             struct err *e)
+{
+    struct strs names = {0};
+    int result;
+
+    for (size_t i = 0; i < b->compile.n; i++) {
+        struct str name = b->compile.v[i];
+
+        if (plans->toolkit.gcc && (str_is(name, "gcc") || str_is(name, "g++")))
+            name =
+                str_of(arena_fmt(&plans->arena, STR_FMT "-%u", STR_ARG(name), plans->toolkit.gcc));
+        vec_add(&names, name);
+    }
+    for (size_t i = 0; i < b->devel.n && plans->toolkit.wanted; i++)
+        vec_add(&names, b->devel.v[i]);
+    result = install_names(s, "compile", false, &names, e);
+    vec_clear(&names);
+    return result;
+}
+
+/* The distribution's toolkit, behind the packages that stand in for what it must not bring. */
+static int install_toolkit(struct deb_solver *s, const struct baselayer *b, const struct lock *lock,
+                           struct err *e)
+{
+    struct strs names = {0};
+    int result;
+
+    for (size_t i = 0; i < lock->toolkit.stand_ins.n; i++)
+        vec_add(&names, lock->toolkit.stand_ins.v[i].name);
+    result = install_names(s, "toolkit", false, &names, e);
+    if (result == 0 && names.n)
+        result = install_names(s, "toolkit", false, &b->toolkit.packages, e);
+    vec_clear(&names);
+    return result;
+}
+
+static int choose_debs(struct deb_solver *s, const struct resolve_input *in, struct plans *plans,
+                       const struct lock *lock, struct err *e)
+{
+    const struct baselayer *b = in->base;
+
+    if (install_names(s, "base", true, &b->base, e) < 0 ||
+        install_names(s, "python", false, &b->python, e) < 0 ||
+        (!str_is(in->recipe->variant.text, "runtime") && install_compilers(s, b, plans, e) < 0) ||
+        install_toolkit(s, b, lock, e) < 0)
+        return -1;
+    return in->recipe->apt.n ? install_apt(s, in->recipe, e) : 0;
+}
+
+static void keep_archives(struct lock *lock, const struct lock_archive *archives, size_t n)
+{
+    struct arena *a = &lock->doc.arena;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct lock_archive *from = &archives[i];
+        struct lock_archive *to = vec_push(&lock->archives);
+
+        to->uri = arena_str(a, from->uri);
+        to->suite = arena_str(a, from->suite);
+        to->codename = arena_str(a, from->codename);
+        to->date = from->date;
+        to->digest = from->digest;
+        for (size_t j = 0; j < from->signers.n; j++)
+            vec_add(&to->signers, arena_str(a, from->signers.v[j]));
+        if (to->date > lock->created)
+            lock->created = to->date;
+    }
+}
+
+/* "3.11.2" of "3.11.2-6+deb12u9". */
+static int set_python(struct lock *lock, const struct baselayer *base, struct err *e)
+{
+    const struct artifact *a = lock_find(lock, ECO_DEB, base->python_package);
+    struct str version, epoch, revision;
+
+    if (!a)
+        return err_set(e, ERR_INPUT, "base " STR_FMT ": its package groups do not bring " STR_FMT,
+                       STR_ARG(base->name), STR_ARG(base->python_package));
+    version = a->version;
+    str_cut(&version, STR(":"), &epoch);
+    str_cut_last(&version, STR("-"), &revision);
+    lock->python = arena_str(&lock->doc.arena, base->python_version);
+    lock->python_full = arena_str(&lock->doc.arena, version);
+    return 0;
+}
+
+/* Choose with what the older lock has preferred; where that fails, let go of what stands in the
+ * way.
+ */
+static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
+                          struct debindex *index, const struct resolve_input *in,
+                          struct plans *plans, const struct lock *lock, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf universe = {0};
+    struct keep_moved moved = {0};
+    struct err fault = {0};
+    int result = -1;
+
+    keep_prefer_debs(&in->keep, index, &moved);
+    buf_fmt(&universe, STR_FMT "%s", STR_ARG(in->base->name),
+            in->recipe->archives.n ? " with apt_archives" : "");
+    do {
+        err_clear(&fault);
+        deb_solver_clear(solver);
+        *solver = deb_solver_open(index, universe.p);
+        result = choose_debs(*solver, in, plans, lock, &fault);
+    } while (result < 0 && fault.kind == ERR_UNSAT && keep_yield(index, &moved, &fault));
+    vec_clear(&moved);
+    if (result < 0)
+        return err_join(e, &fault);
+    deb_solver_solution(*solver, out);
+    return 0;
+}
+
+/* Which versions there are of the libraries that wheels may have as well. */
+static void learn_libraries(struct plans *plans, const struct debindex *index,
+                            const struct base_toolkit *base)
+{
+    vec_clear(&plans->libraries);
+    for (size_t i = 0; i < base->libraries.n; i++) {
+        const struct deb_package *p = debindex_find(index, base->libraries.v[i].package);
+
+        vec_add(&plans->libraries, p ? arena_str(&plans->arena, p->version) : STR(""));
+    }
+}
+
+/* The artifacts of a solution; packages of ours are none. */
+static int keep_debs(struct lock *lock, struct deb_solution *solution, struct err *e)
+{
+    CLEANUP(arena_clear) struct arena scratch = {0};
+    struct artifact *list = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < solution->n; i++)
+        if (!stand_ins_has(lock, solution->v[i].package->name))
+            solution->v[n++] = solution->v[i];
+    solution->n = n;
+    if (deb_artifacts(&list, &scratch, solution, e) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        vec_add(&lock->artifacts, artifact_keep(&lock->doc.arena, &list[i]));
+    return 0;
+}
+
+static int choose_anew(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                       struct err *e)
+{
+    CLEANUP(apt_archive_clear) struct apt_archive archive = {0};
+    CLEANUP(deb_solver_clear) struct deb_solver *solver = NULL;
+    struct deb_solution solution = {0};
+    int result;
+
+    if (open_archive(&archive, in, plans, lock, e) < 0 ||
+        choose_keeping(&solution, &solver, &archive.index, in, plans, lock, e) < 0)
+        return -1;
+    result = keep_debs(lock, &solution, e);
+    vec_clear(&solution);
+    learn_libraries(plans, &archive.index, &in->base->toolkit);
+    keep_archives(lock, archive.releases.v, archive.releases.n);
+    return result;
+}
+
+static void take_stand_ins(struct lock *lock, const struct lock_toolkit *old)
+{
+    struct arena *a = &lock->doc.arena;
+
+    for (size_t i = 0; i < old->stand_ins.n; i++) {
+        const struct lock_stand_in *from = &old->stand_ins.v[i];
+        struct lock_stand_in *to = vec_push(&lock->toolkit.stand_ins);
+
+        to->name = arena_str(a, from->name);
+        to->version = arena_str(a, from->version);
+        to->summary = arena_str(a, from->summary);
+        for (size_t j = 0; j < from->provides.n; j++)
+            vec_add(&to->provides, arena_str(a, from->provides.v[j]));
+        for (size_t j = 0; j < from->links.n; j++)
+            vec_add(&to->links, ((struct lock_link){arena_str(a, from->links.v[j].path),
+                                                    arena_str(a, from->links.v[j].target)}));
+    }
+}
+
+int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                 struct err *e)
+{
+    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose system packages"});
+    if (keep_all_debs(&in->keep, lock)) {
+        artifacts_take_over(lock, in->keep.old, ECO_DEB);
+        take_stand_ins(lock, &in->keep.old->toolkit);
+        keep_archives(lock, in->keep.old->archives.v, in->keep.old->archives.n);
+    } else if (choose_anew(lock, in, plans, e) < 0) {
+        return -1;
+    }
+    return set_python(lock, in->base, e);
+}
+
+static void drop_debs(struct lock *lock)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        if (lock->artifacts.v[i].eco != ECO_DEB)
+            lock->artifacts.v[kept++] = lock->artifacts.v[i];
+    lock->artifacts.n = kept;
+    for (size_t i = 0; i < lock->archives.n; i++)
+        vec_clear(&lock->archives.v[i].signers);
+    lock->archives.n = 0;
+}
+
+int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                         struct err *e)
+{
+    if (!toolkit_is_apt(plans) || lock->toolkit.stand_ins.n)
+        return 0; /* stand-ins that are there were taken over, with all packages */
+    drop_debs(lock);
+    derive_facts(lock, in->catalog, NULL); /* the driver stand-in's version */
+    stand_ins_choose(lock, &in->base->toolkit, in->catalog, &plans->libraries);
+    return resolve_debs(lock, in, plans, e);
+}

@@ -1,0 +1,35 @@
+/* plan/resolve_parts.h - what the files resolve*.c share; nobody else includes it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "asking.h"
+#include "resolve.h"
+#include "toolkit.h"
+#include "torch_index.h"
+
+/* Everything that is decided before the network is asked, for the recipe at hand. */
+struct plans {
+    struct torch_index torch;
+    struct toolkit_plan toolkit;
+    struct asking asking;
+    struct strs libraries; /* versions in the archive of base->toolkit.libraries; texts in arena */
+    struct arena arena;
+};
+
+/* resolve.c: an artifact with all its texts in `a`. */
+struct artifact artifact_keep(struct arena *a, const struct artifact *from);
+/* All artifacts of one kind, as the older lock has them. */
+void artifacts_take_over(struct lock *lock, const struct lock *old, enum ecosystem eco);
+
+/* resolve_debs.c: the groups of packages, and lock->python_full. */
+int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                 struct err *e) MUST_CHECK;
+/* All packages again with the distribution's toolkit among them, where that is asked for: what
+ * stands in for some of it is known only when the wheels are. */
+int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                         struct err *e) MUST_CHECK;
+/* resolve_wheels.c: Python's packages, those of all variants and what the variant adds. */
+int resolve_wheels(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
+                   struct err *e) MUST_CHECK;
+/* resolve_archives.c: the toolkit as NVIDIA's archives, where that is asked for. */
+int resolve_archives(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                     struct err *e) MUST_CHECK;

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../net/url.h"
+#include "pypi_index.h"
+#include "resolve_parts.h"
+
+static int target_of(struct wheel_target *out, const struct resolve_input *in, struct err *e)
+{
+    struct str minor = in->base->python_version, major;
+
+    *out = (struct wheel_target){.glibc_major = in->base->glibc_major,
+                                 .glibc_minor = in->base->glibc_minor,
+                                 .machine = STR("x86_64")};
+    if (str_cut(&minor, STR("."), &major) && str_u32(major, &out->python_major) &&
+        str_u32(minor, &out->python_minor))
+        return 0;
+    return err_set(e, ERR_INPUT, "base " STR_FMT ": python version \"" STR_FMT "\" is none",
+                   STR_ARG(in->base->name), STR_ARG(in->base->python_version));
+}
+
+static int keep_wheels(struct lock *lock, struct pypi_index *index,
+                       const struct pypi_solution *solution, struct err *e)
+{
+    struct artifacts list = {0};
+    int result = pypi_artifacts(&list, index, solution, e);
+
+    for (size_t i = 0; i < list.n && result == 0; i++)
+        vec_add(&lock->artifacts, artifact_keep(&lock->doc.arena, &list.v[i]));
+    vec_clear(&list);
+    return result;
+}
+
+struct places VEC_OF(struct pypi_place);
+
+/* Folders first, then the recipe's indexes; without any, the one of the command line or PyPI. */
+static void list_places(struct places *out, struct arena *a, const struct resolve_input *in,
+                        const struct torch_index *torch)
+{
+    const struct recipe *r = in->recipe;
+
+    for (size_t i = 0; i < r->find_links.n; i++)
+        vec_add(out, ((struct pypi_place){.folder = r->find_links.v[i].text}));
+    if (torch->place.url.len)
+        vec_add(out, torch->place);
+    for (size_t i = 0; i < r->indexes.n; i++) {
+        const struct recipe_index *x = &r->indexes.v[i];
+        struct str *only = x->only.n ? arena_alloc(a, x->only.n * sizeof *only) : NULL;
+        CLEANUP(buf_clear) struct buf url = {0};
+
+        url_without_userinfo(&url, x->url.text);
+        for (size_t j = 0; j < x->only.n; j++)
+            only[j] = pep503_name(a, x->only.v[j].text);
+        vec_add(out, ((struct pypi_place){
+                         .url = arena_str(a, buf_view(&url)), .only = only, .only_n = x->only.n}));
+    }
+    if (!r->indexes.n)
+        vec_add(out, ((struct pypi_place){.url = in->index.len ? in->index : STR(PYPI_INDEX_URL)}));
+}
+
+/* What an older lock has, to be kept where nothing speaks against it. */
+struct keeping {
+    struct VEC_OF(struct pypi_prefer) prefer;
+    struct VEC_OF(struct pypi_bound) bound;
+};
+
+static void keeping_clear(struct keeping *k)
+{
+    vec_clear(&k->prefer);
+    vec_clear(&k->bound);
+}
+
+static void keep_old(struct keeping *k, const struct keep *keep)
+{
+    for (size_t i = 0; keep->old && i < keep->old->artifacts.n; i++) {
+        const struct artifact *a = &keep->old->artifacts.v[i];
+
+        if (a->eco != ECO_WHEEL || !keep_has(keep, a))
+            continue;
+        vec_add(&k->prefer, ((struct pypi_prefer){a->name, a->version}));
+        vec_add(&k->bound, ((struct pypi_bound){a->name, a->from}));
+    }
+}
+
+/* One run of the solver; `roots` of what is asked. */
+static int solve_wheels(struct pypi_solution *out, struct pypi_want *want, size_t roots,
+                        const struct pypi_universe *universe, const struct asking *asking,
+                        struct err *e)
+{
+    struct err fault = {0};
+
+    want->roots = asking->roots.v;
+    want->roots_n = roots;
+    if (solve_pypi(out, want, universe, &fault) == 0)
+        return 0;
+    asking_place(asking, &fault);
+    return err_join(e, &fault);
+}
+
+/* NVIDIA's headers of a newer release of the same major serve an older nvcc: nvidia-nvshmem asks
+ * for nvidia-cuda-cccl as such, and cuda-toolkit for that of its own release. */
+static bool serves(const struct artifact *there, const struct artifact *pinned)
+{
+    struct str major = str_sub(pinned->version, 0, str_find(pinned->version, '.') + 1);
+
+    return str_starts(there->name, STR("nvidia-")) && str_starts(there->version, major) &&
+           catalog_driver_compare(there->version, pinned->version) > 0; /* numbers and dots both */
+}
+
+/* What the variant adds to the others' choice, which it must not move: then images of all variants
+ * share the layers that they have in common. */
+static int keep_added(struct lock *lock, struct pypi_index *index,
+                      const struct pypi_solution *solution, const struct pos *pos, struct err *e)
+{
+    struct artifacts list = {0};
+    int result = pypi_artifacts(&list, index, solution, e);
+    struct err fault = {0};
+    struct artifact *a;
+
+    vec_each(a, &list) {
+        const struct artifact *there = lock_find(lock, ECO_WHEEL, a->name);
+
+        if (there && !str_eq(there->version, a->version) && !serves(there, a))
+            err_at_kind(&fault, ERR_UNSAT, pos,
+                        "variant: it needs " STR_FMT " " STR_FMT ", and without it " STR_FMT
+                        " would be chosen; name one in `pip`",
+                        STR_ARG(a->name), STR_ARG(a->version), STR_ARG(there->version));
+        if (there)
+            continue;
+        a->group = STR("variant");
+        vec_add(&lock->artifacts, artifact_keep(&lock->doc.arena, a));
+    }
+    vec_clear(&list);
+    if (err_is_set(&fault))
+        return err_join(e, &fault);
+    return result;
+}
+
+static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pypi_want *want,
+                         const struct plans *plans, const struct resolve_input *in, struct err *e)
+{
+    CLEANUP(pypi_solution_clear) struct pypi_solution first = {0}, second = {0};
+    const struct asking *asking = &plans->asking;
+    struct pypi_universe universe = pypi_index_universe(index);
+    struct VEC_OF(struct pypi_prefer) prefer = {0};
+    int result;
+
+    if (solve_wheels(&first, want, asking->own, &universe, asking, e) < 0 ||
+        keep_wheels(lock, index, &first, e) < 0)
+        return -1;
+    if (asking->own == asking->roots.n)
+        return 0;
+    for (size_t i = 0; i < first.picks.n; i++)
+        vec_add(&prefer, ((struct pypi_prefer){first.picks.v[i].name,
+                                               first.picks.v[i].candidate->version.text}));
+    for (size_t i = 0; i < want->prefer_n; i++)
+        vec_add(&prefer, want->prefer[i]);
+    want->prefer = prefer.v;
+    want->prefer_n = prefer.n;
+    result = solve_wheels(&second, want, asking->roots.n, &universe, asking, e);
+    if (result == 0)
+        result = keep_added(lock, index, &second, &in->recipe->variant.pos, e);
+    vec_clear(&prefer);
+    return result;
+}
+
+int resolve_wheels(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
+                   struct err *e)
+{
+    CLEANUP(keeping_clear) struct keeping keeping = {0};
+    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
+    const struct asking *asking = &plans->asking;
+    struct places places = {0};
+    struct pypi_index_options options = {.allowed = asking->allowed.v,
+                                         .allowed_n = asking->allowed.n,
+                                         .root = str_of(in->root),
+                                         .python_full = lock->python_full,
+                                         .memo = in->memo,
+                                         .events = in->events};
+    struct pypi_want want;
+
+    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
+    if (keep_all_wheels(&in->keep, lock)) {
+        artifacts_take_over(lock, in->keep.old, ECO_WHEEL);
+        return 0;
+    }
+    if (target_of(&options.target, in, e) < 0)
+        return -1;
+    keep_old(&keeping, &in->keep);
+    options.bound = keeping.bound.v;
+    options.bound_n = keeping.bound.n;
+    list_places(&places, &arena, in, &plans->torch);
+    options.places = places.v;
+    options.places_n = places.n;
+    index = pypi_index_open(in->web, in->http, &options);
+    vec_clear(&places);
+    want = (struct pypi_want){.env = {lock->python_full, options.target.machine},
+                              .constraints = asking->constraints.v,
+                              .constraints_n = asking->constraints.n,
+                              .prefer = keeping.prefer.v,
+                              .prefer_n = keeping.prefer.n,
+                              .pre = asking->files.pre,
+                              .events = in->events};
+    return choose_wheels(lock, index, &want, plans, in, e);
+}
