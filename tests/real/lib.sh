@@ -80,3 +80,42 @@ in_container() {
         -v /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro \
         -e PIP_CERT=/etc/ssl/certs/ca-certificates.crt "$@"
 }
+
+# LAYOUT TAG FOLDER: the image's root, by its layers one on top of the other. Ours have no whiteouts.
+unpack_image() {
+    local inflate=gzip
+    ! command -v igzip >/dev/null || inflate=igzip
+    mkdir -p "$3"
+    python3 - "$1" "$2" <<'X' >"$work/blobs"
+import json, sys
+layout, tag = sys.argv[1:]
+blob = lambda d: layout + "/blobs/sha256/" + d.split(":")[1]
+index = json.load(open(layout + "/index.json"))["manifests"]
+m = [m for m in index if m["annotations"]["org.opencontainers.image.ref.name"] == tag][0]
+for layer in json.load(open(blob(m["digest"])))["layers"]:
+    print(blob(layer["digest"]))
+X
+    while read -r blob; do
+        "$inflate" -dc "$blob" | tar -x --numeric-owner -p -C "$3" || return 1
+    done <"$work/blobs"
+}
+
+# FOLDER COMMAND...: run in that root, with /p in it and the image's usual environment; root's, in name
+# spaces of its own, so that nothing of it stays mounted.
+in_root() {
+    local root=$1
+    shift
+    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    cp /etc/ssl/certs/ca-certificates.crt "$root/tmp/ca.crt"
+    env -i $(proxy_env) PATH=/opt/venv/bin:/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        HOME=/root LANG=C.UTF-8 VIRTUAL_ENV=/opt/venv CUDA_HOME=/usr/local/cuda PIP_CERT=/tmp/ca.crt SSL_CERT_FILE=/tmp/ca.crt \
+        LIBRARY_PATH=/usr/local/cuda/lib64:/usr/local/cuda/lib64/stubs MAX_JOBS=2 DEBIAN_FRONTEND=noninteractive \
+        unshare --mount --pid --fork --kill-child sh -c '
+            root=$0
+            mount --make-rprivate / && mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && exec chroot "$root" "$@"' \
+        "$root" "$@"
+}
+
+proxy_env() {
+    env | grep -iE '^(https?_proxy|no_proxy)=' || true
+}

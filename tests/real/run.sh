@@ -6,7 +6,7 @@ set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.." || exit 1
 all='recipes.sh main-job.sh venv-vs-pip.sh clients.sh system-vs-mmdebstrap.sh bases.sh base-image.sh startup.sh inspect.sh
-    emit.sh stub.sh solve-vs-apt.py solve-vs-pip.sh apt-archive.py elf-vs-readelf.py needs-vs-ldd.py'
+    emit.sh stub.sh devel.sh solve-vs-apt.py solve-vs-pip.sh apt-archive.py elf-vs-readelf.py needs-vs-ldd.py'
 passed=0 failed=0 skipped=0
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
