@@ -54,6 +54,8 @@ static void add_labels(struct pairs *to, const struct lock *lock, struct arena *
     label(to, LABEL_PREFIX "python.version", lock->python_full);
     label(to, LABEL_PREFIX "cuda.version", f->cuda);
     label(to, LABEL_PREFIX "cuda.toolkit", f->cuda_toolkit);
+    label(to, LABEL_PREFIX "toolkit.version", lock->toolkit.version);
+    label(to, LABEL_PREFIX "toolkit.from", lock->toolkit.from);
     label(to, LABEL_PREFIX "cuda.driver.min", f->driver_min);
     label(to, LABEL_PREFIX "cuda.driver.full", f->driver_full);
     label(to, LABEL_PREFIX "cuda.archs", f->archs);
