@@ -207,5 +207,5 @@ void toolkit_plan_clear(struct toolkit_plan *p)
 
 struct str toolkit_root(struct arena *a, struct str release)
 {
-    return str_of(arena_fmt(a, "/usr/local/cuda-" STR_FMT, STR_ARG(catalog_cuda(release))));
+    return str_of(arena_fmt(a, LOCK_TOOLKIT_ROOT STR_FMT, STR_ARG(catalog_cuda(release))));
 }
