@@ -289,13 +289,44 @@ static void drop_debs(struct lock *lock)
     lock->archives.n = 0;
 }
 
+/* Is of every library that wheels may have the same wheel there that the older lock had? */
+static bool same_libraries(const struct lock *lock, const struct lock *old,
+                           const struct base_toolkit *base)
+{
+    for (size_t i = 0; i < base->libraries.n; i++) {
+        const struct artifact *a = lock_find(lock, ECO_WHEEL, base->libraries.v[i].wheel);
+        const struct artifact *b = lock_find(old, ECO_WHEEL, base->libraries.v[i].wheel);
+
+        if (!a != !b || (a && !str_eq(a->version, b->version)))
+            return false;
+    }
+    return true;
+}
+
+static void drop_stand_ins(struct lock_toolkit *t)
+{
+    for (size_t i = 0; i < t->stand_ins.n; i++) {
+        vec_clear(&t->stand_ins.v[i].provides);
+        vec_clear(&t->stand_ins.v[i].links);
+    }
+    t->stand_ins.n = 0;
+}
+
 int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                          struct err *e)
 {
-    if (!toolkit_is_apt(plans) || lock->toolkit.stand_ins.n)
-        return 0; /* stand-ins that are there were taken over, with all packages */
+    if (!toolkit_is_apt(plans))
+        return 0;
+    if (lock->toolkit.stand_ins.n) { /* taken over, with all packages */
+        if (same_libraries(lock, in->keep.old, &in->base->toolkit))
+            return 0;
+        drop_stand_ins(&lock->toolkit);
+        drop_debs(lock);
+        if (choose_anew(lock, in, plans, e) < 0) /* which versions there are */
+            return -1;
+    }
     drop_debs(lock);
     derive_facts(lock, in->catalog, NULL); /* the driver stand-in's version */
     stand_ins_choose(lock, &in->base->toolkit, in->catalog, &plans->libraries);
-    return resolve_debs(lock, in, plans, e);
+    return choose_anew(lock, in, plans, e);
 }

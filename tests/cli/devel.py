@@ -422,6 +422,23 @@ def devel_of_packages_leaves_the_driver_out(stage):
     assert moved["toolkit"] == d["toolkit"] and moved["artifacts"] == d["artifacts"]
 
 
+@scenario
+def devel_of_packages_follows_the_wheels(stage):
+    """A library is the wheel's only as long as there is that wheel, also where all packages would be kept."""
+    path = folder(stage, APT + "pip: [nvidia-cublas-cu12]\n")
+    held = lambda d: (any(a["name"] == "libcublas12" for a in d["artifacts"]), "libcublas12" in json.dumps(d["toolkit"]["stand_ins"]))
+    with_wheel = lock(stage, path)
+    assert held(with_wheel) == (False, True), with_wheel["toolkit"]
+    write(path, APT)
+    without = lock(stage, path)
+    assert held(without) == (True, False) and not any(a["name"] == "nvidia-cublas-cu12" for a in without["artifacts"]), without["toolkit"]
+    write(path, APT + "pip: [nvidia-cublas-cu12]\n")
+    again = lock(stage, path)
+    assert held(again) == (False, True) and again == with_wheel
+    build(stage, path, **alone(stage))
+    assert document(path)["built"]["toolkit_saved"] == 300000 + len(redist_peer.library("cublas", "12.4.127"))
+
+
 # ---- CUDA in torch's own wheel ----
 
 

@@ -119,11 +119,12 @@ CONTRIB = [
     ("nvidia-cuda-toolkit", TOOLKIT, {"Depends": f"nvidia-cuda-dev (= {TOOLKIT}), libc6"},
      {"usr/bin/nvcc": b"#!/bin/sh\necho tiny nvcc\n", "usr/bin/ptxas": b"ptxas\n",
       "usr/lib/nvidia-cuda-toolkit/bin/cicc": b"cicc\n", "usr/lib/nvidia-cuda-toolkit/libdevice/libdevice.10.bc": b"BC\n"}, {}),
-    ("nvidia-cuda-dev", TOOLKIT, {**OF_TOOLKIT, "Depends": "libcuda1 (>= 550), libcudart12 (= 12.4.127~12.4.1-2), libnccl2"},
+    ("nvidia-cuda-dev", TOOLKIT, {**OF_TOOLKIT, "Depends": "libcuda1 (>= 550), libcudart12 (= 12.4.127~12.4.1-2), libcublas12, libnccl2"},
      {"usr/include/cuda.h": b"/* tiny */\n", "usr/include/crt/host_config.h": b"/* tiny */\n",
       LIB + "libcudart.so": ("libcudart.so.12",), LIB + "libcudart_static.a": b"!<arch>\n", LIB + "stubs/libcuda.so": b"stub\n"}, {}),
     ("libcudart12", "12.4.127~12.4.1-2", {**OF_TOOLKIT, "Depends": "libc6"},
      {LIB + "libcudart.so.12": ("libcudart.so.12.4.127",), LIB + "libcudart.so.12.4.127": b"\x7fELF cudart of the distribution"}, {}),
+    ("libcublas12", "12.4.127~12.4.1-2", {**OF_TOOLKIT, "Depends": "libc6"}, {LIB + "libcublas.so.12": b"\x7fELF cublas of the distribution"}, {}),
     ("libnccl2", "2.20.5~12.4.1-1", {"Source": "nccl", "Depends": "libc6"}, {LIB + "libnccl.so.2": b"\x7fELF nccl of the distribution"}, {}),
     ("libcuda1", "550.163.01-2", {"Source": "nvidia-graphics-drivers"}, {LIB + "libcuda.so.1": b"\x7fELF the driver's"}, {}),
 ]
@@ -251,6 +252,7 @@ toolkit:
   driver: [libcuda1, libcuda.so.1]
   libraries:
     libcudart12: {{wheel: nvidia-cuda-runtime-cu12, file: nvidia/cuda_runtime/lib/libcudart.so.12}}
+    libcublas12: {{wheel: nvidia-cublas-cu12, file: nvidia/cublas/lib/libcublas.so.12}}
     libnccl2: {{wheel: nvidia-nccl-cu12, file: nvidia/nccl/lib/libnccl.so.2}}
   sources: |
     Types: deb
