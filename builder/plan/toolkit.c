@@ -93,9 +93,9 @@ static void choose_from(struct planning *in)
     else if (str_is(in->p->from, "pypi") && !str_is(known, "pypi"))
         err_at_kind(in->e, ERR_UNSAT, &asked->pos,
                     "toolkit: the wheels of CUDA " STR_FMT
-                    " have no nvcc; those since CUDA 13 do. There are nvidia%s",
+                    " have no nvcc, those since CUDA 13 do; from: nvidia%s has it",
                     STR_ARG(in->p->cuda),
-                    str_eq(catalog_cuda(in->base->toolkit.cuda), in->p->cuda) ? " and apt" : "");
+                    str_eq(catalog_cuda(in->base->toolkit.cuda), in->p->cuda) ? " or apt" : "");
 }
 
 /* ---- what of it ---- */
@@ -171,6 +171,12 @@ static void choose_gcc(struct planning *in)
     in->p->gcc = best;
     if (best)
         return;
+    if (!most) {
+        err_at_kind(in->e, ERR_UNSAT, &in->r->variant.pos,
+                    "variant: which gcc nvcc of CUDA " STR_FMT " takes is not in the catalog",
+                    STR_ARG(in->p->cuda));
+        return;
+    }
     baselayer_offer_gcc(&offer, most);
     err_at_kind(in->e, ERR_UNSAT, &in->r->variant.pos,
                 "variant: nvcc of CUDA " STR_FMT " takes gcc up to %u, and " STR_FMT " has %s%s",
