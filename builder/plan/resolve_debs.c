@@ -117,17 +117,20 @@ static int install_toolkit(struct deb_solver *s, const struct baselayer *b, cons
     return result;
 }
 
+/* What all variants have comes first, so that the variant's own packages move none of it. */
 static int choose_debs(struct deb_solver *s, const struct resolve_input *in, struct plans *plans,
                        const struct lock *lock, struct err *e)
 {
     const struct baselayer *b = in->base;
 
-    if (install_names(s, "base", true, &b->base, e) < 0 ||
-        install_names(s, "python", false, &b->python, e) < 0 ||
-        (!str_is(in->recipe->variant.text, "runtime") && install_compilers(s, b, plans, e) < 0) ||
-        install_toolkit(s, b, lock, e) < 0)
-        return -1;
-    return in->recipe->apt.n ? install_apt(s, in->recipe, e) : 0;
+    return install_names(s, "base", true, &b->base, e) < 0 ||
+                   install_names(s, "python", false, &b->python, e) < 0 ||
+                   (in->recipe->apt.n && install_apt(s, in->recipe, e) < 0) ||
+                   (!str_is(in->recipe->variant.text, "runtime") &&
+                    install_compilers(s, b, plans, e) < 0) ||
+                   install_toolkit(s, b, lock, e) < 0
+               ? -1
+               : 0;
 }
 
 static void keep_archives(struct lock *lock, const struct lock_archive *archives, size_t n)
