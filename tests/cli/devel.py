@@ -17,13 +17,15 @@ RECIPE = world.GOOD.replace("runtime", "devel") + "pip: [nvidia-cublas-cu12]\n"
 
 THIRTEEN = "nvidia/cu13/"
 EXTRAS = {  # extra: project, version, files below nvidia/cu13
-    "nvcc": ("nvidia-cuda-nvcc", "13.0.88", {"bin/nvcc": b"nvcc\n", "bin/ptxas": b"ptxas\n", "nvvm/bin/cicc": b"cicc\n",
-                                             "nvvm/libdevice/libdevice.10.bc": b"BC\n", "include/crt/host_config.h": b"/* */\n"}),
+    "nvcc": ("nvidia-cuda-nvcc", "13.0.88", {"bin/nvcc": b"nvcc\n", "bin/ptxas": b"ptxas\n"}),
+    "crt": ("nvidia-cuda-crt", "13.0.88", {"include/crt/host_config.h": b"/* */\n"}),
+    "nvvm": ("nvidia-nvvm", "13.0.88", {"nvvm/bin/cicc": b"cicc\n", "nvvm/libdevice/libdevice.10.bc": b"BC\n"}),
     "nvptxcompiler": ("nvidia-nvptxcompiler", "13.0.88", {"lib/libnvptxcompiler_static.a": b"!<arch>\n"}),
     "cudart": ("nvidia-cuda-runtime", "13.0.96", {
         "lib/libcudart.so.13": b"\x7fELF cudart", "lib/libcudart_static.a": b"!<arch>\n",
         "include/cuda.h": b"#define cuInit_old cuInit\nCUresult CUDAAPI cuInit(unsigned int flags);\n"
                           b"CUresult CUDAAPI cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize);\n"}),
+    "cuxxfilt": ("nvidia-cuda-cuxxfilt", "13.0.85", {"bin/cu++filt": b"cu++filt\n"}),  # without cuobjdump and nvdisasm
     "culibos": ("nvidia-cuda-culibos", "13.0.85", {"lib/libculibos.a": b"!<arch>\n"}),
     "cccl": ("nvidia-cuda-cccl", "13.0.85", {"include/cccl/cub/cub.cuh": b"/* 13.0 */\n", "lib/cmake/cub/cub-config.cmake": b"# 13.0\n"}),
     "nvml": ("nvidia-nvml-dev", "13.0.87", {"include/nvml.h": b"nvmlReturn_t DECLDIR nvmlInit_v2(void);\nconst DECLDIR char* nvmlErrorString(nvmlReturn_t result);\n"}),
@@ -34,7 +36,10 @@ def thirteen(name, version, files, requires=()):
     return name, version, world.LINUX, list(requires), {THIRTEEN + p: b for p, b in files.items()}
 
 
-WHEELS13 = [thirteen(*row) for row in EXTRAS.values()] + [
+# nvcc asks for the others of the compiler in any version, and works with its own alone.
+WHEELS13 = [thirteen(*row, ["nvidia-nvvm", "nvidia-cuda-crt"] if extra == "nvcc" else []) for extra, row in EXTRAS.items()] + [
+    thirteen("nvidia-cuda-crt", "13.5.37", {"include/crt/host_config.h": b"/* 13.5 */\n"}),
+    thirteen("nvidia-nvvm", "13.5.37", {"nvvm/bin/cicc": b"cicc 13.5\n"}),
     thirteen("nvidia-cuda-cccl", "13.3.1", {"include/cccl/cub/cub.cuh": b"/* 13.3 */\n", "lib/cmake/cub/cub-config.cmake": b"# 13.3\n"}),
     thirteen("nvidia-cuda-cccl", "14.0.1", {"include/cccl/cub/cub.cuh": b"/* 14 */\n"}),
     ("cuda-toolkit", "13.0.2", world.ANY, [f"{p}=={v}.*; (sys_platform == 'linux') and extra == '{x}'" for x, (p, v, _) in EXTRAS.items()], {}),
@@ -341,7 +346,7 @@ def devel_refuses_damaged_archives(stage):
 
 # ---- wheels: CUDA 13 ----
 
-R13 = 'pytorch: "2.11.0"\ncuda: "13.0"\nvariant: devel\ntoolkit: [nvcc, cudart, cccl, nvml]\nbase: ./base.yaml\n'
+R13 = 'pytorch: "2.11.0"\ncuda: "13.0"\nvariant: devel\ntoolkit: [nvcc, cudart, cccl, nvml, binutils]\nbase: ./base.yaml\n'
 
 
 @scenario
@@ -349,7 +354,7 @@ def devel_of_wheels_links_to_them(stage):
     index = at(stage, "/thirteen/simple/")
     built = {}
     for variant in ("runtime", "devel"):
-        path = folder(stage, (R13 if variant == "devel" else R13.replace("toolkit: [nvcc, cudart, cccl, nvml]\n", "").replace("devel", "runtime"))
+        path = folder(stage, (R13 if variant == "devel" else R13.replace("toolkit: [nvcc, cudart, cccl, nvml, binutils]\n", "").replace("devel", "runtime"))
                       + f"indexes: [{index}]\n")
         built[variant] = path, build(stage, path, **alone(stage))
     path, digest = built["devel"]
@@ -357,7 +362,9 @@ def devel_of_wheels_links_to_them(stage):
     # cuda-toolkit pins cccl 13.0; nvshmem has brought 13.3, which the runtime image has: it stays, and serves.
     assert wheel_of(d, "nvidia-cuda-cccl")["version"] == "13.3.1"
     assert wheel_of(document(built["runtime"][0]), "nvidia-cuda-cccl")["version"] == "13.3.1"
-    assert wheel_of(d, "nvidia-cuda-nvcc")["version"] == "13.0.88" and d["toolkit"]["from"] == "pypi", d["toolkit"]
+    for name in ("nvidia-cuda-nvcc", "nvidia-cuda-crt", "nvidia-nvvm"):
+        assert wheel_of(d, name)["version"] == "13.0.88", name
+    assert d["toolkit"]["from"] == "pypi", d["toolkit"]
     assert not archives_of(d)
     low = json.loads(blobs(built["runtime"][0] + "/images")[built["runtime"][1]])["layers"][:-1]
     assert low == json.loads(blobs(path + "/images")[digest])["layers"][: len(low)] and len(low) > 3

@@ -191,7 +191,7 @@ static void parts_are_what_their_provider_calls_them(void **state)
         {"2.6.0", "toolkit: [nvcc, cudart]\n",
          "cuda_nvcc [cuda_crt] [libnvvm] [libnvptxcompiler] cuda_cudart [cuda_culibos] "},
         {"2.6.0", "toolkit: [cublas, nvtx, cublas]\n", "libcublas cuda_nvtx "}, /* once */
-        {"2.11.0", "toolkit: [nvcc, cudart]\n", "nvcc nvptxcompiler cudart culibos "},
+        {"2.11.0", "toolkit: [nvcc, cudart]\n", "nvcc crt nvvm nvptxcompiler cudart culibos "},
         {"2.11.0", "toolkit: {from: nvidia, parts: [nvml]}\n", "cuda_nvml_dev "},
     };
 
