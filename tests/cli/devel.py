@@ -271,8 +271,11 @@ def devel_locks_are_told_by_every_command(stage):
     code, out, err = end(start(stage, other, "explain", "--json", "recipe.lock"))
     told = json.loads(out)
     assert code == 0 and told["variant"] == "devel" and [l["name"] for l in told["layers"]][-2] == "toolkit", (out, err)
+    saved = len(redist_peer.library("cublas", "12.4.127"))
+    assert told["toolkit"] == {"from": "nvidia", "version": "12.4.1", "root": "/usr/local/cuda-12.4", "stands_in_for": [], "saved": saved}, told
     code, out, err = end(start(stage, other, "explain", "recipe.yaml", **alone(stage)))
     assert code == 0 and NVIDIA + "cuda/redist/redistrib_12.4.1.json" in out, (out, err)
+    assert "  CUDA 12.4.1 in /usr/local/cuda-12.4, from NVIDIA's archives\n  1.0 MiB of its libraries are links to those of the wheels\n" in out, out
     write(other, RECIPE + "toolkit: [nvcc, cudart]\n")
     code, out, err = end(start(stage, other, "lock", "--check", "--index", stage.index, "recipe.yaml", **alone(stage)))
     assert code == 1 and "redist libcublas 12.4.127 is gone" in out, (code, out, err)
@@ -426,6 +429,8 @@ def devel_of_packages_leaves_the_driver_out(stage):
     assert build(stage, other, "--locked", "-j1", TZ="Asia/Kathmandu", **alone(stage)) == digest
     again = lock(stage, other)
     assert again["toolkit"] == d["toolkit"] and again["artifacts"] == d["artifacts"]
+    code, out, err = end(start(stage, other, "explain", "recipe.lock"))
+    assert "  envbuild-driver-of-host stands in for libcuda1, libcuda.so.1: NVIDIA driver, which the host brings\n" in out, (out, err)
     # One package moved: the toolkit's stay what they are.
     moved = lock(stage, other, "--upgrade", "make")
     assert moved["toolkit"] == d["toolkit"] and moved["artifacts"] == d["artifacts"]
