@@ -414,6 +414,8 @@ def devel_of_packages_leaves_the_driver_out(stage):
     assert known["envbuild-driver-of-host"]["Status"] == "install ok installed" and known["envbuild-driver-of-host"]["Architecture"] == "all"
     assert known["envbuild-cuda-of-wheels"]["Replaces"] == "libcudart12", known["envbuild-cuda-of-wheels"]
     assert b"/usr/lib/x86_64-linux-gnu/libcudart.so.12\n" in t["/var/lib/dpkg/info/envbuild-cuda-of-wheels.list"][1]
+    for name in ours:  # which dpkg --audit asks of every package
+        assert text(t, f"/var/lib/dpkg/info/{name}.md5sums") == b"", name
     assert not [p for p in t if p.endswith("/libcuda.so.1")], "the driver's library"
     root = "/usr/local/cuda-12.4"
     assert link(t, "/usr/lib/x86_64-linux-gnu/libcudart.so.12") == SITE + "nvidia/cuda_runtime/lib/libcudart.so.12"
