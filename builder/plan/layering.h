@@ -2,8 +2,9 @@
  *
  * Ordered by how rarely a layer changes: base · python · CUDA libraries · triton · torch · other
  * wheels · apt extras · compiler · toolkit · files. What a variant adds comes on top of what all
- * variants of a recipe have, so that these share the layers below it. A wheel of LAYER_OWN_MIN bytes or more is a layer of its
- * own, so that images with the same cuDNN share it; the smaller ones are grouped.
+ * variants of a recipe have, so that these share the layers below it. A wheel of LAYER_OWN_MIN
+ * bytes or more is a layer of its own, so that images with the same cuDNN share it; the smaller
+ * ones are grouped.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
