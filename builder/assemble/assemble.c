@@ -36,6 +36,7 @@ struct assembler {
     bool need_system;
     _Atomic size_t parts_left;  /* of the system, to be unpacked */
     struct VEC_OF(size_t) want; /* positions in lock->artifacts of what is fetched */
+    bool *wanted;               /* by position: is it in `want`? */
     struct spool files;         /* the recipe's own files */
     bool files_open;
 };
@@ -50,6 +51,7 @@ static void assembler_clear(struct assembler *a)
     free(a->makings);
     system_layers_clear(&a->system);
     vec_clear(&a->want);
+    free(a->wanted);
     if (a->files_open)
         spool_clear(&a->files);
 }
@@ -464,10 +466,9 @@ static int ready(void *ctx, size_t index, struct err *e)
 
 static void want(struct assembler *a, size_t artifact)
 {
-    for (size_t i = 0; i < a->want.n; i++)
-        if (a->want.v[i] == artifact)
-            return;
-    vec_add(&a->want, artifact);
+    if (!a->wanted[artifact])
+        vec_add(&a->want, artifact);
+    a->wanted[artifact] = true;
 }
 
 static void want_layer(struct assembler *a, const struct lock_layer *l)
@@ -579,6 +580,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
     CLEANUP(assembler_clear) struct assembler a = {.lock = lock, .in = in};
 
     a.makings = xcalloc(lock->layers.n, sizeof *a.makings);
+    a.wanted = xcalloc(lock->artifacts.n, sizeof *a.wanted);
     for (size_t i = 0; i < lock->layers.n; i++) {
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
         decide(&a, &a.makings[i]);

@@ -79,7 +79,10 @@ int stand_in_package(struct debpkg *out, const struct lock_stand_in *s, int64_t 
         return err_set(e, ERR_INPUT, "\"" STR_FMT "\" \"" STR_FMT "\" is no package",
                        STR_ARG(s->name), STR_ARG(s->version));
     vec_add(&p.infos, ((struct deb_info){.name = STR("control"), .text = text, .mtime = date}));
-    vec_add(&p.infos, ((struct deb_info){.name = STR("md5sums"), .mtime = date})); /* of no file */
+    /* Of no file: dpkg --audit complains of packages that have none. */
+    vec_add(&p.infos, ((struct deb_info){.name = STR("md5sums"),
+                                         .content = {CONTENT_BYTES, .size = 0, .bytes = ""},
+                                         .mtime = date}));
     for (size_t i = 0; i < s->links.n; i++)
         if (add_link(&p, &s->links.v[i], date, e) < 0)
             return err_wrap(e, "stand-in " STR_FMT, STR_ARG(s->name));

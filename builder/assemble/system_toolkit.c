@@ -83,27 +83,55 @@ static bool is_twin(struct laying *in, const struct redist_pkg *p, const struct 
     return false;
 }
 
+/* A second name of a file that was laid out before: tree_sort() settles which is the file. Where
+ * that one became a link, so does this. */
+static int lay_hardlink(struct laying *in, const struct entry *from)
+{
+    struct str first = str_of(at(in, "", from->link)), path;
+    CLEANUP(free_clear) char *kept = NULL;
+    const struct entry *file;
+    struct entry entry = *from;
+
+    str_skip(&first, STR("/"));
+    file = tree_get(in->b->t, first);
+    if (file && file->type == ENTRY_SYMLINK) {
+        kept = str_dup(file->link);
+        return link_to(in, "", from->path, kept);
+    }
+    kept = str_dup(first);
+    path = str_of(at(in, "", from->path));
+    str_skip(&path, STR("/"));
+    entry.path = path;
+    entry.link = str_of(kept);
+    tree_parents(in->b->t, path, in->k->date);
+    return tree_add(in->b->t, &entry, false, in->e);
+}
+
+static int lay_archived(struct laying *in, const struct redist_pkg *p, const struct entry *from)
+{
+    struct entry entry = *from;
+    struct str path;
+
+    if (from->type == ENTRY_HARDLINK)
+        return lay_hardlink(in, from);
+    if (from->type == ENTRY_FILE && is_twin(in, p, from))
+        return link_to(in, "", from->path, in->target.p);
+    path = str_of(at(in, "", from->path));
+    str_skip(&path, STR("/"));
+    if (from->type == ENTRY_DIR && tree_get(in->b->t, path))
+        return 0; /* archives share folders */
+    entry.path = path;
+    tree_parents(in->b->t, path, in->k->date);
+    return tree_add(in->b->t, &entry, false, in->e);
+}
+
 static int lay_archive(struct laying *in, const struct redist_pkg *p)
 {
     const struct entry *from;
 
-    vec_each(from, &p->entries) {
-        struct entry entry = *from;
-        struct str path = str_of(at(in, "", from->path));
-
-        str_skip(&path, STR("/"));
-        if (from->type == ENTRY_FILE && is_twin(in, p, from)) {
-            if (link_to(in, "", from->path, in->target.p) < 0)
-                return -1;
-            continue;
-        }
-        if (from->type == ENTRY_DIR && tree_get(in->b->t, path))
-            continue; /* archives share folders */
-        entry.path = path;
-        tree_parents(in->b->t, path, in->k->date);
-        if (tree_add(in->b->t, &entry, false, in->e) < 0)
+    vec_each(from, &p->entries)
+        if (lay_archived(in, p, from) < 0)
             return err_wrap(in->e, STR_FMT, STR_ARG(p->name));
-    }
     return 0;
 }
 
@@ -214,10 +242,10 @@ static int lay_wheel_file(struct laying *in, const struct toolkit_file *f)
 {
     struct str library, kind, name, path = f->path;
 
-    if (lay_cmake(in, path) < 0)
-        return -1;
     if (!split(path, &library, &kind, &name) || is_beside(library) || str_is(name, "__init__.py"))
         return 0;
+    if (lay_cmake(in, path) < 0)
+        return -1;
     path = str_sub(path, 0, (size_t)(name.p - path.p) + name.len);
     site_path(in, path);
     if (str_is(kind, "include"))
@@ -230,6 +258,10 @@ static int lay_wheel_file(struct laying *in, const struct toolkit_file *f)
     }
     if (!str_is(kind, "lib") || str_is(name, "cmake"))
         return 0;
+    if (str_is(name, "stubs")) { /* one by one: ours are to stand beside them */
+        site_path(in, f->path);
+        return link_to(in, "lib64/stubs/", path_base(f->path), in->target.p);
+    }
     return link_to(in, "lib64/", name, in->target.p) < 0 ? -1 : link_library(in, name);
 }
 

@@ -3,19 +3,6 @@
 #include "../model/tag.h"
 #include "session.h"
 
-static int check_variant(const struct tag *t, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf there = {0};
-    struct tag instead = *t;
-
-    if (!str_is(t->variant, "devel"))
-        return 0;
-    instead.variant = STR("compile");
-    tag_print(&there, &instead);
-    return err_set(e, ERR_UNSAT, "devel comes later; %s has gcc and g++ without the CUDA toolkit",
-                   there.p);
-}
-
 static int init(struct session *s, const char *text, const char *path, struct err *e)
 {
     CLEANUP(catalog_clear) struct catalog catalog = {0};
@@ -25,8 +12,7 @@ static int init(struct session *s, const char *text, const char *path, struct er
     struct tag tag;
 
     if (tag_parse(&tag, &arena, str_of(text), e) < 0 ||
-        catalog_open(&catalog, s->catalog_dir, e) < 0 || tag_check(&tag, &catalog, e) < 0 ||
-        check_variant(&tag, e) < 0)
+        catalog_open(&catalog, s->catalog_dir, e) < 0 || tag_check(&tag, &catalog, e) < 0)
         return -1;
     catalog_build(&catalog, tag.pytorch, tag.cuda, &build);
     if (!path) {

@@ -5,6 +5,7 @@
 #include "../base/path.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
+#include "catalog.h"
 #include "embedded.h"
 #include "lock.h"
 
@@ -261,6 +262,27 @@ void baselayer_offer_gcc(struct buf *words, uint32_t most)
         any = true;
     }
     buf_puts(words, any ? " has one" : "");
+}
+
+void baselayer_offer_toolkit(struct buf *recipe, struct str cuda)
+{
+    struct str name, text;
+
+    for (size_t at = 0; cuda.len && next_base(&at, &name, &text);) {
+        CLEANUP(err_clear) struct err ignored = {0}; /* the built-in ones are whole */
+        CLEANUP(doc_clear) struct doc doc = {0};
+        const struct node *own;
+
+        if (yaml_parse(&doc, text, "base", &ignored) < 0 ||
+            !(own = node_get(node_get(doc.root, "toolkit"), "cuda")) ||
+            !str_eq(catalog_cuda(own->text), cuda))
+            continue;
+        buf_fmt(recipe,
+                "# toolkit: {from: apt}     # Debian's own packages of it; with base: " STR_FMT
+                "\n",
+                STR_ARG(name));
+        return;
+    }
 }
 
 static int unknown(struct str name, const struct pos *pos, struct err *e)

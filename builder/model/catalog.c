@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog.h"
 
+#include "../base/fs.h"
 #include "../base/path.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
@@ -43,6 +44,14 @@ static int open_one(struct doc *out, const char *name, const char *dir, const ch
     return 0;
 }
 
+/* A folder from before there was this table has none, and the built-in one holds. */
+static const char *dir_of_toolkit(const char *dir)
+{
+    CLEANUP(free_clear) char *path = dir ? path_join(dir, "toolkit.yaml") : NULL;
+
+    return path && fs_exists(path) ? dir : NULL;
+}
+
 int catalog_open(struct catalog *out, const char *dir, struct err *e)
 {
     static const char *const pytorch[] = {"releases", NULL};
@@ -56,7 +65,7 @@ int catalog_open(struct catalog *out, const char *dir, struct err *e)
         open_one(&c.cuda, "cuda.yaml", dir, cuda, e) < 0 ||
         open_one(&c.gpu, "gpu.yaml", dir, gpu, e) < 0 ||
         open_one(&c.require, "require.yaml", dir, require, e) < 0 ||
-        open_one(&c.toolkit, "toolkit.yaml", dir, toolkit, e) < 0)
+        open_one(&c.toolkit, "toolkit.yaml", dir_of_toolkit(dir), toolkit, e) < 0)
         return -1;
     MOVE(out, &c);
     return 0;

@@ -12,7 +12,7 @@ struct catalog {
     struct doc pytorch, cuda, gpu, require, toolkit;
 };
 
-/* The built-in tables, or those in `dir`. */
+/* The built-in tables, or those in `dir`, which may lack that of toolkits. */
 int catalog_open(struct catalog *out, const char *dir, struct err *e) MUST_CHECK;
 void catalog_clear(struct catalog *c);
 

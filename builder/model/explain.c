@@ -85,6 +85,36 @@ static void print_needs(struct buf *out, const struct lock *lock)
                 strcmp(lock_startup_check(lock), "fail") == 0 ? "does not start" : "warns");
 }
 
+static const char *provider(struct str from)
+{
+    return str_is(from, "pypi")     ? "wheels"
+           : str_is(from, "nvidia") ? "NVIDIA's archives"
+                                    : "the base's packages";
+}
+
+static void print_toolkit(struct buf *out, const struct lock_toolkit *t)
+{
+    if (!t->from.len)
+        return;
+    buf_fmt(out, "toolkit\n  CUDA " STR_FMT " in " STR_FMT ", from %s", STR_ARG(t->version),
+            STR_ARG(t->root), provider(t->from));
+    if (t->gcc.len)
+        buf_fmt(out, "; gcc and g++ are " STR_FMT ", which its nvcc takes", STR_ARG(t->gcc));
+    buf_putc(out, '\n');
+    for (size_t i = 0; i < t->stand_ins.n; i++) {
+        const struct lock_stand_in *s = &t->stand_ins.v[i];
+
+        buf_fmt(out, "  " STR_FMT " stands in for", STR_ARG(s->name));
+        for (size_t j = 0; j < s->provides.n; j++)
+            buf_fmt(out, "%s " STR_FMT, j ? "," : "",
+                    STR_ARG(str_sub(s->provides.v[j], 0, str_find(s->provides.v[j], ' '))));
+        buf_fmt(out, ": " STR_FMT "\n", STR_ARG(s->summary));
+    }
+    if (t->saved)
+        buf_fmt(out, "  %.1f MiB of its libraries are links to those of the wheels\n",
+                (double)t->saved / (1024 * 1024));
+}
+
 static void print_part(struct buf *out, const struct part *p)
 {
     int width = p->name.len > NAME_WIDTH ? (int)p->name.len : NAME_WIDTH;
@@ -141,6 +171,7 @@ void explain_print(struct buf *out, const struct lock *lock)
 {
     print_head(out, lock);
     print_needs(out, lock);
+    print_toolkit(out, &lock->toolkit);
     print_parts(out, lock);
     print_sources(out, lock);
 }
@@ -154,6 +185,25 @@ static void put_part(struct doc *doc, struct node *n, const struct part *p)
     node_put_u64(doc, n, "download", p->download);
     if (p->size)
         node_put_u64(doc, n, "size", p->size);
+}
+
+static void put_toolkit(struct doc *doc, struct node *root, const struct lock_toolkit *t)
+{
+    struct node *n, *list;
+
+    if (!t->from.len)
+        return;
+    n = node_put(doc, root, "toolkit", node_new_map(doc));
+    node_put_str(doc, n, "from", t->from);
+    node_put_str(doc, n, "version", t->version);
+    node_put_str(doc, n, "root", t->root);
+    if (t->gcc.len)
+        node_put_str(doc, n, "gcc", t->gcc);
+    list = node_put(doc, n, "stands_in_for", node_new_list(doc));
+    for (size_t i = 0; i < t->stand_ins.n; i++)
+        for (size_t j = 0; j < t->stand_ins.v[i].provides.n; j++)
+            node_add_str(doc, list, t->stand_ins.v[i].provides.v[j]);
+    node_put_u64(doc, n, "saved", t->saved);
 }
 
 void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
@@ -181,6 +231,7 @@ void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         node_put_str(doc, root, rows[i].key, rows[i].value);
+    put_toolkit(doc, root, &lock->toolkit);
     list = node_put(doc, root, "layers", node_new_list(doc));
     for (size_t i = 0; i < lock->layers.n; i++) {
         struct part p = part_of(lock, &lock->layers.v[i]);

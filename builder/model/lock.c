@@ -461,7 +461,16 @@ static void get_layers(struct lock *lock, const struct fields *root)
             if (str_cut(&name, STR(":"), &type) &&
                 name_index(ecosystems, ARRAY_LEN(ecosystems), type, &eco))
                 a = lock_find(lock, (enum ecosystem)eco, name);
-            if (a)
+            if (a && (l->kind == LOCK_WHEELS) != (a->eco == ECO_WHEEL))
+                err_at(root->e, &item->pos,
+                       "layer \"" STR_FMT "\" is of kind \"" STR_FMT "\", which has no \"" STR_FMT
+                       "\"",
+                       STR_ARG(l->name), STR_ARG(kind), STR_ARG(item->text));
+            else if (a && a->eco == ECO_REDIST && !lock->toolkit.from.len)
+                err_at(root->e, &item->pos,
+                       "layer \"" STR_FMT "\" has \"" STR_FMT "\", and the lock has no toolkit",
+                       STR_ARG(l->name), STR_ARG(item->text));
+            else if (a)
                 vec_add(&l->artifacts, (size_t)(a - lock->artifacts.v));
             else
                 err_at(root->e, &item->pos,
@@ -470,6 +479,16 @@ static void get_layers(struct lock *lock, const struct fields *root)
                        STR_ARG(l->name), STR_ARG(item->text));
         }
     }
+}
+
+/* What the toolkit is made of is told by its layer. */
+static void check_toolkit(const struct lock *lock, struct err *e)
+{
+    const struct lock_layer *l = lock_layer_named(lock, LOCK_TOOLKIT);
+
+    if (lock->toolkit.from.len && (!l || l->kind != LOCK_SYSTEM))
+        err_at(e, &lock->doc.root->pos,
+               "the lock has a toolkit, and no layer \"" LOCK_TOOLKIT "\" of kind \"system\"");
 }
 
 static void get_image(struct lock *lock, const struct fields *root)
@@ -623,6 +642,7 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     get_artifacts(&lock, &root);
     get_copies(&lock, &root);
     get_layers(&lock, &root);
+    check_toolkit(&lock, e);
     get_built(&lock, &root);
     if (err_is_set(e))
         return -1;

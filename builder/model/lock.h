@@ -100,6 +100,8 @@ struct lock_stand_in {
     struct VEC_OF(struct lock_link) links; /* its only files; absolute */
 };
 
+#define LOCK_TOOLKIT_ROOT "/usr/local/cuda-" /* and its CUDA, as NVIDIA's own have it */
+
 /* The CUDA toolkit of a devel image; `from` is empty when there is none. */
 struct lock_toolkit {
     struct str from;    /* "pypi", "nvidia" or "apt" */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_toolkit.h"
 
+#include "../base/path.h"
+#include "../pkg/deb/debver.h"
+#include "recipe.h"
+
 static void put_stand_in(struct doc *d, struct node *n, const struct lock_stand_in *s)
 {
     struct node *list;
@@ -39,36 +43,102 @@ void lock_toolkit_put(struct doc *d, struct node *root, const struct lock_toolki
         put_stand_in(d, node_add(d, list, node_new_map(d)), &t->stand_ins.v[i]);
 }
 
+/* ---- reading: paths and paragraphs are made of these texts, so each is looked at ---- */
+
+static void bad(const struct fields *f, const char *key, struct str text, const char *is)
+{
+    err_at(f->e, &node_get(f->map, key)->pos, "toolkit: %s \"" STR_FMT "\" is %s", key,
+           STR_ARG(text), is);
+}
+
+/* One line, for a field of a package. */
+static bool is_line(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+            return false;
+    return s.len && s.p[0] != ' ';
+}
+
+static bool is_package(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!c_digit(s.p[i]) && !(s.p[i] >= 'a' && s.p[i] <= 'z') && !str_has(STR("+-."), s.p[i]))
+            return false;
+    return s.len >= 2 && (c_digit(s.p[0]) || (s.p[0] >= 'a' && s.p[0] <= 'z'));
+}
+
+/* "libcuda1 (= 550.54.15)" */
+static bool is_provided(struct str s)
+{
+    struct str name;
+
+    return str_cut(&s, STR(" (= "), &name) && str_drop(&s, STR(")")) && is_package(name) &&
+           debver_valid(s);
+}
+
+static bool is_place(struct str s)
+{
+    return str_skip(&s, STR("/")) && path_is_safe(s) && is_line(s);
+}
+
+static bool is_root(struct str s)
+{
+    return str_skip(&s, STR(LOCK_TOOLKIT_ROOT)) && recipe_is_version(s, 2, 2);
+}
+
+static void get_link(struct lock_stand_in *out, const struct node *map, struct err *e)
+{
+    struct fields f = fields_of(map, "lock", e);
+    struct lock_link link = {0};
+
+    if (!field_need_str(&f, "path", &link.path) || !field_need_str(&f, "target", &link.target))
+        return;
+    if (!is_place(link.path))
+        bad(&f, "path", link.path, "no place for a link");
+    if (!is_place(link.target))
+        bad(&f, "target", link.target, "no place that a link can lead to");
+    vec_add(&out->links, link);
+}
+
 static void get_stand_in(struct lock_stand_in *out, const struct node *map, struct err *e)
 {
     struct fields f = fields_of(map, "lock", e);
     const struct node *n;
 
-    field_need_str(&f, "name", &out->name);
-    field_need_str(&f, "version", &out->version);
-    field_need_str(&f, "summary", &out->summary);
-    node_each(n, field_need_list(&f, "provides"))
+    if (field_need_str(&f, "name", &out->name) && !is_package(out->name))
+        bad(&f, "name", out->name, "no package's");
+    if (field_need_str(&f, "version", &out->version) && !debver_valid(out->version))
+        bad(&f, "version", out->version, "no package's");
+    if (field_need_str(&f, "summary", &out->summary) && !is_line(out->summary))
+        bad(&f, "summary", out->summary, "no line of text");
+    node_each(n, field_need_list(&f, "provides")) {
+        if (!is_provided(n->text))
+            err_at(e, &n->pos, "toolkit: \"" STR_FMT "\" is no package and its version",
+                   STR_ARG(n->text));
         vec_add(&out->provides, n->text);
-    node_each(n, field_need_list(&f, "links")) {
-        struct fields g = fields_of(n, "lock", e);
-        struct lock_link link = {0};
-
-        if (field_need_str(&g, "path", &link.path) && field_need_str(&g, "target", &link.target))
-            vec_add(&out->links, link);
     }
+    node_each(n, field_need_list(&f, "links"))
+        get_link(out, n, e);
 }
 
 void lock_toolkit_get(struct lock_toolkit *out, const struct fields *root)
 {
     struct fields f = {field_map(root, "toolkit"), "lock", root->e};
     const struct node *n;
+    uint32_t gcc;
 
     if (!f.map)
         return;
-    field_need_str(&f, "from", &out->from);
-    field_need_str(&f, "version", &out->version);
-    field_need_str(&f, "root", &out->root);
-    field_str(&f, "gcc", &out->gcc);
+    if (field_need_str(&f, "from", &out->from) && !str_is(out->from, "pypi") &&
+        !str_is(out->from, "nvidia") && !str_is(out->from, "apt"))
+        bad(&f, "from", out->from, "not known here");
+    if (field_need_str(&f, "version", &out->version) && !recipe_is_version(out->version, 2, 4))
+        bad(&f, "version", out->version, "no CUDA release");
+    if (field_need_str(&f, "root", &out->root) && !is_root(out->root))
+        bad(&f, "root", out->root, "not " LOCK_TOOLKIT_ROOT " and a version");
+    if (field_str(&f, "gcc", &out->gcc) && !str_u32(out->gcc, &gcc))
+        bad(&f, "gcc", out->gcc, "no major version");
     field_str(&f, "apt_sources", &out->sources);
     node_each(n, field_need_list(&f, "stand_ins"))
         get_stand_in(vec_push(&out->stand_ins), n, root->e);

@@ -13,10 +13,11 @@
 #define DEFAULT_CPU_TAG "{pytorch}-{cuda}-{variant}"
 
 static const char *const keys[] = {
-    "envbuild",      "name",      "pytorch", "cuda",         "cudnn",   "variant",     "base",
-    "python",        "platforms", "apt",     "apt_archives", "pip",     "constraints", "indexes",
-    "find_links",    "files",     "user",    "env",          "workdir", "entrypoint",  "cmd",
-    "startup_check", "labels",    "tag",     "toolkit",      NULL};
+    "envbuild", "name",        "pytorch",    "cuda",       "cudnn",         "variant",
+    "toolkit",  "base",        "python",     "platforms",  "apt",           "apt_archives",
+    "pip",      "constraints", "indexes",    "find_links", "files",         "user",
+    "env",      "workdir",     "entrypoint", "cmd",        "startup_check", "labels",
+    "tag",      NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* A recipe being read: the fields and where faults go. */
@@ -315,6 +316,8 @@ static void get_parts(struct reading *in, const struct node *list)
     const struct node *n;
     struct value v;
 
+    if (list && !list->count)
+        err_at(in->e, &list->pos, "toolkit: the list is empty; leave it out for all parts");
     node_each(n, list)
         if (text_item(in, n, "toolkit", &v))
             vec_add(&in->r->toolkit.parts, v);

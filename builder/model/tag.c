@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tag.h"
 
+#include "baselayer.h"
+
 static int bad(struct str text, struct str part, struct err *e)
 {
     return err_set(e, ERR_USAGE,
@@ -109,8 +111,11 @@ static void nearest(struct buf *out, const struct tag *t, const struct catalog *
     struct str pytorch;
 
     if (str_is(t->cuda, RECIPE_CPU)) {
-        tag_print(out,
-                  &(struct tag){.pytorch = t->pytorch, .cuda = t->cuda, .variant = t->variant});
+        struct tag plain = {.pytorch = t->pytorch, .cuda = t->cuda, .variant = t->variant};
+
+        if (str_is(t->variant, "devel"))
+            plain.variant = STR("compile");
+        tag_print(out, &plain);
         return;
     }
     if (catalog_build(c, t->pytorch, STR(""), &b))
@@ -144,8 +149,12 @@ int tag_check(const struct tag *t, const struct catalog *c, struct err *e)
     CLEANUP(buf_clear) struct buf why = {0}, builds = {0};
     struct catalog_build b;
 
+    if (str_is(t->cuda, RECIPE_CPU) && t->cudnn.len)
+        return refuse(t, c, "a build for the CPU has no cuDNN", e);
+    if (str_is(t->cuda, RECIPE_CPU) && str_is(t->variant, "devel"))
+        return refuse(t, c, "devel adds a CUDA toolkit, and cpu has none", e);
     if (str_is(t->cuda, RECIPE_CPU))
-        return t->cudnn.len ? refuse(t, c, "a build for the CPU has no cuDNN", e) : 0;
+        return 0;
     if (!catalog_has(c, t->pytorch))
         return 0;
     list_builds(&builds, t, c);
@@ -160,6 +169,23 @@ int tag_check(const struct tag *t, const struct catalog *c, struct err *e)
         return refuse(t, c, why.p, e);
     }
     return 0;
+}
+
+/* What the variant brings, and what there is of it to choose. */
+static void print_variant(struct buf *out, const struct tag *t, const struct catalog_build *b)
+{
+    if (!str_is(t->variant, "devel")) {
+        buf_fmt(out,
+                "variant: " STR_FMT "          # compile adds gcc and g++, for torch.compile%s\n\n",
+                STR_ARG(t->variant),
+                str_is(t->cuda, RECIPE_CPU) ? "" : "; devel the CUDA toolkit too");
+        return;
+    }
+    buf_puts(out,
+             "variant: devel            # gcc, g++, make, ninja and the CUDA toolkit, to build "
+             "extensions with nvcc\n\n"
+             "# toolkit: [nvcc, cudart]  # these parts of it; all when left out\n");
+    baselayer_offer_toolkit(out, b->cuda);
 }
 
 void tag_recipe(struct buf *out, const struct tag *t, const struct catalog_build *b)
@@ -177,14 +203,11 @@ void tag_recipe(struct buf *out, const struct tag *t, const struct catalog_build
         buf_fmt(out, "cuda: \"" STR_FMT "\"\n", STR_ARG(t->cuda.len ? t->cuda : b->cuda));
     if (cudnn.len)
         buf_fmt(out, "cudnn: \"" STR_FMT "\"\n", STR_ARG(cudnn));
-    buf_fmt(out,
-            "variant: " STR_FMT "          # compile adds gcc and g++, for torch.compile\n"
-            "\n"
-            "# base: ubuntu-24.04       # debian-12 when left out\n"
-            "# apt: [git, less]         # Debian's or Ubuntu's packages\n"
-            "# pip: [numpy, torchvision, {requirements: requirements.txt}]\n"
-            "# files: [{from: notebooks/, to: /workspace/}]\n"
-            "# user: {name: student, uid: 1000}\n"
-            "# env: {HF_HOME: /data}\n",
-            STR_ARG(t->variant));
+    print_variant(out, t, b);
+    buf_puts(out, "# base: ubuntu-24.04       # debian-12 when left out\n"
+                  "# apt: [git, less]         # Debian's or Ubuntu's packages\n"
+                  "# pip: [numpy, torchvision, {requirements: requirements.txt}]\n"
+                  "# files: [{from: notebooks/, to: /workspace/}]\n"
+                  "# user: {name: student, uid: 1000}\n"
+                  "# env: {HF_HOME: /data}\n");
 }

@@ -15,6 +15,7 @@ void asking_clear(struct asking *a)
     vec_clear(&a->constraints);
     vec_clear(&a->places);
     vec_clear(&a->allowed);
+    vec_clear(&a->may_lack);
     reqfile_clear(&a->files);
     arena_clear(&a->arena);
 }
@@ -146,8 +147,13 @@ static void ask_variant(struct asking *a, const struct recipe *r,
         ask(a, STR("setuptools"), &r->variant.pos, e);
     if (!toolkit || !str_is(toolkit->from, "pypi"))
         return;
-    for (size_t i = 0; i < toolkit->items.n; i++)
-        buf_fmt(&text, "%s" STR_FMT, i ? "," : "", STR_ARG(toolkit->items.v[i]));
+    for (size_t i = 0; i < toolkit->items.n; i++) {
+        struct str extra = toolkit->items.v[i];
+
+        if (str_skip(&extra, STR("[")) && str_drop(&extra, STR("]")))
+            vec_add(&a->may_lack, extra);
+        buf_fmt(&text, "%s" STR_FMT, i ? "," : "", STR_ARG(extra));
+    }
     /* The wheel may have a fourth number of its own. */
     ask(a,
         str_of(arena_fmt(&a->arena, "cuda-toolkit[%s]==" STR_FMT ".*", text.p ? text.p : "",

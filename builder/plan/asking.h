@@ -17,6 +17,7 @@ struct asking {
     size_t own; /* as many roots are every variant's; those behind them are devel's or compile's */
     struct VEC_OF(struct pos) places; /* of each root */
     struct VEC_OF(struct pypi_allowed) allowed;
+    struct strs may_lack; /* extras that not every release of the toolkit has */
 };
 
 /* Reads the files, relative to `dir`. `local` is the label that torch's version must have, or

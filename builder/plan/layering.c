@@ -115,9 +115,9 @@ void layering(struct lock *lock)
     add_wheels(lock, TIER_TRITON, "triton", own_min);
     add_wheels(lock, TIER_TORCH, "torch", own_min);
     add_wheels(lock, TIER_OTHER, "wheels", own_min);
-    add_debs(lock, "compile");
+    add_debs(lock, "apt");
+    add_debs(lock, "compile"); /* from here on what the variant adds */
     add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
     add_toolkit(lock);
-    add_debs(lock, "apt");
     add_layer(lock, "files", LOCK_FILES);
 }

@@ -1,9 +1,10 @@
 /* plan/layering.h - which artifact goes into which layer (format 1).
  *
  * Ordered by how rarely a layer changes: base · python · CUDA libraries · triton · torch · other
- * wheels · compiler · toolkit · apt extras · files, so that images of all variants share what is
- * below the compiler. A wheel of LAYER_OWN_MIN bytes or more is a layer of its
- * own, so that images with the same cuDNN share it; the smaller ones are grouped.
+ * wheels · apt extras · compiler · toolkit · files. What a variant adds comes on top of what all
+ * variants of a recipe have, so that these share the layers below it. A wheel of LAYER_OWN_MIN
+ * bytes or more is a layer of its own, so that images with the same cuDNN share it; the smaller
+ * ones are grouped.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -43,22 +43,13 @@ static bool toolkit_is_nvidia(const struct plans *p)
     return str_is(p->toolkit.from, "nvidia");
 }
 
-/* The toolkit as NVIDIA's archives. "[x]" is an archive that not every release has. */
-int resolve_archives(struct lock *lock, const struct resolve_input *in, struct plans *plans,
-                     struct err *e)
+/* "[x]" is an archive that not every release has. */
+static int choose_toolkit(struct artifacts *out, struct plans *plans,
+                          const struct resolve_input *in, struct err *e)
 {
     const struct strs *items = &plans->toolkit.items;
     CLEANUP(free_clear) struct redist_want *wants = xcalloc(items->n, sizeof *wants);
-    struct artifacts list = {0};
-    int result;
 
-    if (!toolkit_is_nvidia(plans))
-        return 0;
-    events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose the CUDA toolkit"});
-    if (keep_all_archives(&in->keep, lock)) {
-        artifacts_take_over(lock, in->keep.old, ECO_REDIST);
-        return 0;
-    }
     for (size_t i = 0; i < items->n; i++) {
         struct str name = items->v[i];
 
@@ -66,9 +57,28 @@ int resolve_archives(struct lock *lock, const struct resolve_input *in, struct p
         wants[i].component = name;
         wants[i].pos = in->recipe->variant.pos;
     }
+    return redist_choose(out, &plans->arena, in->web, STR("cuda"), plans->toolkit.release, STR(""),
+                         wants, items->n, e);
+}
+
+int resolve_archives(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                     struct err *e)
+{
+    struct artifacts list = {0};
+    int result = 0;
+
+    if (!plans->toolkit.wanted)
+        return 0;
+    if (toolkit_is_nvidia(plans))
+        events_emit(in->events,
+                    &(struct event){.kind = EVENT_STEP, .name = "choose the CUDA toolkit"});
+    if (keep_all_archives(&in->keep, lock)) {
+        artifacts_take_over(lock, in->keep.old, ECO_REDIST);
+        return 0;
+    }
     derive_facts(lock, in->catalog, NULL); /* which cuDNN */
-    result = redist_choose(&list, &plans->arena, in->web, STR("cuda"), plans->toolkit.release,
-                           STR(""), wants, items->n, e);
+    if (toolkit_is_nvidia(plans))
+        result = choose_toolkit(&list, plans, in, e);
     if (result == 0)
         result = choose_cudnn(&list, &plans->arena, lock, in, e);
     for (size_t i = 0; i < list.n && result == 0; i++)

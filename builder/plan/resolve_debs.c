@@ -117,17 +117,20 @@ static int install_toolkit(struct deb_solver *s, const struct baselayer *b, cons
     return result;
 }
 
+/* What all variants have comes first, so that the variant's own packages move none of it. */
 static int choose_debs(struct deb_solver *s, const struct resolve_input *in, struct plans *plans,
                        const struct lock *lock, struct err *e)
 {
     const struct baselayer *b = in->base;
 
-    if (install_names(s, "base", true, &b->base, e) < 0 ||
-        install_names(s, "python", false, &b->python, e) < 0 ||
-        (!str_is(in->recipe->variant.text, "runtime") && install_compilers(s, b, plans, e) < 0) ||
-        install_toolkit(s, b, lock, e) < 0)
-        return -1;
-    return in->recipe->apt.n ? install_apt(s, in->recipe, e) : 0;
+    return install_names(s, "base", true, &b->base, e) < 0 ||
+                   install_names(s, "python", false, &b->python, e) < 0 ||
+                   (in->recipe->apt.n && install_apt(s, in->recipe, e) < 0) ||
+                   (!str_is(in->recipe->variant.text, "runtime") &&
+                    install_compilers(s, b, plans, e) < 0) ||
+                   install_toolkit(s, b, lock, e) < 0
+               ? -1
+               : 0;
 }
 
 static void keep_archives(struct lock *lock, const struct lock_archive *archives, size_t n)
@@ -289,13 +292,44 @@ static void drop_debs(struct lock *lock)
     lock->archives.n = 0;
 }
 
+/* Is of every library that wheels may have the same wheel there that the older lock had? */
+static bool same_libraries(const struct lock *lock, const struct lock *old,
+                           const struct base_toolkit *base)
+{
+    for (size_t i = 0; i < base->libraries.n; i++) {
+        const struct artifact *a = lock_find(lock, ECO_WHEEL, base->libraries.v[i].wheel);
+        const struct artifact *b = lock_find(old, ECO_WHEEL, base->libraries.v[i].wheel);
+
+        if (!a != !b || (a && !str_eq(a->version, b->version)))
+            return false;
+    }
+    return true;
+}
+
+static void drop_stand_ins(struct lock_toolkit *t)
+{
+    for (size_t i = 0; i < t->stand_ins.n; i++) {
+        vec_clear(&t->stand_ins.v[i].provides);
+        vec_clear(&t->stand_ins.v[i].links);
+    }
+    t->stand_ins.n = 0;
+}
+
 int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                          struct err *e)
 {
-    if (!toolkit_is_apt(plans) || lock->toolkit.stand_ins.n)
-        return 0; /* stand-ins that are there were taken over, with all packages */
+    if (!toolkit_is_apt(plans))
+        return 0;
+    if (lock->toolkit.stand_ins.n) { /* taken over, with all packages */
+        if (same_libraries(lock, in->keep.old, &in->base->toolkit))
+            return 0;
+        drop_stand_ins(&lock->toolkit);
+        drop_debs(lock);
+        if (choose_anew(lock, in, plans, e) < 0) /* which versions there are */
+            return -1;
+    }
     drop_debs(lock);
     derive_facts(lock, in->catalog, NULL); /* the driver stand-in's version */
     stand_ins_choose(lock, &in->base->toolkit, in->catalog, &plans->libraries);
-    return resolve_debs(lock, in, plans, e);
+    return choose_anew(lock, in, plans, e);
 }

@@ -30,6 +30,7 @@ int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, stru
 /* resolve_wheels.c: Python's packages, those of all variants and what the variant adds. */
 int resolve_wheels(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
                    struct err *e) MUST_CHECK;
-/* resolve_archives.c: the toolkit as NVIDIA's archives, where that is asked for. */
+/* resolve_archives.c: the toolkit as NVIDIA's archives, where that is asked for, and cuDNN's where
+ * no wheel has its headers. */
 int resolve_archives(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                      struct err *e) MUST_CHECK;

@@ -95,13 +95,25 @@ static int solve_wheels(struct pypi_solution *out, struct pypi_want *want, size_
     return err_join(e, &fault);
 }
 
+/* What is one program in several wheels. */
+static bool is_of_compiler(struct str name)
+{
+    static const char *const names[] = {"nvidia-cuda-nvcc", "nvidia-cuda-crt", "nvidia-nvvm"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_is(name, names[i]))
+            return true;
+    return false;
+}
+
 /* NVIDIA's headers of a newer release of the same major serve an older nvcc: nvidia-nvshmem asks
  * for nvidia-cuda-cccl as such, and cuda-toolkit for that of its own release. */
 static bool serves(const struct artifact *there, const struct artifact *pinned)
 {
     struct str major = str_sub(pinned->version, 0, str_find(pinned->version, '.') + 1);
 
-    return str_starts(there->name, STR("nvidia-")) && str_starts(there->version, major) &&
+    return !is_of_compiler(there->name) && str_starts(there->name, STR("nvidia-")) &&
+           str_starts(there->version, major) &&
            catalog_driver_compare(there->version, pinned->version) > 0; /* numbers and dots both */
 }
 
@@ -198,6 +210,7 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
                               .constraints_n = asking->constraints.n,
                               .prefer = keeping.prefer.v,
                               .prefer_n = keeping.prefer.n,
+                              .may_lack = &asking->may_lack,
                               .pre = asking->files.pre,
                               .events = in->events};
     return choose_wheels(lock, index, &want, plans, in, e);

@@ -45,6 +45,14 @@ static bool is_root(const struct world *w, struct str name)
     return false;
 }
 
+static bool is_missed(const struct world *w, struct str extra)
+{
+    for (size_t i = 0; w->want->may_lack && i < w->want->may_lack->n; i++)
+        if (str_eq(w->want->may_lack->v[i], extra))
+            return false;
+    return true;
+}
+
 static void warn_of(const struct world *w, const struct pypi_pick *p, const struct node *n)
 {
     struct str version = p->candidate->version.text;
@@ -54,7 +62,7 @@ static void warn_of(const struct world *w, const struct pypi_pick *p, const stru
 
         for (size_t j = 0; j < p->metadata->extras.n && !there; j++)
             there = str_eq(p->metadata->extras.v[j], n->extras.v[i]);
-        if (!there)
+        if (!there && is_missed(w, n->extras.v[i]))
             events_warn(w->want->events, STR_FMT " " STR_FMT " has no extra \"" STR_FMT "\"",
                         STR_ARG(p->name), STR_ARG(version), STR_ARG(n->extras.v[i]));
     }

@@ -31,6 +31,7 @@ struct pypi_want {
     size_t constraints_n;
     const struct pypi_prefer *prefer;
     size_t prefer_n;
+    const struct strs *may_lack; /* extras that nobody misses; may be NULL */
     bool pre;                    /* admit pre-releases everywhere */
     unsigned rounds;             /* give up after so many decisions; 0 is SOLVE_PYPI_ROUNDS */
     const struct events *events; /* yanked picks are warned of, cancelling is polled; may be NULL */

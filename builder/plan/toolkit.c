@@ -69,7 +69,7 @@ static void check_apt(struct planning *in)
                     STR_ARG(in->base->name), STR_ARG(own->cuda), STR_ARG(in->p->cuda));
     else
         in->p->release = own->cuda;
-    if (in->r->toolkit.parts.n)
+    if (own->cuda.len && in->r->toolkit.parts.n)
         err_at_kind(in->e, ERR_UNSAT, &in->r->toolkit.parts.v[0].pos,
                     "toolkit: " STR_FMT
                     "'s package of the toolkit is a whole; parts can be chosen from pypi and "
@@ -93,9 +93,9 @@ static void choose_from(struct planning *in)
     else if (str_is(in->p->from, "pypi") && !str_is(known, "pypi"))
         err_at_kind(in->e, ERR_UNSAT, &asked->pos,
                     "toolkit: the wheels of CUDA " STR_FMT
-                    " have no nvcc; those since CUDA 13 do. There are nvidia%s",
+                    " have no nvcc, those since CUDA 13 do; from: nvidia%s has it",
                     STR_ARG(in->p->cuda),
-                    str_eq(catalog_cuda(in->base->toolkit.cuda), in->p->cuda) ? " and apt" : "");
+                    str_eq(catalog_cuda(in->base->toolkit.cuda), in->p->cuda) ? " or apt" : "");
 }
 
 /* ---- what of it ---- */
@@ -122,20 +122,32 @@ static bool has(const struct strs *list, struct str s)
     return false;
 }
 
+/* The items of one part, those once that are there already: a list may name a part twice. */
+static void add_items(struct planning *in, struct str part)
+{
+    const char *from = str_is(in->p->from, "pypi") ? "pypi" : "nvidia";
+    struct strs items = {0};
+
+    catalog_toolkit_items(in->c, part, from, &items);
+    for (size_t i = 0; i < items.n; i++)
+        if (!has(&in->p->items, items.v[i]))
+            vec_add(&in->p->items, items.v[i]);
+    vec_clear(&items);
+}
+
 static void choose_items(struct planning *in)
 {
     const struct values *asked = &in->r->toolkit.parts;
     struct strs parts = {0};
-    const char *from = str_is(in->p->from, "pypi") ? "pypi" : "nvidia";
 
     catalog_toolkit_parts(in->c, &parts);
     for (size_t i = 0; i < asked->n; i++)
         if (!has(&parts, asked->v[i].text))
             unknown_part(in, &asked->v[i], &parts);
         else
-            catalog_toolkit_items(in->c, asked->v[i].text, from, &in->p->items);
+            add_items(in, asked->v[i].text);
     for (size_t i = 0; i < parts.n && !asked->n; i++)
-        catalog_toolkit_items(in->c, parts.v[i], from, &in->p->items);
+        add_items(in, parts.v[i]);
     vec_clear(&parts);
 }
 
@@ -159,14 +171,17 @@ static void choose_gcc(struct planning *in)
     in->p->gcc = best;
     if (best)
         return;
+    if (!most) {
+        err_at_kind(in->e, ERR_UNSAT, &in->r->variant.pos,
+                    "variant: which gcc nvcc of CUDA " STR_FMT " takes is not in the catalog",
+                    STR_ARG(in->p->cuda));
+        return;
+    }
     baselayer_offer_gcc(&offer, most);
     err_at_kind(in->e, ERR_UNSAT, &in->r->variant.pos,
                 "variant: nvcc of CUDA " STR_FMT " takes gcc up to %u, and " STR_FMT " has %s%s",
                 STR_ARG(in->p->cuda), most, STR_ARG(in->base->name),
-                list.p ? list.p
-                       : "none that "
-                         "it names under `gcc`",
-                offer.p ? offer.p : "");
+                list.p ? list.p : "none that it names under `gcc`", offer.p ? offer.p : "");
 }
 
 int toolkit_plan_open(struct toolkit_plan *out, struct arena *a, const struct recipe *r,
@@ -198,5 +213,5 @@ void toolkit_plan_clear(struct toolkit_plan *p)
 
 struct str toolkit_root(struct arena *a, struct str release)
 {
-    return str_of(arena_fmt(a, "/usr/local/cuda-" STR_FMT, STR_ARG(catalog_cuda(release))));
+    return str_of(arena_fmt(a, LOCK_TOOLKIT_ROOT STR_FMT, STR_ARG(catalog_cuda(release))));
 }

@@ -4,7 +4,7 @@
 
     world.py FOLDER    writes FOLDER/base.yaml and FOLDER/base.gpg, prints the port, serves until stdin ends
 
-    /debian/...        the archive: suites "tiny" and "tiny-security", component "main", Packages.xz by hash
+    /debian/...        the archive: suites "tiny" and "tiny-security", components "main" and "contrib", Packages.xz by hash
     /extra/...         an archive with a key of its own, FOLDER/extra.asc: suite "stable", component "main"
     /flat/...          a flat one, signed by the key in FOLDER/flat.gpg
     /unsigned/...      suite "stable" again, signed by nobody
@@ -103,9 +103,30 @@ DEBS = [  # name, version, fields, files, maintainer scripts
       VENV + "posix/activate.fish": b"fish __VENV_DIR__\n"}, {}),
     ("python3", "3.11.2-1", {"Depends": "python3.11"}, {"usr/bin/python3": ("python3.11",)}, {}),
     ("gcc", "12.2.0", {"Depends": "libc6"}, {"usr/bin/gcc": b"gcc\n"}, {}),
+    ("gcc-11", "11.4.0", {"Depends": "libc6"}, {"usr/bin/gcc-11": b"gcc 11\n"}, {}),
+    ("make", "4.3-4.1", {"Depends": "libc6"}, {"usr/bin/make": b"make\n"}, {}),
     ("git", "1:2.39.2", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {}),
     ("oddity", "1.0", {}, {"usr/share/oddity": b"odd\n"}, {"postinst": b"#!/bin/sh\nfrobnicate /etc\n"}),
     ("broken", "1.0", {"Depends": "nowhere-to-be-found"}, {"usr/share/broken": b"x"}, {}),
+]
+
+# The component "contrib": a toolkit of the distribution's own, as Debian's depends on the driver's packages. A wheel of
+# the index has the library of libcudart12, and one another version of libnccl2's.
+TOOLKIT = "12.4.131~12.4.1-2"
+LIB = "usr/lib/x86_64-linux-gnu/"
+OF_TOOLKIT = {"Source": "nvidia-cuda-toolkit"}
+CONTRIB = [
+    ("nvidia-cuda-toolkit", TOOLKIT, {"Depends": f"nvidia-cuda-dev (= {TOOLKIT}), libc6"},
+     {"usr/bin/nvcc": b"#!/bin/sh\necho tiny nvcc\n", "usr/bin/ptxas": b"ptxas\n",
+      "usr/lib/nvidia-cuda-toolkit/bin/cicc": b"cicc\n", "usr/lib/nvidia-cuda-toolkit/libdevice/libdevice.10.bc": b"BC\n"}, {}),
+    ("nvidia-cuda-dev", TOOLKIT, {**OF_TOOLKIT, "Depends": "libcuda1 (>= 550), libcudart12 (= 12.4.127~12.4.1-2), libcublas12, libnccl2"},
+     {"usr/include/cuda.h": b"/* tiny */\n", "usr/include/crt/host_config.h": b"/* tiny */\n",
+      LIB + "libcudart.so": ("libcudart.so.12",), LIB + "libcudart_static.a": b"!<arch>\n", LIB + "stubs/libcuda.so": b"stub\n"}, {}),
+    ("libcudart12", "12.4.127~12.4.1-2", {**OF_TOOLKIT, "Depends": "libc6"},
+     {LIB + "libcudart.so.12": ("libcudart.so.12.4.127",), LIB + "libcudart.so.12.4.127": b"\x7fELF cudart of the distribution"}, {}),
+    ("libcublas12", "12.4.127~12.4.1-2", {**OF_TOOLKIT, "Depends": "libc6"}, {LIB + "libcublas.so.12": b"\x7fELF cublas of the distribution"}, {}),
+    ("libnccl2", "2.20.5~12.4.1-1", {"Source": "nccl", "Depends": "libc6"}, {LIB + "libnccl.so.2": b"\x7fELF nccl of the distribution"}, {}),
+    ("libcuda1", "550.163.01-2", {"Source": "nvidia-graphics-drivers"}, {LIB + "libcuda.so.1": b"\x7fELF the driver's"}, {}),
 ]
 
 # Another distribution: merged from the start, with a Python that works the newer way.
@@ -222,6 +243,22 @@ packages:
   base: [apt]
   python: [python3]
   compile: [gcc]
+  devel: [make]
+gcc: ["12", "11"]
+toolkit:
+  cuda: "12.4.1"
+  components: [contrib]
+  packages: [nvidia-cuda-toolkit]
+  driver: [libcuda1, libcuda.so.1]
+  libraries:
+    libcudart12: {{wheel: nvidia-cuda-runtime-cu12, file: nvidia/cuda_runtime/lib/libcudart.so.12}}
+    libcublas12: {{wheel: nvidia-cublas-cu12, file: nvidia/cublas/lib/libcublas.so.12}}
+    libnccl2: {{wheel: nvidia-nccl-cu12, file: nvidia/nccl/lib/libnccl.so.2}}
+  sources: |
+    Types: deb
+    URIs: http://deb.example.org/debian
+    Suites: tiny
+    Components: contrib
 python:
   version: "3.11"
   package: python3.11
@@ -274,22 +311,28 @@ sources: |
         self.pages["/flat/InRelease"] = ("text/plain", signed)
         self.write("flat.gpg", keyring)
 
-    def make_suite(self, name, debs, date, root="/debian"):
+    def make_packages(self, debs, root, flat=False):
+        """The text of Packages and its xz."""
         packages = ""
         for d in debs:
             path, body, paragraph = deb(*d)
             self.files[f"{root}/" + path] = body
-            packages += paragraph if name else paragraph.replace("Filename: ", "Filename: ./")
-        plain, packed = packages.encode(), lzma.compress(packages.encode())
-        at = "main/binary-amd64/"
+            packages += paragraph.replace("Filename: ", "Filename: ./") if flat else paragraph
+        return packages.encode(), lzma.compress(packages.encode())
+
+    def make_suite(self, name, debs, date, root="/debian"):
         if not name:  # a flat archive: no suite, no folders, no hashes in names
+            _, packed = self.make_packages(debs, root, True)
             self.files[f"{root}/Packages.xz"] = packed
             return f"Origin: Flat\nDate: {date}\nSHA256:\n {hashlib.sha256(packed).hexdigest()} {len(packed)} Packages.xz\n".encode()
         release = f"Origin: Tiny\nSuite: {name}\nCodename: {name}\nDate: {date}\n" \
-                  "Acquire-By-Hash: yes\nArchitectures: amd64\nComponents: main\nSHA256:\n"
-        for path, body in ((at + "Packages", plain), (at + "Packages.xz", packed)):
-            release += f" {hashlib.sha256(body).hexdigest()} {len(body)} {path}\n"
-        self.files[f"{root}/dists/{name}/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
+                  "Acquire-By-Hash: yes\nArchitectures: amd64\nComponents: main contrib\nSHA256:\n"
+        for component, held in (("main", debs), ("contrib", CONTRIB if name == "tiny" else [])):
+            plain, packed = self.make_packages(held, root)
+            at = component + "/binary-amd64/"
+            for path, body in ((at + "Packages", plain), (at + "Packages.xz", packed)):
+                release += f" {hashlib.sha256(body).hexdigest()} {len(body)} {path}\n"
+            self.files[f"{root}/dists/{name}/" + at + "by-hash/SHA256/" + hashlib.sha256(packed).hexdigest()] = packed
         return release.encode()
 
     def make_index(self):

@@ -268,6 +268,51 @@ static void variants_tell_their_isa(void **state)
     }
 }
 
+/* Links to what is in the image and not in the tree: the libraries of wheels, which have no links
+ * of their own. */
+static void links_lead_to_libraries_outside(void **state)
+{
+    static const char *const there[] = {"/site/nvidia/lib/libx.so.12", "/site/nvidia/lib/liby.so.9",
+                                        "/site/nvidia/lib/libz.so.1", "/site/nvidia/x.h"};
+    CLEANUP(tree_clear) struct tree t = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(buf_clear) struct buf cache = {0};
+    CLEANUP(map_clear) struct map outside = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    int64_t newest = 0;
+
+    merged_usr(&t);
+    tree_dir(&t, "etc", 0755, 1);
+    tree_file(&t, "etc/ld.so.conf", 0644, 1, STR("/opt/cuda/lib64\n"));
+    tree_dir(&t, "opt", 0755, 1);
+    tree_dir(&t, "opt/cuda-1", 0755, 1);
+    tree_link(&t, "opt/cuda", "cuda-1", 1);
+    tree_dir(&t, "opt/cuda-1/lib64", 0755, 1);
+    tree_link(&t, "opt/cuda-1/lib64/libx.so.12", there[0], 4);
+    tree_link(&t, "opt/cuda-1/lib64/libx.so", "libx.so.12", 1);
+    /* Of an archive: a chain whose file became a link. */
+    tree_link(&t, "opt/cuda-1/lib64/liby.so", "liby.so.9", 1);
+    tree_link(&t, "opt/cuda-1/lib64/liby.so.9", "liby.so.9.1.2", 1);
+    tree_link(&t, "opt/cuda-1/lib64/liby.so.9.1.2", there[1], 1);
+    tree_link(&t, "opt/cuda-1/lib64/libother.so.2", there[2], 1); /* no link of that soname */
+    tree_link(&t, "opt/cuda-1/lib64/libgone.so.1", "/site/nvidia/lib/libgone.so.1", 1);
+    tree_link(&t, "opt/cuda-1/lib64/libdangling.so.1", "nowhere", 1);
+    tree_link(&t, "opt/cuda-1/lib64/libloop.so.1", "libloop.so.1", 1);
+    tree_link(&t, "opt/cuda-1/lib64/libheader.so.1", there[3], 1);
+    tree_link(&t, "opt/cuda-1/lib64/x.h", there[3], 1);
+    tree_link(&t, "usr/lib/libz.so.1", there[2], 1);
+    for (size_t i = 0; i < ARRAY_LEN(there); i++)
+        map_set(&outside, str_of(there[i]), &t);
+    assert_int_equal(ldcache_build(&cache, &t, STR("x"), false, &outside, &newest, &e), 0);
+    show(&text, &cache);
+    assert_string_equal(text.p, "libz.so.1 /lib/libz.so.1\n"
+                                "liby.so.9 /opt/cuda/lib64/liby.so.9\n"
+                                "liby.so /opt/cuda/lib64/liby.so\n"
+                                "libx.so.12 /opt/cuda/lib64/libx.so.12\n"
+                                "libx.so /opt/cuda/lib64/libx.so\n");
+    assert_int_equal(newest, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +323,7 @@ int main(void)
         cmocka_unit_test(broken_libraries_are_left_out),
         cmocka_unit_test(variants_for_some_processors_come_first),
         cmocka_unit_test(variants_tell_their_isa),
+        cmocka_unit_test(links_lead_to_libraries_outside),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,63 +161,209 @@ static void what_is_printed_reads_back_the_same(void **state)
     }
 }
 
-/* What of NVIDIA's archives there is stays; locks without them keep their bytes. */
-static void a_toolkit_is_kept(void **state)
+/* A devel image's: all of a toolkit that can be. */
+static void toolkit_make(struct lock *l)
 {
-    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
-    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
-    CLEANUP(err_clear) struct err e = {0};
-    const struct artifact *a;
+    struct lock_stand_in *s;
+
+    lock_make(l);
+    artifact_add(l, ECO_REDIST, "cuda_nvcc", "toolkit", 50u << 20);
+    artifact_add(l, ECO_DEB, "gcc-11", "compile", 100);
+    artifact_add(l, ECO_WHEEL, "setuptools", "variant", 100);
+    l->variant = STR("devel");
+    l->toolkit = (struct lock_toolkit){.from = STR_INIT("nvidia"),
+                                       .version = STR_INIT("12.4.1"),
+                                       .root = STR_INIT("/usr/local/cuda-12.4"),
+                                       .gcc = STR_INIT("11"),
+                                       .sources = STR_INIT("Types: deb\n")};
+    s = vec_push(&l->toolkit.stand_ins);
+    s->name = STR("envbuild-cuda-of-wheels");
+    s->version = STR("12.4.1");
+    s->summary = STR("libraries");
+    vec_add(&s->provides, STR("libcublas12 (= 12.4.5.8~12.4.1-2)"));
+    vec_add(&s->links, ((struct lock_link){STR_INIT("/usr/lib/libcublas.so.12"),
+                                           STR_INIT("/opt/venv/libcublas.so.12")}));
+    for (size_t i = 0; i < l->layers.n; i++)
+        vec_clear(&l->layers.v[i].artifacts);
+    l->layers.n = 0;
+    layering(l);
+}
+
+/* What a variant adds comes on top of what all of them have, layer by layer. */
+static void what_runtime_has_stands_below_what_devel_adds(void **state)
+{
+    static const char *const added[] = {"compile", "compile-wheels", "toolkit", "files"};
+    CLEANUP(lock_clear) struct lock runtime = {0}, devel = {0};
+    size_t n;
+
+    lock_make(&runtime);
+    toolkit_make(&devel);
+    n = runtime.layers.n - 1; /* but for its files */
+    assert_int_equal(devel.layers.n, n + ARRAY_LEN(added));
+    for (size_t i = 0; i < n; i++) {
+        const struct lock_layer *a = &runtime.layers.v[i], *b = &devel.layers.v[i];
+
+        assert_true(str_eq(a->name, b->name) && a->kind == b->kind);
+        assert_int_equal(a->artifacts.n, b->artifacts.n);
+        for (size_t j = 0; j < a->artifacts.n; j++)
+            assert_true(str_eq(runtime.artifacts.v[a->artifacts.v[j]].name,
+                               devel.artifacts.v[b->artifacts.v[j]].name));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(added); i++)
+        assert_true(str_is(devel.layers.v[n + i].name, added[i]));
+}
+
+/* A toolkit of wheels is a layer of links alone. */
+static void a_toolkit_of_wheels_has_a_layer_too(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0};
+    const struct lock_layer *layer;
 
     lock_make(&l);
-    artifact_add(&l, ECO_REDIST, "cuda_nvcc", "toolkit", 50u << 20);
+    for (size_t i = 0; i < l.layers.n; i++)
+        vec_clear(&l.layers.v[i].artifacts);
+    l.layers.n = 0;
+    l.toolkit.from = STR("pypi");
+    layering(&l);
+    layer = lock_layer_named(&l, LOCK_TOOLKIT);
+    assert_true(layer && layer->kind == LOCK_SYSTEM && !layer->artifacts.n);
+}
+
+/* Locks without a toolkit keep their bytes. */
+static void a_toolkit_is_kept(void **state)
+{
+    CLEANUP(lock_clear) struct lock plain = {0}, l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf without = {0}, text = {0}, second = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    const struct artifact *a;
+    const struct lock_stand_in *s;
+
+    lock_make(&plain);
+    lock_print(&without, &plain);
+    assert_null(strstr(without.p, "toolkit"));
+    assert_non_null(strstr(without.p, "\"envbuild_lock\": 2"));
+    toolkit_make(&l);
     lock_print(&text, &l);
-    assert_non_null(strstr(text.p, "\"type\": \"redist\""));
-    assert_int_equal(read_text(&again, buf_view(&text), &e), 0);
+    assert_non_null(strstr(text.p, "\"envbuild_lock\": 3"));
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
     a = lock_find(&again, ECO_REDIST, STR("cuda_nvcc"));
     assert_true(a && str_is(a->group, "toolkit") && a->size == 50u << 20);
     assert_null(lock_find(&again, ECO_WHEEL, STR("cuda_nvcc")));
     assert_string_equal(ecosystem_name(a->eco), "redist");
+    assert_true(str_is(again.toolkit.from, "nvidia") && str_is(again.toolkit.gcc, "11"));
+    assert_true(str_is(again.toolkit.sources, "Types: deb\n"));
+    assert_int_equal(again.toolkit.stand_ins.n, 1);
+    s = &again.toolkit.stand_ins.v[0];
+    assert_true(s->provides.n == 1 && s->links.n == 1);
+    assert_true(str_is(s->links.v[0].target, "/opt/venv/libcublas.so.12"));
     lock_print(&second, &again);
     assert_string_equal(text.p, second.p);
 }
 
+struct damage {
+    const char *from, *to, *says;
+};
+
 /* Change one word of a good lock; the fault is told, nothing crashes. */
+static void expect_told(const struct lock *good, const struct damage *d)
+{
+    CLEANUP(lock_clear) struct lock again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, bad = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct str rest, head;
+
+    lock_print(&text, good);
+    rest = buf_view(&text);
+    if (!str_cut(&rest, str_of(d->from), &head))
+        fail_msg("no %s in a good lock", d->from);
+    buf_str(&bad, head);
+    buf_puts(&bad, d->to);
+    buf_str(&bad, rest);
+    assert_int_equal(read_text(&again, buf_view(&bad), &e), -1);
+    assert_int_equal(e.kind, ERR_INPUT);
+    if (!strstr(e.msg, d->says))
+        fail_msg("%s: %s", d->to, e.msg);
+}
+
 static void damaged_locks_are_told(void **state)
 {
-    static const struct {
-        const char *from, *to, *says;
-    } cases[] = {
+    static const struct damage cases[] = {
         {"\"envbuild_lock\": 2", "\"envbuild_lock\": 4", "lock schema 4"},
         {"\"format\": 1", "\"format\": 7", "layer format 7"},
         {"\"type\": \"wheel\"", "\"type\": \"weel\"", "weel"},
         {"wheel:sympy", "wheel:simpy", "wheel:simpy"},
+        {"wheel:sympy", "deb:git",
+         "layer \"wheels\" is of kind \"wheels\", which has no \"deb:git\""},
+        {"deb:python3", "wheel:torch",
+         "layer \"python\" is of kind \"system\", which has no \"wheel:torch\""},
         {"\"kind\": \"system\"", "\"kind\": \"sistem\"", "sistem"},
         {"\"workdir\"", "\"wrkdir\"", "workdir"},
         {"sha256:0202", "sha256:zz02", "sha256"},
         {"\"size\": 100", "\"size\": -1", "size"},
         {"{\"name\"", "[\"name\"", "JSON"},
     };
+    CLEANUP(lock_clear) struct lock l = {0};
 
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP(lock_clear) struct lock l = {0}, again = {0};
-        CLEANUP(buf_clear) struct buf text = {0}, bad = {0};
-        CLEANUP(err_clear) struct err e = {0};
-        struct str rest, head;
+    lock_make(&l);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
 
-        lock_make(&l);
-        lock_print(&text, &l);
-        rest = buf_view(&text);
-        if (!str_cut(&rest, str_of(cases[i].from), &head))
-            fail_msg("no %s in a good lock", cases[i].from);
-        buf_str(&bad, head);
-        buf_puts(&bad, cases[i].to);
-        buf_str(&bad, rest);
-        assert_int_equal(read_text(&again, buf_view(&bad), &e), -1);
-        assert_int_equal(e.kind, ERR_INPUT);
-        if (!strstr(e.msg, cases[i].says))
-            fail_msg("%s: %s", cases[i].to, e.msg);
-    }
+/* Paths, links and lines of dpkg's database come from here. */
+static void a_toolkit_that_leads_elsewhere_is_told(void **state)
+{
+    static const struct damage cases[] = {
+        {"\"from\": \"nvidia\"", "\"from\": \"conda\"",
+         "toolkit: from \"conda\" is not known here"},
+        {"\"version\": \"12.4.1\"", "\"version\": \"12.4;x\"",
+         "version \"12.4;x\" is no CUDA release"},
+        {"/usr/local/cuda-12.4", "/etc",
+         "toolkit: root \"/etc\" is not /usr/local/cuda- and a version"},
+        {"/usr/local/cuda-12.4", "/usr/local/cuda-12.4/../..",
+         "root \"/usr/local/cuda-12.4/../..\""},
+        {"/usr/local/cuda-12.4", "/usr/local/cuda-", "root"},
+        {"/usr/local/cuda-12.4", "usr/local/cuda-12.4", "root"},
+        {"/usr/local/cuda-12.4", "/usr/local/cuda-12.4\\u0000/x", "root"},
+        {"\"gcc\": \"11\"", "\"gcc\": \"11/../x\"", "gcc \"11/../x\" is no major version"},
+        {"\"name\": \"envbuild-cuda-of-wheels\"", "\"name\": \"../x\"",
+         "name \"../x\" is no package's"},
+        {"\"name\": \"envbuild-cuda-of-wheels\"", "\"name\": \"a\\nb\"", "is no package's"},
+        {"\"summary\": \"libraries\"", "\"summary\": \"x\\n\\nPackage: y\"", "is no line of text"},
+        {"\"summary\": \"libraries\"", "\"summary\": \"\"", "is no line of text"},
+        {"libcublas12 (= 12.4.5.8~12.4.1-2)", "libcublas12",
+         "\"libcublas12\" is no package and its version"},
+        {"libcublas12 (= 12.4.5.8~12.4.1-2)", "libcublas12 (= 1), dpkg (= 9)",
+         "is no package and its version"},
+        {"libcublas12 (= 12.4.5.8~12.4.1-2)", "libcublas12 (= 1)\\nEssential: yes (= 1)",
+         "is no package and"},
+        {"/usr/lib/libcublas.so.12", "../x", "path \"../x\" is no place for a link"},
+        {"/usr/lib/libcublas.so.12", "/usr/../../x", "is no place for a link"},
+        {"/usr/lib/libcublas.so.12", "/usr/lib/x\\ny", "is no place for a link"},
+        {"/opt/venv/libcublas.so.12", "../../etc/shadow", "is no place that a link can lead to"},
+        {"\"stand_ins\": [", "\"stand_inz\": [", "\"stand_ins\" is missing"},
+        {"\"name\": \"toolkit\"", "\"name\": \"toolbox\"",
+         "the lock has a toolkit, and no layer \"toolkit\""},
+    };
+    CLEANUP(lock_clear) struct lock l = {0};
+
+    toolkit_make(&l);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
+
+static void archives_without_a_toolkit_are_told(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err e = {0};
+
+    toolkit_make(&l);
+    l.toolkit.from = STR("");
+    lock_print(&text, &l);
+    assert_int_equal(read_text(&again, buf_view(&text), &e), -1);
+    assert_non_null(
+        strstr(e.msg, "layer \"toolkit\" has \"redist:cuda_nvcc\", and the lock has no toolkit"));
 }
 
 int main(void)
@@ -226,8 +372,12 @@ int main(void)
         cmocka_unit_test(layers_stand_by_how_rarely_they_change),
         cmocka_unit_test(a_compat_package_is_told_where_there_is_one),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
+        cmocka_unit_test(what_runtime_has_stands_below_what_devel_adds),
+        cmocka_unit_test(a_toolkit_of_wheels_has_a_layer_too),
         cmocka_unit_test(a_toolkit_is_kept),
         cmocka_unit_test(damaged_locks_are_told),
+        cmocka_unit_test(a_toolkit_that_leads_elsewhere_is_told),
+        cmocka_unit_test(archives_without_a_toolkit_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #define P "pytorch: 2.6.0\n"
 #define DEFAULTS \
     "\"name\":\"pytorch\",\"pytorch\":\"2.6.0\",\"variant\":\"runtime\",\"base\":\"debian-12\","
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define TAG "\"tag\":\"{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}\""
 
 static void parse(struct recipe *r, const char *yaml)
@@ -134,7 +135,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "packages: []\n",
          "x.yaml:2:1: unknown key \"packages\"; known keys: envbuild name pytorch cuda cudnn "
          "variant "
-         "base python platforms apt apt_archives pip constraints indexes find_links files user env "
+         "toolkit base python platforms apt apt_archives pip constraints indexes find_links files "
+         "user env "
          "workdir "
          "entrypoint cmd startup_check labels tag services "
          "matrix"},
@@ -168,9 +170,22 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "cuda: [12.4]\n", "x.yaml:2:7: cuda: text is wanted here, not a list"},
         {P "cudnn: nine\n", "x.yaml:2:8: cudnn: \"nine\" is no cuDNN version such as \"9\" or "
                             "\"9.1.0.70\""},
-        {P "variant: devel\n",
-         "x.yaml:2:10: variant: devel comes later; runtime and compile (which "
-         "adds gcc) are there"},
+        {P "cuda: cpu\nvariant: devel\n",
+         "x.yaml:3:10: variant: devel adds a CUDA toolkit, and cpu has none; variant: compile has "
+         "gcc and g++"},
+        {P "variant: devel\nbase: {image: \"oci:x@sha256:" DIGEST "\"}\n",
+         "x.yaml:2:10: variant: devel needs a base of packages such as debian-12; an image that is "
+         "named as the base brings its own compiler and toolkit"},
+        {P "toolkit: [nvcc]\n",
+         "x.yaml:2:10: toolkit: only variant: devel has one; this is runtime"},
+        {P "variant: devel\ntoolkit: nvcc\n",
+         "x.yaml:3:10: toolkit: a map of keys and values is wanted here, not text"},
+        {P "variant: devel\ntoolkit: {from: nvdia}\n",
+         "x.yaml:3:17: toolkit: \"nvdia\" is no place that it comes from (did you mean "
+         "\"nvidia\"?); there are pypi, nvidia (its redistributable archives) and apt (the base's "
+         "own packages)"},
+        {P "variant: devel\ntoolkit: {part: [nvcc]}\n",
+         "x.yaml:3:11: unknown key \"part\" (did you mean \"parts\"?)"},
         {P "startup_check: no\n",
          "x.yaml:2:16: startup_check: \"no\" is not known; warn says that the host's driver is too "
          "old, fail ends the container then, off checks nothing"},
@@ -181,7 +196,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "startup_check: [warn]\n",
          "x.yaml:2:16: startup_check: text is wanted here, not a list"},
         {P "variant: runtim\n", "x.yaml:2:10: variant: \"runtim\" is not known (did you mean "
-                                "\"runtime\"?); variants: runtime, compile"},
+                                "\"runtime\"?); variants: runtime, compile, devel"},
         {P "python: 3\n", "x.yaml:2:9: python: \"3\" is no version such as \"3.11\""},
         {P "base: {image: x}\n",
          "x.yaml:2:15: base: \"x\" is no stored image; write oci:DIR@sha256:… for a layout or "
@@ -281,7 +296,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:7: cuda: \"99\" is neither cpu nor a CUDA version such as \"12.4\", \"12.4.1\" "
          "or \"cu124\"\n"
          "x.yaml:3:10: variant: \"runtim\" is not known (did you mean \"runtime\"?); variants: "
-         "runtime, compile\n"
+         "runtime, compile, devel\n"
          "x.yaml:5:14: user: \"A\" is no user name: lower-case letters, digits, \"_\" and \"-\"\n"
          "x.yaml:5:22: uid: a whole number is wanted here, not \"-1\""},
     };

@@ -73,6 +73,9 @@ static void tags_that_were_never_published(void **state)
          "2.6.0-cuda12.4-cudnn9-runtime or 2.7.1-cuda11.8-cudnn9-runtime"},
         {"2.6.0-cpu-cudnn9-runtime", "2.6.0-cpu-cudnn9-runtime: a build for the CPU has no cuDNN; "
                                      "nearest: 2.6.0-cpu-runtime"},
+        {"2.6.0-cpu-devel",
+         "2.6.0-cpu-devel: devel adds a CUDA toolkit, and cpu has none; nearest: "
+         "2.6.0-cpu-compile"},
     };
     CLEANUP(catalog_clear) struct catalog c = {0};
     CLEANUP(arena_clear) struct arena a = {0};
