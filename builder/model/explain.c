@@ -112,6 +112,8 @@ static void print_slim(struct buf *out, const struct lock *lock)
     buf_fmt(out, "slim, left out of wheels%s\n",
             lock->built ? "       files     in wheels     unpacked" : "");
     vec_each(c, &lock->slim) {
+        if (lock->built && !c->files) /* its wheel has none of them */
+            continue;
         buf_fmt(out, "  %-*s", NAME_WIDTH, c->rule->name);
         if (lock->built) {
             buf_fmt(out, " %5llu", (unsigned long long)c->files);

@@ -16,7 +16,7 @@ enum slim_when {
 
 struct slim_rule {
     const char *name;
-    const char *wheels; /* a normalised name, or the begin of names: "nvidia-*" */
+    const char *wheels[5]; /* normalised names, ended by NULL; "nvidia-nvtx*" has "-cu12", too */
     enum slim_when when;
     const char *what; /* that it leaves out, in words */
     const char *why;  /* that misses nobody */
