@@ -61,6 +61,7 @@ check() { # VERSION CUDA VARIANT
     rm -rf root
     umoci raw unpack --image images:slim root >/dev/null 2>&1 || fail "umoci unpack"
     mount -t proc proc root/proc
+    mkdir -p root/dev/shm
     mknod -m 666 root/dev/null c 1 3
     mknod -m 666 root/dev/urandom c 1 9
     cp walk.py root/tmp/
@@ -78,7 +79,20 @@ import torch, triton.backends
 assert {"amd", "nvidia"} <= set(triton.backends.backends), triton.backends.backends
 assert torch.compile(lambda x: (x @ x).relu() + 1)(torch.ones(3, 3)).sum() == 36
 ' || fail "$1 $3: torch.compile"
-        ok "$1 $3: torch.compile works, Triton has its backends"
+        cat >root/tmp/kernel.py <<'EOF'
+import triton, triton.language as tl
+from triton.backends.compiler import GPUTarget
+
+@triton.jit
+def double(to, of, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(to + at, tl.math.exp(tl.load(of + at, mask=at < n)) * 2, mask=at < n)
+
+source = triton.compiler.ASTSource(double, {"to": "*fp32", "of": "*fp32", "n": "i32", "BLOCK": "constexpr"}, {"BLOCK": 128})
+assert triton.compile(source, target=GPUTarget("cuda", 80, 32)).asm["cubin"][:4] == b"\x7fELF"
+EOF
+        inside python /tmp/kernel.py || fail "$1 $3: a kernel of Triton's"
+        ok "$1 $3: torch.compile works, Triton has its backends and compiles for a GPU"
     fi
     inside python - <<'EOF' || fail "$1 $3: RECORD"
 import importlib.metadata, os
