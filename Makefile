@@ -110,7 +110,7 @@ check-real: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh
 
 check-long: $(BIN) $(TOOLS)
-	$(Q)ALL=1 ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh more-releases.sh clumsy.sh bases.sh own-base.sh base-image.sh inspect.sh device-code.sh stub.sh devel.sh toolkit-libraries.py solve-vs-pip.sh solve-vs-apt.py
+	$(Q)ALL=1 ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh more-releases.sh clumsy.sh slim.sh bases.sh own-base.sh base-image.sh inspect.sh device-code.sh stub.sh devel.sh toolkit-libraries.py solve-vs-pip.sh solve-vs-apt.py
 
 bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh

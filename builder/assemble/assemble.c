@@ -23,6 +23,7 @@ struct making {
     bool has_record;
     bool watched; /* made although it is known, because somebody has to see it */
     struct layer_record record;
+    struct slim_counts slim; /* what is left out while it is made */
     struct buf key;
     size_t waiting; /* of its artifacts, not yet in the store; main thread only */
 };
@@ -46,6 +47,7 @@ static void assembler_clear(struct assembler *a)
     pool_clear(&a->pool); /* first: its jobs use the rest */
     for (size_t i = 0; a->makings && i < a->lock->layers.n; i++) {
         layer_record_clear(&a->makings[i].record);
+        vec_clear(&a->makings[i].slim);
         buf_clear(&a->makings[i].key);
     }
     free(a->makings);
@@ -63,6 +65,14 @@ static bool layer_is_known(const struct lock_layer *l)
     return digest_is_set(&l->digest) && digest_is_set(&l->diff_id);
 }
 
+static void take_digests(struct lock_layer *l, const struct layer_result *from)
+{
+    l->digest = from->digest;
+    l->diff_id = from->diff_id;
+    l->size = from->size;
+    l->unpacked = from->tar_size;
+}
+
 /* What the store remembers of a layer; not remembering is no fault. */
 static void recall(struct making *m, const struct memo *memo)
 {
@@ -76,14 +86,14 @@ static void recall(struct making *m, const struct memo *memo)
         err_clear(&none); /* as good as no record: the layer is made again */
         return;
     }
-    if (layer_is_known(l) && !digest_eq(&l->digest, &m->record.result.digest)) {
-        layer_record_clear(&m->record); /* the lock decides */
+    /* The lock decides. And older records may lack the size, which a first build has to tell. */
+    if (layer_is_known(l) ? !digest_eq(&l->digest, &m->record.result.digest)
+                          : !m->record.result.tar_size) {
+        layer_record_clear(&m->record);
         return;
     }
     m->has_record = true;
-    l->digest = m->record.result.digest;
-    l->diff_id = m->record.result.diff_id;
-    l->size = m->record.result.size;
+    take_digests(l, &m->record.result);
 }
 
 static bool can_join(const struct making *m, const struct cas *cas)
@@ -247,9 +257,8 @@ static int take_result(struct making *m, const struct layer_result *made, struct
         }
         m->record.result.diff_id = l->diff_id;
     }
-    l->digest = m->record.result.digest;
-    l->diff_id = m->record.result.diff_id;
-    l->size = m->record.result.size;
+    take_digests(l, &m->record.result);
+    MOVE(&m->record.slim, &m->slim);
     layer_record_print(&text, &m->record);
     return memo_put(m->all->in->memo, buf_view(&m->key), buf_view(&text), e);
 }
@@ -302,19 +311,35 @@ static int make_from(struct making *m, const struct tree *tree, struct err *e)
     return result;
 }
 
+/* The lock's rules that concern wheels of this layer. */
+static void take_rules(struct making *m)
+{
+    const struct lock *lock = m->all->lock;
+
+    for (size_t i = 0; i < lock->slim.n; i++)
+        for (size_t j = 0; j < m->layer->artifacts.n; j++)
+            if (slim_concerns(lock->slim.v[i].rule,
+                              lock->artifacts.v[m->layer->artifacts.v[j]].name)) {
+                vec_push(&m->slim)->rule = lock->slim.v[i].rule;
+                break;
+            }
+}
+
 static int import_all(struct tree *t, struct making *m, struct input *inputs, struct err *e)
 {
     const struct lock *lock = m->all->lock;
     struct inflater *inflater = inflater_open();
     int result = 0;
 
+    take_rules(m);
     for (size_t i = 0; i < m->layer->artifacts.n && result == 0; i++) {
         const struct artifact *a = &lock->artifacts.v[m->layer->artifacts.v[i]];
         struct wheel_import how = {.python = lock->python,
                                    .prefix = STR(LAYER_PREFIX),
                                    .name = a->name,
                                    .version = a->version,
-                                   .requested = a->requested};
+                                   .requested = a->requested,
+                                   .slim = &m->slim};
 
         if (cas_input(&inputs[i], m->all->in->cas, &a->digest, a->file.p, e) < 0 ||
             import_wheel(t, &inputs[i], &how, inflater, e) < 0)
@@ -595,6 +620,8 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
             vec_add(&lock->uncovered, arena_str(&lock->doc.arena, str_of(a.system.uncovered.v[i])));
     if (!lock->built)
         lock->toolkit.saved = a.system.saved;
+    for (size_t i = 0; i < lock->layers.n && !lock->built; i++)
+        slim_add(&lock->slim, &a.makings[i].record.slim);
     lock->encoder = STR(DEFLATE_ENCODER);
     return 0;
 }

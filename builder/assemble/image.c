@@ -28,6 +28,19 @@ static struct str joined(struct arena *a, const struct strs *list, const char *b
     return arena_str(a, buf_view(&text));
 }
 
+/* "numpy-tests torch-headers" */
+static struct str slim_rules(struct arena *a, const struct lock *lock)
+{
+    struct strs names = {0};
+    struct str text;
+
+    for (size_t i = 0; i < lock->slim.n; i++)
+        vec_add(&names, str_of(lock->slim.v[i].rule->name));
+    text = joined(a, &names, " ");
+    vec_clear(&names);
+    return text;
+}
+
 static void add_labels(struct pairs *to, const struct lock *lock, struct arena *a)
 {
     const struct facts *f = &lock->facts;
@@ -48,6 +61,7 @@ static void add_labels(struct pairs *to, const struct lock *lock, struct arena *
         label(to, "org.opencontainers.image.base.digest", digest_str(a, &lock->image.manifest));
     }
     label(to, LABEL_PREFIX "variant", lock->variant);
+    label(to, LABEL_PREFIX "slim", slim_rules(a, lock));
     label(to, LABEL_PREFIX "recipe.digest", digest_str(a, &lock->recipe_digest));
     label(to, LABEL_PREFIX "lock.digest", digest_str(a, &digest));
     label(to, LABEL_PREFIX "pytorch.version", f->pytorch);

@@ -141,6 +141,24 @@ static int add_script(struct importer *im, const struct wheel_file *f, struct er
     return add_bytes(im, path, 0755, buf_view(&new), e);
 }
 
+/* Is it left out by a rule? Then it counts there. */
+static bool left_out(struct importer *im, const struct wheel_file *f)
+{
+    const struct content *content = &f->entry->content;
+    struct slim_count *c;
+
+    if (!im->how->slim || f->scheme != SCHEME_SITE)
+        return false;
+    vec_each(c, im->how->slim)
+        if (slim_concerns(c->rule, im->how->name) && slim_takes(c->rule, f->path)) {
+            c->files++;
+            c->bytes += content->size;
+            c->packed += content->kind == CONTENT_DEFLATE ? content->packed : content->size;
+            return true;
+        }
+    return false;
+}
+
 static int add_file(struct importer *im, const struct wheel_file *f, struct err *e)
 {
     struct str path, own = im->wheel->dist_info, rest = f->path;
@@ -233,7 +251,7 @@ static int import_files(struct importer *im, struct err *e)
         if (im->wheel->files.v[i].entry->mtime > im->newest)
             im->newest = im->wheel->files.v[i].entry->mtime;
     for (size_t i = 0; i < im->wheel->files.n; i++)
-        if (add_file(im, &im->wheel->files.v[i], e) < 0)
+        if (!left_out(im, &im->wheel->files.v[i]) && add_file(im, &im->wheel->files.v[i], e) < 0)
             return -1;
     return add_wrappers(im, e) < 0 ? -1 : add_info(im, e);
 }

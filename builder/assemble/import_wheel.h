@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../io/inflate.h"
+#include "../model/slim.h"
 #include "tree.h"
 
 struct wheel_import {
@@ -11,6 +12,9 @@ struct wheel_import {
     struct str prefix;        /* "opt/venv" */
     struct str name, version; /* what the wheel must be: normalised name, version of the lock */
     bool requested;           /* the recipe names it: pip's REQUESTED file */
+    /* Rules for files that are left out, those of other wheels among them; what is left out is
+     * added to their figures. NULL: all files are taken. */
+    struct slim_counts *slim;
 };
 
 /* `wheel` must stay open as long as the tree. A path that another wheel of the same tree has is

@@ -19,6 +19,7 @@ struct writer {
     struct buf group;     /* plain bytes of the member that is being gathered */
     struct buf packed;    /* that member compressed */
     bool group_has_data;  /* not only headers and padding */
+    uint64_t tar_size;    /* so far */
     uint64_t done, total; /* for events */
 };
 
@@ -75,6 +76,7 @@ static int gather(struct writer *w, const void *bytes, size_t len, bool data, st
 {
     const char *p = bytes;
 
+    w->tar_size += len;
     while (len) {
         size_t n = LAYER_GROUP - w->group.len;
 
@@ -160,6 +162,7 @@ static int copy_member(struct writer *w, const struct content *c, const char *wh
     } else if (source_copy(&in.source, &tick.sink, NULL, e) < 0) {
         return -1;
     }
+    w->tar_size += c->size;
     gzip_tail(tail, c->crc, c->size);
     return literal(w, tail, sizeof tail, e);
 }
@@ -241,6 +244,7 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
     out->size = w.blob.size;
     if (w.diff)
         hash_thread_finish(&w.diff, &out->diff_id, &out->tar_size);
+    out->tar_size = w.tar_size;
     events_emit(events, &(struct event){EVENT_END, "assemble", to->name, w.total, w.total});
     return 0;
 }

@@ -35,7 +35,7 @@ struct layer_output {
 struct layer_result {
     struct digest digest, diff_id; /* diff_id stays all-zero when skipped */
     uint64_t size;                 /* compressed bytes */
-    uint64_t tar_size;             /* uncompressed; 0 when skipped */
+    uint64_t tar_size;             /* uncompressed bytes */
 };
 
 /* `tree` is sorted. The sinks are not finished here. */

@@ -47,6 +47,9 @@ static void add_artifacts(struct buf *out, const struct lock *lock, const struct
         add_digest(out, &a->digest);
         if (a->eco == ECO_WHEEL && a->requested)
             buf_puts(out, " requested");
+        for (size_t j = 0; a->eco == ECO_WHEEL && j < lock->slim.n; j++)
+            if (slim_concerns(lock->slim.v[j].rule, a->name))
+                buf_fmt(out, " without %s", lock->slim.v[j].rule->name);
         buf_putc(out, '\n');
     }
 }

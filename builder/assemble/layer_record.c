@@ -3,6 +3,7 @@
 
 /* Lines of words, as a list of thousands of ranges is read on every rebuild:
  *   layer <digest> <diff_id> <size> <tar size> <literals digest> <literal bytes>
+ *   slim <rule> <files> <bytes> <packed bytes>
  *   input <digest>
  *   <source> <offset> <length>
  */
@@ -23,6 +24,10 @@ void layer_record_print(struct buf *out, const struct layer_record *r)
             (unsigned long long)r->result.tar_size);
     put_digest(out, &r->literals);
     buf_fmt(out, " %llu\n", (unsigned long long)r->segments.literal_size);
+    for (size_t i = 0; i < r->slim.n; i++)
+        buf_fmt(out, "slim %s %llu %llu %llu\n", r->slim.v[i].rule->name,
+                (unsigned long long)r->slim.v[i].files, (unsigned long long)r->slim.v[i].bytes,
+                (unsigned long long)r->slim.v[i].packed);
     for (size_t i = 0; i < r->segments.inputs.n; i++) {
         buf_puts(out, "input");
         put_digest(out, &r->segments.inputs.v[i]);
@@ -58,6 +63,15 @@ static bool parse_head(struct layer_record *r, struct str line)
            word_u64(&line, &r->segments.literal_size);
 }
 
+static bool parse_slim(struct layer_record *r, struct str line)
+{
+    struct slim_count *c = vec_push(&r->slim);
+    struct str name;
+
+    return str_word(&line, &name) && (c->rule = slim_rule_named(name)) &&
+           word_u64(&line, &c->files) && word_u64(&line, &c->bytes) && word_u64(&line, &c->packed);
+}
+
 static bool parse_segment(struct layer_record *r, struct str line)
 {
     struct segment s = {0};
@@ -80,6 +94,8 @@ int layer_record_parse(struct layer_record *out, struct str text, struct err *e)
     while (good && str_line(&text, &line)) {
         if (str_skip(&line, STR("input")))
             good = word_digest(&line, vec_push(&r.segments.inputs));
+        else if (str_skip(&line, STR("slim")))
+            good = parse_slim(&r, line);
         else
             good = parse_segment(&r, line);
     }
@@ -92,5 +108,6 @@ int layer_record_parse(struct layer_record *out, struct str text, struct err *e)
 void layer_record_clear(struct layer_record *r)
 {
     segments_clear(&r->segments);
+    vec_clear(&r->slim);
     *r = (struct layer_record){0};
 }

@@ -4,12 +4,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/buf.h"
+#include "../model/slim.h"
 #include "layer.h"
 
 struct layer_record {
     struct layer_result result;
     struct digest literals; /* of the literal bytes, a blob in the store */
     struct segments segments;
+    struct slim_counts slim; /* what rules left out of it */
 };
 
 void layer_record_print(struct buf *out, const struct layer_record *r);

@@ -9,20 +9,24 @@ struct part {
     size_t files;
     uint64_t download; /* bytes of its artifacts */
     uint64_t size;     /* compressed bytes in the image; 0 before the first build */
+    uint64_t unpacked; /* 0 where that is not known */
 };
 
 static struct part part_of(const struct lock *lock, const struct lock_layer *l)
 {
-    struct part p = {.name = l->name, .files = l->artifacts.n, .size = l->size};
+    struct part p = {
+        .name = l->name, .files = l->artifacts.n, .size = l->size, .unpacked = l->unpacked};
 
     for (size_t i = 0; i < l->artifacts.n; i++)
         p.download += lock->artifacts.v[l->artifacts.v[i]].size;
     return p;
 }
 
+/* Unpacked bytes of all are told where all are known. */
 static struct part whole(const struct lock *lock)
 {
     struct part all = {.name = STR("in all")};
+    bool known = true;
 
     for (size_t i = 0; i < lock->layers.n; i++) {
         struct part p = part_of(lock, &lock->layers.v[i]);
@@ -30,7 +34,11 @@ static struct part whole(const struct lock *lock)
         all.files += p.files;
         all.download += p.download;
         all.size += p.size;
+        all.unpacked += p.unpacked;
+        known &= p.unpacked > 0;
     }
+    if (!known)
+        all.unpacked = 0;
     return all;
 }
 
@@ -55,6 +63,42 @@ static void print_head(struct buf *out, const struct lock *lock)
     add_word(out, "NCCL", f->nccl);
     buf_fmt(out, "\n  Python " STR_FMT " on " STR_FMT ", variant " STR_FMT "\n",
             STR_ARG(lock->python_full), STR_ARG(lock->base), STR_ARG(lock->variant));
+}
+
+/* "libcuda1, libnvidia-ml1" of "libcuda1 (= 550.54.15)" and so on. */
+static void print_provides(struct buf *out, const struct strs *provides)
+{
+    for (size_t i = 0; i < provides->n; i++) {
+        struct str name = str_trim(str_sub(provides->v[i], 0, str_find(provides->v[i], '(')));
+
+        buf_fmt(out, "%s" STR_FMT, i ? ", " : "", STR_ARG(name));
+    }
+}
+
+static void print_bytes(struct buf *out, uint64_t bytes)
+{
+    buf_fmt(out, " %10.1f MiB", (double)bytes / (1024 * 1024));
+}
+
+static void print_slim(struct buf *out, const struct lock *lock)
+{
+    const struct slim_count *c;
+
+    if (!lock->slim.n)
+        return;
+    buf_fmt(out, "slim, left out of wheels%s\n",
+            lock->built ? "       files     in wheels     unpacked" : "");
+    vec_each(c, &lock->slim) {
+        if (lock->built && !c->files) /* its wheel has none of them */
+            continue;
+        buf_fmt(out, "  %-*s", NAME_WIDTH, c->rule->name);
+        if (lock->built) {
+            buf_fmt(out, " %5llu", (unsigned long long)c->files);
+            print_bytes(out, c->packed);
+            print_bytes(out, c->bytes);
+        }
+        buf_fmt(out, "  %s\n", c->rule->what);
+    }
 }
 
 static void print_needs(struct buf *out, const struct lock *lock)
@@ -104,34 +148,39 @@ static void print_toolkit(struct buf *out, const struct lock_toolkit *t)
     for (size_t i = 0; i < t->stand_ins.n; i++) {
         const struct lock_stand_in *s = &t->stand_ins.v[i];
 
-        buf_fmt(out, "  " STR_FMT " stands in for", STR_ARG(s->name));
-        for (size_t j = 0; j < s->provides.n; j++)
-            buf_fmt(out, "%s " STR_FMT, j ? "," : "",
-                    STR_ARG(str_sub(s->provides.v[j], 0, str_find(s->provides.v[j], ' '))));
+        buf_fmt(out, "  " STR_FMT " stands in for ", STR_ARG(s->name));
+        print_provides(out, &s->provides);
         buf_fmt(out, ": " STR_FMT "\n", STR_ARG(s->summary));
     }
     if (t->saved)
-        buf_fmt(out, "  %.1f MiB of its libraries are links to those of the wheels\n",
-                (double)t->saved / (1024 * 1024));
+        buf_fmt(
+            out,
+            "  libraries that are not there twice, but links to those of the wheels: %.1f MiB\n",
+            (double)t->saved / (1024 * 1024));
 }
 
 static void print_part(struct buf *out, const struct part *p)
 {
     int width = p->name.len > NAME_WIDTH ? (int)p->name.len : NAME_WIDTH;
 
-    buf_fmt(out, "  %-*.*s %5zu %10.1f MiB", width, (int)p->name.len, p->name.p, p->files,
-            (double)p->download / (1024 * 1024));
+    buf_fmt(out, "  %-*.*s %5zu", width, (int)p->name.len, p->name.p, p->files);
+    print_bytes(out, p->download);
     if (p->size)
-        buf_fmt(out, " %10.1f MiB", (double)p->size / (1024 * 1024));
+        print_bytes(out, p->size);
+    if (p->unpacked)
+        print_bytes(out, p->unpacked);
     buf_putc(out, '\n');
 }
 
 static void print_parts(struct buf *out, const struct lock *lock)
 {
     struct part all = whole(lock);
+    bool unpacked = false;
 
-    buf_fmt(out, "layers, bottom first %s files     download%s\n", "      ",
-            all.size ? "     in image" : "");
+    for (size_t i = 0; i < lock->layers.n; i++)
+        unpacked |= lock->layers.v[i].unpacked > 0;
+    buf_fmt(out, "layers, bottom first %s files     download%s%s\n", "      ",
+            all.size ? "     in image" : "", unpacked ? "     unpacked" : "");
     for (size_t i = 0; i < lock->layers.n; i++) {
         struct part p = part_of(lock, &lock->layers.v[i]);
 
@@ -173,6 +222,7 @@ void explain_print(struct buf *out, const struct lock *lock)
     print_needs(out, lock);
     print_toolkit(out, &lock->toolkit);
     print_parts(out, lock);
+    print_slim(out, lock);
     print_sources(out, lock);
 }
 
@@ -185,10 +235,14 @@ static void put_part(struct doc *doc, struct node *n, const struct part *p)
     node_put_u64(doc, n, "download", p->download);
     if (p->size)
         node_put_u64(doc, n, "size", p->size);
+    if (p->unpacked)
+        node_put_u64(doc, n, "unpacked", p->unpacked);
 }
 
-static void put_toolkit(struct doc *doc, struct node *root, const struct lock_toolkit *t)
+static void put_toolkit(struct doc *doc, struct node *root, const struct lock *lock)
 {
+    const struct lock_toolkit *t = &lock->toolkit;
+    const struct lock_stand_in *s;
     struct node *n, *list;
 
     if (!t->from.len)
@@ -199,11 +253,37 @@ static void put_toolkit(struct doc *doc, struct node *root, const struct lock_to
     node_put_str(doc, n, "root", t->root);
     if (t->gcc.len)
         node_put_str(doc, n, "gcc", t->gcc);
-    list = node_put(doc, n, "stands_in_for", node_new_list(doc));
-    for (size_t i = 0; i < t->stand_ins.n; i++)
-        for (size_t j = 0; j < t->stand_ins.v[i].provides.n; j++)
-            node_add_str(doc, list, t->stand_ins.v[i].provides.v[j]);
-    node_put_u64(doc, n, "saved", t->saved);
+    list = node_put(doc, n, "stand_ins", node_new_list(doc));
+    vec_each(s, &t->stand_ins) {
+        struct node *m = node_add(doc, list, node_new_map(doc)), *provides;
+
+        node_put_str(doc, m, "name", s->name);
+        node_put_str(doc, m, "summary", s->summary);
+        provides = node_put(doc, m, "provides", node_new_list(doc));
+        for (size_t i = 0; i < s->provides.n; i++)
+            node_add_str(doc, provides, s->provides.v[i]);
+    }
+    if (lock->built)
+        node_put_u64(doc, n, "saved", t->saved);
+}
+
+static void put_slim(struct doc *doc, struct node *root, const struct lock *lock)
+{
+    struct node *list = lock->slim.n ? node_put(doc, root, "slim", node_new_list(doc)) : NULL;
+    const struct slim_count *c;
+
+    vec_each(c, &lock->slim) {
+        struct node *n = node_add(doc, list, node_new_map(doc));
+
+        node_put_str(doc, n, "rule", str_of(c->rule->name));
+        node_put_str(doc, n, "what", str_of(c->rule->what));
+        node_put_str(doc, n, "why", str_of(c->rule->why));
+        if (!lock->built)
+            continue;
+        node_put_u64(doc, n, "files", c->files);
+        node_put_u64(doc, n, "packed", c->packed);
+        node_put_u64(doc, n, "unpacked", c->bytes);
+    }
 }
 
 void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
@@ -231,7 +311,8 @@ void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         node_put_str(doc, root, rows[i].key, rows[i].value);
-    put_toolkit(doc, root, &lock->toolkit);
+    put_toolkit(doc, root, lock);
+    put_slim(doc, root, lock);
     list = node_put(doc, root, "layers", node_new_list(doc));
     for (size_t i = 0; i < lock->layers.n; i++) {
         struct part p = part_of(lock, &lock->layers.v[i]);

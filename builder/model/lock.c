@@ -6,6 +6,7 @@
 #include "../doc/field.h"
 #include "../doc/json.h"
 #include "../io/crypto.h"
+#include "lock_slim.h"
 #include "lock_toolkit.h"
 
 static const char *const ecosystems[] = {
@@ -211,6 +212,7 @@ static void put_built(struct doc *d, struct node *root, const struct lock *lock)
         put_strs(d, n, "findings", &lock->findings);
     if (lock->toolkit.from.len)
         node_put_u64(d, n, "toolkit_saved", lock->toolkit.saved);
+    lock_slim_put_built(d, n, &lock->slim);
     list = node_put(d, n, "layers", node_new_list(d));
     for (size_t i = 0; i < lock->layers.n; i++) {
         const struct lock_layer *l = &lock->layers.v[i];
@@ -218,6 +220,8 @@ static void put_built(struct doc *d, struct node *root, const struct lock *lock)
 
         node_put_str(d, m, "name", l->name);
         node_put_u64(d, m, "size", l->size);
+        if (l->unpacked)
+            node_put_u64(d, m, "unpacked", l->unpacked);
         put_digest(d, m, "digest", &l->digest);
         put_digest(d, m, "diff_id", &l->diff_id);
     }
@@ -241,7 +245,9 @@ static void put_base_image(struct doc *d, struct node *base, const struct lock_i
 
 static unsigned schema_of(const struct lock *lock)
 {
-    return lock->schema ? lock->schema : lock->toolkit.from.len ? LOCK_SCHEMA : 2;
+    if (lock->schema)
+        return lock->schema;
+    return lock->toolkit.from.len || lock->slim.n ? LOCK_SCHEMA : 2;
 }
 
 static struct node *chosen_part(struct doc *d, const struct lock *lock)
@@ -268,6 +274,7 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
     put_base_image(d, n, &lock->image);
     put_facts(d, root, &lock->facts);
     lock_toolkit_put(d, root, &lock->toolkit);
+    lock_slim_put(d, root, &lock->slim);
     put_image(d, root, lock);
     put_archives(d, root, lock);
     put_artifacts(d, root, lock);
@@ -531,6 +538,7 @@ static void get_built(struct lock *lock, const struct fields *root)
     if (node_get(f.map, "findings"))
         get_strs(&f, "findings", &lock->findings);
     field_u64(&f, "toolkit_saved", &lock->toolkit.saved, UINT64_MAX / 2);
+    lock_slim_get_built(&lock->slim, &f);
     node_each(n, field_need_list(&f, "layers")) {
         struct fields g = fields_of(n, "lock", root->e);
         struct str name = {0};
@@ -542,6 +550,7 @@ static void get_built(struct lock *lock, const struct fields *root)
             return;
         }
         field_need_u64(&g, "size", &lock->layers.v[i].size, UINT64_MAX / 2);
+        field_u64(&g, "unpacked", &lock->layers.v[i].unpacked, UINT64_MAX / 2);
         need_digest(&g, "digest", &lock->layers.v[i].digest);
         need_digest(&g, "diff_id", &lock->layers.v[i].diff_id);
         i++;
@@ -637,6 +646,7 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     get_head(&lock, &root);
     get_facts(&lock.facts, &root);
     lock_toolkit_get(&lock.toolkit, &root);
+    lock_slim_get(&lock, &root);
     get_image(&lock, &root);
     get_archives(&lock, &root);
     get_artifacts(&lock, &root);
@@ -666,6 +676,14 @@ const struct lock_layer *lock_layer_named(const struct lock *lock, const char *n
     return NULL;
 }
 
+bool lock_slims(const struct lock *lock, const struct slim_rule *rule)
+{
+    for (size_t i = 0; i < lock->slim.n; i++)
+        if (lock->slim.v[i].rule == rule)
+            return true;
+    return false;
+}
+
 const char *lock_startup_check(const struct lock *lock)
 {
     const struct node *asked = node_get(lock->recipe, "startup_check");
@@ -687,6 +705,7 @@ void lock_clear(struct lock *lock)
     for (size_t i = 0; i < lock->layers.n; i++)
         vec_clear(&lock->layers.v[i].artifacts);
     lock_toolkit_clear(&lock->toolkit);
+    vec_clear(&lock->slim);
     vec_clear(&lock->inputs);
     vec_clear(&lock->archives);
     vec_clear(&lock->artifacts);

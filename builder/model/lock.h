@@ -12,6 +12,7 @@
 #include "../base/vec.h"
 #include "../doc/node.h"
 #include "../pkg/artifact.h"
+#include "slim.h"
 
 /* Where sources stand when neither base nor lock says otherwise. */
 #define LOCK_SOURCES_PATH "/etc/apt/sources.list.d/debian.sources"
@@ -23,8 +24,8 @@
 #define LOCK_TOOLKIT "toolkit"
 
 /* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
- * the recipe's inputs, 3 the toolkit: locks without one are written as 2. LOCK_FORMAT is the newest
- * layer format that it writes. */
+ * the recipe's inputs, 3 the toolkit and slim images: locks without either are written as 2.
+ * LOCK_FORMAT is the newest layer format that it writes. */
 enum { LOCK_SCHEMA = 3, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
@@ -41,7 +42,8 @@ struct lock_layer {
     struct str media_type;           /* LOCK_IMAGE only; the others are gzip */
     /* Filled in by the first build, all-zero before; of LOCK_IMAGE always there. */
     struct digest digest, diff_id;
-    uint64_t size; /* compressed bytes */
+    uint64_t size;     /* compressed bytes */
+    uint64_t unpacked; /* of its tar; 0 when not known, as of LOCK_IMAGE and in older locks */
 };
 
 struct lock_archive {
@@ -147,6 +149,7 @@ struct lock {
     struct VEC_OF(struct lock_copy) copies;
     struct facts facts;
     struct lock_toolkit toolkit;
+    struct slim_counts slim; /* the rules of a slim image, and by the build what they left out */
     struct VEC_OF(struct lock_layer) layers; /* bottom first */
 
     struct lock_user user;
@@ -174,6 +177,8 @@ void lock_clear(struct lock *lock);
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
 /* The layer of that name, or NULL. */
 const struct lock_layer *lock_layer_named(const struct lock *lock, const char *name);
+/* Is it of a slim image that follows this rule? */
+bool lock_slims(const struct lock *lock, const struct slim_rule *rule);
 /* What its image does at its start: "warn", "fail" or "off". */
 const char *lock_startup_check(const struct lock *lock);
 const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel", "redist" */

@@ -149,6 +149,16 @@ static uint64_t bytes_of(const struct lock *lock, const struct lock *other)
     return sum;
 }
 
+static bool same_slimming(const struct lock *old, const struct lock *now, struct str wheel)
+{
+    const struct slim_rule *rule;
+
+    for (size_t i = 0; (rule = slim_rule_at(i)); i++)
+        if (slim_concerns(rule, wheel) && lock_slims(old, rule) != lock_slims(now, rule))
+            return false;
+    return true;
+}
+
 static bool same_layer(const struct lock *old, const struct lock_layer *a, const struct lock *now,
                        const struct lock_layer *b)
 {
@@ -156,7 +166,8 @@ static bool same_layer(const struct lock *old, const struct lock_layer *a, const
         return false;
     for (size_t i = 0; i < a->artifacts.n; i++)
         if (!digest_eq(&old->artifacts.v[a->artifacts.v[i]].digest,
-                       &now->artifacts.v[b->artifacts.v[i]].digest))
+                       &now->artifacts.v[b->artifacts.v[i]].digest) ||
+            !same_slimming(old, now, now->artifacts.v[b->artifacts.v[i]].name))
             return false;
     return true;
 }
@@ -232,6 +243,16 @@ static void print_settings(struct buf *out, const struct lock *old, const struct
     }
 }
 
+static void print_slim(struct buf *out, const struct lock *old, const struct lock *now)
+{
+    const struct slim_rule *rule;
+
+    for (size_t i = 0; (rule = slim_rule_at(i)); i++)
+        if (lock_slims(old, rule) != lock_slims(now, rule))
+            buf_fmt(out, "slim: %s %s\n", rule->name,
+                    lock_slims(now, rule) ? "is left out now" : "is not left out any more");
+}
+
 static void print_bytes(struct buf *out, uint64_t bytes)
 {
     buf_fmt(out, "%.1f MiB", (double)bytes / (1024 * 1024));
@@ -252,6 +273,7 @@ void lock_diff_print(struct buf *out, const struct lock *old, const struct lock 
     if (recipe.len)
         buf_fmt(out, "recipe: %s\n", recipe.p);
     print_settings(out, old, now);
+    print_slim(out, old, now);
     lock_changes(&changes, old, now);
     vec_each(c, &changes) {
         lock_change_print(out, c);
@@ -283,6 +305,24 @@ static void put_change(struct doc *doc, struct node *list, const struct lock_cha
     node_put_bool(doc, n, "security", c->security);
 }
 
+/* The rules that one of them follows. */
+static void put_slim(struct doc *doc, struct node *n, const char *key, const struct lock *lock)
+{
+    struct node *list = node_put(doc, n, key, node_new_list(doc));
+
+    for (size_t i = 0; i < lock->slim.n; i++)
+        node_add_str(doc, list, str_of(lock->slim.v[i].rule->name));
+}
+
+static bool same_rules(const struct lock *old, const struct lock *now)
+{
+    bool same = old->slim.n == now->slim.n;
+
+    for (size_t i = 0; i < now->slim.n; i++)
+        same &= lock_slims(old, now->slim.v[i].rule);
+    return same;
+}
+
 void lock_diff_put(struct doc *doc, struct node *root, const struct lock *old,
                    const struct lock *now)
 {
@@ -303,6 +343,11 @@ void lock_diff_put(struct doc *doc, struct node *root, const struct lock *old,
         n = node_put(doc, root, "startup_check", node_new_map(doc));
         node_put_str(doc, n, "old", str_of(lock_startup_check(old)));
         node_put_str(doc, n, "new", str_of(lock_startup_check(now)));
+    }
+    if (!same_rules(old, now)) {
+        n = node_put(doc, root, "slim", node_new_map(doc));
+        put_slim(doc, n, "old", old);
+        put_slim(doc, n, "new", now);
     }
     list = node_put(doc, root, "packages", node_new_list(doc));
     lock_changes(&changes, old, now);

@@ -13,11 +13,10 @@
 #define DEFAULT_CPU_TAG "{pytorch}-{cuda}-{variant}"
 
 static const char *const keys[] = {
-    "envbuild", "name",        "pytorch",    "cuda",       "cudnn",         "variant",
-    "toolkit",  "base",        "python",     "platforms",  "apt",           "apt_archives",
-    "pip",      "constraints", "indexes",    "find_links", "files",         "user",
-    "env",      "workdir",     "entrypoint", "cmd",        "startup_check", "labels",
-    "tag",      NULL};
+    "envbuild", "name",          "pytorch",   "cuda", "cudnn",        "variant", "toolkit",
+    "base",     "python",        "platforms", "apt",  "apt_archives", "pip",     "constraints",
+    "indexes",  "find_links",    "files",     "user", "env",          "workdir", "entrypoint",
+    "cmd",      "startup_check", "labels",    "tag",  "slim",         NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* A recipe being read: the fields and where faults go. */
@@ -818,6 +817,7 @@ static int read_all(struct recipe *r, struct err *e)
     check_cudnn(&in);
     check_variant(&in);
     check_toolkit(&in);
+    field_bool(&in.f, "slim", &r->slim);
     check_base(&in);
     check_python(&in);
     check_platforms(&in);

@@ -64,6 +64,7 @@ struct recipe {
     struct value cudnn;   /* "9" or "9.1.0.70" */
     struct value variant; /* "runtime", "compile" or "devel" */
     struct recipe_toolkit toolkit;                 /* of "devel" */
+    bool slim;                                     /* see model/slim.h */
     struct value python;                           /* "3.11"; empty: what the base has */
     struct values apt;                             /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */

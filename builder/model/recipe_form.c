@@ -87,6 +87,8 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
         put(doc, n, "from", &r->toolkit.from);
         put_list(doc, n, "parts", &r->toolkit.parts);
     }
+    if (r->slim)
+        node_put_bool(doc, root, "slim", true);
     put(doc, root, "base", &r->base);
     if (r->image.text.len)
         put(doc, node_put(doc, root, "base", node_new_map(doc)), "image", &r->image);

@@ -10,6 +10,7 @@
 #include "layering.h"
 #include "resolve_parts.h"
 #include "scan.h"
+#include "slimming.h"
 #include "startup.h"
 
 /* ---- what the recipe alone decides ---- */
@@ -362,6 +363,8 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
         base_image_lock(&lock, in->image, in->recipe);
     if (resolve_artifacts(&lock, in, &plans, e) < 0)
         return -1;
+    if (in->recipe->slim)
+        slimming_choose(&lock);
     derive_facts(&lock, in->catalog, in->events);
     if (derive_check(&lock, in->catalog, in->recipe, e) < 0 || set_name(&lock, in->recipe, e) < 0)
         return -1;

@@ -272,7 +272,7 @@ def devel_locks_are_told_by_every_command(stage):
     told = json.loads(out)
     assert code == 0 and told["variant"] == "devel" and [l["name"] for l in told["layers"]][-2] == "toolkit", (out, err)
     saved = len(redist_peer.library("cublas", "12.4.127"))
-    assert told["toolkit"] == {"from": "nvidia", "version": "12.4.1", "root": "/usr/local/cuda-12.4", "stands_in_for": [], "saved": saved}, told
+    assert told["toolkit"] == {"from": "nvidia", "version": "12.4.1", "root": "/usr/local/cuda-12.4", "stand_ins": [], "saved": saved}, told
     code, out, err = end(start(stage, other, "explain", "recipe.yaml", **alone(stage)))
     assert code == 0 and NVIDIA + "cuda/redist/redistrib_12.4.1.json" in out, (out, err)
     assert "  CUDA 12.4.1 in /usr/local/cuda-12.4, from NVIDIA's archives\n  1.0 MiB of its libraries are links to those of the wheels\n" in out, out

@@ -197,6 +197,7 @@ static void order_of_adding_and_skipping_change_nothing(void **state)
         tree_make(&t, &w, i == 1);
         write_layer(&r[i], &t, &blob[i], NULL, NULL, i == 2);
         assert_true(digest_eq(&r[i].digest, &r[0].digest));
+        assert_int_equal(r[i].tar_size, r[0].tar_size);
     }
     assert_true(digest_eq(&r[1].diff_id, &r[0].diff_id));
     assert_false(digest_is_set(&r[2].diff_id));
@@ -221,9 +222,14 @@ static void segments_give_the_blob_back(void **state)
     write_layer(&record.result, &t, &blob, &literals, &record.segments, false);
     assert_int_equal(record.segments.inputs.n, 1);
     assert_true(literals.bytes.len < 4096); /* headers and small files only */
+    *vec_push(&record.slim) = (struct slim_count){slim_rule_at(0), 1, 2, 3};
     layer_record_print(&text, &record);
     assert_int_equal(layer_record_parse(&read, buf_view(&text), &e), 0);
     assert_true(digest_eq(&read.result.digest, &record.result.digest));
+    assert_int_equal(read.result.tar_size, record.result.tar_size);
+    assert_int_equal(read.slim.n, 1);
+    assert_ptr_equal(read.slim.v[0].rule, slim_rule_at(0));
+    assert_int_equal(read.slim.v[0].packed, 3);
 
     literal_file.fd = (struct fd){memfd_create("literals", MFD_CLOEXEC), true};
     assert_int_equal(pwrite(literal_file.fd.n, literals.bytes.p, literals.bytes.len, 0),
@@ -267,6 +273,9 @@ static void damaged_records_are_refused(void **state)
         "layer 0000000000000000000000000000000000000000000000000000000000000001 "
         "0000000000000000000000000000000000000000000000000000000000000002 1 2 "
         "0000000000000000000000000000000000000000000000000000000000000003 4\n1 0 5\n",
+        "layer 0000000000000000000000000000000000000000000000000000000000000001 "
+        "0000000000000000000000000000000000000000000000000000000000000002 1 2 "
+        "0000000000000000000000000000000000000000000000000000000000000003 4\nslim what 1 2 3\n",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

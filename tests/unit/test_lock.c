@@ -261,6 +261,62 @@ static void a_toolkit_is_kept(void **state)
     assert_string_equal(text.p, second.p);
 }
 
+/* Rules stand in the chosen part, what they left out and how large layers are in the built one. */
+static void slim_locks_and_sizes_are_kept(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct digest plain, slim, built, read;
+
+    lock_make(&l);
+    lock_digest(&plain, &l);
+    vec_push(&l.slim)->rule = slim_rule_named(STR("numpy-tests"));
+    lock_digest(&slim, &l);
+    assert_false(digest_eq(&plain, &slim));
+    l.built = true;
+    l.encoder = STR("deflate/1");
+    l.slim.v[0].files = 3;
+    l.slim.v[0].bytes = 4;
+    l.slim.v[0].packed = 5;
+    for (size_t i = 0; i < l.layers.n; i++) {
+        digest_of(&l.layers.v[i].digest, 20);
+        digest_of(&l.layers.v[i].diff_id, 40);
+        l.layers.v[i].unpacked = i * 10;
+    }
+    lock_digest(&built, &l);
+    assert_true(digest_eq(&built, &slim));
+    lock_print(&text, &l);
+    assert_non_null(strstr(text.p, "\"envbuild_lock\": 3"));
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+    lock_digest(&read, &again);
+    assert_true(digest_eq(&read, &slim));
+    assert_int_equal(again.layers.v[0].unpacked, 0);
+    assert_int_equal(again.layers.v[2].unpacked, 20);
+    assert_int_equal(again.slim.n, 1);
+    assert_int_equal(again.slim.v[0].packed, 5);
+}
+
+static void unknown_rules_are_refused(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, bad = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct str rest, head;
+
+    lock_make(&l);
+    vec_push(&l.slim)->rule = slim_rule_named(STR("numpy-tests"));
+    lock_print(&text, &l);
+    rest = buf_view(&text);
+    assert_true(str_cut(&rest, STR("numpy-tests"), &head));
+    buf_fmt(&bad, STR_FMT "numpy-tests-2" STR_FMT, STR_ARG(head), STR_ARG(rest));
+    assert_int_equal(read_text(&again, buf_view(&bad), &e), -1);
+    assert_non_null(strstr(e.msg, "slim: rule \"numpy-tests-2\" is not known to this envbuild"));
+}
+
 struct damage {
     const char *from, *to, *says;
 };
@@ -375,6 +431,8 @@ int main(void)
         cmocka_unit_test(what_runtime_has_stands_below_what_devel_adds),
         cmocka_unit_test(a_toolkit_of_wheels_has_a_layer_too),
         cmocka_unit_test(a_toolkit_is_kept),
+        cmocka_unit_test(slim_locks_and_sizes_are_kept),
+        cmocka_unit_test(unknown_rules_are_refused),
         cmocka_unit_test(damaged_locks_are_told),
         cmocka_unit_test(a_toolkit_that_leads_elsewhere_is_told),
         cmocka_unit_test(archives_without_a_toolkit_are_told),

@@ -93,6 +93,33 @@ static void recipes_have_one_normal_form(void **state)
     }
 }
 
+static void slim_is_true_or_nothing(void **state)
+{
+    static const struct {
+        const char *yaml, *says;
+    } bad[] = {
+        {P "slim: maybe\n", "x.yaml:2:7: slim: true or false is wanted here, not text"},
+        {P "slim: [true]\n", "x.yaml:2:7: slim: true or false is wanted here, not a list"},
+        {P "slimm: true\n", "x.yaml:2:1: unknown key \"slimm\" (did you mean \"slim\"?)"},
+    };
+    CLEANUP(buf_clear) struct buf slim = {0}, full = {0};
+
+    print(&slim, P "slim: true\n");
+    assert_string_equal(slim.p, "{\"envbuild\":1,\"name\":\"pytorch\",\"pytorch\":\"2.6.0\","
+                                "\"variant\":\"runtime\",\"slim\":true,\"base\":\"debian-12\","
+                                "\"workdir\":\"/workspace\"," TAG "}");
+    print(&full, P "slim: false\n");
+    assert_null(strstr(full.p, "slim"));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(buf_clear) struct buf faults = {0};
+
+        assert_int_equal(recipe_parse(&r, str_of(bad[i].yaml), "x.yaml", &e), -1);
+        assert_string_equal(faults_text(&faults, &e), bad[i].says);
+    }
+}
+
 static void cuda_is_written_in_many_ways(void **state)
 {
     static const char *const cases[][2] = {
@@ -463,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recipes_have_one_normal_form),
+        cmocka_unit_test(slim_is_true_or_nothing),
         cmocka_unit_test(cuda_is_written_in_many_ways),
         cmocka_unit_test(faults_say_where_what_and_what_would_work),
         cmocka_unit_test(differences_are_told_in_words),
