@@ -165,7 +165,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "toolkit base python platforms apt apt_archives pip constraints indexes find_links files "
          "user env "
          "workdir "
-         "entrypoint cmd startup_check labels tag services "
+         "entrypoint cmd startup_check labels tag slim services "
          "matrix"},
         {P "pip: [{requirement: r.txt}]\n",
          "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"
