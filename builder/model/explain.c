@@ -153,10 +153,8 @@ static void print_toolkit(struct buf *out, const struct lock_toolkit *t)
         buf_fmt(out, ": " STR_FMT "\n", STR_ARG(s->summary));
     }
     if (t->saved)
-        buf_fmt(
-            out,
-            "  libraries that are not there twice, but links to those of the wheels: %.1f MiB\n",
-            (double)t->saved / (1024 * 1024));
+        buf_fmt(out, "  %.1f MiB of its libraries are links to those of the wheels\n",
+                (double)t->saved / (1024 * 1024));
 }
 
 static void print_part(struct buf *out, const struct part *p)
