@@ -5,7 +5,6 @@
 #include "../base/path.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
-#include "catalog.h"
 #include "embedded.h"
 #include "lock.h"
 
@@ -264,25 +263,50 @@ void baselayer_offer_gcc(struct buf *words, uint32_t most)
     buf_puts(words, any ? " has one" : "");
 }
 
-void baselayer_offer_toolkit(struct buf *recipe, struct str cuda)
+/* "12.4.1" is of CUDA 12.4. */
+static bool is_of_cuda(struct str release, struct str cuda)
 {
-    struct str name, text;
+    return !cuda.len || (str_skip(&release, cuda) && str_starts(release, STR(".")));
+}
 
-    for (size_t at = 0; cuda.len && next_base(&at, &name, &text);) {
+/* The next built-in base with a toolkit of that CUDA, of any for an empty one; *at begins at 0. */
+static bool next_toolkit(size_t *at, struct str cuda, struct str *name, struct buf *release)
+{
+    struct str text;
+
+    while (next_base(at, name, &text)) {
         CLEANUP(err_clear) struct err ignored = {0}; /* the built-in ones are whole */
         CLEANUP(doc_clear) struct doc doc = {0};
         const struct node *own;
 
         if (yaml_parse(&doc, text, "base", &ignored) < 0 ||
             !(own = node_get(node_get(doc.root, "toolkit"), "cuda")) ||
-            !str_eq(catalog_cuda(own->text), cuda))
+            !is_of_cuda(own->text, cuda))
             continue;
-        buf_fmt(recipe,
-                "# toolkit: {from: apt}     # Debian's own packages of it; with base: " STR_FMT
-                "\n",
-                STR_ARG(name));
-        return;
+        buf_reset(release);
+        buf_str(release, own->text);
+        return true;
     }
+    return false;
+}
+
+bool baselayer_with_toolkit(struct str *name, struct str cuda)
+{
+    CLEANUP(buf_clear) struct buf release = {0};
+    size_t at = 0;
+
+    return cuda.len && next_toolkit(&at, cuda, name, &release);
+}
+
+void baselayer_offer_toolkit(struct buf *words, struct str cuda)
+{
+    CLEANUP(buf_clear) struct buf release = {0};
+    struct str name;
+    bool any = false;
+
+    for (size_t at = 0; next_toolkit(&at, cuda, &name, &release); any = true)
+        buf_fmt(words, "%s" STR_FMT " has that of CUDA %s", any ? ", " : "; base: ", STR_ARG(name),
+                release.p);
 }
 
 static int unknown(struct str name, const struct pos *pos, struct err *e)

@@ -54,6 +54,8 @@ void baselayer_offer_python(struct buf *words, struct str python);
 /* Append "; base: debian-12 or ubuntu-22.04 has one" of those with a gcc up to that major; nothing
  * when none has. */
 void baselayer_offer_gcc(struct buf *words, uint32_t most);
-/* Append a recipe's line, as a comment, that takes the toolkit of CUDA "12.4" from the built-in
- * base that has it as its own; nothing when none has. */
-void baselayer_offer_toolkit(struct buf *recipe, struct str cuda);
+/* Append "; base: debian-13 has that of CUDA 12.4.1" for the base whose own toolkit is of that
+ * CUDA, all of them for an empty one; nothing when none is. */
+void baselayer_offer_toolkit(struct buf *words, struct str cuda);
+/* The built-in base whose own toolkit is of that CUDA; false when there is none. */
+bool baselayer_with_toolkit(struct str *name, struct str cuda);

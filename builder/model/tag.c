@@ -174,6 +174,8 @@ int tag_check(const struct tag *t, const struct catalog *c, struct err *e)
 /* What the variant brings, and what there is of it to choose. */
 static void print_variant(struct buf *out, const struct tag *t, const struct catalog_build *b)
 {
+    struct str base;
+
     if (!str_is(t->variant, "devel")) {
         buf_fmt(out,
                 "variant: " STR_FMT "          # compile adds gcc and g++, for torch.compile%s\n\n",
@@ -185,7 +187,11 @@ static void print_variant(struct buf *out, const struct tag *t, const struct cat
              "variant: devel            # gcc, g++, make, ninja and the CUDA toolkit, to build "
              "extensions with nvcc\n\n"
              "# toolkit: [nvcc, cudart]  # these parts of it; all when left out\n");
-    baselayer_offer_toolkit(out, b->cuda);
+    if (baselayer_with_toolkit(&base, b->cuda))
+        buf_fmt(out,
+                "# toolkit: {from: apt}     # Debian's own packages of it; with base: " STR_FMT
+                "\n",
+                STR_ARG(base));
 }
 
 void tag_recipe(struct buf *out, const struct tag *t, const struct catalog_build *b)

@@ -54,21 +54,22 @@ static void check_apt(struct planning *in)
 {
     const struct base_toolkit *own = &in->base->toolkit;
     const struct pos *pos = &in->r->toolkit.from.pos;
+    CLEANUP(buf_clear) struct buf offer = {0};
 
-    if (!own->cuda.len)
-        err_at_kind(in->e, ERR_UNSAT, pos,
-                    "toolkit: " STR_FMT
-                    " has no CUDA toolkit of its own; debian-12 (CUDA 11.8) and debian-13 (12.4) "
-                    "have one",
-                    STR_ARG(in->base->name));
-    else if (!str_eq(catalog_cuda(own->cuda), in->p->cuda))
+    if (!own->cuda.len) {
+        baselayer_offer_toolkit(&offer, STR(""));
+        err_at_kind(in->e, ERR_UNSAT, pos, "toolkit: " STR_FMT " has no CUDA toolkit of its own%s",
+                    STR_ARG(in->base->name), offer.p ? offer.p : "");
+    } else if (!str_eq(catalog_cuda(own->cuda), in->p->cuda)) {
+        baselayer_offer_toolkit(&offer, in->p->cuda);
         err_at_kind(in->e, ERR_UNSAT, pos,
                     "toolkit: " STR_FMT " has the toolkit of CUDA " STR_FMT
-                    ", and this PyTorch is built for " STR_FMT
-                    "; leave `from` out, or take a build for that CUDA",
-                    STR_ARG(in->base->name), STR_ARG(own->cuda), STR_ARG(in->p->cuda));
-    else
+                    ", and this PyTorch is built for " STR_FMT "%s",
+                    STR_ARG(in->base->name), STR_ARG(own->cuda), STR_ARG(in->p->cuda),
+                    offer.p ? offer.p : "; leave `from` out, or take a build for that CUDA");
+    } else {
         in->p->release = own->cuda;
+    }
     if (own->cuda.len && in->r->toolkit.parts.n)
         err_at_kind(in->e, ERR_UNSAT, &in->r->toolkit.parts.v[0].pos,
                     "toolkit: " STR_FMT

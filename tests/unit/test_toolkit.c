@@ -132,11 +132,11 @@ static void what_cannot_be_had_is_told_with_what_can(void **state)
     } cases[] = {
         {"2.6.0", "cuda: \"12.6\"\ntoolkit: {from: apt}\n", "debian-13",
          "x.yaml:4:17: toolkit: debian-13 has the toolkit of CUDA 12.4.1, and this PyTorch is "
-         "built "
-         "for 12.6; leave `from` out, or take a build for that CUDA"},
+         "built for 12.6; leave `from` out, or take a build for that CUDA"},
         {"2.6.0", "toolkit: {from: apt}\n", "ubuntu-24.04",
-         "x.yaml:3:17: toolkit: ubuntu-24.04 has no CUDA toolkit of its own; debian-12 (CUDA 11.8) "
-         "and debian-13 (12.4) have one"},
+         "x.yaml:3:17: toolkit: ubuntu-24.04 has no CUDA toolkit of its own; base: debian-12 has "
+         "that of "
+         "CUDA 11.8.0, debian-13 has that of CUDA 12.4.1"},
         {"2.6.0", "toolkit: {from: apt, parts: [nvcc]}\n", "debian-13",
          "x.yaml:3:30: toolkit: debian-13's package of the toolkit is a whole; parts can be chosen "
          "from pypi and nvidia"},
@@ -163,8 +163,7 @@ static void what_cannot_be_had_is_told_with_what_can(void **state)
         /* All of it in one run. */
         {"2.6.0", "cuda: \"11.8\"\ntoolkit: {from: apt, parts: [nvc]}\n", "debian-13",
          "x.yaml:4:17: toolkit: debian-13 has the toolkit of CUDA 12.4.1, and this PyTorch is "
-         "built "
-         "for 11.8; leave `from` out, or take a build for that CUDA\n"
+         "built for 11.8; base: debian-12 has that of CUDA 11.8.0\n"
          "x.yaml:4:30: toolkit: debian-13's package of the toolkit is a whole; parts can be chosen "
          "from pypi and nvidia\n"
          "x.yaml:4:30: toolkit: \"nvc\" is no part (did you mean \"nvcc\"?); parts: " PARTS "\n"
