@@ -1,0 +1,28 @@
+/* model/recipe_reading.h - what the files recipe*.c share; nobody else includes it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../doc/field.h"
+#include "recipe.h"
+
+/* A recipe being read: the fields and where faults go. */
+struct reading {
+    struct recipe *r;
+    struct fields f;
+    struct err *e;
+};
+
+/* recipe.c: the text of a key; an empty one is a fault. */
+void reading_value(struct reading *in, const char *key, struct value *out);
+/* An item of the list `key`: a text that is not empty. */
+bool reading_text(struct reading *in, const struct node *n, const char *key, struct value *out);
+/* Letters, digits and those of `others` alone, and at least one? */
+bool reading_all_of(struct str s, const char *others);
+/* An absolute path without holes? */
+bool reading_absolute(struct str s);
+/* The fault of a tag that is none. */
+int reading_no_tag(struct err *e, const struct pos *pos, struct str tag);
+
+/* recipe_values.c: what is one value each. */
+void recipe_read_values(struct reading *in);
+/* recipe_lists.c: what is a list or a map, the variant being known. */
+void recipe_read_lists(struct reading *in);
