@@ -104,7 +104,7 @@ cli: $(BIN)
 accept: $(BIN)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) python3 tests/cli/run.py --accept
 
-check: lint unit corpus cli
+check: tools lint unit corpus cli
 
 check-real: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh

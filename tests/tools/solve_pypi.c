@@ -76,7 +76,8 @@ static int read_options(struct options *o, int argc, char **argv, struct err *e)
         }
     }
     o->recipe.pytorch.text = STR("0");
-    return read_target(o, e) < 0 ? -1 : asking_open(&o->asking, &o->recipe, ".", e);
+    o->recipe.variant.text = STR("runtime");
+    return read_target(o, e) < 0 ? -1 : asking_open(&o->asking, &o->recipe, STR(""), NULL, ".", e);
 }
 
 static int print(const struct options *o, struct pypi_index *index, const struct pypi_solution *s,

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../doc/emit.h"
+#include "../io/crypto.h"
+#include "lock_slim.h"
+#include "lock_toolkit.h"
+#include "lock_words.h"
+
+static void put_opt(struct doc *d, struct node *map, const char *key, struct str text)
+{
+    if (text.len)
+        node_put_str(d, map, key, text);
+}
+
+static void put_digest(struct doc *d, struct node *map, const char *key,
+                       const struct digest *digest)
+{
+    char text[DIGEST_TEXT + 1];
+
+    digest_text(digest, text);
+    node_put_str(d, map, key, arena_str(&d->arena, str_of(text)));
+}
+
+static void put_strs(struct doc *d, struct node *map, const char *key, const struct strs *list)
+{
+    struct node *n = node_put(d, map, key, node_new_list(d));
+
+    for (size_t i = 0; i < list->n; i++)
+        node_add_str(d, n, list->v[i]);
+}
+
+/* Left out when empty, so that what older locks did not know changes no digest of theirs. */
+static void put_inputs(struct doc *d, struct node *recipe, const struct lock *lock)
+{
+    struct node *list = lock->inputs.n ? node_put(d, recipe, "inputs", node_new_list(d)) : NULL;
+
+    for (size_t i = 0; i < lock->inputs.n; i++) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "path", lock->inputs.v[i].path);
+        node_put_str(d, n, "use", lock->inputs.v[i].use);
+        put_digest(d, n, "sha256", &lock->inputs.v[i].digest);
+    }
+}
+
+static void put_archives(struct doc *d, struct node *root, const struct lock *lock)
+{
+    struct node *list = node_put(d, root, "archives", node_new_list(d));
+
+    for (size_t i = 0; i < lock->archives.n; i++) {
+        const struct lock_archive *a = &lock->archives.v[i];
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "uri", a->uri);
+        node_put_str(d, n, "suite", a->suite);
+        put_opt(d, n, "codename", a->codename);
+        node_put_u64(d, n, "date", (uint64_t)a->date);
+        put_digest(d, n, "inrelease", &a->digest);
+        put_strs(d, n, "signers", &a->signers);
+    }
+}
+
+static void put_artifacts(struct doc *d, struct node *root, const struct lock *lock)
+{
+    struct node *list = node_put(d, root, "artifacts", node_new_list(d));
+
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "type", str_of(ecosystems[a->eco]));
+        node_put_str(d, n, "name", a->name);
+        node_put_str(d, n, "version", a->version);
+        put_opt(d, n, "arch", a->arch);
+        put_opt(d, n, "group", a->group);
+        if (a->requested)
+            node_put_bool(d, n, "requested", true);
+        node_put_str(d, n, "from", a->from);
+        node_put_str(d, n, "file", a->file);
+        node_put_str(d, n, "url", a->url);
+        node_put_u64(d, n, "size", a->size);
+        put_digest(d, n, "sha256", &a->digest);
+    }
+}
+
+static void put_copies(struct doc *d, struct node *root, const struct lock *lock)
+{
+    struct node *list = node_put(d, root, "files", node_new_list(d));
+
+    for (size_t i = 0; i < lock->copies.n; i++) {
+        const struct lock_copy *c = &lock->copies.v[i];
+        struct node *n = node_add(d, list, node_new_map(d)), *files;
+
+        if (c->from.len)
+            node_put_str(d, n, "from", c->from);
+        put_opt(d, n, "text", c->text);
+        node_put_str(d, n, "to", c->to);
+        node_put_u64(d, n, "uid", c->uid);
+        node_put_u64(d, n, "gid", c->gid);
+        files = node_put(d, n, "content", node_new_list(d));
+        for (size_t j = 0; j < c->files.n; j++) {
+            const struct lock_file *f = &c->files.v[j];
+            struct node *m = node_add(d, files, node_new_map(d));
+
+            node_put_str(d, m, "path", f->path);
+            if (f->folder) {
+                node_put_bool(d, m, "folder", true);
+                continue;
+            }
+            if (f->link.len) {
+                node_put_str(d, m, "link", f->link);
+                continue;
+            }
+            if (f->executable)
+                node_put_bool(d, m, "executable", true);
+            node_put_u64(d, m, "size", f->size);
+            put_digest(d, m, "sha256", &f->digest);
+        }
+    }
+}
+
+static void put_facts(struct doc *d, struct node *root, const struct facts *f)
+{
+    struct node *n = node_put(d, root, "facts", node_new_map(d));
+
+    put_opt(d, n, "pytorch", f->pytorch);
+    put_opt(d, n, "python", f->python);
+    put_opt(d, n, "cuda", f->cuda);
+    put_opt(d, n, "cuda_toolkit", f->cuda_toolkit);
+    put_opt(d, n, "cudnn", f->cudnn);
+    put_opt(d, n, "nccl", f->nccl);
+    put_opt(d, n, "driver_min", f->driver_min);
+    put_opt(d, n, "driver_full", f->driver_full);
+    put_opt(d, n, "archs", f->archs);
+    put_opt(d, n, "compat", f->compat);
+    put_opt(d, n, "require", f->require);
+}
+
+/* A layer names its artifacts as "type:name", which reads and diffs better than positions. */
+static void put_layers(struct doc *d, struct node *root, const struct lock *lock)
+{
+    struct node *list = node_put(d, root, "layers", node_new_list(d));
+
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        const struct lock_layer *l = &lock->layers.v[i];
+        struct node *n = node_add(d, list, node_new_map(d)), *artifacts;
+
+        node_put_str(d, n, "name", l->name);
+        node_put_str(d, n, "kind", str_of(kinds[l->kind]));
+        if (l->kind == LOCK_IMAGE) {
+            node_put_str(d, n, "media_type", l->media_type);
+            node_put_u64(d, n, "size", l->size);
+            put_digest(d, n, "digest", &l->digest);
+            put_digest(d, n, "diff_id", &l->diff_id);
+        }
+        artifacts = node_put(d, n, "artifacts", node_new_list(d));
+        for (size_t j = 0; j < l->artifacts.n; j++) {
+            const struct artifact *a = &lock->artifacts.v[l->artifacts.v[j]];
+
+            node_add_str(
+                d, artifacts,
+                str_of(arena_fmt(&d->arena, "%s:" STR_FMT, ecosystems[a->eco], STR_ARG(a->name))));
+        }
+    }
+}
+
+static void put_image(struct doc *d, struct node *root, const struct lock *lock)
+{
+    struct node *n = node_put(d, root, "image", node_new_map(d)), *user;
+
+    node_put_str(d, n, "os", lock->os);
+    node_put_str(d, n, "architecture", lock->arch);
+    node_put_u64(d, n, "created", (uint64_t)lock->created);
+    put_strs(d, n, "env", &lock->env);
+    put_strs(d, n, "entrypoint", &lock->entrypoint);
+    put_strs(d, n, "cmd", &lock->cmd);
+    node_put_str(d, n, "workdir", lock->workdir);
+    if (lock->user.name.len) {
+        user = node_put(d, n, "user", node_new_map(d));
+        node_put_str(d, user, "name", lock->user.name);
+        node_put_u64(d, user, "uid", lock->user.uid);
+        node_put_u64(d, user, "gid", lock->user.gid);
+    }
+    if (lock->labels)
+        node_put(d, n, "labels", node_copy(d, lock->labels));
+}
+
+static void put_built(struct doc *d, struct node *root, const struct lock *lock)
+{
+    struct node *n = node_put(d, root, "built", node_new_map(d)), *list;
+
+    node_put_str(d, n, "encoder", lock->encoder);
+    put_strs(d, n, "uncovered_scripts", &lock->uncovered);
+    if (lock->findings.n)
+        put_strs(d, n, "findings", &lock->findings);
+    if (lock->toolkit.from.len)
+        node_put_u64(d, n, "toolkit_saved", lock->toolkit.saved);
+    lock_slim_put_built(d, n, &lock->slim);
+    list = node_put(d, n, "layers", node_new_list(d));
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        const struct lock_layer *l = &lock->layers.v[i];
+        struct node *m = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, m, "name", l->name);
+        node_put_u64(d, m, "size", l->size);
+        if (l->unpacked)
+            node_put_u64(d, m, "unpacked", l->unpacked);
+        put_digest(d, m, "digest", &l->digest);
+        put_digest(d, m, "diff_id", &l->diff_id);
+    }
+    put_digest(d, n, "config", &lock->config);
+    put_digest(d, n, "manifest", &lock->manifest);
+}
+
+static void put_base_image(struct doc *d, struct node *base, const struct lock_image *image)
+{
+    struct node *n;
+
+    if (!image->ref.len)
+        return;
+    n = node_put(d, base, "image", node_new_map(d));
+    node_put_str(d, n, "ref", image->ref);
+    put_opt(d, n, "name", image->name);
+    put_digest(d, n, "manifest", &image->manifest);
+    node_put_str(d, n, "python", image->python);
+    node_put_str(d, n, "glibc", image->glibc);
+}
+
+static unsigned schema_of(const struct lock *lock)
+{
+    if (lock->schema)
+        return lock->schema;
+    return lock->toolkit.from.len || lock->slim.n ? LOCK_SCHEMA : 2;
+}
+
+static struct node *chosen_part(struct doc *d, const struct lock *lock)
+{
+    struct node *root = node_new_map(d), *n;
+
+    node_put_u64(d, root, "envbuild_lock", schema_of(lock));
+    node_put_str(d, root, "envbuild", lock->writer);
+    node_put_u64(d, root, "format", lock->format);
+    n = node_put(d, root, "recipe", node_new_map(d));
+    put_digest(d, n, "digest", &lock->recipe_digest);
+    node_put(d, n, "normal", node_copy(d, lock->recipe));
+    put_inputs(d, n, lock);
+    node_put_str(d, root, "name", lock->name);
+    node_put_str(d, root, "tag", lock->tag);
+    n = node_put(d, root, "base", node_new_map(d));
+    node_put_str(d, n, "name", lock->base);
+    node_put_str(d, n, "variant", lock->variant);
+    node_put_str(d, n, "python", lock->python);
+    node_put_str(d, n, "python_full", lock->python_full);
+    node_put_str(d, n, "apt_sources", lock->apt_sources);
+    if (!str_is(lock->apt_sources_path, LOCK_SOURCES_PATH))
+        put_opt(d, n, "apt_sources_path", lock->apt_sources_path);
+    put_base_image(d, n, &lock->image);
+    put_facts(d, root, &lock->facts);
+    lock_toolkit_put(d, root, &lock->toolkit);
+    lock_slim_put(d, root, &lock->slim);
+    put_image(d, root, lock);
+    put_archives(d, root, lock);
+    put_artifacts(d, root, lock);
+    put_copies(d, root, lock);
+    put_layers(d, root, lock);
+    return root;
+}
+
+void lock_print(struct buf *out, const struct lock *lock)
+{
+    CLEANUP(doc_clear) struct doc d = {0};
+    struct node *root = chosen_part(&d, lock);
+
+    if (lock->built)
+        put_built(&d, root, lock);
+    emit_json(out, root, EMIT_LINES);
+}
+
+void lock_digest(struct digest *out, const struct lock *lock)
+{
+    CLEANUP(doc_clear) struct doc d = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    emit_json(&text, chosen_part(&d, lock), EMIT_COMPACT);
+    hash_bytes(out, text.p, text.len);
+}

@@ -1,0 +1,11 @@
+/* model/lock_words.h - the words that a lock has for kinds of things; for lock*.c alone. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "lock.h"
+
+static const char *const ecosystems[] = {
+    [ECO_DEB] = "deb", [ECO_WHEEL] = "wheel", [ECO_REDIST] = "redist"};
+static const char *const kinds[] = {[LOCK_SYSTEM] = "system",
+                                    [LOCK_WHEELS] = "wheels",
+                                    [LOCK_FILES] = "files",
+                                    [LOCK_IMAGE] = "image"};
