@@ -35,7 +35,9 @@ struct assembler {
     struct making *makings; /* one a layer */
     struct system_layers system;
     bool need_system;
-    _Atomic size_t parts_left;  /* of the system, to be unpacked */
+    /* Of the system, to be unpacked: all, and those without the toolkit. The trees below the
+     * toolkit's and the last part are waited for before the rest is made. */
+    _Atomic size_t parts_left, below_left, stages_left;
     struct VEC_OF(size_t) want; /* positions in lock->artifacts of what is fetched */
     bool *wanted;               /* by position: is it in `want`? */
     struct spool files;         /* the recipe's own files */
@@ -414,17 +416,31 @@ static void start_files(struct assembler *a)
             start(&a->makings[i], make_files);
 }
 
-/* All of it is unpacked: the trees, then their layers and the one on top. */
-static int build_system(struct assembler *a, struct err *e)
+static void start_system(struct assembler *a, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_SYSTEM)
+            start(&a->makings[i], make_system);
+}
+
+/* The layers below the toolkit's need not wait for it. */
+static int build_below(struct assembler *a, struct err *e)
+{
+    if (system_layers_build(&a->system, a->lock, e) < 0)
+        return -1;
+    start_system(a, 0, system_layers_toolkit(a->lock));
+    return 0;
+}
+
+/* All of it is unpacked: the other trees, then their layers and the one on top. */
+static int build_rest(struct assembler *a, struct err *e)
 {
     int built = a->in->image ? system_layers_from_image(&a->system, a->lock, a->in->image, e)
-                             : system_layers_build(&a->system, a->lock, e);
+                             : system_layers_finish(&a->system, a->lock, e);
 
     if (built < 0 || system_layers_remember(&a->system, a->lock, a->in->memo, e) < 0)
         return -1;
-    for (size_t i = 0; i < a->lock->layers.n; i++)
-        if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_SYSTEM)
-            start(&a->makings[i], make_system);
+    start_system(a, a->in->image ? 0 : system_layers_toolkit(a->lock), a->lock->layers.n);
     start_files(a);
     return 0;
 }
@@ -433,6 +449,20 @@ struct unpack {
     struct assembler *all;
     size_t artifact;
 };
+
+/* Two things at most fall due with a part, each to the thread that is the last. */
+static int part_done(struct assembler *a, size_t artifact, struct err *e)
+{
+    bool below = !system_layers_is_above(a->lock, artifact) && --a->below_left == 0;
+    bool all = --a->parts_left == 0;
+
+    if (below && build_below(a, e) < 0)
+        return -1;
+    for (int due = below + all; due; due--)
+        if (--a->stages_left == 0)
+            return build_rest(a, e);
+    return 0;
+}
 
 static int unpack_part(void *ctx, struct err *e)
 {
@@ -447,14 +477,12 @@ static int unpack_part(void *ctx, struct err *e)
     if (result < 0)
         throw_out_damaged(a->in->cas, &input, 1, e);
     cas_input_clear(&input);
-    if (result == 0 && --a->parts_left == 0)
-        result = build_system(a, e);
-    return result;
+    return result == 0 ? part_done(a, u->artifact, e) : -1;
 }
 
 static int read_image(void *ctx, struct err *e)
 {
-    return build_system(ctx, e);
+    return build_rest(ctx, e);
 }
 
 /* ---- fetching ---- */
@@ -504,10 +532,12 @@ static void want_layer(struct assembler *a, const struct lock_layer *l)
 
 static void want_system(struct assembler *a)
 {
+    a->stages_left = 2;
     for (size_t i = 0; i < a->lock->artifacts.n; i++)
         if (system_layers_needs(a->lock, &a->lock->artifacts.v[i])) {
             want(a, i);
             a->parts_left++;
+            a->below_left += !system_layers_is_above(a->lock, i);
         }
 }
 

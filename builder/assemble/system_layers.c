@@ -34,6 +34,7 @@ void system_layers_clear(struct system_layers *s)
     free(s->packages);
     free(s->archives);
     free(s->wheels);
+    tree_clear(&s->below);
     tree_clear(&s->skeleton);
     names_clear(&s->uncovered);
     if (s->spool_open)
@@ -181,26 +182,60 @@ static int whole_tree(struct tree *out, struct system_layers *s, const struct lo
     return result;
 }
 
-int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e)
+size_t system_layers_toolkit(const struct lock *lock)
 {
-    CLEANUP(tree_clear) struct tree below = {0};
-    struct inflater *inflater;
-    int result;
+    const struct lock_layer *l =
+        lock->toolkit.from.len ? lock_layer_named(lock, LOCK_TOOLKIT) : NULL;
 
-    for (size_t i = 0; i < lock->layers.n; i++) {
+    return l ? (size_t)(l - lock->layers.v) : lock->layers.n;
+}
+
+bool system_layers_is_above(const struct lock *lock, size_t artifact)
+{
+    size_t toolkit = system_layers_toolkit(lock);
+
+    if (toolkit == lock->layers.n)
+        return false;
+    for (size_t i = 0; i < lock->layers.v[toolkit].artifacts.n; i++)
+        if (lock->layers.v[toolkit].artifacts.v[i] == artifact)
+            return true;
+    return lock->artifacts.v[artifact].eco == ECO_WHEEL;
+}
+
+static int build_layers(struct system_layers *s, const struct lock *lock, size_t from, size_t to,
+                        struct err *e)
+{
+    for (size_t i = from; i < to; i++) {
         CLEANUP(tree_clear) struct tree whole = {0};
 
         if (lock->layers.v[i].kind != LOCK_SYSTEM)
             continue;
-        if (whole_tree(&whole, s, lock, i, e) < 0 || tree_diff(&s->trees[i], &below, &whole, e) < 0)
+        if (whole_tree(&whole, s, lock, i, e) < 0 ||
+            tree_diff(&s->trees[i], &s->below, &whole, e) < 0)
             return -1;
         tree_sort(&s->trees[i]);
-        tree_clear(&below);
-        MOVE(&below, &whole);
+        tree_clear(&s->below);
+        MOVE(&s->below, &whole);
     }
+    return 0;
+}
+
+int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e)
+{
+    return build_layers(s, lock, 0, system_layers_toolkit(lock), e);
+}
+
+int system_layers_finish(struct system_layers *s, const struct lock *lock, struct err *e)
+{
+    struct inflater *inflater;
+    int result;
+
+    if (build_layers(s, lock, system_layers_toolkit(lock), lock->layers.n, e) < 0)
+        return -1;
     inflater = inflater_open();
-    result = skeleton_of(&s->skeleton, &below, inflater, e);
+    result = skeleton_of(&s->skeleton, &s->below, inflater, e);
     inflater_clear(&inflater);
+    tree_clear(&s->below);
     return result;
 }
 

@@ -17,6 +17,7 @@ struct system_layers {
     struct redist_pkg *archives;
     struct toolkit_wheel *wheels;
     size_t packages_n;
+    struct tree below;  /* of the layers that are made, as a whole */
     struct tree *trees; /* by position in lock->layers: what that layer adds */
     size_t trees_n;
     struct tree skeleton;
@@ -33,8 +34,16 @@ bool system_layers_needs(const struct lock *lock, const struct artifact *a);
 /* Unpack or read one of them; safe from several threads for different artifacts. */
 int system_layers_import(struct system_layers *s, const struct lock *lock, size_t artifact,
                          const struct input *input, struct err *e) MUST_CHECK;
-/* All are there: make every layer's tree, the skeleton and the uncovered list. */
+/* The position of the toolkit's layer; behind the last when there is none. */
+size_t system_layers_toolkit(const struct lock *lock);
+/* Do the layers below that one do without the artifact? */
+bool system_layers_is_above(const struct lock *lock, size_t artifact);
+/* All others are there: make the trees of the layers below the toolkit's, of all where there is
+ * none. */
 int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e) MUST_CHECK;
+/* All are there, and the former is done: the other trees, the skeleton and the uncovered list. */
+int system_layers_finish(struct system_layers *s, const struct lock *lock,
+                         struct err *e) MUST_CHECK;
 /* The same where the system is an image, read now. */
 int system_layers_from_image(struct system_layers *s, const struct lock *lock,
                              const struct stored *image, struct err *e) MUST_CHECK;
