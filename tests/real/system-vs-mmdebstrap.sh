@@ -35,7 +35,7 @@ archives() { # "deb URI SUITE COMPONENTS", one line a suite
         $1 == "components:" { $1 = ""; n = split(suites, s)
             for (i = 1; i <= n; i++) print "deb", "[signed-by=" key "]", uri, s[i] $0 }' key="$1" "$file"
 }
-groups() { awk '/^[a-z]/ { inside = $1 == "packages:"; next } inside { sub(/^[^:]*:/, ""); gsub(/[][,]/, " "); print }' "$file"; }
+groups() { awk '/^[a-z]/ { inside = $1 == "packages:"; next } inside && !/^#/ { sub(/^[^:]*:/, ""); gsub(/[][,]/, " "); print }' "$file"; }
 sources() { awk '/^[a-z]/ { inside = /^sources: \|/; next } inside { sub(/^  /, ""); print }' "$file"; }
 sources_path=$(awk '$1 == "sources_path:" { print $2 }' "$file")
 sources_path=${sources_path:-/etc/apt/sources.list.d/debian.sources}
