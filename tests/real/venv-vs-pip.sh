@@ -1,9 +1,8 @@
 #!/bin/bash
 # /opt/venv of an image against `python3.11 -m venv` and pip with the same wheels: every path, its type,
-# mode, owner, link and content. Needs root, Python 3.11 as Debian 12 has it, and umoci.
+# mode, owner, link and content. Needs root, and Python 3.11 as Debian 12 has it.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
-need umoci
 python=/usr/bin/python3.11
 [ "$(id -u)" = 0 ] || skip "$0 needs root, to make /opt/venv"
 [ -x $python ] && $python -c 'import venv, ensurepip' 2>/dev/null || skip "$0 needs Debian 12's python3-venv"
@@ -49,6 +48,6 @@ done <"$work/pins"
 find /opt/venv -name __pycache__ -prune -exec rm -rf {} +
 
 tag=$(sed -n 's/^  "tag": "\(.*\)",$/\1/p' "$work/recipe.lock")
-umoci unpack --image "$work/images:$tag" "$work/ours" >"$work/err" 2>&1 || fail "umoci: $(tail -3 "$work/err")"
-python3 "$(dirname "$0")/compare-venv.py" /opt/venv "$work/ours/rootfs/opt/venv" || fail "they differ"
+unpack_image "$work/images" "$tag" "$work/ours" || fail "unpack"
+python3 "$(dirname "$0")/compare-venv.py" /opt/venv "$work/ours/opt/venv" || fail "they differ"
 ok "/opt/venv is what venv and pip make of the same wheels"

@@ -306,7 +306,7 @@ static void python_finds_what_torch_loads_first(void **state)
 static void a_remembered_layer_proves_the_same(void **state)
 {
     CLEANUP(world_clear) struct world w = {0};
-    CLEANUP(buf_clear) struct buf one = {0}, two = {0}, again = {0}, words = {0}, said = {0};
+    CLEANUP(buf_clear) struct buf one = {0}, two = {0}, words = {0}, said = {0};
     CLEANUP(linkage_clear) struct linkage first = {0}, second = {0};
     CLEANUP(rootfs_clear) struct rootfs fs = {0};
     CLEANUP(proof_clear) struct proof proof = {0};
