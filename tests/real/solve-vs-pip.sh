@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compare the choice of build/.../tools/solve_pypi with what pip chooses, on the real index: the sets of
 # solve-vs-pip.sets, all of them with --all or ALL=1. Needs: PyPI, /usr/bin/python3 with venv. Wheels only, as ours.
+# The judges are those that ours was written after; with ALL=1 the newest, which may have changed their minds since.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 python=${PYTHON:-/usr/bin/python3}
@@ -13,7 +14,8 @@ trap 'rm -rf "$work"' EXIT
 unset PIP_FIND_LINKS PIP_EXTRA_INDEX_URL PIP_INDEX_URL PIP_CONSTRAINT PIP_PRE
 export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1
 "$python" -m venv "$work/venv" &&
-    timeout 120 "$work/venv/bin/pip" install -q -U pip packaging uv >"$work/log" 2>&1 ||
+    timeout 120 "$work/venv/bin/pip" install -q -U $([ -z "${ALL:-}" ] && echo pip==26.3 packaging==26.3 || echo pip packaging) uv \
+        >"$work/log" 2>&1 ||
     { tail -n 1 "$work/log"; echo "skipped: PyPI cannot be reached"; exit 0; }
 "$work/venv/bin/pip" --version
 "$work/venv/bin/python" tests/real/pypi-tables.py --check || failed=1
