@@ -1,37 +1,61 @@
 #!/bin/sh
-# Run the tests against real archives, indexes and clients, one after the other. A name as an argument
-# runs that one alone. Each script ends with 0 when it passed or said loudly why it was skipped.
+# Run the tests against real archives, indexes and clients: two lanes side by side, for many of them keep one core busy; those
+# that start Docker or take the machine's own places are all in the first. Names as arguments are run one after the other.
+# Each script ends with 0 when it passed or said loudly why it was skipped.
 # SPDX-License-Identifier: Apache-2.0
 set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.." || exit 1
-all='recipes.sh main-job.sh venv-vs-pip.sh clients.sh system-vs-mmdebstrap.sh bases.sh base-image.sh startup.sh inspect.sh
-    emit.sh stub.sh devel.sh solve-vs-apt.py solve-vs-pip.sh apt-archive.py elf-vs-readelf.py needs-vs-ldd.py'
-passed=0 failed=0 skipped=0
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+first='recipes.sh main-job.sh venv-vs-pip.sh clients.sh base-image.sh startup.sh inspect.sh emit.sh devel.sh
+    elf-vs-readelf.py needs-vs-ldd.py'
+second='solve-vs-apt.py bases.sh system-vs-mmdebstrap.sh solve-vs-pip.sh stub.sh apt-archive.py'
+folder=$(mktemp -d) || exit 1
+lanes=
+trap 'rm -rf "$folder"' EXIT
+trap 'kill $lanes 2>/dev/null; exit 130' INT TERM
 
-for name in ${*:-$all}; do
-    printf '== %s\n' "$name"
-    start=$(date +%s)
-    case $name in
-    *.py) runner=python3 ;;
-    *) runner=bash ;;
-    esac
-    "$runner" "tests/real/$name" >"$log" 2>&1
-    status=$?
-    sed 's/^/   /' "$log"
-    took=$(($(date +%s) - start))
-    if [ "$status" != 0 ]; then
-        failed=$((failed + 1))
-        printf '== %s FAILED after %s s (exit %s)\n' "$name" "$took" "$status"
-    elif grep -q '^skipped: .*' "$log" && ! grep -q '^ok' "$log"; then
-        skipped=$((skipped + 1))
-        printf '== %s SKIPPED, see above\n' "$name"
-    else
-        passed=$((passed + 1))
-        printf '== %s passed in %s s\n' "$name" "$took"
-    fi
-done
-printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ]
+# What a script said is told when it ends, as a whole.
+lane() {
+    number=$1
+    shift
+    for name; do
+        log=$folder/$number
+        start=$(date +%s)
+        case $name in
+        *.py) runner=python3 ;;
+        *) runner=bash ;;
+        esac
+        "$runner" "tests/real/$name" >"$log" 2>&1
+        status=$?
+        took=$(($(date +%s) - start))
+        if [ "$status" != 0 ]; then
+            result=failed
+            says="FAILED after $took s (exit $status)"
+        elif grep -q '^skipped: .*' "$log" && ! grep -q '^ok' "$log"; then
+            result=skipped
+            says='SKIPPED, see above'
+        else
+            result=passed
+            says="passed in $took s"
+        fi
+        echo "$result" >>"$folder/results"
+        flock "$folder" sh -c 'printf "== %s\n" "$1"; sed "s/^/   /" "$2"; printf "== %s %s\n" "$1" "$3"' - "$name" "$log" "$says"
+    done
+}
+
+if [ $# -gt 0 ]; then
+    lane 1 "$@"
+else
+    # shellcheck disable=SC2086 # lists of names
+    lane 1 $first &
+    lanes=$!
+    # shellcheck disable=SC2086
+    lane 2 $second &
+    lanes="$lanes $!"
+    wait
+fi
+count() {
+    grep -c "^$1" "$folder/results"
+}
+printf '%s passed, %s failed, %s skipped\n' "$(count passed)" "$(count failed)" "$(count skipped)"
+[ "$(count failed)" = 0 ]
