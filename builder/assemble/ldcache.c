@@ -301,14 +301,6 @@ static bool is_linker_name(struct str name, struct str soname)
     return str_ends(name, STR(".so")) && str_starts(soname, name);
 }
 
-static void add_once(struct strs *list, struct str s)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (str_eq(list->v[i], s))
-            return;
-    vec_add(list, s);
-}
-
 /* The folders right below `dir`/glibc-hwcaps: libraries for some processors only. */
 static void add_variants(struct cache *c, struct dir dir)
 {
@@ -328,7 +320,7 @@ static void add_variants(struct cache *c, struct dir dir)
     }
     vec_sort(&names, str_compare);
     for (size_t i = 0; i < names.n; i++) {
-        add_once(&c->variants, names.v[i]);
+        strs_add_once(&c->variants, names.v[i]);
         add_dir(c,
                 str_of(arena_fmt(&c->arena, STR_FMT "/glibc-hwcaps/" STR_FMT, STR_ARG(dir.text),
                                  STR_ARG(names.v[i]))),
@@ -348,7 +340,7 @@ static void add_lib(struct cache *c, const struct dir *dir, struct str soname, s
         return;
     map_set(&c->seen, path, c);
     if (dir->variant.len)
-        add_once(&c->used, dir->variant);
+        strs_add_once(&c->used, dir->variant);
     struct lib *lib = vec_push(&c->libs);
     *lib = (struct lib){soname, path, dir->variant, notes, c->libs.n};
 }

@@ -46,6 +46,8 @@ static inline void *vec_grow(void *v, size_t n, size_t *cap, size_t size)
 
 /* The common ones. */
 struct strs VEC_OF(struct str); /* borrowed texts */
-struct names VEC_OF(char *);    /* owned texts, each ended by NUL */
+bool strs_has(const struct strs *list, struct str s);
+bool strs_add_once(struct strs *list, struct str s); /* false when it is there already */
+struct names VEC_OF(char *);                         /* owned texts, each ended by NUL */
 void names_clear(struct names *names);
 void names_add(struct names *names, const char *s); /* takes a copy */

@@ -92,13 +92,8 @@ static void add_rows(struct query *q, struct str pytorch)
 
 static void add_once(struct buf *list, struct strs *seen, struct str item)
 {
-    const struct str *s;
-
-    vec_each(s, seen)
-        if (str_eq(*s, item))
-            return;
-    vec_add(seen, item);
-    buf_fmt(list, "%s" STR_FMT, list->len ? ", " : "", STR_ARG(item));
+    if (strs_add_once(seen, item))
+        buf_fmt(list, "%s" STR_FMT, list->len ? ", " : "", STR_ARG(item));
 }
 
 /* CUDA versions, or toolkits when one of those was asked for, of the releases asked for. */

@@ -209,11 +209,8 @@ static void add_driver(struct strs *out, const struct node *row)
 {
     struct str driver = node_text_of(row, "driver");
 
-    for (size_t i = 0; i < out->n; i++)
-        if (str_eq(out->v[i], driver))
-            return;
     if (driver.len)
-        vec_add(out, driver);
+        strs_add_once(out, driver);
 }
 
 static int older_first(const void *a, const void *b)

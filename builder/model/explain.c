@@ -187,14 +187,6 @@ static void print_parts(struct buf *out, const struct lock *lock)
     print_part(out, &all);
 }
 
-static bool listed(const struct strs *list, struct str s)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (str_eq(list->v[i], s))
-            return true;
-    return false;
-}
-
 static void print_sources(struct buf *out, const struct lock *lock)
 {
     struct strs froms = {0};
@@ -206,10 +198,8 @@ static void print_sources(struct buf *out, const struct lock *lock)
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
-        if (a->eco != ECO_DEB && !listed(&froms, a->from)) {
-            vec_add(&froms, a->from);
+        if (a->eco != ECO_DEB && strs_add_once(&froms, a->from))
             buf_fmt(out, "  " STR_FMT "\n", STR_ARG(a->from));
-        }
     }
     vec_clear(&froms);
 }

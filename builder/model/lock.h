@@ -172,6 +172,7 @@ void lock_print(struct buf *out, const struct lock *lock);
 /* Digest of the part that `lock` writes. */
 void lock_digest(struct digest *out, const struct lock *lock);
 void lock_clear(struct lock *lock);
+void lock_drop_stand_ins(struct lock_toolkit *t);
 
 /* The artifact of that ecosystem and normalised name, or NULL. */
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);

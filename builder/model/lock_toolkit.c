@@ -144,12 +144,17 @@ void lock_toolkit_get(struct lock_toolkit *out, const struct fields *root)
         get_stand_in(vec_push(&out->stand_ins), n, root->e);
 }
 
-void lock_toolkit_clear(struct lock_toolkit *t)
+void lock_drop_stand_ins(struct lock_toolkit *t)
 {
     for (size_t i = 0; i < t->stand_ins.n; i++) {
         vec_clear(&t->stand_ins.v[i].provides);
         vec_clear(&t->stand_ins.v[i].links);
     }
     vec_clear(&t->stand_ins);
+}
+
+void lock_toolkit_clear(struct lock_toolkit *t)
+{
+    lock_drop_stand_ins(t);
     *t = (struct lock_toolkit){0};
 }

@@ -2,6 +2,7 @@
 #include "redist_choose.h"
 
 #include "../base/path.h"
+#include "../model/lock.h"
 
 enum { RELEASE_MAX = 32 };
 
@@ -119,7 +120,7 @@ static int add_archive(struct artifacts *out, const struct choosing *c,
                      .file = arena_str(c->a, path_base(f.path)),
                      .url = str_of(arena_fmt(c->a, "%s" STR_FMT, c->folder, STR_ARG(f.path))),
                      .from = str_of(c->url),
-                     .group = STR(REDIST_GROUP),
+                     .group = STR(LOCK_TOOLKIT),
                      .size = f.size,
                      .digest = f.digest}));
     return 0;

@@ -13,7 +13,6 @@
 /* Products have a folder each below it: "cuda", "cudnn". */
 #define REDIST_URL "https://developer.download.nvidia.com/compute/"
 #define REDIST_PLATFORM "linux-x86_64"
-#define REDIST_GROUP "toolkit"
 
 struct redist_want {
     struct str component;
@@ -22,8 +21,8 @@ struct redist_want {
 };
 
 /* Append the archives of these components of one release ("12.4.1") to `out`, in the order of
- * `wants`; their texts are in `a`. `variant` ("cuda12") chooses where there is one for each CUDA;
- * may be empty. On failure `out` is untouched:
+ * `wants`, as group LOCK_TOOLKIT; their texts are in `a`. `variant` ("cuda12") chooses where there
+ * is one for each CUDA; may be empty. On failure `out` is untouched:
  * - ERR_UNSAT: there is no such release, or it lacks what is not optional (all of that is told)
  * - ERR_INPUT: what the server gave is no manifest of that release
  * - ERR_NET: see web_get() */

@@ -110,9 +110,9 @@ static int install_toolkit(struct deb_solver *s, const struct baselayer *b, cons
 
     for (size_t i = 0; i < lock->toolkit.stand_ins.n; i++)
         vec_add(&names, lock->toolkit.stand_ins.v[i].name);
-    result = install_names(s, "toolkit", false, &names, e);
+    result = install_names(s, LOCK_TOOLKIT, false, &names, e);
     if (result == 0 && names.n)
-        result = install_names(s, "toolkit", false, &b->toolkit.packages, e);
+        result = install_names(s, LOCK_TOOLKIT, false, &b->toolkit.packages, e);
     vec_clear(&names);
     return result;
 }
@@ -306,15 +306,6 @@ static bool same_libraries(const struct lock *lock, const struct lock *old,
     return true;
 }
 
-static void drop_stand_ins(struct lock_toolkit *t)
-{
-    for (size_t i = 0; i < t->stand_ins.n; i++) {
-        vec_clear(&t->stand_ins.v[i].provides);
-        vec_clear(&t->stand_ins.v[i].links);
-    }
-    t->stand_ins.n = 0;
-}
-
 int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                          struct err *e)
 {
@@ -323,7 +314,7 @@ int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, stru
     if (lock->toolkit.stand_ins.n) { /* taken over, with all packages */
         if (same_libraries(lock, in->keep.old, &in->base->toolkit))
             return 0;
-        drop_stand_ins(&lock->toolkit);
+        lock_drop_stand_ins(&lock->toolkit);
         drop_debs(lock);
         if (choose_anew(lock, in, plans, e) < 0) /* which versions there are */
             return -1;

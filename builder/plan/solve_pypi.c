@@ -16,15 +16,6 @@ static void mark(const struct world *w, const struct pypi_found *s, const struct
     }
 }
 
-static bool add_unique(struct strs *all, struct str one)
-{
-    for (size_t i = 0; i < all->n; i++)
-        if (str_eq(all->v[i], one))
-            return false;
-    vec_add(all, one);
-    return true;
-}
-
 /* Sorted, and moved into the arena. */
 static void settle(struct strs *s, struct arena *a)
 {
@@ -92,12 +83,12 @@ static void add_pick(struct pypi_solution *out, const struct world *w, const str
         if (!reached[i] || n->base != base)
             continue;
         for (size_t j = 0; j < n->extras.n; j++)
-            add_unique(&p->extras, n->extras.v[j]);
+            strs_add_once(&p->extras, n->extras.v[j]);
         for (size_t j = 0; j < n->needs[c]->n; j++) {
             struct str other = w->nodes.v[n->needs[c]->v[j]->node]->of->name;
 
             if (!str_eq(other, k->name))
-                add_unique(&p->needs, other);
+                strs_add_once(&p->needs, other);
         }
         warn_of(w, p, n);
     }

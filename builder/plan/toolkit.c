@@ -115,14 +115,6 @@ static void unknown_part(struct planning *in, const struct value *v, const struc
            hint.p ? hint.p : "", list.p);
 }
 
-static bool has(const struct strs *list, struct str s)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (str_eq(list->v[i], s))
-            return true;
-    return false;
-}
-
 /* The items of one part, those once that are there already: a list may name a part twice. */
 static void add_items(struct planning *in, struct str part)
 {
@@ -131,8 +123,7 @@ static void add_items(struct planning *in, struct str part)
 
     catalog_toolkit_items(in->c, part, from, &items);
     for (size_t i = 0; i < items.n; i++)
-        if (!has(&in->p->items, items.v[i]))
-            vec_add(&in->p->items, items.v[i]);
+        strs_add_once(&in->p->items, items.v[i]);
     vec_clear(&items);
 }
 
@@ -143,7 +134,7 @@ static void choose_items(struct planning *in)
 
     catalog_toolkit_parts(in->c, &parts);
     for (size_t i = 0; i < asked->n; i++)
-        if (!has(&parts, asked->v[i].text))
+        if (!strs_has(&parts, asked->v[i].text))
             unknown_part(in, &asked->v[i], &parts);
         else
             add_items(in, asked->v[i].text);
