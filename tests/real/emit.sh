@@ -7,18 +7,10 @@
 need python3 gpgv
 scratch
 cd "$work"
-mkdir world
-mkfifo hold
-python3 "$top/tests/peers/world.py" world <hold >port 2>world.log &
-exec 7>hold # the world ends with this script
-for _ in $(seq 50); do
-    [ ! -s port ] || break
-    sleep 0.1
-done
-[ -s port ] || fail "no world: $(cat world.log)"
+start_world
 cp world/base.* .
 printf 'pytorch: "2.6.0"\ncuda: "12.4"\nbase: ./base.yaml\n' >x.yaml
-"$envbuild" build -q --index "http://127.0.0.1:$(cat port)/simple/" x.yaml >ref || fail "build"
+"$envbuild" build -q --index "$index" x.yaml >ref || fail "build"
 digest=$(sed 's/.*@//' ref)
 image=registry.example.org/team/pytorch@$digest
 for kind in k8s compose slurm devcontainer; do

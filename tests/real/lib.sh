@@ -52,6 +52,20 @@ end() {
     exit "$status"
 }
 
+# A Debian archive and an index of tiny wheels (tests/peers/world.py) in the folder `world` here. Sets $index.
+start_world() {
+    mkdir world
+    mkfifo hold
+    python3 "$top/tests/peers/world.py" world <hold >port 2>world.log &
+    exec 7>hold # the world ends with this script
+    for _ in $(seq 50); do
+        [ ! -s port ] || break
+        sleep 0.1
+    done
+    [ -s port ] || fail "no world: $(cat world.log)"
+    index=http://127.0.0.1:$(cat port)/simple/
+}
+
 # Debian's Docker with a daemon of our own. Sets DOCKER_HOST and $docker.
 start_docker() {
     [ "$(id -u)" = 0 ] || return 1

@@ -7,16 +7,7 @@
 need python3 gpgv unshare
 scratch
 cd "$work"
-mkdir world
-mkfifo hold
-python3 "$top/tests/peers/world.py" world <hold >port 2>world.log &
-exec 7>hold # the world ends with this script
-for _ in $(seq 50); do
-    [ ! -s port ] || break
-    sleep 0.1
-done
-[ -s port ] || fail "no world: $(cat world.log)"
-index=http://127.0.0.1:$(cat port)/simple/
+start_world
 
 for mode in warn fail; do
     printf 'name: checked\ntag: %s\npytorch: "2.6.0"\ncuda: "12.4"\nstartup_check: %s\n' "$mode" "$mode" >"$mode.yaml"
