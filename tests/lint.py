@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Hold every include of builder/ against the floors in builder/README.md, and a library's header
-against its one home file."""
-import os, re, sys
+"""Hold every include of builder/ against what builder/README.md draws: the floors, and the order of the parts
+inside large rooms. Hold each library's header against its home files, and a header that says "what the files X*.c
+share; nobody else includes it" against that."""
+import fnmatch, os, re, sys
 
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-floors = {}
+floors, inside = {}, {}
 for line in open(os.path.join(top, "builder/README.md"), encoding="utf-8"):
     m = re.match(r"floor (\d+): ([a-z ]+?)\s*#", line)
     if m:
         for room in m.group(2).split():
             floors[room] = int(m.group(1))
+    m = re.match(r"inside ([a-z]+): ([a-z. <]+)$", line)
+    if m:
+        inside[m.group(1)] = {part: level for level, parts in enumerate(m.group(2).split("<"))
+                              for part in parts.split()}
 
+# Headers that are neither ours nor the C library's, by the files that may include them.
 homes = {
     "curl/": ["net/http.c"],
     "yaml.h": ["doc/yaml.c"],
@@ -22,41 +28,77 @@ homes = {
     "zlib.h": ["io/inflate.c", "io/inflate_zlib.c"],
     "libxml/": ["pkg/pypi/simple.c"],
 }
+libc = set("""assert.h ctype.h dirent.h dlfcn.h elf.h errno.h fcntl.h fnmatch.h inttypes.h limits.h poll.h pthread.h pwd.h
+signal.h spawn.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h time.h
+unistd.h""".split())
 
 faults = 0
+
+
 def fault(path, number, text):
     global faults
     faults += 1
     print(f"builder/{path}:{number}: {text}")
 
-count = 0
+
+def part(path):
+    """The part of its room that a file stands in."""
+    steps = path.split("/")
+    return steps[1] if len(steps) > 2 else "."
+
+
+def check_own(path, number, target, private):
+    room = path.split("/")[0]
+    if target not in known:
+        return fault(path, number, f'includes "{target}", which is not there')
+    other = target.split("/")[0]
+    if other != room:
+        if path != "cmd/main.c" and floors.get(other, 99) >= floors[room]:
+            fault(path, number, f'includes "{target}", which is not on a lower floor')
+    elif part(path) != part(target):
+        order = inside.get(room)
+        if not order or part(path) not in order or part(target) not in order:
+            fault(path, number, f'includes "{target}", but builder/README.md has no order of {room}\'s parts with both')
+        elif order[part(target)] >= order[part(path)]:
+            fault(path, number, f'includes "{target}", which does not stand before "{part(path)}" inside {room}')
+    users = private.get(target)
+    if users and not (os.path.dirname(path) == os.path.dirname(target) and
+                      fnmatch.fnmatch(os.path.basename(path), users)):
+        fault(path, number, f'includes "{target}", which is only for {users}')
+
+
+def check_library(path, number, header):
+    home = next((home for prefix, home in homes.items() if header.startswith(prefix)), None)
+    if home is None and header not in libc and not header.startswith(("sys/", "linux/", "netinet/", "arpa/")):
+        fault(path, number, f"includes <{header}>, which has no home in tests/lint.py")
+    elif home and path not in home:
+        fault(path, number, f"includes <{header}>, whose home is {' or '.join(home)}")
+
+
+known, private = {}, {}
 for folder, _, names in os.walk(os.path.join(top, "builder")):
     for name in sorted(names):
-        if not name.endswith((".c", ".h")):
-            continue
-        count += 1
-        path = os.path.relpath(os.path.join(folder, name), os.path.join(top, "builder"))
-        room = path.split("/")[0]
-        floor = 7 if path == "cmd/main.c" else floors.get(room)
-        if floor is None:
-            fault(path, 1, f'room "{room}" stands on no floor of builder/README.md')
-            continue
-        text = open(os.path.join(folder, name), encoding="utf-8").read()
-        if "SPDX-License-Identifier: Apache-2.0" not in text:
-            fault(path, 1, "no SPDX line")
-        for number, line in enumerate(text.split("\n"), 1):
-            m = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+        if name.endswith((".c", ".h", ".inc")):
+            path = os.path.relpath(os.path.join(folder, name), os.path.join(top, "builder"))
+            known[path] = open(os.path.join(folder, name), encoding="utf-8").read()
+            m = re.search(r"what the files (\S+) share; nobody else includes it", known[path])
             if m:
-                target = os.path.normpath(os.path.join(os.path.dirname(path), m.group(1)))
-                other = target.split("/")[0]
-                if other != room and floors.get(other, 99) >= floor and path != "cmd/main.c":
-                    fault(path, number, f'includes "{target}", which is not on a lower floor')
-            m = re.match(r"\s*#\s*include\s+<([^>]+)>", line)
-            if m:
-                for prefix, home in homes.items():
-                    if m.group(1).startswith(prefix) and path not in home:
-                        fault(path, number, f"includes <{m.group(1)}>, whose home is {' or '.join(home)}")
-if not floors or not count:
-    sys.exit("lint: found neither floors nor files")
-print(f"lint: {count} files, {faults} faults")
+                private[path] = m.group(1)
+
+for path, text in sorted(known.items()):
+    if path.split("/")[0] not in floors:
+        fault(path, 1, f'room "{path.split("/")[0]}" stands on no floor of builder/README.md')
+        continue
+    if "SPDX-License-Identifier: Apache-2.0" not in text:
+        fault(path, 1, "no SPDX line")
+    for number, line in enumerate(text.split("\n"), 1):
+        m = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+        if m:
+            check_own(path, number, os.path.normpath(os.path.join(os.path.dirname(path), m.group(1))), private)
+        m = re.match(r"\s*#\s*include\s+<([^>]+)>", line)
+        if m:
+            check_library(path, number, m.group(1))
+if not floors or not inside or not known:
+    sys.exit("lint: found no floors, no order of parts, or no files")
+print(f"lint: {len(known)} files, {faults} faults")
 sys.exit(1 if faults else 0)

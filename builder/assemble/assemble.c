@@ -6,11 +6,12 @@
 #include "../base/pool.h"
 #include "../io/deflate.h"
 #include "../io/crypto.h"
-#include "copies.h"
-#include "import_wheel.h"
-#include "layer_key.h"
-#include "layer_record.h"
-#include "system_layers.h"
+#include "files.h"
+#include "import/import_wheel.h"
+#include "layer/layer_key.h"
+#include "layer/layer_order.h"
+#include "layer/layer_record.h"
+#include "system/system_layers.h"
 
 enum how { HOW_PRESENT, HOW_JOIN, HOW_MAKE, HOW_TAKE };
 
@@ -428,7 +429,7 @@ static int build_below(struct assembler *a, struct err *e)
 {
     if (system_layers_build(&a->system, a->lock, e) < 0)
         return -1;
-    start_system(a, 0, system_layers_toolkit(a->lock));
+    start_system(a, 0, layer_order_toolkit(a->lock));
     return 0;
 }
 
@@ -440,7 +441,7 @@ static int build_rest(struct assembler *a, struct err *e)
 
     if (built < 0 || system_layers_remember(&a->system, a->lock, a->in->memo, e) < 0)
         return -1;
-    start_system(a, a->in->image ? 0 : system_layers_toolkit(a->lock), a->lock->layers.n);
+    start_system(a, a->in->image ? 0 : layer_order_toolkit(a->lock), a->lock->layers.n);
     start_files(a);
     return 0;
 }
@@ -453,7 +454,7 @@ struct unpack {
 /* Two things at most fall due with a part, each to the thread that is the last. */
 static int part_done(struct assembler *a, size_t artifact, struct err *e)
 {
-    bool below = !system_layers_is_above(a->lock, artifact) && --a->below_left == 0;
+    bool below = !layer_order_is_above(a->lock, artifact) && --a->below_left == 0;
     bool all = --a->parts_left == 0;
 
     if (below && build_below(a, e) < 0)
@@ -503,7 +504,7 @@ static int ready(void *ctx, size_t index, struct err *e)
 
     if (pool_failed(a->pool))
         return err_set(e, ERR_NO, "stopped"); /* the pool tells why */
-    if (a->need_system && system_layers_needs(a->lock, &a->lock->artifacts.v[artifact]))
+    if (a->need_system && layer_order_needs(a->lock, &a->lock->artifacts.v[artifact]))
         part_ready(a, artifact);
     for (size_t i = 0; i < a->lock->layers.n; i++) {
         struct making *m = &a->makings[i];
@@ -534,10 +535,10 @@ static void want_system(struct assembler *a)
 {
     a->stages_left = 2;
     for (size_t i = 0; i < a->lock->artifacts.n; i++)
-        if (system_layers_needs(a->lock, &a->lock->artifacts.v[i])) {
+        if (layer_order_needs(a->lock, &a->lock->artifacts.v[i])) {
             want(a, i);
             a->parts_left++;
-            a->below_left += !system_layers_is_above(a->lock, i);
+            a->below_left += !layer_order_is_above(a->lock, i);
         }
 }
 

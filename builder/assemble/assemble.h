@@ -13,7 +13,7 @@
 #include "../oci/stored.h"
 #include "../store/cas.h"
 #include "../store/memo.h"
-#include "layer.h"
+#include "layer/layer.h"
 
 /* Bring these artifacts into the store; `ready` is told each, on the calling thread. */
 struct fetcher {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../assemble/assemble.h"
-#include "../assemble/fetch.h"
+#include "../fetch/fetch.h"
 #include "../assemble/image.h"
 #include "../base/path.h"
 #include "../doc/emit.h"

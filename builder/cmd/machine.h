@@ -3,7 +3,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../doc/node.h"
-#include "../host/plumbing.h"
+#include "../host/container_setup.h"
 #include "../host/verdict.h"
 #include "session.h"
 

@@ -5,7 +5,7 @@
 #include "../base/version.h"
 #include "../model/lock_diff.h"
 #include "../plan/resolve.h"
-#include "../plan/torch_index.h"
+#include "../plan/pypi/torch_index.h"
 #include "credentials.h"
 
 /* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */

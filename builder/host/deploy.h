@@ -9,7 +9,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../oci/image.h"
-#include "wanted.h"
+#include "node_selector.h"
 
 struct deploy_image {      /* borrowed by what is made of it */
     struct str repository; /* where it is pulled from: "registry.example.org/team/pytorch" */

@@ -11,7 +11,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "cover.h"
+#include "set_cover.h"
 #include "verdict.h"
 
 struct recommend_machine {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "derive.h"
 
-#include "torch_index.h"
+#include "pypi/torch_index.h"
 
 /* Version of the first wheel whose name is `name`, or `name` with "-cu11", "-cu12", ... behind it.
  */

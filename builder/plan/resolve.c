@@ -5,7 +5,7 @@
 #include "../doc/emit.h"
 #include "../io/crypto.h"
 #include "../model/recipe_form.h"
-#include "apt_extra.h"
+#include "deb/apt_extra.h"
 #include "derive.h"
 #include "layering.h"
 #include "resolve_parts.h"

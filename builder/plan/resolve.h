@@ -6,9 +6,9 @@
 #include "../model/catalog.h"
 #include "../model/lock.h"
 #include "../model/recipe.h"
+#include "../fetch/pages.h"
 #include "base_image.h"
-#include "keep.h"
-#include "web.h"
+#include "pins.h"
 
 struct resolve_input {
     const struct recipe *recipe;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "derive.h"
-#include "redist_choose.h"
+#include "toolkit/redist_choose.h"
 #include "resolve_parts.h"
 
 static bool has_wheel(const struct lock *lock, const char *prefix)

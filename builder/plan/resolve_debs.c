@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "apt_archive.h"
-#include "apt_extra.h"
+#include "deb/apt_archive.h"
+#include "deb/apt_extra.h"
 #include "derive.h"
 #include "resolve_parts.h"
-#include "solve_deb.h"
-#include "stand_ins.h"
+#include "deb/solve_deb.h"
+#include "toolkit/stand_ins.h"
 
 static bool toolkit_is_apt(const struct plans *p)
 {

@@ -1,10 +1,10 @@
 /* plan/resolve_parts.h - what the files resolve*.c share; nobody else includes it. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "asking.h"
+#include "requirements.h"
 #include "resolve.h"
-#include "toolkit.h"
-#include "torch_index.h"
+#include "toolkit/toolkit.h"
+#include "pypi/torch_index.h"
 
 /* Everything that is decided before the network is asked, for the recipe at hand. */
 struct plans {

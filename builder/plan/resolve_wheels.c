@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../net/url.h"
-#include "pypi_index.h"
+#include "pypi/pypi_index.h"
 #include "resolve_parts.h"
 
 static int target_of(struct wheel_target *out, const struct resolve_input *in, struct err *e)

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "assemble/import_deb.h"
+#include "assemble/import/import_deb.h"
 #include "base/path.h"
 
 static void check_entry(const struct deb_entry *d)

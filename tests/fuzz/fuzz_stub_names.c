@@ -2,8 +2,8 @@
  * that declares them and no more reads as the same. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
-#include "assemble/stub_library.h"
-#include "assemble/stub_names.h"
+#include "assemble/toolkit/stub_library.h"
+#include "assemble/toolkit/stub_names.h"
 
 static bool read_names(struct stub_names *out, struct str header)
 {

@@ -6,7 +6,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
 #include "base/path.h"
-#include "plan/apt_archive.h"
+#include "plan/deb/apt_archive.h"
 
 struct sources VEC_OF(struct apt_source);
 

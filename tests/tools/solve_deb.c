@@ -4,7 +4,7 @@
  * Prints "name version group" a line, sorted by name; an error goes to stderr, with its code. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
-#include "plan/solve_deb.h"
+#include "plan/deb/solve_deb.h"
 
 enum { PACKAGES_MAX = 256 << 20 };
 

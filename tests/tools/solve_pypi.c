@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/path.h"
-#include "plan/asking.h"
+#include "plan/requirements.h"
 
 struct options {
     struct recipe recipe; /* only what it asks of Python */

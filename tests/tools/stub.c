@@ -3,8 +3,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include "assemble/stub_library.h"
-#include "assemble/stub_names.h"
+#include "assemble/toolkit/stub_library.h"
+#include "assemble/toolkit/stub_names.h"
 #include "base/fs.h"
 
 static int make(char **argv, struct err *e)

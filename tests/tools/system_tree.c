@@ -6,7 +6,7 @@
  * the tree itself goes to stdout; with --uncovered the scripts without a rule. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include "assemble/system.h"
+#include "assemble/system/system.h"
 #include "io/crypto.h"
 
 struct options {

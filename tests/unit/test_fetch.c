@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "assemble/fetch.h"
+#include "fetch/fetch.h"
 #include "peer.h"
 
 enum { SIZE = 1500000 }; /* more than pipes and buffers hold */

@@ -2,7 +2,7 @@
 #include "mkdeb.h"
 #include <archive.h>
 #include <archive_entry.h>
-#include "assemble/import_redist.h"
+#include "assemble/import/import_redist.h"
 #include "base/path.h"
 #include "io/crypto.h"
 

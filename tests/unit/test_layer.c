@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "assemble/layer.h"
-#include "assemble/layer_record.h"
+#include "assemble/layer/layer.h"
+#include "assemble/layer/layer_record.h"
 #include "io/crypto.h"
 #include "io/unpack.h"
 

@@ -4,7 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <elf.h>
-#include "assemble/ldcache.h"
+#include "assemble/system/ldcache.h"
 
 /* The smallest library that has a name: header, two program headers, dynamic part, strings. */
 static void mk_library(struct buf *out, const char *soname, unsigned machine)

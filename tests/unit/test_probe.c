@@ -8,7 +8,7 @@
 
 #include "base/fs.h"
 #include "base/path.h"
-#include "host/plumbing.h"
+#include "host/container_setup.h"
 #include "host/verdict.h"
 
 /* A machine as files: "PATH" or "PATH=TEXT", ended by NULL. */

@@ -7,7 +7,7 @@
 
 #include "base/path.h"
 #include "peer.h"
-#include "plan/pypi_index.h"
+#include "plan/pypi/pypi_index.h"
 
 static struct peer peer;
 static char *folder;

@@ -7,7 +7,7 @@
 
 #include "base/path.h"
 #include "peer.h"
-#include "plan/redist_choose.h"
+#include "plan/toolkit/redist_choose.h"
 #include "table.h"
 
 #define DATA "tests/unit/data/redist"

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "base/fs.h"
-#include "plan/solve_deb.h"
+#include "plan/deb/solve_deb.h"
 
 #define FOLDER "tests/unit/data/solve_deb"
 

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 #include "base/map.h"
 #include "base/path.h"
-#include "plan/solve_pypi.h"
+#include "plan/pypi/solve_pypi.h"
 #include "table.h"
 
 #define CASES "tests/unit/data/solve_pypi"

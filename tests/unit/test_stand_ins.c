@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "assemble/stand_in.h"
-#include "plan/stand_ins.h"
+#include "assemble/import/stand_in.h"
+#include "plan/toolkit/stand_ins.h"
 
 static void add_wheel(struct lock *l, const char *name, const char *version)
 {

@@ -6,7 +6,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <sys/mman.h>
-#include "assemble/stub_library.h"
+#include "assemble/toolkit/stub_library.h"
 #include "base/fd.h"
 #include "io/crypto.h"
 #include "look/elf.h"

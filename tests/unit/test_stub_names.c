@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "assemble/stub_library.h"
-#include "assemble/stub_names.h"
+#include "assemble/toolkit/stub_library.h"
+#include "assemble/toolkit/stub_names.h"
 
 static int read_one(struct stub_names *out, const char *prefix, struct str header, struct err *e)
 {

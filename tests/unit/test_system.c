@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mkdeb.h"
-#include "assemble/system.h"
+#include "assemble/system/system.h"
 
 enum { PACKAGES = 8 };
 

@@ -2,8 +2,8 @@
  * wheels, and what of it is not there twice. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mkdeb.h"
-#include "assemble/stand_in.h"
-#include "assemble/system.h"
+#include "assemble/import/stand_in.h"
+#include "assemble/system/system.h"
 #include "io/crypto.h"
 
 enum { MOST = 8 };

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "faults.h"
-#include "plan/toolkit.h"
+#include "plan/toolkit/toolkit.h"
 
 #define PARTS                                                                             \
     "nvcc, cudart, cccl, cublas, cufft, cufile, cupti, curand, cusolver, cusparse, npp, " \

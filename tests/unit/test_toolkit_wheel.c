@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mkwheel.h"
-#include "assemble/toolkit_wheel.h"
+#include "assemble/toolkit/toolkit_wheel.h"
 
 static int read_wheel(struct toolkit_wheel *w, const struct mkwheel_file *files, const char *name,
                       struct err *e)

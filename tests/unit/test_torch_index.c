@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "plan/torch_index.h"
+#include "plan/pypi/torch_index.h"
 
 static void builds_that_pypi_lacks(void **state)
 {

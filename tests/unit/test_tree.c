@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "assemble/tree.h"
+#include "assemble/layer/tree.h"
 
 static int add(struct tree *t, const char *path, enum entry_type type, const char *link,
                bool replace, struct err *e)

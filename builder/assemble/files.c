@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "files.h"
+
+#include <fcntl.h>
+
+#include "../base/path.h"
+#include "../io/crypto.h"
+
+enum { SECONDS_A_DAY = 86400 };
+
+struct copies {
+    struct tree *tree;
+    const struct tree *skeleton;
+    const struct lock *lock;
+    struct spool *spool;
+};
+
+/* Add an entry where the system's own links take it, below folders as the system has them. */
+static int add(struct copies *c, struct entry *entry, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf path = {0};
+
+    if (tree_resolve(c->skeleton, &path, entry->path, e) < 0)
+        return -1;
+    entry->path = buf_view(&path);
+    entry->mtime = c->lock->created;
+    skeleton_parents(c->tree, c->skeleton, entry->path, entry->mtime);
+    return tree_add(c->tree, entry, true, e);
+}
+
+/* ---- files ---- */
+
+/* Where one file lands: below `to`, or at `to` itself when `from` is a file and `to` does not end
+ * in
+ * "/". Relative to the image's root. */
+static int place(struct buf *out, const struct lock_copy *c, const struct lock_file *f,
+                 struct err *e)
+{
+    CLEANUP(buf_clear) struct buf raw = {0};
+
+    buf_str(&raw, c->to);
+    if (f->path.len)
+        buf_fmt(&raw, "/" STR_FMT, STR_ARG(f->path));
+    else if (str_ends(c->to, STR("/")))
+        buf_fmt(&raw, STR_FMT, STR_ARG(path_base(c->from)));
+    if (!path_clean(out, buf_view(&raw)) || out->len < 2)
+        return err_set(e, ERR_INPUT, "files: \"" STR_FMT "\" is no place for a file",
+                       STR_ARG(c->to));
+    memmove(out->p, out->p + 1, out->len); /* the leading "/" goes, the NUL comes along */
+    out->len--;
+    return 0;
+}
+
+static int changed(const char *disk, struct err *e)
+{
+    return err_set(e, ERR_INPUT,
+                   "%s changed since the lock was written; `envbuild lock` takes it over", disk);
+}
+
+static int read_file(struct content *out, const struct lock_file *f, const char *disk,
+                     struct spool *spool, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    struct source_file source;
+    struct digest digest;
+    uint64_t size;
+
+    if (fd_open(&fd, disk, O_RDONLY | O_NOFOLLOW, 0, e) < 0 ||
+        hash_fd(&digest, &size, fd.n, disk, e) < 0)
+        return -1;
+    if (size != f->size || !digest_eq(&digest, &f->digest))
+        return changed(disk, e);
+    source_file_init(&source, fd.n, 0, size, disk);
+    return spool_put(out, spool, &source.source, size, disk, e);
+}
+
+static int take_text(struct content *out, const struct lock_copy *c, struct spool *spool,
+                     struct err *e)
+{
+    CLEANUP(free_clear) char *what = str_dup(c->to);
+    struct source_bytes source;
+
+    source_bytes_init(&source, c->text);
+    return spool_put(out, spool, &source.source, c->text.len, what, e);
+}
+
+static int add_file(struct copies *to, const struct lock_copy *c, const struct lock_file *f,
+                    const char *root, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf path = {0};
+    CLEANUP(free_clear) char *name = str_dup(f->path);
+    CLEANUP(free_clear) char *disk = f->path.len ? path_join(root, name) : xstrdup(root);
+    struct entry entry = {.uid = c->uid, .gid = c->gid, .link = f->link};
+
+    if (place(&path, c, f, e) < 0)
+        return -1;
+    entry.path = buf_view(&path);
+    entry.type = f->folder ? ENTRY_DIR : f->link.len ? ENTRY_SYMLINK : ENTRY_FILE;
+    entry.mode = f->folder || f->executable ? 0755 : f->link.len ? 0777 : 0644;
+    if (entry.type == ENTRY_FILE &&
+        (c->text.len ? take_text(&entry.content, c, to->spool, e)
+                     : read_file(&entry.content, f, disk, to->spool, e)) < 0)
+        return -1;
+    return add(to, &entry, e);
+}
+
+/* The folder that files are copied into belongs to their owner too, unless that is root. */
+static int add_target(struct copies *to, const struct lock_copy *c, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf path = {0};
+    struct entry entry = {.type = ENTRY_DIR, .mode = 0755, .uid = c->uid, .gid = c->gid};
+    bool renamed = c->files.n == 1 && !c->files.v[0].path.len && !str_ends(c->to, STR("/"));
+
+    if (!c->uid || renamed || !path_clean(&path, c->to) || path.len < 2)
+        return 0;
+    entry.path = str_sub(buf_view(&path), 1, path.len);
+    return add(to, &entry, e);
+}
+
+static int add_copy(struct copies *to, const struct lock_copy *c, const char *dir, struct err *e)
+{
+    CLEANUP(free_clear) char *from = str_dup(c->from);
+    CLEANUP(free_clear) char *root = path_join(dir, from);
+
+    if (add_target(to, c, e) < 0)
+        return -1;
+    for (size_t i = 0; i < c->files.n; i++)
+        if (add_file(to, c, &c->files.v[i], root, e) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- user and work folder ---- */
+
+static struct str account_text(const struct copies *c, const char *path)
+{
+    const struct entry *e = tree_get(c->skeleton, str_of(path));
+
+    return e ? (struct str){e->content.bytes, e->content.size} : (struct str){0};
+}
+
+static bool has_line(struct str text, struct str name)
+{
+    struct str line, field;
+
+    while (str_line(&text, &line))
+        if (str_cut(&line, STR(":"), &field) && str_eq(field, name))
+            return true;
+    return false;
+}
+
+/* Is `id` the third field of any line? */
+static bool has_id(struct str text, uint32_t id)
+{
+    struct str line, field;
+    uint32_t n;
+
+    while (str_line(&text, &line))
+        if (str_cut(&line, STR(":"), &field) && str_cut(&line, STR(":"), &field) &&
+            (str_cut(&line, STR(":"), &field) || (field = line).len) && str_u32(field, &n) &&
+            n == id)
+            return true;
+    return false;
+}
+
+/* An image may lack what every Debian has. */
+static int add_missing(struct copies *c, const char *path, struct str line, struct err *e)
+{
+    struct entry entry = {.path = str_of(path), .type = ENTRY_FILE, .mode = 0644};
+
+    if (str_is(entry.path, "etc/shadow") || str_is(entry.path, "etc/gshadow"))
+        return 0;
+    entry.content = (struct content){CONTENT_BYTES, .size = line.len, .bytes = line.p};
+    return add(c, &entry, e);
+}
+
+/* One account file with a line more; owner and mode as the system has them. */
+static int add_account(struct copies *c, const char *path, struct str line, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    const struct entry *old = tree_get(c->skeleton, str_of(path));
+    struct entry entry;
+
+    if (!old && c->lock->image.ref.len)
+        return add_missing(c, path, line, e);
+    if (!old)
+        return err_set(e, ERR_INPUT, "user: the base has no /%s", path);
+    entry = *old;
+    buf_str(&text, account_text(c, path));
+    if (text.len && text.p[text.len - 1] != '\n')
+        buf_putc(&text, '\n');
+    buf_str(&text, line);
+    entry.content = (struct content){CONTENT_BYTES, .size = text.len, .bytes = text.p};
+    return add(c, &entry, e);
+}
+
+/* Somebody's image may have accounts of its own; Ubuntu's has a user 1000. */
+static int check_free(const struct copies *c, const struct lock_user *u, struct err *e)
+{
+    if (has_id(account_text(c, "etc/passwd"), u->uid))
+        return err_set(e, ERR_INPUT,
+                       "user: the base image has a user with uid %u already; write another `uid`",
+                       u->uid);
+    if (has_line(account_text(c, "etc/group"), u->name))
+        return err_set(e, ERR_INPUT, "user: the base image has a group \"" STR_FMT "\" already",
+                       STR_ARG(u->name));
+    if (has_id(account_text(c, "etc/group"), u->gid))
+        return err_set(e, ERR_INPUT,
+                       "user: the base image has a group with gid %u already; write another `gid`",
+                       u->gid);
+    return 0;
+}
+
+static int add_user(struct copies *c, struct err *e)
+{
+    const struct lock_user *u = &c->lock->user;
+    CLEANUP(buf_clear) struct buf passwd = {0}, group = {0}, shadow = {0}, gshadow = {0};
+    CLEANUP(buf_clear) struct buf home = {0};
+    struct entry entry = {.type = ENTRY_DIR, .mode = 0755, .uid = u->uid, .gid = u->gid};
+
+    if (has_line(account_text(c, "etc/passwd"), u->name))
+        return err_set(e, ERR_INPUT, "user: the base has a user \"" STR_FMT "\" already",
+                       STR_ARG(u->name));
+    if (c->lock->image.ref.len && check_free(c, u, e) < 0)
+        return -1;
+    buf_fmt(&passwd, STR_FMT ":x:%u:%u::/home/" STR_FMT ":/bin/bash\n", STR_ARG(u->name), u->uid,
+            u->gid, STR_ARG(u->name));
+    buf_fmt(&group, STR_FMT ":x:%u:\n", STR_ARG(u->name), u->gid);
+    buf_fmt(&shadow, STR_FMT ":!:%lld:0:99999:7:::\n", STR_ARG(u->name),
+            (long long)(c->lock->created / SECONDS_A_DAY));
+    buf_fmt(&gshadow, STR_FMT ":!::\n", STR_ARG(u->name));
+    buf_fmt(&home, "home/" STR_FMT, STR_ARG(u->name));
+    entry.path = buf_view(&home);
+    return add_account(c, "etc/passwd", buf_view(&passwd), e) < 0 ||
+                   add_account(c, "etc/group", buf_view(&group), e) < 0 ||
+                   add_account(c, "etc/shadow", buf_view(&shadow), e) < 0 ||
+                   add_account(c, "etc/gshadow", buf_view(&gshadow), e) < 0
+               ? -1
+               : add(c, &entry, e);
+}
+
+/* The work folder is the user's own; one that files were put in keeps what they made of it. */
+static int add_workdir(struct copies *c, struct err *e)
+{
+    struct entry entry = {.type = ENTRY_DIR, .mode = 0755};
+
+    entry.path = str_sub(c->lock->workdir, 1, c->lock->workdir.len);
+    if (!entry.path.len || tree_get(c->tree, entry.path) || tree_follow(c->skeleton, entry.path))
+        return 0;
+    entry.uid = c->lock->user.uid;
+    entry.gid = c->lock->user.gid;
+    return add(c, &entry, e);
+}
+
+int copies_build(struct tree *out, const struct lock *lock, const char *dir, struct spool *spool,
+                 const struct tree *skeleton, struct err *e)
+{
+    CLEANUP(tree_clear) struct tree t = {0};
+    struct copies c = {&t, skeleton, lock, spool};
+
+    if (lock->user.name.len && add_user(&c, e) < 0)
+        return -1;
+    for (size_t i = 0; i < lock->copies.n; i++)
+        if (add_copy(&c, &lock->copies.v[i], dir, e) < 0)
+            return -1;
+    if (add_workdir(&c, e) < 0)
+        return -1;
+    tree_sort(&t);
+    MOVE(out, &t);
+    return 0;
+}

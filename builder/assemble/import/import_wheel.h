@@ -1,0 +1,23 @@
+/* assemble/import/import_wheel.h - a wheel becomes entries of a tree, as `pip install --no-compile` would
+ * leave its files. Contents stay in the wheel: they are copied from there when the layer is
+ * written. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../../io/inflate.h"
+#include "../../model/slim.h"
+#include "../layer/tree.h"
+
+struct wheel_import {
+    struct str python;        /* "3.11" */
+    struct str prefix;        /* "opt/venv" */
+    struct str name, version; /* what the wheel must be: normalised name, version of the lock */
+    bool requested;           /* the recipe names it: pip's REQUESTED file */
+    /* Rules for files that are left out, those of other wheels among them; what is left out is
+     * added to their figures. NULL: all files are taken. */
+    struct slim_counts *slim;
+};
+
+/* `wheel` must stay open as long as the tree. A path that another wheel of the same tree has is
+ * replaced, as pip does when it installs one after the other. */
+int import_wheel(struct tree *t, const struct input *wheel, const struct wheel_import *how,
+                 struct inflater *inflater, struct err *e) MUST_CHECK;

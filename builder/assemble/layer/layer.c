@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layer.h"
+
+#include "../../io/crypto.h"
+#include "../../io/deflate.h"
+#include "../../io/gzip.h"
+#include "../../io/inflate.h"
+#include "../../io/source.h"
+#include "../../io/tar.h"
+
+/* A layer being written. `literal` and `copied` are the two ways into the blob. */
+struct writer {
+    const struct layer_output *to;
+    const struct events *events;
+    struct hash_sink blob;    /* counts and hashes all blob bytes, passes them on */
+    struct hash_thread *diff; /* NULL when the diff_id is known */
+    struct inflater *inflater;
+    struct deflater *deflater;
+    struct buf group;     /* plain bytes of the member that is being gathered */
+    struct buf packed;    /* that member compressed */
+    bool group_has_data;  /* not only headers and padding */
+    uint64_t tar_size;    /* so far */
+    uint64_t done, total; /* for events */
+};
+
+static void writer_clear(struct writer *w)
+{
+    hash_sink_clear(&w->blob);
+    hash_thread_clear(&w->diff);
+    inflater_clear(&w->inflater);
+    deflater_clear(&w->deflater);
+    buf_clear(&w->group);
+    buf_clear(&w->packed);
+}
+
+static int literal(struct writer *w, const void *bytes, size_t len, struct err *e)
+{
+    if (w->to->segments)
+        segments_literal(w->to->segments, len);
+    if (w->to->literals && sink_write(w->to->literals, bytes, len, e) < 0)
+        return -1;
+    return sink_write(&w->blob.sink, bytes, len, e);
+}
+
+static int plain(struct writer *w, const void *bytes, size_t len, struct err *e)
+{
+    return w->diff ? sink_write(hash_thread_sink(w->diff), bytes, len, e) : 0;
+}
+
+/* Close the gathered member, if there is any. */
+static int flush(struct writer *w, struct err *e)
+{
+    unsigned char tail[GZIP_TAIL];
+    struct buf *group = &w->group;
+
+    if (!group->len)
+        return 0;
+    if (events_cancelled(w->events))
+        return err_set(e, ERR_INTERRUPTED, "interrupted");
+    buf_reset(&w->packed);
+    if (w->group_has_data)
+        deflate_1(w->deflater, &w->packed, group->p, group->len);
+    else
+        deflate_fixed1(&w->packed, group->p, group->len);
+    gzip_tail(tail, crc32_add(0, group->p, group->len), group->len);
+    if (plain(w, group->p, group->len, e) < 0 || literal(w, gzip_head, GZIP_HEAD, e) < 0 ||
+        literal(w, w->packed.p, w->packed.len, e) < 0 || literal(w, tail, sizeof tail, e) < 0)
+        return -1;
+    buf_reset(group);
+    w->group_has_data = false;
+    return 0;
+}
+
+/* Gather plain bytes; a member is closed as soon as it is full. */
+static int gather(struct writer *w, const void *bytes, size_t len, bool data, struct err *e)
+{
+    const char *p = bytes;
+
+    w->tar_size += len;
+    while (len) {
+        size_t n = LAYER_GROUP - w->group.len;
+
+        if (n > len)
+            n = len;
+        buf_add(&w->group, p, n);
+        w->group_has_data |= data;
+        p += n;
+        len -= n;
+        if (w->group.len == LAYER_GROUP && flush(w, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+struct data_sink {
+    struct sink sink;
+    struct writer *writer;
+    struct sink *seen; /* of the watch; may be NULL */
+};
+
+static int data_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    struct data_sink *d = (struct data_sink *)self;
+
+    if (d->seen && sink_write(d->seen, bytes, len, e) < 0)
+        return -1;
+    return gather(d->writer, bytes, len, true, e);
+}
+
+enum { TICK = 1024 * 1024 };
+
+/* Passes on the bytes of one big file; tells its progress and looks for Ctrl-C now and then. */
+struct tick_sink {
+    struct sink sink;
+    struct sink *next;
+    struct sink *seen; /* of the watch; may be NULL */
+    struct writer *writer;
+    uint64_t passed, told;
+    bool plain; /* the bytes count as the tar's */
+};
+
+static int tick_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    struct tick_sink *t = (struct tick_sink *)self;
+    struct writer *w = t->writer;
+
+    t->passed += len;
+    if (t->passed - t->told >= TICK) {
+        t->told = t->passed;
+        if (events_cancelled(w->events))
+            return err_set(e, ERR_INTERRUPTED, "interrupted");
+        if (t->plain)
+            events_emit(w->events, &(struct event){EVENT_ADVANCE, "assemble", w->to->name,
+                                                   w->done + t->passed, w->total});
+    }
+    if (t->seen && sink_write(t->seen, bytes, len, e) < 0)
+        return -1;
+    return sink_write(t->next, bytes, len, e);
+}
+
+/* One member whose deflate bytes are the wheel's own. */
+static int copy_member(struct writer *w, const struct content *c, const char *what,
+                       struct sink *seen, struct err *e)
+{
+    unsigned char tail[GZIP_TAIL];
+    struct tick_sink tick = {{tick_write, NULL},
+                             w->diff ? hash_thread_sink(w->diff) : &w->blob.sink,
+                             w->diff ? seen : NULL,
+                             w,
+                             .plain = w->diff != NULL};
+    struct source_file in;
+
+    if (flush(w, e) < 0 || literal(w, gzip_head, GZIP_HEAD, e) < 0)
+        return -1;
+    if (w->to->segments)
+        segments_range(w->to->segments, &c->input->digest, c->offset, c->packed);
+    source_file_init(&in, c->input->fd.n, c->offset, c->packed, c->input->name);
+    if (w->diff) {
+        if (inflate_exact(w->inflater, &in.source, c->packed, c->size, c->crc, &tick.sink,
+                          &w->blob.sink, what, e) < 0)
+            return -1;
+    } else if (source_copy(&in.source, &tick.sink, NULL, e) < 0) {
+        return -1;
+    }
+    w->tar_size += c->size;
+    gzip_tail(tail, c->crc, c->size);
+    return literal(w, tail, sizeof tail, e);
+}
+
+static uint64_t weight(const struct entry *entry)
+{
+    return entry->type == ENTRY_FILE ? entry->content.size + TAR_BLOCK : TAR_BLOCK;
+}
+
+static int write_entry(struct writer *w, const struct entry *entry, struct err *e)
+{
+    static const char zeros[TAR_BLOCK];
+    const struct content *c = &entry->content;
+    struct buf head = {0};
+    struct sink *seen = NULL;
+    int result;
+
+    if (events_cancelled(w->events))
+        return err_set(e, ERR_INTERRUPTED, "interrupted");
+    result = tar_header(&head, entry, e);
+    if (result == 0)
+        result = gather(w, head.p, head.len, false, e);
+    buf_clear(&head);
+    if (result < 0)
+        return -1;
+    if (w->to->watch)
+        w->to->watch->begin(w->to->watch, entry, &seen);
+    if (entry->type == ENTRY_FILE && c->size) {
+        if (c->kind == CONTENT_DEFLATE && c->size >= LAYER_COPY_MIN) {
+            if (copy_member(w, c, entry->path.p, seen, e) < 0)
+                return -1;
+        } else {
+            struct data_sink data = {{data_write, NULL}, w, seen};
+
+            if (content_copy(w->inflater, c, &data.sink, entry->path.p, e) < 0)
+                return -1;
+        }
+        if (gather(w, zeros, tar_padding(c->size), false, e) < 0)
+            return -1;
+    }
+    if (seen && w->to->watch->end(w->to->watch, e) < 0)
+        return -1;
+    w->done += weight(entry);
+    events_emit(w->events,
+                &(struct event){EVENT_ADVANCE, "assemble", w->to->name, w->done, w->total});
+    return 0;
+}
+
+uint64_t layer_weight(const struct tree *tree)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < tree->entries.n; i++)
+        sum += weight(&tree->entries.v[i]);
+    return sum;
+}
+
+int layer_write(struct layer_result *out, const struct tree *tree, const struct layer_output *to,
+                const struct events *events, struct err *e)
+{
+    CLEANUP(writer_clear) struct writer w = {.to = to, .events = events};
+    CLEANUP(buf_clear) struct buf end = {0};
+
+    w.total = layer_weight(tree);
+
+    hash_sink_open(&w.blob, to->blob);
+    w.diff = to->skip_diff_id ? NULL : hash_thread_open();
+    w.inflater = inflater_open();
+    w.deflater = deflater_open();
+    events_emit(events, &(struct event){EVENT_BEGIN, "assemble", to->name, 0, w.total});
+    for (size_t i = 0; i < tree->entries.n; i++)
+        if (write_entry(&w, &tree->entries.v[i], e) < 0)
+            return err_wrap(e, "layer %s", to->name);
+    *out = (struct layer_result){0};
+    tar_end(&end);
+    if (gather(&w, end.p, end.len, false, e) < 0 || flush(&w, e) < 0)
+        return err_wrap(e, "layer %s", to->name);
+    hash_finish(&w.blob.hash, &out->digest);
+    out->size = w.blob.size;
+    if (w.diff)
+        hash_thread_finish(&w.diff, &out->diff_id, &out->tar_size);
+    out->tar_size = w.tar_size;
+    events_emit(events, &(struct event){EVENT_END, "assemble", to->name, w.total, w.total});
+    return 0;
+}

@@ -1,0 +1,45 @@
+/* assemble/layer/layer.h - a tree becomes a layer: a tar and its gzip form in one pass (format 1).
+ *
+ * OCI image-spec 1.1 layer.md, RFC 1952. The blob is a chain of gzip members. A file of
+ * LAYER_COPY_MIN bytes or more that lies deflated in a wheel is one member whose deflate bytes are
+ * copied; everything else (headers, padding, smaller files, plain data) is gathered into members of
+ * at most LAYER_GROUP plain bytes, compressed by "fixed/1" where they hold headers and padding
+ * alone, else by "deflate/1". So the blob is a pure function of the tree. These numbers belong to
+ * format 1 and never change in it.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../../base/event.h"
+#include "segments.h"
+#include "tree.h"
+
+enum { LAYER_COPY_MIN = 64 * 1024, LAYER_GROUP = 1024 * 1024 };
+
+/* Somebody who looks at the files of a layer while their bytes pass anyway. */
+struct layer_watch {
+    /* The next entry, in the layer's order. *data, NULL before, may become a sink for the bytes of
+     * a file: all of them, then end(). */
+    void (*begin)(struct layer_watch *self, const struct entry *entry, struct sink **data);
+    int (*end)(struct layer_watch *self, struct err *e);
+};
+
+struct layer_output {
+    struct sink *blob;         /* the gzip bytes; NULL when only the digests are wanted */
+    struct sink *literals;     /* what segments_literal() counts; NULL when not kept */
+    struct segments *segments; /* NULL when not kept */
+    bool skip_diff_id;         /* known already: copied members are not inflated */
+    struct layer_watch *watch; /* NULL: nobody looks; not with skip_diff_id */
+    const char *name;          /* of the layer, for events and errors */
+};
+
+struct layer_result {
+    struct digest digest, diff_id; /* diff_id stays all-zero when skipped */
+    uint64_t size;                 /* compressed bytes */
+    uint64_t tar_size;             /* uncompressed bytes */
+};
+
+/* `tree` is sorted. The sinks are not finished here. */
+int layer_write(struct layer_result *out, const struct tree *tree, const struct layer_output *to,
+                const struct events *events, struct err *e) MUST_CHECK;
+/* Bytes that layer_write will report as the total of its EVENT_BEGIN. */
+uint64_t layer_weight(const struct tree *tree);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layer_key.h"
+
+#include "../../io/deflate.h"
+#include "layer.h"
+#include "layer_order.h"
+
+static void add_digest(struct buf *out, const struct digest *d)
+{
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(d, hex);
+    buf_fmt(out, " %s", hex);
+}
+
+/* What the toolkit is, besides the artifacts of its layer. */
+static void add_toolkit(struct buf *out, const struct lock *lock)
+{
+    const struct lock_toolkit *t = &lock->toolkit;
+
+    buf_fmt(out, "toolkit " STR_FMT " gcc " STR_FMT " sources %zu " STR_FMT "\n", STR_ARG(t->root),
+            STR_ARG(t->gcc), t->sources.len, STR_ARG(t->sources));
+    for (size_t i = 0; i < t->stand_ins.n; i++) {
+        const struct lock_stand_in *s = &t->stand_ins.v[i];
+
+        buf_fmt(out, "stand-in " STR_FMT " " STR_FMT " " STR_FMT "\n", STR_ARG(s->name),
+                STR_ARG(s->version), STR_ARG(s->summary));
+        for (size_t j = 0; j < s->provides.n; j++)
+            buf_fmt(out, "provides " STR_FMT "\n", STR_ARG(s->provides.v[j]));
+        for (size_t j = 0; j < s->links.n; j++)
+            buf_fmt(out, "link " STR_FMT " " STR_FMT "\n", STR_ARG(s->links.v[j].path),
+                    STR_ARG(s->links.v[j].target));
+    }
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        if (lock->artifacts.v[i].eco == ECO_WHEEL &&
+            layer_order_needs(lock, &lock->artifacts.v[i])) {
+            add_digest(out, &lock->artifacts.v[i].digest);
+            buf_putc(out, '\n');
+        }
+}
+
+static void add_artifacts(struct buf *out, const struct lock *lock, const struct lock_layer *l)
+{
+    for (size_t i = 0; i < l->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[l->artifacts.v[i]];
+
+        add_digest(out, &a->digest);
+        if (a->eco == ECO_WHEEL && a->requested)
+            buf_puts(out, " requested");
+        for (size_t j = 0; a->eco == ECO_WHEEL && j < lock->slim.n; j++)
+            if (slim_concerns(lock->slim.v[j].rule, a->name))
+                buf_fmt(out, " without %s", lock->slim.v[j].rule->name);
+        buf_putc(out, '\n');
+    }
+}
+
+/* The system layers up to and with `last`; each is a difference to the ones below. */
+static void add_system(struct buf *out, const struct lock *lock, size_t last)
+{
+    buf_fmt(out, "arch " STR_FMT "\npython " STR_FMT "\nsources %zu " STR_FMT "\n",
+            STR_ARG(lock->arch), STR_ARG(lock->python_full), lock->apt_sources.len,
+            STR_ARG(lock->apt_sources));
+    buf_fmt(out, "at " STR_FMT "\n", STR_ARG(lock->apt_sources_path));
+    if (lock->image.ref.len) {
+        buf_fmt(out, "interpreter " STR_FMT " of image", STR_ARG(lock->image.python));
+        add_digest(out, &lock->image.manifest);
+        buf_fmt(out, " date %lld\n", (long long)lock->created);
+    }
+    for (size_t i = 0; i <= last; i++) {
+        if (lock->layers.v[i].kind != LOCK_SYSTEM)
+            continue;
+        buf_fmt(out, "group " STR_FMT "\n", STR_ARG(lock->layers.v[i].name));
+        add_artifacts(out, lock, &lock->layers.v[i]);
+        if (str_is(lock->layers.v[i].name, LOCK_TOOLKIT))
+            add_toolkit(out, lock);
+    }
+}
+
+static void add_files(struct buf *out, const struct lock *lock)
+{
+    buf_fmt(out, "date %lld\nworkdir " STR_FMT "\nuser " STR_FMT " %u %u\n",
+            (long long)lock->created, STR_ARG(lock->workdir), STR_ARG(lock->user.name),
+            lock->user.uid, lock->user.gid);
+    for (size_t i = 0; i < lock->copies.n; i++) {
+        const struct lock_copy *c = &lock->copies.v[i];
+
+        buf_fmt(out, "copy %zu " STR_FMT " %zu " STR_FMT " %u %u\n", c->from.len, STR_ARG(c->from),
+                c->to.len, STR_ARG(c->to), c->uid, c->gid);
+        for (size_t j = 0; j < c->files.n; j++) {
+            const struct lock_file *f = &c->files.v[j];
+
+            buf_fmt(out, "%d%d %zu " STR_FMT " %zu " STR_FMT, f->folder, f->executable, f->path.len,
+                    STR_ARG(f->path), f->link.len, STR_ARG(f->link));
+            add_digest(out, &f->digest);
+            buf_putc(out, '\n');
+        }
+    }
+}
+
+static void add_head(struct buf *out, const struct lock *lock, const char *kind)
+{
+    buf_fmt(out, "%s format %u %s\n", kind, lock->format, DEFLATE_ENCODER);
+}
+
+void system_key(struct buf *out, const struct lock *lock)
+{
+    add_head(out, lock, "whole system");
+    add_system(out, lock, lock->layers.n - 1);
+}
+
+void layer_key(struct buf *out, const struct lock *lock, size_t layer)
+{
+    const struct lock_layer *l = &lock->layers.v[layer];
+
+    switch (l->kind) {
+    case LOCK_SYSTEM:
+        add_head(out, lock, "system layer");
+        add_system(out, lock, layer);
+        break;
+    case LOCK_WHEELS:
+        add_head(out, lock, "wheel layer");
+        buf_fmt(out, "python " STR_FMT " prefix " LAYER_PREFIX "\n", STR_ARG(lock->python));
+        add_artifacts(out, lock, l);
+        break;
+    case LOCK_FILES:
+        add_head(out, lock, "files layer");
+        system_key(out, lock);
+        add_files(out, lock);
+        break;
+    case LOCK_IMAGE: /* never made, so never remembered */
+        break;
+    }
+}

@@ -1,0 +1,19 @@
+/* assemble/layer/layer_record.h - what is remembered about a layer once made: its digests and how to put
+ * its bytes together again. Kept in the store under a key that names everything it was made from.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../../base/buf.h"
+#include "../../model/slim.h"
+#include "layer.h"
+
+struct layer_record {
+    struct layer_result result;
+    struct digest literals; /* of the literal bytes, a blob in the store */
+    struct segments segments;
+    struct slim_counts slim; /* what rules left out of it */
+};
+
+void layer_record_print(struct buf *out, const struct layer_record *r);
+int layer_record_parse(struct layer_record *out, struct str text, struct err *e) MUST_CHECK;
+void layer_record_clear(struct layer_record *r);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "segments.h"
+
+#include "../../io/source.h"
+
+static void append(struct segments *s, struct segment next)
+{
+    struct segment *last = s->list.n ? &s->list.v[s->list.n - 1] : NULL;
+
+    if (!next.len)
+        return;
+    if (last && last->source == next.source && last->offset + last->len == next.offset)
+        last->len += next.len;
+    else
+        vec_add(&s->list, next);
+}
+
+void segments_literal(struct segments *s, uint64_t len)
+{
+    append(s, (struct segment){SEGMENT_LITERAL, s->literal_size, len});
+    s->literal_size += len;
+}
+
+void segments_range(struct segments *s, const struct digest *input, uint64_t offset, uint64_t len)
+{
+    size_t i = s->inputs.n;
+
+    while (i-- > 0) /* a layer has few inputs, and the last one is nearly always meant */
+        if (digest_eq(&s->inputs.v[i], input))
+            break;
+    if (i == SIZE_MAX) {
+        vec_add(&s->inputs, *input);
+        i = s->inputs.n - 1;
+    }
+    append(s, (struct segment){(uint32_t)i + 1, offset, len});
+}
+
+void segments_clear(struct segments *s)
+{
+    vec_clear(&s->list);
+    vec_clear(&s->inputs);
+    *s = (struct segments){0};
+}
+
+enum { STEP = 4 * 1024 * 1024 }; /* bytes between two looks for Ctrl-C */
+
+static int write_range(const struct input *in, uint64_t offset, uint64_t len, struct sink *to,
+                       const struct events *events, struct err *e)
+{
+    while (len) {
+        uint64_t n = len < STEP ? len : STEP;
+        struct source_file range;
+
+        if (events_cancelled(events))
+            return err_set(e, ERR_INTERRUPTED, "interrupted");
+        source_file_init(&range, in->fd.n, offset, n, in->name);
+        if (source_copy(&range.source, to, NULL, e) < 0)
+            return -1;
+        offset += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int segments_write(const struct segments *s, const struct input *literals,
+                   const struct input *const *inputs, struct sink *to, const struct events *events,
+                   struct err *e)
+{
+    for (size_t i = 0; i < s->list.n; i++) {
+        const struct segment *seg = &s->list.v[i];
+        const struct input *in = seg->source ? inputs[seg->source - 1] : literals;
+
+        if (write_range(in, seg->offset, seg->len, to, events, e) < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tree.h"
+
+#include "../../base/buf.h"
+#include "../../base/path.h"
+
+enum { LINKS_MAX = 40 }; /* as Linux follows them */
+
+void tree_clear(struct tree *t)
+{
+    map_clear(&t->index);
+    vec_clear(&t->entries);
+    arena_clear(&t->arena);
+    *t = (struct tree){0};
+}
+
+/* The index holds positions, not pointers: the vector moves as it grows. */
+static void index_set(struct tree *t, size_t at)
+{
+    map_set(&t->index, t->entries.v[at].path, (void *)(uintptr_t)(at + 1));
+}
+
+struct entry *tree_get(const struct tree *t, struct str path)
+{
+    uintptr_t at = (uintptr_t)map_get(&t->index, path);
+
+    return at ? &t->entries.v[at - 1] : NULL;
+}
+
+static void keep(struct tree *t, struct entry *to, const struct entry *from)
+{
+    struct str path = to->path.p ? to->path : arena_str(&t->arena, from->path);
+
+    *to = *from;
+    to->path = path;
+    to->link = arena_str(&t->arena, from->link);
+    if (from->type == ENTRY_FILE && from->content.kind == CONTENT_BYTES)
+        to->content.bytes =
+            arena_str(&t->arena, (struct str){from->content.bytes, from->content.size}).p;
+}
+
+int tree_add(struct tree *t, const struct entry *entry, bool replace, struct err *e)
+{
+    struct entry *old = tree_get(t, entry->path);
+
+    if (!path_is_safe(entry->path))
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no path for an image",
+                       STR_ARG(entry->path));
+    if (!old) {
+        keep(t, vec_push(&t->entries), entry);
+        index_set(t, t->entries.n - 1);
+        return 0;
+    }
+    if (!replace && !(old->type == ENTRY_DIR && entry->type == ENTRY_DIR))
+        return err_set(e, ERR_INPUT, "/" STR_FMT " is there twice", STR_ARG(entry->path));
+    keep(t, old, entry);
+    return 0;
+}
+
+/* For paths that the program itself makes up: only a programmer can get them wrong. */
+static void must_add(struct tree *t, const struct entry *entry)
+{
+    struct err e = {0};
+
+    if (tree_add(t, entry, true, &e) < 0)
+        abort();
+}
+
+void tree_dir(struct tree *t, const char *path, uint32_t mode, int64_t mtime)
+{
+    must_add(
+        t, &(struct entry){.path = str_of(path), .type = ENTRY_DIR, .mode = mode, .mtime = mtime});
+}
+
+void tree_file(struct tree *t, const char *path, uint32_t mode, int64_t mtime, struct str bytes)
+{
+    must_add(t, &(struct entry){.path = str_of(path),
+                                .type = ENTRY_FILE,
+                                .mode = mode,
+                                .mtime = mtime,
+                                .content = {CONTENT_BYTES, .size = bytes.len, .bytes = bytes.p}});
+}
+
+void tree_link(struct tree *t, const char *path, const char *target, int64_t mtime)
+{
+    must_add(t, &(struct entry){.path = str_of(path),
+                                .type = ENTRY_SYMLINK,
+                                .mode = 0777,
+                                .mtime = mtime,
+                                .link = str_of(target)});
+}
+
+void tree_parents(struct tree *t, struct str path, int64_t mtime)
+{
+    for (size_t i = 1; i < path.len; i++) {
+        struct str folder = str_sub(path, 0, i);
+
+        if (path.p[i] == '/' && !tree_get(t, folder))
+            must_add(t, &(struct entry){
+                            .path = folder, .type = ENTRY_DIR, .mode = 0755, .mtime = mtime});
+    }
+}
+
+/* ---- links ---- */
+
+struct walk {
+    const struct tree *tree;
+    struct buf *out; /* where we are; empty is the root */
+    unsigned links;
+};
+
+static int step_up(struct buf *out, struct err *e)
+{
+    if (!out->len)
+        return err_set(e, ERR_INPUT, "a link climbs above the root");
+    while (out->len && out->p[out->len - 1] != '/')
+        out->len--;
+    if (out->len)
+        out->len--;
+    out->p[out->len] = '\0';
+    return 0;
+}
+
+static int walk(struct walk *w, struct str path, bool last, struct err *e)
+{
+    struct str part;
+
+    while (str_item(&path, '/', &part)) {
+        size_t mark = w->out->len;
+        const struct entry *at;
+
+        if (!part.len || str_is(part, "."))
+            continue;
+        if (str_is(part, "..")) {
+            if (step_up(w->out, e) < 0)
+                return -1;
+            continue;
+        }
+        buf_fmt(w->out, "%s" STR_FMT, mark ? "/" : "", STR_ARG(part));
+        at = path.p || last ? tree_get(w->tree, buf_view(w->out)) : NULL;
+        if (!at || at->type != ENTRY_SYMLINK)
+            continue;
+        if (++w->links > LINKS_MAX)
+            return err_set(e, ERR_INPUT, "/%s: too many links lead to one another", w->out->p);
+        w->out->len = str_starts(at->link, STR("/")) ? 0 : mark;
+        w->out->p[w->out->len] = '\0';
+        if (walk(w, at->link, true, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int tree_resolve(const struct tree *t, struct buf *out, struct str path, struct err *e)
+{
+    struct walk w = {t, out, 0};
+
+    buf_reset(out);
+    buf_room(out, 1);
+    return walk(&w, path, false, e);
+}
+
+const struct entry *tree_follow(const struct tree *t, struct str path)
+{
+    CLEANUP(buf_clear) struct buf out = {0};
+    struct walk w = {t, &out, 0};
+    struct err none = {0};
+
+    buf_room(&out, 1);
+    if (walk(&w, path, true, &none) < 0) {
+        err_clear(&none); /* a link that leads nowhere is an answer here */
+        return NULL;
+    }
+    return tree_get(t, buf_view(&out));
+}
+
+/* ---- order and difference ---- */
+
+static int entry_compare(const void *a, const void *b)
+{
+    return str_cmp(((const struct entry *)a)->path, ((const struct entry *)b)->path);
+}
+
+/* A hardlink must come after its target: of all names of a file, the first in order is the file. */
+static void settle_hardlinks(struct tree *t)
+{
+    for (size_t i = 0; i < t->entries.n; i++) {
+        struct entry *link = &t->entries.v[i], *target;
+
+        if (link->type != ENTRY_HARDLINK || str_cmp(link->link, link->path) < 0)
+            continue;
+        target = tree_get(t, link->link);
+        if (!target || target->type == ENTRY_DIR)
+            continue; /* a missing target is refused where the tree was made */
+        if (target->type == ENTRY_HARDLINK) { /* an earlier name has become the file */
+            link->link = target->link;
+            continue;
+        }
+        link->type = target->type;
+        link->content = target->content;
+        link->link = target->link;
+        target->type = ENTRY_HARDLINK;
+        target->content = (struct content){0};
+        target->link = link->path;
+    }
+    for (size_t i = 0; i < t->entries.n; i++) {
+        struct entry *link = &t->entries.v[i];
+        const struct entry *target = link->type == ENTRY_HARDLINK ? tree_get(t, link->link) : NULL;
+
+        if (target && target->type == ENTRY_HARDLINK)
+            link->link = target->link;
+    }
+}
+
+void tree_sort(struct tree *t)
+{
+    vec_sort(&t->entries, entry_compare);
+    for (size_t i = 0; i < t->entries.n; i++)
+        index_set(t, i);
+    settle_hardlinks(t);
+}
+
+int64_t tree_newest(const struct tree *t)
+{
+    int64_t newest = 0;
+
+    for (size_t i = 0; i < t->entries.n; i++)
+        if (t->entries.v[i].mtime > newest)
+            newest = t->entries.v[i].mtime;
+    return newest;
+}
+
+static bool same_content(const struct content *a, const struct content *b)
+{
+    if (a->kind != b->kind || a->size != b->size)
+        return false;
+    if (a->kind == CONTENT_BYTES)
+        return !a->size || memcmp(a->bytes, b->bytes, a->size) == 0;
+    return a->input == b->input && a->offset == b->offset && a->packed == b->packed;
+}
+
+static bool same_entry(const struct entry *a, const struct entry *b)
+{
+    return a->type == b->type && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid &&
+           a->mtime == b->mtime && str_eq(a->link, b->link) &&
+           (a->type != ENTRY_FILE || same_content(&a->content, &b->content));
+}
+
+/* The folders above a path, as `upper` has them. */
+static int add_parents(struct tree *out, const struct tree *upper, struct str path, struct err *e)
+{
+    for (size_t i = 1; i < path.len; i++) {
+        const struct entry *folder;
+
+        if (path.p[i] != '/' || tree_get(out, str_sub(path, 0, i)))
+            continue;
+        folder = tree_get(upper, str_sub(path, 0, i));
+        if (!folder)
+            return err_set(e, ERR_INPUT, "/" STR_FMT " stands in no folder", STR_ARG(path));
+        if (tree_add(out, folder, true, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A hardlink must stand in the same layer as its target. */
+static int add_changed(struct tree *out, const struct tree *upper, const struct entry *entry,
+                       struct err *e)
+{
+    const struct entry *target =
+        entry->type == ENTRY_HARDLINK ? tree_get(upper, entry->link) : NULL;
+
+    if (target && !tree_get(out, target->path) &&
+        (add_parents(out, upper, target->path, e) < 0 || tree_add(out, target, true, e) < 0))
+        return -1;
+    return add_parents(out, upper, entry->path, e) < 0 ? -1 : tree_add(out, entry, true, e);
+}
+
+int tree_diff(struct tree *out, const struct tree *lower, const struct tree *upper, struct err *e)
+{
+    CLEANUP(tree_clear) struct tree diff = {0};
+
+    for (size_t i = 0; i < lower->entries.n; i++)
+        if (!tree_get(upper, lower->entries.v[i].path))
+            return err_set(e, ERR_INPUT, "/" STR_FMT " is in a lower layer but not in the next",
+                           STR_ARG(lower->entries.v[i].path));
+    for (size_t i = 0; i < upper->entries.n; i++) {
+        const struct entry *entry = &upper->entries.v[i];
+        const struct entry *old = tree_get(lower, entry->path);
+
+        if ((!old || !same_entry(old, entry)) && add_changed(&diff, upper, entry, e) < 0)
+            return -1;
+    }
+    tree_sort(&diff);
+    MOVE(out, &diff);
+    return 0;
+}

@@ -1,0 +1,14 @@
+/* assemble/system/image_layers.h - what an image that is the base must tell, so that our layers fit on it:
+ * its account files, folders and links (the skeleton), and the Python environment made for its
+ * interpreter.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../../model/lock.h"
+#include "../../oci/stored.h"
+#include "skeleton.h"
+
+/* Reads all layers of `image`, which must be the one of the lock: ERR_INTEGRITY otherwise. `venv`
+ * holds the environment and the folders above it, sorted. Both trees stand on their own. */
+int image_layers_build(struct tree *skeleton, struct tree *venv, const struct lock *lock,
+                       const struct stored *image, struct err *e) MUST_CHECK;

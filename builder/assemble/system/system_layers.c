@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "system_layers.h"
+
+#include "../layer/layer_key.h"
+#include "../layer/layer_order.h"
+#include "../import/stand_in.h"
+#include "image_layers.h"
+#include "venv.h"
+
+int system_layers_open(struct system_layers *s, const struct lock *lock, const char *scratch_dir,
+                       struct err *e)
+{
+    if (spool_open(&s->spool, scratch_dir, e) < 0)
+        return -1;
+    s->spool_open = true;
+    s->packages_n = lock->artifacts.n;
+    s->packages = xcalloc(s->packages_n, sizeof *s->packages);
+    s->archives = xcalloc(s->packages_n, sizeof *s->archives);
+    s->wheels = xcalloc(s->packages_n, sizeof *s->wheels);
+    s->trees_n = lock->layers.n;
+    s->trees = xcalloc(s->trees_n, sizeof *s->trees);
+    return 0;
+}
+
+void system_layers_clear(struct system_layers *s)
+{
+    for (size_t i = 0; i < s->trees_n; i++)
+        tree_clear(&s->trees[i]);
+    for (size_t i = 0; i < s->packages_n; i++) {
+        debpkg_clear(&s->packages[i]);
+        redist_pkg_clear(&s->archives[i]);
+        toolkit_wheel_clear(&s->wheels[i]);
+    }
+    free(s->trees);
+    free(s->packages);
+    free(s->archives);
+    free(s->wheels);
+    tree_clear(&s->below);
+    tree_clear(&s->skeleton);
+    names_clear(&s->uncovered);
+    if (s->spool_open)
+        spool_clear(&s->spool);
+    *s = (struct system_layers){0};
+}
+
+int system_layers_import(struct system_layers *s, const struct lock *lock, size_t artifact,
+                         const struct input *input, struct err *e)
+{
+    const struct artifact *a = &lock->artifacts.v[artifact];
+
+    switch (a->eco) {
+    case ECO_DEB:
+        return import_deb(&s->packages[artifact], &s->spool, input, e);
+    case ECO_REDIST:
+        return import_redist(&s->archives[artifact], &s->spool, input, a->name, a->version, e);
+    case ECO_WHEEL:
+        return toolkit_wheel_read(&s->wheels[artifact], input, a->name, a->version, e);
+    }
+    return 0;
+}
+
+/* What goes into a whole tree. */
+struct whole {
+    struct VEC_OF(const struct debpkg *) packages;
+    struct VEC_OF(const struct redist_pkg *) archives;
+    struct VEC_OF(const struct toolkit_wheel *) wheels;
+    struct VEC_OF(struct debpkg) stand_ins; /* owned */
+    struct buf site_text;
+    struct toolkit toolkit;
+    bool python, has_toolkit;
+};
+
+static void whole_clear(struct whole *w)
+{
+    for (size_t i = 0; i < w->stand_ins.n; i++)
+        debpkg_clear(&w->stand_ins.v[i]);
+    vec_clear(&w->stand_ins);
+    vec_clear(&w->packages);
+    vec_clear(&w->archives);
+    vec_clear(&w->wheels);
+    buf_clear(&w->site_text);
+}
+
+static void gather(struct whole *w, struct system_layers *s, const struct lock *lock, size_t last)
+{
+    for (size_t i = 0; i <= last; i++) {
+        const struct lock_layer *l = &lock->layers.v[i];
+
+        if (l->kind != LOCK_SYSTEM)
+            continue;
+        w->python |= str_is(l->name, "python");
+        w->has_toolkit |= lock->toolkit.from.len && str_is(l->name, LOCK_TOOLKIT);
+        for (size_t j = 0; j < l->artifacts.n; j++) {
+            size_t at = l->artifacts.v[j];
+
+            if (lock->artifacts.v[at].eco == ECO_DEB)
+                vec_add(&w->packages, &s->packages[at]);
+            else
+                vec_add(&w->archives, &s->archives[at]);
+        }
+    }
+}
+
+/* The newest date of what the toolkit is made of: the date of what is made for it. */
+static int64_t toolkit_date(const struct whole *w, const struct system_layers *s,
+                            const struct lock *lock)
+{
+    const struct lock_layer *l = lock_layer_named(lock, LOCK_TOOLKIT);
+    int64_t newest = 0;
+
+    for (size_t i = 0; i < l->artifacts.n; i++) {
+        int64_t deb = s->packages[l->artifacts.v[i]].newest;
+        int64_t archive = s->archives[l->artifacts.v[i]].newest;
+
+        newest = deb > newest ? deb : newest;
+        newest = archive > newest ? archive : newest;
+    }
+    for (size_t i = 0; i < w->wheels.n; i++)
+        newest = w->wheels.v[i]->newest > newest ? w->wheels.v[i]->newest : newest;
+    return newest;
+}
+
+static int add_toolkit(struct whole *w, struct system_layers *s, const struct lock *lock,
+                       struct err *e)
+{
+    const struct lock_toolkit *t = &lock->toolkit;
+    int64_t date;
+
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        if (lock->artifacts.v[i].eco == ECO_WHEEL &&
+            layer_order_needs(lock, &lock->artifacts.v[i]))
+            vec_add(&w->wheels, &s->wheels[i]);
+    date = toolkit_date(w, s, lock);
+    for (size_t i = 0; i < t->stand_ins.n; i++)
+        if (stand_in_package(vec_push(&w->stand_ins), &t->stand_ins.v[i], date, e) < 0)
+            return -1;
+    for (size_t i = 0; i < w->stand_ins.n; i++)
+        vec_add(&w->packages, &w->stand_ins.v[i]);
+    buf_fmt(&w->site_text, LAYER_PREFIX "/lib/python" STR_FMT "/site-packages",
+            STR_ARG(lock->python));
+    w->toolkit = (struct toolkit){.root = t->root,
+                                  .site = buf_view(&w->site_text),
+                                  .gcc = t->gcc,
+                                  .sources = t->sources,
+                                  .wheels = w->wheels.v,
+                                  .wheels_n = w->wheels.n,
+                                  .archives = w->archives.v,
+                                  .archives_n = w->archives.n,
+                                  .date = date,
+                                  .saved = &s->saved};
+    return 0;
+}
+
+/* The system of layers 0 to `last`, as a whole tree. */
+static int whole_tree(struct tree *out, struct system_layers *s, const struct lock *lock,
+                      size_t last, struct err *e)
+{
+    CLEANUP(whole_clear) struct whole w = {0};
+    struct system_input in = {
+        .arch = lock->arch, .sources = lock->apt_sources, .sources_path = lock->apt_sources_path};
+    int result;
+
+    gather(&w, s, lock, last);
+    if (w.has_toolkit && add_toolkit(&w, s, lock, e) < 0)
+        return -1;
+    in.toolkit = w.has_toolkit ? &w.toolkit : NULL;
+    names_clear(&s->uncovered); /* the last tree, which has all packages, decides */
+    result = system_build(out, w.packages.v, w.packages.n, &in, &s->uncovered, e);
+    if (result == 0 && w.python) {
+        struct venv how = {.python = lock->python,
+                           .python_full = lock->python_full,
+                           .prefix = STR(LAYER_PREFIX),
+                           .home = STR("usr")};
+
+        result = venv_add(out, &how, e);
+        tree_sort(out);
+    }
+    return result;
+}
+
+static int build_layers(struct system_layers *s, const struct lock *lock, size_t from, size_t to,
+                        struct err *e)
+{
+    for (size_t i = from; i < to; i++) {
+        CLEANUP(tree_clear) struct tree whole = {0};
+
+        if (lock->layers.v[i].kind != LOCK_SYSTEM)
+            continue;
+        if (whole_tree(&whole, s, lock, i, e) < 0 ||
+            tree_diff(&s->trees[i], &s->below, &whole, e) < 0)
+            return -1;
+        tree_sort(&s->trees[i]);
+        tree_clear(&s->below);
+        MOVE(&s->below, &whole);
+    }
+    return 0;
+}
+
+int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e)
+{
+    return build_layers(s, lock, 0, layer_order_toolkit(lock), e);
+}
+
+int system_layers_finish(struct system_layers *s, const struct lock *lock, struct err *e)
+{
+    struct inflater *inflater;
+    int result;
+
+    if (build_layers(s, lock, layer_order_toolkit(lock), lock->layers.n, e) < 0)
+        return -1;
+    inflater = inflater_open();
+    result = skeleton_of(&s->skeleton, &s->below, inflater, e);
+    inflater_clear(&inflater);
+    tree_clear(&s->below);
+    return result;
+}
+
+int system_layers_from_image(struct system_layers *s, const struct lock *lock,
+                             const struct stored *image, struct err *e)
+{
+    for (size_t i = 0; i < lock->layers.n; i++)
+        if (lock->layers.v[i].kind == LOCK_SYSTEM)
+            return image_layers_build(&s->skeleton, &s->trees[i], lock, image, e);
+    return err_set(e, ERR_INPUT, "the lock plans no layer for the Python environment");
+}
+
+const struct tree *system_layers_tree(const struct system_layers *s, size_t layer)
+{
+    return &s->trees[layer];
+}
+
+static void memo_key(struct buf *out, const struct lock *lock, const char *what)
+{
+    buf_fmt(out, "%s of ", what);
+    system_key(out, lock);
+}
+
+int system_layers_remember(const struct system_layers *s, const struct lock *lock,
+                           const struct memo *memo, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf key = {0}, text = {0}, names = {0}, names_key = {0};
+
+    memo_key(&names_key, lock, "uncovered scripts and savings");
+    buf_fmt(&names, "%llu\n", (unsigned long long)s->saved);
+    for (size_t i = 0; i < s->uncovered.n; i++)
+        buf_fmt(&names, "%s\n", s->uncovered.v[i]);
+    memo_key(&key, lock, "skeleton");
+    skeleton_print(&text, &s->skeleton);
+    return memo_put(memo, buf_view(&names_key), buf_view(&names), e) < 0
+               ? -1
+               : memo_put(memo, buf_view(&key), buf_view(&text), e);
+}
+
+bool system_layers_recall(struct system_layers *s, const struct lock *lock, const struct memo *memo)
+{
+    CLEANUP(buf_clear) struct buf key = {0}, text = {0}, names = {0}, names_key = {0};
+    struct err none = {0};
+    bool found = false, named = false;
+    struct str rest, line;
+
+    memo_key(&names_key, lock, "uncovered scripts and savings");
+    memo_key(&key, lock, "skeleton");
+    if (memo_get(memo, buf_view(&key), &text, &found, &none) < 0 || !found ||
+        memo_get(memo, buf_view(&names_key), &names, &named, &none) < 0 || !named ||
+        skeleton_parse(&s->skeleton, buf_view(&text), &none) < 0) {
+        err_clear(&none); /* as good as not remembered: the system is built again */
+        return false;
+    }
+    rest = buf_view(&names);
+    if (!str_line(&rest, &line) || !str_u64(line, &s->saved))
+        return false;
+    while (str_line(&rest, &line)) {
+        CLEANUP(free_clear) char *name = str_dup(line);
+
+        names_add(&s->uncovered, name);
+    }
+    return true;
+}

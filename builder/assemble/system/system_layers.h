@@ -1,0 +1,49 @@
+/* assemble/system/system_layers.h - the Debian system in groups: each layer is what its packages add to
+ * the groups below it. The Python environment's skeleton comes with the group that brings Python.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../../model/lock.h"
+#include "../../oci/stored.h"
+#include "../../store/memo.h"
+#include "skeleton.h"
+#include "system.h"
+
+struct system_layers {
+    struct spool spool;
+    bool spool_open;
+    /* By position in lock->artifacts; only what is of that kind and of the system is filled in. */
+    struct debpkg *packages;
+    struct redist_pkg *archives;
+    struct toolkit_wheel *wheels;
+    size_t packages_n;
+    struct tree below;  /* of the layers that are made, as a whole */
+    struct tree *trees; /* by position in lock->layers: what that layer adds */
+    size_t trees_n;
+    struct tree skeleton;
+    struct names uncovered; /* packages with a script that no rule covers */
+    uint64_t saved;         /* bytes of libraries that are not there twice: see system.h */
+};
+
+int system_layers_open(struct system_layers *s, const struct lock *lock, const char *scratch_dir,
+                       struct err *e) MUST_CHECK;
+void system_layers_clear(struct system_layers *s);
+/* Unpack or read one of them; safe from several threads for different artifacts. */
+int system_layers_import(struct system_layers *s, const struct lock *lock, size_t artifact,
+                         const struct input *input, struct err *e) MUST_CHECK;
+/* All others are there: make the trees of the layers below the toolkit's, of all where there is
+ * none. */
+int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e) MUST_CHECK;
+/* All are there, and the former is done: the other trees, the skeleton and the uncovered list. */
+int system_layers_finish(struct system_layers *s, const struct lock *lock,
+                         struct err *e) MUST_CHECK;
+/* The same where the system is an image, read now. */
+int system_layers_from_image(struct system_layers *s, const struct lock *lock,
+                             const struct stored *image, struct err *e) MUST_CHECK;
+const struct tree *system_layers_tree(const struct system_layers *s, size_t layer);
+
+/* Skeleton and uncovered list, kept in the store beside the layers. */
+int system_layers_remember(const struct system_layers *s, const struct lock *lock,
+                           const struct memo *memo, struct err *e) MUST_CHECK;
+bool system_layers_recall(struct system_layers *s, const struct lock *lock,
+                          const struct memo *memo);

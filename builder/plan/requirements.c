@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "requirements.h"
+
+#include "../base/fs.h"
+#include "../base/path.h"
+
+#define RECIPE STR("recipe")
+
+void asking_clear(struct asking *a)
+{
+    for (size_t i = 0; i < a->requirements.n; i++)
+        requirement_clear(a->requirements.v[i]);
+    vec_clear(&a->requirements);
+    vec_clear(&a->roots);
+    vec_clear(&a->constraints);
+    vec_clear(&a->places);
+    vec_clear(&a->allowed);
+    vec_clear(&a->may_lack);
+    reqfile_clear(&a->files);
+    arena_clear(&a->arena);
+}
+
+/* A wheel beside the recipe must be there. */
+static void check_local(const struct asking *a, struct str url, const struct pos *pos,
+                        const char *key, struct err *e)
+{
+    CLEANUP(free_clear) char *name = str_dup(str_sub(url, 0, str_find(url, '#')));
+    CLEANUP(free_clear) char *path = path_join(a->dir, name);
+
+    uint64_t size;
+
+    if ((str_starts(url, STR(".")) || str_starts(url, STR("/"))) && !fs_file_size(path, &size))
+        err_at(e, pos, "%sthere is no file \"%s\"", key, name);
+}
+
+static void check_folders(const struct asking *a, const struct recipe *r, struct err *e)
+{
+    for (size_t i = 0; i < r->find_links.n; i++) {
+        const struct value *v = &r->find_links.v[i];
+        CLEANUP(free_clear) char *name = str_dup(v->text);
+        CLEANUP(free_clear) char *path = path_join(a->dir, name);
+        CLEANUP(names_clear) struct names names = {0};
+        CLEANUP(err_clear) struct err fault = {0};
+
+        if (fs_list(&names, path, &fault) < 0)
+            err_at(e, &v->pos, "find_links: %s", fault.msg);
+    }
+}
+
+/* `key` says in messages what the text is: "pip", or nothing for a line of a file. */
+static struct requirement *parse(struct asking *a, struct str text, const struct pos *pos,
+                                 const char *key, struct err *e)
+{
+    struct requirement *r = arena_alloc(&a->arena, sizeof *r);
+    struct err fault = {0};
+
+    if (requirement_parse(r, &a->arena, reqfile_wheel(&a->arena, text), &fault) < 0) {
+        err_at(e, pos, "%s%s", key, fault.msg);
+        err_clear(&fault);
+        return NULL;
+    }
+    vec_add(&a->requirements, r);
+    check_local(a, r->url, pos, key, e);
+    return r;
+}
+
+static void ask(struct asking *a, struct str text, const struct pos *pos, struct err *e)
+{
+    struct requirement *r = parse(a, text, pos, "pip: ", e);
+
+    if (!r)
+        return;
+    vec_add(&a->roots, ((struct pypi_root){r, RECIPE}));
+    vec_add(&a->places, *pos);
+}
+
+static void constrain(struct asking *a, struct str text, const struct pos *pos, const char *key,
+                      struct str label, struct err *e)
+{
+    struct requirement *r = parse(a, text, pos, key, e);
+
+    if (r && r->extras.n)
+        err_at(e, pos, "%sa constraint has no extras: \"" STR_FMT "\"", key, STR_ARG(text));
+    else if (r)
+        vec_add(&a->constraints, ((struct pypi_root){r, label}));
+}
+
+/* Lines `from` and on of what was read. */
+static void ask_lines(struct asking *a, size_t from, struct err *e)
+{
+    for (size_t i = from; i < a->files.lines.n; i++) {
+        const struct req_line *line = &a->files.lines.v[i];
+        struct str label = str_of(line->pos.file);
+        struct requirement *r;
+
+        if (line->constraint) {
+            constrain(a, line->text, &line->pos, "", label, e);
+        } else if ((r = parse(a, line->text, &line->pos, "", e))) {
+            vec_add(&a->roots, ((struct pypi_root){r, label}));
+            vec_add(&a->places, line->pos);
+        }
+    }
+}
+
+static void ask_file(struct asking *a, const struct recipe_ask *item, const char *dir,
+                     bool constraint, struct err *e)
+{
+    size_t from = a->files.lines.n;
+    struct err fault = {0};
+
+    if (reqfile_read(&a->files, dir, item->value.text, constraint, &fault) == 0) {
+        ask_lines(a, from, e);
+        return;
+    }
+    if (!fault.file) { /* the file itself cannot be read */
+        err_at(e, &item->value.pos, "%s: %s", constraint ? "constraints" : "pip", fault.msg);
+        err_clear(&fault);
+        return;
+    }
+    err_join(e, &fault);
+}
+
+/* The files' hashes, by project. */
+static void collect_hashes(struct asking *a)
+{
+    for (size_t i = 0; i < a->files.lines.n; i++) {
+        const struct req_line *line = &a->files.lines.v[i];
+        CLEANUP(requirement_clear) struct requirement r = {0};
+        CLEANUP(err_clear) struct err told = {0}; /* told when it was asked for */
+
+        if (line->hashes.n && requirement_parse(&r, &a->arena, line->text, &told) == 0)
+            vec_add(&a->allowed, ((struct pypi_allowed){.name = r.name,
+                                                        .where = str_of(line->pos.file),
+                                                        .digests = line->hashes.v,
+                                                        .n = line->hashes.n}));
+    }
+}
+
+/* What the variant has besides: torch.compile and torch.utils.cpp_extension import setuptools,
+ * which torch does not ask for. */
+static void ask_variant(struct asking *a, const struct recipe *r,
+                        const struct toolkit_plan *toolkit, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    if (!str_is(r->variant.text, "runtime"))
+        ask(a, STR("setuptools"), &r->variant.pos, e);
+    if (!toolkit || !str_is(toolkit->from, "pypi"))
+        return;
+    for (size_t i = 0; i < toolkit->items.n; i++) {
+        struct str extra = toolkit->items.v[i];
+
+        if (str_skip(&extra, STR("[")) && str_drop(&extra, STR("]")))
+            vec_add(&a->may_lack, extra);
+        buf_fmt(&text, "%s" STR_FMT, i ? "," : "", STR_ARG(extra));
+    }
+    /* The wheel may have a fourth number of its own. */
+    ask(a,
+        str_of(arena_fmt(&a->arena, "cuda-toolkit[%s]==" STR_FMT ".*", text.p ? text.p : "",
+                         STR_ARG(toolkit->release))),
+        &r->variant.pos, e);
+}
+
+int asking_open(struct asking *out, const struct recipe *r, struct str local,
+                const struct toolkit_plan *toolkit, const char *dir, struct err *e)
+{
+    CLEANUP(asking_clear) struct asking a = {.dir = dir};
+    struct err fault = {0};
+
+    check_folders(&a, r, &fault);
+    ask(&a,
+        str_of(arena_fmt(&a.arena, "torch==" STR_FMT "%s" STR_FMT, STR_ARG(r->pytorch.text),
+                         local.len ? "+" : "", STR_ARG(local))),
+        &r->pytorch.pos, &fault);
+    for (size_t i = 0; i < r->pip.n; i++)
+        if (r->pip.v[i].file)
+            ask_file(&a, &r->pip.v[i], dir, false, &fault);
+        else
+            ask(&a, r->pip.v[i].value.text, &r->pip.v[i].value.pos, &fault);
+    ask(&a, STR("pip"), &r->pytorch.pos, &fault); /* for the people inside */
+    a.own = a.roots.n;
+    ask_variant(&a, r, toolkit, &fault);
+    for (size_t i = 0; i < r->constraints.n; i++)
+        if (r->constraints.v[i].file)
+            ask_file(&a, &r->constraints.v[i], dir, true, &fault);
+        else
+            constrain(&a, r->constraints.v[i].value.text, &r->constraints.v[i].value.pos,
+                      "constraints: ", RECIPE, &fault);
+    collect_hashes(&a);
+    if (err_is_set(&fault))
+        return err_join(e, &fault);
+    MOVE(out, &a);
+    return 0;
+}
+
+void asking_place(const struct asking *a, struct err *fault)
+{
+    const struct pos *pos = &a->places.v[0]; /* torch's own */
+
+    if (fault->file || (fault->kind != ERR_UNSAT && fault->kind != ERR_INPUT))
+        return;
+    for (size_t i = 1; i < a->roots.n; i++) {
+        struct str name = a->roots.v[i].requirement->name;
+
+        if (str_find_str(str_of(fault->msg), name) < strlen(fault->msg)) {
+            pos = &a->places.v[i];
+            break;
+        }
+    }
+    fault->file = xstrdup(pos->file);
+    fault->line = pos->line;
+    fault->col = pos->col;
+}
