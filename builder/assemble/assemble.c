@@ -385,7 +385,7 @@ static int make_files(void *ctx, struct err *e)
     if (spool_open(&a->files, a->in->scratch_dir, e) < 0)
         return -1;
     a->files_open = true;
-    if (copies_build(&t, a->lock, a->in->dir, &a->files, &a->system.skeleton, e) < 0)
+    if (files_build(&t, a->lock, a->in->dir, &a->files, &a->system.skeleton, e) < 0)
         return -1;
     return make_from(m, &t, e);
 }

@@ -252,8 +252,8 @@ static int add_workdir(struct copies *c, struct err *e)
     return add(c, &entry, e);
 }
 
-int copies_build(struct tree *out, const struct lock *lock, const char *dir, struct spool *spool,
-                 const struct tree *skeleton, struct err *e)
+int files_build(struct tree *out, const struct lock *lock, const char *dir, struct spool *spool,
+                const struct tree *skeleton, struct err *e)
 {
     CLEANUP(tree_clear) struct tree t = {0};
     struct copies c = {&t, skeleton, lock, spool};

@@ -9,5 +9,5 @@
  * the lock was written is ERR_INPUT. Then the user and the work folder. Everything carries the
  * lock's date; paths go through the links of `skeleton`, the system below. The tree comes out
  * sorted. */
-int copies_build(struct tree *out, const struct lock *lock, const char *dir, struct spool *spool,
-                 const struct tree *skeleton, struct err *e) MUST_CHECK;
+int files_build(struct tree *out, const struct lock *lock, const char *dir, struct spool *spool,
+                const struct tree *skeleton, struct err *e) MUST_CHECK;

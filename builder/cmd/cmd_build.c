@@ -32,7 +32,7 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
                        "%s is not there, and --locked writes none; `envbuild lock %s` does",
                        w->lock_path, w->recipe_path);
     if (!w->has_lock) {
-        if (work_resolve(w, s, &(struct keep){0}, &lock, e) < 0)
+        if (work_resolve(w, s, &(struct pins){0}, &lock, e) < 0)
             return -1;
         work_take_lock(w, &lock);
         return work_write_lock(w, e);

@@ -2,7 +2,7 @@
 #include "../base/fs.h"
 #include "../doc/emit.h"
 #include "../model/tag.h"
-#include "image_facts.h"
+#include "stored_facts.h"
 #include "machine.h"
 #include "work.h"
 
@@ -11,7 +11,7 @@ struct checking {
     struct catalog catalog;
     struct lock lock;
     struct work work; /* of a recipe */
-    struct image_facts stored;
+    struct stored_facts stored;
     struct machine machine;
     struct facts image;
     struct judgement judgement;
@@ -22,7 +22,7 @@ static void checking_clear(struct checking *c)
     judgement_clear(&c->judgement);
     machine_clear(&c->machine);
     work_clear(&c->work);
-    image_facts_clear(&c->stored);
+    stored_facts_clear(&c->stored);
     lock_clear(&c->lock);
     catalog_clear(&c->catalog);
     arena_clear(&c->arena);
@@ -81,7 +81,7 @@ static int find_image(struct checking *c, struct session *s, const char *operand
         return 0;
     }
     if (stored_is_image(name, ".")) {
-        if (image_facts_open(&c->stored, s, operand, &c->catalog, e) < 0)
+        if (stored_facts_open(&c->stored, s, operand, &c->catalog, e) < 0)
             return -1;
         c->image = c->stored.facts;
         return 0;

@@ -4,7 +4,7 @@
 #include "../doc/field.h"
 #include "../host/deploy.h"
 #include "../oci/ref.h"
-#include "image_facts.h"
+#include "stored_facts.h"
 #include "work.h"
 
 struct gpus_wanted {
@@ -21,7 +21,7 @@ struct emitting {
     struct catalog catalog;
     struct lock lock;
     struct work work; /* of a recipe */
-    struct image_facts stored;
+    struct stored_facts stored;
     struct buf user, name;
     struct ref ref;
     struct buf repository;
@@ -36,7 +36,7 @@ static void emitting_clear(struct emitting *m)
     ref_clear(&m->ref);
     buf_clear(&m->name);
     buf_clear(&m->user);
-    image_facts_clear(&m->stored);
+    stored_facts_clear(&m->stored);
     work_clear(&m->work);
     lock_clear(&m->lock);
     catalog_clear(&m->catalog);
@@ -79,7 +79,7 @@ static int from_stored(struct emitting *m, struct session *s, const char *operan
 {
     const struct stored *image = &m->stored.image;
 
-    if (image_facts_open(&m->stored, s, operand, &m->catalog, e) < 0)
+    if (stored_facts_open(&m->stored, s, operand, &m->catalog, e) < 0)
         return -1;
     if (!digest_is_set(&image->digest))
         return err_set(

@@ -37,7 +37,7 @@ static int explain_recipe(struct session *s, const char *recipe, const struct ex
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(buf_clear) struct buf words = {0};
     CLEANUP(lock_clear) struct lock lock = {0};
-    struct keep keep = {0};
+    struct pins pins = {0};
 
     if (work_open(&w, s, recipe, e) < 0 || (w.has_lock && work_changes(&w, &words, e) < 0))
         return -1;
@@ -45,9 +45,9 @@ static int explain_recipe(struct session *s, const char *recipe, const struct ex
         tell(s, &w.lock);
         return 0;
     }
-    keep.old = w.has_lock ? &w.lock : NULL;
+    pins.old = w.has_lock ? &w.lock : NULL;
     if (work_connect(&w, s, a->index, a->offline, e) < 0 ||
-        work_resolve(&w, s, &keep, &lock, e) < 0)
+        work_resolve(&w, s, &pins, &lock, e) < 0)
         return -1;
     tell(s, &lock);
     return 0;
@@ -72,7 +72,7 @@ static int explain_tag(struct session *s, const char *text, const struct explain
     tag_recipe(&recipe, &tag, &build);
     if (work_open_text(&w, s, buf_view(&recipe), text, e) < 0 ||
         work_connect(&w, s, a->index, a->offline, e) < 0 ||
-        work_resolve(&w, s, &(struct keep){0}, &lock, e) < 0)
+        work_resolve(&w, s, &(struct pins){0}, &lock, e) < 0)
         return -1;
     tell(s, &lock);
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../doc/emit.h"
 #include "../look/report.h"
-#include "image_facts.h"
+#include "stored_facts.h"
 
 struct inspecting {
     struct catalog catalog;
@@ -26,7 +26,7 @@ static int inspect_image(struct session *s, const char *operand, struct err *e)
 
     if (catalog_open(&in.catalog, s->catalog_dir, e) < 0 ||
         stored_open_any(&in.image, str_of(operand), ".", e) < 0 ||
-        image_facts_look(&in.found, s, &in.image, &in.catalog, e) < 0 ||
+        stored_facts_look(&in.found, s, &in.image, &in.catalog, e) < 0 ||
         inspection_prove(&in.proof, &in.found, e) < 0)
         return -1;
     progress_pause(s->progress);

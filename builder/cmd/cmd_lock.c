@@ -74,11 +74,11 @@ static void tell_changes(struct session *s, const struct lock *old, const struct
 static int choose(struct work *w, struct session *s, const struct lock_args *a, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
-    struct keep keep = {.old = w->has_lock ? &w->lock : NULL,
+    struct pins pins = {.old = w->has_lock ? &w->lock : NULL,
                         .upgrade_all = a->upgrade && !a->names.n,
                         .upgrade = &a->names};
 
-    if (work_connect(w, s, a->index, a->offline, e) < 0 || work_resolve(w, s, &keep, &lock, e) < 0)
+    if (work_connect(w, s, a->index, a->offline, e) < 0 || work_resolve(w, s, &pins, &lock, e) < 0)
         return -1;
     if (w->has_lock)
         tell_changes(s, &w->lock, &lock);
@@ -157,7 +157,7 @@ static int check_lock(struct session *s, const struct lock_args *a, struct err *
     CLEANUP(buf_clear) struct buf words = {0};
     CLEANUP(lock_clear) struct lock newest = {0};
     struct lock_changes changes = {0};
-    struct keep keep = {.upgrade_all = true};
+    struct pins pins = {.upgrade_all = true};
 
     if (work_open(&w, s, a->recipe, e) < 0)
         return -1;
@@ -165,7 +165,7 @@ static int check_lock(struct session *s, const struct lock_args *a, struct err *
         return err_set(e, ERR_INPUT, "%s is not there; `envbuild lock %s` writes it", w.lock_path,
                        a->recipe);
     if (work_changes(&w, &words, e) < 0 || work_connect(&w, s, a->index, a->offline, e) < 0 ||
-        work_resolve(&w, s, &keep, &newest, e) < 0)
+        work_resolve(&w, s, &pins, &newest, e) < 0)
         return -1;
     lock_changes(&changes, &w.lock, &newest);
     s->no = changes.n || words.len;

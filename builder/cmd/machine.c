@@ -48,7 +48,7 @@ static void ask(struct machine *m, const struct catalog *c, const char *root, co
     const struct probe_gpu *g;
 
     probe_host(&m->probe, root, NULL);
-    plumbing_check(&m->plumbing, &m->probe, root, path);
+    container_setup_check(&m->plumbing, &m->probe, root, path);
     m->probed = m->host.asked = true;
     m->host.has_driver = true;
     m->host.driver = m->probe.driver;
@@ -87,7 +87,7 @@ void machine_clear(struct machine *m)
 {
     vec_clear(&m->host.gpus);
     vec_clear(&m->host.unknown);
-    plumbing_clear(&m->plumbing);
+    container_setup_clear(&m->plumbing);
     probe_clear(&m->probe);
 }
 

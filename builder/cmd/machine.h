@@ -14,7 +14,7 @@ struct machine_args {
 
 struct machine {
     struct probe probe;
-    struct plumbing plumbing;
+    struct container_setup plumbing;
     bool probed; /* the machine was asked, not the command line */
     struct host host;
 };

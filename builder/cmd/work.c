@@ -31,7 +31,7 @@ static int open_store(struct work *w, const struct session *s, struct err *e)
 {
     return cas_open(&w->cas, s->store_dir, e) < 0 || open_memo(&w->layers, s, "layers", e) < 0 ||
                    open_memo(&w->linkage, s, "linkage", e) < 0 ||
-                   open_memo(&w->pages, s, "pages", e) < 0 ||
+                   open_memo(&w->page_memo, s, "pages", e) < 0 ||
                    open_memo(&w->metadata, s, "metadata", e) < 0
                ? -1
                : 0;
@@ -68,7 +68,7 @@ int work_connect(struct work *w, struct session *s, const char *index, bool offl
                                .auth = &w->auth,
                                .rules = &w->config.rules,
                                .events = s->events};
-    struct web_options web = {
+    struct pages_options options = {
         .offline = offline, .bucket = STR(TORCH_INDEX_URL), .events = s->events};
     CLEANUP(buf_clear) struct buf plain = {0};
 
@@ -79,17 +79,17 @@ int work_connect(struct work *w, struct session *s, const char *index, bool offl
     w->index = index ? buf_take(&plain) : NULL;
     if (http_open(&w->http, &how, e) < 0)
         return -1;
-    w->web = web_open(w->http, w->pages, w->cas, &web);
+    w->pages = pages_open(w->http, w->page_memo, w->cas, &options);
     return 0;
 }
 
 void work_clear(struct work *w)
 {
-    web_clear(&w->web);
+    pages_clear(&w->pages);
     http_clear(&w->http);
     memo_clear(&w->layers);
     memo_clear(&w->linkage);
-    memo_clear(&w->pages);
+    memo_clear(&w->page_memo);
     memo_clear(&w->metadata);
     cas_clear(&w->cas);
     lock_clear(&w->lock);
@@ -126,7 +126,7 @@ static int open_base(struct baselayer *base, struct base_image *image, const str
     return base_image_open(image, r, w->dir, e) < 0 ? -1 : base_image_as_base(base, image, e);
 }
 
-int work_resolve(struct work *w, struct session *s, const struct keep *keep, struct lock *out,
+int work_resolve(struct work *w, struct session *s, const struct pins *pins, struct lock *out,
                  struct err *e)
 {
     CLEANUP(catalog_clear) struct catalog catalog = {0};
@@ -135,10 +135,10 @@ int work_resolve(struct work *w, struct session *s, const struct keep *keep, str
     struct resolve_input in = {.recipe = &w->recipe,
                                .catalog = &catalog,
                                .base = &base,
-                               .keep = *keep,
+                               .pins = *pins,
                                .dir = w->dir,
                                .root = w->root,
-                               .web = w->web,
+                               .pages = w->pages,
                                .http = w->http,
                                .memo = w->metadata,
                                .index = str_of(w->index),

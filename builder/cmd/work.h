@@ -22,9 +22,9 @@ struct work {
     struct auth auth;
     char *index; /* owned; the command line's, without user and password; NULL: none */
     struct cas *cas;
-    struct memo *layers, *linkage, *pages, *metadata; /* what the store remembers, by kind */
+    struct memo *layers, *linkage, *page_memo, *metadata; /* what the store remembers, by kind */
     struct http *http;                                /* offline it reads nothing but local files */
-    struct web *web;
+    struct pages *pages;
 };
 
 /* Read the recipe, and its lock if there is one; open the store. */
@@ -41,8 +41,8 @@ void work_clear(struct work *w);
 
 /* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */
 int work_changes(struct work *w, struct buf *words, struct err *e) MUST_CHECK;
-/* Choose anew, keeping of an older lock what `keep` says. */
-int work_resolve(struct work *w, struct session *s, const struct keep *keep, struct lock *out,
+/* Choose anew, keeping of an older lock what `pins` says. */
+int work_resolve(struct work *w, struct session *s, const struct pins *pins, struct lock *out,
                  struct err *e) MUST_CHECK;
 /* It becomes w->lock, not written yet. */
 void work_take_lock(struct work *w, struct lock *lock);

@@ -7,47 +7,47 @@
 
 enum { PARALLEL = 16, HEADERS = 3 };
 
-struct web {
+struct pages {
     struct http *http;
-    struct memo *pages;
+    struct memo *memo;
     struct cas *cas;
-    struct web_options o;
+    struct pages_options o;
     struct arena arena; /* keys of `fresh` */
     struct map fresh;   /* pages that were asked for in this run; they do not change any more */
 };
 
-struct web *web_open(struct http *http, struct memo *pages, struct cas *cas,
-                     const struct web_options *options)
+struct pages *pages_open(struct http *http, struct memo *memo, struct cas *cas,
+                         const struct pages_options *options)
 {
-    struct web *web = xcalloc(1, sizeof *web);
+    struct pages *pages = xcalloc(1, sizeof *pages);
 
-    *web = (struct web){.http = http, .pages = pages, .cas = cas, .o = *options};
-    if (!web->o.parallel)
-        web->o.parallel = PARALLEL;
-    return web;
+    *pages = (struct pages){.http = http, .memo = memo, .cas = cas, .o = *options};
+    if (!pages->o.parallel)
+        pages->o.parallel = PARALLEL;
+    return pages;
 }
 
-void web_clear(struct web **web)
+void pages_clear(struct pages **pages)
 {
-    if (!*web)
+    if (!*pages)
         return;
-    map_clear(&(*web)->fresh);
-    arena_clear(&(*web)->arena);
-    free_clear(web);
+    map_clear(&(*pages)->fresh);
+    arena_clear(&(*pages)->arena);
+    free_clear(pages);
 }
 
-bool web_is_offline(const struct web *web)
+bool pages_is_offline(const struct pages *pages)
 {
-    return web->o.offline;
+    return pages->o.offline;
 }
 
-void web_page_clear(struct web_page *page)
+void page_clear(struct page *page)
 {
     buf_clear(&page->body);
     free(page->content_type);
     free(page->final_url);
     free(page->etag);
-    *page = (struct web_page){0};
+    *page = (struct page){0};
 }
 
 static int need_network(const char *url, struct err *e)
@@ -70,10 +70,10 @@ static int blame(const char *url, struct err *e)
     return err_wrap(e, "%s", shown.p);
 }
 
-static bool is_missing(const struct web *web, const struct http_request *r)
+static bool is_missing(const struct pages *pages, const struct http_request *r)
 {
     return r->status == 404 || r->status == 410 ||
-           (r->status == 403 && web->o.bucket.len && str_starts(r->url, web->o.bucket));
+           (r->status == 403 && pages->o.bucket.len && str_starts(r->url, pages->o.bucket));
 }
 
 /* ---- pages in the store: header lines, an empty line, the body ---- */
@@ -89,7 +89,7 @@ static void put_line(struct buf *out, const char *name, const char *value)
         buf_fmt(out, "%s: %s\n", name, value);
 }
 
-static void take_line(struct web_page *page, char **modified, struct str line)
+static void take_line(struct page *page, char **modified, struct str line)
 {
     struct str name;
 
@@ -108,13 +108,13 @@ static void take_line(struct web_page *page, char **modified, struct str line)
 }
 
 /* *modified (owned by the caller) is the Last-Modified that was kept. */
-static int page_load(struct web *web, struct str key, struct web_page *out, char **modified,
+static int page_load(struct pages *pages, struct str key, struct page *out, char **modified,
                      bool *found, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
     struct str rest, line;
 
-    if (memo_get(web->pages, key, &text, found, e) < 0)
+    if (memo_get(pages->memo, key, &text, found, e) < 0)
         return -1;
     if (!*found)
         return 0;
@@ -126,7 +126,7 @@ static int page_load(struct web *web, struct str key, struct web_page *out, char
     return 0;
 }
 
-static int page_save(struct web *web, struct str key, const struct web_page *page,
+static int page_save(struct pages *pages, struct str key, const struct page *page,
                      const char *modified, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
@@ -138,18 +138,18 @@ static int page_save(struct web *web, struct str key, const struct web_page *pag
     put_line(&text, "modified", modified);
     buf_putc(&text, '\n');
     buf_str(&text, buf_view(&page->body));
-    return memo_put(web->pages, key, buf_view(&text), e);
+    return memo_put(pages->memo, key, buf_view(&text), e);
 }
 
 /* ---- getting a page ---- */
 
 /* A page on its way. */
 struct get {
-    struct web *web;
+    struct pages *pages;
     struct buf key;
-    struct web_page stored; /* what the store has, to be confirmed */
+    struct page stored; /* what the store has, to be confirmed */
     bool has_stored;
-    struct web_page page;
+    struct page page;
     char *headers[HEADERS]; /* owned */
     struct http_request r;
 };
@@ -157,8 +157,8 @@ struct get {
 static void get_clear(struct get *g)
 {
     buf_clear(&g->key);
-    web_page_clear(&g->stored);
-    web_page_clear(&g->page);
+    page_clear(&g->stored);
+    page_clear(&g->page);
     for (size_t i = 0; i < HEADERS; i++)
         free_clear(&g->headers[i]);
     http_request_clear(&g->r);
@@ -179,7 +179,7 @@ static enum http_start get_start(void *ctx, struct http_request *r, struct err *
     CLEANUP(free_clear) char *modified = NULL;
     struct get *g = ctx;
 
-    if (page_load(g->web, buf_view(&g->key), &g->stored, &modified, &g->has_stored, e) < 0)
+    if (page_load(g->pages, buf_view(&g->key), &g->stored, &modified, &g->has_stored, e) < 0)
         return HTTP_FAIL;
     get_header(g, "If-None-Match", g->stored.etag);
     if (!g->stored.etag)
@@ -203,10 +203,10 @@ static int get_write(void *ctx, const void *bytes, size_t len, struct err *e)
     return 0;
 }
 
-static void get_open(struct get *g, struct web *web, const char *url, const char *accept,
+static void get_open(struct get *g, struct pages *pages, const char *url, const char *accept,
                      uint64_t limit)
 {
-    g->web = web;
+    g->pages = pages;
     page_key(&g->key, url, accept);
     g->r = (struct http_request){.url = str_of(url),
                                  .headers = (const char *const *)g->headers,
@@ -219,10 +219,10 @@ static void get_open(struct get *g, struct web *web, const char *url, const char
     get_header(g, "Accept", accept);
 }
 
-static void mark_fresh(struct web *web, struct str key)
+static void mark_fresh(struct pages *pages, struct str key)
 {
-    if (!map_has(&web->fresh, key))
-        map_set(&web->fresh, arena_str(&web->arena, key), web);
+    if (!map_has(&pages->fresh, key))
+        map_set(&pages->fresh, arena_str(&pages->arena, key), pages);
 }
 
 /* The answer is in: bring store and page to the same state. */
@@ -232,12 +232,12 @@ static int get_settle(struct get *g, struct err *e)
 
     if (g->r.status == 304 && g->has_stored) {
         MOVE(&g->page, &g->stored);
-        mark_fresh(g->web, key);
+        mark_fresh(g->pages, key);
         return 0;
     }
-    if (is_missing(g->web, &g->r)) {
+    if (is_missing(g->pages, &g->r)) {
         err_clear(&g->r.err);
-        web_page_clear(&g->page);
+        page_clear(&g->page);
         g->page.missing = true;
     }
     if (err_is_set(&g->r.err))
@@ -249,28 +249,28 @@ static int get_settle(struct get *g, struct err *e)
     MOVE(&g->page.content_type, &g->r.content_type);
     MOVE(&g->page.final_url, &g->r.final_url);
     MOVE(&g->page.etag, &g->r.etag);
-    if (page_save(g->web, key, &g->page, g->r.last_modified, e) < 0)
+    if (page_save(g->pages, key, &g->page, g->r.last_modified, e) < 0)
         return -1;
-    mark_fresh(g->web, key);
+    mark_fresh(g->pages, key);
     return 0;
 }
 
-int web_get(struct web *web, const char *url, const char *accept, uint64_t limit,
-            struct web_page *out, struct err *e)
+int pages_get(struct pages *pages, const char *url, const char *accept, uint64_t limit,
+              struct page *out, struct err *e)
 {
     CLEANUP(get_clear) struct get g = {0};
     CLEANUP(free_clear) char *modified = NULL;
     struct http_request *r = &g.r;
     bool found = false;
 
-    get_open(&g, web, url, accept, limit);
-    if (web->o.offline || map_has(&web->fresh, buf_view(&g.key))) {
-        if (page_load(web, buf_view(&g.key), &g.page, &modified, &found, e) < 0)
+    get_open(&g, pages, url, accept, limit);
+    if (pages->o.offline || map_has(&pages->fresh, buf_view(&g.key))) {
+        if (page_load(pages, buf_view(&g.key), &g.page, &modified, &found, e) < 0)
             return -1;
-        if (!found && web->o.offline)
+        if (!found && pages->o.offline)
             return need_network(url, e);
     }
-    if (!found && (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0 || get_settle(&g, e) < 0))
+    if (!found && (http_run(pages->http, &r, 1, 1, NULL, NULL, e) < 0 || get_settle(&g, e) < 0))
         return -1;
     MOVE(out, &g.page);
     return 0;
@@ -278,7 +278,7 @@ int web_get(struct web *web, const char *url, const char *accept, uint64_t limit
 
 static int prefetch_done(void *ctx, struct http_request *r, struct err *e)
 {
-    CLEANUP(err_clear) struct err ignored = {0}; /* web_get() meets it again */
+    CLEANUP(err_clear) struct err ignored = {0}; /* pages_get() meets it again */
     struct get *g = r->ctx;
 
     (void)!get_settle(g, &ignored);
@@ -286,24 +286,24 @@ static int prefetch_done(void *ctx, struct http_request *r, struct err *e)
     return 0;
 }
 
-int web_prefetch(struct web *web, const char *const *urls, size_t n, const char *accept,
-                 uint64_t limit, struct err *e)
+int pages_prefetch(struct pages *pages, const char *const *urls, size_t n, const char *accept,
+                   uint64_t limit, struct err *e)
 {
     CLEANUP(free_clear) struct get *gets = xcalloc(n ? n : 1, sizeof *gets);
     CLEANUP(free_clear) struct http_request **todo = xcalloc(n ? n : 1, sizeof(void *));
     size_t count = 0;
     int result;
 
-    if (web->o.offline)
+    if (pages->o.offline)
         return 0;
     for (size_t i = 0; i < n; i++) {
-        get_open(&gets[i], web, urls[i], accept, limit);
-        if (map_has(&web->fresh, buf_view(&gets[i].key)))
+        get_open(&gets[i], pages, urls[i], accept, limit);
+        if (map_has(&pages->fresh, buf_view(&gets[i].key)))
             get_clear(&gets[i]);
         else
             todo[count++] = &gets[i].r;
     }
-    result = http_run(web->http, todo, count, web->o.parallel, prefetch_done, NULL, e);
+    result = http_run(pages->http, todo, count, pages->o.parallel, prefetch_done, NULL, e);
     for (size_t i = 0; i < n; i++)
         get_clear(&gets[i]);
     return result;
@@ -312,8 +312,8 @@ int web_prefetch(struct web *web, const char *const *urls, size_t n, const char 
 /* ---- blobs ---- */
 
 struct blob_get {
-    struct web *web;
-    const struct web_want *want;
+    struct pages *pages;
+    const struct page_want *want;
     struct cas_put put;
     struct http_request r;
 };
@@ -329,7 +329,7 @@ static int blob_begin(void *ctx, const struct http_request *r, uint64_t offset, 
     struct blob_get *b = ctx;
 
     cas_put_clear(&b->put);
-    return cas_put_open(&b->put, b->web->cas,
+    return cas_put_open(&b->put, b->pages->cas,
                         digest_is_set(&b->want->digest) ? &b->want->digest : NULL,
                         r->limit ? r->limit : UINT64_MAX, e);
 }
@@ -341,9 +341,9 @@ static int blob_write(void *ctx, const void *bytes, size_t len, struct err *e)
     return sink_write(&b->put.sink, bytes, len, e);
 }
 
-static void blob_open(struct blob_get *b, struct web *web, const struct web_want *want)
+static void blob_open(struct blob_get *b, struct pages *pages, const struct page_want *want)
 {
-    *b = (struct blob_get){.web = web, .want = want};
+    *b = (struct blob_get){.pages = pages, .want = want};
     b->r = (struct http_request){.url = str_of(want->url),
                                  .limit = want->size ? want->size : want->limit,
                                  .begin = blob_begin,
@@ -362,20 +362,21 @@ static int blob_settle(struct blob_get *b, struct err *e)
     return blame(b->want->url, e);
 }
 
-static int blob_fetch(struct web *web, const struct web_want *want, bool *missing, struct err *e)
+static int blob_fetch(struct pages *pages, const struct page_want *want, bool *missing,
+                      struct err *e)
 {
-    unsigned places = http_places(web->http, str_of(want->url));
+    unsigned places = http_places(pages->http, str_of(want->url));
 
     for (unsigned skip = 0;; skip++) {
         CLEANUP(blob_clear) struct blob_get b;
         CLEANUP(err_clear) struct err wrong = {0};
         struct http_request *r = &b.r;
 
-        blob_open(&b, web, want);
+        blob_open(&b, pages, want);
         r->skip = skip;
-        if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0)
+        if (http_run(pages->http, &r, 1, 1, NULL, NULL, e) < 0)
             return -1;
-        if (missing && is_missing(web, r)) {
+        if (missing && is_missing(pages, r)) {
             *missing = true;
             return 0;
         }
@@ -386,22 +387,22 @@ static int blob_fetch(struct web *web, const struct web_want *want, bool *missin
     }
 }
 
-int web_blob(struct web *web, const char *url, const struct digest *digest, uint64_t size,
-             uint64_t limit, struct input *out, bool *missing, struct err *e)
+int pages_blob(struct pages *pages, const char *url, const struct digest *digest, uint64_t size,
+               uint64_t limit, struct input *out, bool *missing, struct err *e)
 {
-    const struct web_want want = {url, *digest, size, limit};
+    const struct page_want want = {url, *digest, size, limit};
 
     if (missing)
         *missing = false;
-    if (!cas_has(web->cas, digest, 0)) {
-        if (web->o.offline)
+    if (!cas_has(pages->cas, digest, 0)) {
+        if (pages->o.offline)
             return need_network(url, e);
-        if (blob_fetch(web, &want, missing, e) < 0)
+        if (blob_fetch(pages, &want, missing, e) < 0)
             return -1;
         if (missing && *missing)
             return 0;
     }
-    return cas_input(out, web->cas, digest, url, e);
+    return cas_input(out, pages->cas, digest, url, e);
 }
 
 static bool is_local(const char *url)
@@ -409,19 +410,19 @@ static bool is_local(const char *url)
     return str_starts(str_of(url), STR("file:"));
 }
 
-int web_learn(struct web *web, const char *url, struct digest *digest, uint64_t *size,
-              struct err *e)
+int pages_learn(struct pages *pages, const char *url, struct digest *digest, uint64_t *size,
+                struct err *e)
 {
-    const struct web_want want = {url, *digest, 0, 0};
+    const struct page_want want = {url, *digest, 0, 0};
     CLEANUP(blob_clear) struct blob_get b;
     struct http_request *r = &b.r;
 
-    blob_open(&b, web, &want);
-    if (digest_is_set(digest) && !size && cas_has(web->cas, digest, 0))
+    blob_open(&b, pages, &want);
+    if (digest_is_set(digest) && !size && cas_has(pages->cas, digest, 0))
         return 0;
-    if (web->o.offline && !is_local(url))
+    if (pages->o.offline && !is_local(url))
         return need_network(url, e);
-    if (http_run(web->http, &r, 1, 1, NULL, NULL, e) < 0 || blob_settle(&b, e) < 0)
+    if (http_run(pages->http, &r, 1, 1, NULL, NULL, e) < 0 || blob_settle(&b, e) < 0)
         return -1;
     *digest = b.put.digest;
     if (size)
@@ -429,14 +430,14 @@ int web_learn(struct web *web, const char *url, struct digest *digest, uint64_t 
     return 0;
 }
 
-char *web_path(const struct web *web, const struct digest *digest)
+char *pages_path(const struct pages *pages, const struct digest *digest)
 {
-    return cas_path(web->cas, digest);
+    return cas_path(pages->cas, digest);
 }
 
 static int blob_done(void *ctx, struct http_request *r, struct err *e)
 {
-    CLEANUP(err_clear) struct err ignored = {0}; /* web_blob() meets it again */
+    CLEANUP(err_clear) struct err ignored = {0}; /* pages_blob() meets it again */
     struct blob_get *b = r->ctx;
 
     (void)!blob_settle(b, &ignored);
@@ -444,23 +445,24 @@ static int blob_done(void *ctx, struct http_request *r, struct err *e)
     return 0;
 }
 
-int web_prefetch_blobs(struct web *web, const struct web_want *wants, size_t n, struct err *e)
+int pages_prefetch_blobs(struct pages *pages, const struct page_want *wants, size_t n,
+                         struct err *e)
 {
     CLEANUP(free_clear) struct blob_get *blobs = xcalloc(n ? n : 1, sizeof *blobs);
     CLEANUP(free_clear) struct http_request **todo = xcalloc(n ? n : 1, sizeof(void *));
     size_t count = 0;
     int result;
 
-    if (web->o.offline)
+    if (pages->o.offline)
         return 0;
     for (size_t i = 0; i < n; i++) {
-        if (cas_has(web->cas, &wants[i].digest, 0))
+        if (cas_has(pages->cas, &wants[i].digest, 0))
             continue;
-        blob_open(&blobs[count], web, &wants[i]);
+        blob_open(&blobs[count], pages, &wants[i]);
         todo[count] = &blobs[count].r;
         count++;
     }
-    result = http_run(web->http, todo, count, web->o.parallel, blob_done, NULL, e);
+    result = http_run(pages->http, todo, count, pages->o.parallel, blob_done, NULL, e);
     for (size_t i = 0; i < count; i++)
         blob_clear(&blobs[i]);
     return result;

@@ -5,9 +5,10 @@
 
 enum { SPEC_MAX = 4 * 1024 * 1024, SMALL_MAX = 4096 };
 
-static void add(struct plumbing *out, const char *code, const char *remedy, const char *fmt, ...)
-    PRINTF(4, 5);
-static void add(struct plumbing *out, const char *code, const char *remedy, const char *fmt, ...)
+static void add(struct container_setup *out, const char *code, const char *remedy, const char *fmt,
+                ...) PRINTF(4, 5);
+static void add(struct container_setup *out, const char *code, const char *remedy, const char *fmt,
+                ...)
 {
     CLEANUP(buf_clear) struct buf text = {0};
     va_list args;
@@ -69,7 +70,7 @@ static bool on_the_bus(const char *root)
     return false;
 }
 
-static void check_driver(struct plumbing *out, const struct probe *p, const char *root)
+static void check_driver(struct container_setup *out, const struct probe *p, const char *root)
 {
     if (p->wsl && !p->driver.len && !exists(root, "/usr/lib/wsl/lib/libcuda.so.1"))
         add(out, "wsl-without-driver",
@@ -83,7 +84,7 @@ static void check_driver(struct plumbing *out, const struct probe *p, const char
             "an NVIDIA GPU is on the PCI bus, and no driver is loaded");
 }
 
-static void check_libraries(struct plumbing *out, const struct probe *p)
+static void check_libraries(struct container_setup *out, const struct probe *p)
 {
     switch (p->nvml) {
     case NVML_NOT_ASKED:
@@ -127,7 +128,7 @@ static bool has_gpu_node(const char *root)
     return false;
 }
 
-static void check_nodes(struct plumbing *out, const struct probe *p, const char *root)
+static void check_nodes(struct container_setup *out, const struct probe *p, const char *root)
 {
     static const char remedy[] = "`nvidia-modprobe -c 0 -u`, or nvidia-persistenced at boot; in a "
                                  "container, start it with the GPU";
@@ -162,7 +163,7 @@ static bool in_path(const char *root, struct str path, const char *program)
     return false;
 }
 
-static void check_toolkit(struct plumbing *out, const char *root, const char *path)
+static void check_toolkit(struct container_setup *out, const char *root, const char *path)
 {
     struct str folders = path && path[0]
                              ? str_of(path)
@@ -196,7 +197,7 @@ static bool names_driver(struct str spec, struct str *version)
     return false;
 }
 
-static void check_cdi(struct plumbing *out, const struct probe *p, const char *root)
+static void check_cdi(struct container_setup *out, const struct probe *p, const char *root)
 {
     static const char *const dirs[] = {"/etc/cdi", "/var/run/cdi"};
     static const char remedy[] = "`nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`";
@@ -227,9 +228,10 @@ static void check_cdi(struct plumbing *out, const struct probe *p, const char *r
             "`--device nvidia.com/gpu=all` need it, `docker --gpus all` does not");
 }
 
-void plumbing_check(struct plumbing *out, const struct probe *p, const char *root, const char *path)
+void container_setup_check(struct container_setup *out, const struct probe *p, const char *root,
+                           const char *path)
 {
-    *out = (struct plumbing){0};
+    *out = (struct container_setup){0};
     check_driver(out, p, root);
     if (!p->driver.len)
         return; /* nothing to hand to a container */
@@ -242,9 +244,9 @@ void plumbing_check(struct plumbing *out, const struct probe *p, const char *roo
     check_cdi(out, p, root);
 }
 
-void plumbing_clear(struct plumbing *p)
+void container_setup_clear(struct container_setup *p)
 {
     vec_clear(&p->missing);
     arena_clear(&p->arena);
-    *p = (struct plumbing){0};
+    *p = (struct container_setup){0};
 }

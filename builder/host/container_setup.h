@@ -1,7 +1,7 @@
-/* host/container_setup.h - what a container needs of this machine to see its GPUs: driver libraries,
- * device nodes, the container toolkit, a CDI specification (CDI 0.5 and later, /etc/cdi and
- * /var/run/cdi). Each piece that is missing comes with its remedy. None of it changes what an image
- * needs.
+/* host/container_setup.h - what a container needs of this machine to see its GPUs: driver
+ * libraries, device nodes, the container toolkit, a CDI specification (CDI 0.5 and later, /etc/cdi
+ * and /var/run/cdi). Each piece that is missing comes with its remedy. None of it changes what an
+ * image needs.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -13,13 +13,13 @@ struct missing {
     const char *remedy;
 };
 
-struct plumbing {
+struct container_setup {
     struct arena arena; /* owns the sentences */
     struct VEC_OF(struct missing) missing;
 };
 
 /* `path` is the environment's PATH; with NULL or "" the usual folders are searched. All paths are
  * below `root`. */
-void plumbing_check(struct plumbing *out, const struct probe *p, const char *root,
-                    const char *path);
-void plumbing_clear(struct plumbing *p);
+void container_setup_check(struct container_setup *out, const struct probe *p, const char *root,
+                           const char *path);
+void container_setup_clear(struct container_setup *p);

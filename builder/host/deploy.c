@@ -21,7 +21,7 @@ static bool is_arch(struct str word)
     str_drop(&word, STR("+PTX"));
     if (!str_drop(&word, STR("a")))
         str_drop(&word, STR("f"));
-    return recipe_is_version(word, 2, 2) && wanted_is_version(word);
+    return recipe_is_version(word, 2, 2) && node_selector_takes(word);
 }
 
 static bool are_archs(struct str archs)
@@ -49,9 +49,9 @@ static int check_said(const struct deploy_image *image, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(versions); i++)
         if (!holds_only(versions[i].text, ".+-_!", VERSION_MAX))
             err_set(e, ERR_INPUT, "what the image says is its %s is none", versions[i].what);
-    if (f->driver_min.len && !wanted_is_version(f->driver_min))
+    if (f->driver_min.len && !node_selector_takes(f->driver_min))
         err_set(e, ERR_INPUT, "what the image says is the oldest driver for it is no version");
-    if (f->compat.len && !wanted_is_version(f->compat))
+    if (f->compat.len && !node_selector_takes(f->compat))
         err_set(e, ERR_INPUT, "what the image says is the driver that it brings is no version");
     if (!are_archs(f->archs))
         err_set(e, ERR_INPUT,
@@ -187,9 +187,9 @@ int deploy_open(struct deploy *out, const struct deploy_image *image, const uint
     d.try = try_of(&d);
     d.checks = image->entrypoint->n && str_is(image->entrypoint->v[0], LOCK_STARTUP_CHECK);
     if (d.gpus) {
-        wanted_by(&d.wanted, f, c);
+        node_selector_for(&d.wanted, f, c);
         if (f->driver_min.len)
-            wanted_driver(&d.drivers, f->driver_min);
+            node_selector_for_driver(&d.drivers, f->driver_min);
         if (!d.wanted.terms.n)
             return err_set(e, ERR_UNSAT,
                            "%s: there is no driver and GPU that the catalog knows to run it; it "
@@ -202,8 +202,8 @@ int deploy_open(struct deploy *out, const struct deploy_image *image, const uint
 
 void deploy_clear(struct deploy *d)
 {
-    wanted_clear(&d->wanted);
-    wanted_clear(&d->drivers);
+    node_selector_clear(&d->wanted);
+    node_selector_clear(&d->drivers);
     arena_clear(&d->arena);
     *d = (struct deploy){0};
 }

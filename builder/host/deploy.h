@@ -31,8 +31,9 @@ struct deploy {
     bool all_gpus;         /* nobody said how many */
     uint32_t gpus;         /* 0: none is asked for */
     bool checks;           /* the image's entrypoint begins with our start-up check */
-    struct wanted wanted;  /* where gpus is not 0 */
-    struct wanted drivers; /* the same for the driver alone; without a term where it is not known */
+    struct node_selector wanted; /* where gpus is not 0 */
+    struct node_selector
+        drivers; /* the same for the driver alone; without a term where it is not known */
 };
 
 /* `gpus` NULL: 1, or 0 of an image that has no CUDA. ERR_USAGE: it asks for GPUs and the image has

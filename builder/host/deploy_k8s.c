@@ -4,12 +4,12 @@
 
 /* NVIDIA/k8s-device-plugin, docs/gpu-feature-discovery: the labels that took the place of
  * cuda.driver.major, .minor and .rev. */
-static const char *const labels[WANTED_NUMBERS] = {
-    [WANTED_DRIVER_MAJOR] = "nvidia.com/cuda.driver-version.major",
-    [WANTED_DRIVER_MINOR] = "nvidia.com/cuda.driver-version.minor",
-    [WANTED_DRIVER_REVISION] = "nvidia.com/cuda.driver-version.revision",
-    [WANTED_COMPUTE_MAJOR] = "nvidia.com/gpu.compute.major",
-    [WANTED_COMPUTE_MINOR] = "nvidia.com/gpu.compute.minor",
+static const char *const labels[SELECTOR_NUMBERS] = {
+    [SELECTOR_DRIVER_MAJOR] = "nvidia.com/cuda.driver-version.major",
+    [SELECTOR_DRIVER_MINOR] = "nvidia.com/cuda.driver-version.minor",
+    [SELECTOR_DRIVER_REVISION] = "nvidia.com/cuda.driver-version.revision",
+    [SELECTOR_COMPUTE_MAJOR] = "nvidia.com/gpu.compute.major",
+    [SELECTOR_COMPUTE_MINOR] = "nvidia.com/gpu.compute.minor",
 };
 
 static void put_test(struct buf *out, const char *label, const char *op, const char *value)
@@ -19,9 +19,9 @@ static void put_test(struct buf *out, const char *label, const char *op, const c
 }
 
 /* A label is the text between the dots of the driver's version, where "5" may be "05". */
-static void put_equal(struct buf *out, enum wanted_number n, uint32_t value)
+static void put_equal(struct buf *out, enum selector_number n, uint32_t value)
 {
-    bool padded = (n == WANTED_DRIVER_MINOR || n == WANTED_DRIVER_REVISION) && value < 10;
+    bool padded = (n == SELECTOR_DRIVER_MINOR || n == SELECTOR_DRIVER_REVISION) && value < 10;
     char text[32];
 
     snprintf(text, sizeof text, padded ? "%u\", \"0%u" : "%u", value, value);
@@ -29,7 +29,7 @@ static void put_equal(struct buf *out, enum wanted_number n, uint32_t value)
 }
 
 /* Values of Gt and Lt are one whole number, and nothing below 0 is a label's value. */
-static void put_bounds(struct buf *out, enum wanted_number n, struct wanted_bounds b)
+static void put_bounds(struct buf *out, enum selector_number n, struct selector_bounds b)
 {
     char text[16];
 
@@ -41,28 +41,28 @@ static void put_bounds(struct buf *out, enum wanted_number n, struct wanted_boun
         snprintf(text, sizeof text, "%u", b.least - 1);
         put_test(out, labels[n], "Gt", text);
     }
-    if (b.most != WANTED_ANY) {
+    if (b.most != SELECTOR_ANY) {
         snprintf(text, sizeof text, "%u", b.most + 1);
         put_test(out, labels[n], "Lt", text);
     }
 }
 
-static void put_term(struct buf *out, const struct wanted_term *t)
+static void put_term(struct buf *out, const struct selector_term *t)
 {
     size_t before;
 
     buf_puts(out, "              - matchExpressions:\n");
     before = out->len;
-    for (unsigned n = 0; n < WANTED_NUMBERS; n++)
-        put_bounds(out, (enum wanted_number)n, t->of[n]);
+    for (unsigned n = 0; n < SELECTOR_NUMBERS; n++)
+        put_bounds(out, (enum selector_number)n, t->of[n]);
     if (out->len == before) /* a term without a test would match nothing */
         buf_fmt(out, "                  - {key: %s, operator: Exists}\n",
-                labels[WANTED_DRIVER_MAJOR]);
+                labels[SELECTOR_DRIVER_MAJOR]);
 }
 
 static void put_affinity(struct buf *out, const struct deploy *d)
 {
-    const struct wanted_term *t;
+    const struct selector_term *t;
 
     buf_puts(out,
              "      # One of the terms must hold, and all lines of it: which driver with which "

@@ -2,25 +2,25 @@
 #include "deploy.h"
 
 /* The variables of fits() and new_enough() in the script. */
-static const char *const variables[WANTED_NUMBERS] = {
-    [WANTED_DRIVER_MAJOR] = "$major",     [WANTED_DRIVER_MINOR] = "$minor",
-    [WANTED_DRIVER_REVISION] = "$rev",    [WANTED_COMPUTE_MAJOR] = "$sm_major",
-    [WANTED_COMPUTE_MINOR] = "$sm_minor",
+static const char *const variables[SELECTOR_NUMBERS] = {
+    [SELECTOR_DRIVER_MAJOR] = "$major",     [SELECTOR_DRIVER_MINOR] = "$minor",
+    [SELECTOR_DRIVER_REVISION] = "$rev",    [SELECTOR_COMPUTE_MAJOR] = "$sm_major",
+    [SELECTOR_COMPUTE_MINOR] = "$sm_minor",
 };
 
-static void put_test(struct buf *out, size_t begin, enum wanted_number n, const char *op,
+static void put_test(struct buf *out, size_t begin, enum selector_number n, const char *op,
                      uint32_t value)
 {
     buf_fmt(out, "%s[ \"%s\" %s %u ]", out->len > begin ? " && " : "", variables[n], op, value);
 }
 
-static void put_term(struct buf *out, const struct wanted_term *t)
+static void put_term(struct buf *out, const struct selector_term *t)
 {
     size_t begin = out->len;
 
-    for (unsigned i = 0; i < WANTED_NUMBERS; i++) {
-        enum wanted_number n = (enum wanted_number)i;
-        struct wanted_bounds b = t->of[n];
+    for (unsigned i = 0; i < SELECTOR_NUMBERS; i++) {
+        enum selector_number n = (enum selector_number)i;
+        struct selector_bounds b = t->of[n];
 
         if (b.least == b.most) {
             put_test(out, begin, n, "-eq", b.least);
@@ -28,7 +28,7 @@ static void put_term(struct buf *out, const struct wanted_term *t)
         }
         if (b.least)
             put_test(out, begin, n, "-ge", b.least);
-        if (b.most != WANTED_ANY)
+        if (b.most != SELECTOR_ANY)
             put_test(out, begin, n, "-le", b.most);
     }
     if (out->len == begin)
@@ -36,9 +36,9 @@ static void put_term(struct buf *out, const struct wanted_term *t)
 }
 
 /* A function that is true when one of the terms holds. */
-static void put_terms(struct buf *out, const char *function, const struct wanted *w)
+static void put_terms(struct buf *out, const char *function, const struct node_selector *w)
 {
-    const struct wanted_term *t;
+    const struct selector_term *t;
 
     buf_fmt(out, "%s() {\n", function);
     vec_each(t, &w->terms) {

@@ -10,11 +10,11 @@ struct points VEC_OF(struct point);
 
 /* A part of all versions: each number within its bounds. */
 struct box {
-    struct wanted_bounds of[NUMBERS];
+    struct selector_bounds of[NUMBERS];
 };
 struct boxes VEC_OF(struct box);
 
-static const struct wanted_bounds anything = {0, WANTED_ANY};
+static const struct selector_bounds anything = {0, SELECTOR_ANY};
 
 /* ---- numbers ---- */
 
@@ -27,7 +27,7 @@ static bool read_point(struct point *out, struct str text)
     while (n < NUMBERS && i < text.len && c_digit(text.p[i])) {
         for (; i < text.len && c_digit(text.p[i]); i++) {
             p.v[n] = p.v[n] * 10 + (uint32_t)(text.p[i] - '0');
-            if (p.v[n] > WANTED_MAX)
+            if (p.v[n] > SELECTOR_MAX)
                 return false;
         }
         n++;
@@ -38,7 +38,7 @@ static bool read_point(struct point *out, struct str text)
     return n > 0;
 }
 
-bool wanted_is_version(struct str text)
+bool node_selector_takes(struct str text)
 {
     struct point p;
 
@@ -131,7 +131,7 @@ static void cut_capabilities(struct points *out, const struct facts *f, const st
  * before the oldest, the oldest. */
 static struct str driven_like(const struct catalog *c, const struct strs *known, struct point cc)
 {
-    struct point best = {0}, oldest = {{WANTED_ANY, 0, 0}}, p;
+    struct point best = {0}, oldest = {{SELECTOR_ANY, 0, 0}}, p;
     struct str like = {0}, first = {0};
     struct catalog_arch arch;
 
@@ -199,23 +199,23 @@ static void split(struct boxes *out, struct box box, const uint32_t *from, const
     size_t rest = n - at - 1;
 
     if (from && to && from[at] == to[at]) {
-        box.of[at] = (struct wanted_bounds){first, first};
+        box.of[at] = (struct selector_bounds){first, first};
         split(out, box, from, to, at + 1, n);
         return;
     }
     if (from && !all_zero(from + at + 1, rest)) {
-        box.of[at] = (struct wanted_bounds){first, first};
+        box.of[at] = (struct selector_bounds){first, first};
         split(out, box, from, NULL, at + 1, n);
         first++;
     }
     if (!to || first < to[at]) {
         struct box whole = box;
 
-        whole.of[at] = (struct wanted_bounds){first, to ? to[at] - 1 : WANTED_ANY};
+        whole.of[at] = (struct selector_bounds){first, to ? to[at] - 1 : SELECTOR_ANY};
         vec_add(out, whole);
     }
     if (to && !all_zero(to + at + 1, rest)) {
-        box.of[at] = (struct wanted_bounds){to[at], to[at]};
+        box.of[at] = (struct selector_bounds){to[at], to[at]};
         split(out, box, NULL, to, at + 1, n);
     }
 }
@@ -239,17 +239,17 @@ static void split_row(struct boxes *out, const struct points *ccs, const bool *r
     }
 }
 
-static void add_terms(struct wanted *w, const struct boxes *drivers, const struct boxes *ccs)
+static void add_terms(struct node_selector *w, const struct boxes *drivers, const struct boxes *ccs)
 {
     const struct box *d, *g;
 
     vec_each(d, drivers)
         vec_each(g, ccs)
             vec_add(&w->terms,
-                    ((struct wanted_term){{d->of[0], d->of[1], d->of[2], g->of[0], g->of[1]}}));
+                    ((struct selector_term){{d->of[0], d->of[1], d->of[2], g->of[0], g->of[1]}}));
 }
 
-void wanted_by(struct wanted *out, const struct facts *f, const struct catalog *c)
+void node_selector_for(struct node_selector *out, const struct facts *f, const struct catalog *c)
 {
     struct points drivers = {0}, ccs = {0};
     struct boxes driver_boxes = {0}, cc_boxes = {0};
@@ -278,7 +278,7 @@ void wanted_by(struct wanted *out, const struct facts *f, const struct catalog *
     vec_clear(&drivers);
 }
 
-void wanted_driver(struct wanted *out, struct str oldest)
+void node_selector_for_driver(struct node_selector *out, struct str oldest)
 {
     struct points p = {0};
     struct boxes boxes = {0};
@@ -293,7 +293,7 @@ void wanted_driver(struct wanted *out, struct str oldest)
     vec_clear(&p);
 }
 
-void wanted_clear(struct wanted *w)
+void node_selector_clear(struct node_selector *w)
 {
     vec_clear(&w->terms);
 }

@@ -1,5 +1,5 @@
-/* host/node_selector.h - which nodes run an image, as bounds on the five numbers that a node tells of
- * itself: three of its driver's version, two of its GPU's compute capability. That is what the
+/* host/node_selector.h - which nodes run an image, as bounds on the five numbers that a node tells
+ * of itself: three of its driver's version, two of its GPU's compute capability. That is what the
  * selectors of a scheduler can compare.
  *
  * judge() decides, not this file: drivers and capabilities are cut wherever its answer can change,
@@ -14,38 +14,40 @@
 #pragma once
 #include "verdict.h"
 
-enum wanted_number {
-    WANTED_DRIVER_MAJOR, /* 550 of 550.54.15 */
-    WANTED_DRIVER_MINOR,
-    WANTED_DRIVER_REVISION, /* a driver may have none: 450.36 is before 450.36.06 */
-    WANTED_COMPUTE_MAJOR,   /* 8 of 8.9 */
-    WANTED_COMPUTE_MINOR,
-    WANTED_NUMBERS,
+enum selector_number {
+    SELECTOR_DRIVER_MAJOR, /* 550 of 550.54.15 */
+    SELECTOR_DRIVER_MINOR,
+    SELECTOR_DRIVER_REVISION, /* a driver may have none: 450.36 is before 450.36.06 */
+    SELECTOR_COMPUTE_MAJOR,   /* 8 of 8.9 */
+    SELECTOR_COMPUTE_MINOR,
+    SELECTOR_NUMBERS,
 };
 
 /* The largest number that counts, in a version or as a bound; and what says that there is none. */
-#define WANTED_MAX 9999U
-#define WANTED_ANY UINT32_MAX
+#define SELECTOR_MAX 9999U
+#define SELECTOR_ANY UINT32_MAX
 
-struct wanted_bounds {
-    uint32_t least, most; /* both included; 0 and WANTED_ANY: none */
+struct selector_bounds {
+    uint32_t least, most; /* both included; 0 and SELECTOR_ANY: none */
 };
 
 /* A node fits a term when each of its numbers is within its bounds, and an image when it fits one
  * of its terms. */
-struct wanted_term {
-    struct wanted_bounds of[WANTED_NUMBERS];
+struct selector_term {
+    struct selector_bounds of[SELECTOR_NUMBERS];
 };
 
-struct wanted {
-    struct VEC_OF(struct wanted_term) terms; /* oldest drivers first, then the least capabilities */
+struct node_selector {
+    struct VEC_OF(
+        struct selector_term) terms; /* oldest drivers first, then the least capabilities */
 };
 
 /* For an image with CUDA. Without a term no driver and GPU of which anybody knows runs it. */
-void wanted_by(struct wanted *out, const struct facts *image, const struct catalog *c);
+void node_selector_for(struct node_selector *out, const struct facts *image,
+                       const struct catalog *c);
 /* The same for a driver alone: `oldest` or newer. */
-void wanted_driver(struct wanted *out, struct str oldest);
-void wanted_clear(struct wanted *w);
+void node_selector_for_driver(struct node_selector *out, struct str oldest);
+void node_selector_clear(struct node_selector *w);
 
-/* Two or three numbers between dots, none above WANTED_MAX? */
-bool wanted_is_version(struct str text);
+/* Two or three numbers between dots, none above SELECTOR_MAX? */
+bool node_selector_takes(struct str text);

@@ -144,7 +144,7 @@ static struct offers choose(const struct recommendation *r, const struct taking 
         if (!known)
             vec_add(&wishes, *acceptable(&takes[i]));
     }
-    chosen = cover(wishes.v, wishes.n);
+    chosen = set_cover(wishes.v, wishes.n);
     vec_clear(&wishes);
     return chosen;
 }

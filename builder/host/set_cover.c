@@ -126,7 +126,7 @@ static bool search(const struct search *s, struct offers *chosen, size_t first, 
     return false;
 }
 
-struct offers cover(const struct offers *wishes, size_t n)
+struct offers set_cover(const struct offers *wishes, size_t n)
 {
     struct search s = {wishes, n};
     struct offers chosen = {0};

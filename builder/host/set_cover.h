@@ -24,4 +24,4 @@ size_t offers_last(const struct offers *set);
 
 /* The fewest offers of which each of `n` wishes has one; a wish that is empty asks for nothing. Of
  * several such sets the one whose lowest offer is lowest, then the second lowest, and so on. */
-struct offers cover(const struct offers *wishes, size_t n);
+struct offers set_cover(const struct offers *wishes, size_t n);

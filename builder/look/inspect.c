@@ -4,7 +4,7 @@
 #include "../base/fs.h"
 #include "../base/pool.h"
 #include "../oci/layer_read.h"
-#include "facts_found.h"
+#include "image_facts.h"
 
 /* ---- layers ---- */
 
@@ -117,7 +117,7 @@ int inspect(struct inspection *out, const struct stored *image, const struct cat
             return err_wrap(e, "layer %zu", i + 1);
     packages_find(&in.packages, &in.fs);
     count(&in);
-    find_facts(&in, catalog);
+    image_facts_find(&in, catalog);
     MOVE(out, &in);
     return 0;
 }

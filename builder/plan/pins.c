@@ -14,7 +14,7 @@ static bool names(struct str word, const struct artifact *a)
     return str_eq(word, a->name);
 }
 
-bool keep_has(const struct keep *k, const struct artifact *a)
+bool pins_has(const struct pins *k, const struct artifact *a)
 {
     if (!k->old || k->upgrade_all)
         return false;
@@ -24,7 +24,7 @@ bool keep_has(const struct keep *k, const struct artifact *a)
     return true;
 }
 
-static int unknown(const struct keep *k, struct str word, struct err *e)
+static int unknown(const struct pins *k, struct str word, struct err *e)
 {
     struct str nearest = {0}, plain = word, type;
     unsigned best = 3;
@@ -49,7 +49,7 @@ static int unknown(const struct keep *k, struct str word, struct err *e)
                    STR_ARG(word));
 }
 
-int keep_check(const struct keep *k, struct err *e)
+int pins_check(const struct pins *k, struct err *e)
 {
     for (size_t i = 0; k->old && k->upgrade && i < k->upgrade->n; i++) {
         bool found = false;
@@ -93,7 +93,7 @@ static bool covers(const struct lock *lock, const struct lock *other, bool pip)
     return true;
 }
 
-static bool keeps_all(const struct keep *k, enum ecosystem eco, const struct lock *now,
+static bool keeps_all(const struct pins *k, enum ecosystem eco, const struct lock *now,
                       const char *const *keys)
 {
     bool pip = eco == ECO_WHEEL;
@@ -101,7 +101,7 @@ static bool keeps_all(const struct keep *k, enum ecosystem eco, const struct loc
     if (!k->old || k->upgrade_all || !covers(k->old, now, pip) || !covers(now, k->old, pip))
         return false;
     for (size_t i = 0; i < k->old->artifacts.n; i++)
-        if (k->old->artifacts.v[i].eco == eco && !keep_has(k, &k->old->artifacts.v[i]))
+        if (k->old->artifacts.v[i].eco == eco && !pins_has(k, &k->old->artifacts.v[i]))
             return false;
     for (; *keys; keys++)
         if (!same_value(k->old->recipe, now->recipe, *keys))
@@ -109,7 +109,7 @@ static bool keeps_all(const struct keep *k, enum ecosystem eco, const struct loc
     return true;
 }
 
-bool keep_all_debs(const struct keep *k, const struct lock *now)
+bool pins_all_debs(const struct pins *k, const struct lock *now)
 {
     static const char *const keys[] = {"base",         "python",  "variant", "apt",
                                        "apt_archives", "toolkit", NULL};
@@ -119,7 +119,7 @@ bool keep_all_debs(const struct keep *k, const struct lock *now)
            (!str_is(now->variant, "devel") || keeps_all(k, ECO_DEB, now, of_toolkit));
 }
 
-bool keep_all_wheels(const struct keep *k, const struct lock *now)
+bool pins_all_wheels(const struct pins *k, const struct lock *now)
 {
     static const char *const keys[] = {"pytorch", "cuda",       "base", "python",
                                        "variant", "toolkit",    "pip",  "constraints",
@@ -128,7 +128,7 @@ bool keep_all_wheels(const struct keep *k, const struct lock *now)
     return keeps_all(k, ECO_WHEEL, now, keys) && str_eq(k->old->python_full, now->python_full);
 }
 
-bool keep_all_archives(const struct keep *k, const struct lock *now)
+bool pins_all_archives(const struct pins *k, const struct lock *now)
 {
     static const char *const keys[] = {"pytorch", "cuda", "cudnn", "variant", "toolkit", NULL};
 
@@ -139,13 +139,13 @@ bool keep_all_archives(const struct keep *k, const struct lock *now)
 
 /* ---- debs one by one ---- */
 
-void keep_prefer_debs(const struct keep *k, struct debindex *index, struct keep_moved *moved)
+void pins_prefer_debs(const struct pins *k, struct debindex *index, struct pins_moved *moved)
 {
     for (size_t i = 0; k->old && i < k->old->artifacts.n; i++) {
         const struct artifact *a = &k->old->artifacts.v[i];
         const struct deb_package *highest = debindex_find(index, a->name);
 
-        if (a->eco == ECO_DEB && highest && keep_has(k, a) &&
+        if (a->eco == ECO_DEB && highest && pins_has(k, a) &&
             debindex_prefer(index, a->name, a->version))
             vec_add(moved, highest);
     }
@@ -166,7 +166,7 @@ static bool is_named(struct str text, struct str name)
     return false;
 }
 
-bool keep_yield(struct debindex *index, struct keep_moved *moved, const struct err *fault)
+bool pins_yield(struct debindex *index, struct pins_moved *moved, const struct err *fault)
 {
     size_t kept = 0, before = moved->n;
 

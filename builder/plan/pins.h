@@ -10,28 +10,28 @@
 #include "../pkg/deb/debindex.h"
 #include "pypi/solve_pypi.h"
 
-struct keep {
+struct pins {
     const struct lock *old; /* NULL: nothing is kept */
     bool upgrade_all;
     const struct strs *upgrade; /* names, or "deb:name" and "wheel:name"; may be NULL */
 };
 
 /* Every name must be in the old lock: ERR_USAGE names the nearest. */
-int keep_check(const struct keep *k, struct err *e) MUST_CHECK;
+int pins_check(const struct pins *k, struct err *e) MUST_CHECK;
 
 /* May the debs (wheels) of the old lock be taken over for the recipe of `now`, which has its
  * recipe, inputs, base and, for wheels, python_full set? */
-bool keep_all_debs(const struct keep *k, const struct lock *now);
-bool keep_all_wheels(const struct keep *k, const struct lock *now);
+bool pins_all_debs(const struct pins *k, const struct lock *now);
+bool pins_all_wheels(const struct pins *k, const struct lock *now);
 /* The same of the toolkit's archives, when its release and where it comes from are set. */
-bool keep_all_archives(const struct keep *k, const struct lock *now);
+bool pins_all_archives(const struct pins *k, const struct lock *now);
 
-bool keep_has(const struct keep *k, const struct artifact *a); /* not to be upgraded */
+bool pins_has(const struct pins *k, const struct artifact *a); /* not to be upgraded */
 
 /* Candidates that were preferred to higher ones. */
-struct keep_moved VEC_OF(const struct deb_package *); /* the higher ones */
+struct pins_moved VEC_OF(const struct deb_package *); /* the higher ones */
 /* Let the index prefer the old lock's versions. */
-void keep_prefer_debs(const struct keep *k, struct debindex *index, struct keep_moved *moved);
+void pins_prefer_debs(const struct pins *k, struct debindex *index, struct pins_moved *moved);
 /* After a failure: let go of those that its words name, or of all. False when there is nothing left
  * to let go of. */
-bool keep_yield(struct debindex *index, struct keep_moved *moved, const struct err *fault);
+bool pins_yield(struct debindex *index, struct pins_moved *moved, const struct err *fault);

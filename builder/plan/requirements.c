@@ -6,7 +6,7 @@
 
 #define RECIPE STR("recipe")
 
-void asking_clear(struct asking *a)
+void requirements_clear(struct requirements *a)
 {
     for (size_t i = 0; i < a->requirements.n; i++)
         requirement_clear(a->requirements.v[i]);
@@ -21,7 +21,7 @@ void asking_clear(struct asking *a)
 }
 
 /* A wheel beside the recipe must be there. */
-static void check_local(const struct asking *a, struct str url, const struct pos *pos,
+static void check_local(const struct requirements *a, struct str url, const struct pos *pos,
                         const char *key, struct err *e)
 {
     CLEANUP(free_clear) char *name = str_dup(str_sub(url, 0, str_find(url, '#')));
@@ -33,7 +33,7 @@ static void check_local(const struct asking *a, struct str url, const struct pos
         err_at(e, pos, "%sthere is no file \"%s\"", key, name);
 }
 
-static void check_folders(const struct asking *a, const struct recipe *r, struct err *e)
+static void check_folders(const struct requirements *a, const struct recipe *r, struct err *e)
 {
     for (size_t i = 0; i < r->find_links.n; i++) {
         const struct value *v = &r->find_links.v[i];
@@ -48,7 +48,7 @@ static void check_folders(const struct asking *a, const struct recipe *r, struct
 }
 
 /* `key` says in messages what the text is: "pip", or nothing for a line of a file. */
-static struct requirement *parse(struct asking *a, struct str text, const struct pos *pos,
+static struct requirement *parse(struct requirements *a, struct str text, const struct pos *pos,
                                  const char *key, struct err *e)
 {
     struct requirement *r = arena_alloc(&a->arena, sizeof *r);
@@ -64,7 +64,7 @@ static struct requirement *parse(struct asking *a, struct str text, const struct
     return r;
 }
 
-static void ask(struct asking *a, struct str text, const struct pos *pos, struct err *e)
+static void ask(struct requirements *a, struct str text, const struct pos *pos, struct err *e)
 {
     struct requirement *r = parse(a, text, pos, "pip: ", e);
 
@@ -74,8 +74,8 @@ static void ask(struct asking *a, struct str text, const struct pos *pos, struct
     vec_add(&a->places, *pos);
 }
 
-static void constrain(struct asking *a, struct str text, const struct pos *pos, const char *key,
-                      struct str label, struct err *e)
+static void constrain(struct requirements *a, struct str text, const struct pos *pos,
+                      const char *key, struct str label, struct err *e)
 {
     struct requirement *r = parse(a, text, pos, key, e);
 
@@ -86,7 +86,7 @@ static void constrain(struct asking *a, struct str text, const struct pos *pos, 
 }
 
 /* Lines `from` and on of what was read. */
-static void ask_lines(struct asking *a, size_t from, struct err *e)
+static void ask_lines(struct requirements *a, size_t from, struct err *e)
 {
     for (size_t i = from; i < a->files.lines.n; i++) {
         const struct req_line *line = &a->files.lines.v[i];
@@ -102,7 +102,7 @@ static void ask_lines(struct asking *a, size_t from, struct err *e)
     }
 }
 
-static void ask_file(struct asking *a, const struct recipe_ask *item, const char *dir,
+static void ask_file(struct requirements *a, const struct recipe_ask *item, const char *dir,
                      bool constraint, struct err *e)
 {
     size_t from = a->files.lines.n;
@@ -121,7 +121,7 @@ static void ask_file(struct asking *a, const struct recipe_ask *item, const char
 }
 
 /* The files' hashes, by project. */
-static void collect_hashes(struct asking *a)
+static void collect_hashes(struct requirements *a)
 {
     for (size_t i = 0; i < a->files.lines.n; i++) {
         const struct req_line *line = &a->files.lines.v[i];
@@ -138,7 +138,7 @@ static void collect_hashes(struct asking *a)
 
 /* What the variant has besides: torch.compile and torch.utils.cpp_extension import setuptools,
  * which torch does not ask for. */
-static void ask_variant(struct asking *a, const struct recipe *r,
+static void ask_variant(struct requirements *a, const struct recipe *r,
                         const struct toolkit_plan *toolkit, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
@@ -161,10 +161,10 @@ static void ask_variant(struct asking *a, const struct recipe *r,
         &r->variant.pos, e);
 }
 
-int asking_open(struct asking *out, const struct recipe *r, struct str local,
-                const struct toolkit_plan *toolkit, const char *dir, struct err *e)
+int requirements_open(struct requirements *out, const struct recipe *r, struct str local,
+                      const struct toolkit_plan *toolkit, const char *dir, struct err *e)
 {
-    CLEANUP(asking_clear) struct asking a = {.dir = dir};
+    CLEANUP(requirements_clear) struct requirements a = {.dir = dir};
     struct err fault = {0};
 
     check_folders(&a, r, &fault);
@@ -193,7 +193,7 @@ int asking_open(struct asking *out, const struct recipe *r, struct str local,
     return 0;
 }
 
-void asking_place(const struct asking *a, struct err *fault)
+void requirements_place(const struct requirements *a, struct err *fault)
 {
     const struct pos *pos = &a->places.v[0]; /* torch's own */
 

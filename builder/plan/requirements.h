@@ -1,5 +1,5 @@
-/* plan/requirements.h - what a recipe asks of Python: its own list, the files it names, and what every
- * image has. */
+/* plan/requirements.h - what a recipe asks of Python: its own list, the files it names, and what
+ * every image has. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../model/recipe.h"
@@ -8,7 +8,7 @@
 #include "pypi/solve_pypi.h"
 #include "toolkit/toolkit.h"
 
-struct asking {
+struct requirements {
     const char *dir; /* borrowed; the recipe's folder */
     struct arena arena;
     struct reqfile files; /* all requirement and constraint files; owns their lines */
@@ -24,9 +24,10 @@ struct asking {
  * empty: "cu118". `toolkit` may be NULL. All that is no requirement is told at once, with its
  * place.
  */
-int asking_open(struct asking *out, const struct recipe *r, struct str local,
-                const struct toolkit_plan *toolkit, const char *dir, struct err *e) MUST_CHECK;
-void asking_clear(struct asking *a);
+int requirements_open(struct requirements *out, const struct recipe *r, struct str local,
+                      const struct toolkit_plan *toolkit, const char *dir,
+                      struct err *e) MUST_CHECK;
+void requirements_clear(struct requirements *a);
 /* The solver knows no places: let `fault`, when nothing satisfies the recipe or an item
  * is no good, point at the first item that its words name. */
-void asking_place(const struct asking *a, struct err *fault);
+void requirements_place(const struct requirements *a, struct err *fault);

@@ -6,7 +6,7 @@
 #include "../io/crypto.h"
 #include "../model/recipe_form.h"
 #include "deb/apt_extra.h"
-#include "derive.h"
+#include "lock_facts.h"
 #include "layering.h"
 #include "resolve_parts.h"
 #include "scan.h"
@@ -76,12 +76,12 @@ static int input_compare(const void *x, const void *y)
 }
 
 /* The files that decide with the recipe. */
-static int take_inputs(struct lock *lock, const struct recipe *r, const struct asking *asking,
+static int take_inputs(struct lock *lock, const struct recipe *r, const struct requirements *reqs,
                        const char *dir, struct err *e)
 {
-    for (size_t i = 0; i < asking->files.sources.n; i++)
-        add_input(lock, asking->files.sources.v[i].path, STR("pip"),
-                  &asking->files.sources.v[i].digest);
+    for (size_t i = 0; i < reqs->files.sources.n; i++)
+        add_input(lock, reqs->files.sources.v[i].path, STR("pip"),
+                  &reqs->files.sources.v[i].digest);
     if (baselayer_is_path(r->base.text)) {
         CLEANUP(free_clear) char *name = str_dup(r->base.text);
         CLEANUP(free_clear) char *path = path_join(dir, name);
@@ -96,7 +96,7 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct a
     return 0;
 }
 
-static int recipe_part(struct lock *out, const struct recipe *r, const struct asking *asking,
+static int recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
                        const char *dir, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
@@ -107,7 +107,7 @@ static int recipe_part(struct lock *out, const struct recipe *r, const struct as
     hash_bytes(&lock.recipe_digest, text.p, text.len);
     lock.user =
         (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
-    if (take_inputs(&lock, r, asking, dir, e) < 0 || take_copies(&lock, r, dir, e) < 0 ||
+    if (take_inputs(&lock, r, reqs, dir, e) < 0 || take_copies(&lock, r, dir, e) < 0 ||
         apt_extra_take(&lock, r, dir, e) < 0)
         return -1;
     vec_sort(&lock.inputs, input_compare);
@@ -117,12 +117,12 @@ static int recipe_part(struct lock *out, const struct recipe *r, const struct as
 
 int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, struct err *e)
 {
-    CLEANUP(asking_clear) struct asking asking = {0};
+    CLEANUP(requirements_clear) struct requirements reqs = {0};
 
     /* What it is compared by hangs on no label. */
-    return asking_open(&asking, r, STR(""), NULL, dir, e) < 0
+    return requirements_open(&reqs, r, STR(""), NULL, dir, e) < 0
                ? -1
-               : recipe_part(out, r, &asking, dir, e);
+               : recipe_part(out, r, &reqs, dir, e);
 }
 
 /* ---- the image's settings ---- */
@@ -294,7 +294,7 @@ static int artifact_compare(const void *x, const void *y)
 static void plans_clear(struct plans *p)
 {
     toolkit_plan_clear(&p->toolkit);
-    asking_clear(&p->asking);
+    requirements_clear(&p->reqs);
     vec_clear(&p->libraries);
     arena_clear(&p->arena);
 }
@@ -305,10 +305,10 @@ static int plans_open(struct plans *out, const struct resolve_input *in, struct 
     const struct recipe *r = in->recipe;
 
     torch_index_choose(&out->torch, &out->arena, in->catalog, r);
-    return keep_check(&in->keep, e) < 0 ||
+    return pins_check(&in->pins, e) < 0 ||
                    catalog_check(in->catalog, r, in->base->python_version, e) < 0 ||
                    toolkit_plan_open(&out->toolkit, &out->arena, r, in->catalog, in->base, e) < 0 ||
-                   asking_open(&out->asking, r, out->torch.local, &out->toolkit, in->dir, e) < 0
+                   requirements_open(&out->reqs, r, out->torch.local, &out->toolkit, in->dir, e) < 0
                ? -1
                : 0;
 }
@@ -349,7 +349,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     struct arena *a;
 
     if (plans_open(&plans, in, e) < 0 ||
-        recipe_part(&lock, in->recipe, &plans.asking, in->dir, e) < 0)
+        recipe_part(&lock, in->recipe, &plans.reqs, in->dir, e) < 0)
         return -1;
     a = &lock.doc.arena;
     lock.format = LOCK_FORMAT;
@@ -365,8 +365,9 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
         return -1;
     if (in->recipe->slim)
         slimming_choose(&lock);
-    derive_facts(&lock, in->catalog, in->events);
-    if (derive_check(&lock, in->catalog, in->recipe, e) < 0 || set_name(&lock, in->recipe, e) < 0)
+    lock_facts_derive(&lock, in->catalog, in->events);
+    if (lock_facts_check(&lock, in->catalog, in->recipe, e) < 0 ||
+        set_name(&lock, in->recipe, e) < 0)
         return -1;
     set_image(&lock, in);
     if (startup_add(&lock, in->recipe, shell_of(&lock, in), in->events, e) < 0)

@@ -15,10 +15,10 @@ struct resolve_input {
     const struct catalog *catalog;
     const struct baselayer *base;   /* with `image`: base_image_as_base() */
     const struct base_image *image; /* NULL: `base` is made of packages */
-    struct keep keep;               /* of an older lock */
+    struct pins pins;               /* of an older lock */
     const char *dir;                /* of the recipe, for its local files */
     const char *root;               /* the same, absolute */
-    struct web *web;
+    struct pages *pages;
     struct http *http; /* NULL when offline */
     struct memo *memo;
     struct str index; /* simple index to ask; empty: PyPI's */

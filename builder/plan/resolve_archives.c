@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "derive.h"
+#include "lock_facts.h"
 #include "toolkit/redist_choose.h"
 #include "resolve_parts.h"
 
@@ -34,7 +34,7 @@ static int choose_cudnn(struct artifacts *out, struct arena *a, const struct loc
 
     if (!lock->facts.cudnn.len || has_wheel(lock, "nvidia-cudnn-"))
         return 0;
-    return redist_choose(out, a, in->web, STR("cudnn"), first_three(lock->facts.cudnn), variant,
+    return redist_choose(out, a, in->pages, STR("cudnn"), first_three(lock->facts.cudnn), variant,
                          &want, 1, e);
 }
 
@@ -57,8 +57,8 @@ static int choose_toolkit(struct artifacts *out, struct plans *plans,
         wants[i].component = name;
         wants[i].pos = in->recipe->variant.pos;
     }
-    return redist_choose(out, &plans->arena, in->web, STR("cuda"), plans->toolkit.release, STR(""),
-                         wants, items->n, e);
+    return redist_choose(out, &plans->arena, in->pages, STR("cuda"), plans->toolkit.release,
+                         STR(""), wants, items->n, e);
 }
 
 int resolve_archives(struct lock *lock, const struct resolve_input *in, struct plans *plans,
@@ -72,11 +72,11 @@ int resolve_archives(struct lock *lock, const struct resolve_input *in, struct p
     if (toolkit_is_nvidia(plans))
         events_emit(in->events,
                     &(struct event){.kind = EVENT_STEP, .name = "choose the CUDA toolkit"});
-    if (keep_all_archives(&in->keep, lock)) {
-        artifacts_take_over(lock, in->keep.old, ECO_REDIST);
+    if (pins_all_archives(&in->pins, lock)) {
+        artifacts_take_over(lock, in->pins.old, ECO_REDIST);
         return 0;
     }
-    derive_facts(lock, in->catalog, NULL); /* which cuDNN */
+    lock_facts_derive(lock, in->catalog, NULL); /* which cuDNN */
     if (toolkit_is_nvidia(plans))
         result = choose_toolkit(&list, plans, in, e);
     if (result == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deb/apt_archive.h"
 #include "deb/apt_extra.h"
-#include "derive.h"
+#include "lock_facts.h"
 #include "resolve_parts.h"
 #include "deb/solve_deb.h"
 #include "toolkit/stand_ins.h"
@@ -53,7 +53,7 @@ static int open_archive(struct apt_archive *out, const struct resolve_input *in,
     for (size_t i = 0; i < extra.sources.n; i++)
         sources[n++] = extra.sources.v[i];
     stand_ins_print(&own, lock);
-    result = apt_archive_open(out, in->web, in->memo, sources, n, buf_view(&own), in->base->arch,
+    result = apt_archive_open(out, in->pages, in->memo, sources, n, buf_view(&own), in->base->arch,
                               in->now, e);
     for (size_t i = 0; i < in->base->archives.n; i++)
         vec_clear(&components[i]);
@@ -178,11 +178,11 @@ static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
                           struct plans *plans, const struct lock *lock, struct err *e)
 {
     CLEANUP(buf_clear) struct buf universe = {0};
-    struct keep_moved moved = {0};
+    struct pins_moved moved = {0};
     struct err fault = {0};
     int result = -1;
 
-    keep_prefer_debs(&in->keep, index, &moved);
+    pins_prefer_debs(&in->pins, index, &moved);
     buf_fmt(&universe, STR_FMT "%s", STR_ARG(in->base->name),
             in->recipe->archives.n ? " with apt_archives" : "");
     do {
@@ -190,7 +190,7 @@ static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
         deb_solver_clear(solver);
         *solver = deb_solver_open(index, universe.p);
         result = choose_debs(*solver, in, plans, lock, &fault);
-    } while (result < 0 && fault.kind == ERR_UNSAT && keep_yield(index, &moved, &fault));
+    } while (result < 0 && fault.kind == ERR_UNSAT && pins_yield(index, &moved, &fault));
     vec_clear(&moved);
     if (result < 0)
         return err_join(e, &fault);
@@ -269,10 +269,10 @@ int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans
                  struct err *e)
 {
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose system packages"});
-    if (keep_all_debs(&in->keep, lock)) {
-        artifacts_take_over(lock, in->keep.old, ECO_DEB);
-        take_stand_ins(lock, &in->keep.old->toolkit);
-        keep_archives(lock, in->keep.old->archives.v, in->keep.old->archives.n);
+    if (pins_all_debs(&in->pins, lock)) {
+        artifacts_take_over(lock, in->pins.old, ECO_DEB);
+        take_stand_ins(lock, &in->pins.old->toolkit);
+        keep_archives(lock, in->pins.old->archives.v, in->pins.old->archives.n);
     } else if (choose_anew(lock, in, plans, e) < 0) {
         return -1;
     }
@@ -312,7 +312,7 @@ int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, stru
     if (!toolkit_is_apt(plans))
         return 0;
     if (lock->toolkit.stand_ins.n) { /* taken over, with all packages */
-        if (same_libraries(lock, in->keep.old, &in->base->toolkit))
+        if (same_libraries(lock, in->pins.old, &in->base->toolkit))
             return 0;
         lock_drop_stand_ins(&lock->toolkit);
         drop_debs(lock);
@@ -320,7 +320,7 @@ int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, stru
             return -1;
     }
     drop_debs(lock);
-    derive_facts(lock, in->catalog, NULL); /* the driver stand-in's version */
+    lock_facts_derive(lock, in->catalog, NULL); /* the driver stand-in's version */
     stand_ins_choose(lock, &in->base->toolkit, in->catalog, &plans->libraries);
     return choose_anew(lock, in, plans, e);
 }

@@ -10,7 +10,7 @@
 struct plans {
     struct torch_index torch;
     struct toolkit_plan toolkit;
-    struct asking asking;
+    struct requirements reqs;
     struct strs libraries; /* versions in the archive of base->toolkit.libraries; texts in arena */
     struct arena arena;
 };

@@ -68,12 +68,12 @@ static void keeping_clear(struct keeping *k)
     vec_clear(&k->bound);
 }
 
-static void keep_old(struct keeping *k, const struct keep *keep)
+static void keep_old(struct keeping *k, const struct pins *pins)
 {
-    for (size_t i = 0; keep->old && i < keep->old->artifacts.n; i++) {
-        const struct artifact *a = &keep->old->artifacts.v[i];
+    for (size_t i = 0; pins->old && i < pins->old->artifacts.n; i++) {
+        const struct artifact *a = &pins->old->artifacts.v[i];
 
-        if (a->eco != ECO_WHEEL || !keep_has(keep, a))
+        if (a->eco != ECO_WHEEL || !pins_has(pins, a))
             continue;
         vec_add(&k->prefer, ((struct pypi_prefer){a->name, a->version}));
         vec_add(&k->bound, ((struct pypi_bound){a->name, a->from}));
@@ -82,16 +82,16 @@ static void keep_old(struct keeping *k, const struct keep *keep)
 
 /* One run of the solver; `roots` of what is asked. */
 static int solve_wheels(struct pypi_solution *out, struct pypi_want *want, size_t roots,
-                        const struct pypi_universe *universe, const struct asking *asking,
+                        const struct pypi_universe *universe, const struct requirements *reqs,
                         struct err *e)
 {
     struct err fault = {0};
 
-    want->roots = asking->roots.v;
+    want->roots = reqs->roots.v;
     want->roots_n = roots;
     if (solve_pypi(out, want, universe, &fault) == 0)
         return 0;
-    asking_place(asking, &fault);
+    requirements_place(reqs, &fault);
     return err_join(e, &fault);
 }
 
@@ -150,15 +150,15 @@ static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pyp
                          const struct plans *plans, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(pypi_solution_clear) struct pypi_solution first = {0}, second = {0};
-    const struct asking *asking = &plans->asking;
+    const struct requirements *reqs = &plans->reqs;
     struct pypi_universe universe = pypi_index_universe(index);
     struct VEC_OF(struct pypi_prefer) prefer = {0};
     int result;
 
-    if (solve_wheels(&first, want, asking->own, &universe, asking, e) < 0 ||
+    if (solve_wheels(&first, want, reqs->own, &universe, reqs, e) < 0 ||
         keep_wheels(lock, index, &first, e) < 0)
         return -1;
-    if (asking->own == asking->roots.n)
+    if (reqs->own == reqs->roots.n)
         return 0;
     for (size_t i = 0; i < first.picks.n; i++)
         vec_add(&prefer, ((struct pypi_prefer){first.picks.v[i].name,
@@ -167,7 +167,7 @@ static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pyp
         vec_add(&prefer, want->prefer[i]);
     want->prefer = prefer.v;
     want->prefer_n = prefer.n;
-    result = solve_wheels(&second, want, asking->roots.n, &universe, asking, e);
+    result = solve_wheels(&second, want, reqs->roots.n, &universe, reqs, e);
     if (result == 0)
         result = keep_added(lock, index, &second, &in->recipe->variant.pos, e);
     vec_clear(&prefer);
@@ -180,10 +180,10 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
     CLEANUP(keeping_clear) struct keeping keeping = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
-    const struct asking *asking = &plans->asking;
+    const struct requirements *reqs = &plans->reqs;
     struct places places = {0};
-    struct pypi_index_options options = {.allowed = asking->allowed.v,
-                                         .allowed_n = asking->allowed.n,
+    struct pypi_index_options options = {.allowed = reqs->allowed.v,
+                                         .allowed_n = reqs->allowed.n,
                                          .root = str_of(in->root),
                                          .python_full = lock->python_full,
                                          .memo = in->memo,
@@ -191,27 +191,27 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
     struct pypi_want want;
 
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
-    if (keep_all_wheels(&in->keep, lock)) {
-        artifacts_take_over(lock, in->keep.old, ECO_WHEEL);
+    if (pins_all_wheels(&in->pins, lock)) {
+        artifacts_take_over(lock, in->pins.old, ECO_WHEEL);
         return 0;
     }
     if (target_of(&options.target, in, e) < 0)
         return -1;
-    keep_old(&keeping, &in->keep);
+    keep_old(&keeping, &in->pins);
     options.bound = keeping.bound.v;
     options.bound_n = keeping.bound.n;
     list_places(&places, &arena, in, &plans->torch);
     options.places = places.v;
     options.places_n = places.n;
-    index = pypi_index_open(in->web, in->http, &options);
+    index = pypi_index_open(in->pages, in->http, &options);
     vec_clear(&places);
     want = (struct pypi_want){.env = {lock->python_full, options.target.machine},
-                              .constraints = asking->constraints.v,
-                              .constraints_n = asking->constraints.n,
+                              .constraints = reqs->constraints.v,
+                              .constraints_n = reqs->constraints.n,
                               .prefer = keeping.prefer.v,
                               .prefer_n = keeping.prefer.n,
-                              .may_lack = &asking->may_lack,
-                              .pre = asking->files.pre,
+                              .may_lack = &reqs->may_lack,
+                              .pre = reqs->files.pre,
                               .events = in->events};
     return choose_wheels(lock, index, &want, plans, in, e);
 }

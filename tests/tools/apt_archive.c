@@ -1,4 +1,4 @@
-/* tests/tools/apt_archive.c - fetch and verify an archive's suites through the web client.
+/* tests/tools/apt_archive.c - fetch and verify an archive's suites through the page cache.
  *
  * apt_archive [--offline] STORE KEYRING FINGERPRINT[,...] ARCH NOW URI SUITE[,...] COMPONENT[,...]
  *     [URI SUITE COMPONENT]...
@@ -32,12 +32,12 @@ static void add_sources(struct sources *out, char **argv, const struct apt_sourc
     }
 }
 
-static int show(struct web *web, struct memo *memo, const struct sources *sources, struct str arch,
-                int64_t now, struct err *e)
+static int show(struct pages *pages, struct memo *memo, const struct sources *sources,
+                struct str arch, int64_t now, struct err *e)
 {
     CLEANUP(apt_archive_clear) struct apt_archive a = {0};
 
-    if (apt_archive_open(&a, web, memo, sources->v, sources->n, STR(""), arch, now, e) < 0)
+    if (apt_archive_open(&a, pages, memo, sources->v, sources->n, STR(""), arch, now, e) < 0)
         return -1;
     for (size_t i = 0; i < a.releases.n; i++) {
         const struct lock_archive *r = &a.releases.v[i];
@@ -56,9 +56,9 @@ static int show(struct web *web, struct memo *memo, const struct sources *source
 static int run(char **argv, bool offline, struct err *e)
 {
     CLEANUP(http_clear) struct http *http = NULL;
-    CLEANUP(memo_clear) struct memo *pages = NULL;
+    CLEANUP(memo_clear) struct memo *page_memo = NULL;
     CLEANUP(cas_clear) struct cas *cas = NULL;
-    CLEANUP(web_clear) struct web *web = NULL;
+    CLEANUP(pages_clear) struct pages *pages = NULL;
     CLEANUP(buf_clear) struct buf ring = {0};
     CLEANUP(free_clear) char *pages_dir = path_join(argv[0], "pages");
     struct apt_source common = {0};
@@ -67,16 +67,16 @@ static int run(char **argv, bool offline, struct err *e)
     int result;
 
     if (http_open(&http, &(struct http_options){.tries = 2}, e) < 0 ||
-        memo_open(&pages, pages_dir, e) < 0 || cas_open(&cas, argv[0], e) < 0 ||
+        memo_open(&page_memo, pages_dir, e) < 0 || cas_open(&cas, argv[0], e) < 0 ||
         fs_read(&ring, argv[1], 16 << 20, e) < 0)
         return -1;
-    web = web_open(http, pages, cas, &(struct web_options){.offline = offline});
+    pages = pages_open(http, page_memo, cas, &(struct pages_options){.offline = offline});
     split(&common.fingerprints, argv[2]);
     common.keyring = buf_view(&ring);
     if (!str_u64(str_of(argv[4]), &now))
         return err_set(e, ERR_USAGE, "\"%s\" is no time", argv[4]);
     add_sources(&sources, argv + 5, &common);
-    result = show(web, pages, &sources, str_of(argv[3]), (int64_t)now, e);
+    result = show(pages, page_memo, &sources, str_of(argv[3]), (int64_t)now, e);
     for (size_t i = 0; i < sources.n; i++)
         vec_clear(&sources.v[i].components);
     vec_clear(&sources);

@@ -16,7 +16,7 @@ struct options {
     struct recipe recipe; /* only what it asks of Python */
     struct VEC_OF(struct pypi_place) places;
     struct VEC_OF(struct pypi_prefer) prefer;
-    struct asking asking;
+    struct requirements asking;
     struct wheel_target target;
     struct str python;
     bool verbose, pre;
@@ -77,7 +77,7 @@ static int read_options(struct options *o, int argc, char **argv, struct err *e)
     }
     o->recipe.pytorch.text = STR("0");
     o->recipe.variant.text = STR("runtime");
-    return read_target(o, e) < 0 ? -1 : asking_open(&o->asking, &o->recipe, STR(""), NULL, ".", e);
+    return read_target(o, e) < 0 ? -1 : requirements_open(&o->asking, &o->recipe, STR(""), NULL, ".", e);
 }
 
 static int print(const struct options *o, struct pypi_index *index, const struct pypi_solution *s,
@@ -100,7 +100,7 @@ static int print(const struct options *o, struct pypi_index *index, const struct
     return 0;
 }
 
-static int solve(const struct options *o, struct web *web, struct http *http, struct memo *memo,
+static int solve(const struct options *o, struct pages *pages, struct http *http, struct memo *memo,
                  const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *root = getcwd(NULL, 0);
@@ -113,7 +113,7 @@ static int solve(const struct options *o, struct web *web, struct http *http, st
                                           .python_full = o->python,
                                           .memo = memo,
                                           .events = events};
-    CLEANUP(pypi_index_clear) struct pypi_index *index = pypi_index_open(web, http, &io);
+    CLEANUP(pypi_index_clear) struct pypi_index *index = pypi_index_open(pages, http, &io);
     CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
     const struct pypi_universe universe = pypi_index_universe(index);
     const struct pypi_want want = {.env = {o->python, o->target.machine},
@@ -133,20 +133,20 @@ static int solve(const struct options *o, struct web *web, struct http *http, st
 static int run(struct options *o, int argc, char **argv, struct err *e)
 {
     CLEANUP(http_clear) struct http *http = NULL;
-    CLEANUP(memo_clear) struct memo *pages = NULL, *memo = NULL;
+    CLEANUP(memo_clear) struct memo *page_memo = NULL, *memo = NULL;
     CLEANUP(cas_clear) struct cas *cas = NULL;
-    CLEANUP(web_clear) struct web *web = NULL;
+    CLEANUP(pages_clear) struct pages *pages = NULL;
     CLEANUP(free_clear) char *in_pages = path_join(argv[1], "pages");
     CLEANUP(free_clear) char *in_memo = path_join(argv[1], "memo");
     const struct events events = {.emit = hear};
 
     if (read_options(o, argc, argv, e) < 0 ||
         http_open(&http, &(struct http_options){.events = &events}, e) < 0 ||
-        memo_open(&pages, in_pages, e) < 0 || memo_open(&memo, in_memo, e) < 0 ||
+        memo_open(&page_memo, in_pages, e) < 0 || memo_open(&memo, in_memo, e) < 0 ||
         cas_open(&cas, argv[1], e) < 0)
         return -1;
-    web = web_open(http, pages, cas, &(struct web_options){.events = &events});
-    return solve(o, web, http, memo, &events, e);
+    pages = pages_open(http, page_memo, cas, &(struct pages_options){.events = &events});
+    return solve(o, pages, http, memo, &events, e);
 }
 
 static void tell(const struct err *e)
@@ -171,7 +171,7 @@ int main(int argc, char **argv)
     rc = run(&o, argc, argv, &e);
     if (rc < 0)
         tell(&e);
-    asking_clear(&o.asking);
+    requirements_clear(&o.asking);
     vec_clear(&o.recipe.pip);
     vec_clear(&o.recipe.constraints);
     vec_clear(&o.places);

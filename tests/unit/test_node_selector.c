@@ -295,13 +295,13 @@ static void terms_are_few(void **state)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP(wanted_clear) struct wanted w = {0};
+        CLEANUP(node_selector_clear) struct node_selector w = {0};
         struct facts f = {.pytorch = STR("2.6.0"),
                           .cuda = str_of(cases[i].cuda),
                           .driver_min = str_of(cases[i].driver),
                           .archs = str_of(cases[i].archs)};
 
-        wanted_by(&w, &f, &catalog);
+        node_selector_for(&w, &f, &catalog);
         if (!w.terms.n || w.terms.n > cases[i].most)
             fail_msg("%s: %zu terms", cases[i].archs, w.terms.n);
     }
@@ -319,7 +319,7 @@ static void versions_are_two_or_three_numbers(void **state)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        if (wanted_is_version(str_of(cases[i].text)) != cases[i].is)
+        if (node_selector_takes(str_of(cases[i].text)) != cases[i].is)
             fail_msg("\"%s\"", cases[i].text);
 }
 

@@ -12,7 +12,7 @@
 static struct peer peer;
 static char *folder;
 static struct http *http;
-static struct memo *pages;
+static struct memo *page_memo;
 static struct cas *cas;
 
 static int begin(void **state)
@@ -24,7 +24,7 @@ static int begin(void **state)
     folder = scratch_make();
     dir = path_join(folder, "pages");
     if (!peer_start(&peer, "tests/peers/http_peer.py", folder) || http_open(&http, &o, &e) < 0 ||
-        memo_open(&pages, dir, &e) < 0 || cas_open(&cas, folder, &e) < 0)
+        memo_open(&page_memo, dir, &e) < 0 || cas_open(&cas, folder, &e) < 0)
         return -1;
     free(dir);
     return 0;
@@ -33,7 +33,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     http_clear(&http);
-    memo_clear(&pages);
+    memo_clear(&page_memo);
     cas_clear(&cas);
     peer_stop(&peer);
     scratch_remove(folder);
@@ -48,9 +48,10 @@ static char *at(const char *path)
     return buf_take(&url);
 }
 
-static struct web *fresh_run(bool offline)
+static struct pages *fresh_run(bool offline)
 {
-    return web_open(offline ? NULL : http, pages, cas, &(struct web_options){.offline = offline});
+    return pages_open(offline ? NULL : http, page_memo, cas,
+                      &(struct pages_options){.offline = offline});
 }
 
 /* How often the server was asked under `key`. */
@@ -80,22 +81,22 @@ static void a_page_is_asked_for_once_a_run_and_then_confirmed(void **state)
     struct err e = {0};
 
     for (unsigned run = 1; run <= 2; run++) {
-        struct web *web = fresh_run(false);
+        struct pages *pages = fresh_run(false);
 
         for (int i = 0; i < 3; i++) {
-            struct web_page page = {0};
+            struct page page = {0};
 
-            assert_int_equal(web_get(web, url, "text/x", 1000, &page, &e), 0);
+            assert_int_equal(pages_get(pages, url, "text/x", 1000, &page, &e), 0);
             assert_int_equal(page.body.len, 1000);
             assert_string_equal(page.content_type, "application/x-test");
             assert_string_equal(page.final_url, url);
             assert_string_equal(page.etag, "\"one\"");
             assert_false(page.missing);
             assert_int_equal(page.from_store, run > 1 || i > 0);
-            web_page_clear(&page);
+            page_clear(&page);
         }
         assert_int_equal(asked("etag"), run);
-        web_clear(&web);
+        pages_clear(&pages);
     }
     free(url);
 }
@@ -104,25 +105,25 @@ static void what_a_bucket_forbids_is_not_there(void **state)
 {
     char *bucket = at("/status/403/"), *page_url = at("/status/403/page");
     struct digest d;
-    struct web *web = fresh_run(false),
-               *knowing =
-                   web_open(http, pages, cas, &(struct web_options){.bucket = str_of(bucket)});
-    struct web_page page = {0};
+    struct pages *pages = fresh_run(false),
+                 *knowing = pages_open(http, page_memo, cas,
+                                       &(struct pages_options){.bucket = str_of(bucket)});
+    struct page page = {0};
     struct input in = {0};
     struct err e = {0};
     bool missing;
 
-    assert_int_equal(web_get(web, page_url, NULL, 100, &page, &e), -1);
+    assert_int_equal(pages_get(pages, page_url, NULL, 100, &page, &e), -1);
     assert_non_null(strstr(e.msg, "HTTP 403"));
     err_clear(&e);
-    assert_int_equal(web_get(knowing, page_url, NULL, 100, &page, &e), 0);
+    assert_int_equal(pages_get(knowing, page_url, NULL, 100, &page, &e), 0);
     assert_true(page.missing);
-    web_page_clear(&page);
+    page_clear(&page);
     hash_bytes(&d, "x", 1);
-    assert_int_equal(web_blob(knowing, page_url, &d, 0, 100, &in, &missing, &e), 0);
+    assert_int_equal(pages_blob(knowing, page_url, &d, 0, 100, &in, &missing, &e), 0);
     assert_true(missing);
-    web_clear(&web);
-    web_clear(&knowing);
+    pages_clear(&pages);
+    pages_clear(&knowing);
     free(bucket);
     free(page_url);
 }
@@ -130,32 +131,32 @@ static void what_a_bucket_forbids_is_not_there(void **state)
 static void offline_the_store_alone_answers(void **state)
 {
     char *known = at("/bytes/77"), *unknown = at("/bytes/78?token=hidden"), *gone = at("/no");
-    struct web *web = fresh_run(false), *offline = fresh_run(true);
-    struct web_page page = {0};
+    struct pages *pages = fresh_run(false), *offline = fresh_run(true);
+    struct page page = {0};
     struct err e = {0};
 
-    assert_int_equal(web_get(web, known, NULL, 100, &page, &e), 0);
-    web_page_clear(&page);
-    assert_int_equal(web_get(web, gone, NULL, 100, &page, &e), 0);
+    assert_int_equal(pages_get(pages, known, NULL, 100, &page, &e), 0);
+    page_clear(&page);
+    assert_int_equal(pages_get(pages, gone, NULL, 100, &page, &e), 0);
     assert_true(page.missing);
-    web_page_clear(&page);
+    page_clear(&page);
 
-    assert_int_equal(web_get(offline, known, NULL, 100, &page, &e), 0);
+    assert_int_equal(pages_get(offline, known, NULL, 100, &page, &e), 0);
     assert_int_equal(page.body.len, 77);
     assert_true(page.from_store);
-    web_page_clear(&page);
-    assert_int_equal(web_get(offline, gone, NULL, 100, &page, &e), 0);
+    page_clear(&page);
+    assert_int_equal(pages_get(offline, gone, NULL, 100, &page, &e), 0);
     assert_true(page.missing);
-    web_page_clear(&page);
-    assert_int_equal(web_get(offline, unknown, NULL, 100, &page, &e), -1);
+    page_clear(&page);
+    assert_int_equal(pages_get(offline, unknown, NULL, 100, &page, &e), -1);
     assert_int_equal(e.kind, ERR_NET);
     assert_non_null(strstr(e.msg, "without --offline"));
     assert_null(strstr(e.msg, "hidden"));
     err_clear(&e);
-    assert_int_equal(web_get(offline, known, "other/type", 100, &page, &e), -1);
+    assert_int_equal(pages_get(offline, known, "other/type", 100, &page, &e), -1);
     err_clear(&e);
-    web_clear(&web);
-    web_clear(&offline);
+    pages_clear(&pages);
+    pages_clear(&offline);
     free(known);
     free(unknown);
     free(gone);
@@ -164,27 +165,27 @@ static void offline_the_store_alone_answers(void **state)
 static void failures_are_not_kept(void **state)
 {
     char *url = at("/flaky/w1/2/503/bytes/9");
-    struct web *web = fresh_run(false);
-    struct web_page page = {0};
+    struct pages *pages = fresh_run(false);
+    struct page page = {0};
     struct err e = {0};
 
-    assert_int_equal(web_get(web, url, NULL, 100, &page, &e), -1);
+    assert_int_equal(pages_get(pages, url, NULL, 100, &page, &e), -1);
     assert_non_null(strstr(e.msg, "HTTP 503 (tried 2 times)"));
     err_clear(&e);
-    assert_int_equal(web_get(web, url, NULL, 100, &page, &e), 0);
+    assert_int_equal(pages_get(pages, url, NULL, 100, &page, &e), 0);
     assert_int_equal(page.body.len, 9);
-    web_page_clear(&page);
-    web_clear(&web);
+    page_clear(&page);
+    pages_clear(&pages);
     free(url);
 }
 
 static void prefetched_pages_need_no_further_request(void **state)
 {
     enum { N = 30 };
-    struct web *web = fresh_run(false);
+    struct pages *pages = fresh_run(false);
     char *urls[N + 2];
     const char *list[N + 2];
-    struct web_page page = {0};
+    struct page page = {0};
     struct err e = {0};
 
     for (int i = 0; i < N; i++) {
@@ -196,22 +197,22 @@ static void prefetched_pages_need_no_further_request(void **state)
     urls[N] = at("/status/500/pre");
     urls[N + 1] = at("/nothing");
     memcpy(list, urls, sizeof list);
-    assert_int_equal(web_prefetch(web, list, N + 2, NULL, 100, &e), 0);
+    assert_int_equal(pages_prefetch(pages, list, N + 2, NULL, 100, &e), 0);
     for (int i = 0; i < N; i++) {
         char key[16];
 
-        assert_int_equal(web_get(web, urls[i], NULL, 100, &page, &e), 0);
+        assert_int_equal(pages_get(pages, urls[i], NULL, 100, &page, &e), 0);
         assert_int_equal(page.body.len, i);
-        web_page_clear(&page);
+        page_clear(&page);
         snprintf(key, sizeof key, "p%d", i);
         assert_int_equal(asked(key), 1);
     }
-    assert_int_equal(web_get(web, urls[N], NULL, 100, &page, &e), -1);
+    assert_int_equal(pages_get(pages, urls[N], NULL, 100, &page, &e), -1);
     err_clear(&e);
-    assert_int_equal(web_get(web, urls[N + 1], NULL, 100, &page, &e), 0);
+    assert_int_equal(pages_get(pages, urls[N + 1], NULL, 100, &page, &e), 0);
     assert_true(page.missing);
-    web_page_clear(&page);
-    web_clear(&web);
+    page_clear(&page);
+    pages_clear(&pages);
     for (int i = 0; i < N + 2; i++)
         free(urls[i]);
 }
@@ -233,30 +234,30 @@ static void blobs_are_checked_and_kept(void **state)
     char *good = at("/flaky/b1/0/503/bytes/5000"), *wrong = at("/wrong/bytes/6000");
     char *gone = at("/nowhere");
     struct digest d = digest_of_generated(5000), other = digest_of_generated(6000);
-    struct web *web = fresh_run(false), *offline = fresh_run(true);
-    struct web_want wants[] = {{good, d, 5000, 0}, {wrong, other, 6000, 0}};
+    struct pages *pages = fresh_run(false), *offline = fresh_run(true);
+    struct page_want wants[] = {{good, d, 5000, 0}, {wrong, other, 6000, 0}};
     struct input in = {0};
     struct err e = {0};
     bool missing;
 
-    assert_int_equal(web_blob(offline, good, &d, 5000, 0, &in, NULL, &e), -1);
+    assert_int_equal(pages_blob(offline, good, &d, 5000, 0, &in, NULL, &e), -1);
     err_clear(&e);
-    assert_int_equal(web_prefetch_blobs(web, wants, 2, &e), 0);
-    assert_int_equal(web_blob(offline, good, &d, 5000, 0, &in, NULL, &e), 0);
+    assert_int_equal(pages_prefetch_blobs(pages, wants, 2, &e), 0);
+    assert_int_equal(pages_blob(offline, good, &d, 5000, 0, &in, NULL, &e), 0);
     assert_int_equal(in.size, 5000);
     cas_input_clear(&in);
     assert_int_equal(asked("b1"), 1);
-    assert_int_equal(web_blob(web, wrong, &other, 0, 10000, &in, NULL, &e), -1);
+    assert_int_equal(pages_blob(pages, wrong, &other, 0, 10000, &in, NULL, &e), -1);
     assert_int_equal(e.kind, ERR_INTEGRITY);
     assert_non_null(strstr(e.msg, "/wrong/bytes/6000: expected sha256:"));
     err_clear(&e);
-    assert_int_equal(web_blob(web, gone, &other, 0, 10000, &in, &missing, &e), 0);
+    assert_int_equal(pages_blob(pages, gone, &other, 0, 10000, &in, &missing, &e), 0);
     assert_true(missing);
-    assert_int_equal(web_blob(web, gone, &other, 0, 10000, &in, NULL, &e), -1);
+    assert_int_equal(pages_blob(pages, gone, &other, 0, 10000, &in, NULL, &e), -1);
     assert_non_null(strstr(e.msg, "HTTP 404"));
     err_clear(&e);
-    web_clear(&web);
-    web_clear(&offline);
+    pages_clear(&pages);
+    pages_clear(&offline);
     free(good);
     free(wrong);
     free(gone);

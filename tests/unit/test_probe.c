@@ -91,14 +91,14 @@ static void what_is_missing_is_named(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(machine_clear) struct machine m;
-        CLEANUP(plumbing_clear) struct plumbing plumbing = {0};
+        CLEANUP(container_setup_clear) struct container_setup plumbing = {0};
         CLEANUP(probe_clear) struct probe p = {0};
         CLEANUP(buf_clear) struct buf codes = {0};
         const struct missing *missing;
 
         machine_open(&m, cases[i].files);
         probe_host(&p, m.dir, NULL);
-        plumbing_check(&plumbing, &p, m.dir, NULL);
+        container_setup_check(&plumbing, &p, m.dir, NULL);
         vec_each(missing, &plumbing.missing) {
             buf_fmt(&codes, "%s ", missing->code);
             assert_true(missing->sentence.len > 15 && strlen(missing->remedy) > 15);
@@ -122,9 +122,9 @@ static void the_path_is_searched(void **state)
     machine_open(&m, files);
     probe_host(&p, m.dir, NULL);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP(plumbing_clear) struct plumbing plumbing = {0};
+        CLEANUP(container_setup_clear) struct container_setup plumbing = {0};
 
-        plumbing_check(&plumbing, &p, m.dir, cases[i].path);
+        container_setup_check(&plumbing, &p, m.dir, cases[i].path);
         assert_int_equal(plumbing.missing.n, cases[i].missing);
     }
 }
@@ -184,13 +184,13 @@ static void nvml_is_asked(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(machine_clear) struct machine m;
-        CLEANUP(plumbing_clear) struct plumbing plumbing = {0};
+        CLEANUP(container_setup_clear) struct container_setup plumbing = {0};
         CLEANUP(probe_clear) struct probe p = {0};
 
         machine_open(&m, cases[i].files);
         fake_set(cases[i].init, cases[i].driver, cases[i].gpus);
         probe_host(&p, m.dir, cases[i].library ? cases[i].library : fake);
-        plumbing_check(&plumbing, &p, m.dir, NULL);
+        container_setup_check(&plumbing, &p, m.dir, NULL);
         if (p.nvml != cases[i].nvml || p.gpus.n != cases[i].n || !str_is(p.driver, cases[i].found))
             fail_msg("case %zu: nvml %d, %zu GPUs, driver \"" STR_FMT "\"", i, (int)p.nvml,
                      p.gpus.n, STR_ARG(p.driver));

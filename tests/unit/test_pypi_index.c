@@ -12,7 +12,7 @@
 static struct peer peer;
 static char *folder;
 static struct http *http;
-static struct memo *pages, *memo;
+static struct memo *page_memo, *memo;
 static struct cas *cas;
 static char *places[2];
 
@@ -34,7 +34,7 @@ static int begin(void **state)
     a = path_join(folder, "pages");
     b = path_join(folder, "memo");
     if (!peer_start(&peer, "tests/peers/index_peer.py", folder) || http_open(&http, &o, &e) < 0 ||
-        memo_open(&pages, a, &e) < 0 || memo_open(&memo, b, &e) < 0 ||
+        memo_open(&page_memo, a, &e) < 0 || memo_open(&memo, b, &e) < 0 ||
         cas_open(&cas, folder, &e) < 0)
         return -1;
     places[0] = at("/simple");
@@ -47,7 +47,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     http_clear(&http);
-    memo_clear(&pages);
+    memo_clear(&page_memo);
     memo_clear(&memo);
     cas_clear(&cas);
     peer_stop(&peer);
@@ -66,11 +66,11 @@ static enum err_kind solve(const char *text, bool offline, struct buf *out)
                                          .target = {3, 11, 2, 36, STR("x86_64")},
                                          .python_full = STR("3.11.2"),
                                          .memo = memo};
-    CLEANUP(web_clear)
-    struct web *web =
-        web_open(offline ? NULL : http, pages, cas, &(struct web_options){.offline = offline});
+    CLEANUP(pages_clear)
+    struct pages *pages = pages_open(offline ? NULL : http, page_memo, cas,
+                                     &(struct pages_options){.offline = offline});
     CLEANUP(pypi_index_clear)
-    struct pypi_index *index = pypi_index_open(web, offline ? NULL : http, &o);
+    struct pypi_index *index = pypi_index_open(pages, offline ? NULL : http, &o);
     CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
     CLEANUP(requirement_clear) struct requirement r = {0};

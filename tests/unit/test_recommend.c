@@ -70,7 +70,7 @@ static unsigned size_of(set s)
     return n;
 }
 
-/* By cover(), where bit i stands for the offer at[i]. */
+/* By set_cover(), where bit i stands for the offer at[i]. */
 static set cover_of(const set *masks, size_t n, const size_t *at)
 {
     struct offers wishes[MASKS] = {0}, got;
@@ -80,7 +80,7 @@ static set cover_of(const set *masks, size_t n, const size_t *at)
         for (size_t bit = 0; bit < OFFERS; bit++)
             if (masks[i] >> bit & 1)
                 offers_add(&wishes[i], at[bit]);
-    got = cover(wishes, n);
+    got = set_cover(wishes, n);
     for (size_t bit = 0; bit < OFFERS; bit++)
         if (offers_have(&got, at[bit]))
             chosen |= one(bit);

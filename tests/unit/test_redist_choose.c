@@ -19,7 +19,7 @@ static char *folder;
 static char mirror[64];
 static struct http *http;
 static struct http_rules rules;
-static struct memo *pages;
+static struct memo *page_memo;
 static struct cas *cas;
 
 /* NVIDIA's server, here. */
@@ -47,7 +47,7 @@ static int begin(void **state)
     stand_in(REDIST_URL "cudnn/redist/", "/file/");
     stand_in(CUDA "redistrib_1.1.1.json", "/bytes/100");
     stand_in(CUDA "redistrib_1.1.2.json", "/bytes/5000000");
-    if (http_open(&http, &o, &e) < 0 || memo_open(&pages, dir, &e) < 0 ||
+    if (http_open(&http, &o, &e) < 0 || memo_open(&page_memo, dir, &e) < 0 ||
         cas_open(&cas, folder, &e) < 0)
         return -1;
     free(dir);
@@ -59,7 +59,7 @@ static int end(void **state)
     struct http_mirrors *rule;
 
     http_clear(&http);
-    memo_clear(&pages);
+    memo_clear(&page_memo);
     cas_clear(&cas);
     peer_stop(&peer);
     scratch_remove(folder);
@@ -99,16 +99,17 @@ static void chosen_clear(struct chosen *c)
     err_clear(&c->e);
 }
 
-static int choose(struct chosen *c, struct web *web, const char *product, const char *release,
+static int choose(struct chosen *c, struct pages *pages, const char *product, const char *release,
                   const char *variant, const struct redist_want *wants, size_t n)
 {
-    return redist_choose(&c->list, &c->arena, web, str_of(product), str_of(release),
+    return redist_choose(&c->list, &c->arena, pages, str_of(product), str_of(release),
                          str_of(variant), wants, n, &c->e);
 }
 
-static struct web *fresh_run(bool offline)
+static struct pages *fresh_run(bool offline)
 {
-    return web_open(offline ? NULL : http, pages, cas, &(struct web_options){.offline = offline});
+    return pages_open(offline ? NULL : http, page_memo, cas,
+                      &(struct pages_options){.offline = offline});
 }
 
 /* What a devel image asks for; not every release has the optional ones. */
@@ -166,7 +167,7 @@ static bool same_release(const struct table *a, const struct table *b)
 static void what_is_locked_is_what_was_recorded(void **state)
 {
     CLEANUP(chosen_clear) struct chosen c = {0};
-    struct web *web = fresh_run(false);
+    struct pages *pages = fresh_run(false);
     struct table rows, last = {0};
     size_t at = 0, releases = 0;
     char url[128] = "";
@@ -184,7 +185,7 @@ static void what_is_locked_is_what_was_recorded(void **state)
             at = 0;
             releases++;
             snprintf(url, sizeof url, REDIST_URL "%s/redist/redistrib_%s.json", product, release);
-            if (choose(&c, web, product, release, cuda ? "" : variant, cuda ? toolkit : cudnn,
+            if (choose(&c, pages, product, release, cuda ? "" : variant, cuda ? toolkit : cudnn,
                        cuda ? ARRAY_LEN(toolkit) : 1) < 0)
                 fail_msg("%s", c.e.msg);
         }
@@ -194,7 +195,7 @@ static void what_is_locked_is_what_was_recorded(void **state)
     assert_int_equal(at, c.list.n);
     assert_int_equal(releases, 8 + 2 * 2);
     table_clear(&rows);
-    web_clear(&web);
+    pages_clear(&pages);
 }
 
 static void an_older_release_has_less(void **state)
@@ -203,29 +204,29 @@ static void an_older_release_has_less(void **state)
         const char *release;
         size_t n;
     } cases[] = {{"11.8.0", 20}, {"12.1.1", 22}, {"12.4.1", 23}, {"13.0.2", 27}};
-    struct web *web = fresh_run(false);
+    struct pages *pages = fresh_run(false);
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(chosen_clear) struct chosen c = {0};
 
         assert_int_equal(
-            choose(&c, web, "cuda", cases[i].release, "cuda12", toolkit, ARRAY_LEN(toolkit)), 0);
+            choose(&c, pages, "cuda", cases[i].release, "cuda12", toolkit, ARRAY_LEN(toolkit)), 0);
         assert_int_equal(c.list.n, cases[i].n);
     }
-    web_clear(&web);
+    pages_clear(&pages);
 }
 
 static void what_is_there_stays_and_more_is_appended(void **state)
 {
     CLEANUP(chosen_clear) struct chosen c = {0};
-    struct web *web = fresh_run(false), *offline;
+    struct pages *pages = fresh_run(false), *offline;
     const struct redist_want none[] = {{.component = STR_INIT("nothing")}};
 
-    assert_int_equal(choose(&c, web, "cuda", "12.4.1", "", toolkit, 2), 0);
-    assert_int_equal(choose(&c, web, "cudnn", "9.1.0", "cuda12", cudnn, 1), 0);
-    assert_int_equal(choose(&c, web, "cuda", "12.4.1", "", none, 1), -1);
+    assert_int_equal(choose(&c, pages, "cuda", "12.4.1", "", toolkit, 2), 0);
+    assert_int_equal(choose(&c, pages, "cudnn", "9.1.0", "cuda12", cudnn, 1), 0);
+    assert_int_equal(choose(&c, pages, "cuda", "12.4.1", "", none, 1), -1);
     err_clear(&c.e);
-    web_clear(&web);
+    pages_clear(&pages);
     /* The page is in the store now. */
     offline = fresh_run(true);
     assert_int_equal(choose(&c, offline, "cuda", "12.4.1", "", toolkit + 2, 1), 0);
@@ -236,24 +237,24 @@ static void what_is_there_stays_and_more_is_appended(void **state)
     assert_int_equal(choose(&c, offline, "cuda", "12.4.7", "", toolkit, 1), -1);
     assert_int_equal(c.e.kind, ERR_NET);
     assert_non_null(strstr(c.e.msg, "without --offline"));
-    web_clear(&offline);
+    pages_clear(&offline);
 }
 
 /* A server that says 404 to https cannot be had here; the store remembers such answers. */
 static void a_release_that_there_is_not_is_told(void **state)
 {
     CLEANUP(chosen_clear) struct chosen c = {0};
-    struct web *web = fresh_run(true);
+    struct pages *pages = fresh_run(true);
 
-    assert_int_equal(memo_put(pages, STR("page 1\n\n" CUDA "redistrib_12.4.9.json"),
+    assert_int_equal(memo_put(page_memo, STR("page 1\n\n" CUDA "redistrib_12.4.9.json"),
                               STR("missing: yes\n\n"), &c.e),
                      0);
-    assert_int_equal(choose(&c, web, "cuda", "12.4.9", "", toolkit, 1), -1);
+    assert_int_equal(choose(&c, pages, "cuda", "12.4.9", "", toolkit, 1), -1);
     assert_int_equal(c.e.kind, ERR_UNSAT);
     assert_string_equal(c.e.msg,
                         "NVIDIA publishes no redistributable CUDA 12.4.9; its releases, three "
                         "numbers such as 12.4.1, are listed at " CUDA);
-    web_clear(&web);
+    pages_clear(&pages);
 }
 
 #define ROW "{\"relative_path\": \"a/b.tar.xz\", \"size\": \"1\", \"sha256\": \"" HEX "\"}"
@@ -298,7 +299,7 @@ static void missing_parts_are_told_with_what_there_is(void **state)
           "cuda11 cuda12",
           NULL}},
     };
-    struct web *web = fresh_run(false);
+    struct pages *pages = fresh_run(false);
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(chosen_clear) struct chosen c = {0};
@@ -306,7 +307,7 @@ static void missing_parts_are_told_with_what_there_is(void **state)
         if (cases[i].text)
             publish(cases[i].release, cases[i].text);
         assert_int_equal(
-            choose(&c, web, "cuda", cases[i].release, cases[i].variant, wants, cases[i].n), -1);
+            choose(&c, pages, "cuda", cases[i].release, cases[i].variant, wants, cases[i].n), -1);
         assert_int_equal(c.e.kind, ERR_UNSAT);
         assert_string_equal(c.e.msg, cases[i].says[0]);
         assert_string_equal(c.e.file, "r.yaml");
@@ -316,7 +317,7 @@ static void missing_parts_are_told_with_what_there_is(void **state)
             assert_string_equal(c.e.next->msg, cases[i].says[1]);
         assert_int_equal(c.list.n, 0);
     }
-    web_clear(&web);
+    pages_clear(&pages);
 }
 
 static void wrong_manifests_are_refused(void **state)
@@ -345,20 +346,20 @@ static void wrong_manifests_are_refused(void **state)
         {"12.4.", NULL, ERR_INPUT, "is no release"},
         {"123456789.123456789.1234567890123", NULL, ERR_INPUT, "is no release"},
     };
-    struct web *web = fresh_run(false);
+    struct pages *pages = fresh_run(false);
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(chosen_clear) struct chosen c = {0};
 
         if (cases[i].text)
             publish(cases[i].release, cases[i].text);
-        assert_int_equal(choose(&c, web, "cuda", cases[i].release, "", toolkit, 1), -1);
+        assert_int_equal(choose(&c, pages, "cuda", cases[i].release, "", toolkit, 1), -1);
         if (!strstr(c.e.msg, cases[i].says))
             fail_msg("%s: %s", cases[i].release, c.e.msg);
         assert_int_equal(c.e.kind, cases[i].kind);
         assert_int_equal(c.list.n, 0);
     }
-    web_clear(&web);
+    pages_clear(&pages);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* assemble/import/import_redist.h - one of NVIDIA's redistributable archives, unpacked into a scratch file
- * and a list of what it puts into a toolkit's folder.
+/* assemble/import/import_redist.h - one of NVIDIA's redistributable archives, unpacked into a
+ * scratch file and a list of what it puts into a toolkit's folder.
  *
  * An archive is a tar.xz with one folder at its top, <component>-<platform>-<version>[_<variant>]-
  * archive. What is in it goes where /usr/local/cuda has it: rules[] in the source says which parts

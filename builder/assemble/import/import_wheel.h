@@ -1,6 +1,6 @@
-/* assemble/import/import_wheel.h - a wheel becomes entries of a tree, as `pip install --no-compile` would
- * leave its files. Contents stay in the wheel: they are copied from there when the layer is
- * written. */
+/* assemble/import/import_wheel.h - a wheel becomes entries of a tree, as `pip install --no-
+ * compile` would leave its files. Contents stay in the wheel: they are copied from there when the
+ * layer is written. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../../io/inflate.h"

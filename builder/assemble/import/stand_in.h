@@ -1,5 +1,5 @@
-/* assemble/import/stand_in.h - a package of ours, made from its lines in the lock: for dpkg it is one like
- * any other, with links for its files. */
+/* assemble/import/stand_in.h - a package of ours, made from its lines in the lock: for dpkg it is
+ * one like any other, with links for its files. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../../model/lock.h"

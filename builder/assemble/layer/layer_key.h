@@ -1,5 +1,5 @@
-/* assemble/layer/layer_key.h - the text that names everything a layer is made from (format 1): two layers
- * of the same key are the same bytes. */
+/* assemble/layer/layer_key.h - the text that names everything a layer is made from (format 1): two
+ * layers of the same key are the same bytes. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../../model/lock.h"

@@ -1,5 +1,6 @@
-/* assemble/layer/layer_record.h - what is remembered about a layer once made: its digests and how to put
- * its bytes together again. Kept in the store under a key that names everything it was made from.
+/* assemble/layer/layer_record.h - what is remembered about a layer once made: its digests and how
+ * to put its bytes together again. Kept in the store under a key that names everything it was made
+ * from.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

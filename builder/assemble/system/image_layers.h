@@ -1,6 +1,6 @@
-/* assemble/system/image_layers.h - what an image that is the base must tell, so that our layers fit on it:
- * its account files, folders and links (the skeleton), and the Python environment made for its
- * interpreter.
+/* assemble/system/image_layers.h - what an image that is the base must tell, so that our layers
+ * fit on it: its account files, folders and links (the skeleton), and the Python environment made
+ * for its interpreter.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -1,5 +1,5 @@
-/* assemble/system/ldcache.h - /etc/ld.so.cache as ldconfig of glibc 2.32 and later writes it, byte for
- * byte.
+/* assemble/system/ldcache.h - /etc/ld.so.cache as ldconfig of glibc 2.32 and later writes it, byte
+ * for byte.
  *
  * Directories come from /etc/ld.so.conf and its includes, then the multiarch and default ones, then
  * the glibc-hwcaps folders of all these: libraries for some processors only. Only x86-64 libraries

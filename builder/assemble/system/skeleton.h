@@ -1,5 +1,6 @@
-/* assemble/system/skeleton.h - what the top layer must know of the system below it, as a small tree: the
- * account files, the folders that are not plain 0755 root, and the links that lead to folders.
+/* assemble/system/skeleton.h - what the top layer must know of the system below it, as a small
+ * tree: the account files, the folders that are not plain 0755 root, and the links that lead to
+ * folders.
  *
  * It is remembered beside the system layers, so that files can be added to an image whose packages
  * need not be unpacked again.

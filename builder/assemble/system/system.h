@@ -1,5 +1,5 @@
-/* assemble/system/system.h - a Debian system from a set of packages, as dpkg and apt would have left it,
- * without running a line of any package's code.
+/* assemble/system/system.h - a Debian system from a set of packages, as dpkg and apt would have
+ * left it, without running a line of any package's code.
  *
  * The tree is the packages' files, the dpkg database, and what their maintainer scripts would have
  * made on a fresh install, redone by rule. A script is covered when its text is known to do nothing

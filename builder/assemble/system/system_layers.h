@@ -1,5 +1,6 @@
-/* assemble/system/system_layers.h - the Debian system in groups: each layer is what its packages add to
- * the groups below it. The Python environment's skeleton comes with the group that brings Python.
+/* assemble/system/system_layers.h - the Debian system in groups: each layer is what its packages
+ * add to the groups below it. The Python environment's skeleton comes with the group that brings
+ * Python.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

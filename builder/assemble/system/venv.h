@@ -1,5 +1,6 @@
-/* assemble/system/venv.h - the skeleton of a Python environment, as `python3.N -m venv --without-pip`
- * makes it: PEP 405, and the activate scripts from the templates that the base's own Python ships.
+/* assemble/system/venv.h - the skeleton of a Python environment, as `python3.N -m venv --without-
+ * pip` makes it: PEP 405, and the activate scripts from the templates that the base's own Python
+ * ships.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -1,5 +1,5 @@
-/* assemble/toolkit/stub_library.h - a shared object to link programs with where the real one is missing,
- * such as the driver's libcuda.so.1, which a host lends to a container only when it runs.
+/* assemble/toolkit/stub_library.h - a shared object to link programs with where the real one is
+ * missing, such as the driver's libcuda.so.1, which a host lends to a container only when it runs.
  *
  * It has the real one's SONAME and functions of the real one's names. So the linker finds what a
  * program calls and notes which library it needs; what is called there at run time is the real

@@ -1,5 +1,5 @@
-/* assemble/toolkit/stub_names.h - the functions that a library must have, read from the C headers that
- * declare them: what stub_library() wants to know.
+/* assemble/toolkit/stub_names.h - the functions that a library must have, read from the C headers
+ * that declare them: what stub_library() wants to know.
  *
  * This is no preprocessor. NVIDIA's cuda.h and nvml.h declare one function under several names: by
  * macros (`#define cuMemAlloc cuMemAlloc_v2`), by macros that depend on the per-thread default

@@ -1,5 +1,6 @@
-/* assemble/toolkit/toolkit_wheel.h - what a wheel of NVIDIA's holds, as far as a CUDA toolkit is made of
- * it: the list of its files under nvidia/, and the headers that stub libraries are made from.
+/* assemble/toolkit/toolkit_wheel.h - what a wheel of NVIDIA's holds, as far as a CUDA toolkit is
+ * made of it: the list of its files under nvidia/, and the headers that stub libraries are made
+ * from.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

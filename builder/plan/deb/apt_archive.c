@@ -95,11 +95,11 @@ static void add_suite(struct work *w, const struct apt_source *source)
     s->what = text("%s/InRelease", s->url);
 }
 
-static int get_inrelease(struct web *web, struct suite *s, struct err *e)
+static int get_inrelease(struct pages *pages, struct suite *s, struct err *e)
 {
-    CLEANUP(web_page_clear) struct web_page page = {0};
+    CLEANUP(page_clear) struct page page = {0};
 
-    if (web_get(web, s->what, NULL, INRELEASE_MAX, &page, e) < 0)
+    if (pages_get(pages, s->what, NULL, INRELEASE_MAX, &page, e) < 0)
         return -1;
     if (page.missing)
         return err_set(e, ERR_INPUT,
@@ -110,16 +110,16 @@ static int get_inrelease(struct web *web, struct suite *s, struct err *e)
     return 0;
 }
 
-static int get_inreleases(struct web *web, struct work *w, struct err *e)
+static int get_inreleases(struct pages *pages, struct work *w, struct err *e)
 {
     CLEANUP(free_clear) const char **urls = xcalloc(w->suites.n + 1, sizeof *urls);
 
     for (size_t i = 0; i < w->suites.n; i++)
         urls[i] = w->suites.v[i].what;
-    if (web_prefetch(web, urls, w->suites.n, NULL, INRELEASE_MAX, e) < 0)
+    if (pages_prefetch(pages, urls, w->suites.n, NULL, INRELEASE_MAX, e) < 0)
         return -1;
     for (size_t i = 0; i < w->suites.n; i++)
-        if (get_inrelease(web, &w->suites.v[i], e) < 0)
+        if (get_inrelease(pages, &w->suites.v[i], e) < 0)
             return -1;
     return 0;
 }
@@ -197,16 +197,17 @@ static int add_lists(struct work *w, struct str arch, struct memo *memo, struct 
 }
 
 /* By hash where the archive promises it; an archive that breaks the promise is asked by name. */
-static int get_list(struct web *web, struct list *l, struct err *e)
+static int get_list(struct pages *pages, struct list *l, struct err *e)
 {
     bool missing = l->by_hash == NULL;
 
-    if (l->by_hash && web_blob(web, l->by_hash, &l->index->digest, l->index->size, PACKED_MAX,
-                               &l->input, &missing, e) < 0)
+    if (l->by_hash && pages_blob(pages, l->by_hash, &l->index->digest, l->index->size, PACKED_MAX,
+                                 &l->input, &missing, e) < 0)
         return -1;
     if (!missing)
         return 0;
-    return web_blob(web, l->url, &l->index->digest, l->index->size, PACKED_MAX, &l->input, NULL, e);
+    return pages_blob(pages, l->url, &l->index->digest, l->index->size, PACKED_MAX, &l->input, NULL,
+                      e);
 }
 
 /* ---- condensed lists, remembered with the digest of the index that they were made of ---- */
@@ -274,23 +275,23 @@ static int each_list(struct work *w, int (*job)(void *ctx, struct err *e), struc
     return pool_wait(pool, e);
 }
 
-static int get_lists(struct web *web, struct work *w, struct err *e)
+static int get_lists(struct pages *pages, struct work *w, struct err *e)
 {
-    CLEANUP(free_clear) struct web_want *wants = xcalloc(w->lists.n + 1, sizeof *wants);
+    CLEANUP(free_clear) struct page_want *wants = xcalloc(w->lists.n + 1, sizeof *wants);
     size_t n = 0;
     struct list *l;
 
     vec_each(l, &w->lists) {
         if (!l->bytes.len)
-            wants[n++] = (struct web_want){.url = l->by_hash ? l->by_hash : l->url,
-                                           .digest = l->index->digest,
-                                           .size = l->index->size,
-                                           .limit = PACKED_MAX};
+            wants[n++] = (struct page_want){.url = l->by_hash ? l->by_hash : l->url,
+                                            .digest = l->index->digest,
+                                            .size = l->index->size,
+                                            .limit = PACKED_MAX};
     }
-    if (web_prefetch_blobs(web, wants, n, e) < 0)
+    if (pages_prefetch_blobs(pages, wants, n, e) < 0)
         return -1;
     vec_each(l, &w->lists) {
-        if (!l->bytes.len && get_list(web, l, e) < 0)
+        if (!l->bytes.len && get_list(pages, l, e) < 0)
             return -1;
     }
     return 0;
@@ -340,7 +341,7 @@ static void record(struct apt_archive *out, const struct suite *s)
     hash_bytes(&r->digest, s->inrelease.p, s->inrelease.len);
 }
 
-int apt_archive_open(struct apt_archive *out, struct web *web, struct memo *memo,
+int apt_archive_open(struct apt_archive *out, struct pages *pages, struct memo *memo,
                      const struct apt_source *sources, size_t n, struct str own, struct str arch,
                      int64_t now, struct err *e)
 {
@@ -349,14 +350,14 @@ int apt_archive_open(struct apt_archive *out, struct web *web, struct memo *memo
 
     for (size_t i = 0; i < n; i++)
         add_suite(&w, &sources[i]);
-    if (get_inreleases(web, &w, e) < 0)
+    if (get_inreleases(pages, &w, e) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)
         if (verify(&w.suites.v[i], now, e) < 0)
             return -1;
     a.index.arch = arena_str(&a.arena, arch);
     if (add_lists(&w, arch, memo, e) < 0 || each_list(&w, recall, e) < 0 ||
-        get_lists(web, &w, e) < 0 || each_list(&w, condense, e) < 0 ||
+        get_lists(pages, &w, e) < 0 || each_list(&w, condense, e) < 0 ||
         index_lists(&a.index, &w, e) < 0 || index_own(&a.index, own, e) < 0)
         return -1;
     debindex_finish(&a.index);

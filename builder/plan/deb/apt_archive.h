@@ -34,7 +34,7 @@ struct apt_archive {
  * deblist.h condenses it, so that an unchanged one is not read again. `arch` is Debian's name
  * ("amd64"); `now` is in seconds since 1970: a Date later than that or a Valid-Until before it is
  * refused. ERR_NET, ERR_INTEGRITY, ERR_INPUT; ERR_SYSTEM without gpgv. */
-int apt_archive_open(struct apt_archive *out, struct web *web, struct memo *memo,
+int apt_archive_open(struct apt_archive *out, struct pages *pages, struct memo *memo,
                      const struct apt_source *sources, size_t n, struct str own, struct str arch,
                      int64_t now, struct err *e) MUST_CHECK;
 void apt_archive_clear(struct apt_archive *a);

@@ -1,4 +1,5 @@
-/* plan/deb/apt_extra.c - a recipe's own apt archives: their keys, and what the image gets of them. */
+/* plan/deb/apt_extra.c - a recipe's own apt archives: their keys, and what the image gets of them.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apt_extra.h"
 

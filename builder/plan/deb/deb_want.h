@@ -1,4 +1,5 @@
-/* plan/deb/deb_want.h - what is asked for by name, to the package that is meant, as apt-get reads it.
+/* plan/deb/deb_want.h - what is asked for by name, to the package that is meant, as apt-get reads
+ * it.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

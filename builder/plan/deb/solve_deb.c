@@ -1,4 +1,5 @@
-/* plan/deb/solve_deb.c - which Debian packages, chosen as `apt-get install --no-install-recommends`. */
+/* plan/deb/solve_deb.c - which Debian packages, chosen as `apt-get install --no-install-
+ * recommends`. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solve_deb.h"
 

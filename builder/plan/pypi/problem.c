@@ -37,7 +37,7 @@ void bits_or(struct bits b, struct bits other)
         b.v[i] |= other.v[i];
 }
 
-struct bits world_bits(const struct known *k)
+struct bits problem_bits(const struct known *k)
 {
     size_t n = (k->n + 63) / 64;
 
@@ -50,15 +50,15 @@ void bits_clear(struct bits *b)
     *b = (struct bits){0};
 }
 
-/* The same in the arena of the world. */
-static struct bits lasting_bits(struct world *w, const struct known *k)
+/* The same in the arena of the problem. */
+static struct bits lasting_bits(struct problem *w, const struct known *k)
 {
     size_t n = (k->n + 63) / 64;
 
     return (struct bits){arena_alloc(&w->arena, (n + 1) * sizeof(uint64_t)), n};
 }
 
-static struct bits all_bits(struct world *w, const struct known *k)
+static struct bits all_bits(struct problem *w, const struct known *k)
 {
     struct bits b = lasting_bits(w, k);
 
@@ -89,7 +89,7 @@ static bool wants_bounds(const struct specifiers *set)
 }
 
 /* The candidates that a specifier set admits; computed once for each text. */
-static struct bits fitting(struct world *w, struct known *k, const struct specifiers *set)
+static struct bits fitting(struct problem *w, struct known *k, const struct specifiers *set)
 {
     CLEANUP(buf_clear) struct buf text = {0};
     struct bits *b;
@@ -142,7 +142,7 @@ static bool is_bound_to(const struct known *k, struct str url)
             (k->n && str_eq(k->project->candidates.v[0].file->url, plain)));
 }
 
-static int add_constraint(struct world *w, struct known *k, const struct pypi_root *c,
+static int add_constraint(struct problem *w, struct known *k, const struct pypi_root *c,
                           struct err *e)
 {
     const struct requirement *r = c->requirement;
@@ -175,7 +175,7 @@ static uint32_t find_version(const struct known *k, struct str text)
 }
 
 /* Sort out what came of asking for a project. */
-static int bind(struct world *w, struct known *k, struct err *e)
+static int bind(struct problem *w, struct known *k, struct err *e)
 {
     const struct pypi_want *want = w->want;
 
@@ -205,7 +205,7 @@ static int bind(struct world *w, struct known *k, struct err *e)
 }
 
 /* A constraint may bind a project to a file, once something needs it. */
-static int constraint_url(const struct world *w, struct str name, struct str *url, struct err *e)
+static int constraint_url(const struct problem *w, struct str name, struct str *url, struct err *e)
 {
     for (size_t i = 0; i < w->want->constraints_n; i++) {
         const struct requirement *r = w->want->constraints[i].requirement;
@@ -222,7 +222,7 @@ static int constraint_url(const struct world *w, struct str name, struct str *ur
 }
 
 /* The project `name`; with a url, the file that stands there. */
-static int know(struct world *w, struct str name, struct str url, struct known **out, struct err *e)
+static int know(struct problem *w, struct str name, struct str url, struct known **out, struct err *e)
 {
     struct known *k = map_get(&w->by_name, name);
 
@@ -247,7 +247,7 @@ static int know(struct world *w, struct str name, struct str url, struct known *
     return 0;
 }
 
-static struct str node_id(struct world *w, struct str name, const struct strs *extras)
+static struct str node_id(struct problem *w, struct str name, const struct strs *extras)
 {
     CLEANUP(buf_clear) struct buf b = {0};
 
@@ -258,7 +258,7 @@ static struct str node_id(struct world *w, struct str name, const struct strs *e
     return arena_str(&w->arena, buf_view(&b));
 }
 
-static int find_node(struct world *w, struct str name, const struct strs *extras, struct str url,
+static int find_node(struct problem *w, struct str name, const struct strs *extras, struct str url,
                      uint32_t *out, struct err *e)
 {
     struct str id = node_id(w, name, extras);
@@ -289,7 +289,7 @@ static int find_node(struct world *w, struct str name, const struct strs *extras
 }
 
 /* Exactly candidate `c`. */
-static void need_only(struct world *w, struct needs *out, uint32_t node, uint32_t c,
+static void need_only(struct problem *w, struct needs *out, uint32_t node, uint32_t c,
                       struct str label, const struct requirement *r)
 {
     struct known *k = w->nodes.v[node]->of;
@@ -302,7 +302,7 @@ static void need_only(struct world *w, struct needs *out, uint32_t node, uint32_
     vec_add(out, need);
 }
 
-static void need_versions(struct world *w, struct needs *out, uint32_t node,
+static void need_versions(struct problem *w, struct needs *out, uint32_t node,
                           const struct requirement *r, struct str label)
 {
     struct known *k = w->nodes.v[node]->of;
@@ -322,7 +322,7 @@ static void need_versions(struct world *w, struct needs *out, uint32_t node,
 
 /* The needs that one requirement means: with extras and versions these are two, so that versions
  * are weighed at the plain project. */
-static int add_needs(struct world *w, struct needs *out, const struct requirement *r,
+static int add_needs(struct problem *w, struct needs *out, const struct requirement *r,
                      struct str label, bool direct, struct err *e)
 {
     struct str url = direct ? r->url : (struct str){0};
@@ -352,7 +352,7 @@ static bool is_known_extra(const struct metadata *m, struct str extra)
 }
 
 /* Whether a dependency counts for a node: under any of its extras, or without. */
-static bool counts(const struct world *w, const struct metadata *m, const struct node *n,
+static bool counts(const struct problem *w, const struct metadata *m, const struct node *n,
                    const struct requirement *r, bool *out, struct err *e)
 {
     bool tried = false;
@@ -368,7 +368,7 @@ static bool counts(const struct world *w, const struct metadata *m, const struct
     return tried || marker_holds(r, &w->want->env, STR(""), out, e);
 }
 
-static bool python_fits(const struct world *w, const struct metadata *m, struct err *e)
+static bool python_fits(const struct problem *w, const struct metadata *m, struct err *e)
 {
     CLEANUP(specifiers_clear) struct specifiers set = {0};
     struct pep440 python;
@@ -382,7 +382,7 @@ static bool python_fits(const struct world *w, const struct metadata *m, struct 
 }
 
 /* Note that a candidate is broken; -1 for errors that are no fault of the candidate. */
-static int broken(struct world *w, struct known *k, uint32_t c, struct err *fault, struct err *e)
+static int broken(struct problem *w, struct known *k, uint32_t c, struct err *fault, struct err *e)
 {
     if (fault->kind != ERR_INPUT)
         return err_join(e, fault);
@@ -393,7 +393,7 @@ static int broken(struct world *w, struct known *k, uint32_t c, struct err *faul
     return 0;
 }
 
-static int read_metadata(struct world *w, struct known *k, uint32_t c, struct err *e)
+static int read_metadata(struct problem *w, struct known *k, uint32_t c, struct err *e)
 {
     const struct pypi_universe *u = w->universe;
 
@@ -403,7 +403,7 @@ static int read_metadata(struct world *w, struct known *k, uint32_t c, struct er
 }
 
 /* A broken requirement breaks the candidate, so these errors are put in `fault`. */
-static int collect(struct world *w, const struct node *n, const struct metadata *m,
+static int collect(struct problem *w, const struct node *n, const struct metadata *m,
                    struct needs *out, struct err *fault, struct err *e)
 {
     const struct requirement *r;
@@ -431,7 +431,7 @@ static int collect(struct world *w, const struct node *n, const struct metadata 
     return rc;
 }
 
-int world_needs(struct world *w, uint32_t node, uint32_t c, const struct needs **out, struct err *e)
+int problem_needs(struct problem *w, uint32_t node, uint32_t c, const struct needs **out, struct err *e)
 {
     struct node *n = w->nodes.v[node];
     struct known *k = n->of;
@@ -456,12 +456,12 @@ int world_needs(struct world *w, uint32_t node, uint32_t c, const struct needs *
     return 0;
 }
 
-static bool for_extras(const struct need *n, const struct world *w)
+static bool for_extras(const struct need *n, const struct problem *w)
 {
     return w->nodes.v[n->node]->base != n->node;
 }
 
-static int add_root(struct world *w, struct needs *out, uint32_t place, struct err *e)
+static int add_root(struct problem *w, struct needs *out, uint32_t place, struct err *e)
 {
     const struct pypi_root *root = &w->want->roots[place];
     size_t before = out->n;
@@ -480,7 +480,7 @@ static int add_root(struct world *w, struct needs *out, uint32_t place, struct e
     return 0;
 }
 
-static int ask_roots(struct world *w, struct err *e)
+static int ask_roots(struct problem *w, struct err *e)
 {
     struct strs names = {0};
     int rc = 0;
@@ -494,13 +494,13 @@ static int ask_roots(struct world *w, struct err *e)
     return rc;
 }
 
-int world_open(struct world *w, const struct pypi_want *want, const struct pypi_universe *universe,
+int problem_open(struct problem *w, const struct pypi_want *want, const struct pypi_universe *universe,
                struct err *e)
 {
     struct needs all = {0};
     int rc;
 
-    *w = (struct world){.want = want, .universe = universe};
+    *w = (struct problem){.want = want, .universe = universe};
     rc = ask_roots(w, e);
     for (int url = 1; url >= 0;
          url--) /* a URL binds its project before anything else asks for it */
@@ -515,7 +515,7 @@ int world_open(struct world *w, const struct pypi_want *want, const struct pypi_
     return rc;
 }
 
-void world_clear(struct world *w)
+void problem_clear(struct problem *w)
 {
     for (size_t i = 0; i < w->nodes.n; i++) {
         struct node *n = w->nodes.v[i];
@@ -532,11 +532,11 @@ void world_clear(struct world *w)
     vec_clear(&w->nodes);
     vec_clear(&w->roots);
     arena_clear(&w->arena);
-    *w = (struct world){0};
+    *w = (struct problem){0};
 }
 
 /* The candidate that a need will most probably lead to, looked at alone. */
-static uint32_t likely(const struct world *w, const struct known *k, const struct need *need)
+static uint32_t likely(const struct problem *w, const struct known *k, const struct need *need)
 {
     bool pre_too = need->pre || k->constraint_pre || w->want->pre;
     uint32_t pre = PYPI_NONE;
@@ -568,7 +568,7 @@ static bool has_choice(const struct choices *all, struct choice one)
     return false;
 }
 
-static void add_choices(const struct world *w, struct choices *out, const struct needs *needs)
+static void add_choices(const struct problem *w, struct choices *out, const struct needs *needs)
 {
     for (size_t i = 0; i < needs->n; i++) {
         const struct need *need = needs->v[i];
@@ -580,7 +580,7 @@ static void add_choices(const struct world *w, struct choices *out, const struct
     }
 }
 
-static int warm_metadata(struct world *w, const struct choices *wave, struct err *e)
+static int warm_metadata(struct problem *w, const struct choices *wave, struct err *e)
 {
     struct VEC_OF(struct pypi_likely) ask = {0};
     int rc = 0;
@@ -599,7 +599,7 @@ static int warm_metadata(struct world *w, const struct choices *wave, struct err
 }
 
 /* All projects that a wave's candidates may need, in one question. */
-static int warm_projects(struct world *w, const struct choices *wave, struct err *e)
+static int warm_projects(struct problem *w, const struct choices *wave, struct err *e)
 {
     struct strs names = {0};
     int rc = 0;
@@ -624,7 +624,7 @@ static int warm_projects(struct world *w, const struct choices *wave, struct err
     return rc;
 }
 
-int world_warm(struct world *w, struct err *e)
+int problem_warm(struct problem *w, struct err *e)
 {
     struct choices wave = {0}, next = {0};
     const struct needs *needs;
@@ -640,7 +640,7 @@ int world_warm(struct world *w, struct err *e)
         for (size_t i = 0; i < wave.n && !rc; i++) {
             CLEANUP(err_clear) struct err unused = {0}; /* as above */
 
-            if (world_needs(w, wave.v[i].node, wave.v[i].c, &needs, &unused) == 0 && needs)
+            if (problem_needs(w, wave.v[i].node, wave.v[i].c, &needs, &unused) == 0 && needs)
                 add_choices(w, &next, needs);
             if (unused.kind == ERR_INTERRUPTED)
                 rc = err_join(e, &unused);

@@ -61,7 +61,7 @@ struct node {
     struct needs **needs; /* by candidate, once asked */
 };
 
-struct world {
+struct problem {
     const struct pypi_want *want;
     const struct pypi_universe *universe;
     struct arena arena;
@@ -72,16 +72,16 @@ struct world {
 };
 
 /* Read the wishes: roots (those for extras last), preferences and constraints. */
-int world_open(struct world *w, const struct pypi_want *want, const struct pypi_universe *universe,
+int problem_open(struct problem *w, const struct pypi_want *want, const struct pypi_universe *universe,
                struct err *e) MUST_CHECK;
-void world_clear(struct world *w);
+void problem_clear(struct problem *w);
 
 /* What candidate `c` of a node needs; *out = NULL when the candidate is broken, see known->faults.
  */
-int world_needs(struct world *w, uint32_t node, uint32_t c, const struct needs **out,
+int problem_needs(struct problem *w, uint32_t node, uint32_t c, const struct needs **out,
                 struct err *e) MUST_CHECK;
 /* Tell the universe what the search will probably ask, as far as one can tell before it begins. */
-int world_warm(struct world *w, struct err *e) MUST_CHECK;
+int problem_warm(struct problem *w, struct err *e) MUST_CHECK;
 /* An empty set for the candidates of `k`, in the heap; bits_clear frees it. */
-struct bits world_bits(const struct known *k);
+struct bits problem_bits(const struct known *k);
 void bits_clear(struct bits *b);

@@ -119,7 +119,7 @@ static void let_go(struct wishes *w, size_t root)
 /* One search for changed wishes. What goes wrong in it is no concern of the user's: then there is
  * no hint. */
 static bool try_wishes(const struct wishes *wishes, const struct pypi_universe *real,
-                       struct world *world, struct pypi_found *found)
+                       struct problem *problem, struct pypi_found *found)
 {
     CLEANUP(err_clear) struct err unused = {0};
     struct patience patience = {real, QUESTIONS};
@@ -131,13 +131,13 @@ static bool try_wishes(const struct wishes *wishes, const struct pypi_universe *
                                            .prefetch = prefetch,
                                            .prefetch_metadata = prefetch_metadata};
 
-    return world_open(world, &wishes->want, &universe, &unused) == 0 &&
-           world_warm(world, &unused) == 0 && pypi_search(found, world, ROUNDS, &unused) == 0 &&
+    return problem_open(problem, &wishes->want, &universe, &unused) == 0 &&
+           problem_warm(problem, &unused) == 0 && pypi_search(found, problem, ROUNDS, &unused) == 0 &&
            found->end == SEARCH_FOUND;
 }
 
 /* What was chosen for a project; NULL when nothing. */
-static const struct pep440 *chosen(const struct world *w, const struct pypi_found *found,
+static const struct pep440 *chosen(const struct problem *w, const struct pypi_found *found,
                                    struct str name)
 {
     for (uint32_t i = 0; i < w->nodes.n; i++) {
@@ -159,16 +159,16 @@ static bool is_asked_twice(const struct pypi_want *want, struct str name)
 }
 
 /* With versions of one wish let go. */
-static bool try_root(struct buf *out, const struct world *w, struct wishes *wishes, size_t root)
+static bool try_root(struct buf *out, const struct problem *w, struct wishes *wishes, size_t root)
 {
-    CLEANUP(world_clear) struct world world = {0};
+    CLEANUP(problem_clear) struct problem problem = {0};
     CLEANUP(pypi_found_clear) struct pypi_found found = {0};
     const struct requirement *r = w->want->roots[root].requirement;
     const struct pep440 *v;
 
     wishes_restore(wishes, w->want);
     let_go(wishes, root);
-    if (!try_wishes(wishes, w->universe, &world, &found) || !(v = chosen(&world, &found, r->name)))
+    if (!try_wishes(wishes, w->universe, &problem, &found) || !(v = chosen(&problem, &found, r->name)))
         return false;
     if (is_asked_twice(w->want, r->name)) {
         buf_puts(out, "without ");
@@ -180,10 +180,10 @@ static bool try_root(struct buf *out, const struct world *w, struct wishes *wish
 }
 
 /* Without the constraints on a project, or without any. */
-static bool try_constraints(struct buf *out, const struct world *w, struct wishes *wishes,
+static bool try_constraints(struct buf *out, const struct problem *w, struct wishes *wishes,
                             struct str name, bool all)
 {
-    CLEANUP(world_clear) struct world world = {0};
+    CLEANUP(problem_clear) struct problem problem = {0};
     CLEANUP(pypi_found_clear) struct pypi_found found = {0};
     const struct pep440 *v;
     size_t kept = 0;
@@ -193,8 +193,8 @@ static bool try_constraints(struct buf *out, const struct world *w, struct wishe
         if (!str_eq(wishes->constraints[i].requirement->name, name))
             wishes->constraints[kept++] = wishes->constraints[i];
     wishes->want.constraints_n = kept;
-    if (kept == w->want->constraints_n || !try_wishes(wishes, w->universe, &world, &found) ||
-        !(v = chosen(&world, &found, name)))
+    if (kept == w->want->constraints_n || !try_wishes(wishes, w->universe, &problem, &found) ||
+        !(v = chosen(&problem, &found, name)))
         return false;
     buf_fmt(out, "without the constraint%s " STR_FMT " " STR_FMT " fits", all ? "s" : "",
             STR_ARG(name), STR_ARG(v->text));
@@ -202,14 +202,14 @@ static bool try_constraints(struct buf *out, const struct world *w, struct wishe
 }
 
 /* Name the versions that would have to change for what a search found. */
-static bool tell_changes(struct buf *out, const struct pypi_want *want, const struct world *world,
+static bool tell_changes(struct buf *out, const struct pypi_want *want, const struct problem *problem,
                          const struct pypi_found *found)
 {
     unsigned told = 0;
 
     for (size_t i = 0; i < want->roots_n && told < LISTED_MAX; i++) {
         const struct requirement *r = want->roots[i].requirement;
-        const struct pep440 *v = chosen(world, found, r->name);
+        const struct pep440 *v = chosen(problem, found, r->name);
 
         if (v && r->specifiers.n && !specifiers_match(&r->specifiers, v))
             buf_fmt(out, "%s" STR_FMT " " STR_FMT, told++ ? ", " : "", STR_ARG(r->name),
@@ -221,7 +221,7 @@ static bool tell_changes(struct buf *out, const struct pypi_want *want, const st
 
 /* With all versions let go but those of the first wish, which for a recipe is torch; then with as
  * many as possible of them back in the user's order. */
-static bool try_many(struct buf *out, const struct world *w, struct wishes *wishes)
+static bool try_many(struct buf *out, const struct problem *w, struct wishes *wishes)
 {
     CLEANUP(buf_clear) struct buf best = {0};
     size_t tries = 0;
@@ -230,16 +230,16 @@ static bool try_many(struct buf *out, const struct world *w, struct wishes *wish
     for (size_t i = 1; i < w->want->roots_n; i++)
         let_go(wishes, i);
     for (size_t back = 0; back < w->want->roots_n && tries <= TRIES_BACK; back++) {
-        CLEANUP(world_clear) struct world world = {0};
+        CLEANUP(problem_clear) struct problem problem = {0};
         CLEANUP(pypi_found_clear) struct pypi_found found = {0};
 
         if (back && !w->want->roots[back].requirement->specifiers.n)
             continue;
         tries++;
         wishes->roots[back] = w->want->roots[back];
-        if (try_wishes(wishes, w->universe, &world, &found)) {
+        if (try_wishes(wishes, w->universe, &problem, &found)) {
             buf_reset(&best);
-            (void)tell_changes(&best, w->want, &world, &found);
+            (void)tell_changes(&best, w->want, &problem, &found);
         } else if (!back || events_cancelled(w->want->events)) {
             break;
         } else {
@@ -262,7 +262,7 @@ static bool is_involved(const struct pypi_found *found, const struct requirement
     return false;
 }
 
-int hint_conflict(struct buf *out, const struct world *w, const struct pypi_found *found,
+int hint_conflict(struct buf *out, const struct problem *w, const struct pypi_found *found,
                   struct err *e)
 {
     CLEANUP(wishes_clear) struct wishes wishes = {0};

@@ -32,7 +32,7 @@ struct asked { /* a project that was asked for */
 };
 
 struct pypi_index {
-    struct web *web;
+    struct pages *pages;
     struct http *http; /* NULL when offline */
     struct memo *memo;
     unsigned parallel;
@@ -100,18 +100,21 @@ static void take_rules(struct pypi_index *x, const struct pypi_index_options *o)
     }
 }
 
-struct pypi_index *pypi_index_open(struct web *web, struct http *http,
+struct pypi_index *pypi_index_open(struct pages *pages, struct http *http,
                                    const struct pypi_index_options *o)
 {
     struct pypi_index *x = xcalloc(1, sizeof *x);
 
-    *x = (struct pypi_index){.web = web,
+    *x = (struct pypi_index){.pages = pages,
                              .http = http,
                              .memo = o->memo,
                              .parallel = o->parallel ? o->parallel : PARALLEL,
                              .events = o->events};
-    x->texts = wheel_texts_open(&(struct wheel_texts_options){
-        .web = web, .http = http, .memo = o->memo, .parallel = x->parallel, .events = o->events});
+    x->texts = wheel_texts_open(&(struct wheel_texts_options){.pages = pages,
+                                                              .http = http,
+                                                              .memo = o->memo,
+                                                              .parallel = x->parallel,
+                                                              .events = o->events});
     set_root(x, o->root);
     take_rules(x, o);
     x->target = o->target;
@@ -198,7 +201,7 @@ static int learn_digest(struct pypi_index *x, struct simple_file *f, struct err 
     if (!is_local(f))
         events_note(x->events, STR_FMT ": nobody tells its sha256; fetching it to learn it",
                     STR_ARG(f->name));
-    return web_learn(x->web, url, &f->digest, &f->size, e);
+    return pages_learn(x->pages, url, &f->digest, &f->size, e);
 }
 
 /* Mark those files of the page whose digest the user did not list. */
@@ -266,7 +269,7 @@ static int settle(struct pypi_index *x, struct asked *entry, const struct place 
 }
 
 static int read_page(struct pypi_index *x, struct asked *entry, const struct place *p,
-                     const char *url, const struct web_page *page, struct err *e)
+                     const char *url, const struct page *page, struct err *e)
 {
     CLEANUP(buf_clear) struct buf base = {0};
     CLEANUP(project_clear) struct project made = {.name = entry->name};
@@ -310,13 +313,13 @@ static int read_folder(struct pypi_index *x, struct asked *entry, const struct p
 static int ask_place(struct pypi_index *x, struct asked *entry, const struct place *p,
                      struct err *e)
 {
-    CLEANUP(web_page_clear) struct web_page page = {0};
+    CLEANUP(page_clear) struct page page = {0};
     CLEANUP(free_clear) char *url = NULL;
 
     if (p->folder)
         return read_folder(x, entry, p, e);
     url = page_url(p, entry->name);
-    if (web_get(x->web, url, ACCEPT, PAGE_MAX, &page, e) < 0)
+    if (pages_get(x->pages, url, ACCEPT, PAGE_MAX, &page, e) < 0)
         return -1;
     return page.missing ? 0 : read_page(x, entry, p, url, &page, e);
 }
@@ -359,7 +362,7 @@ static int prefetch_place(struct pypi_index *x, const struct place *p, struct en
         if (!p->folder && serves(x, p, open->v[i]->name))
             vec_add(&urls, page_url(p, open->v[i]->name));
     if (urls.n &&
-        web_prefetch(x->web, (const char *const *)urls.v, urls.n, ACCEPT, PAGE_MAX, e) < 0)
+        pages_prefetch(x->pages, (const char *const *)urls.v, urls.n, ACCEPT, PAGE_MAX, e) < 0)
         return -1;
     for (size_t i = 0; i < open->n; i++) {
         CLEANUP(err_clear) struct err unused = {0}; /* the real question meets it again */

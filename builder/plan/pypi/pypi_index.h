@@ -1,5 +1,5 @@
-/* plan/pypi/pypi_index.h - the real Python universe: simple indexes over the web, folders of wheels, and
- * single wheels by their address.
+/* plan/pypi/pypi_index.h - the real Python universe: simple indexes over the pages, folders of
+ * wheels, and single wheels by their address.
  *
  * Project pages and the metadata of likely candidates are asked for in parallel batches.
  */
@@ -51,9 +51,9 @@ struct pypi_index_options {
     const struct events *events; /* may be NULL */
 };
 
-/* Copies what it needs of `options`; `web`, `http` and the memo are borrowed until
+/* Copies what it needs of `options`; `pages`, `http` and the memo are borrowed until
  * pypi_index_clear. */
-struct pypi_index *pypi_index_open(struct web *web, struct http *http,
+struct pypi_index *pypi_index_open(struct pages *pages, struct http *http,
                                    const struct pypi_index_options *options);
 void pypi_index_clear(struct pypi_index **index);
 /* What the solver asks; lives as long as the index. */

@@ -9,7 +9,7 @@ enum { OPTIMISTIC_PART = 10 };
 enum { VIA_STEPS = 12 };
 
 struct search {
-    struct world *world;
+    struct problem *problem;
     struct states states, saved; /* the top is what is worked on */
     bool optimistic, has_saved;
     bool ended; /* in the conflict at hand */
@@ -90,7 +90,7 @@ static bool require(struct search *s, const struct reason *reason)
 {
     uint32_t node = reason->need->node;
     struct criterion *c =
-        criterion_extend(s->world, top(s), state_criterion(top(s), node), reason, node);
+        criterion_extend(s->problem, top(s), state_criterion(top(s), node), reason, node);
 
     if (!bits_any(c->matches)) {
         note_conflict(s, &c->reasons);
@@ -110,7 +110,7 @@ struct urgency {
 
 static struct urgency urgency_of(const struct search *s, uint32_t node)
 {
-    const struct node *n = s->world->nodes.v[node];
+    const struct node *n = s->problem->nodes.v[node];
     const struct criterion *c = state_criterion(&s->states.v[s->states.n - 1], node);
     struct urgency u = {n->conflicts < CONFLICTS_PROMOTE, true, true, true, true, n->order, n->id};
 
@@ -168,7 +168,7 @@ static void conflict_nodes(struct search *s, struct indexes *out)
                 continue;
             vec_add(out, both[j]);
             if (state_pick(now, both[j]) == PYPI_NONE)
-                s->world->nodes.v[both[j]]->conflicts++;
+                s->problem->nodes.v[both[j]]->conflicts++;
         }
     }
 }
@@ -183,7 +183,7 @@ static void narrow(struct search *s, struct indexes *open)
     for (size_t i = 0; i < open->n; i++) {
         if (has_index(&named, open->v[i]))
             vec_add(&first, open->v[i]);
-        else if (s->world->nodes.v[open->v[i]]->conflicts >= CONFLICTS_PROMOTE)
+        else if (s->problem->nodes.v[open->v[i]]->conflicts >= CONFLICTS_PROMOTE)
             vec_add(&promoted, open->v[i]);
     }
     chosen = first.n ? &first : promoted.n ? &promoted : NULL;
@@ -220,7 +220,7 @@ static int try_candidate(struct search *s, uint32_t node, uint32_t c)
     const struct needs *needs;
     struct state before;
 
-    if (world_needs(s->world, node, c, &needs, s->e) < 0)
+    if (problem_needs(s->problem, node, c, &needs, s->e) < 0)
         return -1;
     if (!needs)
         return 0;
@@ -240,7 +240,7 @@ static int try_candidate(struct search *s, uint32_t node, uint32_t c)
 /* Decide a node: the preferred candidate first, then newest first. As try_candidate(). */
 static int decide(struct search *s, uint32_t node)
 {
-    const struct known *k = s->world->nodes.v[node]->of;
+    const struct known *k = s->problem->nodes.v[node]->of;
     struct criterion *now = state_criterion(top(s), node);
     int done = 0;
 
@@ -281,8 +281,8 @@ static void drop_stale(struct search *s, const struct indexes *were_open)
             continue;
         c = xcalloc(1, sizeof *c);
         c->refs = 1;
-        c->ruled_out = world_bits(s->world->nodes.v[i]->of);
-        c->matches = world_bits(s->world->nodes.v[i]->of);
+        c->ruled_out = problem_bits(s->problem->nodes.v[i]->of);
+        c->matches = problem_bits(s->problem->nodes.v[i]->of);
         bits_or(c->ruled_out, old->ruled_out);
         bits_or(c->matches, old->matches);
         for (size_t j = 0; j < old->reasons.n; j++)
@@ -300,7 +300,7 @@ static void rule_out(struct search *s, uint32_t node, struct bits more, bool *po
 
     if (!old || !bits_any(more))
         return;
-    c = criterion_extend(s->world, top(s), old, NULL, node);
+    c = criterion_extend(s->problem, top(s), old, NULL, node);
     bits_or(c->ruled_out, more);
     bits_less(c->matches, more);
     if (!bits_any(c->matches))
@@ -311,7 +311,7 @@ static void rule_out(struct search *s, uint32_t node, struct bits more, bool *po
 /* Begin anew from the top state with what was ruled out in `broken`, and the decision itself. */
 static bool resume(struct search *s, const struct state *broken, uint32_t node, uint32_t candidate)
 {
-    struct bits one = world_bits(s->world->nodes.v[node]->of);
+    struct bits one = problem_bits(s->problem->nodes.v[node]->of);
     bool possible = true;
 
     push(s);
@@ -360,7 +360,7 @@ static enum jump undo(struct search *s, const struct indexes *involved, struct s
             states_copy(&s->saved, &s->states);
             s->has_saved = true;
         }
-        if (needs_any(s->world->nodes.v[*node], *candidate, involved) || !out->order.n)
+        if (needs_any(s->problem->nodes.v[*node], *candidate, involved) || !out->order.n)
             return JUMP_DONE;
         if (s->states.n <= 1)
             return JUMP_IMPOSSIBLE;
@@ -470,8 +470,8 @@ static int one_round(struct search *s, bool *done)
 static void search_open(struct search *s)
 {
     vec_push(&s->states);
-    for (size_t i = 0; i < s->world->roots.n && !s->ended; i++) {
-        const struct reason r = {s->world->roots.v[i], PYPI_NONE, PYPI_NONE};
+    for (size_t i = 0; i < s->problem->roots.n && !s->ended; i++) {
+        const struct reason r = {s->problem->roots.v[i], PYPI_NONE, PYPI_NONE};
 
         s->ended = !require(s, &r);
     }
@@ -481,7 +481,7 @@ static void search_open(struct search *s)
 
 static int search_run(struct search *s, bool *done)
 {
-    const struct events *events = s->world->want->events;
+    const struct events *events = s->problem->want->events;
 
     *done = false;
     search_open(s);
@@ -506,10 +506,10 @@ static void search_clear(struct search *s)
     forget_conflict(s);
 }
 
-int pypi_search(struct pypi_found *out, struct world *w, unsigned rounds, struct err *e)
+int pypi_search(struct pypi_found *out, struct problem *w, unsigned rounds, struct err *e)
 {
     CLEANUP(search_clear)
-    struct search s = {.world = w, .optimistic = true, .rounds = rounds, .e = e};
+    struct search s = {.problem = w, .optimistic = true, .rounds = rounds, .e = e};
     bool done;
 
     if (search_run(&s, &done) < 0)

@@ -1,4 +1,5 @@
-/* plan/pypi/pypi_search.h - the backtracking search behind solve_pypi.h: one candidate for each node. */
+/* plan/pypi/pypi_search.h - the backtracking search behind solve_pypi.h: one candidate for each
+ * node. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "pypi_state.h"
@@ -16,5 +17,5 @@ struct pypi_found {
     unsigned rounds;
 };
 
-int pypi_search(struct pypi_found *out, struct world *w, unsigned rounds, struct err *e) MUST_CHECK;
+int pypi_search(struct pypi_found *out, struct problem *w, unsigned rounds, struct err *e) MUST_CHECK;
 void pypi_found_clear(struct pypi_found *f);

@@ -124,9 +124,9 @@ static void add_demand(struct demand *d, const struct reasons *reasons, bool own
 
 /* Pre-releases count when asked for or when nothing else fits; yanked files only for a pin that
  * nothing else fits. A version that an older lock had needs neither. */
-static void leave_out(const struct world *w, const struct known *k, struct demand *d)
+static void leave_out(const struct problem *w, const struct known *k, struct demand *d)
 {
-    struct bits some = world_bits(k);
+    struct bits some = problem_bits(k);
     bool kept = k->preferred != PYPI_NONE && bits_has(d->fits, k->preferred);
 
     bits_or(some, d->fits);
@@ -145,12 +145,12 @@ static void leave_out(const struct world *w, const struct known *k, struct deman
 
 /* The candidates that may still be chosen for a node. A node with extras also heeds what its plain
  * project is asked for. */
-static struct bits find_matches(const struct world *w, const struct state *s, uint32_t node,
+static struct bits find_matches(const struct problem *w, const struct state *s, uint32_t node,
                                 const struct reasons *reasons, struct bits ruled_out)
 {
     const struct node *n = w->nodes.v[node];
     const struct criterion *base = n->base == node ? NULL : state_criterion(s, n->base);
-    struct demand d = {.fits = world_bits(n->of), .only = world_bits(n->of)};
+    struct demand d = {.fits = problem_bits(n->of), .only = problem_bits(n->of)};
 
     bits_or(d.fits, n->of->constraint);
     add_demand(&d, reasons, true);
@@ -167,14 +167,14 @@ static struct bits find_matches(const struct world *w, const struct state *s, ui
     return d.fits;
 }
 
-struct criterion *criterion_extend(const struct world *w, const struct state *s,
+struct criterion *criterion_extend(const struct problem *w, const struct state *s,
                                    const struct criterion *old, const struct reason *more,
                                    uint32_t node)
 {
     struct criterion *c = xcalloc(1, sizeof *c);
 
     c->refs = 1;
-    c->ruled_out = world_bits(w->nodes.v[node]->of);
+    c->ruled_out = problem_bits(w->nodes.v[node]->of);
     if (old) {
         reasons_add(&c->reasons, &old->reasons);
         bits_or(c->ruled_out, old->ruled_out);

@@ -1,5 +1,5 @@
-/* plan/pypi/pypi_state.h - one step of the search for Python projects: what is needed so far, by whom,
- * and what was decided. */
+/* plan/pypi/pypi_state.h - one step of the search for Python projects: what is needed so far, by
+ * whom, and what was decided. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "problem.h"
@@ -45,7 +45,7 @@ void state_decide(struct state *s, uint32_t node, uint32_t c);
 bool state_satisfies(const struct state *s, uint32_t node);
 
 /* A new criterion: `old`, which may be NULL, with the reason `more`, which may be NULL. */
-struct criterion *criterion_extend(const struct world *w, const struct state *s,
+struct criterion *criterion_extend(const struct problem *w, const struct state *s,
                                    const struct criterion *old, const struct reason *more,
                                    uint32_t node);
 void criterion_release(struct criterion *c); /* NULL is fine */

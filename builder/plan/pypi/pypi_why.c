@@ -10,7 +10,7 @@ enum {
 };
 
 struct telling {
-    const struct world *w;
+    const struct problem *w;
     const struct reasons *via;
     const struct known *of; /* the project that nothing fits */
     struct buf text, newest;
@@ -323,7 +323,7 @@ static void tell_alone(struct telling *t, const struct reason *r)
 /* All the reasons but one taken together, as far as versions go. */
 static struct bits together(const struct telling *t, const struct reasons *all, size_t without)
 {
-    struct bits b = world_bits(t->of);
+    struct bits b = problem_bits(t->of);
 
     bits_or(b, t->of->constraint);
     for (size_t i = 0; i < all->n; i++)
@@ -415,7 +415,7 @@ static void arrange(struct reasons *to, const struct reasons *from)
                 vec_add(to, from->v[i]);
 }
 
-void explain_conflict(struct explanation *out, const struct world *w, const struct reasons *told,
+void explain_conflict(struct explanation *out, const struct problem *w, const struct reasons *told,
                       const struct reasons *via)
 {
     struct telling t = {.w = w, .via = via, .of = w->nodes.v[told->v[0].need->node]->of};

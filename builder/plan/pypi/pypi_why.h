@@ -11,6 +11,6 @@ struct explanation {
 };
 
 /* `told` all speak of one node and leave nothing to choose; `via` tells who needs those who ask. */
-void explain_conflict(struct explanation *out, const struct world *w, const struct reasons *told,
+void explain_conflict(struct explanation *out, const struct problem *w, const struct reasons *told,
                       const struct reasons *via);
 void explanation_clear(struct explanation *x);

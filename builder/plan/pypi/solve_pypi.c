@@ -3,7 +3,7 @@
 #include "pypi_why.h"
 
 /* Mark what the roots reach through the decisions; a jump may leave others behind. */
-static void mark(const struct world *w, const struct pypi_found *s, const struct needs *needs,
+static void mark(const struct problem *w, const struct pypi_found *s, const struct needs *needs,
                  bool *reached)
 {
     for (size_t i = 0; i < needs->n; i++) {
@@ -28,7 +28,7 @@ static void settle(struct strs *s, struct arena *a)
     *s = made;
 }
 
-static bool is_root(const struct world *w, struct str name)
+static bool is_root(const struct problem *w, struct str name)
 {
     for (size_t i = 0; i < w->roots.n; i++)
         if (str_eq(w->nodes.v[w->roots.v[i]->node]->of->name, name))
@@ -36,7 +36,7 @@ static bool is_root(const struct world *w, struct str name)
     return false;
 }
 
-static bool is_missed(const struct world *w, struct str extra)
+static bool is_missed(const struct problem *w, struct str extra)
 {
     for (size_t i = 0; w->want->may_lack && i < w->want->may_lack->n; i++)
         if (str_eq(w->want->may_lack->v[i], extra))
@@ -44,7 +44,7 @@ static bool is_missed(const struct world *w, struct str extra)
     return true;
 }
 
-static void warn_of(const struct world *w, const struct pypi_pick *p, const struct node *n)
+static void warn_of(const struct problem *w, const struct pypi_pick *p, const struct node *n)
 {
     struct str version = p->candidate->version.text;
 
@@ -65,7 +65,7 @@ static void warn_of(const struct world *w, const struct pypi_pick *p, const stru
 }
 
 /* One project of the solution, from all its nodes. */
-static void add_pick(struct pypi_solution *out, const struct world *w, const struct pypi_found *s,
+static void add_pick(struct pypi_solution *out, const struct problem *w, const struct pypi_found *s,
                      uint32_t base, const bool *reached)
 {
     struct pypi_pick *p = vec_push(&out->picks);
@@ -101,7 +101,7 @@ static int pick_order(const void *a, const void *b)
     return str_cmp(((const struct pypi_pick *)a)->name, ((const struct pypi_pick *)b)->name);
 }
 
-static void take_solution(struct pypi_solution *out, const struct world *w,
+static void take_solution(struct pypi_solution *out, const struct problem *w,
                           const struct pypi_found *found)
 {
     bool *reached = xcalloc(w->nodes.n + 1, sizeof *reached);
@@ -115,7 +115,7 @@ static void take_solution(struct pypi_solution *out, const struct world *w,
     free(reached);
 }
 
-static int tell_unsolved(struct world *w, const struct pypi_found *found, struct err *e)
+static int tell_unsolved(struct problem *w, const struct pypi_found *found, struct err *e)
 {
     CLEANUP(explanation_clear) struct explanation why = {0};
     CLEANUP(buf_clear) struct buf hint = {0};
@@ -137,20 +137,20 @@ static int tell_unsolved(struct world *w, const struct pypi_found *found, struct
 int solve_pypi(struct pypi_solution *out, const struct pypi_want *want,
                const struct pypi_universe *universe, struct err *e)
 {
-    CLEANUP(world_clear) struct world world = {0};
+    CLEANUP(problem_clear) struct problem problem = {0};
     CLEANUP(pypi_found_clear) struct pypi_found found = {0};
     struct pypi_solution made = {0};
 
-    if (world_open(&world, want, universe, e) < 0 || pypi_search(&found, &world, 0, e) < 0)
+    if (problem_open(&problem, want, universe, e) < 0 || pypi_search(&found, &problem, 0, e) < 0)
         return -1;
     if (found.end == SEARCH_CONFLICT) /* in the wishes themselves: no need to ask for more */
-        return tell_unsolved(&world, &found, e);
-    if (world_warm(&world, e) < 0 ||
-        pypi_search(&found, &world, want->rounds ? want->rounds : SOLVE_PYPI_ROUNDS, e) < 0)
+        return tell_unsolved(&problem, &found, e);
+    if (problem_warm(&problem, e) < 0 ||
+        pypi_search(&found, &problem, want->rounds ? want->rounds : SOLVE_PYPI_ROUNDS, e) < 0)
         return -1;
     if (found.end != SEARCH_FOUND)
-        return tell_unsolved(&world, &found, e);
-    take_solution(&made, &world, &found);
+        return tell_unsolved(&problem, &found, e);
+    take_solution(&made, &problem, &found);
     MOVE(out, &made);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* plan/pypi/solve_pypi.h - choose one version of every Python project that a recipe needs, as pip would.
+/* plan/pypi/solve_pypi.h - choose one version of every Python project that a recipe needs, as pip
+ * would.
  *
  * Pure: no network, clock or store; the world is a `struct pypi_universe`. A backtracking search:
  * what to decide next follows pip's preferences (conflicts' causes, Requires-Python, direct and

@@ -1,4 +1,5 @@
-/* plan/pypi/wheel_size.h - how large wheels are whose index does not tell: layers are planned by that.
+/* plan/pypi/wheel_size.h - how large wheels are whose index does not tell: layers are planned by
+ * that.
  *
  * One byte of each is asked for, many at once; the answer tells the size of the whole, which is
  * remembered under the wheel's digest.

@@ -124,18 +124,18 @@ static int read_announced(struct wheel_texts *x, const struct simple_file *f, st
                           bool *found, struct err *e)
 {
     CLEANUP(free_clear) char *url = metadata_url(f);
-    CLEANUP(web_page_clear) struct web_page page = {0};
+    CLEANUP(page_clear) struct page page = {0};
     CLEANUP(cas_input_clear) struct input input = {0};
     bool missing = false;
 
     if (!digest_is_set(&f->metadata_digest)) {
-        if (web_get(x->o.web, url, NULL, METADATA_MAX, &page, e) < 0)
+        if (pages_get(x->o.pages, url, NULL, METADATA_MAX, &page, e) < 0)
             return -1;
         *found = !page.missing;
         buf_str(out, buf_view(&page.body));
         return 0;
     }
-    if (web_blob(x->o.web, url, &f->metadata_digest, 0, METADATA_MAX, &input, &missing, e) < 0)
+    if (pages_blob(x->o.pages, url, &f->metadata_digest, 0, METADATA_MAX, &input, &missing, e) < 0)
         return -1;
     *found = !missing;
     if (missing)
@@ -175,9 +175,9 @@ static int peek_whole(struct wheel_texts *x, const struct pypi_likely *of, struc
 
     events_note(x->o.events, STR_FMT ": the server answers no ranges; fetching all of it",
                 STR_ARG(of->candidate->file->name));
-    if (web_learn(x->o.web, url, &digest, NULL, fault) < 0)
+    if (pages_learn(x->o.pages, url, &digest, NULL, fault) < 0)
         return 0;
-    path = web_path(x->o.web, &digest);
+    path = pages_path(x->o.pages, &digest);
     url_of_path(&local, str_of(path));
     peek.url = buf_view(&local);
     if (wheel_peek(x->o.http, &one, 1, 1, e) < 0)
@@ -238,7 +238,7 @@ int wheel_texts_get(struct wheel_texts *x, const struct project *p, const struct
 
     if (!w && learn_nearby(x, &of, &found, e) < 0)
         return -1;
-    if (!found && web_is_offline(x->o.web) && !str_starts(c->file->url, STR("file:")))
+    if (!found && pages_is_offline(x->o.pages) && !str_starts(c->file->url, STR("file:")))
         return err_set(e, ERR_NET,
                        "METADATA of " STR_FMT " is not in the store, and offline it cannot be "
                        "read; run once without --offline",
@@ -257,7 +257,7 @@ static int fetch_announced(struct wheel_texts *x, const struct pypi_likely *of, 
                            struct err *e)
 {
     CLEANUP(names_clear) struct names pages = {0}, blobs = {0};
-    struct VEC_OF(struct web_want) wants = {0};
+    struct VEC_OF(struct page_want) wants = {0};
     int rc = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -270,14 +270,15 @@ static int fetch_announced(struct wheel_texts *x, const struct pypi_likely *of, 
             continue;
         }
         vec_add(&blobs, metadata_url(f));
-        vec_add(&wants, ((struct web_want){.url = blobs.v[blobs.n - 1],
-                                           .digest = f->metadata_digest,
-                                           .limit = METADATA_MAX}));
+        vec_add(&wants, ((struct page_want){.url = blobs.v[blobs.n - 1],
+                                            .digest = f->metadata_digest,
+                                            .limit = METADATA_MAX}));
     }
     if (pages.n)
-        rc = web_prefetch(x->o.web, (const char *const *)pages.v, pages.n, NULL, METADATA_MAX, e);
+        rc = pages_prefetch(x->o.pages, (const char *const *)pages.v, pages.n, NULL, METADATA_MAX,
+                            e);
     if (!rc && wants.n)
-        rc = web_prefetch_blobs(x->o.web, wants.v, wants.n, e);
+        rc = pages_prefetch_blobs(x->o.pages, wants.v, wants.n, e);
     vec_clear(&wants);
     return rc;
 }
@@ -296,7 +297,7 @@ int wheel_texts_prefetch(struct wheel_texts *x, const struct pypi_likely *likely
     struct err *faults = xcalloc(n + 1, sizeof *faults);
     int rc = 0;
 
-    if (web_is_offline(x->o.web))
+    if (pages_is_offline(x->o.pages))
         n = 0;
     for (size_t i = 0; i < n; i++)
         if (!map_has(&x->by_url, likely[i].candidate->file->url) &&

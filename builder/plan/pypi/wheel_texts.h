@@ -1,6 +1,6 @@
-/* plan/pypi/wheel_texts.h - METADATA of wheels on indexes, by whatever way is shortest: remembered from
- * an earlier run, announced beside the wheel (PEP 658), a few ranges of it, or, where a server
- * answers no ranges, all of it.
+/* plan/pypi/wheel_texts.h - METADATA of wheels on indexes, by whatever way is shortest: remembered
+ * from an earlier run, announced beside the wheel (PEP 658), a few ranges of it, or, where a
+ * server answers no ranges, all of it.
  *
  * What was read once is remembered by the wheel's digest. It only serves choosing; the wheel itself
  * is checked when it is fetched.
@@ -11,7 +11,7 @@
 #include "../../fetch/pages.h"
 
 struct wheel_texts_options {
-    struct web *web;
+    struct pages *pages;
     struct http *http; /* NULL when offline */
     struct memo *memo; /* may be NULL */
     unsigned parallel; /* range requests at once */

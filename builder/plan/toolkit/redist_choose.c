@@ -56,11 +56,11 @@ static int check_says(const struct choosing *c, struct str says, struct str want
                    c->url, STR_ARG(says), STR_ARG(want));
 }
 
-static int read_manifest(struct choosing *c, struct web *web, struct err *e)
+static int read_manifest(struct choosing *c, struct pages *pages, struct err *e)
 {
-    CLEANUP(web_page_clear) struct web_page page = {0};
+    CLEANUP(page_clear) struct page page = {0};
 
-    if (web_get(web, c->url, NULL, REDIST_TEXT_MAX, &page, e) < 0)
+    if (pages_get(pages, c->url, NULL, REDIST_TEXT_MAX, &page, e) < 0)
         return -1;
     if (page.missing)
         return no_release(c, e);
@@ -131,7 +131,7 @@ static void choosing_clear(struct choosing *c)
     redist_clear(&c->redist);
 }
 
-int redist_choose(struct artifacts *out, struct arena *a, struct web *web, struct str product,
+int redist_choose(struct artifacts *out, struct arena *a, struct pages *pages, struct str product,
                   struct str release, struct str variant, const struct redist_want *wants, size_t n,
                   struct err *e)
 {
@@ -148,7 +148,7 @@ int redist_choose(struct artifacts *out, struct arena *a, struct web *web, struc
                        STR_ARG(release), STR_ARG(shown(product)));
     c.folder = arena_fmt(a, REDIST_URL STR_FMT "/redist/", STR_ARG(product));
     c.url = arena_fmt(a, "%sredistrib_" STR_FMT ".json", c.folder, STR_ARG(release));
-    if (read_manifest(&c, web, e) < 0)
+    if (read_manifest(&c, pages, e) < 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
         struct err fault = {0};

@@ -25,7 +25,7 @@ struct redist_want {
  * is one for each CUDA; may be empty. On failure `out` is untouched:
  * - ERR_UNSAT: there is no such release, or it lacks what is not optional (all of that is told)
  * - ERR_INPUT: what the server gave is no manifest of that release
- * - ERR_NET: see web_get() */
-int redist_choose(struct artifacts *out, struct arena *a, struct web *web, struct str product,
+ * - ERR_NET: see pages_get() */
+int redist_choose(struct artifacts *out, struct arena *a, struct pages *pages, struct str product,
                   struct str release, struct str variant, const struct redist_want *wants, size_t n,
                   struct err *e) MUST_CHECK;

@@ -1,5 +1,5 @@
-/* plan/toolkit/stand_ins.h - packages of ours in the dpkg database of an image with the distribution's
- * CUDA toolkit, so that apt and dpkg hold it for whole.
+/* plan/toolkit/stand_ins.h - packages of ours in the dpkg database of an image with the
+ * distribution's CUDA toolkit, so that apt and dpkg hold it for whole.
  *
  * One for the driver: the toolkit's packages depend on libcuda1, which is the host's and is put
  * into a container by its runtime. One for the libraries that PyTorch's wheels have already: it

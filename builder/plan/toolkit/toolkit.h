@@ -1,5 +1,5 @@
-/* plan/toolkit/toolkit.h - the CUDA toolkit of a devel image: where it comes from, what of it, and the
- * compiler that its nvcc takes. Pure: decided before anything is asked of the network.
+/* plan/toolkit/toolkit.h - the CUDA toolkit of a devel image: where it comes from, what of it, and
+ * the compiler that its nvcc takes. Pure: decided before anything is asked of the network.
  *
  * The release is the one that PyTorch's build was made with; the distribution's own toolkit, which
  * has but one, must be of the same CUDA.

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image_facts.h"
+#include "stored_facts.h"
 
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../model/labels.h"
 
-bool image_facts_labelled(struct facts *out, const struct image_config *config)
+bool stored_facts_labelled(struct facts *out, const struct image_config *config)
 {
     const struct image_history *h, *last = NULL;
 
@@ -16,8 +16,8 @@ bool image_facts_labelled(struct facts *out, const struct image_config *config)
            labels_read(out, &config->labels);
 }
 
-int image_facts_look(struct inspection *out, struct session *s, const struct stored *image,
-                     const struct catalog *catalog, struct err *e)
+int stored_facts_look(struct inspection *out, struct session *s, const struct stored *image,
+                      const struct catalog *catalog, struct err *e)
 {
     CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
 
@@ -26,22 +26,22 @@ int image_facts_look(struct inspection *out, struct session *s, const struct sto
                                      : inspect(out, image, catalog, scratch, s->jobs, s->events, e);
 }
 
-int image_facts_open(struct image_facts *out, struct session *s, const char *operand,
-                     const struct catalog *catalog, struct err *e)
+int stored_facts_open(struct stored_facts *out, struct session *s, const char *operand,
+                      const struct catalog *catalog, struct err *e)
 {
     if (stored_open_any(&out->image, str_of(operand), ".", e) < 0)
         return -1;
-    if (image_facts_labelled(&out->facts, &out->image.config))
+    if (stored_facts_labelled(&out->facts, &out->image.config))
         return 0;
-    if (image_facts_look(&out->found, s, &out->image, catalog, e) < 0)
+    if (stored_facts_look(&out->found, s, &out->image, catalog, e) < 0)
         return -1;
     out->facts = out->found.facts;
     return 0;
 }
 
-void image_facts_clear(struct image_facts *f)
+void stored_facts_clear(struct stored_facts *f)
 {
     inspection_clear(&f->found);
     stored_clear(&f->image);
-    *f = (struct image_facts){0};
+    *f = (struct stored_facts){0};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "derive.h"
+#include "lock_facts.h"
 
 #include "pypi/torch_index.h"
 
@@ -72,7 +72,8 @@ static struct str requirement(struct lock *lock, const struct catalog *catalog)
                             STR_ARG(str_sub(f->cuda, 0, str_find(f->cuda, '.')))));
 }
 
-void derive_facts(struct lock *lock, const struct catalog *catalog, const struct events *events)
+void lock_facts_derive(struct lock *lock, const struct catalog *catalog,
+                       const struct events *events)
 {
     struct facts *f = &lock->facts;
     struct arena *a = &lock->doc.arena;
@@ -265,8 +266,8 @@ static void check_cuda(const struct lock *lock, const struct catalog *catalog,
                 STR_ARG(f->cuda), hint.p ? hint.p : "");
 }
 
-int derive_check(const struct lock *lock, const struct catalog *catalog, const struct recipe *r,
-                 struct err *e)
+int lock_facts_check(const struct lock *lock, const struct catalog *catalog, const struct recipe *r,
+                     struct err *e)
 {
     const struct facts *f = &lock->facts;
     struct err fault = {0};

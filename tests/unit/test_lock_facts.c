@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "plan/derive.h"
+#include "plan/lock_facts.h"
 
 static struct catalog catalog;
 
@@ -105,7 +105,7 @@ static void facts_come_from_what_is_chosen(void **state)
         const struct facts *f = &lock.facts;
 
         choose(&lock, str_of(cases[i].chosen));
-        derive_facts(&lock, &catalog, &events);
+        lock_facts_derive(&lock, &catalog, &events);
         if (!str_is(f->pytorch, cases[i].pytorch) || !str_is(f->cuda, cases[i].cuda) ||
             !str_is(f->cuda_toolkit, cases[i].toolkit) || !str_is(f->cudnn, cases[i].cudnn) ||
             !str_is(f->nccl, cases[i].nccl) || !str_is(f->driver_min, cases[i].driver) ||
@@ -124,7 +124,7 @@ static void the_toolkit_names_its_driver(void **state)
     CLEANUP(lock_clear) struct lock lock = {0};
 
     choose(&lock, STR("torch==2.13.0 cuda-toolkit==13.0.3.0"));
-    derive_facts(&lock, &catalog, NULL);
+    lock_facts_derive(&lock, &catalog, NULL);
     assert_true(str_is(lock.facts.driver_full, "580.126.20"));
 }
 
@@ -144,8 +144,8 @@ static void check_choice(struct buf *faults, const char *yaml, const char *chose
 
         a->from = a->url = str_cut(&from, STR("@"), &a->version) ? from : STR("index");
     }
-    derive_facts(&lock, &catalog, NULL);
-    if (derive_check(&lock, &catalog, &r, &e) < 0)
+    lock_facts_derive(&lock, &catalog, NULL);
+    if (lock_facts_check(&lock, &catalog, &r, &e) < 0)
         assert_int_equal(e.kind, ERR_UNSAT);
     for (const struct err *f = &e; f && f->msg; f = f->next)
         buf_fmt(faults, "%s%u: %s", faults->len ? "\n" : "", f->line, f->msg);

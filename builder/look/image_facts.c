@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "facts_found.h"
+#include "image_facts.h"
 
 #include "../base/path.h"
 #include "needs.h"
@@ -621,7 +621,7 @@ static void derive(struct inspection *in, const struct catalog *c)
     f->driver_full = catalog_driver(c, f->cuda_toolkit);
 }
 
-void find_facts(struct inspection *in, const struct catalog *catalog)
+void image_facts_find(struct inspection *in, const struct catalog *catalog)
 {
     find_system(in);
     find_glibc(in);
