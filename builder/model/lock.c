@@ -2,11 +2,14 @@
 #include "../base/version.h"
 #include "../doc/field.h"
 #include "../doc/json.h"
+#include "lock_check.h"
 #include "lock_slim.h"
 #include "lock_toolkit.h"
 #include "lock_words.h"
 
-/* ---- reading ---- */
+/* ---- reading: whatever is no word of a lock is refused ---- */
+
+#define ONLY(f, ...) fields_only(f, (const char *const[]){__VA_ARGS__, NULL})
 
 static void need_digest(const struct fields *f, const char *key, struct digest *out)
 {
@@ -50,6 +53,7 @@ static void get_archives(struct lock *lock, const struct fields *root)
         struct fields f = fields_of(n, "lock", root->e);
         struct lock_archive *a = vec_push(&lock->archives);
 
+        ONLY(&f, "uri", "suite", "codename", "date", "inrelease", "signers");
         field_need_str(&f, "uri", &a->uri);
         field_need_str(&f, "suite", &a->suite);
         field_str(&f, "codename", &a->codename);
@@ -57,6 +61,13 @@ static void get_archives(struct lock *lock, const struct fields *root)
         need_digest(&f, "inrelease", &a->digest);
         get_strs(&f, "signers", &a->signers);
     }
+}
+
+static int artifact_compare(const void *x, const void *y)
+{
+    const struct artifact *a = x, *b = y;
+
+    return a->eco != b->eco ? (int)a->eco - (int)b->eco : str_cmp(a->name, b->name);
 }
 
 static void get_artifacts(struct lock *lock, const struct fields *root)
@@ -69,6 +80,8 @@ static void get_artifacts(struct lock *lock, const struct fields *root)
         struct str type = {0};
         unsigned eco = 0;
 
+        ONLY(&f, "type", "name", "version", "arch", "group", "requested", "from", "file", "url",
+             "size", "sha256");
         if (field_need_str(&f, "type", &type) &&
             !name_index(ecosystems, ARRAY_LEN(ecosystems), type, &eco))
             err_at(root->e, &n->pos, "artifact type \"" STR_FMT "\" is not known here",
@@ -84,6 +97,10 @@ static void get_artifacts(struct lock *lock, const struct fields *root)
         field_need_str(&f, "url", &a->url);
         field_need_u64(&f, "size", &a->size, UINT64_MAX / 2);
         need_digest(&f, "sha256", &a->digest);
+        if (lock->artifacts.n > 1 && artifact_compare(a - 1, a) >= 0)
+            err_at(root->e, &n->pos,
+                   "%s \"" STR_FMT "\" stands there twice, or not in order: by type, then by name",
+                   ecosystems[a->eco], STR_ARG(a->name));
     }
 }
 
@@ -95,6 +112,7 @@ static void get_files(struct lock_copy *c, const struct fields *copy)
         struct fields f = fields_of(n, "lock", copy->e);
         struct lock_file *file = vec_push(&c->files);
 
+        ONLY(&f, "path", "folder", "executable", "link", "size", "sha256");
         field_need_str(&f, "path", &file->path);
         field_bool(&f, "folder", &file->folder);
         field_bool(&f, "executable", &file->executable);
@@ -115,6 +133,7 @@ static void get_copies(struct lock *lock, const struct fields *root)
         struct lock_copy *c = vec_push(&lock->copies);
         uint64_t uid = 0, gid = 0;
 
+        ONLY(&f, "from", "text", "to", "uid", "gid", "content");
         field_str(&f, "text", &c->text);
         if (!c->text.len)
             field_need_str(&f, "from", &c->from);
@@ -131,6 +150,8 @@ static void get_facts(struct facts *out, const struct fields *root)
 {
     struct fields f = fields_of(field_need_map(root, "facts"), "lock", root->e);
 
+    ONLY(&f, "pytorch", "python", "cuda", "cuda_toolkit", "cudnn", "nccl", "driver_min",
+         "driver_full", "archs", "compat", "require");
     field_str(&f, "pytorch", &out->pytorch);
     field_str(&f, "python", &out->python);
     field_str(&f, "cuda", &out->cuda);
@@ -144,6 +165,20 @@ static void get_facts(struct facts *out, const struct fields *root)
     field_str(&f, "require", &out->require);
 }
 
+/* "wheel:numpy" */
+static const struct artifact *named(const struct lock *lock, struct str text)
+{
+    struct artifact key = {.name = text};
+    struct str type;
+    unsigned eco;
+
+    if (!lock->artifacts.n || !str_cut(&key.name, STR(":"), &type) ||
+        !name_index(ecosystems, ARRAY_LEN(ecosystems), type, &eco))
+        return NULL;
+    key.eco = (enum ecosystem)eco;
+    return bsearch(&key, lock->artifacts.v, lock->artifacts.n, sizeof key, artifact_compare);
+}
+
 static void get_layers(struct lock *lock, const struct fields *root)
 {
     const struct node *n, *item, *list = field_need_list(root, "layers");
@@ -154,6 +189,7 @@ static void get_layers(struct lock *lock, const struct fields *root)
         struct str kind = {0};
         unsigned k = 0;
 
+        ONLY(&f, "name", "kind", "media_type", "size", "digest", "diff_id", "artifacts");
         field_need_str(&f, "name", &l->name);
         if (field_need_str(&f, "kind", &kind) && !name_index(kinds, ARRAY_LEN(kinds), kind, &k))
             err_at(root->e, &n->pos, "layer kind \"" STR_FMT "\" is not known here", STR_ARG(kind));
@@ -164,24 +200,17 @@ static void get_layers(struct lock *lock, const struct fields *root)
             need_digest(&f, "digest", &l->digest);
             need_digest(&f, "diff_id", &l->diff_id);
         }
+        if (l->kind == LOCK_SYSTEM && name_index(groups, ARRAY_LEN(groups), l->name, &k))
+            l->group = (enum lock_group)k;
+        else if (l->kind == LOCK_SYSTEM)
+            err_at(root->e, &n->pos,
+                   "layer \"" STR_FMT "\" of kind \"system\" is not known here; there are base, "
+                   "python, apt, compile and toolkit",
+                   STR_ARG(l->name));
         node_each(item, field_need_list(&f, "artifacts")) {
-            struct str name = item->text, type = {0};
-            const struct artifact *a = NULL;
-            unsigned eco;
+            const struct artifact *a = named(lock, item->text);
 
-            if (str_cut(&name, STR(":"), &type) &&
-                name_index(ecosystems, ARRAY_LEN(ecosystems), type, &eco))
-                a = lock_find(lock, (enum ecosystem)eco, name);
-            if (a && (l->kind == LOCK_WHEELS) != (a->eco == ECO_WHEEL))
-                err_at(root->e, &item->pos,
-                       "layer \"" STR_FMT "\" is of kind \"" STR_FMT "\", which has no \"" STR_FMT
-                       "\"",
-                       STR_ARG(l->name), STR_ARG(kind), STR_ARG(item->text));
-            else if (a && a->eco == ECO_REDIST && !lock->toolkit.from.len)
-                err_at(root->e, &item->pos,
-                       "layer \"" STR_FMT "\" has \"" STR_FMT "\", and the lock has no toolkit",
-                       STR_ARG(l->name), STR_ARG(item->text));
-            else if (a)
+            if (a)
                 vec_add(&l->artifacts, (size_t)(a - lock->artifacts.v));
             else
                 err_at(root->e, &item->pos,
@@ -192,21 +221,13 @@ static void get_layers(struct lock *lock, const struct fields *root)
     }
 }
 
-/* What the toolkit is made of is told by its layer. */
-static void check_toolkit(const struct lock *lock, struct err *e)
-{
-    const struct lock_layer *l = lock_layer_named(lock, LOCK_TOOLKIT);
-
-    if (lock->toolkit.from.len && (!l || l->kind != LOCK_SYSTEM))
-        err_at(e, &lock->doc.root->pos,
-               "the lock has a toolkit, and no layer \"" LOCK_TOOLKIT "\" of kind \"system\"");
-}
-
 static void get_image(struct lock *lock, const struct fields *root)
 {
     struct fields f = fields_of(field_need_map(root, "image"), "lock", root->e);
     const struct node *user;
 
+    ONLY(&f, "os", "architecture", "created", "env", "entrypoint", "cmd", "workdir", "user",
+         "labels");
     field_need_str(&f, "os", &lock->os);
     field_need_str(&f, "architecture", &lock->arch);
     lock->created = get_time(&f, "created");
@@ -220,6 +241,7 @@ static void get_image(struct lock *lock, const struct fields *root)
         struct fields u = fields_of(user, "lock", root->e);
         uint64_t uid = 0, gid = 0;
 
+        ONLY(&u, "name", "uid", "gid");
         field_need_str(&u, "name", &lock->user.name);
         field_need_u64(&u, "uid", &uid, INT32_MAX);
         field_need_u64(&u, "gid", &gid, INT32_MAX);
@@ -237,6 +259,8 @@ static void get_built(struct lock *lock, const struct fields *root)
     if (!map)
         return;
     lock->built = true;
+    ONLY(&f, "encoder", "uncovered_scripts", "findings", "toolkit_saved", "slim", "layers",
+         "config", "manifest");
     field_need_str(&f, "encoder", &lock->encoder);
     get_strs(&f, "uncovered_scripts", &lock->uncovered);
     if (node_get(f.map, "findings"))
@@ -247,6 +271,7 @@ static void get_built(struct lock *lock, const struct fields *root)
         struct fields g = fields_of(n, "lock", root->e);
         struct str name = {0};
 
+        ONLY(&g, "name", "size", "unpacked", "digest", "diff_id");
         field_need_str(&g, "name", &name);
         if (i >= lock->layers.n || !str_eq(name, lock->layers.v[i].name)) {
             err_at(root->e, &n->pos, "built layer \"" STR_FMT "\" is not the planned one",
@@ -274,6 +299,7 @@ static void get_inputs(struct lock *lock, const struct fields *recipe)
         struct fields f = fields_of(n, "lock", recipe->e);
         struct lock_input *input = vec_push(&lock->inputs);
 
+        ONLY(&f, "path", "use", "sha256");
         field_need_str(&f, "path", &input->path);
         field_need_str(&f, "use", &input->use);
         need_digest(&f, "sha256", &input->digest);
@@ -287,6 +313,7 @@ static void get_base_image(struct lock_image *image, const struct fields *base)
 
     if (!map)
         return;
+    ONLY(&f, "ref", "name", "manifest", "python", "glibc");
     field_need_str(&f, "ref", &image->ref);
     field_str(&f, "name", &image->name);
     need_digest(&f, "manifest", &image->manifest);
@@ -300,6 +327,11 @@ static void get_head(struct lock *lock, const struct fields *root)
     struct fields b = fields_of(field_need_map(root, "base"), "lock", root->e);
     uint64_t format = 0;
 
+    ONLY(root, "envbuild_lock", "envbuild", "format", "recipe", "name", "tag", "base", "facts",
+         "toolkit", "slim", "image", "archives", "artifacts", "files", "layers", "built");
+    ONLY(&r, "digest", "normal", "inputs");
+    ONLY(&b, "name", "variant", "python", "python_full", "apt_sources", "apt_sources_path",
+         "image");
     field_need_str(root, "envbuild", &lock->writer);
     field_need_u64(root, "format", &format, UINT32_MAX);
     lock->format = (unsigned)format;
@@ -355,10 +387,11 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     get_archives(&lock, &root);
     get_artifacts(&lock, &root);
     get_copies(&lock, &root);
+    if (err_is_set(e)) /* layers are made of artifacts in order */
+        return -1;
     get_layers(&lock, &root);
-    check_toolkit(&lock, e);
     get_built(&lock, &root);
-    if (err_is_set(e))
+    if (err_is_set(e) || lock_check(&lock, e) < 0)
         return -1;
     MOVE(out, &lock);
     return 0;
@@ -379,10 +412,15 @@ const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, st
     return NULL;
 }
 
-const struct lock_layer *lock_layer_named(const struct lock *lock, const char *name)
+const char *lock_group_name(enum lock_group group)
+{
+    return groups[group];
+}
+
+const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group)
 {
     for (size_t i = 0; i < lock->layers.n; i++)
-        if (str_is(lock->layers.v[i].name, name))
+        if (lock->layers.v[i].group == group)
             return &lock->layers.v[i];
     return NULL;
 }

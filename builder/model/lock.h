@@ -20,9 +20,6 @@
 /* The first step of the entrypoint, where the lock has a start-up check (plan/startup.h). */
 #define LOCK_STARTUP_CHECK "/usr/local/bin/envbuild-startup-check"
 
-/* The group of a toolkit's debs and archives, and the layer that they are in, the last of it. */
-#define LOCK_TOOLKIT "toolkit"
-
 /* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
  * the recipe's inputs, 3 the toolkit and slim images: locks without either are written as 2.
  * LOCK_FORMAT is the newest layer format that it writes. */
@@ -35,9 +32,21 @@ enum lock_layer_kind {
     LOCK_IMAGE, /* a layer of the image that is the base, taken over as it is */
 };
 
+/* Which packages a LOCK_SYSTEM layer is made of: the artifacts of that group. It is the layer's
+ * name as well, but a layer is found by its group: a wheel may be called "python". */
+enum lock_group {
+    LOCK_NO_GROUP, /* of layers that are not LOCK_SYSTEM */
+    LOCK_BASE,
+    LOCK_PYTHON, /* and the skeleton of the Python environment */
+    LOCK_APT,    /* what the recipe's `apt` asks for */
+    LOCK_COMPILE,
+    LOCK_TOOLKIT, /* debs or archives of the CUDA toolkit, or links to wheels alone */
+};
+
 struct lock_layer {
-    struct str name;
+    struct str name; /* for people; only a LOCK_SYSTEM layer's means something */
     enum lock_layer_kind kind;
+    enum lock_group group;
     struct VEC_OF(size_t) artifacts; /* positions in lock.artifacts */
     struct str media_type;           /* LOCK_IMAGE only; the others are gzip */
     /* Filled in by the first build, all-zero before; of LOCK_IMAGE always there. */
@@ -176,8 +185,9 @@ void lock_drop_stand_ins(struct lock_toolkit *t);
 
 /* The artifact of that ecosystem and normalised name, or NULL. */
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
-/* The layer of that name, or NULL. */
-const struct lock_layer *lock_layer_named(const struct lock *lock, const char *name);
+/* The layer of that group, or NULL. */
+const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group);
+const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts have it */
 /* Is it of a slim image that follows this rule? */
 bool lock_slims(const struct lock *lock, const struct slim_rule *rule);
 /* What its image does at its start: "warn", "fail" or "off". */

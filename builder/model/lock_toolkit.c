@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_toolkit.h"
 
-#include "../base/path.h"
 #include "../pkg/deb/debver.h"
+#include "lock_check.h"
 #include "recipe.h"
 
 static void put_stand_in(struct doc *d, struct node *n, const struct lock_stand_in *s)
@@ -51,15 +51,6 @@ static void bad(const struct fields *f, const char *key, struct str text, const 
            STR_ARG(text), is);
 }
 
-/* One line, for a field of a package. */
-static bool is_line(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-            return false;
-    return s.len && s.p[0] != ' ';
-}
-
 static bool is_package(struct str s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -77,11 +68,6 @@ static bool is_provided(struct str s)
            debver_valid(s);
 }
 
-static bool is_place(struct str s)
-{
-    return str_skip(&s, STR("/")) && path_is_safe(s) && is_line(s);
-}
-
 static bool is_root(struct str s)
 {
     return str_skip(&s, STR(LOCK_TOOLKIT_ROOT)) && recipe_is_version(s, 2, 2);
@@ -94,9 +80,9 @@ static void get_link(struct lock_stand_in *out, const struct node *map, struct e
 
     if (!field_need_str(&f, "path", &link.path) || !field_need_str(&f, "target", &link.target))
         return;
-    if (!is_place(link.path))
+    if (!lock_is_path(link.path))
         bad(&f, "path", link.path, "no place for a link");
-    if (!is_place(link.target))
+    if (!lock_is_path(link.target))
         bad(&f, "target", link.target, "no place that a link can lead to");
     vec_add(&out->links, link);
 }
@@ -110,7 +96,8 @@ static void get_stand_in(struct lock_stand_in *out, const struct node *map, stru
         bad(&f, "name", out->name, "no package's");
     if (field_need_str(&f, "version", &out->version) && !debver_valid(out->version))
         bad(&f, "version", out->version, "no package's");
-    if (field_need_str(&f, "summary", &out->summary) && !is_line(out->summary))
+    if (field_need_str(&f, "summary", &out->summary) &&
+        (!lock_is_line(out->summary) || out->summary.p[0] == ' '))
         bad(&f, "summary", out->summary, "no line of text");
     node_each(n, field_need_list(&f, "provides")) {
         if (!is_provided(n->text))

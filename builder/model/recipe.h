@@ -90,6 +90,8 @@ struct str recipe_cuda(struct str text, struct arena *a);
 /* Numbers between dots, that many of them: "2.6.0" has 3. */
 bool recipe_is_version(struct str s, unsigned parts_min, unsigned parts_max);
 
+bool recipe_is_user(struct str s); /* a name that useradd takes, and not root's */
+
 /* The tag by the recipe's template. ERR_INPUT when what comes out is no OCI tag. */
 struct recipe_tag {
     struct str pytorch, cuda, cudnn, variant, python, base;

@@ -342,7 +342,7 @@ static void check_files(struct reading *in)
     }
 }
 
-static bool user_name_ok(struct str s)
+bool recipe_is_user(struct str s)
 {
     for (size_t i = 0; i < s.len; i++)
         if (!c_digit(s.p[i]) && !(s.p[i] >= 'a' && s.p[i] <= 'z') && s.p[i] != '_' && s.p[i] != '-')
@@ -366,7 +366,7 @@ static void check_user(struct reading *in)
         reading_value(&sub, "name", &u->name);
     if (str_is(u->name.text, "root"))
         err_at(in->e, &u->name.pos, "user: leave `user` out to be root");
-    else if (u->name.text.len && !user_name_ok(u->name.text))
+    else if (u->name.text.len && !recipe_is_user(u->name.text))
         err_at(in->e, &u->name.pos,
                "user: \"" STR_FMT "\" is no user name: lower-case letters, digits, \"_\" and \"-\"",
                STR_ARG(u->name.text));

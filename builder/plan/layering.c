@@ -26,27 +26,35 @@ static enum tier tier_of(const struct artifact *a)
     return str_is(a->name, "torch") ? TIER_TORCH : TIER_OTHER;
 }
 
-static struct lock_layer *add_layer(struct lock *lock, const char *name, enum lock_layer_kind kind)
+static struct lock_layer *add_layer(struct lock *lock, struct str name, enum lock_layer_kind kind)
 {
     struct lock_layer *l = vec_push(&lock->layers);
 
-    l->name = arena_str(&lock->doc.arena, str_of(name));
+    l->name = name;
     l->kind = kind;
     return l;
 }
 
+static struct lock_layer *add_system(struct lock *lock, enum lock_group group)
+{
+    struct lock_layer *l = add_layer(lock, str_of(lock_group_name(group)), LOCK_SYSTEM);
+
+    l->group = group;
+    return l;
+}
+
 /* The debs of one group, and NVIDIA's archives, if there are any. */
-static void add_debs(struct lock *lock, const char *group)
+static void add_debs(struct lock *lock, enum lock_group group)
 {
     struct lock_layer *l = NULL;
 
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
-        if (a->eco == ECO_WHEEL || !str_is(a->group, group))
+        if (a->eco == ECO_WHEEL || !str_is(a->group, lock_group_name(group)))
             continue;
         if (!l)
-            l = add_layer(lock, group, LOCK_SYSTEM);
+            l = add_system(lock, group);
         vec_add(&l->artifacts, i);
     }
 }
@@ -79,14 +87,14 @@ static void add_wheels(struct lock *lock, enum tier tier, const char *small, uin
             vec_add(&group.artifacts, i);
     }
     if (group.artifacts.n) {
-        group.name = arena_str(&lock->doc.arena, str_of(small));
+        group.name = str_of(small);
         vec_add(&lock->layers, group);
     }
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
         if (a->eco == ECO_WHEEL && tier_of(a) == tier && a->size >= own_min) {
-            struct lock_layer *own = add_layer(lock, a->name.p, LOCK_WHEELS);
+            struct lock_layer *own = add_layer(lock, a->name, LOCK_WHEELS);
 
             vec_add(&own->artifacts, i);
         }
@@ -100,7 +108,7 @@ static void add_toolkit(struct lock *lock)
 
     add_debs(lock, LOCK_TOOLKIT);
     if (lock->toolkit.from.len && lock->layers.n == before)
-        add_layer(lock, LOCK_TOOLKIT, LOCK_SYSTEM);
+        add_system(lock, LOCK_TOOLKIT);
 }
 
 void layering(struct lock *lock)
@@ -108,16 +116,16 @@ void layering(struct lock *lock)
     uint64_t own_min = own_threshold(lock);
 
     if (lock->image.ref.len) /* its layers are there already */
-        add_layer(lock, "python", LOCK_SYSTEM);
-    add_debs(lock, "base");
-    add_debs(lock, "python");
+        add_system(lock, LOCK_PYTHON);
+    add_debs(lock, LOCK_BASE);
+    add_debs(lock, LOCK_PYTHON);
     add_wheels(lock, TIER_CUDA, "cuda", own_min);
     add_wheels(lock, TIER_TRITON, "triton", own_min);
     add_wheels(lock, TIER_TORCH, "torch", own_min);
     add_wheels(lock, TIER_OTHER, "wheels", own_min);
-    add_debs(lock, "apt");
-    add_debs(lock, "compile"); /* from here on what the variant adds */
+    add_debs(lock, LOCK_APT);
+    add_debs(lock, LOCK_COMPILE); /* from here on what the variant adds */
     add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
     add_toolkit(lock);
-    add_layer(lock, "files", LOCK_FILES);
+    add_layer(lock, STR("files"), LOCK_FILES);
 }

@@ -60,14 +60,14 @@ static int open_archive(struct apt_archive *out, const struct resolve_input *in,
     return result;
 }
 
-static int install_names(struct deb_solver *s, const char *group, bool essential,
+static int install_names(struct deb_solver *s, enum lock_group group, bool essential,
                          const struct strs *names, struct err *e)
 {
     CLEANUP(free_clear) struct deb_want *wants = xcalloc(names->n, sizeof *wants);
 
     for (size_t i = 0; i < names->n; i++)
         wants[i].text = names->v[i];
-    return deb_solver_install(s, group, essential, wants, names->n, e);
+    return deb_solver_install(s, lock_group_name(group), essential, wants, names->n, e);
 }
 
 static int install_apt(struct deb_solver *s, const struct recipe *r, struct err *e)
@@ -76,7 +76,7 @@ static int install_apt(struct deb_solver *s, const struct recipe *r, struct err 
 
     for (size_t i = 0; i < r->apt.n; i++)
         wants[i] = (struct deb_want){r->apt.v[i].text, r->apt.v[i].pos};
-    return deb_solver_install(s, "apt", false, wants, r->apt.n, e);
+    return deb_solver_install(s, lock_group_name(LOCK_APT), false, wants, r->apt.n, e);
 }
 
 /* The compilers, of that major where it is not the base's own ("gcc-11" for "gcc"). */
@@ -96,7 +96,7 @@ static int install_compilers(struct deb_solver *s, const struct baselayer *b, st
     }
     for (size_t i = 0; i < b->devel.n && plans->toolkit.wanted; i++)
         vec_add(&names, b->devel.v[i]);
-    result = install_names(s, "compile", false, &names, e);
+    result = install_names(s, LOCK_COMPILE, false, &names, e);
     vec_clear(&names);
     return result;
 }
@@ -123,8 +123,8 @@ static int choose_debs(struct deb_solver *s, const struct resolve_input *in, str
 {
     const struct baselayer *b = in->base;
 
-    return install_names(s, "base", true, &b->base, e) < 0 ||
-                   install_names(s, "python", false, &b->python, e) < 0 ||
+    return install_names(s, LOCK_BASE, true, &b->base, e) < 0 ||
+                   install_names(s, LOCK_PYTHON, false, &b->python, e) < 0 ||
                    (in->recipe->apt.n && install_apt(s, in->recipe, e) < 0) ||
                    (!str_is(in->recipe->variant.text, "runtime") &&
                     install_compilers(s, b, plans, e) < 0) ||

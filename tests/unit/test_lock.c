@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "io/crypto.h"
 #include "model/lock.h"
 #include "plan/layering.h"
 
@@ -34,6 +35,35 @@ static void artifact_add(struct lock *l, enum ecosystem eco, const char *name, c
     digest_of(&a->digest, (unsigned char)(l->artifacts.n + 1));
 }
 
+static int artifact_compare(const void *x, const void *y)
+{
+    const struct artifact *a = x, *b = y;
+
+    return a->eco != b->eco ? (int)a->eco - (int)b->eco : str_cmp(a->name, b->name);
+}
+
+/* Artifacts in order, and the layers that are made of them. */
+static void lock_plan(struct lock *l)
+{
+    for (size_t i = 0; i < l->layers.n; i++)
+        vec_clear(&l->layers.v[i].artifacts);
+    l->layers.n = 0;
+    vec_sort(&l->artifacts, artifact_compare);
+    layering(l);
+}
+
+/* A file made for the image, with the digest of its text. */
+static void text_add(struct lock *l, const char *to, const char *text)
+{
+    struct lock_copy *copy = vec_push(&l->copies);
+    struct lock_file file = {.executable = true, .size = strlen(text)};
+
+    hash_bytes(&file.digest, text, strlen(text));
+    copy->to = str_of(to);
+    copy->text = str_of(text);
+    vec_add(&copy->files, file);
+}
+
 static void lock_make(struct lock *l)
 {
     struct lock_archive *archive = vec_push(&l->archives);
@@ -41,7 +71,7 @@ static void lock_make(struct lock *l)
     struct lock_file *file;
 
     l->recipe = node_new_map(&l->doc);
-    digest_of(&l->recipe_digest, 1);
+    hash_bytes(&l->recipe_digest, "{}", 2);
     l->format = 1;
     l->writer = STR("0.1.0");
     l->name = STR("pytorch");
@@ -79,7 +109,7 @@ static void lock_make(struct lock *l)
     artifact_add(l, ECO_WHEEL, "numpy", "", 18u << 20);
     artifact_add(l, ECO_WHEEL, "sympy", "", 100);
     artifact_add(l, ECO_WHEEL, "torch", "", 700u << 20);
-    layering(l);
+    lock_plan(l);
 }
 
 static void layers_stand_by_how_rarely_they_change(void **state)
@@ -183,10 +213,7 @@ static void toolkit_make(struct lock *l)
     vec_add(&s->provides, STR("libcublas12 (= 12.4.5.8~12.4.1-2)"));
     vec_add(&s->links, ((struct lock_link){STR_INIT("/usr/lib/libcublas.so.12"),
                                            STR_INIT("/opt/venv/libcublas.so.12")}));
-    for (size_t i = 0; i < l->layers.n; i++)
-        vec_clear(&l->layers.v[i].artifacts);
-    l->layers.n = 0;
-    layering(l);
+    lock_plan(l);
 }
 
 /* What a variant adds comes on top of what all of them have, layer by layer. */
@@ -220,12 +247,9 @@ static void a_toolkit_of_wheels_has_a_layer_too(void **state)
     const struct lock_layer *layer;
 
     lock_make(&l);
-    for (size_t i = 0; i < l.layers.n; i++)
-        vec_clear(&l.layers.v[i].artifacts);
-    l.layers.n = 0;
     l.toolkit.from = STR("pypi");
-    layering(&l);
-    layer = lock_layer_named(&l, LOCK_TOOLKIT);
+    lock_plan(&l);
+    layer = lock_layer_of(&l, LOCK_TOOLKIT);
     assert_true(layer && layer->kind == LOCK_SYSTEM && !layer->artifacts.n);
 }
 
@@ -350,12 +374,13 @@ static void damaged_locks_are_told(void **state)
         {"\"type\": \"wheel\"", "\"type\": \"weel\"", "weel"},
         {"wheel:sympy", "wheel:simpy", "wheel:simpy"},
         {"wheel:sympy", "deb:git",
-         "layer \"wheels\" is of kind \"wheels\", which has no \"deb:git\""},
+         "layer \"wheels\" is of kind \"wheels\", which has no deb \"git\""},
         {"deb:python3", "wheel:torch",
-         "layer \"python\" is of kind \"system\", which has no \"wheel:torch\""},
+         "layer \"python\" is of kind \"system\", which has no wheel \"torch\""},
         {"\"kind\": \"system\"", "\"kind\": \"sistem\"", "sistem"},
         {"\"workdir\"", "\"wrkdir\"", "workdir"},
         {"sha256:0202", "sha256:zz02", "sha256"},
+        {"\"digest\": \"sha256:", "\"digest\": \"sha256:ab", "digest"},
         {"\"size\": 100", "\"size\": -1", "size"},
         {"{\"name\"", "[\"name\"", "JSON"},
     };
@@ -397,9 +422,9 @@ static void a_toolkit_that_leads_elsewhere_is_told(void **state)
         {"/usr/lib/libcublas.so.12", "/usr/../../x", "is no place for a link"},
         {"/usr/lib/libcublas.so.12", "/usr/lib/x\\ny", "is no place for a link"},
         {"/opt/venv/libcublas.so.12", "../../etc/shadow", "is no place that a link can lead to"},
-        {"\"stand_ins\": [", "\"stand_inz\": [", "\"stand_ins\" is missing"},
+        {"\"stand_ins\": [", "\"stand_inz\": [", "stand_in"},
         {"\"name\": \"toolkit\"", "\"name\": \"toolbox\"",
-         "the lock has a toolkit, and no layer \"toolkit\""},
+         "layer \"toolbox\" of kind \"system\" is not known here"},
     };
     CLEANUP(lock_clear) struct lock l = {0};
 
@@ -418,8 +443,107 @@ static void archives_without_a_toolkit_are_told(void **state)
     l.toolkit.from = STR("");
     lock_print(&text, &l);
     assert_int_equal(read_text(&again, buf_view(&text), &e), -1);
-    assert_non_null(
-        strstr(e.msg, "layer \"toolkit\" has \"redist:cuda_nvcc\", and the lock has no toolkit"));
+    assert_non_null(strstr(e.msg, "layer \"toolkit\" is of a toolkit, and the lock has none"));
+}
+
+/* Everything that a lock says is judged when it is read, whoever wrote it. */
+static void what_no_lock_says_is_told(void **state)
+{
+    static const struct damage cases[] = {
+        {"\"name\": \"pytorch\"", "\"name\": \"../x\"", "name: \"../x\" is no image name"},
+        {"\"tag\": \"1\"", "\"tag\": \"a b\"", "tag: \"a b\" is no tag"},
+        {"\"variant\": \"runtime\"", "\"variant\": \"slim\"", "variant: \"slim\" is not known"},
+        {"\"python\": \"3.11\"", "\"python\": \"3.11/..\"", "python: \"3.11/..\" is no version"},
+        {"\"python_full\": \"3.11.2\"", "\"python_full\": \"3.11.2/../x\"", "python_full"},
+        {"\"name\": \"debian-12\"", "\"name\": \"a/b\"", "base: \"a/b\" is no name"},
+        {"\"cuda\": \"12.4\"", "\"cuda\": \"12.4\\nX=y\"", "cuda: \"12.4"},
+        {"\"cuda\": \"12.4\"", "\"cda\": \"12.4\"", "unknown key \"cda\""},
+        {"\"os\": \"linux\"", "\"os\": \"plan9\"", "plan9/amd64 is no platform"},
+        {"\"architecture\": \"amd64\"", "\"architecture\": \"s390x\"",
+         "linux/s390x is no platform"},
+        {"\"A=b c\"", "\"A\"", "env: \"A\" is not NAME=value"},
+        {"\"A=b c\"", "\"=b\"", "env: \"=b\" is not NAME=value"},
+        {"\"A=b c\"", "\"A=b\", \"A=c\"", "env: A stands there twice"},
+        {"\"A=b c\"", "\"A=b\\u0000c\"", "env: a NUL byte"},
+        {"\"/bin/bash\"", "\"/bin/b\\u0000sh\"", "cmd: a NUL byte"},
+        {"\"workdir\": \"/workspace\"", "\"workdir\": \"x\"", "workdir: \"x\" is no absolute path"},
+        {"\"workdir\": \"/workspace\"", "\"workdir\": \"/a/../b\"", "workdir: \"/a/../b\""},
+        {"\"workdir\": \"/workspace\"", "\"workdir\": \"/a//b\"", "workdir: \"/a//b\""},
+        {"\"workdir\": \"/workspace\"", "\"workdir\": \"/proc/self\"", "workdir: \"/proc/self\""},
+        {"\"name\": \"student\"", "\"name\": \"x:0:0\"", "user: \"x:0:0\" is no name of a user"},
+        {"\"uid\": 1000", "\"uid\": 4294967296", "uid"},
+        {"\"group\": \"apt\"", "\"group\": \"x\"", "deb \"git\": group \"x\""},
+        {"\"group\": \"apt\"", "\"group\": \"base\"", "deb \"git\" is of group \"base\""},
+        {"\"version\": \"1.0\"", "\"version\": \"1.0 x\"", "deb \"git\": version \"1.0 x\""},
+        {"\"file\": \"file\"", "\"file\": \"../file\"", "deb \"git\": file \"../file\""},
+        {"\"url\": \"https:", "\"url\": \"gopher:", "deb \"git\": url \"gopher:"},
+        {"\"name\": \"git\"", "\"name\": \"zzz\"",
+         "deb \"libc6\" stands there twice, or not in order"},
+        {"\"name\": \"libc6\"", "\"name\": \"git\"", "deb \"git\" stands there twice"},
+        {"\"to\": \"/workspace/\"", "\"to\": \"/../etc/\"", "files: to \"/../etc/\""},
+        {"\"to\": \"/workspace/\"", "\"to\": \"etc/\"", "files: to \"etc/\""},
+        {"\"from\": \"notebooks/\"", "\"from\": \"/etc\"", "files: from \"/etc\""},
+        {"\"path\": \"a.ipynb\"", "\"path\": \"../a\"", "files: \"../a\" is no path below"},
+        {"#!/bin/sh", "#!/bin/ls", "the text of \"/usr/local/bin/x\" has another size or sha256"},
+        {"\"text\": \"#!/bin/sh\"", "\"from\": \"n\", \"to\": \"/x\"", "duplicate"},
+        {"\"deb:libc6\"", "", "layer \"base\" has no artifact"},
+        {"\"wheel:numpy\"", "", "layer \"numpy\" has no artifact"},
+        {"\"wheel:numpy\"", "\"wheel:sympy\"", "wheel \"sympy\" is in a layer already"},
+        {"\"kind\": \"files\"", "\"kind\": \"wheels\"", "layer \"files\" has no artifact"},
+        {"\"kind\": \"files\"",
+         "\"kind\": \"image\", \"media_type\": \"x\", \"size\": 1, \"digest\": "
+         "\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\", "
+         "\"diff_id\": "
+         "\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
+         "layer \"files\" is of an image, and the lock has no base image"},
+        {"\"kind\": \"system\"", "\"kind\": \"wheels\"", "which has no deb \"libc6\""},
+        {"\"name\": \"base\"", "\"name\": \"system\"",
+         "layer \"system\" of kind \"system\" is not known here"},
+        {"\"uri\": \"https", "\"uri\": \"\\u001bhttps", "archives"},
+        {"\"signers\": [\"B8", "\"signers\": [\"B 8", "is no fingerprint"},
+    };
+    CLEANUP(lock_clear) struct lock l = {0};
+
+    lock_make(&l);
+    text_add(&l, "/usr/local/bin/x", "#!/bin/sh");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
+
+/* A list without anything in it: `from` is what stands between its brackets. */
+static void a_lock_without_layers_is_told(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err e = {0};
+
+    lock_make(&l);
+    for (size_t i = 0; i < l.layers.n; i++)
+        vec_clear(&l.layers.v[i].artifacts);
+    l.layers.n = 0;
+    lock_print(&text, &l);
+    assert_int_equal(read_text(&again, buf_view(&text), &e), -1);
+    assert_non_null(strstr(e.msg, "layers: the last one must be of kind \"files\""));
+}
+
+/* Names of layers are for people: a wheel may be called like what a layer is found by. */
+static void wheels_may_be_called_like_layers(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    const struct lock_layer *python;
+
+    lock_make(&l);
+    artifact_add(&l, ECO_WHEEL, "python", "", 9u << 20);
+    artifact_add(&l, ECO_WHEEL, "files", "", 9u << 20);
+    artifact_add(&l, ECO_WHEEL, "toolkit", "", 9u << 20);
+    lock_plan(&l);
+    lock_print(&text, &l);
+    assert_int_equal(read_text(&again, buf_view(&text), &e), 0);
+    python = lock_layer_of(&again, LOCK_PYTHON);
+    assert_true(python && python->kind == LOCK_SYSTEM);
+    assert_null(lock_layer_of(&again, LOCK_TOOLKIT));
 }
 
 int main(void)
@@ -436,6 +560,9 @@ int main(void)
         cmocka_unit_test(damaged_locks_are_told),
         cmocka_unit_test(a_toolkit_that_leads_elsewhere_is_told),
         cmocka_unit_test(archives_without_a_toolkit_are_told),
+        cmocka_unit_test(what_no_lock_says_is_told),
+        cmocka_unit_test(a_lock_without_layers_is_told),
+        cmocka_unit_test(wheels_may_be_called_like_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

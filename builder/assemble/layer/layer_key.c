@@ -71,7 +71,7 @@ static void add_system(struct buf *out, const struct lock *lock, size_t last)
             continue;
         buf_fmt(out, "group " STR_FMT "\n", STR_ARG(lock->layers.v[i].name));
         add_artifacts(out, lock, &lock->layers.v[i]);
-        if (str_is(lock->layers.v[i].name, LOCK_TOOLKIT))
+        if (lock->layers.v[i].group == LOCK_TOOLKIT)
             add_toolkit(out, lock);
     }
 }

@@ -8,8 +8,7 @@ bool layer_order_needs(const struct lock *lock, const struct artifact *a)
 
 size_t layer_order_toolkit(const struct lock *lock)
 {
-    const struct lock_layer *l =
-        lock->toolkit.from.len ? lock_layer_named(lock, LOCK_TOOLKIT) : NULL;
+    const struct lock_layer *l = lock->toolkit.from.len ? lock_layer_of(lock, LOCK_TOOLKIT) : NULL;
 
     return l ? (size_t)(l - lock->layers.v) : lock->layers.n;
 }

@@ -88,8 +88,8 @@ static void gather(struct whole *w, struct system_layers *s, const struct lock *
 
         if (l->kind != LOCK_SYSTEM)
             continue;
-        w->python |= str_is(l->name, "python");
-        w->has_toolkit |= lock->toolkit.from.len && str_is(l->name, LOCK_TOOLKIT);
+        w->python |= l->group == LOCK_PYTHON;
+        w->has_toolkit |= lock->toolkit.from.len && l->group == LOCK_TOOLKIT;
         for (size_t j = 0; j < l->artifacts.n; j++) {
             size_t at = l->artifacts.v[j];
 
@@ -105,7 +105,7 @@ static void gather(struct whole *w, struct system_layers *s, const struct lock *
 static int64_t toolkit_date(const struct whole *w, const struct system_layers *s,
                             const struct lock *lock)
 {
-    const struct lock_layer *l = lock_layer_named(lock, LOCK_TOOLKIT);
+    const struct lock_layer *l = lock_layer_of(lock, LOCK_TOOLKIT);
     int64_t newest = 0;
 
     for (size_t i = 0; i < l->artifacts.n; i++) {

@@ -120,7 +120,7 @@ static int add_archive(struct artifacts *out, const struct choosing *c,
                      .file = arena_str(c->a, path_base(f.path)),
                      .url = str_of(arena_fmt(c->a, "%s" STR_FMT, c->folder, STR_ARG(f.path))),
                      .from = str_of(c->url),
-                     .group = STR(LOCK_TOOLKIT),
+                     .group = str_of(lock_group_name(LOCK_TOOLKIT)),
                      .size = f.size,
                      .digest = f.digest}));
     return 0;
