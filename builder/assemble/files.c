@@ -53,8 +53,9 @@ static int place(struct buf *out, const struct lock_copy *c, const struct lock_f
 
 static int changed(const char *disk, struct err *e)
 {
-    return err_set(e, ERR_INPUT,
-                   "%s changed since the lock was written; `envbuild lock` takes it over", disk);
+    return err_set(
+        e, ERR_INPUT,
+        "%s changed since the lock was written; run `envbuild lock` to accept the change", disk);
 }
 
 static int read_file(struct content *out, const struct lock_file *f, const char *disk,

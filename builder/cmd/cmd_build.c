@@ -17,8 +17,39 @@ struct build_args {
 
 static int stale(const struct work *w, const char *words, struct err *e)
 {
-    return err_set(e, ERR_INPUT, "%s is out of date with %s: %s; `envbuild lock %s` takes it over",
+    return err_set(e, ERR_INPUT,
+                   "%s is out of date with %s: %s; run `envbuild lock %s` to accept the change",
                    w->lock_path, w->recipe_path, words, w->recipe_path);
+}
+
+/* The lock must say what its recipe and artifacts give. Where another envbuild wrote it, that may
+ * have derived otherwise: the lock is obeyed, and what differs is told. */
+static int check_edited(struct work *w, struct session *s, const struct build_args *a,
+                        struct err *e)
+{
+    CLEANUP(lock_differences_clear) struct lock_differences found = {0};
+    CLEANUP(buf_clear) struct buf words = {0};
+    const struct lock_difference *d;
+
+    if (work_compare(w, s, &found, e) < 0)
+        return -1;
+    vec_each(d, &found.list) {
+        buf_puts(&words, words.len ? "; " : "");
+        work_say_difference(&words, d);
+    }
+    if (!words.len)
+        return 0;
+    if (!work_derives_alike(w) && !a->strict) {
+        events_warn(s->events,
+                    "%s is from envbuild " STR_FMT ", which decided otherwise or was edited: %s",
+                    w->lock_path, STR_ARG(w->lock.writer), words.p);
+        return 0;
+    }
+    return err_set(
+        e, ERR_INPUT,
+        "%s is not what %s gives: %s; the lock was edited, or made with another catalog; "
+        "restore it, or run `envbuild lock %s` to write what the recipe gives",
+        w->lock_path, w->recipe_path, words.p, w->recipe_path);
 }
 
 /* A lock that is the recipe's, chosen now if there is none. */
@@ -29,7 +60,7 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
 
     if (!w->has_lock && a->locked)
         return err_set(e, ERR_INPUT,
-                       "%s is not there, and --locked writes none; `envbuild lock %s` does",
+                       "%s is not there, and --locked writes none; run `envbuild lock %s` first",
                        w->lock_path, w->recipe_path);
     if (!w->has_lock) {
         if (work_resolve(w, s, &(struct pins){0}, &lock, e) < 0)
@@ -39,7 +70,7 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
     }
     if (work_changes(w, &words, e) < 0)
         return -1;
-    return words.len ? stale(w, words.p, e) : 0;
+    return words.len ? stale(w, words.p, e) : check_edited(w, s, a, e);
 }
 
 /* ---- fetching, as assemble asks for it ---- */

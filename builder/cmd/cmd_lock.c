@@ -86,14 +86,25 @@ static int choose(struct work *w, struct session *s, const struct lock_args *a, 
     return work_write_lock(w, e);
 }
 
+/* What a lock that is its recipe's says otherwise than the recipe gives. Where the envbuild that
+ * wrote it derived otherwise, nothing is told: such a lock stays as it is until it is upgraded. */
+static int find_edits(struct work *w, struct session *s, struct lock_differences *edits,
+                      struct err *e)
+{
+    return work_derives_alike(w) ? work_compare(w, s, edits, e) : 0;
+}
+
 static int lock_recipe(struct session *s, const struct lock_args *a, struct err *e)
 {
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(buf_clear) struct buf words = {0};
+    CLEANUP(lock_differences_clear) struct lock_differences edits = {0};
+    const struct lock_difference *d;
 
-    if (work_open(&w, s, a->recipe, e) < 0 || (w.has_lock && work_changes(&w, &words, e) < 0))
+    if (work_open(&w, s, a->recipe, e) < 0 || (w.has_lock && work_changes(&w, &words, e) < 0) ||
+        (w.has_lock && !words.len && find_edits(&w, s, &edits, e) < 0))
         return -1;
-    if (w.has_lock && !words.len && !a->upgrade) {
+    if (w.has_lock && !words.len && !edits.list.n && !a->upgrade) {
         say(s, "%s is up to date with %s", w.lock_path, a->recipe);
         if (s->json)
             print_json(&w, false);
@@ -101,6 +112,12 @@ static int lock_recipe(struct session *s, const struct lock_args *a, struct err 
     }
     if (words.len)
         say(s, "%s changed: %s", a->recipe, words.p);
+    vec_each(d, &edits.list) {
+        CLEANUP(buf_clear) struct buf line = {0};
+
+        work_say_difference(&line, d);
+        say(s, "%s was edited: %s; taken back", w.lock_path, line.p);
+    }
     if (choose(&w, s, a, e) < 0)
         return -1;
     say(s, "wrote %s: %zu artifacts, %.1f MiB", w.lock_path, w.lock.artifacts.n,
@@ -112,7 +129,22 @@ static int lock_recipe(struct session *s, const struct lock_args *a, struct err 
 
 /* ---- lock --check ---- */
 
-static void print_check(const struct work *w, const struct lock *newest, const char *words)
+static void put_edits(struct doc *d, struct node *root, const struct lock_differences *edits)
+{
+    struct node *list = node_put(d, root, "edits", node_new_list(d));
+    const struct lock_difference *e;
+
+    vec_each(e, &edits->list) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "what", e->what);
+        node_put_str(d, n, "recipe", e->old);
+        node_put_str(d, n, "lock", e->now);
+    }
+}
+
+static void print_check(const struct work *w, const struct lock *newest, const char *words,
+                        const struct lock_differences *edits)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     CLEANUP(buf_clear) struct buf text = {0};
@@ -121,20 +153,28 @@ static void print_check(const struct work *w, const struct lock *newest, const c
     node_put_u64(&d, root, "envbuild_output", 1);
     node_put_str(&d, root, "lock", str_of(w->lock_path));
     node_put_str(&d, root, "recipe_changes", str_of(words));
+    put_edits(&d, root, edits);
     lock_diff_put(&d, root, &w->lock, newest);
     emit_json(&text, root, EMIT_LINES);
     fwrite(text.p, 1, text.len, stdout);
 }
 
 static void tell_check(struct session *s, const struct work *w, const struct lock_changes *changes,
-                       const char *words)
+                       const char *words, const struct lock_differences *edits)
 {
     size_t security = 0;
     const struct lock_change *c;
+    const struct lock_difference *d;
 
     progress_pause(s->progress);
     if (words)
         printf("%s changed: %s\n", w->recipe_path, words);
+    vec_each(d, &edits->list) {
+        CLEANUP(buf_clear) struct buf line = {0};
+
+        work_say_difference(&line, d);
+        printf("%s was edited: %s\n", w->lock_path, line.p);
+    }
     vec_each(c, changes) {
         CLEANUP(buf_clear) struct buf line = {0};
 
@@ -145,9 +185,11 @@ static void tell_check(struct session *s, const struct work *w, const struct loc
     if (!s->no)
         say(s, "%s is up to date with %s, its indexes and archives", w->lock_path, w->recipe_path);
     else
-        say(s, "%s: %zu change%s, %zu of them for security; `envbuild lock %s%s` takes %s over",
+        say(s,
+            "%s: %zu package%s changed, %zu of them for security; run `envbuild lock %s%s` to "
+            "accept",
             w->lock_path, changes->n, changes->n == 1 ? "" : "s", security,
-            words ? "" : "--upgrade ", w->recipe_path, changes->n == 1 ? "it" : "them");
+            words || edits->list.n ? "" : "--upgrade ", w->recipe_path);
 }
 
 /* Compare with what would be chosen today; nothing is written. */
@@ -156,23 +198,25 @@ static int check_lock(struct session *s, const struct lock_args *a, struct err *
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(buf_clear) struct buf words = {0};
     CLEANUP(lock_clear) struct lock newest = {0};
+    CLEANUP(lock_differences_clear) struct lock_differences edits = {0};
     struct lock_changes changes = {0};
     struct pins pins = {.upgrade_all = true};
 
     if (work_open(&w, s, a->recipe, e) < 0)
         return -1;
     if (!w.has_lock)
-        return err_set(e, ERR_INPUT, "%s is not there; `envbuild lock %s` writes it", w.lock_path,
-                       a->recipe);
-    if (work_changes(&w, &words, e) < 0 || work_connect(&w, s, a->index, a->offline, e) < 0 ||
+        return err_set(e, ERR_INPUT, "%s is not there; run `envbuild lock %s` to write it",
+                       w.lock_path, a->recipe);
+    if (work_changes(&w, &words, e) < 0 || (!words.len && find_edits(&w, s, &edits, e) < 0) ||
+        work_connect(&w, s, a->index, a->offline, e) < 0 ||
         work_resolve(&w, s, &pins, &newest, e) < 0)
         return -1;
     lock_changes(&changes, &w.lock, &newest);
-    s->no = changes.n || words.len;
+    s->no = changes.n || words.len || edits.list.n;
     if (s->json)
-        print_check(&w, &newest, words.p);
+        print_check(&w, &newest, words.p, &edits);
     else
-        tell_check(s, &w, &changes, words.p);
+        tell_check(s, &w, &changes, words.p, &edits);
     vec_clear(&changes);
     return 0;
 }

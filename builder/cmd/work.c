@@ -4,6 +4,7 @@
 #include "../base/path.h"
 #include "../base/version.h"
 #include "../model/lock_diff.h"
+#include "../pkg/pypi/pep440.h"
 #include "../plan/resolve.h"
 #include "../plan/pypi/torch_index.h"
 #include "credentials.h"
@@ -114,42 +115,98 @@ int work_changes(struct work *w, struct buf *words, struct err *e)
     return 0;
 }
 
-/* What the recipe's `base` names: packages, or an image. */
-static int open_base(struct baselayer *base, struct base_image *image, const struct work *w,
-                     struct session *s, struct err *e)
+/* What resolving needs of recipe, catalog and base. */
+struct resolving {
+    struct catalog catalog;
+    struct baselayer base;
+    struct base_image image;
+    struct resolve_input in;
+};
+
+static void resolving_clear(struct resolving *r)
+{
+    catalog_clear(&r->catalog);
+    baselayer_clear(&r->base);
+    base_image_clear(&r->image);
+}
+
+/* `recall`: of an image that is the base, take what an older lock found in its files. */
+static int resolving_open(struct resolving *out, const struct work *w, struct session *s,
+                          const struct lock *recall, struct err *e)
 {
     const struct recipe *r = &w->recipe;
 
+    out->in = (struct resolve_input){.recipe = r,
+                                     .catalog = &out->catalog,
+                                     .base = &out->base,
+                                     .image = r->image.text.len ? &out->image : NULL,
+                                     .dir = w->dir,
+                                     .root = w->root};
+    if (catalog_open(&out->catalog, s->catalog_dir, e) < 0)
+        return -1;
     if (!r->image.text.len)
-        return baselayer_open(base, r->base.text, w->dir, &r->base.pos, e);
+        return baselayer_open(&out->base, r->base.text, w->dir, &r->base.pos, e);
+    if (recall)
+        return base_image_recall(&out->image, r, recall, w->dir, e) < 0
+                   ? -1
+                   : base_image_as_base(&out->base, &out->image, e);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "read the base image"});
-    return base_image_open(image, r, w->dir, e) < 0 ? -1 : base_image_as_base(base, image, e);
+    return base_image_open(&out->image, r, w->dir, e) < 0
+               ? -1
+               : base_image_as_base(&out->base, &out->image, e);
 }
 
 int work_resolve(struct work *w, struct session *s, const struct pins *pins, struct lock *out,
                  struct err *e)
 {
-    CLEANUP(catalog_clear) struct catalog catalog = {0};
-    CLEANUP(baselayer_clear) struct baselayer base = {0};
-    CLEANUP(base_image_clear) struct base_image image = {0};
-    struct resolve_input in = {.recipe = &w->recipe,
-                               .catalog = &catalog,
-                               .base = &base,
-                               .pins = *pins,
-                               .dir = w->dir,
-                               .root = w->root,
-                               .pages = w->pages,
-                               .http = w->http,
-                               .memo = w->metadata,
-                               .index = str_of(w->index),
-                               .now = s->now,
-                               .events = s->events};
+    CLEANUP(resolving_clear) struct resolving r = {0};
 
-    if (w->recipe.image.text.len)
-        in.image = &image;
-    if (catalog_open(&catalog, s->catalog_dir, e) < 0 || open_base(&base, &image, w, s, e) < 0)
+    if (resolving_open(&r, w, s, NULL, e) < 0)
         return -1;
-    return resolve(out, &in, e);
+    r.in.pins = *pins;
+    r.in.pages = w->pages;
+    r.in.http = w->http;
+    r.in.memo = w->metadata;
+    r.in.index = str_of(w->index);
+    r.in.now = s->now;
+    r.in.events = s->events;
+    return resolve(out, &r.in, e);
+}
+
+int work_compare(struct work *w, struct session *s, struct lock_differences *out, struct err *e)
+{
+    CLEANUP(resolving_clear) struct resolving r = {0};
+    CLEANUP(lock_clear) struct lock again = {0};
+
+    if (resolving_open(&r, w, s, &w->lock, e) < 0)
+        return -1;
+    r.in.pins.old = &w->lock;
+    if (resolve_again(&again, &r.in, e) < 0)
+        return -1;
+    lock_compare(out, &again, &w->lock);
+    return 0;
+}
+
+void work_say_difference(struct buf *out, const struct lock_difference *d)
+{
+    if (!d->now.len)
+        buf_fmt(out, STR_FMT " is missing: \"" STR_FMT "\"", STR_ARG(d->what), STR_ARG(d->old));
+    else if (!d->old.len)
+        buf_fmt(out, STR_FMT " is \"" STR_FMT "\" and should not be there", STR_ARG(d->what),
+                STR_ARG(d->now));
+    else
+        buf_fmt(out, STR_FMT " is \"" STR_FMT "\" and not \"" STR_FMT "\"", STR_ARG(d->what),
+                STR_ARG(d->now), STR_ARG(d->old));
+}
+
+bool work_derives_alike(const struct work *w)
+{
+    struct pep440 writer, oldest, newest;
+
+    return pep440_parse(&writer, w->lock.writer) &&
+           pep440_parse(&oldest, STR(RESOLVE_DERIVES_AS)) &&
+           pep440_parse(&newest, STR(ENVBUILD_VERSION)) && pep440_cmp(&writer, &oldest) >= 0 &&
+           pep440_cmp(&writer, &newest) <= 0;
 }
 
 void work_take_lock(struct work *w, struct lock *lock)

@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../model/lock.h"
+#include "../model/lock_compare.h"
 #include "../model/recipe.h"
 #include "../net/http.h"
 #include "../plan/pins.h"
@@ -41,6 +42,14 @@ void work_clear(struct work *w);
 
 /* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */
 int work_changes(struct work *w, struct buf *words, struct err *e) MUST_CHECK;
+/* What the lock says otherwise than its recipe and artifacts give: `old` is what they give, `now`
+ * what the lock has. Nobody is asked. */
+int work_compare(struct work *w, struct session *s, struct lock_differences *out,
+                 struct err *e) MUST_CHECK;
+/* "work folder is "/x" and not "/workspace"" */
+void work_say_difference(struct buf *out, const struct lock_difference *d);
+/* Did the envbuild that wrote the lock derive as this one does? Else differences are no edits. */
+bool work_derives_alike(const struct work *w);
 /* Choose anew, keeping of an older lock what `pins` says. */
 int work_resolve(struct work *w, struct session *s, const struct pins *pins, struct lock *out,
                  struct err *e) MUST_CHECK;

@@ -351,9 +351,10 @@ static void get_head(struct lock *lock, const struct fields *root)
     field_need_str(&b, "python", &lock->python);
     field_need_str(&b, "python_full", &lock->python_full);
     field_need_str(&b, "apt_sources", &lock->apt_sources);
-    lock->apt_sources_path = STR(LOCK_SOURCES_PATH);
-    field_str(&b, "apt_sources_path", &lock->apt_sources_path);
     get_base_image(&lock->image, &b);
+    if (!lock->image.ref.len) /* such an image has sources of its own */
+        lock->apt_sources_path = STR(LOCK_SOURCES_PATH);
+    field_str(&b, "apt_sources_path", &lock->apt_sources_path);
 }
 
 static int newer(struct lock *lock, const struct fields *root, uint64_t schema, struct err *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_diff.h"
 
+#include "lock_compare.h"
 #include "recipe_form.h"
 
 /* ---- artifacts ---- */
@@ -186,71 +187,22 @@ static size_t same_layers(const struct lock *old, const struct lock *now)
     return n;
 }
 
-/* ---- facts ---- */
-
-static const struct fact {
-    const char *key, *name;
-    size_t at;
-} fact_rows[] = {
-    {"pytorch", "PyTorch", offsetof(struct facts, pytorch)},
-    {"python", "Python", offsetof(struct facts, python)},
-    {"cuda", "CUDA", offsetof(struct facts, cuda)},
-    {"cuda_toolkit", "CUDA toolkit", offsetof(struct facts, cuda_toolkit)},
-    {"cudnn", "cuDNN", offsetof(struct facts, cudnn)},
-    {"nccl", "NCCL", offsetof(struct facts, nccl)},
-    {"driver_min", "oldest driver", offsetof(struct facts, driver_min)},
-    {"driver_full", "driver of that toolkit", offsetof(struct facts, driver_full)},
-    {"archs", "GPU architectures", offsetof(struct facts, archs)},
-};
-
-static struct str fact(const struct lock *lock, const struct fact *row)
-{
-    return *(const struct str *)(const void *)((const char *)&lock->facts + row->at);
-}
+/* ---- the rest ---- */
 
 static struct str or_none(struct str s)
 {
-    return s.len ? s : STR("nothing known");
+    return s.len ? s : STR("nothing");
 }
 
-/* The rest of what makes an image: one line each. */
-static void print_settings(struct buf *out, const struct lock *old, const struct lock *now)
+static void print_differences(struct buf *out, const struct lock *old, const struct lock *now)
 {
-    const struct str root = STR("root");
-    const struct {
-        const char *name;
-        struct str old, now;
-    } rows[] = {
-        {"image", old->name, now->name},
-        {"tag", old->tag, now->tag},
-        {"base", old->base, now->base},
-        {"variant", old->variant, now->variant},
-        {"work folder", old->workdir, now->workdir},
-        {"user", old->user.name.len ? old->user.name : root,
-         now->user.name.len ? now->user.name : root},
-        {"start-up check", str_of(lock_startup_check(old)), str_of(lock_startup_check(now))}};
+    CLEANUP(lock_differences_clear) struct lock_differences found = {0};
+    const struct lock_difference *d;
 
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (!str_eq(rows[i].old, rows[i].now))
-            buf_fmt(out, "%s: " STR_FMT " becomes " STR_FMT "\n", rows[i].name,
-                    STR_ARG(or_none(rows[i].old)), STR_ARG(or_none(rows[i].now)));
-    for (size_t i = 0; i < ARRAY_LEN(fact_rows); i++) {
-        struct str a = fact(old, &fact_rows[i]), b = fact(now, &fact_rows[i]);
-
-        if (!str_eq(a, b))
-            buf_fmt(out, "%s: " STR_FMT " becomes " STR_FMT "\n", fact_rows[i].name,
-                    STR_ARG(or_none(a)), STR_ARG(or_none(b)));
-    }
-}
-
-static void print_slim(struct buf *out, const struct lock *old, const struct lock *now)
-{
-    const struct slim_rule *rule;
-
-    for (size_t i = 0; (rule = slim_rule_at(i)); i++)
-        if (lock_slims(old, rule) != lock_slims(now, rule))
-            buf_fmt(out, "slim: %s %s\n", rule->name,
-                    lock_slims(now, rule) ? "is left out now" : "is not left out any more");
+    lock_compare(&found, old, now);
+    vec_each(d, &found.list)
+        buf_fmt(out, STR_FMT ": " STR_FMT " becomes " STR_FMT "\n", STR_ARG(d->what),
+                STR_ARG(or_none(d->old)), STR_ARG(or_none(d->now)));
 }
 
 static void print_bytes(struct buf *out, uint64_t bytes)
@@ -272,8 +224,7 @@ void lock_diff_print(struct buf *out, const struct lock *old, const struct lock 
     lock_recipe_changes(&recipe, old, now);
     if (recipe.len)
         buf_fmt(out, "recipe: %s\n", recipe.p);
-    print_settings(out, old, now);
-    print_slim(out, old, now);
+    print_differences(out, old, now);
     lock_changes(&changes, old, now);
     vec_each(c, &changes) {
         lock_change_print(out, c);
@@ -327,17 +278,20 @@ void lock_diff_put(struct doc *doc, struct node *root, const struct lock *old,
                    const struct lock *now)
 {
     struct node *facts = node_put(doc, root, "facts", node_new_map(doc)), *list, *n;
+    struct node *settings = node_put(doc, root, "settings", node_new_list(doc));
+    CLEANUP(lock_differences_clear) struct lock_differences found = {0};
     struct lock_changes changes = {0};
     const struct lock_change *c;
+    const struct lock_difference *d;
 
-    for (size_t i = 0; i < ARRAY_LEN(fact_rows); i++) {
-        struct str a = fact(old, &fact_rows[i]), b = fact(now, &fact_rows[i]);
-
-        if (str_eq(a, b))
-            continue;
-        n = node_put(doc, facts, fact_rows[i].key, node_new_map(doc));
-        node_put_str(doc, n, "old", a);
-        node_put_str(doc, n, "new", b);
+    lock_compare(&found, old, now);
+    vec_each(d, &found.list) {
+        n = d->fact ? node_put(doc, facts, d->fact, node_new_map(doc))
+                    : node_add(doc, settings, node_new_map(doc));
+        if (!d->fact)
+            node_put_str(doc, n, "what", arena_str(&doc->arena, d->what));
+        node_put_str(doc, n, "old", arena_str(&doc->arena, d->old));
+        node_put_str(doc, n, "new", arena_str(&doc->arena, d->now));
     }
     if (strcmp(lock_startup_check(old), lock_startup_check(now)) != 0) {
         n = node_put(doc, root, "startup_check", node_new_map(doc));

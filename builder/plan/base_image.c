@@ -466,6 +466,34 @@ int base_image_open(struct base_image *out, const struct recipe *r, const char *
     return 0;
 }
 
+/* The shell that the start-up check of a lock is written for. */
+static struct str shell_of_check(const struct lock *lock)
+{
+    for (size_t i = 0; i < lock->copies.n; i++) {
+        struct str text = lock->copies.v[i].text;
+
+        if (str_is(lock->copies.v[i].to, LOCK_STARTUP_CHECK) && str_skip(&text, STR("#!")))
+            return str_starts(text, STR("/bin/bash")) ? STR("/bin/bash") : STR("/bin/sh");
+    }
+    return (struct str){0};
+}
+
+int base_image_recall(struct base_image *out, const struct recipe *r, const struct lock *lock,
+                      const char *dir, struct err *e)
+{
+    CLEANUP(base_image_clear) struct base_image b = {0};
+
+    if (stored_open(&b.stored, r->image.text, dir, e) < 0)
+        return err_wrap(e, "base");
+    b.os = arena_str(&b.arena, lock->base);
+    b.glibc = arena_str(&b.arena, lock->image.glibc);
+    b.python = arena_str(&b.arena, lock->image.python);
+    b.python_full = arena_str(&b.arena, lock->python_full);
+    b.shell = shell_of_check(lock);
+    MOVE(out, &b);
+    return 0;
+}
+
 void base_image_clear(struct base_image *b)
 {
     stored_clear(&b->stored);

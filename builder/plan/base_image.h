@@ -25,6 +25,10 @@ struct base_image {
  * image has none, no glibc, or an /opt/venv of its own. */
 int base_image_open(struct base_image *out, const struct recipe *r, const char *dir,
                     struct err *e) MUST_CHECK;
+/* The same from manifest and config alone; what base_image_open() found in the files is taken from
+ * the lock that was written then. */
+int base_image_recall(struct base_image *out, const struct recipe *r, const struct lock *lock,
+                      const char *dir, struct err *e) MUST_CHECK;
 /* The same from the files alone: fill in everything but `stored`, whose config gives PATH. */
 int base_image_inspect(struct base_image *b, const struct rootfs *fs, struct str path_env,
                        struct str want_python, struct err *e) MUST_CHECK;

@@ -305,9 +305,7 @@ static int plans_open(struct plans *out, const struct resolve_input *in, struct 
     const struct recipe *r = in->recipe;
 
     torch_index_choose(&out->torch, &out->arena, in->catalog, r);
-    return pins_check(&in->pins, e) < 0 ||
-                   catalog_check(in->catalog, r, in->base->python_version, e) < 0 ||
-                   toolkit_plan_open(&out->toolkit, &out->arena, r, in->catalog, in->base, e) < 0 ||
+    return toolkit_plan_open(&out->toolkit, &out->arena, r, in->catalog, in->base, e) < 0 ||
                    requirements_open(&out->reqs, r, out->torch.local, &out->toolkit, in->dir, e) < 0
                ? -1
                : 0;
@@ -338,7 +336,43 @@ static int resolve_artifacts(struct lock *lock, const struct resolve_input *in, 
         resolve_wheels(lock, in, plans, e) < 0 || resolve_toolkit_debs(lock, in, plans, e) < 0 ||
         resolve_archives(lock, in, plans, e) < 0)
         return -1;
+    return 0;
+}
+
+/* What recipe and base decide before anything is chosen. */
+static int begin(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
+                 struct err *e)
+{
+    struct arena *a;
+
+    if (recipe_part(lock, in->recipe, &plans->reqs, in->dir, e) < 0)
+        return -1;
+    a = &lock->doc.arena;
+    lock->format = LOCK_FORMAT;
+    lock->writer = STR(ENVBUILD_VERSION);
+    lock->base = arena_str(a, in->base->name);
+    lock->variant = arena_str(a, in->recipe->variant.text);
+    lock->apt_sources = arena_str(a, in->base->sources);
+    lock->apt_sources_path = arena_str(a, in->base->sources_path);
+    set_toolkit(lock, &plans->toolkit, &in->base->toolkit);
+    if (in->image)
+        base_image_lock(lock, in->image, in->recipe);
+    return 0;
+}
+
+/* What follows from the artifacts that were chosen. */
+static int finish(struct lock *lock, const struct resolve_input *in, struct err *e)
+{
     vec_sort(&lock->artifacts, artifact_compare);
+    if (in->recipe->slim)
+        slimming_choose(lock);
+    lock_facts_derive(lock, in->catalog, in->events);
+    if (lock_facts_check(lock, in->catalog, in->recipe, e) < 0 || set_name(lock, in->recipe, e) < 0)
+        return -1;
+    set_image(lock, in);
+    if (startup_add(lock, in->recipe, shell_of(lock, in), in->events, e) < 0)
+        return -1;
+    layering(lock);
     return 0;
 }
 
@@ -346,33 +380,29 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
     CLEANUP(plans_clear) struct plans plans = {0};
-    struct arena *a;
 
-    if (plans_open(&plans, in, e) < 0 ||
-        recipe_part(&lock, in->recipe, &plans.reqs, in->dir, e) < 0)
+    if (pins_check(&in->pins, e) < 0 ||
+        catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
+        plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, e) < 0 ||
+        resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, e) < 0)
         return -1;
-    a = &lock.doc.arena;
-    lock.format = LOCK_FORMAT;
-    lock.writer = STR(ENVBUILD_VERSION);
-    lock.base = arena_str(a, in->base->name);
-    lock.variant = arena_str(a, in->recipe->variant.text);
-    lock.apt_sources = arena_str(a, in->base->sources);
-    lock.apt_sources_path = arena_str(a, in->base->sources_path);
-    set_toolkit(&lock, &plans.toolkit, &in->base->toolkit);
-    if (in->image)
-        base_image_lock(&lock, in->image, in->recipe);
-    if (resolve_artifacts(&lock, in, &plans, e) < 0)
+    MOVE(out, &lock);
+    return 0;
+}
+
+int resolve_again(struct lock *out, const struct resolve_input *in, struct err *e)
+{
+    CLEANUP(lock_clear) struct lock lock = {0};
+    CLEANUP(plans_clear) struct plans plans = {0};
+
+    if (plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, e) < 0 ||
+        (!in->image && resolve_debs_again(&lock, in, e) < 0) ||
+        resolve_wheels_again(&lock, in, &plans, e) < 0)
         return -1;
-    if (in->recipe->slim)
-        slimming_choose(&lock);
-    lock_facts_derive(&lock, in->catalog, in->events);
-    if (lock_facts_check(&lock, in->catalog, in->recipe, e) < 0 ||
-        set_name(&lock, in->recipe, e) < 0)
+    resolve_stand_ins_again(&lock, in, &plans);
+    artifacts_take_over(&lock, in->pins.old, ECO_REDIST);
+    if (finish(&lock, in, e) < 0)
         return -1;
-    set_image(&lock, in);
-    if (startup_add(&lock, in->recipe, shell_of(&lock, in), in->events, e) < 0)
-        return -1;
-    layering(&lock);
     MOVE(out, &lock);
     return 0;
 }

@@ -29,6 +29,15 @@ struct resolve_input {
 /* Everything but what a build fills in. */
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e) MUST_CHECK;
 
+/* The oldest envbuild that derived as this one does; see resolve_again(). */
+#define RESOLVE_DERIVES_AS "0.3.0"
+
+/* What recipe and base give for the artifacts of the lock in->pins.old, without asking anybody:
+ * facts, settings, files made for the image, the plan of its layers. A lock that nobody edited says
+ * the same (model/lock_compare.h), if an envbuild from RESOLVE_DERIVES_AS on wrote it. Of an image
+ * that is the base, base_image_recall() is enough. */
+int resolve_again(struct lock *out, const struct resolve_input *in, struct err *e) MUST_CHECK;
+
 /* The parts of a lock that follow from the recipe and its local files alone, for telling whether a
  * lock is still that of its recipe: recipe, recipe_digest, inputs, user, copies. */
 int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir,

@@ -265,18 +265,52 @@ static void take_stand_ins(struct lock *lock, const struct lock_toolkit *old)
     }
 }
 
+int resolve_debs_again(struct lock *lock, const struct resolve_input *in, struct err *e)
+{
+    artifacts_take_over(lock, in->pins.old, ECO_DEB);
+    keep_archives(lock, in->pins.old->archives.v, in->pins.old->archives.n);
+    return set_python(lock, in->base, e);
+}
+
 int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                  struct err *e)
 {
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose system packages"});
     if (pins_all_debs(&in->pins, lock)) {
-        artifacts_take_over(lock, in->pins.old, ECO_DEB);
         take_stand_ins(lock, &in->pins.old->toolkit);
-        keep_archives(lock, in->pins.old->archives.v, in->pins.old->archives.n);
-    } else if (choose_anew(lock, in, plans, e) < 0) {
-        return -1;
+        return resolve_debs_again(lock, in, e);
     }
-    return set_python(lock, in->base, e);
+    return choose_anew(lock, in, plans, e) < 0 ? -1 : set_python(lock, in->base, e);
+}
+
+/* Which versions of the libraries the packages that stand in of the older lock provide. */
+static void recall_libraries(struct plans *plans, const struct lock_toolkit *old,
+                             const struct base_toolkit *base)
+{
+    struct arena *a = &plans->arena;
+
+    for (size_t i = 0; i < base->libraries.n; i++) {
+        struct str begin =
+            str_of(arena_fmt(a, STR_FMT " (= ", STR_ARG(base->libraries.v[i].package)));
+        struct str *version = vec_push(&plans->libraries);
+
+        for (size_t j = 0; j < old->stand_ins.n; j++)
+            for (size_t k = 0; k < old->stand_ins.v[j].provides.n; k++) {
+                struct str provided = old->stand_ins.v[j].provides.v[k];
+
+                if (str_skip(&provided, begin) && str_drop(&provided, STR(")")))
+                    *version = provided;
+            }
+    }
+}
+
+void resolve_stand_ins_again(struct lock *lock, const struct resolve_input *in, struct plans *plans)
+{
+    if (!toolkit_is_apt(plans))
+        return;
+    recall_libraries(plans, &in->pins.old->toolkit, &in->base->toolkit);
+    lock_facts_derive(lock, in->catalog, NULL); /* the driver stand-in's version */
+    stand_ins_choose(lock, &in->base->toolkit, in->catalog, &plans->libraries);
 }
 
 static void drop_debs(struct lock *lock)

@@ -27,9 +27,16 @@ int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans
  * stands in for some of it is known only when the wheels are. */
 int resolve_toolkit_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                          struct err *e) MUST_CHECK;
+/* The same from the older lock, as it is. */
+int resolve_debs_again(struct lock *lock, const struct resolve_input *in, struct err *e) MUST_CHECK;
+void resolve_stand_ins_again(struct lock *lock, const struct resolve_input *in,
+                             struct plans *plans);
 /* resolve_wheels.c: Python's packages, those of all variants and what the variant adds. */
 int resolve_wheels(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
                    struct err *e) MUST_CHECK;
+/* The wheels of the older lock; which of them the recipe names is found anew. */
+int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,
+                         const struct plans *plans, struct err *e) MUST_CHECK;
 /* resolve_archives.c: the toolkit as NVIDIA's archives, where that is asked for, and cuDNN's where
  * no wheel has its headers. */
 int resolve_archives(struct lock *lock, const struct resolve_input *in, struct plans *plans,

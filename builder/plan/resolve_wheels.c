@@ -174,6 +174,36 @@ static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pyp
     return result;
 }
 
+/* Is the wheel one that the recipe, or for its variant the image, asks for by name? */
+static int is_asked_for(bool *out, const struct artifact *a, const struct lock *lock,
+                        const struct requirements *reqs, struct err *e)
+{
+    const struct marker_env env = {lock->python_full, STR("x86_64")};
+    bool added = str_is(a->group, "variant");
+
+    *out = false;
+    for (size_t i = 0; i < reqs->roots.n && !*out; i++) {
+        const struct requirement *r = reqs->roots.v[i].requirement;
+
+        if (str_eq(r->name, a->name) && (added || i < reqs->own) &&
+            marker_eval(r->marker, &env, STR(""), out, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,
+                         const struct plans *plans, struct err *e)
+{
+    struct artifact *a;
+
+    artifacts_take_over(lock, in->pins.old, ECO_WHEEL);
+    vec_each(a, &lock->artifacts)
+        if (a->eco == ECO_WHEEL && is_asked_for(&a->requested, a, lock, &plans->reqs, e) < 0)
+            return -1;
+    return 0;
+}
+
 int resolve_wheels(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
                    struct err *e)
 {

@@ -97,7 +97,7 @@ def check_lists_what_is_newer(stage):
         out, err = run(stage, path, "lock", "--check", "recipe.yaml", code=1)
         assert out.splitlines() == ["deb git 1:2.39.2 becomes 1:2.40.0", "deb libc6 2.36-9 becomes 2.36-9+deb12u1 (security)",
                                     "wheel filelock 3.16.0 becomes 3.17.0", "wheel numpy 2.2.0 becomes 2.3.0"], out
-        assert "4 changes, 1 of them for security; `envbuild lock --upgrade recipe.yaml`" in err, err
+        assert "4 packages changed, 1 of them for security; run `envbuild lock --upgrade recipe.yaml`" in err, err
         out, _ = run(stage, path, "lock", "--check", "--json", "recipe.yaml", code=1)
         told = json.loads(out)
         assert [p["name"] for p in told["packages"] if p["security"]] == ["libc6"] and not told["recipe_changes"]
@@ -118,7 +118,7 @@ def diff_tells_in_words(stage):
         lock(stage, path)
     out, _ = run(stage, path, "lock", "diff", "old.lock", "recipe.lock")
     assert out.splitlines()[:-2] == [
-        "recipe: apt is new; user is new; pip is gone", "user: root becomes me",
+        "recipe: apt is new; user is new; pip is gone", "user: root becomes me (1000:1000)",
         "deb git 1:2.40.0 is new", "deb libc6 2.36-9 becomes 2.36-9+deb12u1 (security)",
         "wheel filelock 3.16.0 becomes 3.17.0", "wheel numpy 2.2.0 is gone"], out
     assert out.splitlines()[-2].startswith("download: ") and out.splitlines()[-1].startswith("layers: "), out

@@ -16,7 +16,7 @@ import argparse, concurrent.futures, os, re, shutil, subprocess, sys, tempfile, 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "peers")]
 sys.dont_write_bytecode = True
-import scenarios, sources, builds, devel, living, bases, archives, base_image, knowledge, loading, slim, startup, world  # noqa: E402,F401
+import scenarios, sources, builds, devel, living, bases, archives, base_image, knowledge, loading, slim, startup, edited_lock, world  # noqa: E402,F401
 
 PATIENT = "scenarios/nobody-answers"  # half a minute of trying again, beside all others
 WANTED = ("stdout", "stderr", "exit")

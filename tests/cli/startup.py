@@ -78,13 +78,17 @@ def a_lock_without_the_check_stays(stage):
     assert fresh["files"][-1]["to"] == CHECK and "startup_check" not in fresh["recipe"]["normal"]
     old = {**kept, "recipe": fresh["recipe"]}  # as it was written when a recipe could not name the check
     old.pop("built")
+    old["envbuild"] = "0.2.0"
     with open(path + "/recipe.lock", "w") as f:
         json.dump(old, f)
     before = read(path, "recipe.lock")
     err = run(stage, path, "lock", "recipe.yaml")[1]
     assert "is up to date" in err and read(path, "recipe.lock") == before, err
+    assert document(path)["envbuild"] == "0.2.0", "a lock of this envbuild would be an edited one"
     run(stage, path, "lock", "--check", "recipe.yaml")
-    without = build(stage, path)
+    out, err = run(stage, path, "build", "recipe.yaml")
+    assert "recipe.lock is from envbuild 0.2.0" in err and 'start-up check is "off"' in err, err
+    without = out.strip().split("@")[1]
     manifest, config, all_blobs = image_of(path, without)
     assert CHECK[1:] not in top_files(manifest, all_blobs) and "Entrypoint" not in config, config
     assert "startup" not in json.dumps(config), "an old lock gives another config"

@@ -96,8 +96,8 @@ int image_layers_build(struct tree *skeleton, struct tree *venv, const struct lo
     if (!digest_eq(&image->digest, &lock->image.manifest))
         return err_set(
             e, ERR_INTEGRITY,
-            "%s gives another image for linux/amd64 than the lock names; `envbuild lock` "
-            "takes it over",
+            "%s gives another image for linux/amd64 than the lock names; run `envbuild lock` "
+            "to accept it",
             image->path);
     if (rootfs_read(&fs, image, keep, NULL, e) < 0 || to_tree(&whole, &fs, e) < 0)
         return -1;
