@@ -221,10 +221,8 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
     struct pypi_want want;
 
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
-    if (pins_all_wheels(&in->pins, lock)) {
-        artifacts_take_over(lock, in->pins.old, ECO_WHEEL);
-        return 0;
-    }
+    if (pins_all_wheels(&in->pins, lock))
+        return resolve_wheels_again(lock, in, plans, e);
     if (target_of(&options.target, in, e) < 0)
         return -1;
     keep_old(&keeping, &in->pins);
