@@ -19,10 +19,10 @@ static void want(struct elf_pass *p, uint64_t from, uint64_t size)
 {
     uint64_t to;
 
-    if (from >= p->view.size || !size)
+    if (from >= p->reader.size || !size)
         return;
-    if (__builtin_add_overflow(from, size, &to) || to > p->view.size)
-        to = p->view.size;
+    if (__builtin_add_overflow(from, size, &to) || to > p->reader.size)
+        to = p->reader.size;
     vec_add(&p->wanted, ((struct pass_range){from, to}));
 }
 
@@ -59,9 +59,9 @@ static bool is_kept(const struct elf_pass *p, uint64_t from, uint64_t len)
     return from >= to;
 }
 
-static int kept_read(struct view *self, void *to, size_t len, uint64_t offset, struct err *e)
+static int kept_read(struct blob_reader *self, void *to, size_t len, uint64_t offset, struct err *e)
 {
-    struct elf_pass *p = (struct elf_pass *)((char *)self - offsetof(struct elf_pass, view));
+    struct elf_pass *p = (struct elf_pass *)((char *)self - offsetof(struct elf_pass, reader));
 
     if (!is_kept(p, offset, len))
         return err_set(e, ERR_INPUT,
@@ -101,8 +101,8 @@ static bool peek(struct elf_pass *p, void *to, size_t len, uint64_t offset)
 {
     CLEANUP(err_clear) struct err none = {0}; /* elf_read() will tell */
 
-    return view_has(&p->view, offset, len) && is_kept(p, offset, len) &&
-           view_read(&p->view, to, len, offset, &none) == 0;
+    return blob_reader_has(&p->reader, offset, len) && is_kept(p, offset, len) &&
+           blob_reader_read(&p->reader, to, len, offset, &none) == 0;
 }
 
 /* Where the bytes of a memory address lie in the file; 0 when nowhere. */
@@ -232,7 +232,7 @@ void elf_pass_begin(struct elf_pass *p, int scratch, uint64_t size, bool code, c
 {
     *p = (struct elf_pass){
         .sink = {pass_write, NULL},
-        .view = {kept_read, size, what},
+        .reader = {kept_read, size, what},
         .scratch = scratch,
     };
     if (code) {
@@ -252,10 +252,10 @@ int elf_pass_end(struct elf_pass *p, struct elf *elf, struct fatbin_list *code, 
 
     if (p->scan && sink_finish(&p->scan->sink, e) < 0)
         return -1;
-    if (elf_read(&found, &p->view, &again) < 0) {
+    if (elf_read(&found, &p->reader, &again) < 0) {
         /* The loader does without sections, and so do all facts but what code is where. */
         p->no_sections = true;
-        if (elf_read(&found, &p->view, e) < 0)
+        if (elf_read(&found, &p->reader, e) < 0)
             return -1;
     }
     fatbin_settle(&p->code, &p->spots, &found);

@@ -20,7 +20,7 @@ struct pass_ranges VEC_OF(struct pass_range);
 
 struct elf_pass {
     struct sink sink;
-    struct view view;
+    struct blob_reader reader;
     int scratch; /* descriptor of a file that nobody else uses meanwhile; borrowed */
     uint64_t at; /* bytes that have passed */
     struct pass_ranges wanted, kept;

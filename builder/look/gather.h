@@ -1,6 +1,6 @@
 /* look/gather.h - what the files of one layer tell, gathered as they pass, once and in order.
  *
- * Of every entry name, size and attributes are kept; of a program or library what look/elf.h and
+ * Of every entry name, size and attributes are kept; of a program or library what pkg/elf/elf.h and
  * look/fatbin.h say of it; and the text of the few files that tell what else is in an image: whose
  * packages there are, which system, which PyTorch. Nothing is unpacked and nothing runs.
  */

@@ -14,7 +14,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/map.h"
-#include "elf.h"
+#include "../pkg/elf/elf.h"
 
 /* The tree; all-zero is empty. Texts and files are borrowed and must outlive it. */
 struct needs {

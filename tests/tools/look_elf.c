@@ -113,16 +113,16 @@ static int look(const char *path, bool code, struct err *e)
     CLEANUP(fatbin_list_clear) struct fatbin_list passed_list = {0};
     CLEANUP(free_clear) char *text = NULL;
     CLEANUP(free_clear) char *again = NULL;
-    struct view_file view;
+    struct blob_reader_file blob;
     uint64_t size;
     size_t stray;
 
     if (fd_open(&fd, path, O_RDONLY, 0, e) < 0 || fd_size(fd.n, &size, path, e) < 0)
         return -1;
-    view_file_init(&view, fd.n, 0, size, path);
-    if (elf_read(&elf, &view.view, e) < 0)
+    blob_reader_file_init(&blob, fd.n, 0, size, path);
+    if (elf_read(&elf, &blob.reader, e) < 0)
         return -1;
-    if (fatbin_read(&list, &view.view, &elf, e) < 0 ||
+    if (fatbin_read(&list, &blob.reader, &elf, e) < 0 ||
         pass(&passed, &passed_list, fd.n, size, path, e) < 0)
         return -1;
     stray = list.stray;

@@ -26,7 +26,7 @@ static int add_file(struct machine *m, const char *path, struct err *e)
 {
     CLEANUP(fd_clear) struct fd fd = {0};
     struct elf *elf = arena_alloc(&m->arena, sizeof *elf); /* lives as long as the program */
-    struct view_file view;
+    struct blob_reader_file blob;
     char head[4];
     uint64_t size;
     size_t got;
@@ -36,8 +36,8 @@ static int add_file(struct machine *m, const char *path, struct err *e)
         return -1;
     if (!elf_is((struct str){head, got}))
         return 0;
-    view_file_init(&view, fd.n, 0, size, path);
-    if (elf_read(elf, &view.view, e) < 0)
+    blob_reader_file_init(&blob, fd.n, 0, size, path);
+    if (elf_read(elf, &blob.reader, e) < 0)
         return -1;
     needs_add_file(&m->needs, arena_str(&m->arena, str_of(path)), elf);
     return 0;

@@ -6,15 +6,15 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include "base/fd.h"
-#include "look/elf.h"
+#include "pkg/elf/elf.h"
 #include "mkelf.h"
 
 static int read_bytes(struct elf *elf, const struct buf *bytes, struct err *e)
 {
-    struct view_bytes view;
+    struct blob_reader_bytes blob;
 
-    view_bytes_init(&view, buf_view(bytes), "the-file");
-    return elf_read(elf, &view.view, e);
+    blob_reader_bytes_init(&blob, buf_view(bytes), "the-file");
+    return elf_read(elf, &blob.reader, e);
 }
 
 static const struct mkelf library = {
@@ -255,14 +255,14 @@ static void this_program_needs_the_c_library(void **state)
     CLEANUP(fd_clear) struct fd fd = {0};
     CLEANUP(elf_clear) struct elf elf = {0};
     CLEANUP(err_clear) struct err e = {0};
-    struct view_file view;
+    struct blob_reader_file blob;
     uint64_t size;
     bool libc = false, version = false;
 
     assert_int_equal(fd_open(&fd, "/proc/self/exe", O_RDONLY, 0, &e), 0);
     assert_int_equal(fd_size(fd.n, &size, "exe", &e), 0);
-    view_file_init(&view, fd.n, 0, size, "exe");
-    assert_int_equal(elf_read(&elf, &view.view, &e), 0);
+    blob_reader_file_init(&blob, fd.n, 0, size, "exe");
+    assert_int_equal(elf_read(&elf, &blob.reader, &e), 0);
     for (size_t i = 0; i < elf.needed.n; i++)
         libc = libc || str_is(elf.needed.v[i], "libc.so.6");
     for (size_t i = 0; i < elf.needs.n; i++)

@@ -15,7 +15,7 @@ enum {
 };
 
 struct reader {
-    struct view *in;
+    struct blob_reader *in;
     struct elf *elf;
     struct VEC_OF(Elf64_Phdr) segments;
     uint64_t strings, strings_size; /* place of the dynamic strings in the file */
@@ -73,7 +73,7 @@ static int read_text(struct str *out, struct reader *r, uint64_t offset, uint64_
         size_t more = have ? want - have : want < PATH_BYTES ? want : PATH_BYTES;
         const char *end;
 
-        if (view_read(r->in, text + have, more, offset + have, e) < 0)
+        if (blob_reader_read(r->in, text + have, more, offset + have, e) < 0)
             return -1;
         have += more;
         end = memchr(text, 0, have);
@@ -99,7 +99,7 @@ static int place_of(uint64_t *offset, uint64_t *left, struct reader *r, uint64_t
     vec_each(p, &r->segments) {
         if (p->p_type != PT_LOAD || address < p->p_vaddr || address - p->p_vaddr >= p->p_filesz)
             continue;
-        if (!view_has(r->in, p->p_offset, p->p_filesz))
+        if (!blob_reader_has(r->in, p->p_offset, p->p_filesz))
             return damaged(r, "a segment lies outside the file", e);
         *offset = p->p_offset + (address - p->p_vaddr);
         *left = p->p_filesz - (address - p->p_vaddr);
@@ -116,12 +116,12 @@ static int read_segments(struct reader *r, const Elf64_Ehdr *head, struct err *e
         return damaged(r, "program headers of an unknown size", e);
     if (head->e_phnum > SEGMENTS_MAX)
         return damaged(r, "too many program headers", e);
-    if (!view_has(r->in, head->e_phoff, head->e_phnum * sizeof(Elf64_Phdr)))
+    if (!blob_reader_has(r->in, head->e_phoff, head->e_phnum * sizeof(Elf64_Phdr)))
         return damaged(r, "program headers outside the file", e);
     for (unsigned i = 0; i < head->e_phnum; i++) {
         Elf64_Phdr p;
 
-        if (view_read(r->in, &p, sizeof p, head->e_phoff + i * sizeof p, e) < 0)
+        if (blob_reader_read(r->in, &p, sizeof p, head->e_phoff + i * sizeof p, e) < 0)
             return -1;
         vec_add(&r->segments, p);
     }
@@ -141,9 +141,9 @@ static const Elf64_Phdr *segment(const struct reader *r, uint32_t type)
 static int read_section_header(Elf64_Shdr *out, struct reader *r, const Elf64_Ehdr *head,
                                uint64_t index, struct err *e)
 {
-    if (!view_has(r->in, head->e_shoff, (index + 1) * sizeof *out))
+    if (!blob_reader_has(r->in, head->e_shoff, (index + 1) * sizeof *out))
         return damaged(r, "section headers outside the file", e);
-    return view_read(r->in, out, sizeof *out, head->e_shoff + index * sizeof *out, e);
+    return blob_reader_read(r->in, out, sizeof *out, head->e_shoff + index * sizeof *out, e);
 }
 
 static int name_section(struct elf_section *s, struct reader *r, struct str names, uint32_t index,
@@ -182,10 +182,10 @@ static int read_sections(struct reader *r, const Elf64_Ehdr *head, struct err *e
         return damaged(r, "the section names lie in no section", e);
     if (read_section_header(&header, r, head, names_index, e) < 0)
         return -1;
-    if (header.sh_size > NAMES_MAX || !view_has(r->in, header.sh_offset, header.sh_size))
+    if (header.sh_size > NAMES_MAX || !blob_reader_has(r->in, header.sh_offset, header.sh_size))
         return damaged(r, "the section names lie outside the file", e);
-    if (header.sh_size &&
-        view_read(r->in, buf_room(&names, header.sh_size), header.sh_size, header.sh_offset, e) < 0)
+    if (header.sh_size && blob_reader_read(r->in, buf_room(&names, header.sh_size), header.sh_size,
+                                           header.sh_offset, e) < 0)
         return -1;
     names.len = header.sh_size;
     for (uint64_t i = 1; i < count; i++) {
@@ -199,7 +199,7 @@ static int read_sections(struct reader *r, const Elf64_Ehdr *head, struct err *e
         s->empty = header.sh_type == SHT_NOBITS || header.sh_type == SHT_NULL;
         if (name_section(s, r, buf_view(&names), header.sh_name, e) < 0)
             return -1;
-        if (!s->empty && !view_has(r->in, s->offset, s->size))
+        if (!s->empty && !blob_reader_has(r->in, s->offset, s->size))
             return damaged(r, "a section lies outside the file", e);
     }
     return 0;
@@ -221,7 +221,7 @@ static int read_needs(struct reader *r, uint64_t address, uint64_t count, struct
 
         if (left < sizeof need)
             return damaged(r, "version needs outside their segment", e);
-        if (view_read(r->in, &need, sizeof need, at, e) < 0 ||
+        if (blob_reader_read(r->in, &need, sizeof need, at, e) < 0 ||
             dynamic_text(&library, r, need.vn_file, e) < 0)
             return -1;
         aux_at = need.vn_aux;
@@ -235,7 +235,7 @@ static int read_needs(struct reader *r, uint64_t address, uint64_t count, struct
                 return damaged(r, "too many version needs", e);
             n = vec_push(&r->elf->needs);
             n->library = library;
-            if (view_read(r->in, &aux, sizeof aux, at + aux_at, e) < 0 ||
+            if (blob_reader_read(r->in, &aux, sizeof aux, at + aux_at, e) < 0 ||
                 dynamic_text(&n->version, r, aux.vna_name, e) < 0)
                 return -1;
             n->weak = aux.vna_flags & VER_FLG_WEAK;
@@ -269,11 +269,11 @@ static int read_defines(struct reader *r, uint64_t address, uint64_t count, stru
 
         if (left < sizeof def)
             return damaged(r, "version definitions outside their segment", e);
-        if (view_read(r->in, &def, sizeof def, at, e) < 0)
+        if (blob_reader_read(r->in, &def, sizeof def, at, e) < 0)
             return -1;
         if (def.vd_aux > left || left - def.vd_aux < sizeof aux)
             return damaged(r, "version definitions outside their segment", e);
-        if (view_read(r->in, &aux, sizeof aux, at + def.vd_aux, e) < 0 ||
+        if (blob_reader_read(r->in, &aux, sizeof aux, at + def.vd_aux, e) < 0 ||
             dynamic_text(&name, r, aux.vda_name, e) < 0)
             return -1;
         vec_add(&r->elf->defines, name);
@@ -349,7 +349,7 @@ static int collect_dynamic(struct dynamic *d, struct reader *r, const Elf64_Phdr
 
         if (i >= DYNAMIC_MAX)
             return damaged(r, "too many dynamic entries", e);
-        if (view_read(r->in, &entry, sizeof entry, p->p_offset + i * sizeof entry, e) < 0)
+        if (blob_reader_read(r->in, &entry, sizeof entry, p->p_offset + i * sizeof entry, e) < 0)
             return -1;
         dynamic_entry(d, &entry);
     }
@@ -362,7 +362,7 @@ static int read_dynamic(struct reader *r, const Elf64_Phdr *p, struct err *e)
     struct elf *elf = r->elf;
     uint64_t left;
 
-    if (!view_has(r->in, p->p_offset, p->p_filesz))
+    if (!blob_reader_has(r->in, p->p_offset, p->p_filesz))
         return damaged(r, "the dynamic section lies outside the file", e);
     if (collect_dynamic(&d, r, p, e) < 0)
         return -1;
@@ -398,7 +398,7 @@ static int read_elf64(struct reader *r, struct err *e)
     const Elf64_Phdr *p;
     const struct elf_section *s;
 
-    if (view_read(r->in, &head, sizeof head, 0, e) < 0)
+    if (blob_reader_read(r->in, &head, sizeof head, 0, e) < 0)
         return -1;
     if (read_segments(r, &head, e) < 0 || read_sections(r, &head, e) < 0)
         return -1;
@@ -417,16 +417,16 @@ static void reader_clear(struct reader *r)
     vec_clear(&r->segments);
 }
 
-int elf_read(struct elf *out, struct view *in, struct err *e)
+int elf_read(struct elf *out, struct blob_reader *in, struct err *e)
 {
     CLEANUP(elf_clear) struct elf elf = {0};
     CLEANUP(reader_clear) struct reader r = {.in = in, .elf = &elf};
     unsigned char head[20]; /* identity, type and machine: the same in both classes */
     bool little;
 
-    if (!view_has(in, 0, sizeof head))
+    if (!blob_reader_has(in, 0, sizeof head))
         return err_set(e, ERR_INPUT, "%s: no ELF file", in->what);
-    if (view_read(in, head, sizeof head, 0, e) < 0)
+    if (blob_reader_read(in, head, sizeof head, 0, e) < 0)
         return -1;
     if (!elf_is((struct str){(const char *)head, sizeof head}))
         return err_set(e, ERR_INPUT, "%s: no ELF file", in->what);
