@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "look/needs.h"
+#include "pkg/elf/ldcache.h"
 
 struct machine {
     struct needs needs;
@@ -93,19 +94,19 @@ int main(int argc, char **argv)
     struct err e = {0};
     struct str list, item;
     struct buf cache = {0};
-    struct cacheds entries = {0};
-    const struct cached *entry;
+    struct ldcache_libs entries = {0};
+    const struct ldcache_lib *entry;
 
     if (argc < 3) {
         fprintf(stderr, "usage: look_needs CACHE FOLDERS FILE...\n");
         return 2;
     }
-    if (fs_read(&cache, argv[1], 4 << 20, &e) < 0 || !ldso_cache_read(&entries, buf_view(&cache))) {
+    if (fs_read(&cache, argv[1], 4 << 20, &e) < 0 || !ldcache_read(&entries, buf_view(&cache))) {
         fprintf(stderr, "%s: no cache\n", argv[1]);
         return 1;
     }
     vec_each(entry, &entries)
-        needs_add_cached(&m.needs, entry->name, entry->path);
+        needs_add_cached(&m.needs, entry->soname, entry->path);
     vec_clear(&entries);
     needs_add_link(&m.needs, STR("/bin"), STR("usr/bin"));
     needs_add_link(&m.needs, STR("/sbin"), STR("usr/sbin"));
