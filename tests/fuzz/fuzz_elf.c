@@ -1,8 +1,10 @@
 /* ELF files: whatever comes in, what gets through lies inside: sections within the file, names of
- * sane length, everything bounded. A refusal says why and leaves nothing behind. */
+ * sane length, everything bounded. A refusal says why and leaves nothing behind. What ldconfig's
+ * way to read says of a library's name is the same. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include "pkg/elf/elf.h"
+#include "pkg/elf/elf_library.h"
 
 static void check_text(struct str s)
 {
@@ -24,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     CLEANUP(err_clear) struct err e = {0};
     const struct elf_section *section;
     const struct elf_need *need;
+    struct elf_library library;
     struct blob_reader_bytes blob;
 
     blob_reader_bytes_init(&blob, (struct str){(const char *)bytes, len}, "fuzz");
@@ -47,5 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     check_text(elf.rpath);
     check_text(elf.runpath);
     check_text(elf.interpreter);
+    if (elf.dynamic && elf_library_read(&library, &elf.arena, &blob.reader))
+        assert(elf.machine == ELF_MACHINE_X86_64 && str_eq(library.soname, elf.soname));
     return 0;
 }
