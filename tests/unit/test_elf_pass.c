@@ -87,17 +87,24 @@ static void however_many_bytes_come_at_once(void **state)
 /* `hole` bytes between the content and the dynamic section, as device code in a CUDA library. */
 static size_t spread(struct buf *bytes, uint64_t hole)
 {
-    Elf64_Ehdr *head = (Elf64_Ehdr *)(void *)bytes->p;
-    Elf64_Phdr *p = (Elf64_Phdr *)(void *)(bytes->p + head->e_phoff);
-    Elf64_Shdr *s = (Elf64_Shdr *)(void *)(bytes->p + head->e_shoff);
-    size_t at = p[1].p_offset;
+    Elf64_Ehdr head;
+    Elf64_Phdr p[2];
+    Elf64_Shdr s;
 
-    for (unsigned i = 1; i < head->e_shnum; i++)
-        if (s[i].sh_offset >= at)
-            s[i].sh_offset += hole;
+    memcpy(&head, bytes->p, sizeof head);
+    memcpy(p, bytes->p + head.e_phoff, sizeof p);
+    size_t at = p[1].p_offset, sections = head.e_shoff;
+    for (unsigned i = 1; i < head.e_shnum; i++) {
+        memcpy(&s, bytes->p + sections + i * sizeof s, sizeof s);
+        if (s.sh_offset >= at)
+            s.sh_offset += hole;
+        memcpy(bytes->p + sections + i * sizeof s, &s, sizeof s);
+    }
     p[0].p_filesz += hole;
     p[1].p_offset += hole;
-    head->e_shoff += hole;
+    head.e_shoff += hole;
+    memcpy(bytes->p, &head, sizeof head);
+    memcpy(bytes->p + head.e_phoff, p, sizeof p);
     return at;
 }
 
@@ -145,6 +152,7 @@ static void what_has_gone_by_is_an_error(void **state)
     CLEANUP(err_clear) struct err e = {0};
     struct counted c = {0};
     struct mkelf m = library;
+    Elf64_Phdr p[2];
     Elf64_Dyn strings;
     size_t at;
 
@@ -154,8 +162,10 @@ static void what_has_gone_by_is_an_error(void **state)
     m.defines[0] = NULL;
     mkelf(&bytes, &m);
     at = bytes.len - 5 * sizeof strings; /* needed, soname, strings, their size, the end */
-    ((Elf64_Phdr *)(void *)(bytes.p + sizeof(Elf64_Ehdr)))[0].p_filesz += HOLE;
-    ((Elf64_Phdr *)(void *)(bytes.p + sizeof(Elf64_Ehdr)))[1].p_offset += HOLE;
+    memcpy(p, bytes.p + sizeof(Elf64_Ehdr), sizeof p);
+    p[0].p_filesz += HOLE;
+    p[1].p_offset += HOLE;
+    memcpy(bytes.p + sizeof(Elf64_Ehdr), p, sizeof p);
     memcpy(&strings, bytes.p + at + 2 * sizeof strings, sizeof strings);
     assert_int_equal(strings.d_tag, DT_STRTAB);
     strings.d_un.d_ptr = MKELF_BASE + 25 * MIB; /* behind what is kept of the first segment */
