@@ -56,6 +56,12 @@ void buf_vfmt(struct buf *b, const char *fmt, va_list args)
     b->len += (size_t)n;
 }
 
+void buf_number(struct buf *b, uint64_t n, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        buf_putc(b, (char)(unsigned char)(n >> (8 * i)));
+}
+
 void buf_fmt(struct buf *b, const char *fmt, ...)
 {
     va_list args;

@@ -13,6 +13,7 @@ void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_str(struct buf *b, struct str s);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
+void buf_number(struct buf *b, uint64_t n, size_t len); /* its `len` low bytes, low first */
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_vfmt(struct buf *b, const char *fmt, va_list args) PRINTF(2, 0);
 /* Room for `len` more bytes; returns where they go. The caller adds to b->len what it wrote. */

@@ -147,8 +147,8 @@ static void merging_clear(struct merging *m)
 static int merge(struct merging *m, const struct lock *lock, const struct proving *p,
                  const struct stored *image, const struct events *events, struct err *e)
 {
-    const struct cacheds *cache = NULL;
-    const struct cached *c;
+    const struct ldcache_libs *cache = NULL;
+    const struct ldcache_lib *lib;
     bool found = false;
 
     m->layers = xcalloc(lock->layers.n + 1, sizeof *m->layers);
@@ -171,8 +171,8 @@ static int merge(struct merging *m, const struct lock *lock, const struct provin
             cache = &m->layers[i].cache;
     }
     if (cache)
-        vec_each(c, cache)
-            proof_cached(&m->proof, c->name, c->path);
+        vec_each(lib, cache)
+            proof_cached(&m->proof, lib->soname, lib->path);
     proof_image(&m->proof, &m->fs, NULL, &lock->env, lock->arch);
     return proof_run(&m->proof, e);
 }

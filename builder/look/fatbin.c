@@ -267,7 +267,7 @@ void fatbin_scan_init(struct fatbin_scan *s, struct fatbin_list *list, enum fatb
 }
 
 /* Scan a range of the file, stepping over payloads without reading them. */
-static int scan_range(struct fatbin_scan *s, struct view *in, uint64_t from, uint64_t to,
+static int scan_range(struct fatbin_scan *s, struct blob_reader *in, uint64_t from, uint64_t to,
                       enum fatbin_place place, struct err *e)
 {
     unsigned char bytes[STEP];
@@ -284,7 +284,8 @@ static int scan_range(struct fatbin_scan *s, struct view *in, uint64_t from, uin
         } else {
             size_t n = left < sizeof bytes ? (size_t)left : sizeof bytes;
 
-            if (view_read(in, bytes, n, from, e) < 0 || sink_write(&s->sink, bytes, n, e) < 0)
+            if (blob_reader_read(in, bytes, n, from, e) < 0 ||
+                sink_write(&s->sink, bytes, n, e) < 0)
                 return -1;
             from += n;
         }
@@ -345,7 +346,8 @@ void fatbin_settle(struct fatbin_list *list, const struct fatbin_spots *spots,
     }
 }
 
-int fatbin_read(struct fatbin_list *out, struct view *in, const struct elf *elf, struct err *e)
+int fatbin_read(struct fatbin_list *out, struct blob_reader *in, const struct elf *elf,
+                struct err *e)
 {
     CLEANUP(fatbin_list_clear) struct fatbin_list list = {0};
     CLEANUP(ranges_clear) struct ranges ranges = {0};

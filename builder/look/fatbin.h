@@ -22,7 +22,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../io/sink.h"
-#include "elf.h"
+#include "../pkg/elf/elf.h"
 
 enum { FATBIN_PTX = 1, FATBIN_CUBIN = 2 }; /* other kinds are listed under their number */
 
@@ -54,7 +54,7 @@ void fatbin_list_clear(struct fatbin_list *list);
 /* Everything in the file. `elf` is what elf_read() said of it, or NULL for a file that is none:
  * then all is FATBIN_EMBEDDED. Payloads are skipped, everything else is read once; memory is
  * constant. Damage is counted, not an error: only reading can fail. */
-int fatbin_read(struct fatbin_list *out, struct view *in, const struct elf *elf,
+int fatbin_read(struct fatbin_list *out, struct blob_reader *in, const struct elf *elf,
                 struct err *e) MUST_CHECK;
 
 enum { FATBIN_WINDOW = 64 * 1024 };
@@ -69,10 +69,10 @@ struct fatbin_spot {
 };
 struct fatbin_spots VEC_OF(struct fatbin_spot);
 
-/* The same in one forward pass, for who has no view: write the file's bytes to `sink` and finish.
- * Keeps at most FATBIN_WINDOW bytes. With `spots` entries go there, for the section headers of a
- * file come last; fatbin_settle() then gives the codes of fatbin_read(). Without it their place is
- * what the caller says.
+/* The same in one forward pass, for who has no blob_reader: write the file's bytes to `sink` and
+ * finish. Keeps at most FATBIN_WINDOW bytes. With `spots` entries go there, for the section headers
+ * of a file come last; fatbin_settle() then gives the codes of fatbin_read(). Without it their
+ * place is what the caller says.
  */
 struct fatbin_scan {
     struct sink sink;

@@ -62,6 +62,30 @@ static struct gather_entry *current(struct gather *g)
     return &g->entries.v[g->current];
 }
 
+static int elf_write(struct gather *g, const void *bytes, size_t len, struct err *e)
+{
+    if (sink_write(&g->pass.sink, bytes, len, e) < 0)
+        return -1;
+    return g->scan ? sink_write(&g->scan->sink, bytes, len, e) : 0;
+}
+
+static int elf_end(struct gather *g, struct gathered *out, struct err *e)
+{
+    if ((g->scan && sink_finish(&g->scan->sink, e) < 0) || elf_pass_end(&g->pass, &out->elf, e) < 0)
+        return -1;
+    fatbin_settle(&g->found, &g->spots, &out->elf);
+    vec_clear(&out->elf.sections);
+    MOVE(&out->code, &g->found);
+    return 0;
+}
+
+static void elf_forget(struct gather *g)
+{
+    elf_pass_clear(&g->pass);
+    vec_clear(&g->spots);
+    fatbin_list_clear(&g->found);
+}
+
 /* The first bytes tell what it is, however few come at once. */
 static int take_head(struct gather *g, const char **bytes, size_t *len, struct err *e)
 {
@@ -76,8 +100,12 @@ static int take_head(struct gather *g, const char **bytes, size_t *len, struct e
         !elf_is((struct str){g->head, sizeof g->head}))
         return 0;
     g->is_elf = true;
-    elf_pass_begin(&g->pass, g->scratch, current(g)->entry.content.size, g->code, g->what.p);
-    return sink_write(&g->pass.sink, g->head, sizeof g->head, e);
+    elf_pass_begin(&g->pass, g->scratch, current(g)->entry.content.size, g->what.p);
+    if (g->scan) {
+        fatbin_scan_init(g->scan, &g->found, FATBIN_EMBEDDED);
+        g->scan->spots = &g->spots;
+    }
+    return elf_write(g, g->head, sizeof g->head, e);
 }
 
 static int gather_write(struct sink *self, const void *bytes, size_t len, struct err *e)
@@ -90,12 +118,16 @@ static int gather_write(struct sink *self, const void *bytes, size_t len, struct
     if (g->at < sizeof g->head && take_head(g, &p, &len, e) < 0)
         return -1;
     g->at += len;
-    return g->is_elf ? sink_write(&g->pass.sink, p, len, e) : 0;
+    return g->is_elf ? elf_write(g, p, len, e) : 0;
 }
 
 void gather_open(struct gather *g, int scratch, bool code)
 {
-    *g = (struct gather){.scratch = scratch, .code = code, .sink = {gather_write, NULL}};
+    *g = (struct gather){
+        .scratch = scratch,
+        .sink = {gather_write, NULL},
+        .scan = code ? xmalloc(sizeof *g->scan) : NULL,
+    };
 }
 
 void gather_clear(struct gather *g)
@@ -106,7 +138,8 @@ void gather_clear(struct gather *g)
     }
     vec_clear(&g->elfs);
     vec_clear(&g->entries);
-    elf_pass_clear(&g->pass);
+    elf_forget(g);
+    free(g->scan);
     buf_clear(&g->text);
     buf_clear(&g->what);
     arena_clear(&g->arena);
@@ -157,16 +190,12 @@ int gather_end(struct gather *g, struct err *e)
     elf = arena_alloc(&g->elf_arena, sizeof *elf);
     vec_add(&g->elfs, elf);
     entry->elf = elf;
-    if (elf_pass_end(&g->pass, &elf->elf, &elf->code, &fault) < 0) {
-        if (fault.kind != ERR_INPUT) { /* the scratch file */
-            elf_pass_clear(&g->pass);
-            return err_join(e, &fault);
-        }
+    if (elf_end(g, elf, &fault) < 0)
         elf->fault = arena_str(&g->elf_arena, str_of(fault.msg));
-    }
-    vec_clear(&elf->elf.sections);
-    elf_pass_clear(&g->pass);
-    return 0;
+    elf_forget(g);
+    return err_is_set(&fault) && fault.kind != ERR_INPUT
+               ? err_join(e, &fault) /* the scratch file */
+               : 0;
 }
 
 /* ---- a layer ---- */

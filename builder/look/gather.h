@@ -1,6 +1,6 @@
 /* look/gather.h - what the files of one layer tell, gathered as they pass, once and in order.
  *
- * Of every entry name, size and attributes are kept; of a program or library what look/elf.h and
+ * Of every entry name, size and attributes are kept; of a program or library what pkg/elf/elf.h and
  * look/fatbin.h say of it; and the text of the few files that tell what else is in an image: whose
  * packages there are, which system, which PyTorch. Nothing is unpacked and nothing runs.
  */
@@ -9,7 +9,8 @@
 #include "../base/arena.h"
 #include "../io/entry.h"
 #include "../io/source.h"
-#include "elf_pass.h"
+#include "../pkg/elf/elf_pass.h"
+#include "fatbin.h"
 
 /* A program or library. */
 struct gathered {
@@ -33,19 +34,21 @@ struct gather {
     /* Of the file that is passing: */
     struct sink sink;
     int scratch;
-    bool code;
     size_t current; /* its position in entries */
     uint64_t at;
     char head[4];
     uint64_t text_max; /* bytes of it that are kept as text */
     bool is_elf;
     struct elf_pass pass;
+    struct fatbin_scan *scan; /* owned; NULL: nobody asks for device code */
+    struct fatbin_spots spots;
+    struct fatbin_list found;
     struct buf text;
     struct buf what;
 };
 
 /* `scratch`: descriptor of a file that no other gather uses; borrowed. Without `code` device code
- * is not looked for. */
+ * is not looked for. Where one pass cannot tell a file's sections, all of it counts as embedded. */
 void gather_open(struct gather *g, int scratch, bool code);
 void gather_clear(struct gather *g);
 /* Forget the entries; what they say of programs stays. */

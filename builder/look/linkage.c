@@ -82,15 +82,15 @@ static void put_entry(struct doc *d, struct node *list, const struct gather_entr
 static void put_cache(struct doc *d, struct node *root, struct str bytes)
 {
     struct node *list = node_put(d, root, "cache", node_new_list(d));
-    struct cacheds all = {0};
-    const struct cached *c;
+    struct ldcache_libs all = {0};
+    const struct ldcache_lib *lib;
 
-    if (ldso_cache_read(&all, bytes))
-        vec_each(c, &all) {
+    if (ldcache_read(&all, bytes))
+        vec_each(lib, &all) {
             struct node *n = node_add(d, list, node_new_map(d));
 
-            node_put_str(d, n, "name", c->name);
-            node_put_str(d, n, "path", c->path);
+            node_put_str(d, n, "name", lib->soname);
+            node_put_str(d, n, "path", lib->path);
         }
     vec_clear(&all);
 }
@@ -212,7 +212,8 @@ int linkage_parse(struct linkage *out, struct str text, struct err *e)
         take_entry(&l, n);
     list = node_get(l.doc.root, "cache");
     node_each(n, list)
-        vec_add(&l.cache, ((struct cached){node_text_of(n, "name"), node_text_of(n, "path")}));
+        vec_add(&l.cache, ((struct ldcache_lib){.soname = node_text_of(n, "name"),
+                                                .path = node_text_of(n, "path")}));
     MOVE(out, &l);
     return 0;
 }

@@ -4,6 +4,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../pkg/elf/ldcache.h"
 #include "proof.h"
 
 struct linkage_entry {
@@ -17,7 +18,7 @@ struct linkage {
     struct doc doc;                              /* owns the texts */
     struct VEC_OF(struct linkage_entry) entries; /* in the layer's order */
     struct VEC_OF(struct gathered *) elfs;
-    struct cacheds cache; /* of the ld.so.cache that the layer brings */
+    struct ldcache_libs cache; /* of the ld.so.cache that the layer brings */
 };
 
 /* A text that linkage_parse() reads. `layer` was gathered from the whole of it. */

@@ -86,41 +86,6 @@ void needs_add_cached(struct needs *n, struct str name, struct str path)
     map_set(&n->cache, name, value);
 }
 
-static struct str text_at(struct str bytes, uint32_t at)
-{
-    struct str text = str_sub(bytes, at, bytes.len);
-
-    return str_sub(text, 0, str_find(text, '\0'));
-}
-
-bool ldso_cache_read(struct cacheds *out, struct str bytes)
-{
-    enum { HEAD = 48, ENTRY = 24, FLAG_ELF_LIBC6 = 3, FLAG_X86_64 = 0x300, FLAG_AARCH64 = 0xa00 };
-    uint32_t count;
-
-    /* Behind an older format, where there is one. */
-    bytes = str_sub(bytes, str_find_str(bytes, STR("glibc-ld.so.cache1.1")), bytes.len);
-    if (bytes.len < HEAD)
-        return false;
-    memcpy(&count, bytes.p + 20, sizeof count);
-    if (count > (bytes.len - HEAD) / ENTRY)
-        return false;
-    for (uint32_t i = 0; i < count; i++) {
-        const char *at = bytes.p + HEAD + (size_t)i * ENTRY;
-        uint32_t flags, name, path;
-        uint64_t hwcap;
-
-        memcpy(&flags, at, sizeof flags);
-        memcpy(&name, at + 4, sizeof name);
-        memcpy(&path, at + 8, sizeof path);
-        memcpy(&hwcap, at + 16, sizeof hwcap);
-        if ((flags == (FLAG_ELF_LIBC6 | FLAG_X86_64) || flags == (FLAG_ELF_LIBC6 | FLAG_AARCH64)) &&
-            !hwcap && name < bytes.len && path < bytes.len)
-            vec_add(out, ((struct cached){text_at(bytes, name), text_at(bytes, path)}));
-    }
-    return true;
-}
-
 void needs_clear(struct needs *n)
 {
     map_clear(&n->files);

@@ -14,7 +14,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/map.h"
-#include "elf.h"
+#include "../pkg/elf/elf.h"
 
 /* The tree; all-zero is empty. Texts and files are borrowed and must outlive it. */
 struct needs {
@@ -62,14 +62,6 @@ void needs_findings_clear(struct needs_findings *f);
  * machine or class than root are passed over, as the loader does. */
 int needs_check(struct needs_findings *out, const struct needs *n, struct str root,
                 struct err *e) MUST_CHECK;
-
-/* The entries of /etc/ld.so.cache (glibc's format "glibc-ld.so.cache1.1") in their order; those for
- * certain processors are passed over. False when the bytes make no sense. */
-struct cached {
-    struct str name, path;
-};
-struct cacheds VEC_OF(struct cached);
-bool ldso_cache_read(struct cacheds *out, struct str bytes);
 
 /* Does a library of this name come with NVIDIA's driver, so that no image has to hold it? */
 bool needs_is_driver(struct str name);

@@ -2,6 +2,7 @@
 #include "proof.h"
 
 #include "../base/path.h"
+#include "../pkg/elf/ldcache.h"
 
 const char *proof_kind_name(enum proof_kind k)
 {
@@ -59,12 +60,12 @@ void proof_cached(struct proof *p, struct str name, struct str path)
 
 void proof_cache(struct proof *p, struct str bytes)
 {
-    struct cacheds list = {0};
-    const struct cached *c;
+    struct ldcache_libs list = {0};
+    const struct ldcache_lib *lib;
 
-    (void)!ldso_cache_read(&list, bytes); /* the loader does without a damaged one, too */
-    vec_each(c, &list)
-        proof_cached(p, c->name, c->path);
+    (void)!ldcache_read(&list, bytes); /* the loader does without a damaged one, too */
+    vec_each(lib, &list)
+        proof_cached(p, lib->soname, lib->path);
     vec_clear(&list);
 }
 

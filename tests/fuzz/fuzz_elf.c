@@ -1,8 +1,10 @@
 /* ELF files: whatever comes in, what gets through lies inside: sections within the file, names of
- * sane length, everything bounded. A refusal says why and leaves nothing behind. */
+ * sane length, everything bounded. A refusal says why and leaves nothing behind. What ldconfig's
+ * way to read says of a library's name is the same. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
-#include "look/elf.h"
+#include "pkg/elf/elf.h"
+#include "pkg/elf/elf_library.h"
 
 static void check_text(struct str s)
 {
@@ -24,10 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     CLEANUP(err_clear) struct err e = {0};
     const struct elf_section *section;
     const struct elf_need *need;
-    struct view_bytes view;
+    struct elf_library library;
+    struct blob_reader_bytes blob;
 
-    view_bytes_init(&view, (struct str){(const char *)bytes, len}, "fuzz");
-    if (elf_read(&elf, &view.view, &e) < 0) {
+    blob_reader_bytes_init(&blob, (struct str){(const char *)bytes, len}, "fuzz");
+    if (elf_read(&elf, &blob.reader, &e) < 0) {
         assert(err_is_set(&e) && e.kind == ERR_INPUT);
         assert(!elf.bits && !elf.sections.n && !elf.needed.n);
         return 0;
@@ -35,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     assert(elf.bits == 32 || elf.bits == 64);
     vec_each(section, &elf.sections) {
         check_text(section->name);
-        assert(section->empty || view_has(&view.view, section->offset, section->size));
+        assert(section->empty || blob_reader_has(&blob.reader, section->offset, section->size));
     }
     vec_each(need, &elf.needs) {
         check_text(need->library);
@@ -47,5 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     check_text(elf.rpath);
     check_text(elf.runpath);
     check_text(elf.interpreter);
+    if (elf.dynamic && elf_library_read(&library, &elf.arena, &blob.reader))
+        assert(elf.machine == ELF_MACHINE_X86_64 && str_eq(library.soname, elf.soname));
     return 0;
 }

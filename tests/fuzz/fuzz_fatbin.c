@@ -32,19 +32,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     CLEANUP(fatbin_list_clear)
-    struct fatbin_list whole = {0},
-                       pieces = {0}, placed = {0}, file = {0};
+    struct fatbin_list whole = {0}, pieces = {0}, placed = {0}, file = {0};
     CLEANUP(elf_clear) struct elf elf = {0};
     CLEANUP(err_clear) struct err e = {0};
-    struct view_bytes view;
+    struct blob_reader_bytes blob;
 
     scan(&whole, bytes, len, len ? len : 1);
     scan(&pieces, bytes, len, 1 + len % 61);
     check_same(&whole, &pieces);
-    view_bytes_init(&view, (struct str){(const char *)bytes, len}, "fuzz");
-    assert(fatbin_read(&placed, &view.view, NULL, &e) == 0);
+    blob_reader_bytes_init(&blob, (struct str){(const char *)bytes, len}, "fuzz");
+    assert(fatbin_read(&placed, &blob.reader, NULL, &e) == 0);
     check_same(&whole, &placed);
-    if (elf_read(&elf, &view.view, &e) == 0)
-        assert(fatbin_read(&file, &view.view, &elf, &e) == 0);
+    if (elf_read(&elf, &blob.reader, &e) == 0)
+        assert(fatbin_read(&file, &blob.reader, &elf, &e) == 0);
     return 0;
 }

@@ -13,7 +13,8 @@
 
 #include "base/fs.h"
 #include "io/source.h"
-#include "look/elf_pass.h"
+#include "look/fatbin.h"
+#include "pkg/elf/elf_pass.h"
 
 static const char *kind_name(uint16_t kind, char number[16])
 {
@@ -89,8 +90,7 @@ static char *words(const struct elf *elf, const struct fatbin_list *list, bool c
     return text;
 }
 
-static int pass(struct elf *elf, struct fatbin_list *list, int fd, uint64_t size, const char *path,
-                struct err *e)
+static int pass_elf(struct elf *elf, int fd, uint64_t size, const char *path, struct err *e)
 {
     CLEANUP(elf_pass_clear) struct elf_pass pass = {0};
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
@@ -98,10 +98,26 @@ static int pass(struct elf *elf, struct fatbin_list *list, int fd, uint64_t size
 
     if (fs_temp_open(&scratch, "/tmp", e) < 0)
         return -1;
-    elf_pass_begin(&pass, scratch.fd.n, size, true, path);
+    elf_pass_begin(&pass, scratch.fd.n, size, path);
     source_file_init(&file, fd, 0, size, path);
-    return source_copy(&file.source, &pass.sink, NULL, e) < 0 ? -1
-                                                              : elf_pass_end(&pass, elf, list, e);
+    return source_copy(&file.source, &pass.sink, NULL, e) < 0 ? -1 : elf_pass_end(&pass, elf, e);
+}
+
+static int pass_code(struct fatbin_list *list, const struct elf *elf, int fd, uint64_t size,
+                     const char *path, struct err *e)
+{
+    static struct fatbin_scan scan;
+    struct fatbin_spots spots = {0};
+    struct source_file file;
+    int rc;
+
+    fatbin_scan_init(&scan, list, FATBIN_EMBEDDED);
+    scan.spots = &spots;
+    source_file_init(&file, fd, 0, size, path);
+    rc = source_copy(&file.source, &scan.sink, NULL, e) < 0 ? -1 : sink_finish(&scan.sink, e);
+    fatbin_settle(list, &spots, elf);
+    vec_clear(&spots);
+    return rc;
 }
 
 static int look(const char *path, bool code, struct err *e)
@@ -113,17 +129,18 @@ static int look(const char *path, bool code, struct err *e)
     CLEANUP(fatbin_list_clear) struct fatbin_list passed_list = {0};
     CLEANUP(free_clear) char *text = NULL;
     CLEANUP(free_clear) char *again = NULL;
-    struct view_file view;
+    struct blob_reader_file blob;
     uint64_t size;
     size_t stray;
 
     if (fd_open(&fd, path, O_RDONLY, 0, e) < 0 || fd_size(fd.n, &size, path, e) < 0)
         return -1;
-    view_file_init(&view, fd.n, 0, size, path);
-    if (elf_read(&elf, &view.view, e) < 0)
+    blob_reader_file_init(&blob, fd.n, 0, size, path);
+    if (elf_read(&elf, &blob.reader, e) < 0)
         return -1;
-    if (fatbin_read(&list, &view.view, &elf, e) < 0 ||
-        pass(&passed, &passed_list, fd.n, size, path, e) < 0)
+    if (fatbin_read(&list, &blob.reader, &elf, e) < 0 ||
+        pass_elf(&passed, fd.n, size, path, e) < 0 ||
+        pass_code(&passed_list, &passed, fd.n, size, path, e) < 0)
         return -1;
     stray = list.stray;
     list.stray = 0; /* of which one pass can say nothing */

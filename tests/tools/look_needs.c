@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "look/needs.h"
+#include "pkg/elf/ldcache.h"
 
 struct machine {
     struct needs needs;
@@ -26,7 +27,7 @@ static int add_file(struct machine *m, const char *path, struct err *e)
 {
     CLEANUP(fd_clear) struct fd fd = {0};
     struct elf *elf = arena_alloc(&m->arena, sizeof *elf); /* lives as long as the program */
-    struct view_file view;
+    struct blob_reader_file blob;
     char head[4];
     uint64_t size;
     size_t got;
@@ -36,8 +37,8 @@ static int add_file(struct machine *m, const char *path, struct err *e)
         return -1;
     if (!elf_is((struct str){head, got}))
         return 0;
-    view_file_init(&view, fd.n, 0, size, path);
-    if (elf_read(elf, &view.view, e) < 0)
+    blob_reader_file_init(&blob, fd.n, 0, size, path);
+    if (elf_read(elf, &blob.reader, e) < 0)
         return -1;
     needs_add_file(&m->needs, arena_str(&m->arena, str_of(path)), elf);
     return 0;
@@ -93,19 +94,19 @@ int main(int argc, char **argv)
     struct err e = {0};
     struct str list, item;
     struct buf cache = {0};
-    struct cacheds entries = {0};
-    const struct cached *entry;
+    struct ldcache_libs entries = {0};
+    const struct ldcache_lib *entry;
 
     if (argc < 3) {
         fprintf(stderr, "usage: look_needs CACHE FOLDERS FILE...\n");
         return 2;
     }
-    if (fs_read(&cache, argv[1], 4 << 20, &e) < 0 || !ldso_cache_read(&entries, buf_view(&cache))) {
+    if (fs_read(&cache, argv[1], 4 << 20, &e) < 0 || !ldcache_read(&entries, buf_view(&cache))) {
         fprintf(stderr, "%s: no cache\n", argv[1]);
         return 1;
     }
     vec_each(entry, &entries)
-        needs_add_cached(&m.needs, entry->name, entry->path);
+        needs_add_cached(&m.needs, entry->soname, entry->path);
     vec_clear(&entries);
     needs_add_link(&m.needs, STR("/bin"), STR("usr/bin"));
     needs_add_link(&m.needs, STR("/sbin"), STR("usr/sbin"));

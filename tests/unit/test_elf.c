@@ -6,15 +6,15 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include "base/fd.h"
-#include "look/elf.h"
+#include "pkg/elf/elf.h"
 #include "mkelf.h"
 
 static int read_bytes(struct elf *elf, const struct buf *bytes, struct err *e)
 {
-    struct view_bytes view;
+    struct blob_reader_bytes blob;
 
-    view_bytes_init(&view, buf_view(bytes), "the-file");
-    return elf_read(elf, &view.view, e);
+    blob_reader_bytes_init(&blob, buf_view(bytes), "the-file");
+    return elf_read(elf, &blob.reader, e);
 }
 
 static const struct mkelf library = {
@@ -215,14 +215,16 @@ static void a_damaged_file_is_read_or_refused_never_more(void **state)
     assert_true(refused > 100);
 }
 
-/* One long name that every section points at. */
-static void many_sections(struct buf *bytes, uint16_t count)
+/* One long name that every section points at, behind `size` bytes of nothing. */
+static void many_sections(struct buf *bytes, uint16_t count, size_t size)
 {
     Elf64_Shdr none = {0}, names = {.sh_type = SHT_STRTAB, .sh_size = 4000};
     Elf64_Ehdr *head;
     struct mkelf m = {.no_sections = true};
 
     mkelf(bytes, &m);
+    memset(buf_room(bytes, size), 0, size);
+    bytes->len += size;
     names.sh_offset = bytes->len;
     for (size_t i = 0; i < names.sh_size; i++)
         buf_putc(bytes, i + 1 < names.sh_size ? 'x' : 0);
@@ -238,16 +240,164 @@ static void many_sections(struct buf *bytes, uint16_t count)
 
 static void names_are_bounded(void **state)
 {
-    for (int over = 0; over < 2; over++) {
+    static const struct {
+        uint16_t count;
+        size_t size;
+        int rc;
+    } cases[] = {
+        {1049, 1 << 20, 0}, /* 1048 times 4000 bytes are just below 4 MiB */
+        {1050, 1 << 20, -1},
+        {5, 0, 0}, /* 16000 bytes of a file of 4848 */
+        {6, 0, -1},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(buf_clear) struct buf bytes = {0};
         CLEANUP(elf_clear) struct elf elf = {0};
         CLEANUP(err_clear) struct err e = {0};
 
-        many_sections(&bytes, over ? 1050 : 1049); /* 1048 times 4000 bytes are just below 4 MiB */
-        assert_int_equal(read_bytes(&elf, &bytes, &e), over ? -1 : 0);
-        if (over)
+        many_sections(&bytes, cases[i].count, cases[i].size);
+        assert_int_equal(read_bytes(&elf, &bytes, &e), cases[i].rc);
+        if (cases[i].rc)
             assert_non_null(strstr(e.msg, "too many names"));
     }
+}
+
+/* ---- hostile counts ---- */
+
+/* A file of nothing but program headers, all over each other, a dynamic section, and `needs`. */
+static void many_segments(struct buf *out, unsigned count, struct str needs)
+{
+    enum { BASE = 0x10000000 };
+    static const char strings[] = "\0name";
+    uint64_t dynamic_at = sizeof(Elf64_Ehdr) + count * sizeof(Elf64_Phdr);
+    uint64_t strings_at = dynamic_at + 6 * sizeof(Elf64_Dyn),
+             needs_at = strings_at + sizeof strings;
+    Elf64_Ehdr head = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+                       .e_type = ET_DYN,
+                       .e_machine = EM_X86_64,
+                       .e_phoff = sizeof head,
+                       .e_phentsize = sizeof(Elf64_Phdr),
+                       .e_phnum = (Elf64_Half)count};
+
+    buf_add(out, &head, sizeof head);
+    for (unsigned i = 0; i + 1 < count; i++) {
+        Elf64_Phdr p = {.p_type = PT_LOAD, .p_offset = count - i, .p_vaddr = BASE + count - i};
+
+        p.p_filesz = needs_at + needs.len - count;
+        buf_add(out, &p, sizeof p);
+    }
+    buf_add(out,
+            &(Elf64_Phdr){
+                .p_type = PT_DYNAMIC, .p_offset = dynamic_at, .p_filesz = 6 * sizeof(Elf64_Dyn)},
+            sizeof(Elf64_Phdr));
+    mkelf_dyn(out, DT_STRTAB, BASE + strings_at);
+    mkelf_dyn(out, DT_STRSZ, sizeof strings);
+    mkelf_dyn(out, DT_SONAME, 1);
+    mkelf_dyn(out, DT_VERNEED, BASE + needs_at);
+    mkelf_dyn(out, DT_VERNEEDNUM, needs.len ? 1 : 0);
+    mkelf_dyn(out, DT_NULL, 0);
+    buf_add(out, strings, sizeof strings);
+    buf_str(out, needs);
+}
+
+/* A blob_reader that counts. */
+struct counted {
+    struct blob_reader reader;
+    struct str bytes;
+    size_t reads;
+};
+
+static int counted_read(struct blob_reader *self, void *to, size_t len, uint64_t offset,
+                        struct err *e)
+{
+    struct counted *c = (struct counted *)self;
+
+    c->reads++;
+    memcpy(to, c->bytes.p + offset, len);
+    return 0;
+}
+
+static void program_headers_are_bounded_and_read_at_once(void **state)
+{
+    static const unsigned counts[] = {2, 700, 1170, 1171};
+
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        CLEANUP(buf_clear) struct buf bytes = {0};
+        CLEANUP(elf_clear) struct elf elf = {0};
+        CLEANUP(err_clear) struct err e = {0};
+
+        many_segments(&bytes, counts[i], STR(""));
+        struct counted c = {{counted_read, bytes.len, "the-file"}, buf_view(&bytes), 0};
+        if (counts[i] > 1170) {
+            assert_int_equal(elf_read(&elf, &c.reader, &e), -1);
+            assert_non_null(strstr(e.msg, "too many program headers"));
+        } else {
+            assert_int_equal(elf_read(&elf, &c.reader, &e), 0);
+            assert_true(str_is(elf.soname, "name"));
+        }
+        assert_true(c.reads < 10);
+    }
+}
+
+static void dynamic_entries_are_bounded(void **state)
+{
+    for (int over = 0; over < 2; over++) {
+        CLEANUP(buf_clear) struct buf bytes = {0};
+        CLEANUP(elf_clear) struct elf elf = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        const Elf64_Dyn unknown = {0x6ffffff0, {0}};
+        Elf64_Phdr dynamic = {.p_type = PT_DYNAMIC};
+        Elf64_Ehdr head;
+
+        many_segments(&bytes, 1, STR(""));
+        dynamic.p_offset = bytes.len;
+        for (int n = 0; n < 65535 + over; n++)
+            buf_add(&bytes, &unknown, sizeof unknown);
+        buf_add(&bytes, &(Elf64_Dyn){0}, sizeof unknown);
+        dynamic.p_filesz = bytes.len - dynamic.p_offset;
+        memcpy(bytes.p + sizeof head, &dynamic, sizeof dynamic);
+        assert_int_equal(read_bytes(&elf, &bytes, &e), over ? -1 : 0);
+        if (over)
+            assert_non_null(strstr(e.msg, "too many dynamic entries"));
+    }
+}
+
+/* Records of 16 bytes, one every `step`: those that overlap could be more than the file has room
+ * for. */
+static void versions_are_bounded_by_the_files_size(void **state)
+{
+    for (uint32_t step = 4; step <= 16; step += 12) {
+        CLEANUP(buf_clear) struct buf bytes = {0}, needs = {0};
+        CLEANUP(elf_clear) struct elf elf = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        Elf64_Verneed need = {.vn_cnt = 1000, .vn_aux = sizeof need};
+
+        buf_add(&needs, &need, sizeof need);
+        for (unsigned i = 0; i < 1000 * step / 4 + 3; i++)
+            buf_number(&needs, step == 4 ? 4 : i % 4 == 3 ? step : 0, 4);
+        many_segments(&bytes, 2, buf_view(&needs));
+        assert_int_equal(read_bytes(&elf, &bytes, &e), step == 4 ? -1 : 0);
+        if (step == 4)
+            assert_non_null(strstr(e.msg, "too many versions"));
+        else
+            assert_int_equal(elf.needs.n, 1000);
+    }
+}
+
+static void of_segments_that_overlap_the_last_one_counts(void **state)
+{
+    CLEANUP(buf_clear) struct buf bytes = {0};
+    CLEANUP(elf_clear) struct elf elf = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    Elf64_Phdr p;
+
+    many_segments(&bytes, 4, STR("")); /* three of them lie over the strings */
+    memcpy(&p, bytes.p + sizeof(Elf64_Ehdr), sizeof p);
+    p.p_offset--; /* the one that begins last: its bytes come one byte later */
+    memcpy(bytes.p + sizeof(Elf64_Ehdr), &p, sizeof p);
+    assert_int_equal(read_bytes(&elf, &bytes, &e), 0);
+    assert_int_equal(elf.soname.len, 0); /* the zero before "name" */
 }
 
 static void this_program_needs_the_c_library(void **state)
@@ -255,14 +405,14 @@ static void this_program_needs_the_c_library(void **state)
     CLEANUP(fd_clear) struct fd fd = {0};
     CLEANUP(elf_clear) struct elf elf = {0};
     CLEANUP(err_clear) struct err e = {0};
-    struct view_file view;
+    struct blob_reader_file blob;
     uint64_t size;
     bool libc = false, version = false;
 
     assert_int_equal(fd_open(&fd, "/proc/self/exe", O_RDONLY, 0, &e), 0);
     assert_int_equal(fd_size(fd.n, &size, "exe", &e), 0);
-    view_file_init(&view, fd.n, 0, size, "exe");
-    assert_int_equal(elf_read(&elf, &view.view, &e), 0);
+    blob_reader_file_init(&blob, fd.n, 0, size, "exe");
+    assert_int_equal(elf_read(&elf, &blob.reader, &e), 0);
     for (size_t i = 0; i < elf.needed.n; i++)
         libc = libc || str_is(elf.needed.v[i], "libc.so.6");
     for (size_t i = 0; i < elf.needs.n; i++)
@@ -283,6 +433,10 @@ int main(void)
         cmocka_unit_test(damage_is_named),
         cmocka_unit_test(a_damaged_file_is_read_or_refused_never_more),
         cmocka_unit_test(names_are_bounded),
+        cmocka_unit_test(program_headers_are_bounded_and_read_at_once),
+        cmocka_unit_test(dynamic_entries_are_bounded),
+        cmocka_unit_test(versions_are_bounded_by_the_files_size),
+        cmocka_unit_test(of_segments_that_overlap_the_last_one_counts),
         cmocka_unit_test(this_program_needs_the_c_library),
     };
     return cmocka_run_group_tests_name("elf", tests, NULL, NULL);

@@ -100,18 +100,18 @@ static void the_section_decides_the_place(void **state)
         CLEANUP(elf_clear) struct elf elf = {0};
         CLEANUP(fatbin_list_clear) struct fatbin_list list = {0}, blind = {0};
         CLEANUP(err_clear) struct err e = {0};
-        struct view_bytes view;
+        struct blob_reader_bytes blob;
 
         mkfatbin(&content, some, 1);
         mkelf(&bytes, &(struct mkelf){.soname = "libx.so",
                                       .section = cases[i].section,
                                       .content = buf_view(&content)});
-        view_bytes_init(&view, buf_view(&bytes), "the-file");
-        assert_int_equal(elf_read(&elf, &view.view, &e), 0);
-        assert_int_equal(fatbin_read(&list, &view.view, &elf, &e), 0);
+        blob_reader_bytes_init(&blob, buf_view(&bytes), "the-file");
+        assert_int_equal(elf_read(&elf, &blob.reader, &e), 0);
+        assert_int_equal(fatbin_read(&list, &blob.reader, &elf, &e), 0);
         assert_codes(&list, cases[i].codes);
         assert_int_equal(list.broken + list.stray, 0);
-        assert_int_equal(fatbin_read(&blind, &view.view, NULL, &e), 0);
+        assert_int_equal(fatbin_read(&blind, &blob.reader, NULL, &e), 0);
         assert_codes(&blind, "E2:80x1/1");
     }
 }

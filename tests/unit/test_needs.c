@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "look/needs.h"
+#include "pkg/elf/ldcache.h"
 
 /* A tree in words, a line each, in fields between spaces:
  *   file PATH [soname=S] [rpath=R] [runpath=R] [needs=A,B] [wants=LIB:VERSION] [weak=LIB:VERSION]
@@ -60,15 +61,15 @@ static void add_cache(struct world *w, struct str name, struct str path)
     uint32_t words[] = {1,     0,  0, 0, 0, 0, 0, /* count and the rest of the head */
                         0x303, 72, 0, 0, 0, 0};   /* flags, name, path, version, hwcap */
 
-    struct cacheds list = {0};
+    struct ldcache_libs list = {0};
 
     words[9] = 72 + (uint32_t)name.len + 1;
     buf_puts(&b, "glibc-ld.so.cache1.1");
     buf_add(&b, words, sizeof words);
     buf_fmt(&b, STR_FMT "%c" STR_FMT "%c", STR_ARG(name), 0, STR_ARG(path), 0);
-    assert_true(ldso_cache_read(&list, arena_str(&w->arena, buf_view(&b))));
+    assert_true(ldcache_read(&list, arena_str(&w->arena, buf_view(&b))));
     assert_int_equal(list.n, 1);
-    needs_add_cached(&w->needs, list.v[0].name, list.v[0].path);
+    needs_add_cached(&w->needs, list.v[0].soname, list.v[0].path);
     vec_clear(&list);
 }
 

@@ -9,7 +9,7 @@
 #include "assemble/toolkit/stub_library.h"
 #include "base/fd.h"
 #include "io/crypto.h"
-#include "look/elf.h"
+#include "pkg/elf/elf.h"
 
 static struct str few[] = {STR_INIT("gxInit"), STR_INIT("gxInit_v2"), STR_INIT("gxString")};
 static struct str text[] = {STR_INIT("gxString")};
@@ -52,11 +52,11 @@ static void our_own_reader_understands_it(void **state)
     CLEANUP(buf_clear) struct buf lib = {0};
     CLEANUP(elf_clear) struct elf elf = {0};
     CLEANUP(err_clear) struct err e = {0};
-    struct view_bytes view;
+    struct blob_reader_bytes blob;
 
     make(&lib, &names);
-    view_bytes_init(&view, buf_view(&lib), "stub");
-    if (elf_read(&elf, &view.view, &e) < 0)
+    blob_reader_bytes_init(&blob, buf_view(&lib), "stub");
+    if (elf_read(&elf, &blob.reader, &e) < 0)
         assert_string_equal("", e.msg);
     assert_true(elf.bits == 64 && elf.little && elf.type == ET_DYN && elf.dynamic);
     assert_int_equal(elf.machine, ELF_MACHINE_X86_64);

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include "../../base/path.h"
 #include "../../pkg/deb/control.h"
-#include "ldcache.h"
+#include "ldconfig.h"
 
 const struct debpkg *build_package(const struct build *b, const char *name)
 {
@@ -350,7 +350,7 @@ static int add_ldcache(struct build *b, struct err *e)
     if (!libc_bin)
         return 0;
     name_generator(&generator, libc_bin);
-    if (ldcache_build(&cache, b->t, buf_view(&generator),
+    if (ldconfig(&cache, b->t, buf_view(&generator),
                       debver_cmp(libc_bin->version, STR("2.36")) < 0, &b->outside, &newest, e) < 0)
         return -1;
     if (libc_bin->newest > newest)

@@ -2,7 +2,8 @@
 #include "stub_library.h"
 
 #include <assert.h>
-#include <elf.h>
+
+#include "../../pkg/elf/elf_write.h"
 
 enum {
     PAGE = 4096,
@@ -73,28 +74,6 @@ static void lay_out(struct layout *l, struct str soname, const struct strs *name
     l->headers = aligned(end, 8);
 }
 
-/* Little-endian numbers, whatever machine this runs on. */
-static void put(struct buf *out, uint64_t n, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        buf_putc(out, (char)(unsigned char)(n >> (8 * i)));
-}
-
-static void put_16(struct buf *out, uint64_t n)
-{
-    put(out, n, 2);
-}
-
-static void put_32(struct buf *out, uint64_t n)
-{
-    put(out, n, 4);
-}
-
-static void put_64(struct buf *out, uint64_t n)
-{
-    put(out, n, 8);
-}
-
 static void pad(struct buf *out, uint64_t offset, char with)
 {
     while (out->len < offset)
@@ -109,81 +88,19 @@ static void begin(struct buf *out, const struct layout *l, size_t section)
     pad(out, l->at[section].offset, 0);
 }
 
-static void put_head(struct buf *out, const struct layout *l)
-{
-    static const unsigned char ident[EI_NIDENT] = {ELFMAG0,    ELFMAG1,     ELFMAG2,   ELFMAG3,
-                                                   ELFCLASS64, ELFDATA2LSB, EV_CURRENT};
-
-    buf_add(out, ident, sizeof ident);
-    put_16(out, ET_DYN);
-    put_16(out, EM_X86_64);
-    put_32(out, EV_CURRENT);
-    put_64(out, 0); /* entry */
-    put_64(out, sizeof(Elf64_Ehdr));
-    put_64(out, l->headers);
-    put_32(out, 0); /* flags */
-    put_16(out, sizeof(Elf64_Ehdr));
-    put_16(out, sizeof(Elf64_Phdr));
-    put_16(out, SEGMENTS);
-    put_16(out, sizeof(Elf64_Shdr));
-    put_16(out, SECTIONS);
-    put_16(out, SECTION_NAMES);
-}
-
-static void put_segment(struct buf *out, uint32_t type, uint32_t flags, uint64_t offset,
-                        uint64_t address, uint64_t size, uint64_t align)
-{
-    put_32(out, type);
-    put_32(out, flags);
-    put_64(out, offset);
-    put_64(out, address);
-    put_64(out, address); /* physical; not used */
-    put_64(out, size);    /* in the file */
-    put_64(out, size);    /* in memory */
-    put_64(out, align);
-}
-
 static void put_segments(struct buf *out, const struct layout *l)
 {
-    uint64_t dynamic = l->at[DYNAMIC].offset, address = l->at[DYNAMIC].address;
+    uint64_t read_only = l->at[CODE].offset + l->at[CODE].size, size = l->at[DYNAMIC].size;
+    uint64_t offset = l->at[DYNAMIC].offset, address = l->at[DYNAMIC].address;
+    const Elf64_Phdr segments[SEGMENTS] = {
+        {PT_LOAD, PF_R | PF_X, 0, 0, 0, read_only, read_only, PAGE},
+        {PT_LOAD, PF_R | PF_W, offset, address, address, size, size, PAGE},
+        {PT_DYNAMIC, PF_R | PF_W, offset, address, address, size, size, 8},
+        {PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, CODE_ALIGN},
+    };
 
-    put_segment(out, PT_LOAD, PF_R | PF_X, 0, 0, l->at[CODE].offset + l->at[CODE].size, PAGE);
-    put_segment(out, PT_LOAD, PF_R | PF_W, dynamic, address, l->at[DYNAMIC].size, PAGE);
-    put_segment(out, PT_DYNAMIC, PF_R | PF_W, dynamic, address, l->at[DYNAMIC].size, 8);
-    put_segment(out, PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, CODE_ALIGN);
-}
-
-/* gABI 4.1, figure 5-13. */
-static uint32_t hash_of(struct str name)
-{
-    uint32_t h = 0;
-
-    for (size_t i = 0; i < name.len; i++) {
-        h = (h << 4) + (unsigned char)name.p[i];
-        h ^= (h & 0xf0000000u) >> 24;
-        h &= 0x0fffffffu;
-    }
-    return h;
-}
-
-/* As many buckets as names; symbols are numbered from 1. */
-static void put_hash(struct buf *out, const struct strs *names)
-{
-    uint32_t n = (uint32_t)names->n;
-    CLEANUP(free_clear) uint32_t *buckets = xcalloc(n, sizeof *buckets);
-    CLEANUP(free_clear) uint32_t *chains = xcalloc(n + 1, sizeof *chains);
-
-    for (uint32_t i = n; i > 0; i--) {
-        uint32_t *bucket = &buckets[hash_of(names->v[i - 1]) % n];
-        chains[i] = *bucket;
-        *bucket = i;
-    }
-    put_32(out, n);
-    put_32(out, n + 1);
-    for (uint32_t i = 0; i < n; i++)
-        put_32(out, buckets[i]);
-    for (uint32_t i = 0; i <= n; i++)
-        put_32(out, chains[i]);
+    for (size_t i = 0; i < SEGMENTS; i++)
+        elf_put_segment(out, &segments[i]);
 }
 
 static bool is_in(const struct strs *list, const struct str *name)
@@ -194,18 +111,20 @@ static bool is_in(const struct strs *list, const struct str *name)
 static void put_symbols(struct buf *out, const struct layout *l, const struct strs *names,
                         const struct strs *texts)
 {
-    uint64_t string = 1;
+    Elf64_Sym symbol = {0};
 
-    pad(out, out->len + sizeof(Elf64_Sym), 0);
+    elf_put_symbol(out, &symbol); /* the first one is none */
+    symbol.st_name = 1;
+    symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+    symbol.st_other = STV_DEFAULT;
+    symbol.st_shndx = CODE;
     for (size_t i = 0; i < names->n; i++) {
         bool text = is_in(texts, &names->v[i]);
-        put_32(out, string);
-        put(out, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 1);
-        put(out, STV_DEFAULT, 1);
-        put_16(out, CODE);
-        put_64(out, l->at[CODE].address + (text ? CODE_ALIGN : 0));
-        put_64(out, text ? CODE_TEXT : CODE_RESULT);
-        string += names->v[i].len + 1;
+
+        symbol.st_value = l->at[CODE].address + (text ? CODE_ALIGN : 0);
+        symbol.st_size = text ? CODE_TEXT : CODE_RESULT;
+        elf_put_symbol(out, &symbol);
+        symbol.st_name += (uint32_t)names->v[i].len + 1;
     }
 }
 
@@ -225,33 +144,24 @@ static void put_code(struct buf *out, const struct layout *l, int32_t result)
 {
     uint64_t text = l->at[CODE].address + CODE_ALIGN;
 
-    put(out, 0xb8, 1); /* mov $result, %eax; ret */
-    put_32(out, (uint32_t)result);
-    put(out, 0xc3, 1);
+    buf_number(out, 0xb8, 1); /* mov $result, %eax; ret */
+    buf_number(out, (uint32_t)result, 4);
+    buf_number(out, 0xc3, 1);
     pad(out, l->at[CODE].offset + CODE_ALIGN, (char)0xcc);
-    put(out, 0x058d48, 3); /* lea sentence(%rip), %rax; ret */
-    put_32(out, l->at[CONSTANTS].address - (text + 7));
-    put(out, 0xc3, 1);
+    buf_number(out, 0x058d48, 3); /* lea sentence(%rip), %rax; ret */
+    buf_number(out, l->at[CONSTANTS].address - (text + 7), 4);
+    buf_number(out, 0xc3, 1);
 }
 
 static void put_dynamic(struct buf *out, const struct layout *l, struct str soname)
 {
-    const struct {
-        uint64_t tag, value;
-    } entries[DYNAMIC_ENTRIES] = {
-        {DT_SONAME, l->at[STRINGS].size - soname.len - 1},
-        {DT_HASH, l->at[HASH].address},
-        {DT_STRTAB, l->at[STRINGS].address},
-        {DT_SYMTAB, l->at[SYMBOLS].address},
-        {DT_STRSZ, l->at[STRINGS].size},
-        {DT_SYMENT, sizeof(Elf64_Sym)},
-        {DT_NULL, 0},
-    };
-
-    for (size_t i = 0; i < DYNAMIC_ENTRIES; i++) {
-        put_64(out, entries[i].tag);
-        put_64(out, entries[i].value);
-    }
+    elf_put_dynamic(out, DT_SONAME, l->at[STRINGS].size - soname.len - 1);
+    elf_put_dynamic(out, DT_HASH, l->at[HASH].address);
+    elf_put_dynamic(out, DT_STRTAB, l->at[STRINGS].address);
+    elf_put_dynamic(out, DT_SYMTAB, l->at[SYMBOLS].address);
+    elf_put_dynamic(out, DT_STRSZ, l->at[STRINGS].size);
+    elf_put_dynamic(out, DT_SYMENT, sizeof(Elf64_Sym));
+    elf_put_dynamic(out, DT_NULL, 0);
 }
 
 static void put_section_names(struct buf *out)
@@ -263,21 +173,25 @@ static void put_section_names(struct buf *out)
 
 static void put_section_headers(struct buf *out, const struct layout *l)
 {
-    uint64_t name = 1;
+    uint32_t name = 1;
 
-    pad(out, out->len + sizeof(Elf64_Shdr), 0);
+    elf_put_section(out, &(Elf64_Shdr){0});
     for (size_t i = HASH; i < SECTIONS; i++) {
-        put_32(out, name);
-        put_32(out, sections[i].type);
-        put_64(out, sections[i].flags);
-        put_64(out, l->at[i].address);
-        put_64(out, l->at[i].offset);
-        put_64(out, l->at[i].size);
-        put_32(out, sections[i].link);
-        put_32(out, sections[i].info);
-        put_64(out, sections[i].align);
-        put_64(out, sections[i].entry);
-        name += strlen(sections[i].name) + 1;
+        const struct section *s = &sections[i];
+
+        elf_put_section(out, &(Elf64_Shdr){
+                                 .sh_name = name,
+                                 .sh_type = s->type,
+                                 .sh_flags = s->flags,
+                                 .sh_addr = l->at[i].address,
+                                 .sh_offset = l->at[i].offset,
+                                 .sh_size = l->at[i].size,
+                                 .sh_link = s->link,
+                                 .sh_info = s->info,
+                                 .sh_addralign = s->align,
+                                 .sh_entsize = s->entry,
+                             });
+        name += (uint32_t)strlen(s->name) + 1;
     }
 }
 
@@ -317,10 +231,18 @@ int stub_library(struct buf *out, struct str soname, const struct strs *names,
         return -1;
     lay_out(&l, soname, names);
     buf_reset(out);
-    put_head(out, &l);
+    elf_put_head(out, &(Elf64_Ehdr){
+                          .e_type = ET_DYN,
+                          .e_machine = EM_X86_64,
+                          .e_phoff = sizeof(Elf64_Ehdr),
+                          .e_shoff = l.headers,
+                          .e_phnum = SEGMENTS,
+                          .e_shnum = SECTIONS,
+                          .e_shstrndx = SECTION_NAMES,
+                      });
     put_segments(out, &l);
     begin(out, &l, HASH);
-    put_hash(out, names);
+    elf_put_hash(out, names->v, (uint32_t)names->n);
     begin(out, &l, SYMBOLS);
     put_symbols(out, &l, names, texts);
     begin(out, &l, STRINGS);

@@ -1,4 +1,4 @@
-/* look/elf.h - what a program or library in ELF form says about itself: gABI 4.1 (chapters 4 and
+/* pkg/elf/elf.h - what a program or library in ELF form says about itself: gABI 4.1 (chapters 4 and
  * 5), the LSB core specification's symbol versioning for version needs and definitions.
  *
  * Names and versions are taken the loader's way, through the program headers, so a file without
@@ -6,17 +6,14 @@
  * is returned and one table at a time.
  *
  * Facts lie anywhere in a file (the dynamic section of a CUDA library comes behind gigabytes of
- * device code, its strings before), so elf_read() wants a view, not a source. A caller who gets
- * the file once and in order, such as out of a layer, has two ways: put the file where it can be
- * read at any place (io/spool.h gives a CONTENT_RANGE, which view_file_init() takes), or, where
- * device code is all that it wants, pass the bytes through a fatbin_scan (look/fatbin.h), which
- * keeps none.
+ * device code, its strings before), so elf_read() wants a blob_reader, not a source. Where a file
+ * comes once and in order, such as out of a layer, elf_pass.h says the same.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "../base/arena.h"
-#include "../base/vec.h"
-#include "view.h"
+#include "../../base/arena.h"
+#include "../../base/vec.h"
+#include "../../io/blob_reader.h"
 
 enum { ELF_MACHINE_X86_64 = 62, ELF_MACHINE_AARCH64 = 183, ELF_MACHINE_CUDA = 190 };
 
@@ -50,11 +47,14 @@ struct elf {
 /* True when the bytes begin as an ELF file does; four are enough. */
 bool elf_is(struct str head);
 
-/* ERR_INPUT naming what is wrong for a file that is damaged or that goes beyond what is sane
- * (65536 sections, 4096 bytes a name, 4 MiB of names). Of files that are not 64-bit with the low
- * byte first only bits, little, type and machine are read. A file of debug symbols, whose dynamic
+/* ERR_INPUT naming what is wrong for a file that is damaged or that goes beyond what is sane: 1170
+ * program headers, 65536 sections, dynamic entries, versions; 4096 bytes a name; 4 MiB of names and
+ * 4 times the file's size. So n bytes cost n log n. Of files that are not 64-bit with the low byte
+ * first only bits, little, type and machine are read. A file of debug symbols, whose dynamic
  * section was emptied, reads as not dynamic. */
-int elf_read(struct elf *out, struct view *in, struct err *e) MUST_CHECK;
+int elf_read(struct elf *out, struct blob_reader *in, struct err *e) MUST_CHECK;
+/* The same of a file whose section headers are damaged or lost: what the loader sees. */
+int elf_read_loaded(struct elf *out, struct blob_reader *in, struct err *e) MUST_CHECK;
 void elf_clear(struct elf *elf);
 
 /* The first section of that name; NULL when there is none. */

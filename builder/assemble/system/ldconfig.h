@@ -1,5 +1,5 @@
-/* assemble/system/ldcache.h - /etc/ld.so.cache as ldconfig of glibc 2.32 and later writes it, byte
- * for byte.
+/* assemble/system/ldconfig.h - the /etc/ld.so.cache that ldconfig would make of a tree, byte for
+ * byte: which libraries are in it. Its form is pkg/elf/ldcache.h's matter.
  *
  * Directories come from /etc/ld.so.conf and its includes, then the multiarch and default ones, then
  * the glibc-hwcaps folders of all these: libraries for some processors only. Only x86-64 libraries
@@ -15,5 +15,5 @@
  * are in the image and not in the tree: a link to one is a library with that file's name for its
  * soname, as a wheel, which holds no links, has it. *newest, may be NULL, gets the newest mtime
  * among the libraries and configuration that were read. */
-int ldcache_build(struct buf *out, const struct tree *t, struct str generator, bool os_versions,
-                  const struct map *outside, int64_t *newest, struct err *e) MUST_CHECK;
+int ldconfig(struct buf *out, const struct tree *t, struct str generator, bool os_versions,
+             const struct map *outside, int64_t *newest, struct err *e) MUST_CHECK;
