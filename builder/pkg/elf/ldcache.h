@@ -1,14 +1,15 @@
 /* pkg/elf/ldcache.h - /etc/ld.so.cache: where the loader finds libraries by their names. Written
  * byte for byte as ldconfig of glibc 2.32 and later does for x86-64, and read.
  *
- * All numbers are little-endian, u32 but where said; places are bytes from the beginning:
+ * All numbers are little-endian, u32 but where said; places are bytes from the beginning. In order:
  *
- *   head:      "glibc-ld.so.cache1.1", number of libraries, size of the strings, 2 (the byte
- * order), place of the extension, 12 zero bytes libraries: flags (0x303: libc6, x86-64), place of
- * the name, place of the path, oldest Linux, u64 capabilities: 0, or bit 62, the ISA in bits 32 to
- * 41 and the number of a variant strings:   each ends in NUL and once; one that is the tail of
- * another lies in it extension: at a multiple of 4: 0xEAA42174, number of sections, for each of
- * these kind, flags 0, place, size; kind 1: places of the names of variants; kind 0: who wrote it
+ * - head: "glibc-ld.so.cache1.1", number of libraries, size of the strings, 2 (the byte order),
+ * place of the extension, 12 zero bytes;
+ * - for each library: flags (0x303: libc6, x86-64), place of the name, place of the path, oldest
+ *   Linux, u64 capabilities: 0, or bit 62, the ISA in bits 32 to 41 and the number of a variant;
+ * - strings: each ends in NUL and stands once; one that is the tail of another lies in it;
+ * - extension, at a multiple of 4: 0xEAA42174, number of sections, for each of these kind, flags 0,
+ *   place, size; kind 1: places of the names of variants; kind 0: who wrote it.
  *
  * Libraries stand in the loader's order of names, descending, strings in that of their ends.
  */
