@@ -10,7 +10,7 @@
 
 #include "base/fs.h"
 #include "io/crypto.h"
-#include "model/lock.h"
+#include "model/lock_check.h"
 #include "plan/layering.h"
 
 static void digest_of(struct digest *d, unsigned char fill)
@@ -526,6 +526,29 @@ static void a_lock_without_layers_is_told(void **state)
     assert_non_null(strstr(e.msg, "layers: the last one must be of kind \"files\""));
 }
 
+/* Every two layers that stand the other way round are told. */
+static void layers_out_of_order_are_told(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0};
+
+    toolkit_make(&l);
+    for (size_t i = 0; i + 1 < l.layers.n; i++) {
+        CLEANUP(err_clear) struct err e = {0}, none = {0};
+        struct lock_layer below = l.layers.v[i];
+
+        if (below.kind == LOCK_WHEELS && l.layers.v[i + 1].kind == LOCK_WHEELS)
+            continue; /* which of them is below is for plan/layering.h */
+        l.layers.v[i] = l.layers.v[i + 1];
+        l.layers.v[i + 1] = below;
+        if (below.kind != LOCK_WHEELS && l.layers.v[i].kind != LOCK_WHEELS)
+            assert_int_equal(lock_check(&l, &e), -1);
+        below = l.layers.v[i];
+        l.layers.v[i] = l.layers.v[i + 1];
+        l.layers.v[i + 1] = below;
+        assert_int_equal(lock_check(&l, &none), 0);
+    }
+}
+
 /* Names of layers are for people: a wheel may be called like what a layer is found by. */
 static void wheels_may_be_called_like_layers(void **state)
 {
@@ -562,6 +585,7 @@ int main(void)
         cmocka_unit_test(archives_without_a_toolkit_are_told),
         cmocka_unit_test(what_no_lock_says_is_told),
         cmocka_unit_test(a_lock_without_layers_is_told),
+        cmocka_unit_test(layers_out_of_order_are_told),
         cmocka_unit_test(wheels_may_be_called_like_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
