@@ -239,7 +239,9 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
          opt_str, &a.index},
         {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.locked},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
-        {0, "strict", NULL, "fail on a maintainer script that no rule covers", opt_flag, &a.strict},
+        {0, "strict", NULL,
+         "fail on a maintainer script that no rule covers, and on an older lock that differs",
+         opt_flag, &a.strict},
     };
 
     if (session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
