@@ -8,17 +8,21 @@ A case is a folder tests/cli/AREA/CASE with `cmd` (a shell script), and what it 
 `exit`. It runs in a fresh folder that holds the case's other files, base.yaml and base.gpg of the world
 (tests/peers/world.py) and, where it brings none, a recipe.yaml that is fine. `envbuild` is in PATH, $INDEX is the
 world's index. Lines of progress (two spaces in front) are left out, for their order is free; digests, the
-port and the scratch folder have placeholders. Scenarios are the functions of scenarios.py.
-NAME picks those whose name has it.
+port and the scratch folder have placeholders. What no single command can show is a scenario: a function that says
+so, in any other file here, named by the command or the feature that it tries. NAME picks those whose name has it.
 """
-import argparse, concurrent.futures, os, re, shutil, subprocess, sys, tempfile, traceback
+import argparse, concurrent.futures, importlib, os, re, shutil, subprocess, sys, tempfile, traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "peers")]
 sys.dont_write_bytecode = True
-import scenarios, sources, builds, devel, living, bases, archives, base_image, knowledge, loading, slim, startup, edited_lock, world  # noqa: E402,F401
+import lib, world  # noqa: E402
 
-PATIENT = "scenarios/nobody-answers"  # half a minute of trying again, beside all others
+for found in sorted(os.listdir(HERE)):
+    if found.endswith(".py") and found != "run.py":
+        importlib.import_module(found[:-3])
+
+PATIENT = "lib/nobody-answers"  # half a minute of trying again, beside all others
 WANTED = ("stdout", "stderr", "exit")
 
 
@@ -87,7 +91,7 @@ def main():
     stage = Stage(os.path.abspath(a.envbuild), top, world.serve(os.path.join(top, "world")))
     tests = [(n, lambda f=f: run_case(stage, f, a.accept)) for n, f in cases()]
     tests = [t for t in tests if not a.names or any(x in t[0] for x in a.names)]
-    alone = [(f"scenarios/{n}", lambda f=f: f(stage)) for n, f in scenarios.ALL.items()]
+    alone = [(n, lambda f=f: f(stage)) for n, f in lib.ALL.items()]
     alone = [t for t in alone if not a.accept and (not a.names or any(x in t[0] for x in a.names))]
     passed = failed = skipped = 0
 
@@ -95,7 +99,7 @@ def main():
         try:
             test()
             return None
-        except scenarios.Skip as why:
+        except lib.Skip as why:
             return f"skipped: {name}: {why}"
         except Exception as fault:
             return f"FAILED: {name}: {fault if isinstance(fault, AssertionError) else traceback.format_exc()}"

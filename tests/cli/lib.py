@@ -10,7 +10,7 @@ class Skip(Exception):
 
 
 def scenario(f):
-    ALL[f.__name__.replace("_", "-")] = f
+    ALL[f.__module__ + "/" + f.__name__.replace("_", "-")] = f
     return f
 
 

@@ -3,9 +3,9 @@
 script does is the affair of tests/unit/test_startup.c and tests/real/startup.sh."""
 import gzip, io, json, os, shutil, tarfile
 
-from scenarios import blobs, build, read, scenario
-from sources import lock
-from living import begin, run
+from lib import blobs, build, read, scenario
+from indexes import lock
+from lock_upgrade import begin, run
 
 CHECK = "/usr/local/bin/envbuild-startup-check"
 

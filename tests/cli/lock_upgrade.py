@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Living with a lock while archives and indexes move on. As scenarios.py."""
+"""Living with a lock while archives and indexes move on. As lib.py."""
 import json, os
 
-from scenarios import build, end, read, scenario, start
-from sources import lock, recipe, wheel_of
+from lib import build, end, read, scenario, start
+from indexes import lock, recipe, wheel_of
 
 
 class later:

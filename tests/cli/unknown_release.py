@@ -2,7 +2,7 @@
 """A PyTorch that the catalog does not know: what its wheels say of it, and what check makes of that."""
 import json, os, subprocess
 import world
-from scenarios import scenario, start, end
+from lib import scenario, start, end
 
 ANY, LINUX, CP = world.ANY, world.LINUX, world.CP
 SAYS = {  # how a wheel tells its CUDA: version, requirements, other wheels, then CUDA, toolkit, cuDNN

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A base is a file and its keyring, nothing else. As scenarios.py."""
+"""A base is a file and its keyring, nothing else. As lib.py."""
 import gzip, io, json, os, shutil, tarfile
 
-from scenarios import build, check_layout, end, golden, read, scenario, start
-from sources import lock
+from lib import build, check_layout, end, golden, read, scenario, start
+from indexes import lock
 import world
 
 HERE = world.GOOD.replace("./base.yaml", "./bases/other.yaml")

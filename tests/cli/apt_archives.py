@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apt archives that a recipe adds to the base's, each with its own key. As scenarios.py."""
+"""Apt archives that a recipe adds to the base's, each with its own key. As lib.py."""
 import gzip, io, json, os, shutil, tarfile
 
-from scenarios import blobs, build, end, read, scenario, start
-from sources import at, lock, recipe
+from lib import blobs, build, end, read, scenario, start
+from indexes import at, lock, recipe
 
 EXTRA = "  - {{uri: {0}, suites: [stable], components: [main], keyring: {1}}}"
 FLAT = "  - {{uri: {0}, suites: [./], keyring: keys/flat.gpg}}"

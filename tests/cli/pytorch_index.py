@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA builds that are not on PyPI, and the one without CUDA: from PyTorch's own index, of one build. As scenarios.py."""
+"""CUDA builds that are not on PyPI, and the one without CUDA: from PyTorch's own index, of one build. As lib.py."""
 import concurrent.futures, json, os, re
 
-from scenarios import build, check_layout, end, read, scenario, start
-from sources import at, log_since, wheel_of
+from lib import build, check_layout, end, read, scenario, start
+from indexes import at, log_since, wheel_of
 import torch_index, world
 
 OFFICIAL = "https://download.pytorch.org/whl/"

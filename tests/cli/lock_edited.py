@@ -3,9 +3,9 @@
 command that obeys or judges a lock; nothing of an edited one reaches an image."""
 import copy, hashlib, json, os
 
-from scenarios import build, read, scenario
-from living import begin, run
-from sources import lock
+from lib import build, read, scenario
+from lock_upgrade import begin, run
+from indexes import lock
 
 EVIL = "#!/bin/sh\necho evil\n"
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where wheels come from: indexes and their priority, credentials, mirrors, folders, files. As scenarios.py."""
+"""Where wheels come from: indexes and their priority, credentials, mirrors, folders, files. As lib.py."""
 import hashlib, json, os, re, shutil, socket, stat, urllib.request
 
-from scenarios import build, end, mischief, read, scenario, start
+from lib import build, end, mischief, read, scenario, start
 import world
 
 
