@@ -2,8 +2,7 @@
 """Apt archives that a recipe adds to the base's, each with its own key. As lib.py."""
 import gzip, io, json, os, shutil, tarfile
 
-from lib import blobs, build, end, read, scenario, start
-from indexes import at, lock, recipe
+from lib import at, blobs, build, end, lock, read, recipe, scenario, start
 
 EXTRA = "  - {{uri: {0}, suites: [stable], components: [main], keyring: {1}}}"
 FLAT = "  - {{uri: {0}, suites: [./], keyring: keys/flat.gpg}}"

@@ -2,8 +2,7 @@
 """A base is a file and its keyring, nothing else. As lib.py."""
 import gzip, io, json, os, shutil, tarfile
 
-from lib import build, check_layout, end, golden, read, scenario, start
-from indexes import lock
+from lib import build, check_layout, end, golden, lock, read, scenario, start
 import world
 
 HERE = world.GOOD.replace("./base.yaml", "./bases/other.yaml")

@@ -2,9 +2,8 @@
 """The variant devel: the CUDA toolkit from NVIDIA's archives, from wheels, from the base's packages. As lib.py."""
 import gzip, hashlib, io, json, os, tarfile
 
-from lib import blobs, build, end, mischief, nothing_published, read, scenario, start
-from indexes import at, log_since, wheel_of
-import indexes
+from lib import at, blobs, build, end, log_since, mischief, nothing_published, read, scenario, start, wheel_of
+import lib
 import redist_peer, world
 
 NVIDIA = "https://developer.download.nvidia.com/compute/"
@@ -116,7 +115,7 @@ def alone(stage):
 
 
 def lock(stage, path, *args, **how):
-    return indexes.lock(stage, path, "--index", stage.index, *args, **alone(stage), **how)
+    return lib.lock(stage, path, "--index", stage.index, *args, **alone(stage), **how)
 
 
 def write(path, recipe):

@@ -1,35 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where wheels come from: indexes and their priority, credentials, mirrors, folders, files. As lib.py."""
-import hashlib, json, os, re, shutil, socket, stat, urllib.request
+import hashlib, json, os, shutil, socket
 
-from lib import build, end, mischief, read, scenario, start
+from lib import at, build, lock, log_since, mischief, read, recipe, scenario, wheel_of
 import world
-
-
-def at(stage, path):
-    return f"http://127.0.0.1:{stage.port}{path}"
-
-
-def recipe(stage, path, *lines):
-    with open(os.path.join(path, "recipe.yaml"), "w") as f:
-        f.write(world.GOOD + "".join(line + "\n" for line in lines))
-
-
-def lock(stage, path, *args, code=0, **env):
-    """The lock as a document, or the error's text."""
-    got, out, err = end(start(stage, path, "lock", "-q", "recipe.yaml", *args, **env))
-    assert got == code, f"exit {got}, not {code}: {err}"
-    assert "secret" not in err.replace("secretlib", ""), err
-    return err if code else json.loads(read(path, "recipe.lock"))
-
-
-def wheel_of(document, name):
-    return next(a for a in document["artifacts"] if a["type"] == "wheel" and a["name"] == name)
-
-
-def log_since(stage, mark=0):
-    with urllib.request.urlopen(at(stage, "/log")) as f:
-        return f.read().decode().splitlines()[mark:]
 
 
 def written_anywhere(path, *secrets):

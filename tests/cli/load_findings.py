@@ -2,7 +2,7 @@
 """The load proof in builds: what a package lacks fails the build when the recipe names it, and is told when not."""
 import json, os, struct
 import world
-from lib import scenario, start, end
+from lib import end, scenario, start
 
 GOOD = world.GOOD + "find_links: [wheels]\nstartup_check: off\n"
 

@@ -3,9 +3,7 @@
 command that obeys or judges a lock; nothing of an edited one reaches an image."""
 import copy, hashlib, json, os
 
-from lib import build, read, scenario
-from lock_upgrade import begin, run
-from indexes import lock
+from lib import begin, build, lock, read, run, scenario
 
 EVIL = "#!/bin/sh\necho evil\n"
 

@@ -2,8 +2,7 @@
 """CUDA builds that are not on PyPI, and the one without CUDA: from PyTorch's own index, of one build. As lib.py."""
 import concurrent.futures, json, os, re
 
-from lib import build, check_layout, end, read, scenario, start
-from indexes import at, log_since, wheel_of
+from lib import at, build, check_layout, end, log_since, read, scenario, start, wheel_of
 import torch_index, world
 
 OFFICIAL = "https://download.pytorch.org/whl/"

@@ -3,9 +3,7 @@
 import csv, gzip, io, json, os, shutil, tarfile
 
 import world
-from lock_upgrade import begin, run
-from lib import blobs, build, read, scenario
-from indexes import lock, recipe
+from lib import begin, blobs, build, lock, read, recipe, run, scenario
 
 SITE = "opt/venv/lib/python3.11/site-packages/"
 CUDA = ["nvidia-cuda-runtime-cu12==12.4.127", "nvidia-cudnn-cu12==9.1.0.70", "nvidia-nccl-cu12==2.21.5"]

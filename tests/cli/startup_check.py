@@ -3,9 +3,7 @@
 script does is the affair of tests/unit/test_startup.c and tests/real/startup.sh."""
 import gzip, io, json, os, shutil, tarfile
 
-from lib import blobs, build, read, scenario
-from indexes import lock
-from lock_upgrade import begin, run
+from lib import begin, blobs, build, lock, read, run, scenario
 
 CHECK = "/usr/local/bin/envbuild-startup-check"
 

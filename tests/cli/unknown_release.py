@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A PyTorch that the catalog does not know: what its wheels say of it, and what check makes of that."""
-import json, os, subprocess
+import json, os
 import world
-from lib import scenario, start, end
+from lib import end, scenario, start
 
 ANY, LINUX, CP = world.ANY, world.LINUX, world.CP
 SAYS = {  # how a wheel tells its CUDA: version, requirements, other wheels, then CUDA, toolkit, cuDNN
