@@ -2,7 +2,7 @@
 """One lock gives the same bytes, wherever, whenever and by whomever it is built. As lib.py."""
 import os, shutil, subprocess
 
-from lib import GOLD, Skip, blobs, build, check_layout, end, golden, locked, read, scenario, start
+from lib import GOLD, PATIENCE, Skip, blobs, build, check_layout, end, golden, locked, read, scenario, start
 
 
 @scenario
@@ -33,7 +33,7 @@ def same_bytes_as_another_user(stage):
         os.chmod(name, 0o777)
     done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "build", "-q",
                            "--index", stage.index, "recipe.yaml"], cwd=path, env=stage.env(path), capture_output=True,
-                          timeout=90, stdin=subprocess.DEVNULL)
+                          timeout=PATIENCE, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().strip().endswith(digest)
     assert blobs(path + "/images") == want

@@ -2,7 +2,7 @@
 """What -o means: layouts, their tags, archives, standard output. As lib.py."""
 import json, os, tarfile
 
-from lib import build, check_layout, golden, read, scenario, start
+from lib import PATIENCE, build, check_layout, golden, read, scenario, start
 
 
 @scenario
@@ -12,7 +12,7 @@ def archives_hold_the_same(stage):
     assert build(stage, path, "-o", "oci-archive:o.tar") == digest
     assert build(stage, path, "-o", "docker-archive:d.tar") == digest
     piped = start(stage, path, "build", "-q", "recipe.yaml", "-o", "-")
-    code, out, err = *(lambda o: (piped.returncode, *o))(piped.communicate(timeout=60)),
+    code, out, err = *(lambda o: (piped.returncode, *o))(piped.communicate(timeout=PATIENCE)),
     assert code == 0 and digest.encode() in err, err
     assert out == read(path, "d.tar"), "standard output is not the docker-archive"
     for name in ("o", "d"):

@@ -24,8 +24,11 @@ def start(stage, path, *args, wrap=(), **env):
                             stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
 
+PATIENCE = 600  # seconds; a net for what never ends, however busy the machine
+
+
 def end(process):
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out.decode(), err.decode()
 
 

@@ -61,7 +61,7 @@ def run_case(stage, folder, accept):
         if name not in WANTED + ("cmd",):
             shutil.copy(os.path.join(folder, name), path)
     done = subprocess.run(["bash", os.path.join(folder, "cmd")], cwd=path, env=stage.env(path), capture_output=True,
-                          timeout=60, stdin=subprocess.DEVNULL)
+                          timeout=lib.PATIENCE, stdin=subprocess.DEVNULL)
     got = {"stdout": stage.clean(done.stdout.decode(errors="replace"), path),
            "stderr": stage.clean(done.stderr.decode(errors="replace"), path, True), "exit": f"{done.returncode}\n"}
     for name in WANTED:
