@@ -2,7 +2,7 @@
 # envbuild against the floor and its rivals: the same inputs, in one run, on this machine. Prints ratios.
 # Needs the network for the first run, root for Docker, and about 40 GB of disk; takes about ten minutes.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/../real/lib.sh"
+. "$(dirname "$0")/../real/lib/common.sh"
 need python3 mmdebstrap docker-registry
 scratch
 export TIMEFORMAT=%R

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios of the start-up check: what of it stands in the lock and in the image, and what it leaves alone. What the
-script does is the affair of tests/unit/test_startup.c and tests/real/startup.sh."""
+script does is the affair of tests/unit/test_startup.c and tests/real/startup-check-in-docker.sh."""
 import gzip, io, json, os, shutil, tarfile
 
 from lib import begin, blobs, build, lock, read, run, scenario

@@ -5,7 +5,7 @@
 # ONLY=apt or ONLY=local runs one of both, and ALL=1 both; (a) alone unless told.
 # BASE_IMAGE_ROOT is a tar to use for Debian.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 need mmdebstrap umoci skopeo
 [ "$(id -u)" = 0 ] || skip "chroot needs root"
 [ -n "${ALL:-}" ] || ONLY=${ONLY:-apt}

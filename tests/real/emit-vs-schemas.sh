@@ -3,7 +3,7 @@
 # a Slurm controller and shellcheck, the dev containers' own program. Each must also refuse a word that is wrong.
 # The image is a tiny one of tests/peers/world.py; none is pulled.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 need python3 gpgv
 scratch
 cd "$work"

@@ -2,7 +2,7 @@
 # Other releases and the compile variant, for real: layers shared between 2.5.1 and 2.6.0, the newest
 # PyTorch, gcc and torch.compile inside, podman and umoci. Long: not part of CI; `make check-long` runs it.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 scratch
 cp "$top"/recipes/*.yaml "$work/"
 start_docker || skip "the container checks need root and a Docker daemon that starts"

@@ -3,7 +3,7 @@
 # by Docker as people start it. The host's driver is played by a folder mounted over /sys/module, the GPU by
 # a device node of its name.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 need python3 gpgv unshare
 scratch
 cd "$work"

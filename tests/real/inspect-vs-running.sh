@@ -3,10 +3,10 @@
 # themselves say when they run, and against NVIDIA's cuobjdump. With ALL=1 also images that docker
 # builds with three releases of PyTorch (30 GB of disk, 10 minutes).
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 need python3 mmdebstrap
 scratch
-judge=$top/tests/real/inspect-judge.py
+judge=$top/tests/real/judges/inspect-in-image.py
 
 # NAME IMAGE FILE: run the image, and hold what it says against what inspect says of FILE.
 hold() {
@@ -54,7 +54,7 @@ while IFS=$'\t' read -r path ours; do
         sed -nE 's/.*\.(sm_[0-9]+[a-z]?)\.(cubin|ptx)$/\2 \1/p' | sort | uniq -c | awk '{print $2, $3, $1}' |
         sort | paste -sd ';')
     if grep -q fatal "$work/says"; then
-        echo "note: cuobjdump stops in the middle of $(basename "$path"); tests/real/device-code.sh holds what it lists"
+        echo "note: cuobjdump stops in the middle of $(basename "$path"); tests/real/device-code-vs-cuobjdump.sh holds what it lists"
         continue
     fi
     [ "$ours" = "$theirs" ] || fail "$path: inspect says $ours, cuobjdump $theirs"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""solve-sets.py SETS TOOL VENV STORE [--all] [--only REGEX]: each line of SETS is a set of requirements, solved
+"""sets-vs-pip.py SETS TOOL VENV STORE [--all] [--only REGEX]: each line of SETS is a set of requirements, solved
 by tools/solve_pypi and by the venv's pip for the same target, and compared wheel by wheel.
 
 A line holds shell words, as pip takes them: requirements, --pre, -r FILE, -c TEXT (a constraint itself) and
@@ -21,7 +21,7 @@ import tempfile
 import time
 
 MESSAGE_MAX = 500  # characters
-HERE = os.path.dirname(os.path.abspath(__file__))
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")  # which -r and -c are relative to
 
 # pip itself, on another Python and glibc than its own.
 OTHER = """
@@ -74,7 +74,7 @@ class Asker:
 
     def ours(self, s):
         python, glibc = s["target"] or (self.python, self.glibc)
-        done = subprocess.run([self.o.tool, self.o.store, "-v", "-P", python, "-g", glibc, *s["words"]], cwd=HERE,
+        done = subprocess.run([self.o.tool, self.o.store, "-v", "-P", python, "-g", glibc, *s["words"]], cwd=DATA,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=500)
         lines = [line for line in done.stderr.split("\n") if line and not line.startswith("note: ")]
         s["took"] = "".join(line for line in lines if " rounds" in line)
@@ -104,7 +104,7 @@ class Asker:
             command = [self.o.venv + "/bin/python", self.work + "/other.py", *s["target"]]
             target = ["--python-version", s["target"][0]]
         done = subprocess.run([*command, "install", "--dry-run", "--ignore-installed", "--only-binary", ":all:",
-                               "--use-feature=fast-deps", "-q", "--report", report, *target, *words], cwd=HERE, env=self.env,
+                               "--use-feature=fast-deps", "-q", "--report", report, *target, *words], cwd=DATA, env=self.env,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500)
         s["said"] = done.stdout
         if done.returncode:

@@ -7,7 +7,7 @@
 # Libraries come from the big wheels in envbuild's store, where there are any, and from a few wheels
 # that are always fetched (WHEELS). cuobjdump itself comes from PyPI.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 need python3 unzip
 python3 -m pip --version >/dev/null 2>&1 || skip "$0 needs pip, which is not installed"
 scratch

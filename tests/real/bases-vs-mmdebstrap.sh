@@ -9,6 +9,6 @@ for file in "$here"/../../base-layers/*.yaml; do
     [ "$base" != debian-12 ] || continue
     echo "-- $base"
     bash "$here/system-vs-mmdebstrap.sh" --base "$base" || failed=1
-    [ -z "${ALL:-}" ] || bash "$here/main-job.sh" --base "$base" || failed=1
+    [ -z "${ALL:-}" ] || bash "$here/runs-pytorch.sh" --base "$base" || failed=1
 done
 exit $failed

@@ -2,8 +2,8 @@
 # Slim images from the real wheels, beside full ones: what is missing is what the rules say, PyTorch computes, pip finds
 # nothing to say, and every module that can be imported in the full image can be in the slim one.
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck source=tests/real/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/real/lib/common.sh
+. "$(dirname "$0")/lib/common.sh"
 need umoci python3 zcat
 [ "$(id -u)" = 0 ] || skip "chroot needs root"
 scratch

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Hold what `envbuild inspect --json` says of an image against what runs inside it says.
 
-usage: inspect-judge.py in-image          (run by the image's own Python; prints what is so)
-       inspect-judge.py SAID.json SO.json
+usage: inspect-in-image.py in-image          (run by the image's own Python; prints what is so)
+       inspect-in-image.py SAID.json SO.json
 """
 # SPDX-License-Identifier: Apache-2.0
 import json, os, re, subprocess, sys

@@ -2,7 +2,7 @@
 # A base of one's own on the real archive: Debian 11, which this program does not bring, is a file and a
 # keyring in a folder of the user. Its scripts have no rules, so the build names them; the rest must work.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 need curl
 [ -f $keys ] || skip "$0 needs $keys (Debian: debian-archive-keyring)"

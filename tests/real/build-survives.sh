@@ -2,7 +2,7 @@
 # What goes wrong in life, on real inputs: killed at ten moments, two at once, no network, no room, a
 # damaged store. Afterwards the result is the same and nothing half-written is left.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 scratch
 recipe=$work/pytorch.yaml
 cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" "$recipe"

@@ -3,7 +3,7 @@
 # linker that is here, and they have the functions that a compiler sees in these headers, and those that NVIDIA's
 # own stubs have. With ALL=1 the latter come from Debian's packages (1.7 GB); else their lists are known by digest.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 need python3 cc readelf nm
 [ "$(uname -m)" = x86_64 ] || skip "stubs are for x86-64"
 scratch

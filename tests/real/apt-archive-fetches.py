@@ -3,7 +3,7 @@
 """Fetch apt archives through the web client: a small one on loopback, signed with a throw-away key,
 that also misbehaves; then, with --live, Debian's own.
 
-usage: apt-archive.py [TOOL] [--live]      TOOL is the built tests/tools/apt_archive
+usage: apt-archive-fetches.py [TOOL] [--live]      TOOL is the built tests/tools/apt_archive
 """
 import hashlib
 import http.server

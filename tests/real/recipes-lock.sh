@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every recipe that the project ships is locked on the real index and archives, twice, without a change.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 scratch
 # Not every machine reaches the builds that PyPI lacks.
 getent hosts download.pytorch.org >/dev/null && elsewhere=yes || elsewhere=

@@ -2,7 +2,7 @@
 # A small image in every form that builder/oci and builder/out write, read by the programs that people
 # read images with: skopeo, umoci, podman, docker. Those that are missing are named as skipped.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 scratch
 mini=$tools/mini_image
 busybox=${BUSYBOX:-/usr/bin/busybox}

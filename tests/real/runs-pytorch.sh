@@ -2,9 +2,9 @@
 # The main job on real inputs: a recipe becomes an image that runs PyTorch in Docker, and in which pip,
 # apt and dpkg work as anywhere else.
 #
-#     tests/real/main-job.sh [--base BASE]     (debian-12 unless told)
+#     tests/real/runs-pytorch.sh [--base BASE]     (debian-12 unless told)
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 need curl
 scratch
 recipe=$work/pytorch.yaml

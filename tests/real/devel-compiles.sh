@@ -4,11 +4,11 @@
 # loader's cache is what ldconfig writes. PyTorch 2.15.0 with the toolkit of PyPI's wheels; with ALL=1
 # also 2.6.0 with Debian 13's own toolkit, whose dpkg and apt must stay whole (15 GB of disk each).
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 need python3 unshare chroot
 [ "$(id -u)" = 0 ] || skip "entering an image's root needs root"
 scratch
-here=$top/tests/real/devel
+here=$top/tests/real/data/devel
 
 # NAME ARCHITECTURES: $work/NAME.yaml becomes an image, its root, and a place to work in.
 make_image() {

@@ -21,7 +21,7 @@ except ImportError:
     sys.exit(0)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OUT = os.path.join(HERE, "..", "unit", "data", "pypi")
+OUT = os.path.join(HERE, "..", "..", "unit", "data", "pypi")
 
 
 def versions(rng):

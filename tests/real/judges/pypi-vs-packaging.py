@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""pypi-judge.py JUDGE [--tests FOLDER] [--seeds N]: hold build/.../tools/judge_pypi against the
+"""pypi-vs-packaging.py JUDGE [--tests FOLDER] [--seeds N]: hold build/.../tools/judge_pypi against the
 `packaging` project on generated versions, specifiers, requirements, markers, names and wheel names,
 good and bad. FOLDER is packaging's own test suite: every text in it is tried as each of these.
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-spec = importlib.util.spec_from_file_location("pypi_tables", os.path.join(HERE, "pypi-tables.py"))
+spec = importlib.util.spec_from_file_location("pypi_tables", os.path.join(HERE, "packaging-tables.py"))
 tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tables)
 
