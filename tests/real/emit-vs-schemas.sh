@@ -84,9 +84,11 @@ start_slurm() {
     dd if=/dev/urandom of=ctl/key bs=128 count=1 2>/dev/null
     chmod 700 ctl
     chmod 600 ctl/key
-    munged --foreground --force --num-threads=1 --key-file="$work/ctl/key" --socket="$work/ctl/munge" \
-        --pid-file="$work/ctl/munged.pid" --log-file="$work/ctl/munged.log" --seed-file="$work/ctl/seed" 7>&- >/dev/null 2>&1 &
-    own_pids=$!
+    # It goes to the background when it listens.
+    munged --force --num-threads=1 --key-file="$work/ctl/key" --socket="$work/ctl/munge" \
+        --pid-file="$work/ctl/munged.pid" --log-file="$work/ctl/munged.log" --seed-file="$work/ctl/seed" 7>&- >/dev/null 2>&1 ||
+        return 1
+    own_pids=$(cat ctl/munged.pid)
     cat >ctl/slurm.conf <<CONF
 ClusterName=test
 SlurmctldHost=localhost(127.0.0.1)
@@ -107,17 +109,9 @@ NodeName=gpu-node NodeAddr=127.0.0.1 CPUs=4 RealMemory=1000 Gres=gpu:4 State=CLO
 PartitionName=main Nodes=gpu-node Default=YES State=UP
 CONF
     export SLURM_CONF=$work/ctl/slurm.conf
-    for _ in $(seq 50); do
-        [ ! -S ctl/munge ] || break
-        sleep 0.1
-    done
     slurmctld -D -i -f "$SLURM_CONF" 7>&- >ctl/log 2>&1 &
     own_pids="$own_pids $!"
-    for _ in $(seq 100); do
-        timeout 5 sinfo >/dev/null 2>&1 && return 0
-        sleep 0.1
-    done
-    return 1
+    until_said $! ctl/log 'Running as primary controller' && timeout 300 sinfo >/dev/null 2>&1
 }
 
 check_slurm() {
@@ -145,12 +139,12 @@ check_slurm() {
     }
     for gpus in 0 1 4; do
         sed "s/gpu:8/gpu:4/" slurm.${gpus/4/8} >job
-        timeout 10 sbatch --test-only job >log 2>&1 || fail "slurm: sbatch --test-only with $gpus GPUs: $(cat log)"
+        timeout 300 sbatch --test-only job >log 2>&1 || fail "slurm: sbatch --test-only with $gpus GPUs: $(cat log)"
     done
     ok "slurm: sbatch takes it: $(tail -1 log)"
     for change in s/gres=gpu/gres=gqu/ s/--nodes/--nodse/ s/gpu:1/gpu:5/ '1s/.*//'; do
         sed "$change" slurm >bad
-        refused "slurm: $change" timeout 10 sbatch --test-only bad
+        refused "slurm: $change" timeout 300 sbatch --test-only bad
     done
 }
 

@@ -52,18 +52,20 @@ end() {
     exit "$status"
 }
 
+# PID FILE TEXT: until the process has written the text into its log. Fails when it ends without.
+until_said() {
+    : >>"$2"
+    timeout 600 tail -n +1 -f --pid="$1" "$2" 2>/dev/null | grep -q "$3"
+}
+
 # A Debian archive and an index of tiny wheels (tests/peers/world.py) in the folder `world` here. Sets $index.
 start_world() {
     mkdir world
-    mkfifo hold
-    python3 "$top/tests/peers/world.py" world <hold >port 2>world.log &
+    mkfifo hold says
+    python3 "$top/tests/peers/world.py" world <hold >says 2>world.log &
     exec 7>hold # the world ends with this script
-    for _ in $(seq 50); do
-        [ ! -s port ] || break
-        sleep 0.1
-    done
-    [ -s port ] || fail "no world: $(cat world.log)"
-    index=http://127.0.0.1:$(cat port)/simple/
+    read -r port <says || fail "no world: $(cat world.log)"
+    index=http://127.0.0.1:$port/simple/
 }
 
 # Debian's Docker with a daemon of our own. Sets DOCKER_HOST and $docker.
@@ -79,11 +81,9 @@ start_docker() {
         -H "unix://$work/docker/sock" >"$work/docker/log" 2>&1 &
     dockerd_pid=$!
     export DOCKER_HOST="unix://$work/docker/sock"
-    for _ in $(seq 60); do
-        "$docker" version >/dev/null 2>&1 && return 0
-        kill -0 "$dockerd_pid" 2>/dev/null || break
-        sleep 1
-    done
+    if until_said "$dockerd_pid" "$work/docker/log" 'API listen on' && "$docker" version >/dev/null 2>&1; then
+        return 0
+    fi
     tail -5 "$work/docker/log" >&2
     return 1
 }
