@@ -5,6 +5,8 @@ import gzip, io, json, os, shutil, tarfile
 from lib import build, check_layout, end, golden, lock, read, scenario, start
 import world
 
+SIDE_BY_SIDE = True
+
 HERE = world.GOOD.replace("./base.yaml", "./bases/other.yaml")
 
 

@@ -4,6 +4,8 @@ import json, os, tarfile
 
 from lib import PATIENCE, build, check_layout, golden, read, scenario, start
 
+SIDE_BY_SIDE = True
+
 
 @scenario
 def archives_hold_the_same(stage):

@@ -4,6 +4,8 @@ import json, os, struct
 import world
 from lib import end, scenario, start
 
+SIDE_BY_SIDE = True
+
 GOOD = world.GOOD + "find_links: [wheels]\nstartup_check: off\n"
 
 

@@ -89,10 +89,13 @@ def main():
     top = tempfile.mkdtemp(prefix="envbuild-cli-")
     os.mkdir(os.path.join(top, "world"))
     stage = Stage(os.path.abspath(a.envbuild), top, world.serve(os.path.join(top, "world")))
-    tests = [(n, lambda f=f: run_case(stage, f, a.accept)) for n, f in cases()]
-    tests = [t for t in tests if not a.names or any(x in t[0] for x in a.names)]
-    alone = [(n, lambda f=f: f(stage)) for n, f in lib.ALL.items()]
-    alone = [t for t in alone if not a.accept and (not a.names or any(x in t[0] for x in a.names))]
+    picked = lambda name: not a.names or any(x in name for x in a.names)
+    beside = [(n, lambda f=f: run_case(stage, f, a.accept)) for n, f in cases() if picked(n)]
+    alone, patient = [], []
+    for n, f in lib.ALL.items():
+        if picked(n) and not a.accept:
+            kind = patient if n == PATIENT else beside if lib.is_side_by_side(f) else alone
+            kind.append((n, lambda f=f: f(stage)))
     passed = failed = skipped = 0
 
     def tell(name, test):
@@ -105,12 +108,10 @@ def main():
             return f"FAILED: {name}: {fault if isinstance(fault, AssertionError) else traceback.format_exc()}"
 
     try:
-        with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            waiting = [pool.submit(tell, *t) for t in alone if t[0] == PATIENT]
-            results = list(pool.map(lambda t: tell(*t), tests))
-            for t in alone:  # they change the world's behaviour: one by one
-                if t[0] != PATIENT:
-                    results.append(tell(*t))
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(tell, *t) for t in patient]
+            results = list(pool.map(lambda t: tell(*t), beside))
+            results += [tell(*t) for t in alone]  # they change the world's behaviour: one by one
             results += [w.result() for w in waiting]
     finally:
         shutil.rmtree(top, ignore_errors=True)

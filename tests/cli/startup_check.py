@@ -5,6 +5,8 @@ import gzip, io, json, os, shutil, tarfile
 
 from lib import begin, blobs, build, lock, read, run, scenario
 
+SIDE_BY_SIDE = True
+
 CHECK = "/usr/local/bin/envbuild-startup-check"
 
 
