@@ -91,7 +91,8 @@ static void a_toolkit_of_links_alone_has_a_layer(void **state)
     assert_string_equal(plan_of(&plan, &l), "toolkit: | files:");
 }
 
-/* Big wheels are grouped from below when there are more of them than an image should have layers. */
+/* Big wheels are grouped from below when there are more of them than an image should have layers.
+ */
 static void there_are_never_too_many_layers(void **state)
 {
     static const size_t counts[] = {99, 100, 101, 300};

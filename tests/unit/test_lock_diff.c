@@ -230,7 +230,8 @@ static void all_is_told_in_lines(void **state)
                                 "layers: 2 of 3 stay the same\n");
 }
 
-/* A layer stays when it holds the very same, in the same order, and is slimmed by the same rules. */
+/* A layer stays when it holds the very same, in the same order, and is slimmed by the same rules.
+ */
 static void layers_are_the_same_by_what_they_hold(void **state)
 {
     static const struct {
@@ -270,14 +271,15 @@ static void machines_are_told_the_same(void **state)
     lock_diff_put(&doc, root, &old, &now);
     emit_json(&text, root, EMIT_COMPACT);
     assert_string_equal(
-        text.p, "{\"facts\":{\"cuda\":{\"old\":\"12.4\",\"new\":\"12.6\"}},"
-                "\"slim\":{\"old\":[],\"new\":[\"numpy-tests\"]},"
-                "\"packages\":["
-                "{\"type\":\"deb\",\"name\":\"libc6\",\"old\":\"1\",\"new\":\"2\",\"security\":true},"
-                "{\"type\":\"wheel\",\"name\":\"numpy\",\"old\":\"1\",\"security\":false},"
-                "{\"type\":\"wheel\",\"name\":\"torch\",\"new\":\"2\",\"security\":false}],"
-                "\"download\":{\"old\":50,\"new\":71,\"missing\":61},"
-                "\"layers\":{\"new\":3,\"same\":1}}");
+        text.p,
+        "{\"facts\":{\"cuda\":{\"old\":\"12.4\",\"new\":\"12.6\"}},"
+        "\"slim\":{\"old\":[],\"new\":[\"numpy-tests\"]},"
+        "\"packages\":["
+        "{\"type\":\"deb\",\"name\":\"libc6\",\"old\":\"1\",\"new\":\"2\",\"security\":true},"
+        "{\"type\":\"wheel\",\"name\":\"numpy\",\"old\":\"1\",\"security\":false},"
+        "{\"type\":\"wheel\",\"name\":\"torch\",\"new\":\"2\",\"security\":false}],"
+        "\"download\":{\"old\":50,\"new\":71,\"missing\":61},"
+        "\"layers\":{\"new\":3,\"same\":1}}");
 }
 
 int main(void)

@@ -71,8 +71,9 @@ static void unknown_names_are_refused_with_the_nearest(void **state)
         {"nunpy", "\"nunpy\" is not in the lock (did you mean \"numpy\"?)"},
         {"deb:numpy", "\"deb:numpy\" is not in the lock (did you mean \"numpy\"?)"},
         {"rpm:git", "\"rpm:git\" is not in the lock (did you mean \"git\"?)"},
-        {"tensorflow", "\"tensorflow\" is not in the lock; --upgrade takes names of its packages, such as "
-                       "numpy or deb:git"},
+        {"tensorflow",
+         "\"tensorflow\" is not in the lock; --upgrade takes names of its packages, such as "
+         "numpy or deb:git"},
         {"gitt numpy libc7", "\"gitt\" is not in the lock (did you mean \"git\"?)\n"
                              "\"libc7\" is not in the lock (did you mean \"libc6\"?)"},
     };
@@ -95,8 +96,8 @@ static void unknown_names_are_refused_with_the_nearest(void **state)
 
 /* ---- taking over as a whole ---- */
 
-#define RECIPE                                                                                     \
-    "{\"pytorch\": \"2.6.0\", \"cuda\": \"12.4\", \"cudnn\": \"9\", \"base\": \"debian-12\", "     \
+#define RECIPE                                                                                 \
+    "{\"pytorch\": \"2.6.0\", \"cuda\": \"12.4\", \"cudnn\": \"9\", \"base\": \"debian-12\", " \
     "\"variant\": \"runtime\", \"apt\": [\"git\"], \"pip\": [\"numpy\"]}"
 
 static void lock_of(struct lock *l, const char *recipe, const char *variant)
@@ -284,7 +285,8 @@ static void debs_stay_until_they_are_in_the_way(void **state)
         {"", "git 1, gitk 1, less 2", "gitk: git cannot be had", "git 2, gitk 2, less 2"},
         {"", "git 1, gitk 1, less 2", "git-man, libgit and git.x are not git's",
          "git 2, gitk 1, less 2"},
-        {"", "git 1, gitk 1, less 2", "libgit and xgit-man", "git 2, gitk 2, less 2"}, /* nobody: all */
+        {"", "git 1, gitk 1, less 2", "libgit and xgit-man",
+         "git 2, gitk 2, less 2"}, /* nobody: all */
         {"gitk", "git 1, gitk 2, less 2", "less cannot be had", "git 2, gitk 2, less 2"},
         {"deb:git", "git 2, gitk 1, less 2", "(gitk)", "git 2, gitk 2, less 2"},
     };
