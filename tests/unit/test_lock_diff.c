@@ -221,10 +221,11 @@ static void all_is_told_in_lines(void **state)
     vec_push(&now.slim)->rule = slim_rule_named(STR("numpy-tests"));
     lock_diff_print(&text, &old, &now);
     assert_string_equal(text.p, "tag: 1 becomes 2\n"
-                                "user: root becomes me\n"
-                                "CUDA: 12.4 becomes nothing known\n"
-                                "cuDNN: nothing known becomes 9\n"
-                                "slim: numpy-tests is left out now\n"
+                                "user: root becomes me (0:0)\n"
+                                "CUDA: 12.4 becomes nothing\n"
+                                "cuDNN: nothing becomes 9\n"
+                                "entrypoint: nothing becomes " LOCK_STARTUP_CHECK "\n"
+                                "slim numpy-tests: kept becomes left out\n"
                                 "wheel numpy 1 becomes 2\n"
                                 "download: 9.0 MiB becomes 10.0 MiB, of it 4.0 MiB new\n"
                                 "layers: 2 of 3 stay the same\n");
@@ -273,6 +274,7 @@ static void machines_are_told_the_same(void **state)
     assert_string_equal(
         text.p,
         "{\"facts\":{\"cuda\":{\"old\":\"12.4\",\"new\":\"12.6\"}},"
+        "\"settings\":[{\"what\":\"slim numpy-tests\",\"old\":\"kept\",\"new\":\"left out\"}],"
         "\"slim\":{\"old\":[],\"new\":[\"numpy-tests\"]},"
         "\"packages\":["
         "{\"type\":\"deb\",\"name\":\"libc6\",\"old\":\"1\",\"new\":\"2\",\"security\":true},"
