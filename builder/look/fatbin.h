@@ -2,8 +2,8 @@
  * there is text (PTX) that the driver can compile for later ones.
  *
  * NVIDIA publishes no specification. What is read here was found in libraries of CUDA 11.7 to 13.2
- * and is held against NVIDIA's own cuobjdump by tests/real/device-code.sh. All numbers are
- * little-endian:
+ * and is held against NVIDIA's own cuobjdump by tests/real/device-code-vs-cuobjdump.sh. All
+ * numbers are little-endian:
  *
  *   fatbin: u32 magic 0xBA55ED50, u16 version 1, u16 size of this header (16),
  *           u64 size of what follows: entries, one behind the other

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "slim.h"
 
-/* Each is preceded by the versions that it was made from. tests/real/slim.sh holds them against the
- * wheels: every module that can be imported in a full image can be in the slim one. */
+/* Each is preceded by the versions that it was made from. tests/real/slim-vs-full.sh holds them
+ * against the wheels: every module that can be imported in a full image can be in the slim one. */
 static const struct slim_rule rules[] = {
     /* 3.9.0. triton/runtime/build.py links with -lcuda in backends/nvidia/lib alone; Proton opens
      * libcupti.so. */

@@ -2,7 +2,7 @@
 # envbuild against the floor and its rivals: the same inputs, in one run, on this machine. Prints ratios.
 # Needs the network for the first run, root for Docker, and about 40 GB of disk; takes about ten minutes.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/../real/lib.sh"
+. "$(dirname "$0")/../real/lib/common.sh"
 need python3 mmdebstrap docker-registry
 scratch
 export TIMEFORMAT=%R
@@ -88,7 +88,7 @@ http: {addr: 127.0.0.1:5055}
 END
     docker-registry serve "$work/registry.yaml" >"$work/registry.log" 2>&1 &
     registry_pid=$!
-    sleep 2
+    until_said "$registry_pid" "$work/registry.log" 'listening on' || fail "no registry: $(cat "$work/registry.log")"
     push_s=$(once "$docker" push 127.0.0.1:5055/bench:1)
 else
     echo "skipped: docker build and push need root and a Docker daemon that starts"

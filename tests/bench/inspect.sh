@@ -2,7 +2,7 @@
 # Looking into an image: `envbuild inspect` against programs that only inflate the same layers, one after the other and
 # two at once (the cores of the machine that figures in the README are from), in one run. Prints ratios.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/../real/lib.sh"
+. "$(dirname "$0")/../real/lib/common.sh"
 need python3 igzip pigz libdeflate-gunzip bc xargs
 scratch
 export TIMEFORMAT=%R

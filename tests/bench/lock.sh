@@ -2,7 +2,7 @@
 # Choosing: `envbuild lock` against `uv pip compile` and `apt-get update` for the same input, cold and warm, in one
 # run. Prints ratios. Needs the network and python3 (uv is installed into a scratch folder).
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/../real/lib.sh"
+. "$(dirname "$0")/../real/lib/common.sh"
 need python3 apt-get bc
 scratch
 export TIMEFORMAT=%R

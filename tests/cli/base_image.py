@@ -2,7 +2,9 @@
 """Scenarios on somebody's own image: a layout made by hand, with tiny files that say what real ones say."""
 import gzip, hashlib, io, json, os, shutil, tarfile
 
-from scenarios import blobs, build, check_entries, end, read, scenario, start
+from lib import blobs, build, check_entries, end, read, scenario, start
+
+SIDE_BY_SIDE = True
 
 CHECK = "/usr/local/bin/envbuild-startup-check"
 

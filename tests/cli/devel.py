@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The variant devel: the CUDA toolkit from NVIDIA's archives, from wheels, from the base's packages. As scenarios.py."""
+"""The variant devel: the CUDA toolkit from NVIDIA's archives, from wheels, from the base's packages. As lib.py."""
 import gzip, hashlib, io, json, os, tarfile
 
-from scenarios import blobs, build, end, mischief, nothing_published, read, scenario, start
-from sources import at, log_since, wheel_of
-import sources
+from lib import at, blobs, build, end, log_since, mischief, nothing_published, read, scenario, start, wheel_of
+import lib
 import redist_peer, world
 
 NVIDIA = "https://developer.download.nvidia.com/compute/"
@@ -116,7 +115,7 @@ def alone(stage):
 
 
 def lock(stage, path, *args, **how):
-    return sources.lock(stage, path, "--index", stage.index, *args, **alone(stage), **how)
+    return lib.lock(stage, path, "--index", stage.index, *args, **alone(stage), **how)
 
 
 def write(path, recipe):
@@ -181,7 +180,7 @@ def golden(stage):
 
 
 @scenario
-def devel_locks_archives_by_their_own_address(stage):
+def locks_archives_by_their_own_address(stage):
     path, _ = golden(stage)
     d = document(path)
     manifest = json.loads(world.Handler.world.pages[redist_peer.ROOT + "redistrib_12.4.1.json"][1])
@@ -199,7 +198,7 @@ def devel_locks_archives_by_their_own_address(stage):
 
 
 @scenario
-def devel_lays_the_toolkit_out(stage):
+def lays_the_toolkit_out(stage):
     path, digest = golden(stage)
     named, config = layers(path, digest)
     assert list(named)[-3:] == ["compile-wheels", "toolkit", "files"] or list(named)[-2:] == ["toolkit", "files"], list(named)
@@ -227,7 +226,7 @@ def devel_lays_the_toolkit_out(stage):
 
 
 @scenario
-def devel_stands_on_runtimes_layers(stage):
+def stands_on_runtimes_layers(stage):
     """Also where the recipe asks for packages, one of them what the variant has as well."""
     built = {}
     for variant in ("runtime", "compile", "devel"):
@@ -243,7 +242,7 @@ def devel_stands_on_runtimes_layers(stage):
 
 
 @scenario
-def devel_is_the_same_bytes_everywhere(stage):
+def is_the_same_bytes_everywhere(stage):
     path, digest = golden(stage)
     for name, args, how in [("umask", (), {"wrap": ["sh", "-c", "umask 077; exec \"$@\"", "-"]}),
                             ("zone and locale", ("-j1",), {"TZ": "Asia/Kathmandu", "LC_ALL": "C.UTF-8"}), ("-j4", ("-j4", "--downloads", "1"), {})]:
@@ -261,7 +260,7 @@ def devel_is_the_same_bytes_everywhere(stage):
 
 
 @scenario
-def devel_locks_are_told_by_every_command(stage):
+def locks_are_told_by_every_command(stage):
     path, _ = golden(stage)
     other = folder(stage)
     with open(other + "/recipe.lock", "wb") as f:
@@ -291,7 +290,7 @@ def devel_locks_are_told_by_every_command(stage):
 
 
 @scenario
-def devel_can_be_trimmed(stage):
+def can_be_trimmed(stage):
     path = folder(stage, RECIPE + "toolkit: [nvcc, cudart, nvcc]\n")
     digest = build(stage, path, **alone(stage))
     named, _ = layers(path, digest)
@@ -304,7 +303,7 @@ def devel_can_be_trimmed(stage):
 
 
 @scenario
-def devel_refuses_wrong_manifests(stage):
+def refuses_wrong_manifests(stage):
     manifest = "cuda/redist/redistrib_12.4.1.json"
     for mirror, code, words in [
             ("/lacking/compute/", 4, ["CUDA 12.4.1 has no redistributable libcublas for linux-x86_64; it has: cuda_cccl", "has no redistributable cuda_nvdisasm"]),
@@ -322,7 +321,7 @@ def devel_refuses_wrong_manifests(stage):
 
 
 @scenario
-def devel_refuses_damaged_archives(stage):
+def refuses_damaged_archives(stage):
     path, _ = golden(stage)
     other = folder(stage)
     d = json.loads(read(path, "recipe.lock").replace(b'"url": "' + NVIDIA.encode(), b'"url": "' + at(stage, "/compute/").encode()))
@@ -353,7 +352,7 @@ R13 = 'pytorch: "2.11.0"\ncuda: "13.0"\nvariant: devel\ntoolkit: [nvcc, cudart, 
 
 
 @scenario
-def devel_of_wheels_links_to_them(stage):
+def of_wheels_links_to_them(stage):
     index = at(stage, "/thirteen/simple/")
     built = {}
     for variant in ("runtime", "devel"):
@@ -394,7 +393,7 @@ APT = world.GOOD.replace("runtime", "devel") + "toolkit: {from: apt}\n"
 
 
 @scenario
-def devel_of_packages_leaves_the_driver_out(stage):
+def of_packages_leaves_the_driver_out(stage):
     path = folder(stage, APT)
     digest = build(stage, path, **alone(stage))
     d = document(path)
@@ -439,7 +438,7 @@ def devel_of_packages_leaves_the_driver_out(stage):
 
 
 @scenario
-def devel_of_packages_follows_the_wheels(stage):
+def of_packages_follows_the_wheels(stage):
     """A library is the wheel's only as long as there is that wheel, also where all packages would be kept."""
     path = folder(stage, APT + "pip: [nvidia-cublas-cu12]\n")
     held = lambda d: (any(a["name"] == "libcublas12" for a in d["artifacts"]), "libcublas12" in json.dumps(d["toolkit"]["stand_ins"]))
@@ -459,7 +458,7 @@ def devel_of_packages_follows_the_wheels(stage):
 
 
 @scenario
-def devel_of_a_torch_that_has_cuda_inside(stage):
+def of_a_torch_that_has_cuda_inside(stage):
     path = folder(stage, 'pytorch: "2.1.0"\ncuda: "11.8"\nvariant: devel\nbase: ./base.yaml\ntoolkit: [nvcc, cudart]\n')
     digest = build(stage, path, **alone(stage))
     d = document(path)

@@ -8,17 +8,21 @@ A case is a folder tests/cli/AREA/CASE with `cmd` (a shell script), and what it 
 `exit`. It runs in a fresh folder that holds the case's other files, base.yaml and base.gpg of the world
 (tests/peers/world.py) and, where it brings none, a recipe.yaml that is fine. `envbuild` is in PATH, $INDEX is the
 world's index. Lines of progress (two spaces in front) are left out, for their order is free; digests, the
-port and the scratch folder have placeholders. Scenarios are the functions of scenarios.py.
-NAME picks those whose name has it.
+port and the scratch folder have placeholders. What no single command can show is a scenario: a function that says
+so, in any other file here, named by the command or the feature that it tries. NAME picks those whose name has it.
 """
-import argparse, concurrent.futures, os, re, shutil, subprocess, sys, tempfile, traceback
+import argparse, concurrent.futures, importlib, os, re, shutil, subprocess, sys, tempfile, traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "peers")]
 sys.dont_write_bytecode = True
-import scenarios, sources, builds, devel, living, bases, archives, base_image, knowledge, loading, slim, startup, edited_lock, world  # noqa: E402,F401
+import lib, world  # noqa: E402
 
-PATIENT = "scenarios/nobody-answers"  # half a minute of trying again, beside all others
+for found in sorted(os.listdir(HERE)):
+    if found.endswith(".py") and found != "run.py":
+        importlib.import_module(found[:-3])
+
+PATIENT = "build_faults/nobody-answers"  # half a minute of trying again, beside all others
 WANTED = ("stdout", "stderr", "exit")
 
 
@@ -57,7 +61,7 @@ def run_case(stage, folder, accept):
         if name not in WANTED + ("cmd",):
             shutil.copy(os.path.join(folder, name), path)
     done = subprocess.run(["bash", os.path.join(folder, "cmd")], cwd=path, env=stage.env(path), capture_output=True,
-                          timeout=60, stdin=subprocess.DEVNULL)
+                          timeout=lib.PATIENCE, stdin=subprocess.DEVNULL)
     got = {"stdout": stage.clean(done.stdout.decode(errors="replace"), path),
            "stderr": stage.clean(done.stderr.decode(errors="replace"), path, True), "exit": f"{done.returncode}\n"}
     for name in WANTED:
@@ -85,28 +89,29 @@ def main():
     top = tempfile.mkdtemp(prefix="envbuild-cli-")
     os.mkdir(os.path.join(top, "world"))
     stage = Stage(os.path.abspath(a.envbuild), top, world.serve(os.path.join(top, "world")))
-    tests = [(n, lambda f=f: run_case(stage, f, a.accept)) for n, f in cases()]
-    tests = [t for t in tests if not a.names or any(x in t[0] for x in a.names)]
-    alone = [(f"scenarios/{n}", lambda f=f: f(stage)) for n, f in scenarios.ALL.items()]
-    alone = [t for t in alone if not a.accept and (not a.names or any(x in t[0] for x in a.names))]
+    picked = lambda name: not a.names or any(x in name for x in a.names)
+    beside = [(n, lambda f=f: run_case(stage, f, a.accept)) for n, f in cases() if picked(n)]
+    alone, patient = [], []
+    for n, f in lib.ALL.items():
+        if picked(n) and not a.accept:
+            kind = patient if n == PATIENT else beside if lib.is_side_by_side(f) else alone
+            kind.append((n, lambda f=f: f(stage)))
     passed = failed = skipped = 0
 
     def tell(name, test):
         try:
             test()
             return None
-        except scenarios.Skip as why:
+        except lib.Skip as why:
             return f"skipped: {name}: {why}"
         except Exception as fault:
             return f"FAILED: {name}: {fault if isinstance(fault, AssertionError) else traceback.format_exc()}"
 
     try:
-        with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            waiting = [pool.submit(tell, *t) for t in alone if t[0] == PATIENT]
-            results = list(pool.map(lambda t: tell(*t), tests))
-            for t in alone:  # they change the world's behaviour: one by one
-                if t[0] != PATIENT:
-                    results.append(tell(*t))
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(tell, *t) for t in patient]
+            results = list(pool.map(lambda t: tell(*t), beside))
+            results += [tell(*t) for t in alone]  # they change the world's behaviour: one by one
             results += [w.result() for w in waiting]
     finally:
         shutil.rmtree(top, ignore_errors=True)

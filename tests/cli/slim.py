@@ -3,9 +3,9 @@
 import csv, gzip, io, json, os, shutil, tarfile
 
 import world
-from living import begin, run
-from scenarios import blobs, build, read, scenario
-from sources import lock, recipe
+from lib import begin, blobs, build, lock, read, recipe, run, scenario
+
+SIDE_BY_SIDE = True
 
 SITE = "opt/venv/lib/python3.11/site-packages/"
 CUDA = ["nvidia-cuda-runtime-cu12==12.4.127", "nvidia-cudnn-cu12==9.1.0.70", "nvidia-nccl-cu12==2.21.5"]
@@ -68,7 +68,7 @@ def recorded(files):
 
 
 @scenario
-def slim_lacks_what_the_rules_say(stage):
+def lacks_what_the_rules_say(stage):
     path = stage.fresh()
     wheels(path)
     ask(stage, path)
@@ -123,7 +123,7 @@ def slim_lacks_what_the_rules_say(stage):
 
 
 @scenario
-def slim_keeps_what_compilers_read(stage):
+def keeps_what_compilers_read(stage):
     path = stage.fresh()
     wheels(path)
     ask(stage, path, "slim: true", "apt: [gcc]")

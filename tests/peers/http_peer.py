@@ -55,6 +55,11 @@ class Peer(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def wait_for_the_end(self):
+        """Say nothing more until the other side hangs up."""
+        self.connection.recv(1)
+        self.close_connection = True
+
     def refuse(self, status, headers=()):
         body = b"no\n"
         self.send_response(status)
@@ -103,8 +108,7 @@ class Peer(BaseHTTPRequestHandler):
                 how[kind] = True
                 p = p[1:]
             elif kind == "silent":
-                time.sleep(30)
-                return
+                return self.wait_for_the_end()
             elif kind == "flaky":
                 if count(p[1]) <= int(p[2]):
                     return self.refuse(int(p[3]))
@@ -185,7 +189,7 @@ class Peer(BaseHTTPRequestHandler):
         elif "stall" in how:
             self.wfile.write(body[: how["stall"]])
             self.wfile.flush()
-            time.sleep(30)
+            self.wait_for_the_end()
         else:
             self.wfile.write(body)
             self.close_connection = self.close_connection or "lie" in how

@@ -31,6 +31,7 @@ import torch_index
 DATE = 1700000000  # of every file of every package
 GOOD = 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n'  # a recipe
 LOCK, LOG, USED = threading.Lock(), [], {}
+ASKED = threading.Condition(LOCK)  # told of each request
 
 # ---- debs ----
 
@@ -426,7 +427,8 @@ class Handler(BaseHTTPRequestHandler):
         if how in ("cut", "stall"):
             self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()
-            time.sleep(60 if how == "stall" else 0)
+            if how == "stall":
+                self.connection.recv(1)  # until the other side hangs up
             self.close_connection = True
         elif how == "slow":
             for i in range(0, len(body), 16384):
@@ -439,6 +441,7 @@ class Handler(BaseHTTPRequestHandler):
         with LOCK:
             log = "\n".join(LOG)
             LOG.append(self.path + ("!" if self.headers.get("Authorization") else ""))
+            ASKED.notify_all()
         if self.path == "/log":
             return self.answer(200, "text/plain", log.encode())
         how = mischief(self.world.folder, self.path)
@@ -475,6 +478,12 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, *args):
         pass  # a client that hangs up is nothing to tell of
+
+
+def wait_until_asked(text, since, patience):
+    """Until somebody has asked for a path with this text in it, after so many other requests."""
+    with LOCK:
+        return ASKED.wait_for(lambda: any(text in path for path in LOG[since:]), patience)
 
 
 def serve(folder):

@@ -1,14 +1,17 @@
 #!/bin/sh
 # Run the tests against real archives, indexes and clients: two lanes side by side, for many of them keep one core busy; those
 # that start Docker or take the machine's own places are all in the first. Names as arguments are run one after the other.
-# Each script ends with 0 when it passed or said loudly why it was skipped.
+# Each script ends with 0 when it passed or said loudly why it was skipped; its name says what it proves. In judges/
+# are programs that compute the right answer with another tool, in lib/ what scripts share, in data/ lists and files.
 # SPDX-License-Identifier: Apache-2.0
 set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.." || exit 1
-first='recipes.sh main-job.sh venv-vs-pip.sh clients.sh base-image.sh startup.sh inspect.sh emit.sh devel.sh
+first='recipes-lock.sh runs-pytorch.sh venv-vs-pip.sh outputs-vs-clients.sh runs-on-base-image.sh
+    startup-check-in-docker.sh inspect-vs-running.sh emit-vs-schemas.sh devel-compiles.sh
     elf-vs-readelf.py needs-vs-ldd.py'
-second='solve-vs-apt.py bases.sh system-vs-mmdebstrap.sh solve-vs-pip.sh stub.sh apt-archive.py'
+second='solve-vs-apt.py solve-random-vs-apt.py bases-vs-mmdebstrap.sh system-vs-mmdebstrap.sh
+    solve-vs-pip.sh stubs-link.sh apt-archive-fetches.py'
 folder=$(mktemp -d) || exit 1
 lanes=
 trap 'rm -rf "$folder"' EXIT

@@ -14,20 +14,20 @@ trap 'rm -rf "$work"' EXIT
 unset PIP_FIND_LINKS PIP_EXTRA_INDEX_URL PIP_INDEX_URL PIP_CONSTRAINT PIP_PRE
 export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1
 "$python" -m venv "$work/venv" &&
-    timeout 120 "$work/venv/bin/pip" install -q -U $([ -z "${ALL:-}" ] && echo pip==26.3 packaging==26.3 || echo pip packaging) uv \
+    timeout 600 "$work/venv/bin/pip" install -q -U $([ -z "${ALL:-}" ] && echo pip==26.3 packaging==26.3 || echo pip packaging) uv \
         >"$work/log" 2>&1 ||
     { tail -n 1 "$work/log"; echo "skipped: PyPI cannot be reached"; exit 0; }
 "$work/venv/bin/pip" --version
-"$work/venv/bin/python" tests/real/pypi-tables.py --check || failed=1
+"$work/venv/bin/python" tests/real/judges/packaging-tables.py --check || failed=1
 # Versions, markers and the like against `packaging`, with all texts of its own tests.
-if timeout 120 "$work/venv/bin/pip" download -q --no-deps --no-binary :all: -d "$work" \
+if timeout 600 "$work/venv/bin/pip" download -q --no-deps --no-binary :all: -d "$work" \
     "packaging==$("$work/venv/bin/python" -c 'import packaging; print(packaging.__version__)')" >"$work/log" 2>&1; then
     mkdir "$work/packaging" && tar -xf "$work"/packaging-*.tar.gz -C "$work/packaging" --strip-components 1
 else
     echo "skipped: no source of packaging: $(tail -n 1 "$work/log")"
 fi
-"$work/venv/bin/python" tests/real/pypi-judge.py "$(dirname "$tool")/judge_pypi" \
+"$work/venv/bin/python" tests/real/judges/pypi-vs-packaging.py "$(dirname "$tool")/judge_pypi" \
     $([ ! -d "$work/packaging" ] || echo --tests "$work/packaging/tests") || failed=1
-"$work/venv/bin/python" tests/real/solve-sets.py tests/real/solve-vs-pip.sets "$tool" "$work/venv" "$work/store" ${ALL:+--all} "$@" ||
+"$work/venv/bin/python" tests/real/judges/sets-vs-pip.py tests/real/data/solve-vs-pip.sets "$tool" "$work/venv" "$work/store" ${ALL:+--all} "$@" ||
     failed=1
 exit "${failed:-0}"

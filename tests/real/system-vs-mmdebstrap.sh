@@ -94,9 +94,9 @@ fail() { echo "FAIL: $*" >&2; failed=1; }
 # Scripts that build databases out of other packages' files: reported to the user, not redone.
 open='libgdk-pixbuf-2.0-0 postinst|shared-mime-info postinst'
 ! grep -vE "$open" "$work/uncovered" || fail "scripts without a rule, see above"
-cat "$here/system-vs-mmdebstrap.allow" >"$work/allow"
-[ ! -f "$here/system-vs-mmdebstrap.$base.allow" ] || cat "$here/system-vs-mmdebstrap.$base.allow" >>"$work/allow"
-python3 "$here/compare-trees.py" "$work/ours.list" "$work/ref" "$work/allow" ||
+cat "$here/data/system-vs-mmdebstrap.allow" >"$work/allow"
+[ ! -f "$here/data/system-vs-mmdebstrap.$base.allow" ] || cat "$here/data/system-vs-mmdebstrap.$base.allow" >>"$work/allow"
+python3 "$here/judges/compare-trees.py" "$work/ours.list" "$work/ref" "$work/allow" ||
     fail "the trees differ"
 
 echo "== inside ours"

@@ -2,7 +2,7 @@
 # /opt/venv of an image against `python3.11 -m venv` and pip with the same wheels: every path, its type,
 # mode, owner, link and content. Needs root, and Python 3.11 as Debian 12 has it.
 # SPDX-License-Identifier: Apache-2.0
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/common.sh"
 python=/usr/bin/python3.11
 [ "$(id -u)" = 0 ] || skip "$0 needs root, to make /opt/venv"
 [ -x $python ] && $python -c 'import venv, ensurepip' 2>/dev/null || skip "$0 needs Debian 12's python3-venv"
@@ -49,5 +49,5 @@ find /opt/venv -name __pycache__ -prune -exec rm -rf {} +
 
 tag=$(sed -n 's/^  "tag": "\(.*\)",$/\1/p' "$work/recipe.lock")
 unpack_image "$work/images" "$tag" "$work/ours" || fail "unpack"
-python3 "$(dirname "$0")/compare-venv.py" /opt/venv "$work/ours/opt/venv" || fail "they differ"
+python3 "$(dirname "$0")/judges/compare-venv.py" /opt/venv "$work/ours/opt/venv" || fail "they differ"
 ok "/opt/venv is what venv and pip make of the same wheels"

@@ -1,5 +1,5 @@
-/* tests/tools/look_elf.c - what look/ finds in each file, for tests/real/device-code.sh and
- * tests/real/elf-vs-readelf.py to hold against cuobjdump and readelf.
+/* tests/tools/look_elf.c - what look/ finds in each file, for
+ * tests/real/device-code-vs-cuobjdump.sh and tests/real/elf-vs-readelf.py to hold against cuobjdump and readelf.
  *
  * usage: look_elf code|elf FILE...
  *   code: "PLACE KIND sm_NN ENTRIES COMPRESSED" a line, and "broken N" or "stray N" where there are

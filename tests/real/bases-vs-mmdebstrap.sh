@@ -1,0 +1,14 @@
+#!/bin/bash
+# Every base but the default one: its system against mmdebstrap's; with ALL=1 also the main job on top of each.
+# SPDX-License-Identifier: Apache-2.0
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+failed=0
+for file in "$here"/../../base-layers/*.yaml; do
+    base=$(basename "$file" .yaml)
+    [ "$base" != debian-12 ] || continue
+    echo "-- $base"
+    bash "$here/system-vs-mmdebstrap.sh" --base "$base" || failed=1
+    [ -z "${ALL:-}" ] || bash "$here/runs-pytorch.sh" --base "$base" || failed=1
+done
+exit $failed

@@ -1,0 +1,135 @@
+# Shared by the real-network tests: sourced, never run.
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+top=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+envbuild=${ENVBUILD:-$top/build/envbuild}
+tools=${TOOLS:-$top/build/obj-cc/tools}
+passed=0
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+skip() {
+    printf 'skipped: %s\n' "$*"
+    exit 0
+}
+
+ok() {
+    passed=$((passed + 1))
+    printf 'ok: %s\n' "$*"
+}
+
+need() {
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null || skip "$0 needs $tool, which is not installed"
+    done
+}
+
+# A scratch folder that goes when the test ends.
+scratch() {
+    work=$(mktemp -d "${TMPDIR:-/tmp}/envbuild-test.XXXXXX")
+    trap 'end' EXIT
+    trap 'exit 130' INT TERM
+}
+
+end() {
+    status=$?
+    if [ -n "${dockerd_pid:-}" ]; then
+        kill "$dockerd_pid" 2>/dev/null || true
+        wait "$dockerd_pid" 2>/dev/null || true
+    fi
+    if [ -n "${registry_pid:-}" ]; then
+        kill "$registry_pid" 2>/dev/null || true
+    fi
+    # shellcheck disable=SC2086 # a list of ids
+    [ -z "${own_pids:-}" ] || kill $own_pids 2>/dev/null || true
+    # What a daemon left mounted would keep the folder.
+    awk -v top="$work/" 'index($2, top) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
+    rm -rf "$work"
+    [ "$status" = 0 ] && printf '%s: %s checks passed\n' "$(basename "$0")" "$passed"
+    exit "$status"
+}
+
+# PID FILE TEXT: until the process has written the text into its log. Fails when it ends without.
+until_said() {
+    : >>"$2"
+    timeout 600 tail -n +1 -f --pid="$1" "$2" 2>/dev/null | grep -q "$3"
+}
+
+# A Debian archive and an index of tiny wheels (tests/peers/world.py) in the folder `world` here. Sets $index.
+start_world() {
+    mkdir world
+    mkfifo hold says
+    python3 "$top/tests/peers/world.py" world <hold >says 2>world.log &
+    exec 7>hold # the world ends with this script
+    read -r port <says || fail "no world: $(cat world.log)"
+    index=http://127.0.0.1:$port/simple/
+}
+
+# Debian's Docker with a daemon of our own. Sets DOCKER_HOST and $docker.
+start_docker() {
+    [ "$(id -u)" = 0 ] || return 1
+    command -v dockerd >/dev/null || return 1
+    docker=/usr/bin/docker
+    [ -x "$docker" ] || docker=docker
+    mkdir -p "$work/docker"
+    # Own process id kept, so that only this daemon is ever ended.
+    dockerd --iptables=false --bridge=none --data-root "$work/docker/data" \
+        --exec-root "$work/docker/exec" -p "$work/docker/pid" \
+        -H "unix://$work/docker/sock" >"$work/docker/log" 2>&1 &
+    dockerd_pid=$!
+    export DOCKER_HOST="unix://$work/docker/sock"
+    if until_said "$dockerd_pid" "$work/docker/log" 'API listen on' && "$docker" version >/dev/null 2>&1; then
+        return 0
+    fi
+    tail -5 "$work/docker/log" >&2
+    return 1
+}
+
+# Run in a container with the host's network, name resolution and certificates.
+in_container() {
+    "$docker" run --rm --network host \
+        -v /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro \
+        -e PIP_CERT=/etc/ssl/certs/ca-certificates.crt "$@"
+}
+
+# LAYOUT TAG FOLDER: the image's root, by its layers one on top of the other. Ours have no whiteouts.
+unpack_image() {
+    local inflate=gzip
+    ! command -v igzip >/dev/null || inflate=igzip
+    mkdir -p "$3"
+    python3 - "$1" "$2" <<'X' >"$work/blobs"
+import json, sys
+layout, tag = sys.argv[1:]
+blob = lambda d: layout + "/blobs/sha256/" + d.split(":")[1]
+index = json.load(open(layout + "/index.json"))["manifests"]
+m = [m for m in index if m["annotations"]["org.opencontainers.image.ref.name"] == tag][0]
+for layer in json.load(open(blob(m["digest"])))["layers"]:
+    print(blob(layer["digest"]))
+X
+    while read -r blob; do
+        "$inflate" -dc "$blob" | tar -x --numeric-owner -p -C "$3" || return 1
+    done <"$work/blobs"
+}
+
+# FOLDER COMMAND...: run in that root, with /p in it and the image's usual environment; root's, in name
+# spaces of its own, so that nothing of it stays mounted.
+in_root() {
+    local root=$1
+    shift
+    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    cp /etc/ssl/certs/ca-certificates.crt "$root/tmp/ca.crt"
+    env -i $(proxy_env) PATH=/opt/venv/bin:/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        HOME=/root LANG=C.UTF-8 VIRTUAL_ENV=/opt/venv CUDA_HOME=/usr/local/cuda PIP_CERT=/tmp/ca.crt SSL_CERT_FILE=/tmp/ca.crt \
+        LIBRARY_PATH=/usr/local/cuda/lib64:/usr/local/cuda/lib64/stubs MAX_JOBS=2 DEBIAN_FRONTEND=noninteractive \
+        unshare --mount --pid --fork --kill-child sh -c '
+            root=$0
+            mount --make-rprivate / && mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && exec chroot "$root" "$@"' \
+        "$root" "$@"
+}
+
+proxy_env() {
+    env | grep -iE '^(https?_proxy|no_proxy)=' || true
+}

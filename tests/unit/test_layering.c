@@ -1,0 +1,126 @@
+/* tests/unit/test_layering.c - which artifact goes into which layer, and in which order. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "locktext.h"
+#include "plan/layering.h"
+
+/* "base: libc6 | torch: torch | files:" */
+static const char *plan_of(struct buf *out, const struct lock *l)
+{
+    const struct lock_layer *layer;
+
+    buf_reset(out);
+    vec_each(layer, &l->layers) {
+        buf_fmt(out, "%s" STR_FMT ":", out->len ? " | " : "", STR_ARG(layer->name));
+        for (size_t i = 0; i < layer->artifacts.n; i++)
+            buf_fmt(out, " " STR_FMT, STR_ARG(l->artifacts.v[layer->artifacts.v[i]].name));
+    }
+    return out->p;
+}
+
+static void artifacts_have_their_layers(void **state)
+{
+    static const struct {
+        const char *what, *artifacts, *plan;
+    } rows[] = {
+        {"nothing at all has its files", "", "files:"},
+        {"debs go by their group, whatever their order",
+         "deb apt 1 9 base; deb gcc 1 9 compile; deb git 1 9 apt; deb python3 1 9 python",
+         "base: apt | python: python3 | apt: git | compile: gcc | files:"},
+        {"small wheels go together, tier by tier",
+         "wheel cuda-toolkit 1 1; wheel numpy 2 1; wheel nvidia-nvtx 1 1; wheel torch 2 1; "
+         "wheel triton 3 1",
+         "cuda: cuda-toolkit nvidia-nvtx | triton: triton | torch: torch | wheels: numpy | files:"},
+        {"a wheel of 8 MiB has a layer of its own, one byte less has not",
+         "wheel a 1 8388607; wheel b 1 8388608; wheel c 1 1", "wheels: a c | b: b | files:"},
+        {"big ones stand after the small ones of their tier",
+         "wheel nvidia-cudnn 9 600M; wheel nvidia-nvtx 1 1; wheel torch 2 700M",
+         "cuda: nvidia-nvtx | nvidia-cudnn: nvidia-cudnn | torch: torch | files:"},
+        {"what only a variant has stands above apt",
+         "deb git 1 9 apt; wheel nvidia-nvcc 1 9 variant; wheel numpy 1 1; wheel triton 3 9M "
+         "variant",
+         "wheels: numpy | apt: git | compile-wheels: nvidia-nvcc | triton: triton | files:"},
+        {"a toolkit's archives and debs share its layer",
+         "deb libc6 1 9 base; deb nvcc 1 9 toolkit; redist cuda_nvcc 12 9M toolkit",
+         "base: libc6 | toolkit: nvcc cuda_nvcc | files:"},
+        {"names that only begin alike are of no tier",
+         "wheel cudatoolkit 1 1; wheel nvidia 1 1; wheel torchvision 1 1",
+         "wheels: cudatoolkit nvidia torchvision | files:"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(lock_clear) struct lock l = {0};
+        CLEANUP(buf_clear) struct buf plan = {0};
+
+        artifacts_add(&l, rows[i].artifacts);
+        layering(&l);
+        if (strcmp(plan_of(&plan, &l), rows[i].plan) != 0)
+            fail_msg("%s: %s", rows[i].what, plan.p);
+    }
+}
+
+/* Its own layers stay below, and Python's layer is there without packages of ours. */
+static void layers_stand_on_those_of_a_base_image(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0};
+    CLEANUP(buf_clear) struct buf plan = {0};
+    struct lock_layer *theirs = vec_push(&l.layers);
+
+    theirs->name = STR("theirs");
+    theirs->kind = LOCK_IMAGE;
+    l.image.ref = STR("docker.io/library/theirs");
+    artifacts_add(&l, "wheel numpy 1 1");
+    layering(&l);
+    assert_string_equal(plan_of(&plan, &l), "theirs: | python: | wheels: numpy | files:");
+    assert_int_equal(l.layers.v[1].kind, LOCK_SYSTEM);
+}
+
+static void a_toolkit_of_links_alone_has_a_layer(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0};
+    CLEANUP(buf_clear) struct buf plan = {0};
+
+    l.toolkit.from = STR("pypi");
+    layering(&l);
+    assert_string_equal(plan_of(&plan, &l), "toolkit: | files:");
+}
+
+/* Big wheels are grouped from below when there are more of them than an image should have layers.
+ */
+static void there_are_never_too_many_layers(void **state)
+{
+    static const size_t counts[] = {99, 100, 101, 300};
+    static const size_t own[] = {99, 100, 1, 1};
+
+    for (size_t c = 0; c < ARRAY_LEN(counts); c++) {
+        CLEANUP(lock_clear) struct lock l = {0};
+        CLEANUP(buf_clear) struct buf names = {0};
+        size_t alone = 0;
+
+        for (size_t i = 0; i < counts[c]; i++)
+            buf_fmt(&names, "wheel p%03zu 1 %uM;", i, i ? 9 : 40);
+        artifacts_add(&l, names.p);
+        layering(&l);
+        for (size_t i = 0; i < l.layers.n; i++)
+            alone += l.layers.v[i].artifacts.n == 1;
+        assert_int_equal(alone, own[c]);
+        assert_true(l.layers.n <= LAYERS_MAX + 1); /* and the files */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(artifacts_have_their_layers),
+        cmocka_unit_test(layers_stand_on_those_of_a_base_image),
+        cmocka_unit_test(a_toolkit_of_links_alone_has_a_layer),
+        cmocka_unit_test(there_are_never_too_many_layers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
