@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../../base/date.h"
 #include "../../base/fs.h"
 #include "../../base/path.h"
 #include "control.h"
@@ -222,65 +223,6 @@ int release_verify(struct release *out, struct str inrelease, struct str keyring
     return 0;
 }
 
-/* Days from 1970-01-01 to a date of the Gregorian calendar. */
-static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
-{
-    static const unsigned short before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    int64_t y = year - 1;
-    int64_t days = y * 365 + y / 4 - y / 100 + y / 400 + before[month - 1] + day - 1;
-
-    return days + (leap && month > 2) - 719162; /* 1970-01-01 counted from 0001-01-01 */
-}
-
-static bool parse_month(struct str s, unsigned *month)
-{
-    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-    for (*month = 1; *month <= 12; ++*month)
-        if (s.len == 3 && str_eq_nocase(s, (struct str){names + (*month - 1) * 3, 3}))
-            return true;
-    return false;
-}
-
-static bool parse_time(struct str s, int64_t *seconds)
-{
-    struct str part;
-    uint32_t v[3];
-
-    for (unsigned i = 0; i < 3; i++)
-        if (!str_item(&s, ':', &part) || part.len > 2 || !str_u32(part, &v[i]))
-            return false;
-    *seconds = (int64_t)v[0] * 3600 + v[1] * 60 + v[2];
-    return !s.p && v[0] < 24 && v[1] < 60 && v[2] <= 60;
-}
-
-static bool is_utc(struct str s)
-{
-    return str_is(s, "UTC") || str_is(s, "GMT") || str_is(s, "Z") || str_is(s, "+0000");
-}
-
-bool release_date(int64_t *out, struct str text)
-{
-    static const unsigned char lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    struct str word[6] = {0};
-    uint32_t day, year;
-    unsigned month, n = 0;
-    int64_t seconds;
-
-    while (n < 6 && str_word(&text, &word[n]))
-        n++;
-    if (n != 6 || str_trim(text).len || word[0].len != 4 || word[0].p[3] != ',')
-        return false;
-    if (!str_u32(word[1], &day) || !parse_month(word[2], &month) || !str_u32(word[3], &year) ||
-        !parse_time(word[4], &seconds) || !is_utc(word[5]))
-        return false;
-    if (year < 1970 || year > 9999 || day < 1 || day > lengths[month - 1])
-        return false;
-    *out = days_from_civil(year, month, day) * 86400 + seconds;
-    return true;
-}
-
 /* The list that `name` begins stands on the following lines: " hash size path". */
 static int parse_indexes(struct release *out, struct str lines, const char *what, struct err *e)
 {
@@ -318,10 +260,10 @@ static int parse_dates(struct release *r, const struct control *c, const char *w
 {
     struct str date = control_get(c, "Date"), until = control_get(c, "Valid-Until");
 
-    if (!release_date(&r->date, date))
+    if (!date_parse_mail(&r->date, date))
         return err_set(e, ERR_INPUT, "%s: Date: \"" STR_FMT "\" is no date in UTC", what,
                        STR_ARG(date));
-    if (until.len && !release_date(&r->valid_until, until))
+    if (until.len && !date_parse_mail(&r->valid_until, until))
         return err_set(e, ERR_INPUT, "%s: Valid-Until: \"" STR_FMT "\" is no date in UTC", what,
                        STR_ARG(until));
     return 0;

@@ -45,6 +45,3 @@ int release_check(const struct release *r, struct str suite, int64_t now, bool d
 void release_clear(struct release *r);
 /* NULL when the suite has no such index. */
 const struct release_index *release_find(const struct release *r, struct str path);
-/* "Sat, 07 Jun 2025 09:21:34 UTC", as RFC 2822 less other zones than UTC; the day's name is not
- * compared with the date. */
-bool release_date(int64_t *out, struct str text);
