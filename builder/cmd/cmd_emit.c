@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
-#include "../doc/emit.h"
 #include "../doc/field.h"
 #include "../host/deploy.h"
 #include "../oci/ref.h"
+#include "output.h"
 #include "stored_facts.h"
 #include "work.h"
 
@@ -219,7 +219,6 @@ static int find_place(struct emitting *m, struct session *s, const char *as, str
 static void print_json(const struct emitting *m, const char *kind, struct str text)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf out = {0};
     struct node *root = node_new_map(&d);
 
     node_put_u64(&d, root, "envbuild_output", 1);
@@ -227,8 +226,7 @@ static void print_json(const struct emitting *m, const char *kind, struct str te
     node_put_str(&d, root, "image", str_of(m->deploy.ref));
     node_put_u64(&d, root, "gpus", m->deploy.gpus);
     node_put_str(&d, root, "text", text);
-    emit_json(&out, root, EMIT_LINES);
-    fwrite(out.p, 1, out.len, stdout);
+    output_json(root);
 }
 
 static int emit(struct session *s, const char *word, const char *operand, const struct emit_args *a,
@@ -247,7 +245,7 @@ static int emit(struct session *s, const char *word, const char *operand, const 
     if (s->json)
         print_json(&m, kind->name, buf_view(&text));
     else
-        fwrite(text.p, 1, text.len, stdout);
+        output_text(buf_view(&text));
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
 #include "../model/tag.h"
+#include "output.h"
 #include "session.h"
 
 static int init(struct session *s, const char *text, const char *path, struct err *e)
@@ -27,7 +28,7 @@ static int init(struct session *s, const char *text, const char *path, struct er
     if (fs_write(path, buf_view(&recipe), e) < 0)
         return -1;
     progress_pause(s->progress);
-    printf("%s\n", path);
+    output_print("%s\n", path);
     return 0;
 }
 

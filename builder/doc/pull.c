@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pull.h"
 
+#include "../base/utf8.h"
+
 enum { PULL_DEPTH = 64 };
 
 static bool fail(struct pull *p)
@@ -137,25 +139,6 @@ static bool hex4(struct str s, uint32_t *out)
     return true;
 }
 
-static void put_utf8(struct buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_putc(out, (char)c);
-        return;
-    }
-    if (c < 0x800) {
-        buf_putc(out, (char)(0xc0 | c >> 6));
-    } else if (c < 0x10000) {
-        buf_putc(out, (char)(0xe0 | c >> 12));
-        buf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-    } else {
-        buf_putc(out, (char)(0xf0 | c >> 18));
-        buf_putc(out, (char)(0x80 | (c >> 12 & 0x3f)));
-        buf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-    }
-    buf_putc(out, (char)(0x80 | (c & 0x3f)));
-}
-
 /* "\uXXXX", for what lies beyond 16 bits two of them; *s stands behind the "u". */
 static bool unescape_unicode(struct buf *out, struct str *s)
 {
@@ -172,7 +155,7 @@ static bool unescape_unicode(struct buf *out, struct str *s)
     } else if (c >= 0xdc00 && c < 0xe000) {
         return false;
     }
-    put_utf8(out, c);
+    utf8_put(out, c);
     return true;
 }
 
@@ -200,38 +183,6 @@ static bool unescape(struct buf *out, struct str s)
     return true;
 }
 
-/* The length of the UTF-8 sequence at the front, 0 when it is none (RFC 3629). */
-static size_t utf8_length(struct str s)
-{
-    unsigned char c = (unsigned char)s.p[0], second;
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : 4;
-
-    if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || n > s.len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-            return 0;
-    if (n < 3)
-        return n;
-    second = (unsigned char)s.p[1];
-    if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
-        (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
-        return 0; /* too long a form, a surrogate, or beyond U+10FFFF */
-    return n;
-}
-
-static bool is_utf8(struct str s)
-{
-    while (s.len) {
-        size_t n = utf8_length(s);
-
-        if (!n)
-            return false;
-        s = str_sub(s, n, s.len);
-    }
-    return true;
-}
-
 /* A string; `out` may be NULL. */
 static bool take_string(struct pull *p, struct str *out)
 {
@@ -249,7 +200,7 @@ static bool take_string(struct pull *p, struct str *out)
     advance(p, n + 1);
     if (!out)
         return true;
-    if (!is_utf8(raw))
+    if (utf8_valid(raw) != raw.len)
         return fail(p);
     *out = raw;
     if (!escapes)
