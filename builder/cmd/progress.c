@@ -253,6 +253,9 @@ static void emit(void *ctx, const struct event *ev)
     case EVENT_WARNING:
         line(p, "warning: ", ev->name);
         break;
+    case EVENT_WAIT:
+        line(p, "", ev->name);
+        break;
     case EVENT_NOTE:
         if (p->say == SAY_MORE)
             line(p, "  ", ev->name);
