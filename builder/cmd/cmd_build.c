@@ -219,7 +219,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
         return -1;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
     if ((w.lock.image.ref.len && open_image(&image, &w, e) < 0) ||
-        dest_open(&place, &dest, w.lock.created, e) < 0 ||
+        dest_open(&place, &dest, w.lock.created, s->events, e) < 0 ||
         assemble(&w, s, a, &image, place, &name, e) < 0)
         return -1;
     print_result(&w, s, &dest, &name);

@@ -56,6 +56,7 @@ static void catch_signals(void)
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGHUP, &act, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* whoever ignores it is not told how a program ended */
 }
 
 /* `variable`/name where it is an absolute path, else the folder `below` home. NULL without a home.

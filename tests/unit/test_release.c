@@ -45,7 +45,7 @@ static int verify(struct release *out, const char *file, const char *keyrings, c
     }
     for (rest = buf_view(&prints); str_word(&rest, &word);)
         vec_add(&allowed, word);
-    int result = release_verify(out, buf_view(&text), buf_view(&ring), &allowed, "test", e);
+    int result = release_verify(out, buf_view(&text), buf_view(&ring), &allowed, "test", NULL, e);
     vec_clear(&allowed);
     return result;
 }

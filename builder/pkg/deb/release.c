@@ -3,14 +3,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "release.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
 #include "../../base/date.h"
 #include "../../base/fs.h"
 #include "../../base/path.h"
+#include "../../io/program.h"
 #include "control.h"
 
 enum { STATUS_MAX = 1 << 20, INRELEASE_MAX = 16 << 20, FINGERPRINT_HEX = 40, SLACK_S = 10 };
@@ -55,46 +54,36 @@ static int put_file(const struct workroom *w, const char *name, struct str text,
     return fd_write_all(fd.n, text.p, text.len, path, e);
 }
 
-/* Run gpgv in `w`: status lines to "status", the signed text to "payload". */
-static int spawn_gpgv(const struct workroom *w, pid_t *pid, struct err *e)
+/* Run gpgv in `w`: the signed text goes to "payload". */
+static int run_gpgv(const struct workroom *w, struct buf *status, int *code,
+                    const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *keyring = path_join(w->path, "keyring");
-    CLEANUP(free_clear) char *status = path_join(w->path, "status");
     CLEANUP(free_clear) char *payload = path_join(w->path, "payload");
     CLEANUP(free_clear) char *inrelease = path_join(w->path, "InRelease");
+    CLEANUP(program_clear) struct program *gpgv = NULL;
     CLEANUP(buf_clear) struct buf home = {0};
-    posix_spawn_file_actions_t files;
+    struct program_end end;
 
     buf_fmt(&home, "GNUPGHOME=%s", w->path);
     char *argv[] = {"gpgv",     "--keyring", keyring,   "--status-fd", "1",
                     "--output", payload,     inrelease, NULL};
     char *envp[] = {"LC_ALL=C", home.p, NULL};
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, status, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-    int failure = posix_spawnp(pid, "gpgv", &files, NULL, argv, envp);
-    posix_spawn_file_actions_destroy(&files);
-    errno = failure;
-    if (errno == ENOENT)
-        return err_set(e, ERR_SYSTEM,
-                       "cannot verify apt archives without gpgv; install the package \"gpgv\"");
-    return errno ? err_errno(e, "cannot start gpgv") : 0;
-}
+    const struct program_how how = {
+        .name = "gpgv",
+        .argv = argv,
+        .env = envp,
+        .missing = "cannot verify apt archives without gpgv; install the package \"gpgv\"",
+        .errors = PROGRAM_ERRORS_DROPPED,
+        .output_max = STATUS_MAX,
+        .events = events};
 
-static int run_gpgv(const struct workroom *w, int *code, struct err *e)
-{
-    pid_t pid;
-    int status;
-
-    if (spawn_gpgv(w, &pid, e) < 0)
+    if (program_open(&gpgv, &how, e) < 0 || program_wait(gpgv, &end, e) < 0)
         return -1;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_errno(e, "cannot wait for gpgv");
-    if (!WIFEXITED(status))
-        return err_set(e, ERR_SYSTEM, "gpgv was ended by signal %d", WTERMSIG(status));
-    *code = WEXITSTATUS(status);
+    if (end.signal)
+        return err_set(e, ERR_SYSTEM, "gpgv was ended by signal %d", end.signal);
+    buf_str(status, end.output);
+    *code = end.code;
     return 0;
 }
 
@@ -193,28 +182,24 @@ static int judge(struct verdict *v, struct str status, int code, const struct st
     return 0;
 }
 
-static int read_back(struct buf *out, const struct workroom *w, const char *name, uint64_t limit,
-                     struct err *e)
-{
-    CLEANUP(free_clear) char *path = path_join(w->path, name);
-
-    return fs_read(out, path, limit, e);
-}
-
 int release_verify(struct release *out, struct str inrelease, struct str keyring,
-                   const struct strs *fingerprints, const char *what, struct err *e)
+                   const struct strs *fingerprints, const char *what, const struct events *events,
+                   struct err *e)
 {
     CLEANUP(workroom_clear) struct workroom w = {0};
     CLEANUP(buf_clear) struct buf status = {0}, payload = {0};
     CLEANUP(verdict_clear) struct verdict verdict = {0};
     CLEANUP(release_clear) struct release r = {0};
+    CLEANUP(free_clear) char *path = NULL;
     int code = -1;
 
-    if (workroom_open(&w, e) < 0 || put_file(&w, "InRelease", inrelease, e) < 0 ||
-        put_file(&w, "keyring", keyring, e) < 0 || run_gpgv(&w, &code, e) < 0 ||
-        read_back(&status, &w, "status", STATUS_MAX, e) < 0 ||
+    if (workroom_open(&w, e) < 0)
+        return -1;
+    path = path_join(w.path, "payload");
+    if (put_file(&w, "InRelease", inrelease, e) < 0 || put_file(&w, "keyring", keyring, e) < 0 ||
+        run_gpgv(&w, &status, &code, events, e) < 0 ||
         judge(&verdict, buf_view(&status), code, fingerprints, what, e) < 0 ||
-        read_back(&payload, &w, "payload", INRELEASE_MAX, e) < 0 ||
+        fs_read(&payload, path, INRELEASE_MAX, e) < 0 ||
         release_parse(&r, buf_view(&payload), what, e) < 0)
         return -1;
     for (size_t i = 0; i < verdict.signers.n; i++)
