@@ -21,7 +21,6 @@ for line in open(os.path.join(top, "builder/README.md"), encoding="utf-8"):
 homes = {
     "curl/": ["net/http.c"],
     "yaml.h": ["doc/yaml.c"],
-    "jansson.h": ["doc/json.c"],
     "archive": ["io/unpack.c"],
     "openssl/": ["io/crypto.c"],
     "isa-l": ["io/inflate.c", "io/inflate_isal.c"],
