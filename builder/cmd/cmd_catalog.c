@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/dotted.h"
 #include "../model/catalog.h"
 #include "output.h"
 #include "session.h"
@@ -233,7 +234,7 @@ static void add_line(struct names *cells, const struct query *q, const struct ro
     pythons(q, row->pytorch, &text);
     add_cell(cells, buf_view(&text), false);
     driver = catalog_family_driver(&q->catalog, b->cuda);
-    by_gpu = catalog_driver_compare(driver, q->arch.driver) < 0;
+    by_gpu = dotted_compare(driver, q->arch.driver) < 0;
     add_cell(cells, by_gpu ? q->arch.driver : driver, by_gpu && q->arch.driver_unconfirmed);
     buf_reset(&text);
     if (b->pypi)

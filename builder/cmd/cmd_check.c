@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/dotted.h"
 #include "../base/fs.h"
 #include "../model/tag.h"
 #include "stored_facts.h"
@@ -100,7 +101,7 @@ static void print_better(struct buf *out, const struct checking *c)
     if (c->judgement.verdict != VERDICT_NO || !newest_that_runs(&f, &c->machine.host, &c->catalog))
         return;
     buf_fmt(out, STR_FMT "-cuda" STR_FMT "-cudnn" STR_FMT "-runtime", STR_ARG(f.pytorch),
-            STR_ARG(f.cuda), STR_ARG(str_sub(f.cudnn, 0, str_find(f.cudnn, '.'))));
+            STR_ARG(f.cuda), STR_ARG(dotted_first(f.cudnn, 1)));
 }
 
 /* Of this machine, for an image that asks for a GPU. */

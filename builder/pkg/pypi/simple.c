@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <libxml/HTMLparser.h>
+#include "../../base/dotted.h"
 #include "../../base/path.h"
 #include "../../doc/pull.h"
 #include "../../net/url.h"
@@ -21,7 +22,7 @@ static bool is_plain_name(struct str name)
 
 static int check_api(const struct reading *r, struct str version)
 {
-    struct str major = str_sub(version, 0, str_find(version, '.'));
+    struct str major = dotted_first(version, 1);
     uint64_t n;
 
     if (!str_u64(str_trim(major), &n) || n > API_MAJOR)
