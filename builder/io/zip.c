@@ -50,7 +50,6 @@ static uint64_t le64(const char *p)
 struct record {
     uint16_t flags, method;
     uint32_t crc, dos_time, attributes;
-    uint8_t made_by; /* 3: Unix, so attributes hold a mode */
     uint64_t packed, size, offset;
     struct str name;
 };
@@ -189,7 +188,6 @@ static int next_record(struct record *r, struct str *directory, struct err *e)
                          .packed = le32(p + 20),
                          .size = le32(p + 24),
                          .attributes = le32(p + 38),
-                         .made_by = (uint8_t)p[5],
                          .offset = le32(p + 42),
                          .name = {p + ENTRY_SIZE, name}};
     if (le16(p + 34) || !apply_zip64(r, (struct str){p + ENTRY_SIZE + name, extra}))
