@@ -23,7 +23,7 @@ static int init(struct session *s, const char *text, const char *path, struct er
         path = name.p;
     }
     if (fs_exists(path))
-        return err_set(e, ERR_INPUT, "%s is there already; name another with -o FILE", path);
+        return err_set(e, ERR_INPUT, "%s exists already; choose another name with -o FILE", path);
     tag_recipe(&recipe, &tag, &build);
     if (fs_write(path, buf_view(&recipe), e) < 0)
         return -1;

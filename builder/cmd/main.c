@@ -106,8 +106,8 @@ static void add_usage(struct buf *out)
 
 static void print_errors(const struct err *e)
 {
-    if (e->kind == ERR_INTERRUPTED) { /* where it was is of no use to anybody */
-        output_message("envbuild: interrupted; run again, it goes on where it was");
+    if (e->kind == ERR_INTERRUPTED) { /* what it was doing helps nobody */
+        output_message("envbuild: interrupted; run the same command again to continue");
         return;
     }
     for (; e && err_is_set(e); e = e->next) {

@@ -62,7 +62,7 @@ void pull_open(struct pull *p, struct str text, struct arena *a)
 
     *p = (struct pull){.text = text, .rest = text, .arena = a};
     if (valid < text.len)
-        fail_at(p, valid, "a byte that is no UTF-8");
+        fail_at(p, valid, "a byte that is not UTF-8");
 }
 
 enum node_kind pull_kind(struct pull *p)
@@ -222,7 +222,7 @@ static bool take_string(struct pull *p, struct str *out)
     }
     if (escapes && !unescape(&plain, &left)) {
         advance(p, n - left.len);
-        return fail(p, "no escape of JSON");
+        return fail(p, "not a valid escape");
     }
     advance(p, n + 1);
     if (out)
@@ -284,7 +284,7 @@ static bool is_number(struct str s)
 static bool fail_word(struct pull *p, struct str word)
 {
     return fail_at(p, offset(p) - word.len,
-                   word.len || p->rest.len ? "no value of JSON" : "the text ends too early");
+                   word.len || p->rest.len ? "not a valid value" : "the text ends too early");
 }
 
 static bool skip_word(struct pull *p)
@@ -378,7 +378,7 @@ bool pull_done(struct pull *p)
 {
     skip_blanks(p);
     if (p->rest.len)
-        fail(p, "more text behind the end");
+        fail(p, "text after the end");
     return !p->fault && !p->depth;
 }
 

@@ -126,7 +126,8 @@ static int refuse(const char *text, struct err *e)
         return err_set(
             e, ERR_USAGE,
             "\"%s\": pushing to a registry comes later; write oci:DIR and use skopeo copy", text);
-    return err_set(e, ERR_USAGE, "\"%s\" says no place that is known; there are %s", text, forms);
+    return err_set(e, ERR_USAGE, "\"%s\" is no place that envbuild knows; the places are %s", text,
+                   forms);
 }
 
 int dest_parse(struct dest *out, const char *text, struct err *e)

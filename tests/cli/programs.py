@@ -26,7 +26,7 @@ def interrupt_when_told(stage, path, words, *args, **env):
         if line == words + "\n":
             p.send_signal(signal.SIGINT)
     assert p.wait(timeout=60) == 130 and words + "\n" in said, (p.returncode, said)
-    assert said[-1] == "envbuild: interrupted; run again, it goes on where it was\n", said
+    assert said[-1] == "envbuild: interrupted; run the same command again to continue\n", said
 
 
 @scenario
