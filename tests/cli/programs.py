@@ -2,8 +2,7 @@
 """Programs that envbuild starts and that never end, or print without end. As scenarios.py."""
 import os, signal, subprocess
 
-from scenarios import scenario
-from sources import recipe
+from lib import recipe, scenario
 
 
 def stand_in(path, name, script):

@@ -2,7 +2,7 @@
 """What a terminal or a reader of --json gets of names that strangers chose. As scenarios.py."""
 import hashlib, io, json, os, re, subprocess, tarfile
 
-from scenarios import read, scenario
+from lib import read, scenario
 
 ESC, C1, BIDI, BAD = b"\x1b]0;x\x07", b"\xc2\x9b31m", b"\xe2\x80\xae", b"\xff"
 NAME = b"a" + ESC + C1 + BIDI + BAD + b"z"
