@@ -21,7 +21,6 @@ for line in open(os.path.join(top, "builder/README.md"), encoding="utf-8"):
 homes = {
     "curl/": ["net/http.c"],
     "yaml.h": ["doc/yaml.c"],
-    "jansson.h": ["doc/json.c"],
     "archive": ["io/unpack.c"],
     "openssl/": ["io/crypto.c"],
     "isa-l": ["io/inflate.c", "io/inflate_isal.c"],
@@ -31,6 +30,10 @@ homes = {
 libc = set("""assert.h ctype.h dirent.h dlfcn.h elf.h errno.h fcntl.h fnmatch.h inttypes.h limits.h poll.h pthread.h pwd.h
 signal.h spawn.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h time.h
 unistd.h""".split())
+
+# Text leaves the program in one way, which escapes what a terminal obeys.
+output = "cmd/output.c"
+prints = re.compile(r"(?<![\w.>])(v?f?printf|f?puts|f?putc|putchar|fwrite|v?dprintf|perror)\(")
 
 faults = 0
 
@@ -95,6 +98,9 @@ for path, text in sorted(known.items()):
         m = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
         if m:
             check_own(path, number, os.path.normpath(os.path.join(os.path.dirname(path), m.group(1))), private)
+        m = prints.search(line)
+        if m and path != output:
+            fault(path, number, f"calls {m.group(1)}, whose home is {output}")
         m = re.match(r"\s*#\s*include\s+<([^>]+)>", line)
         if m:
             check_library(path, number, m.group(1))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image.h"
 
+#include "../base/date.h"
 #include "../model/labels.h"
-#include "../oci/rfc3339.h"
 
 /* A label, unless its value is not known. */
 static void label(struct pairs *to, const char *key, struct str value)
@@ -48,7 +48,7 @@ static void add_labels(struct pairs *to, const struct lock *lock, struct arena *
     struct digest digest;
     const struct node *own;
 
-    rfc3339_print(&created, lock->created);
+    date_print(&created, lock->created);
     lock_digest(&digest, lock);
     label(to, "org.opencontainers.image.created", arena_str(a, buf_view(&created)));
     label(to, "org.opencontainers.image.title", lock->name);

@@ -139,15 +139,6 @@ bool err_is_set(const struct err *e)
     return e->kind != ERR_NONE;
 }
 
-size_t err_count(const struct err *e)
-{
-    size_t n = 0;
-
-    for (; e && err_is_set(e); e = e->next)
-        n++;
-    return n;
-}
-
 void err_clear(struct err *e)
 {
     struct err *next = e->next;

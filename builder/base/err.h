@@ -52,7 +52,6 @@ int err_join(struct err *e, struct err *from);
 void err_sort(struct err *e);
 
 bool err_is_set(const struct err *e);
-size_t err_count(const struct err *e);
 void err_clear(struct err *e);
 /* "file:line:col: message" for one fault of the chain, without the rest and without newline. */
 void err_format(const struct err *e, struct buf *out);

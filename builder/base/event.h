@@ -1,7 +1,7 @@
 /* base/event.h - how rooms report progress; cmd/ draws it. Rooms below cmd/ never print. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "mem.h"
+#include "err.h"
 
 enum event_kind {
     EVENT_STEP,    /* `name` is what begins now, e.g. "resolve" */
@@ -11,6 +11,7 @@ enum event_kind {
     EVENT_END,     /* the item is finished */
     EVENT_WARNING, /* `name` is a sentence for the user */
     EVENT_NOTE,    /* `name` is a detail for -v, e.g. a retry */
+    EVENT_WAIT,    /* `name` says who is waited for */
 };
 
 struct event {
@@ -39,6 +40,17 @@ static inline bool events_cancelled(const struct events *to)
 {
     return to && to->cancelled && to->cancelled(to->ctx);
 }
+
+/* A wait for another process. All-zero but for `events` at the start. */
+struct wait {
+    const struct events *events; /* borrowed, may be NULL */
+    uint64_t since_ms;           /* the first call; 0 before it */
+    bool told;
+};
+/* To be called again and again while waiting; after a second it emits EVENT_WAIT, once. */
+void wait_tell(struct wait *w, const char *fmt, ...) PRINTF(2, 3);
+/* The same, and sleep for some milliseconds; ERR_INTERRUPTED when cancelled. */
+int wait_nap(struct wait *w, struct err *e, const char *fmt, ...) PRINTF(3, 4) MUST_CHECK;
 
 void events_warn(const struct events *to, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +43,27 @@ int fd_write_all(int fd, const void *bytes, size_t len, const char *what, struct
         len -= (size_t)n;
     }
     return 0;
+}
+
+ssize_t fd_write_unsignalled(int fd, const void *bytes, size_t len)
+{
+    const struct timespec now = {0};
+    sigset_t sigpipe, before;
+    ssize_t n;
+    int error;
+
+    /* Held back in this thread, and taken off again if this write raised it. */
+    sigemptyset(&sigpipe);
+    sigaddset(&sigpipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+    n = write(fd, bytes, len);
+    error = errno;
+    /* Also after a short write: the reader may have left in the middle of it. */
+    if (!sigismember(&before, SIGPIPE))
+        sigtimedwait(&sigpipe, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return n;
 }
 
 int fd_pwrite_all(int fd, const void *bytes, size_t len, uint64_t offset, const char *what,

@@ -15,6 +15,9 @@ void fd_clear(struct fd *fd);
 
 /* All of it or an error; `what` names the file in the message. */
 int fd_write_all(int fd, const void *bytes, size_t len, const char *what, struct err *e) MUST_CHECK;
+/* write(2), errors and short writes included, to a pipe whose reader may be gone: EPIPE then, and
+ * no SIGPIPE. What the process does about signals is left alone. */
+ssize_t fd_write_unsignalled(int fd, const void *bytes, size_t len);
 int fd_pwrite_all(int fd, const void *bytes, size_t len, uint64_t offset, const char *what,
                   struct err *e) MUST_CHECK;
 /* Exactly `len` bytes; a shorter file is ERR_INPUT "ends early". */

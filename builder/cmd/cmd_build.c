@@ -3,8 +3,8 @@
 #include "../fetch/fetch.h"
 #include "../assemble/image.h"
 #include "../base/path.h"
-#include "../doc/emit.h"
 #include "../out/dest.h"
+#include "output.h"
 #include "prove.h"
 
 struct build_args {
@@ -162,7 +162,6 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
 static void print_json(const struct work *w, const char *reference, const char *digest)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
     struct node *root = node_new_map(&d), *list;
     uint64_t size = 0;
 
@@ -185,8 +184,7 @@ static void print_json(const struct work *w, const char *reference, const char *
         size += l->size;
     }
     node_put_u64(&d, root, "size", size);
-    emit_json(&text, root, EMIT_LINES);
-    fwrite(text.p, 1, text.len, stdout);
+    output_json(root);
 }
 
 /* The reference by digest. It goes to stderr where stdout carries the image itself. */
@@ -202,8 +200,10 @@ static void print_result(const struct work *w, const struct session *s, const st
     progress_pause(s->progress);
     if (s->json && !dest_is_stdout(dest))
         print_json(w, reference.p, digest);
+    else if (dest_is_stdout(dest))
+        output_message("%s", reference.p);
     else
-        fprintf(dest_is_stdout(dest) ? stderr : stdout, "%s\n", reference.p);
+        output_print("%s\n", reference.p);
 }
 
 static int build(struct session *s, const char *recipe, const struct build_args *a, struct err *e)
@@ -219,7 +219,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
         return -1;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
     if ((w.lock.image.ref.len && open_image(&image, &w, e) < 0) ||
-        dest_open(&place, &dest, w.lock.created, e) < 0 ||
+        dest_open(&place, &dest, w.lock.created, s->events, e) < 0 ||
         assemble(&w, s, a, &image, place, &name, e) < 0)
         return -1;
     print_result(&w, s, &dest, &name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../doc/emit.h"
+#include "../base/dotted.h"
 #include "../model/catalog.h"
+#include "output.h"
 #include "session.h"
 
 struct row {
@@ -233,7 +234,7 @@ static void add_line(struct names *cells, const struct query *q, const struct ro
     pythons(q, row->pytorch, &text);
     add_cell(cells, buf_view(&text), false);
     driver = catalog_family_driver(&q->catalog, b->cuda);
-    by_gpu = catalog_driver_compare(driver, q->arch.driver) < 0;
+    by_gpu = dotted_compare(driver, q->arch.driver) < 0;
     add_cell(cells, by_gpu ? q->arch.driver : driver, by_gpu && q->arch.driver_unconfirmed);
     buf_reset(&text);
     if (b->pypi)
@@ -260,12 +261,12 @@ static void print_cells(const struct names *cells, size_t columns)
         size_t width = 0;
 
         if (i % columns == columns - 1) {
-            puts(cells->v[i]);
+            output_print("%s\n", cells->v[i]);
             continue;
         }
         for (size_t j = i % columns; j < cells->n; j += columns)
             width = strlen(cells->v[j]) > width ? strlen(cells->v[j]) : width;
-        printf("%-*s  ", (int)width, cells->v[i]);
+        output_print("%-*s  ", (int)width, cells->v[i]);
     }
 }
 
@@ -275,21 +276,22 @@ static void print_gpu(const struct query *q)
     const struct catalog_arch *a = &q->arch;
 
     if (g->name.len)
-        printf(STR_FMT ": compute capability " STR_FMT "%s (" STR_FMT "), " STR_FMT,
-               STR_ARG(g->name), STR_ARG(g->cc), g->unconfirmed ? "?" : "", STR_ARG(g->arch),
-               STR_ARG(g->class));
+        output_print(STR_FMT ": compute capability " STR_FMT "%s (" STR_FMT "), " STR_FMT,
+                     STR_ARG(g->name), STR_ARG(g->cc), g->unconfirmed ? "?" : "", STR_ARG(g->arch),
+                     STR_ARG(g->class));
     else
-        printf("compute capability " STR_FMT " (" STR_FMT ")", STR_ARG(g->cc), STR_ARG(g->arch));
+        output_print("compute capability " STR_FMT " (" STR_FMT ")", STR_ARG(g->cc),
+                     STR_ARG(g->arch));
     if (a->driver.len)
-        printf("; driven from " STR_FMT "%s on", STR_ARG(a->driver),
-               a->driver_unconfirmed ? "?" : "");
+        output_print("; driven from " STR_FMT "%s on", STR_ARG(a->driver),
+                     a->driver_unconfirmed ? "?" : "");
     if (a->branch_last.len)
-        printf(", last by " STR_FMT, STR_ARG(a->branch_last));
+        output_print(", last by " STR_FMT, STR_ARG(a->branch_last));
     if (a->toolkit_first.len)
-        printf("; code by CUDA " STR_FMT " and later", STR_ARG(a->toolkit_first));
+        output_print("; code by CUDA " STR_FMT " and later", STR_ARG(a->toolkit_first));
     if (a->toolkit_last.len)
-        printf("; code by CUDA up to " STR_FMT, STR_ARG(a->toolkit_last));
-    puts("\n");
+        output_print("; code by CUDA up to " STR_FMT, STR_ARG(a->toolkit_last));
+    output_print("\n\n");
 }
 
 static void print_legend(const struct query *q)
@@ -306,17 +308,17 @@ static void print_legend(const struct query *q)
         unconfirmed |= b->toolkit_unconfirmed || b->cudnn_unconfirmed || b->nccl_unconfirmed ||
                        b->archs_unconfirmed;
     }
-    printf("\nLinux x86-64. DRIVER is the oldest of the CUDA family%s. A dash: not known.\n",
-           q->gpu_arg ? " that drives this GPU" : "");
+    output_print("\nLinux x86-64. DRIVER is the oldest of the CUDA family%s. A dash: not known.\n",
+                 q->gpu_arg ? " that drives this GPU" : "");
     if (elsewhere)
-        puts("whl/cu...: on https://download.pytorch.org/whl/cu... only.");
+        output_print("whl/cu...: on https://download.pytorch.org/whl/cu... only.\n");
     if (unconfirmed)
-        puts("A question mark: not confirmed, it rests on one secondary source.");
+        output_print("A question mark: not confirmed, it rests on one secondary source.\n");
     if (ptx)
-        puts("PTX is compiled at run time, by a driver as new as the toolkit.");
+        output_print("PTX is compiled at run time, by a driver as new as the toolkit.\n");
     if (q->without_code)
-        printf("%zu build%s no code for this GPU.\n", q->without_code,
-               q->without_code == 1 ? " has" : "s have");
+        output_print("%zu build%s no code for this GPU.\n", q->without_code,
+                     q->without_code == 1 ? " has" : "s have");
 }
 
 static void print_table(const struct session *s, const struct query *q)
@@ -421,7 +423,6 @@ static void put_row(struct doc *d, struct node *n, const struct query *q, const 
 static void print_json(const struct query *q)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
     struct node *root = node_new_map(&d), *list;
     const struct row *r;
 
@@ -431,8 +432,7 @@ static void print_json(const struct query *q)
     list = node_put(&d, root, "builds", node_new_list(&d));
     vec_each(r, &q->rows)
         put_row(&d, node_add(&d, list, node_new_map(&d)), q, r);
-    emit_json(&text, root, EMIT_LINES);
-    fwrite(text.p, 1, text.len, stdout);
+    output_json(root);
 }
 
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e)

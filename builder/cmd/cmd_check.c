@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/dotted.h"
 #include "../base/fs.h"
-#include "../doc/emit.h"
 #include "../model/tag.h"
 #include "stored_facts.h"
 #include "machine.h"
+#include "output.h"
 #include "work.h"
 
 struct checking {
@@ -100,7 +101,7 @@ static void print_better(struct buf *out, const struct checking *c)
     if (c->judgement.verdict != VERDICT_NO || !newest_that_runs(&f, &c->machine.host, &c->catalog))
         return;
     buf_fmt(out, STR_FMT "-cuda" STR_FMT "-cudnn" STR_FMT "-runtime", STR_ARG(f.pytorch),
-            STR_ARG(f.cuda), STR_ARG(str_sub(f.cudnn, 0, str_find(f.cudnn, '.'))));
+            STR_ARG(f.cuda), STR_ARG(dotted_first(f.cudnn, 1)));
 }
 
 /* Of this machine, for an image that asks for a GPU. */
@@ -111,25 +112,25 @@ static void print_machine(const struct checking *c)
     if (!c->machine.probed || !c->image.cuda.len)
         return;
     vec_each(m, &c->machine.plumbing.missing)
-        printf("  here: " STR_FMT "; remedy: %s [%s]\n", STR_ARG(m->sentence), m->remedy, m->code);
+        output_print("  here: " STR_FMT "; remedy: %s [%s]\n", STR_ARG(m->sentence), m->remedy,
+                     m->code);
 }
 
 static void print_text(const struct checking *c, const char *operand, const char *better)
 {
     const struct reason *r;
 
-    printf("%s: %s\n", operand, verdict_name(c->judgement.verdict));
+    output_print("%s: %s\n", operand, verdict_name(c->judgement.verdict));
     vec_each(r, &c->judgement.reasons)
-        printf("  " STR_FMT " [%s]\n", STR_ARG(r->sentence), r->code);
+        output_print("  " STR_FMT " [%s]\n", STR_ARG(r->sentence), r->code);
     if (better[0])
-        printf("  the newest that runs here: %s\n", better);
+        output_print("  the newest that runs here: %s\n", better);
     print_machine(c);
 }
 
 static void print_json(const struct checking *c, const char *better)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
     struct node *root = node_new_map(&d);
 
     node_put_u64(&d, root, "envbuild_output", 1);
@@ -138,8 +139,7 @@ static void print_json(const struct checking *c, const char *better)
     machine_put(&d, node_put(&d, root, "host", node_new_map(&d)), &c->machine);
     if (better[0])
         node_put_str(&d, root, "newest_that_runs", str_of(better));
-    emit_json(&text, root, EMIT_LINES);
-    fwrite(text.p, 1, text.len, stdout);
+    output_json(root);
 }
 
 static int check(struct session *s, const char *operand, const struct machine_args *a,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
-#include "../doc/emit.h"
 #include "../doc/field.h"
 #include "../host/deploy.h"
 #include "../oci/ref.h"
+#include "output.h"
 #include "stored_facts.h"
 #include "work.h"
 
@@ -67,9 +67,10 @@ static const struct manifest_kind *find_kind(const char *word, struct err *e)
         buf_puts(&nearest, " (did you mean \"k8s\"?)");
     else
         fields_suggest(&nearest, str_of(word), names);
-    err_set(e, ERR_USAGE,
-            "\"%s\" is nothing that emit writes%s; there are k8s, compose, slurm and devcontainer",
-            word, nearest.p ? nearest.p : "");
+    err_set(
+        e, ERR_USAGE,
+        "\"%s\" is no kind that emit writes%s; the kinds are k8s, compose, slurm and devcontainer",
+        word, nearest.p ? nearest.p : "");
     return NULL;
 }
 
@@ -103,10 +104,11 @@ static int from_stored(struct emitting *m, struct session *s, const char *operan
 static int from_lock(struct emitting *m, const struct lock *lock, const char *recipe, struct err *e)
 {
     if (!lock->built)
-        return err_set(e, ERR_INPUT,
-                       "the image was not built yet, and its digest is not known before; `envbuild "
-                       "build %s` writes it into the lock",
-                       recipe);
+        return err_set(
+            e, ERR_INPUT,
+            "the image is not built yet, so its digest is not known; run `envbuild build "
+            "%s` first",
+            recipe);
     if (lock->user.name.len)
         buf_fmt(&m->user, "%u:%u", lock->user.uid, lock->user.gid);
     buf_fmt(&m->name, STR_FMT ":" STR_FMT, STR_ARG(lock->name), STR_ARG(lock->tag));
@@ -128,14 +130,15 @@ static int from_recipe(struct emitting *m, struct session *s, const char *path, 
     if (work_open(w, s, path, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
         return -1;
     if (!w->has_lock)
-        return err_set(e, ERR_INPUT,
-                       "%s has no lock, and the digest of its image is not known before; `envbuild "
-                       "build %s` comes first",
-                       path, path);
+        return err_set(
+            e, ERR_INPUT,
+            "%s has no lock, so the digest of its image is not known; run `envbuild build "
+            "%s` first",
+            path, path);
     if (words.len)
         return err_set(e, ERR_INPUT,
-                       "%s changed since its lock was written, and the digest of its image is not "
-                       "known yet; `envbuild lock %s` and `envbuild build %s` come first",
+                       "%s changed since its lock was written, so the digest of its image is not "
+                       "known; run `envbuild lock %s` and `envbuild build %s` first",
                        path, path, path);
     return from_lock(m, &w->lock, path, e);
 }
@@ -169,8 +172,8 @@ static int repository_named(struct emitting *m, const char *as, struct err *e)
     }
     if (named.tag || strchr(as, '@'))
         return err_set(e, ERR_USAGE,
-                       "--as: \"%s\" has a %s; a repository alone stands there, for the image is "
-                       "named by its own digest",
+                       "--as: \"%s\" has a %s; give the repository alone, because the image is "
+                       "named by its digest",
                        as, named.tag ? "tag" : "digest");
     buf_puts(&m->repository, as);
     return 0;
@@ -184,8 +187,8 @@ static int repository_own(struct emitting *m, struct session *s, struct err *e)
 
     if (!m->ref.path)
         return err_set(e, ERR_INPUT,
-                       "the image does not say what it is called; --as registry.example.org/team/"
-                       "pytorch says where it is pulled from");
+                       "the image has no name; say where it is pulled from, with --as "
+                       "registry.example.org/team/pytorch");
     ref_print_full(&m->ref, &full);
     name = buf_view(&full);
     name.len = str_find(name, '@');
@@ -196,8 +199,8 @@ static int repository_own(struct emitting *m, struct session *s, struct err *e)
     buf_str(&m->repository, name);
     if (!m->ref.host || str_starts(name, STR("docker.io/library/")))
         events_warn(s->events,
-                    "the image's own name has no registry, and so is " STR_FMT
-                    "; --as registry.example.org/team/pytorch says where it is pulled from",
+                    "the image's name has no registry, so it means " STR_FMT
+                    "; say where it is pulled from, with --as registry.example.org/team/pytorch",
                     STR_ARG(name));
     return 0;
 }
@@ -219,7 +222,6 @@ static int find_place(struct emitting *m, struct session *s, const char *as, str
 static void print_json(const struct emitting *m, const char *kind, struct str text)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf out = {0};
     struct node *root = node_new_map(&d);
 
     node_put_u64(&d, root, "envbuild_output", 1);
@@ -227,8 +229,7 @@ static void print_json(const struct emitting *m, const char *kind, struct str te
     node_put_str(&d, root, "image", str_of(m->deploy.ref));
     node_put_u64(&d, root, "gpus", m->deploy.gpus);
     node_put_str(&d, root, "text", text);
-    emit_json(&out, root, EMIT_LINES);
-    fwrite(out.p, 1, out.len, stdout);
+    output_json(root);
 }
 
 static int emit(struct session *s, const char *word, const char *operand, const struct emit_args *a,
@@ -247,7 +248,7 @@ static int emit(struct session *s, const char *word, const char *operand, const 
     if (s->json)
         print_json(&m, kind->name, buf_view(&text));
     else
-        fwrite(text.p, 1, text.len, stdout);
+        output_text(buf_view(&text));
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
-#include "../doc/emit.h"
 #include "../model/explain.h"
 #include "../model/tag.h"
+#include "output.h"
 #include "work.h"
 
 struct explain_args {
@@ -21,11 +21,11 @@ static void tell(struct session *s, const struct lock *lock)
 
         node_put_u64(&d, root, "envbuild_output", 1);
         explain_put(&d, root, lock);
-        emit_json(&text, root, EMIT_LINES);
+        output_json(root);
     } else {
         explain_print(&text, lock);
+        output_text(buf_view(&text));
     }
-    fwrite(text.p, 1, text.len, stdout);
 }
 
 /* By its lock where that is still the recipe's, else by what would be chosen now; nothing is

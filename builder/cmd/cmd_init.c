@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
 #include "../model/tag.h"
+#include "output.h"
 #include "session.h"
 
 static int init(struct session *s, const char *text, const char *path, struct err *e)
@@ -22,12 +23,12 @@ static int init(struct session *s, const char *text, const char *path, struct er
         path = name.p;
     }
     if (fs_exists(path))
-        return err_set(e, ERR_INPUT, "%s is there already; name another with -o FILE", path);
+        return err_set(e, ERR_INPUT, "%s exists already; choose another name with -o FILE", path);
     tag_recipe(&recipe, &tag, &build);
     if (fs_write(path, buf_view(&recipe), e) < 0)
         return -1;
     progress_pause(s->progress);
-    printf("%s\n", path);
+    output_print("%s\n", path);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../doc/emit.h"
 #include "../look/report.h"
+#include "output.h"
 #include "stored_facts.h"
 
 struct inspecting {
@@ -35,11 +35,11 @@ static int inspect_image(struct session *s, const char *operand, struct err *e)
 
         node_put_u64(&d, root, "envbuild_output", 1);
         report_put(&d, root, &in.found, &in.proof);
-        emit_json(&text, root, EMIT_LINES);
+        output_json(root);
     } else {
         report_print(&text, &in.found, &in.proof);
+        output_text(buf_view(&text));
     }
-    fwrite(text.p, 1, text.len, stdout);
     return 0;
 }
 

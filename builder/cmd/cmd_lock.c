@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../doc/emit.h"
 #include "../model/lock_diff.h"
+#include "output.h"
 #include "work.h"
 
 static void say(struct session *s, const char *fmt, ...) PRINTF(2, 3);
 static void say(struct session *s, const char *fmt, ...)
 {
+    CLEANUP(buf_clear) struct buf text = {0};
     va_list args;
 
     if (s->quiet)
         return;
     progress_pause(s->progress);
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    buf_vfmt(&text, fmt, args);
     va_end(args);
-    fputc('\n', stderr);
+    output_message("%s", text.p);
 }
 
 /* Bytes that a first build of this lock downloads. */
@@ -30,7 +31,6 @@ static uint64_t download_size(const struct lock *lock)
 static void print_json(const struct work *w, bool changed)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
     struct node *root = node_new_map(&d);
     char digest[DIGEST_TEXT + 1];
     struct digest own;
@@ -43,8 +43,7 @@ static void print_json(const struct work *w, bool changed)
     node_put_bool(&d, root, "changed", changed);
     node_put_u64(&d, root, "artifacts", w->lock.artifacts.n);
     node_put_u64(&d, root, "bytes", download_size(&w->lock));
-    emit_json(&text, root, EMIT_LINES);
-    fwrite(text.p, 1, text.len, stdout);
+    output_json(root);
 }
 
 struct lock_args {
@@ -147,7 +146,6 @@ static void print_check(const struct work *w, const struct lock *newest, const c
                         const struct lock_differences *edits)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
     struct node *root = node_new_map(&d);
 
     node_put_u64(&d, root, "envbuild_output", 1);
@@ -155,8 +153,7 @@ static void print_check(const struct work *w, const struct lock *newest, const c
     node_put_str(&d, root, "recipe_changes", str_of(words));
     put_edits(&d, root, edits);
     lock_diff_put(&d, root, &w->lock, newest);
-    emit_json(&text, root, EMIT_LINES);
-    fwrite(text.p, 1, text.len, stdout);
+    output_json(root);
 }
 
 static void tell_check(struct session *s, const struct work *w, const struct lock_changes *changes,
@@ -168,18 +165,18 @@ static void tell_check(struct session *s, const struct work *w, const struct loc
 
     progress_pause(s->progress);
     if (words)
-        printf("%s changed: %s\n", w->recipe_path, words);
+        output_print("%s changed: %s\n", w->recipe_path, words);
     vec_each(d, &edits->list) {
         CLEANUP(buf_clear) struct buf line = {0};
 
         work_say_difference(&line, d);
-        printf("%s was edited: %s\n", w->lock_path, line.p);
+        output_print("%s was edited: %s\n", w->lock_path, line.p);
     }
     vec_each(c, changes) {
         CLEANUP(buf_clear) struct buf line = {0};
 
         lock_change_print(&line, c);
-        printf("%s\n", line.p);
+        output_print("%s\n", line.p);
         security += c->security;
     }
     if (!s->no)
@@ -231,18 +228,17 @@ static int diff_locks(struct session *s, const char *old_path, const char *new_p
 
     if (lock_read(&old, old_path, e) < 0 || lock_read(&now, new_path, e) < 0)
         return -1;
+    progress_pause(s->progress);
     if (s->json) {
         struct node *root = node_new_map(&d);
 
         node_put_u64(&d, root, "envbuild_output", 1);
         lock_diff_put(&d, root, &old, &now);
-        emit_json(&text, root, EMIT_LINES);
+        output_json(root);
     } else {
         lock_diff_print(&text, &old, &now);
+        output_text(buf_view(&text));
     }
-    progress_pause(s->progress);
-    if (text.len) /* no difference leaves no text */
-        fwrite(text.p, 1, text.len, stdout);
     return 0;
 }
 

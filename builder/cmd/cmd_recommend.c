@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../doc/emit.h"
 #include "../host/recommend.h"
 #include "../model/fleet.h"
 #include "machine.h"
+#include "output.h"
 
 struct asking {
     struct catalog catalog;
@@ -88,22 +88,22 @@ static void print_host(const struct host *h)
     size_t n;
 
     if (h->has_driver && h->driver.len)
-        printf("driver " STR_FMT, STR_ARG(h->driver));
+        output_print("driver " STR_FMT, STR_ARG(h->driver));
     else if (h->has_driver)
-        printf("no driver");
+        output_print("no driver");
     comma = h->has_driver ? ", " : "";
     for (size_t i = 0; i < h->gpus.n; i += n, comma = ", ") {
         const struct catalog_gpu *g = &h->gpus.v[i];
 
         n = equal_gpus(h, i);
-        printf("%s", comma);
+        output_print("%s", comma);
         if (n > 1)
-            printf("%zu x ", n);
-        printf("%s" STR_FMT, g->name.len ? "" : "compute capability ",
-               STR_ARG(g->name.len ? g->name : g->cc));
+            output_print("%zu x ", n);
+        output_print("%s" STR_FMT, g->name.len ? "" : "compute capability ",
+                     STR_ARG(g->name.len ? g->name : g->cc));
     }
     for (size_t i = 0; i < h->unknown.n; i++, comma = ", ")
-        printf("%s\"" STR_FMT "\"", comma, STR_ARG(h->unknown.v[i]));
+        output_print("%s\"" STR_FMT "\"", comma, STR_ARG(h->unknown.v[i]));
 }
 
 /* The gravest alone: what else there is decides nothing. */
@@ -117,12 +117,12 @@ static void print_reasons(const char *intro, struct str tag, const struct judgem
         if (r->verdict != j->verdict || j->verdict == VERDICT_RUNS)
             continue;
         if (first)
-            printf("%s%s" STR_FMT ": ", indent, intro, STR_ARG(tag));
-        printf("%s" STR_FMT " [%s]", first ? "" : "; ", STR_ARG(r->sentence), r->code);
+            output_print("%s%s" STR_FMT ": ", indent, intro, STR_ARG(tag));
+        output_print("%s" STR_FMT " [%s]", first ? "" : "; ", STR_ARG(r->sentence), r->code);
         first = false;
     }
     if (!first)
-        putchar('\n');
+        output_print("\n");
 }
 
 /* What a machine without a driver of its own in sight must have. */
@@ -132,11 +132,11 @@ static void print_driver(const struct asking *a, const struct recommend_kind *k,
 
     if (k->host->has_driver || !f->driver_min.len)
         return;
-    printf("%sneeds driver " STR_FMT " or newer", indent, STR_ARG(f->driver_min));
+    output_print("%sneeds driver " STR_FMT " or newer", indent, STR_ARG(f->driver_min));
     if (f->driver_full.len)
-        printf("; for all that its toolkit can do, such as PTX, " STR_FMT " or newer",
-               STR_ARG(f->driver_full));
-    putchar('\n');
+        output_print("; for all that its toolkit can do, such as PTX, " STR_FMT " or newer",
+                     STR_ARG(f->driver_full));
+    output_print("\n");
 }
 
 static void print_kind(const struct asking *a, const struct recommend_kind *k, const char *indent)
@@ -148,15 +148,15 @@ static void print_kind(const struct asking *a, const struct recommend_kind *k, c
         print_driver(a, k, indent);
     vec_each(note, &k->judgement.reasons)
         if (k->served && note->verdict == VERDICT_RUNS)
-            printf("%s" STR_FMT " [%s]\n", indent, STR_ARG(note->sentence), note->code);
+            output_print("%s" STR_FMT " [%s]\n", indent, STR_ARG(note->sentence), note->code);
     print_reasons(k->served            ? "with limits"
                   : k->host->unknown.n ? "no image is recommended"
                                        : "not ",
                   k->served || k->host->unknown.n ? STR("") : tag_of(a, k->offer), &k->judgement,
                   indent);
     if (k->served && k->newest < k->offer)
-        printf("%salone %s could take " STR_FMT "\n", indent, k->count == 1 ? "it" : "they",
-               STR_ARG(tag_of(a, k->newest)));
+        output_print("%salone %s could take " STR_FMT "\n", indent, k->count == 1 ? "it" : "they",
+                     STR_ARG(tag_of(a, k->newest)));
     vec_each(other, &k->against)
         print_reasons(other->why.verdict == VERDICT_NO ? "not " : "with limits, ",
                       tag_of(a, other->offer), &other->why, indent);
@@ -165,9 +165,10 @@ static void print_kind(const struct asking *a, const struct recommend_kind *k, c
 static void print_names(const struct asking *a, const struct recommend_kind *k)
 {
     for (size_t i = 0; i < k->machines.n; i++)
-        printf("%s" STR_FMT, i == 0 ? "" : ", ", STR_ARG(a->machines.v[k->machines.v[i]].name));
+        output_print("%s" STR_FMT, i == 0 ? "" : ", ",
+                     STR_ARG(a->machines.v[k->machines.v[i]].name));
     if (k->count > 1)
-        printf(" (%llu machines)", (unsigned long long)k->count);
+        output_print(" (%llu machines)", (unsigned long long)k->count);
 }
 
 static void print_kinds(const struct asking *a, bool served, size_t offer)
@@ -177,13 +178,13 @@ static void print_kinds(const struct asking *a, bool served, size_t offer)
     vec_each(k, &a->r.kinds) {
         if (k->served != served || (served && k->offer != offer))
             continue;
-        printf("  ");
+        output_print("  ");
         if (a->many) {
             print_names(a, k);
-            printf(": ");
+            output_print(": ");
         }
         print_host(k->host);
-        putchar('\n');
+        output_print("\n");
         print_kind(a, k, a->many ? "    " : "  ");
     }
 }
@@ -203,27 +204,27 @@ static void print_text(const struct asking *a)
     const struct recommendation *r = &a->r;
 
     for (size_t i = 0; i < r->images.n; i++) {
-        printf(STR_FMT, STR_ARG(tag_of(a, r->images.v[i])));
+        output_print(STR_FMT, STR_ARG(tag_of(a, r->images.v[i])));
         if (a->many)
-            printf(": %llu of %llu machines", (unsigned long long)takers(a, r->images.v[i]),
-                   (unsigned long long)r->count);
-        putchar('\n');
+            output_print(": %llu of %llu machines", (unsigned long long)takers(a, r->images.v[i]),
+                         (unsigned long long)r->count);
+        output_print("\n");
         print_kinds(a, true, r->images.v[i]);
     }
     if (r->served < r->count) {
         if (a->many)
-            printf("nothing runs on %llu of %llu machines\n",
-                   (unsigned long long)(r->count - r->served), (unsigned long long)r->count);
+            output_print("nothing runs on %llu of %llu machines\n",
+                         (unsigned long long)(r->count - r->served), (unsigned long long)r->count);
         else if (!a->machine.host.unknown.n)
-            puts("nothing runs there");
+            output_print("nothing runs there\n");
         print_kinds(a, false, 0);
     }
     for (size_t i = 0; r->images.n && i < r->unconfirmed.n; i++)
-        printf("%s" STR_FMT "%s",
-               i ? ", " : "newer, but for which GPUs they have code is not confirmed: ",
-               STR_ARG(r->unconfirmed.v[i].tag), i + 1 < r->unconfirmed.n ? "" : "\n");
+        output_print("%s" STR_FMT "%s",
+                     i ? ", " : "newer, but for which GPUs they have code is not confirmed: ",
+                     STR_ARG(r->unconfirmed.v[i].tag), i + 1 < r->unconfirmed.n ? "" : "\n");
     if (r->upgrade.found)
-        printf(STR_FMT "\n", STR_ARG(r->upgrade.sentence));
+        output_print(STR_FMT "\n", STR_ARG(r->upgrade.sentence));
 }
 
 /* ---- as JSON ---- */
@@ -292,7 +293,6 @@ static void put_upgrade(struct doc *d, struct node *n, const struct asking *a)
 static void print_json(const struct asking *a)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
     struct node *root = node_new_map(&d), *list, *n;
     const struct recommendation *r = &a->r;
     const struct recommend_kind *k;
@@ -314,8 +314,7 @@ static void print_json(const struct asking *a)
         node_add_str(&d, list, r->unconfirmed.v[i].tag);
     if (r->upgrade.found)
         put_upgrade(&d, node_put(&d, root, "upgrade", node_new_map(&d)), a);
-    emit_json(&text, root, EMIT_LINES);
-    fwrite(text.p, 1, text.len, stdout);
+    output_json(root);
 }
 
 static int answer(struct session *s, const char *fleet, const struct machine_args *args,

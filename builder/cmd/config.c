@@ -58,8 +58,13 @@ static void read_keyring(struct config *c, const struct fields *f)
     if (!value)
         return;
     if (value->kind == NODE_LIST) {
-        node_each(n, value)
+        node_each(n, value) {
+            if (!node_is_scalar(n)) {
+                err_at(f->e, &n->pos, "keyring: a word is wanted here, not %s", node_kind_name(n));
+                return;
+            }
             vec_add(&c->keyring, n->text);
+        }
     } else {
         for (text = value->text; str_word(&text, &word);)
             vec_add(&c->keyring, word);

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "credentials.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "../base/fd.h"
+#include "../io/program.h"
 
 enum { SECRET_MAX = 64 * 1024 };
 
@@ -40,50 +34,28 @@ static struct str variable(const struct asker *a, struct str name, const char *w
 
 /* ---- the keyring's command ---- */
 
-static int spawn(pid_t *pid, char *const *argv, int output, struct err *e)
+/* The first line that it prints; empty when it knows no password. */
+static int run(struct buf *out, char *const *argv, const struct events *events, struct err *e)
 {
-    posix_spawn_file_actions_t files;
-    int rc;
+    CLEANUP(buf_clear) struct buf name = {0};
+    CLEANUP(program_clear) struct program *keyring = NULL;
+    struct program_end end;
+    struct str line = {0};
 
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-    rc = posix_spawnp(pid, argv[0], &files, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    errno = rc;
-    return rc ? err_errno(e, "cannot start the keyring \"%s\"", argv[0]) : 0;
-}
-
-static int read_answer(struct buf *out, int fd, struct err *e)
-{
-    ssize_t n;
-
-    do {
-        n = read(fd, buf_room(out, 4096), 4096);
-        if (n > 0)
-            out->len += (size_t)n;
-    } while ((n > 0 && out->len < SECRET_MAX) || (n < 0 && errno == EINTR));
-    return n < 0 ? err_errno(e, "cannot read from the keyring") : 0;
-}
-
-static int run(struct buf *out, char *const *argv, bool *found, struct err *e)
-{
-    CLEANUP(fd_clear) struct fd in = {0};
-    int ends[2], status, rc;
-    pid_t pid;
-
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_errno(e, "cannot make a pipe");
-    in = (struct fd){ends[0], true};
-    rc = spawn(&pid, argv, ends[1], e);
-    close(ends[1]);
-    if (rc < 0)
+    buf_fmt(&name, "the keyring \"%s\"", argv[0]);
+    if (program_open(&keyring,
+                     &(struct program_how){.name = name.p,
+                                           .argv = argv,
+                                           .input = PROGRAM_READS_OURS,
+                                           .errors = PROGRAM_ERRORS_OURS,
+                                           .output_max = SECRET_MAX,
+                                           .events = events},
+                     e) < 0 ||
+        program_wait(keyring, &end, e) < 0)
         return -1;
-    rc = read_answer(out, in.n, e);
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_errno(e, "cannot wait for the keyring");
-    *found = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    return rc;
+    if (!end.signal && !end.code && str_line(&end.output, &line))
+        buf_str(out, line);
+    return 0;
 }
 
 /* `PROGRAM get ADDRESS USER`, as the program "keyring" understands it. */
@@ -92,8 +64,6 @@ static int ask_keyring(struct asker *a, struct str url, struct str user, struct 
 {
     const struct strs *words = &a->config->keyring;
     CLEANUP(names_clear) struct names argv = {0};
-    bool found = false;
-    struct str text, line = {0};
 
     if (!words->n)
         return 0;
@@ -103,12 +73,7 @@ static int ask_keyring(struct asker *a, struct str url, struct str user, struct 
     vec_add(&argv, str_dup(url));
     vec_add(&argv, str_dup(user));
     vec_add(&argv, NULL);
-    if (run(password, argv.v, &found, e) < 0)
-        return -1;
-    text = buf_view(password);
-    str_line(&text, &line);
-    password->len = found ? line.len : 0;
-    return 0;
+    return run(password, argv.v, a->session->events, e);
 }
 
 /* ---- one index ---- */

@@ -12,6 +12,6 @@
 #include "config.h"
 #include "session.h"
 
-/* `index` is the command line's, and may be NULL; a user and password in it are taken over. */
+/* `index` is the command line's, and may be NULL; a user and password in it are used. */
 int credentials_of(struct auth *out, const struct recipe *r, const char *index,
                    const struct config *config, const struct session *s, struct err *e) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine.h"
 
+#include "../base/dotted.h"
 #include "../base/fs.h"
 #include "../model/recipe.h"
 
@@ -65,7 +66,7 @@ static void ask(struct machine *m, const struct catalog *c, const char *root, co
 int machine_find(struct machine *m, const struct session *s, const struct catalog *c,
                  const struct machine_args *a, struct err *e)
 {
-    if (a->driver && !recipe_is_version(str_of(a->driver), 1, 3))
+    if (a->driver && !dotted_is(str_of(a->driver), 1, 3))
         return err_set(e, ERR_USAGE, "--driver: \"%s\" is no version such as 550.54.15", a->driver);
     if (a->root && (a->driver || a->gpus.n))
         return err_set(e, ERR_USAGE, "--root is a machine to ask; --driver and --gpu name another");

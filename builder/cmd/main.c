@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "../base/path.h"
-#include "../doc/emit.h"
+#include "output.h"
 #include "session.h"
 #include "../base/version.h"
 
@@ -56,6 +56,7 @@ static void catch_signals(void)
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGHUP, &act, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* whoever ignores it is not told how a program ended */
 }
 
 /* `variable`/name where it is an absolute path, else the folder `below` home. NULL without a home.
@@ -92,22 +93,21 @@ static const char *ca_file(void)
     return file && file[0] ? file : getenv("CURL_CA_BUNDLE");
 }
 
-static void usage(FILE *to)
+static void add_usage(struct buf *out)
 {
-    fputs("usage: envbuild RECIPE                    the same as envbuild build RECIPE\n"
-          "       envbuild COMMAND [OPTION...] OPERAND\n\n",
-          to);
+    buf_puts(out, "usage: envbuild RECIPE                    the same as envbuild build RECIPE\n"
+                  "       envbuild COMMAND [OPTION...] OPERAND\n\n");
     for (const struct command *c = commands; c->name; c++)
-        fprintf(to, "  %-9s %-17s %s\n", c->name, c->operands, c->help);
-    fputs("\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
-          "version.\n",
-          to);
+        buf_fmt(out, "  %-9s %-17s %s\n", c->name, c->operands, c->help);
+    buf_puts(out,
+             "\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
+             "version.\n");
 }
 
 static void print_errors(const struct err *e)
 {
-    if (e->kind == ERR_INTERRUPTED) { /* where it was is of no use to anybody */
-        fputs("envbuild: interrupted; run again, it goes on where it was\n", stderr);
+    if (e->kind == ERR_INTERRUPTED) { /* what it was doing helps nobody */
+        output_message("envbuild: interrupted; run the same command again to continue");
         return;
     }
     for (; e && err_is_set(e); e = e->next) {
@@ -115,14 +115,13 @@ static void print_errors(const struct err *e)
 
         buf_puts(&text, e->file ? "" : "envbuild: ");
         err_format(e, &text);
-        fprintf(stderr, "%s\n", text.p);
+        output_message("%s", text.p);
     }
 }
 
 static void print_errors_json(const struct err *e)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
     struct node *root = node_new_map(&d), *list;
 
     node_put_u64(&d, root, "envbuild_output", 1);
@@ -139,8 +138,7 @@ static void print_errors_json(const struct err *e)
         }
         node_put_str(&d, n, "message", str_of(e->msg));
     }
-    emit_json(&text, root, EMIT_LINES);
-    fwrite(text.p, 1, text.len, stdout);
+    output_json(root);
 }
 
 /* A command's name, or a recipe: `envbuild x.yaml` builds it. */
@@ -165,19 +163,23 @@ static const struct command *pick(int argc, char **argv, struct err *e)
 
 static int run(struct session *s, int argc, char **argv, struct err *e)
 {
+    CLEANUP(buf_clear) struct buf usage = {0};
     const struct command *c;
+    struct str rest, line;
 
+    add_usage(&usage);
     if (argc < 2) {
-        usage(stderr);
+        for (rest = buf_view(&usage); str_line(&rest, &line);)
+            output_message(STR_FMT, STR_ARG(line));
         return err_set(e, ERR_USAGE, "no recipe is named");
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
-        usage(stdout);
+        output_text(buf_view(&usage));
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("envbuild " ENVBUILD_VERSION);
+        output_print("envbuild %s\n", ENVBUILD_VERSION);
         return 0;
     }
     c = pick(argc, argv, e);
@@ -216,7 +218,7 @@ int main(int argc, char **argv)
     else if (err_is_set(&e))
         print_errors(&e);
     if (fflush(stdout) != 0 && !code) {
-        fprintf(stderr, "envbuild: cannot write to standard output: %s\n", strerror(errno));
+        output_message("envbuild: cannot write to standard output: %s", strerror(errno));
         code = ERR_SYSTEM;
     }
     err_clear(&e);

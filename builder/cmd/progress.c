@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "../base/buf.h"
+#include "../base/utf8.h"
 #include "../base/vec.h"
 
 enum { ROWS_MAX = 8, REDRAW_MS = 100, NAME_WIDTH = 34 };
@@ -70,13 +70,29 @@ static unsigned width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 20 ? ws.ws_col : 80;
 }
 
+/* A name of NAME_WIDTH characters: cut where it is longer, with blanks behind it where shorter. */
+static void add_name(struct buf *out, const char *name)
+{
+    struct buf shown = {0};
+    size_t fits, width = 0;
+
+    utf8_show(&shown, str_of(name), SHOW_LINE);
+    fits = utf8_prefix(buf_view(&shown), NAME_WIDTH);
+    for (size_t i = 0; i < fits; i++)
+        width += ((unsigned char)shown.p[i] & 0xc0) != 0x80; /* all but what continues one */
+    buf_add(out, shown.p, fits);
+    buf_fmt(out, "%*s ", NAME_WIDTH - (int)width, "");
+    buf_clear(&shown);
+}
+
 static void draw_item(struct buf *out, const struct item *item, unsigned columns)
 {
     enum { BAR = 20 };
     struct buf line = {0};
     unsigned filled = item->total ? (unsigned)(item->done * BAR / item->total) : 0;
 
-    buf_fmt(&line, "  %-8s %-*.*s ", item->task, NAME_WIDTH, NAME_WIDTH, item->name);
+    buf_fmt(&line, "  %-8s ", item->task);
+    add_name(&line, item->name);
     for (unsigned i = 0; i < BAR && item->total; i++)
         buf_puts(&line, i < filled ? "#" : ".");
     buf_putc(&line, ' ');
@@ -85,7 +101,7 @@ static void draw_item(struct buf *out, const struct item *item, unsigned columns
         buf_puts(&line, " of ");
         add_size(&line, item->total);
     }
-    buf_str(out, str_sub(buf_view(&line), 0, columns - 1));
+    buf_add(out, line.p, utf8_prefix(buf_view(&line), columns - 1));
     buf_putc(out, '\n');
     buf_clear(&line);
 }
@@ -97,7 +113,8 @@ static void draw_total(struct progress *p, struct buf *out, uint64_t now)
 
     for (size_t i = 0; i < p->items.n; i++)
         done += p->items.v[i].done;
-    buf_fmt(out, "  %s", p->step ? p->step : "");
+    buf_puts(out, "  ");
+    utf8_show(out, str_of(p->step), SHOW_LINE);
     if (p->planned) {
         buf_puts(out, ": ");
         add_size(out, done);
@@ -139,7 +156,9 @@ static void line(struct progress *p, const char *prefix, const char *text)
     CLEANUP(buf_clear) struct buf out = {0};
 
     wipe(p, &out);
-    buf_fmt(&out, "%s%s\n", prefix, text);
+    buf_puts(&out, prefix);
+    utf8_show(&out, str_of(text), SHOW_LINE);
+    buf_putc(&out, '\n');
     put(&out);
     p->drawn_ms = 0;
 }
@@ -233,6 +252,9 @@ static void emit(void *ctx, const struct event *ev)
         break;
     case EVENT_WARNING:
         line(p, "warning: ", ev->name);
+        break;
+    case EVENT_WAIT:
+        line(p, "", ev->name);
         break;
     case EVENT_NOTE:
         if (p->say == SAY_MORE)

@@ -163,7 +163,8 @@ static int merge(struct merging *m, const struct lock *lock, const struct provin
             return -1;
         if (!found)
             return err_set(e, ERR_SYSTEM,
-                           "what the store knew of layer " STR_FMT " is gone; run again",
+                           "what the store remembered of layer " STR_FMT
+                           " is gone; run the command again",
                            STR_ARG(l->name));
         if (linkage_put(&m->fs, &m->layers[i], e) < 0)
             return -1;

@@ -3,6 +3,7 @@
 
 #include "../base/path.h"
 #include "../base/vec.h"
+#include "output.h"
 
 static const struct command *find(const char *name)
 {
@@ -21,7 +22,7 @@ static void print_help(const struct command *c, const struct opt *opts)
     buf_fmt(&text, "usage: envbuild %s [OPTION...]%s%s\n\n%s\n\n", c->name,
             c->operands[0] ? " " : "", c->operands, c->help);
     opt_help(opts, &text);
-    fwrite(text.p, 1, text.len, stdout);
+    output_text(buf_view(&text));
 }
 
 int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,

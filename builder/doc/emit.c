@@ -1,25 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "emit.h"
 
+#include "../base/utf8.h"
+
 enum { INDENT = 2, LINE_MAX_COLUMNS = 100 };
+
+static void put_escaped(struct buf *out, unsigned char c)
+{
+    if (c == '"' || c == '\\')
+        buf_fmt(out, "\\%c", c);
+    else if (c == '\n')
+        buf_puts(out, "\\n");
+    else if (c == '\t')
+        buf_puts(out, "\\t");
+    else if (c < 0x20)
+        buf_fmt(out, "\\u%04x", c);
+    else
+        buf_fmt(out, "\\\\x%02x", c); /* no UTF-8 */
+}
 
 void emit_json_string(struct buf *out, struct str text)
 {
-    buf_putc(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.p[i];
+    size_t from = 0, at = 0, n; /* what stands between is written as it is */
 
-        if (c == '"' || c == '\\')
-            buf_fmt(out, "\\%c", c);
-        else if (c == '\n')
-            buf_puts(out, "\\n");
-        else if (c == '\t')
-            buf_puts(out, "\\t");
-        else if (c < 0x20)
-            buf_fmt(out, "\\u%04x", c);
-        else
-            buf_putc(out, (char)c);
+    buf_putc(out, '"');
+    while (at < text.len) {
+        unsigned char c = (unsigned char)text.p[at];
+
+        n = c < 0x80 ? 1 : utf8_length((struct str){text.p + at, text.len - at});
+        if (n && c >= 0x20 && c != '"' && c != '\\') {
+            at += n;
+            continue;
+        }
+        buf_add(out, text.p + from, at - from);
+        put_escaped(out, c);
+        from = ++at;
     }
+    if (at > from)
+        buf_add(out, text.p + from, at - from);
     buf_putc(out, '"');
 }
 

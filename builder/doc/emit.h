@@ -1,5 +1,6 @@
 /* doc/emit.h - the one way envbuild writes JSON: the order of the tree, escapes only where JSON
- * demands them, UTF-8. */
+ * demands them, UTF-8. A byte that is no UTF-8 is written as the text "\xff", so that the result is
+ * always valid. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "node.h"

@@ -1,88 +1,105 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json.h"
 
-#include <jansson.h>
-
 #include "../base/fs.h"
+#include "../base/vec.h"
+#include "pull.h"
 
-enum { JSON_DEPTH = 64 };
+struct builder {
+    struct doc *doc;
+    struct pull pull;
+    struct VEC_OF(const struct node *) members; /* of one map, to find what stands twice */
+    const struct node *twice;                   /* the first such member that was found */
+};
 
-/* Numbers as jansson reads them: integers exactly, reals in the shortest form that reads back. */
-static struct str number_text(struct arena *a, const json_t *value)
+static int member_compare(const void *a, const void *b)
 {
-    CLEANUP(free_clear) char *text = NULL;
+    const struct node *x = *(const struct node *const *)a, *y = *(const struct node *const *)b;
+    int order = str_cmp(x->key, y->key);
 
-    for (unsigned digits = 15; digits <= 17; digits++) {
-        free_clear(&text);
-        text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
-        if (json_is_integer(value) || strtod(text, NULL) == json_real_value(value))
-            break;
-    }
-    return arena_str(a, str_of(text));
+    if (order)
+        return order;
+    return x->key_pos.line != y->key_pos.line ? (x->key_pos.line > y->key_pos.line ? 1 : -1)
+           : x->key_pos.col > y->key_pos.col  ? 1
+                                              : -1;
 }
 
-static struct node *convert(struct doc *doc, const json_t *value, unsigned depth);
-
-static void convert_object(struct doc *doc, struct node *n, json_t *object, unsigned depth)
+/* Sorted, so that a hostile document of many keys costs little more than an honest one. */
+static void find_twice(struct builder *b, const struct node *map)
 {
-    const char *key;
-    json_t *item;
+    const struct node *child;
 
-    json_object_foreach(object, key, item)
-    {
-        struct node *child = convert(doc, item, depth + 1);
-
-        if (child)
-            node_put(doc, n, key, child);
-        else
-            n->kind = NODE_NULL; /* too deep: reported by json_parse */
-    }
+    b->members.n = 0;
+    node_each(child, map)
+        vec_add(&b->members, child);
+    vec_sort(&b->members, member_compare);
+    for (size_t i = 1; i < b->members.n && !b->twice; i++)
+        if (str_eq(b->members.v[i - 1]->key, b->members.v[i]->key))
+            b->twice = b->members.v[i];
 }
 
-static struct node *convert(struct doc *doc, const json_t *value, unsigned depth)
+static struct node *build(struct builder *b);
+
+/* A string may be borrowed from the text, which need not last. */
+static struct str keep(struct builder *b, struct str text)
 {
-    struct node *n = arena_alloc(&doc->arena, sizeof *n);
-    size_t i;
-    json_t *item;
+    return arena_str(&b->doc->arena, text);
+}
 
-    if (depth >= JSON_DEPTH && (json_is_object(value) || json_is_array(value)))
-        return NULL;
-    n->pos.file = doc->file;
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        n->kind = NODE_MAP;
-        convert_object(doc, n, (json_t *)(uintptr_t)value, depth);
-        return n->kind == NODE_MAP ? n : NULL;
-    case JSON_ARRAY:
-        n->kind = NODE_LIST;
-        json_array_foreach(value, i, item)
-        {
-            struct node *child = convert(doc, item, depth + 1);
+static void build_map(struct builder *b, struct node *map)
+{
+    struct pull *p = &b->pull;
+    struct str key;
 
-            if (!child)
-                return NULL;
-            node_add(doc, n, child);
-        }
-        return n;
-    case JSON_STRING:
-        n->kind = NODE_STRING;
-        n->text = arena_str(&doc->arena,
-                            (struct str){json_string_value(value), json_string_length(value)});
-        return n;
-    case JSON_INTEGER:
-    case JSON_REAL:
-        n->kind = NODE_NUMBER;
-        n->text = number_text(&doc->arena, value);
-        return n;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        n->kind = NODE_BOOL;
-        n->boolean = json_is_true(value);
-        n->text = n->boolean ? STR("true") : STR("false");
-        return n;
-    case JSON_NULL:
-        n->kind = NODE_NULL;
-        return n;
+    if (!pull_map(p))
+        return;
+    while (pull_key(p, &key)) {
+        struct pos pos = pull_key_pos(p, b->doc->file);
+        struct node *child;
+
+        if (str_has(key, '\0'))
+            pull_refuse(p, "a NUL in a key");
+        child = build(b);
+        child->key = keep(b, key);
+        child->key_pos = pos;
+        node_add(b->doc, map, child);
+    }
+    if (!b->twice)
+        find_twice(b, map);
+}
+
+static struct node *build(struct builder *b)
+{
+    struct node *n = arena_alloc(&b->doc->arena, sizeof *n);
+    struct pull *p = &b->pull;
+    struct str text = {0};
+
+    n->pos = pull_pos(p, b->doc->file);
+    n->kind = pull_kind(p);
+    switch (n->kind) {
+    case NODE_MAP:
+        build_map(b, n);
+        break;
+    case NODE_LIST:
+        if (pull_list(p))
+            while (pull_item(p))
+                node_add(b->doc, n, build(b));
+        break;
+    case NODE_STRING:
+        if (pull_text(p, &text))
+            n->text = keep(b, text);
+        break;
+    case NODE_NUMBER:
+        if (pull_number(p, &text))
+            n->text = keep(b, text);
+        break;
+    case NODE_BOOL:
+        if (pull_bool(p, &n->boolean))
+            n->text = n->boolean ? STR("true") : STR("false");
+        break;
+    case NODE_NULL:
+        pull_skip(p);
+        break;
     }
     return n;
 }
@@ -90,24 +107,25 @@ static struct node *convert(struct doc *doc, const json_t *value, unsigned depth
 int json_parse(struct doc *out, struct str text, uint64_t limit, const char *file, struct err *e)
 {
     CLEANUP(doc_clear) struct doc doc = {0};
-    json_error_t fault;
-    json_t *root;
+    struct builder b = {.doc = &doc};
+    int result;
 
     if (text.len > limit)
         return err_set(e, ERR_INPUT, "%s is larger than %llu bytes, the most allowed here", file,
                        (unsigned long long)limit);
     doc.file = arena_strdup(&doc.arena, file);
-    root =
-        json_loadb(text.p ? text.p : "", text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &fault);
-    if (!root)
-        return err_at(e,
-                      &(struct pos){doc.file, fault.line > 0 ? (unsigned)fault.line : 1,
-                                    fault.column > 0 ? (unsigned)fault.column : 1},
-                      "no valid JSON: %s", fault.text);
-    doc.root = convert(&doc, root, 0);
-    json_decref(root);
-    if (!doc.root)
-        return err_at(e, &(struct pos){doc.file, 0, 0}, "nested deeper than %d levels", JSON_DEPTH);
+    pull_open(&b.pull, text, &doc.arena);
+    pull_pos(&b.pull, doc.file);
+    if (text.len && pull_kind(&b.pull) != NODE_MAP && pull_kind(&b.pull) != NODE_LIST)
+        pull_refuse(&b.pull, "a map or a list is wanted");
+    doc.root = build(&b);
+    vec_clear(&b.members);
+    result = pull_end(&b.pull, doc.file, e);
+    if (result == 0 && b.twice)
+        result = err_at(e, &b.twice->key_pos, "no valid JSON: the key \"" STR_FMT "\" stands twice",
+                        STR_ARG(b.twice->key));
+    if (result < 0)
+        return -1;
     MOVE(out, &doc);
     return 0;
 }

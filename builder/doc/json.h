@@ -1,4 +1,5 @@
-/* doc/json.h - JSON text to a doc (jansson; duplicate keys refused, depth 64), and back. */
+/* doc/json.h - JSON text (RFC 8259) to a doc. The root is a list or a map; a key that stands twice
+ * in a map is refused, and a NUL in a key; numbers keep their text. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "node.h"

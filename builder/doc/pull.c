@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pull.h"
 
+#include "../base/utf8.h"
+
 enum { PULL_DEPTH = 64 };
 
-static bool fail(struct pull *p)
+static bool fail_at(struct pull *p, size_t at, const char *fault)
 {
-    p->bad = true;
+    if (!p->fault) {
+        p->fault = fault;
+        p->fault_at = at;
+    }
     p->rest = (struct str){0};
     return false;
+}
+
+static size_t offset(const struct pull *p)
+{
+    return p->text.len - p->rest.len;
+}
+
+static bool fail(struct pull *p, const char *fault)
+{
+    return fail_at(p, offset(p), p->rest.len ? fault : "the text ends too early");
 }
 
 static void advance(struct pull *p, size_t n)
@@ -43,7 +58,11 @@ static bool take(struct pull *p, char c)
 
 void pull_open(struct pull *p, struct str text, struct arena *a)
 {
-    *p = (struct pull){.rest = text, .arena = a};
+    size_t valid = utf8_valid(text);
+
+    *p = (struct pull){.text = text, .rest = text, .arena = a};
+    if (valid < text.len)
+        fail_at(p, valid, "a byte that is not UTF-8");
 }
 
 enum node_kind pull_kind(struct pull *p)
@@ -71,7 +90,7 @@ static bool enter(struct pull *p, char opening)
     if (!take(p, opening))
         return false;
     if (++p->depth > PULL_DEPTH)
-        return fail(p);
+        return fail_at(p, offset(p) - 1, "lists and maps are nested deeper than 64 levels");
     p->fresh = true;
     return true;
 }
@@ -82,13 +101,14 @@ static bool more(struct pull *p, char closing)
     bool fresh = p->fresh;
 
     p->fresh = false;
-    if (p->bad)
+    if (p->fault)
         return false;
     if (take(p, closing)) {
         p->depth--;
         return false;
     }
-    return fresh || take(p, ',') || fail(p);
+    return fresh || take(p, ',') ||
+           fail(p, closing == '}' ? "a comma or \"}\" is missing" : "a comma or \"]\" is missing");
 }
 
 bool pull_map(struct pull *p)
@@ -103,25 +123,25 @@ bool pull_list(struct pull *p)
 
 bool pull_item(struct pull *p)
 {
-    return more(p, ']') && ((skip_blanks(p), p->rest.len > 0) || fail(p));
+    return more(p, ']') && ((skip_blanks(p), p->rest.len > 0) || fail(p, NULL));
 }
 
-/* The length of a string up to its closing quote; *escapes tells of any. SIZE_MAX when it has no
- * end or a control character in it. */
+/* The length of a string up to what ends it: its quote, or what must not stand in it. *escapes
+ * tells of any. */
 static size_t string_length(struct str s, bool *escapes)
 {
     *escapes = false;
     for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] == '"')
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (c == '"' || c < ' ')
             return i;
-        if ((unsigned char)s.p[i] < ' ')
-            break;
-        if (s.p[i] == '\\') {
+        if (c == '\\') {
             *escapes = true;
             i++;
         }
     }
-    return SIZE_MAX;
+    return s.len;
 }
 
 static bool hex4(struct str s, uint32_t *out)
@@ -135,25 +155,6 @@ static bool hex4(struct str s, uint32_t *out)
         *out = *out * 16 + (uint32_t)(c_digit(c) ? c - '0' : c - 'a' + 10);
     }
     return true;
-}
-
-static void put_utf8(struct buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_putc(out, (char)c);
-        return;
-    }
-    if (c < 0x800) {
-        buf_putc(out, (char)(0xc0 | c >> 6));
-    } else if (c < 0x10000) {
-        buf_putc(out, (char)(0xe0 | c >> 12));
-        buf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-    } else {
-        buf_putc(out, (char)(0xf0 | c >> 18));
-        buf_putc(out, (char)(0x80 | (c >> 12 & 0x3f)));
-        buf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-    }
-    buf_putc(out, (char)(0x80 | (c & 0x3f)));
 }
 
 /* "\uXXXX", for what lies beyond 16 bits two of them; *s stands behind the "u". */
@@ -172,62 +173,33 @@ static bool unescape_unicode(struct buf *out, struct str *s)
     } else if (c >= 0xdc00 && c < 0xe000) {
         return false;
     }
-    put_utf8(out, c);
+    utf8_put(out, c);
     return true;
 }
 
-static bool unescape(struct buf *out, struct str s)
+/* *s becomes what follows the last good one. */
+static bool unescape(struct buf *out, struct str *s)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 
-    while (s.len) {
+    while (s->len) {
+        size_t plain = str_find(*s, '\\');
+        struct str next;
         const char *at;
-        char c = s.p[0];
+        char c;
 
-        s = str_sub(s, 1, s.len);
-        if (c != '\\') {
-            buf_putc(out, c);
-            continue;
-        }
-        c = s.len ? s.p[0] : 0;
-        s = str_sub(s, 1, s.len);
+        buf_add(out, s->p, plain);
+        *s = str_sub(*s, plain, s->len);
+        if (!s->len)
+            break;
+        c = s->len > 1 ? s->p[1] : 0;
+        next = str_sub(*s, 2, s->len);
         at = c ? strchr(from, c) : NULL;
         if (at)
             buf_putc(out, to[at - from]);
-        else if (c != 'u' || !unescape_unicode(out, &s))
+        else if (c != 'u' || !unescape_unicode(out, &next))
             return false;
-    }
-    return true;
-}
-
-/* The length of the UTF-8 sequence at the front, 0 when it is none (RFC 3629). */
-static size_t utf8_length(struct str s)
-{
-    unsigned char c = (unsigned char)s.p[0], second;
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : 4;
-
-    if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || n > s.len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-            return 0;
-    if (n < 3)
-        return n;
-    second = (unsigned char)s.p[1];
-    if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
-        (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
-        return 0; /* too long a form, a surrogate, or beyond U+10FFFF */
-    return n;
-}
-
-static bool is_utf8(struct str s)
-{
-    while (s.len) {
-        size_t n = utf8_length(s);
-
-        if (!n)
-            return false;
-        s = str_sub(s, n, s.len);
+        *s = next;
     }
     return true;
 }
@@ -236,33 +208,35 @@ static bool is_utf8(struct str s)
 static bool take_string(struct pull *p, struct str *out)
 {
     CLEANUP(buf_clear) struct buf plain = {0};
-    struct str raw;
+    struct str raw, left;
     bool escapes;
     size_t n;
 
     if (!take(p, '"'))
-        return fail(p);
+        return fail(p, "a key in double quotes is missing");
     n = string_length(p->rest, &escapes);
-    if (n == SIZE_MAX)
-        return fail(p);
-    raw = str_sub(p->rest, 0, n);
+    raw = left = str_sub(p->rest, 0, n);
+    if (n == p->rest.len || p->rest.p[n] != '"') {
+        advance(p, n);
+        return fail(p, "a control character in a text, which must be escaped");
+    }
+    if (escapes && !unescape(&plain, &left)) {
+        advance(p, n - left.len);
+        return fail(p, "not a valid escape");
+    }
     advance(p, n + 1);
-    if (!out)
-        return true;
-    if (!is_utf8(raw))
-        return fail(p);
-    *out = raw;
-    if (!escapes)
-        return true;
-    if (!unescape(&plain, raw))
-        return fail(p);
-    *out = arena_str(p->arena, buf_view(&plain));
+    if (out)
+        *out = escapes ? arena_str(p->arena, buf_view(&plain)) : raw;
     return true;
 }
 
 bool pull_key(struct pull *p, struct str *key)
 {
-    return more(p, '}') && take_string(p, key) && (take(p, ':') || fail(p));
+    if (!more(p, '}'))
+        return false;
+    skip_blanks(p);
+    p->key_at = offset(p);
+    return take_string(p, key) && (take(p, ':') || fail(p, "\":\" is missing"));
 }
 
 /* "true", "-1.5e3": all up to what ends a value. */
@@ -281,19 +255,12 @@ static struct str take_word(struct pull *p)
     return word;
 }
 
-static size_t digits(struct str s)
+static bool skip_digits(struct str *s)
 {
     size_t n = 0;
 
-    while (n < s.len && c_digit(s.p[n]))
+    while (n < s->len && c_digit(s->p[n]))
         n++;
-    return n;
-}
-
-static bool skip_digits(struct str *s)
-{
-    size_t n = digits(*s);
-
     *s = str_sub(*s, n, s->len);
     return n > 0;
 }
@@ -314,11 +281,18 @@ static bool is_number(struct str s)
     return !s.len;
 }
 
+static bool fail_word(struct pull *p, struct str word)
+{
+    return fail_at(p, offset(p) - word.len,
+                   word.len || p->rest.len ? "not a valid value" : "the text ends too early");
+}
+
 static bool skip_word(struct pull *p)
 {
     struct str w = take_word(p);
 
-    return is_number(w) || str_is(w, "true") || str_is(w, "false") || str_is(w, "null") || fail(p);
+    return is_number(w) || str_is(w, "true") || str_is(w, "false") || str_is(w, "null") ||
+           fail_word(p, w);
 }
 
 void pull_skip(struct pull *p)
@@ -353,7 +327,7 @@ bool pull_number(struct pull *p, struct str *out)
         return false;
     }
     *out = take_word(p);
-    return is_number(*out) || fail(p);
+    return is_number(*out) || fail_word(p, *out);
 }
 
 bool pull_bool(struct pull *p, bool *out)
@@ -366,11 +340,54 @@ bool pull_bool(struct pull *p, bool *out)
     }
     w = take_word(p);
     *out = str_is(w, "true");
-    return *out || str_is(w, "false") || fail(p);
+    return *out || str_is(w, "false") || fail_word(p, w);
+}
+
+static struct pos place(struct pull *p, size_t at, const char *file)
+{
+    for (; p->mark.at < at; p->mark.at++) {
+        unsigned char c = (unsigned char)p->text.p[p->mark.at];
+
+        if (c == '\n') {
+            p->mark.line++;
+            p->mark.col = 0;
+        } else {
+            p->mark.col += (c & 0xc0) != 0x80; /* all but what continues a character */
+        }
+    }
+    return (struct pos){file, p->mark.line + 1, p->mark.col + 1};
+}
+
+struct pos pull_pos(struct pull *p, const char *file)
+{
+    skip_blanks(p);
+    return place(p, p->fault ? 0 : offset(p), file);
+}
+
+struct pos pull_key_pos(struct pull *p, const char *file)
+{
+    return place(p, p->fault ? 0 : p->key_at, file);
+}
+
+void pull_refuse(struct pull *p, const char *fault)
+{
+    fail_at(p, p->mark.at, fault);
 }
 
 bool pull_done(struct pull *p)
 {
     skip_blanks(p);
-    return !p->bad && !p->rest.len && !p->depth;
+    if (p->rest.len)
+        fail(p, "text after the end");
+    return !p->fault && !p->depth;
+}
+
+int pull_end(struct pull *p, const char *file, struct err *e)
+{
+    struct pos pos;
+
+    if (pull_done(p))
+        return 0;
+    pos = place(p, p->fault_at, file);
+    return err_at(e, &pos, "no valid JSON: %s", p->fault);
 }

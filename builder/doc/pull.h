@@ -1,9 +1,9 @@
 /* doc/pull.h - JSON (RFC 8259) read once from front to back, without making a tree of it: for index
  * pages of megabytes, of which little is wanted.
  *
- * After a fault every question is answered with "no more", so loops end; pull_done() tells. Unlike
- * json_parse() it takes a key that stands twice in a map, and does not look into what is skipped
- * for anything but where it ends.
+ * After a fault every question is answered with "no more", so loops end; pull_done() and pull_end()
+ * tell. At most 64 lists and maps stand in one another. Unlike json_parse() it takes a key that
+ * stands twice in a map.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -11,11 +11,18 @@
 #include "node.h"
 
 struct pull {
+    struct str text; /* all of it */
     struct str rest;
     struct arena *arena; /* for texts with escapes in them */
     unsigned depth;
-    bool fresh; /* right behind "{" or "[" */
-    bool bad;
+    size_t key_at;     /* where the last key began */
+    bool fresh;        /* right behind "{" or "[" */
+    const char *fault; /* what is wrong; NULL: nothing */
+    size_t fault_at;
+    struct {
+        size_t at;
+        unsigned line, col; /* from 0 */
+    } mark;                 /* the last place that was asked for */
 };
 
 void pull_open(struct pull *p, struct str text, struct arena *a);
@@ -37,5 +44,14 @@ bool pull_number(struct pull *p, struct str *out); /* as written */
 bool pull_bool(struct pull *p, bool *out);
 void pull_skip(struct pull *p);
 
+/* Where the next value begins, and where the last key did; the column counts characters. Places
+ * must be asked for in their order. */
+struct pos pull_pos(struct pull *p, const char *file);
+struct pos pull_key_pos(struct pull *p, const char *file);
+/* Say that something is wrong with what begins at the last place that was asked for. */
+void pull_refuse(struct pull *p, const char *fault);
+
 /* Whether all was well and nothing is left. */
 bool pull_done(struct pull *p);
+/* The same; the error tells the place. `file` is its name for messages. */
+int pull_end(struct pull *p, const char *file, struct err *e) MUST_CHECK;

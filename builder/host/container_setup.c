@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "container_setup.h"
 
+#include "../base/dotted.h"
 #include "../base/fs.h"
 
 enum { SPEC_MAX = 4 * 1024 * 1024, SMALL_MAX = 4096 };
@@ -184,15 +185,10 @@ static bool names_driver(struct str spec, struct str *version)
     size_t at;
 
     while ((at = str_find_str(spec, mark)) < spec.len) {
-        size_t n = 0;
-
         spec = str_sub(spec, at + mark.len, spec.len);
-        while (n < spec.len && (c_digit(spec.p[n]) || spec.p[n] == '.'))
-            n++;
-        if (str_has(str_sub(spec, 0, n), '.')) { /* not "libcuda.so.1" */
-            *version = str_sub(spec, 0, n);
+        *version = dotted_prefix(spec);
+        if (str_has(*version, '.')) /* not "libcuda.so.1" */
             return true;
-        }
     }
     return false;
 }

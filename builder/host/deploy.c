@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deploy.h"
 
+#include "../base/dotted.h"
 #include "../oci/ref.h"
 
 enum { VERSION_MAX = 64, ARCHS_MAX = 256, NAME_MAX_LEN = 50 };
@@ -21,7 +22,7 @@ static bool is_arch(struct str word)
     str_drop(&word, STR("+PTX"));
     if (!str_drop(&word, STR("a")))
         str_drop(&word, STR("f"));
-    return recipe_is_version(word, 2, 2) && node_selector_takes(word);
+    return dotted_is(word, 2, 2) && node_selector_takes(word);
 }
 
 static bool are_archs(struct str archs)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node_selector.h"
 
+#include "../base/dotted.h"
+
 /* A driver's version, or a compute capability and a 0. */
 enum { NUMBERS = 3, COMPUTES = 2 };
 struct point {
@@ -21,28 +23,22 @@ static const struct selector_bounds anything = {0, SELECTOR_ANY};
 /* "525.60.13", "8.9", "9.0a+PTX": digits between dots up to whatever else there is. */
 static bool read_point(struct point *out, struct str text)
 {
-    struct point p = {0};
-    size_t n = 0, i = 0;
+    struct point p;
 
-    while (n < NUMBERS && i < text.len && c_digit(text.p[i])) {
-        for (; i < text.len && c_digit(text.p[i]); i++) {
-            p.v[n] = p.v[n] * 10 + (uint32_t)(text.p[i] - '0');
-            if (p.v[n] > SELECTOR_MAX)
-                return false;
-        }
-        n++;
-        if (i < text.len && text.p[i] == '.')
-            i++;
-    }
+    if (!dotted_numbers(p.v, NUMBERS, dotted_first(dotted_prefix(text), NUMBERS)))
+        return false;
+    for (size_t i = 0; i < NUMBERS; i++)
+        if (p.v[i] > SELECTOR_MAX)
+            return false;
     *out = p;
-    return n > 0;
+    return true;
 }
 
 bool node_selector_takes(struct str text)
 {
     struct point p;
 
-    return recipe_is_version(text, 2, NUMBERS) && read_point(&p, text);
+    return dotted_is(text, 2, NUMBERS) && read_point(&p, text);
 }
 
 static int compare_points(const void *a, const void *b)

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include "../base/dotted.h"
 #include "../base/fs.h"
 
 enum { TEXT_MAX = 4096, NAME_MAX_NVML = 96, GPUS_MAX = 256 };
@@ -24,20 +25,6 @@ static bool exists(const char *root, const char *path)
     return fs_exists(whole.p);
 }
 
-static bool is_version(struct str word)
-{
-    struct str part;
-    unsigned parts = 0;
-    uint32_t n;
-
-    while (str_item(&word, '.', &part)) {
-        if (!str_u32(part, &n))
-            return false;
-        parts++;
-    }
-    return parts == 2 || parts == 3;
-}
-
 /* The first word that is a version: "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15 ..."
  */
 static void find_driver(struct probe *p, const char *root)
@@ -52,7 +39,7 @@ static void find_driver(struct probe *p, const char *root)
         if (!read_text(&text, root, paths[i]))
             continue;
         for (rest = buf_view(&text); !p->driver.len && str_word(&rest, &word);)
-            if (is_version(word))
+            if (dotted_is(word, 2, 3))
                 p->driver = arena_str(&p->arena, word);
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "recommend.h"
 
+#include "../base/dotted.h"
 #include "../model/tag.h"
 
 /* ---- what there is to take ---- */
@@ -245,11 +246,11 @@ static bool may_follow(const struct host *h, struct str driver, const struct cat
 {
     struct catalog_arch arch;
 
-    if (!h->has_driver || catalog_driver_compare(driver, h->driver) <= 0)
+    if (!h->has_driver || dotted_compare(driver, h->driver) <= 0)
         return false;
     for (size_t i = 0; i < h->gpus.n; i++)
         if (catalog_arch(c, h->gpus.v[i].cc, &arch) && arch.driver.len &&
-            catalog_driver_compare(driver, arch.driver) < 0)
+            dotted_compare(driver, arch.driver) < 0)
             return false;
     return true;
 }
@@ -332,10 +333,9 @@ static void try_upgrade(const struct recommendation *r, const struct taking *now
     outcome = outcome_of(r, then);
     count = changed(r, now, then, NULL);
     order = outcome_compare(&outcome, &best->outcome);
-    if (order < 0 ||
-        (order == 0 && best->takes &&
-         (count < best->count ||
-          (count == best->count && catalog_driver_compare(driver, best->driver) < 0)))) {
+    if (order < 0 || (order == 0 && best->takes &&
+                      (count < best->count ||
+                       (count == best->count && dotted_compare(driver, best->driver) < 0)))) {
         free(best->takes);
         *best = (struct best){outcome, then, count, driver};
     } else {
@@ -463,7 +463,7 @@ static struct str last_branch(const struct recommendation *r, const struct catal
 
         for (size_t g = 0; g < h->gpus.n; g++)
             if (catalog_arch(c, h->gpus.v[g].cc, &arch) && arch.branch_last.len &&
-                (!last.len || catalog_driver_compare(arch.branch_last, last) < 0))
+                (!last.len || dotted_compare(arch.branch_last, last) < 0))
                 last = arch.branch_last;
     }
     return last;

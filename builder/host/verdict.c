@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verdict.h"
 
+#include "../base/dotted.h"
+
 static const char *const names[] = {
     [VERDICT_RUNS] = "runs", [VERDICT_LIMITS] = "runs-with-limits", [VERDICT_NO] = "does-not-run"};
 
@@ -59,7 +61,7 @@ static bool knows_cuda(const struct facts *f, const struct host *h, const struct
 {
     struct str knows = catalog_cuda_of_driver(c, h->driver);
 
-    return knows.len && catalog_driver_compare(knows, f->cuda) >= 0;
+    return knows.len && dotted_compare(knows, f->cuda) >= 0;
 }
 
 static bool works(enum catalog_forward way)
@@ -89,7 +91,7 @@ static enum catalog_forward forward(struct str cuda, const struct host *h, const
 /* Is the image's own user-space driver as new as `needed`? */
 static bool brings(const struct facts *f, struct str needed)
 {
-    return f->compat.len && catalog_driver_compare(f->compat, needed) >= 0;
+    return f->compat.len && dotted_compare(f->compat, needed) >= 0;
 }
 
 /* Does it know the CUDA of the image, so that it can compile its PTX? */
@@ -97,7 +99,7 @@ static bool brings_cuda(const struct facts *f, const struct catalog *c)
 {
     struct str knows = f->compat.len ? catalog_cuda_of_driver(c, f->compat) : f->compat;
 
-    return knows.len && catalog_driver_compare(knows, f->cuda) >= 0;
+    return knows.len && dotted_compare(knows, f->cuda) >= 0;
 }
 
 /* What the image lacks: "cuda-compat-12-4 in the image would do, ..., and the image has none". */
@@ -186,7 +188,7 @@ static void judge_driver(struct judgement *j, const struct facts *f, const struc
             STR_ARG(f->cuda), STR_ARG(h->driver));
         return;
     }
-    if (catalog_driver_compare(h->driver, f->driver_min) < 0) {
+    if (dotted_compare(h->driver, f->driver_min) < 0) {
         judge_old_driver(j, f, h, c);
         return;
     }
@@ -199,16 +201,12 @@ static void judge_driver(struct judgement *j, const struct facts *f, const struc
 
 static bool branch_before(struct str driver, struct str branch)
 {
-    struct str first = str_sub(driver, 0, str_find(driver, '.'));
-
-    return branch.len && catalog_driver_compare(first, branch) < 0;
+    return branch.len && dotted_compare(dotted_first(driver, 1), branch) < 0;
 }
 
 static bool branch_behind(struct str driver, struct str branch)
 {
-    struct str first = str_sub(driver, 0, str_find(driver, '.'));
-
-    return branch.len && catalog_driver_compare(first, branch) > 0;
+    return branch.len && dotted_compare(dotted_first(driver, 1), branch) > 0;
 }
 
 /* False when the driver does not drive the GPU at all. */
@@ -318,7 +316,7 @@ static bool judge_toolkit(struct judgement *j, const struct facts *f, const stru
 
     if (!catalog_arch(c, g->cc, &arch))
         return true;
-    if (!arch.toolkit_last.len || catalog_driver_compare(f->cuda, arch.toolkit_last) <= 0) {
+    if (!arch.toolkit_last.len || dotted_compare(f->cuda, arch.toolkit_last) <= 0) {
         if (!has_reason(j, "archs-not-known"))
             add(j, "archs-not-known", RULE_CATALOG, VERDICT_RUNS,
                 "for which GPUs PyTorch " STR_FMT " for CUDA " STR_FMT " has code is not known",
@@ -344,7 +342,7 @@ bool host_gpu(struct catalog_gpu *out, const struct catalog *c, struct str name,
 {
     struct catalog_gpu by_name = {0}, gpu = {0};
     bool named = name.len && catalog_gpu(c, name, &by_name);
-    struct str minor = cc, major;
+    uint32_t numbers[2];
 
     if (!cc.len) {
         if (named)
@@ -358,9 +356,10 @@ bool host_gpu(struct catalog_gpu *out, const struct catalog *c, struct str name,
     }
     if (!catalog_gpu(c, cc, &gpu)) { /* newer than the catalog */
         gpu.cc = cc;
-        if (!str_cut(&minor, STR("."), &major) || !str_u32(major, &gpu.major) ||
-            !str_u32(minor, &gpu.minor))
+        if (dotted_numbers(numbers, 2, cc) != 2)
             return false;
+        gpu.major = numbers[0];
+        gpu.minor = numbers[1];
     }
     gpu.name = name;
     *out = gpu;
@@ -389,7 +388,7 @@ static void judge_driver_known(struct judgement *j, const struct catalog_gpu *g,
     struct catalog_arch arch = {0};
 
     if (h->has_driver && h->driver.len && catalog_arch(c, g->cc, &arch) &&
-        arch.branches_unconfirmed && catalog_driver_compare(h->driver, arch.driver) < 0)
+        arch.branches_unconfirmed && dotted_compare(h->driver, arch.driver) < 0)
         add(j, "driver-not-confirmed", RULE_HARDWARE, VERDICT_RUNS,
             "that driver " STR_FMT " drives %s is not confirmed%s" STR_FMT "%s", STR_ARG(h->driver),
             gpu_words(j, g), arch.driver_unconfirmed ? "" : "; ",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "zip.h"
 
+#include "../base/date.h"
 #include "../base/map.h"
 #include "../base/path.h"
 
@@ -49,7 +50,6 @@ static uint64_t le64(const char *p)
 struct record {
     uint16_t flags, method;
     uint32_t crc, dos_time, attributes;
-    uint8_t made_by; /* 3: Unix, so attributes hold a mode */
     uint64_t packed, size, offset;
     struct str name;
 };
@@ -188,7 +188,6 @@ static int next_record(struct record *r, struct str *directory, struct err *e)
                          .packed = le32(p + 20),
                          .size = le32(p + 24),
                          .attributes = le32(p + 38),
-                         .made_by = (uint8_t)p[5],
                          .offset = le32(p + 42),
                          .name = {p + ENTRY_SIZE, name}};
     if (le16(p + 34) || !apply_zip64(r, (struct str){p + ENTRY_SIZE + name, extra}))
@@ -326,21 +325,18 @@ static int descriptor_size(struct window *w, const struct record *r, uint64_t at
 
 /* ---- putting it together ---- */
 
-/* Days since 1970 of a date in the proleptic Gregorian calendar. */
-static int64_t days(int64_t y, int64_t m, int64_t d)
-{
-    int64_t a = y - (m <= 2), era = a / 400, yoe = a % 400;
-    int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-
-    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-}
-
 static int64_t dos_to_unix(uint32_t t)
 {
-    int64_t month = t >> 21 & 15, day = t >> 16 & 31;
+    struct date d = {.year = 1980 + (t >> 25),
+                     .month = t >> 21 & 15,
+                     .day = t >> 16 & 31,
+                     .hour = t >> 11 & 31,
+                     .minute = t >> 5 & 63,
+                     .second = (t & 31) * 2};
 
-    return days(1980 + (t >> 25), month ? month : 1, day ? day : 1) * 86400 +
-           (t >> 11 & 31) * 3600 + (t >> 5 & 63) * 60 + (t & 31) * 2;
+    d.month = d.month ? d.month : 1;
+    d.day = d.day ? d.day : 1;
+    return date_seconds(&d);
 }
 
 struct position {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image_facts.h"
 
+#include "../base/dotted.h"
 #include "../base/path.h"
 #include "needs.h"
 
@@ -26,17 +27,6 @@ static struct str folder_of(struct str path)
     return str_sub(path, 0, path.len > base.len ? path.len - base.len - 1 : 0);
 }
 
-/* "2.6.0" of "2.6.0+cu124", "2.6.0-1~deb12": digits and dots at the beginning. */
-static struct str leading_version(struct str s)
-{
-    size_t n = 0;
-
-    while (n < s.len &&
-           (c_digit(s.p[n]) || (s.p[n] == '.' && n + 1 < s.len && c_digit(s.p[n + 1]))))
-        n++;
-    return str_sub(s, 0, n);
-}
-
 /* A Debian version without its epoch. */
 static struct str upstream(struct str version)
 {
@@ -44,7 +34,7 @@ static struct str upstream(struct str version)
 
     if (str_has(version, ':') && str_cut(&rest, STR(":"), &epoch))
         version = rest;
-    return leading_version(version);
+    return dotted_prefix(version);
 }
 
 /* The value of `NAME = 'value'` or `NAME: Optional[str] = "value"` in a Python file, of
@@ -111,7 +101,7 @@ static void find_glibc(struct inspection *in)
             struct str version = *s;
 
             if (str_skip(&version, STR("GLIBC_")) && c_digit(version.p[0]) &&
-                catalog_driver_compare(version, in->glibc) > 0)
+                dotted_compare(version, in->glibc) > 0)
                 in->glibc = version;
         }
     }
@@ -226,7 +216,7 @@ static struct str nvcc_version(struct inspection *in, const struct rootfs_node *
     const struct rootfs_node *list;
 
     if (owner)
-        return leading_version(owner->version);
+        return dotted_prefix(owner->version);
     buf_fmt(&path, STR_FMT "/version.json", STR_ARG(top));
     list = rootfs_follow(&in->fs, buf_view(&path));
     text = list ? list->text : (struct str){0};
@@ -324,8 +314,7 @@ static struct str toolkit_of(struct str path)
 {
     struct str rest = path;
 
-    return str_cut(&rest, STR("/cuda-"), &(struct str){0}) ? leading_version(rest)
-                                                           : (struct str){0};
+    return str_cut(&rest, STR("/cuda-"), &(struct str){0}) ? dotted_prefix(rest) : (struct str){0};
 }
 
 static struct str library_version(const struct rootfs_node *n, const struct package *owner)
@@ -335,7 +324,7 @@ static struct str library_version(const struct rootfs_node *n, const struct pack
 
     if (owner && (str_skip(&key, STR("nvidia-")) || owner->manager != PACKAGE_PIP) &&
         !str_is(owner->key, "pytorch"))
-        return leading_version(owner->version);
+        return dotted_prefix(owner->version);
     if (toolkit_of(n->path).len)
         return toolkit_of(n->path);
     return base.len > rest.len ? rest : (struct str){0};
@@ -549,20 +538,12 @@ static struct str torch_archs(struct inspection *in, const struct inspect_torch 
     return arena_str(&in->arena, buf_view(&out));
 }
 
-static struct str first_two(struct str version)
-{
-    size_t first = str_find(version, '.');
-    struct str rest = str_sub(version, first + 1, version.len);
-
-    return str_sub(version, 0, first + 1 + str_find(rest, '.'));
-}
-
 static struct str version_of(const struct inspection *in, const char *package, const char *library_)
 {
     const struct package *p = packages_get(&in->packages, package, true);
     const struct inspect_library *l = library(in, library_);
 
-    return p ? leading_version(p->version) : l ? l->version : (struct str){0};
+    return p ? dotted_prefix(p->version) : l ? l->version : (struct str){0};
 }
 
 /* cuDNN's headers tell it to the last number where its file's name has only the first. */
@@ -590,9 +571,9 @@ static struct str newest_runtime(const struct inspection *in)
 
     vec_each(l, &in->libraries)
         if (str_is(l->name, "libcudart") && str_has(l->version, '.') &&
-            catalog_driver_compare(l->version, newest) > 0)
+            dotted_compare(l->version, newest) > 0)
             newest = l->version;
-    return first_two(newest);
+    return dotted_first(newest, 2);
 }
 
 static void derive(struct inspection *in, const struct catalog *c)
@@ -601,7 +582,7 @@ static void derive(struct inspection *in, const struct catalog *c)
     struct catalog_build build = {0};
 
     if (in->torches.n) {
-        f->pytorch = leading_version(in->torches.v[0].version);
+        f->pytorch = dotted_prefix(in->torches.v[0].version);
         f->cuda = in->torches.v[0].cuda;
         f->archs = torch_archs(in, &in->torches.v[0]);
         f->archs_read = true;
@@ -609,7 +590,7 @@ static void derive(struct inspection *in, const struct catalog *c)
         f->cuda = newest_runtime(in);
     }
     if (in->pythons.n)
-        f->python = first_two(in->pythons.v[0].version);
+        f->python = dotted_first(in->pythons.v[0].version, 2);
     f->cudnn = cudnn_version(in);
     f->nccl = version_of(in, "nvidia-nccl", "libnccl");
     if (!f->cuda.len)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "baselayer.h"
 
+#include "../base/dotted.h"
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../doc/field.h"
@@ -112,12 +113,12 @@ static void read_python(struct baselayer *b, const struct fields *root)
 
 static void read_glibc(struct baselayer *b, const struct fields *root)
 {
-    struct str minor, major;
+    struct str glibc;
     uint32_t n[2];
 
-    if (!field_need_str(root, "glibc", &minor))
+    if (!field_need_str(root, "glibc", &glibc))
         return;
-    if (!str_cut(&minor, STR("."), &major) || !str_u32(major, &n[0]) || !str_u32(minor, &n[1])) {
+    if (dotted_numbers(n, 2, glibc) != 2) {
         err_at(root->e, &node_get(root->map, "glibc")->pos, "glibc: a version such as \"2.36\"");
         return;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog.h"
 
+#include "../base/dotted.h"
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../doc/field.h"
@@ -162,7 +163,7 @@ struct str catalog_driver(const struct catalog *c, struct str toolkit)
 
 struct str catalog_family_driver(const struct catalog *c, struct str cuda)
 {
-    struct str family = str_sub(cuda, 0, str_find(cuda, '.'));
+    struct str family = dotted_first(cuda, 1);
 
     return node_text_of(node_get_str(node_get(c->cuda.root, "families"), family), "driver");
 }
@@ -176,35 +177,6 @@ struct str catalog_require(const struct catalog *c, struct str toolkit)
 
 /* ---- drivers ---- */
 
-struct str catalog_cuda(struct str version)
-{
-    size_t first = str_find(version, '.');
-    struct str rest = str_sub(version, first + 1, version.len);
-
-    return str_sub(version, 0, first + 1 + str_find(rest, '.'));
-}
-
-static uint32_t take_number(struct str *version)
-{
-    struct str part;
-    uint32_t n = 0;
-
-    if (str_item(version, '.', &part) && !str_u32(part, &n))
-        n = 0;
-    return n;
-}
-
-int catalog_driver_compare(struct str a, struct str b)
-{
-    while (a.len || b.len) {
-        uint32_t x = take_number(&a), y = take_number(&b);
-
-        if (x != y)
-            return x < y ? -1 : 1;
-    }
-    return 0;
-}
-
 static void add_driver(struct strs *out, const struct node *row)
 {
     struct str driver = node_text_of(row, "driver");
@@ -215,7 +187,7 @@ static void add_driver(struct strs *out, const struct node *row)
 
 static int older_first(const void *a, const void *b)
 {
-    return catalog_driver_compare(*(const struct str *)a, *(const struct str *)b);
+    return dotted_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
 void catalog_drivers(const struct catalog *c, struct strs *out)
@@ -241,8 +213,8 @@ static const struct node *branch_of(const struct catalog *c, struct str driver)
     const struct node *branches = node_get(c->cuda.root, "branches"), *n, *found = NULL;
 
     node_each(n, branches)
-        if (catalog_driver_compare(n->key, driver) <= 0 &&
-            (!found || catalog_driver_compare(found->key, n->key) < 0))
+        if (dotted_compare(n->key, driver) <= 0 &&
+            (!found || dotted_compare(found->key, n->key) < 0))
             found = n;
     return found;
 }
@@ -279,14 +251,14 @@ enum catalog_forward catalog_forward(const struct catalog *c, struct str cuda, s
     struct str of_driver = catalog_cuda_of_driver(c, driver), boards, branch;
 
     /* CUDA versions compare as driver versions do. */
-    cuda = catalog_cuda(cuda);
-    if (of_driver.len && catalog_driver_compare(cuda, of_driver) <= 0)
+    cuda = dotted_first(cuda, 2);
+    if (of_driver.len && dotted_compare(cuda, of_driver) <= 0)
         return FORWARD_NEEDLESS;
     boards = text(node_get_str(node_get(forward, "classes"), class));
     if (str_is(boards, "none"))
         return FORWARD_NO;
     hosts = node_get_str(node_get(forward, "packages"), cuda);
-    branch = str_sub(driver, 0, str_find(driver, '.'));
+    branch = dotted_first(driver, 1);
     if (!boards.len || !list_has(hosts, branch))
         return FORWARD_UNKNOWN;
     return str_is(boards, "all") ? FORWARD_YES : FORWARD_SELECTED;
@@ -314,7 +286,7 @@ static void check_cuda(const struct catalog *c, const struct recipe *r, struct e
     struct str asked = r->cuda.text, pypi = node_text_of(rel, "pypi");
     struct catalog_build b;
 
-    if (!catalog_build(c, r->pytorch.text, catalog_cuda(asked), &b)) {
+    if (!catalog_build(c, r->pytorch.text, dotted_first(asked, 2), &b)) {
         CLEANUP(buf_clear) struct buf builds = {0};
 
         list_keys(&builds, node_get(rel, "builds"));
@@ -354,7 +326,7 @@ static void check_cudnn(const struct catalog *c, const struct recipe *r, struct 
 {
     struct catalog_build b;
 
-    if (!catalog_build(c, r->pytorch.text, catalog_cuda(r->cuda.text), &b)) {
+    if (!catalog_build(c, r->pytorch.text, dotted_first(r->cuda.text, 2), &b)) {
         check_any_cudnn(node_get(release(c, r->pytorch.text), "builds"), r, e);
         return;
     }

@@ -39,9 +39,6 @@ void catalog_builds_best_first(const struct catalog *c, struct str pytorch, stru
 bool catalog_build(const struct catalog *c, struct str pytorch, struct str cuda,
                    struct catalog_build *out);
 
-/* The build that a CUDA version means: "12.4" of "12.4.1". */
-struct str catalog_cuda(struct str version);
-
 /* "9.1" is of "9.1.0.70": equal, or equal up to a dot. */
 bool catalog_is_of(struct str part, struct str whole);
 
@@ -55,8 +52,6 @@ void catalog_drivers(const struct catalog *c, struct strs *out);
 /* NVIDIA_REQUIRE_CUDA of NVIDIA's images of that toolkit; empty when not known. */
 struct str catalog_require(const struct catalog *c, struct str toolkit);
 
-/* Driver versions, number by number: 535.247.01 is before 550.54.14. */
-int catalog_driver_compare(struct str a, struct str b);
 /* The newest CUDA that a driver knows, as nvidia-smi's header says it: "12.4"; empty before 450.
  * (It is that of the branch: 550.40 knows what 550.54.14 does. There is no toolkit 12.7, so 565 has
  * "12.6" here and 12.7 in the header.) */

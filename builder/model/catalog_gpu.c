@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog.h"
 
+#include "../base/dotted.h"
+
 struct product {
     struct str name, class;
     const struct node *cc; /* its key is the compute capability */
@@ -212,13 +214,13 @@ static const struct node *capability(const struct catalog *c, struct str name)
 
 static void set_cc(const struct catalog *c, struct catalog_gpu *out, struct str cc)
 {
-    struct str minor = cc, major = {0};
+    uint32_t n[2];
 
     out->cc = cc;
     out->arch = node_text_of(node_get_str(node_get(c->gpu.root, "architectures"), cc), "name");
-    if (str_cut(&minor, STR("."), &major)) {
-        str_u32(major, &out->major);
-        str_u32(minor, &out->minor);
+    if (dotted_numbers(n, 2, cc) == 2) {
+        out->major = n[0];
+        out->minor = n[1];
     }
 }
 
@@ -331,8 +333,8 @@ bool catalog_library_lacks(const struct catalog *c, const char *library, struct 
         struct str first = node_text_of(n, "from"), least = node_text_of(n, "capability");
 
         /* Both kinds of version compare as drivers do: number by number. */
-        if (!version.len || catalog_driver_compare(version, first) < 0 ||
-            catalog_driver_compare(gpu->cc, least) >= 0)
+        if (!version.len || dotted_compare(version, first) < 0 ||
+            dotted_compare(gpu->cc, least) >= 0)
             continue;
         *from = first;
         *cc = least;
@@ -352,12 +354,14 @@ struct arch {
 static bool arch_parse(struct arch *out, struct str word)
 {
     struct arch a = {.ptx = str_drop(&word, STR("+PTX"))};
-    struct str major;
+    uint32_t n[2];
 
     if (str_ends(word, STR("a")) || str_ends(word, STR("f")))
         a.suffix = word.p[--word.len];
-    if (!str_cut(&word, STR("."), &major) || !str_u32(major, &a.major) || !str_u32(word, &a.minor))
+    if (dotted_numbers(n, 2, word) != 2)
         return false;
+    a.major = n[0];
+    a.minor = n[1];
     *out = a;
     return true;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog.h"
 
+#include "../base/dotted.h"
+
 struct str catalog_toolkit_from(const struct catalog *c, struct str cuda)
 {
-    struct str major = str_sub(cuda, 0, str_find(cuda, '.'));
+    struct str major = dotted_first(cuda, 1);
     const struct node *n = node_get_str(node_get(c->toolkit.root, "providers"), major);
 
     return n ? n->text : STR("");
@@ -16,7 +18,7 @@ uint32_t catalog_toolkit_gcc(const struct catalog *c, struct str cuda)
 
     /* CUDA versions compare as driver versions do. */
     node_each(n, node_get(c->toolkit.root, "gcc"))
-        if (catalog_driver_compare(n->key, cuda) <= 0 && !str_u32(n->text, &gcc))
+        if (dotted_compare(n->key, cuda) <= 0 && !str_u32(n->text, &gcc))
             gcc = 0;
     return gcc;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fleet.h"
 
+#include "../base/dotted.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
 
@@ -38,7 +39,7 @@ static void read_gpus(struct fleet_machine *m, const struct fields *f, const str
 
 static void read_driver(struct fleet_machine *m, const struct fields *f)
 {
-    if (field_need_str(f, "driver", &m->driver) && !recipe_is_version(m->driver, 1, 3))
+    if (field_need_str(f, "driver", &m->driver) && !dotted_is(m->driver, 1, 3))
         err_at(f->e, &node_get(f->map, "driver")->pos,
                "driver: \"" STR_FMT "\" is no version such as 550.54.15", STR_ARG(m->driver));
 }

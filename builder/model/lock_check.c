@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_check.h"
 
+#include "../base/dotted.h"
 #include "../base/map.h"
 #include "../base/path.h"
 #include "../doc/emit.h"
@@ -128,7 +129,7 @@ static void check_head(const struct check *c)
     if (!has_only(l->base, "._-"))
         fault(c, node_get(base, "name"), "base: \"" STR_FMT "\" is no name of a base layer",
               STR_ARG(l->base));
-    if (!recipe_is_version(l->python, 2, 2))
+    if (!dotted_is(l->python, 2, 2))
         fault(c, node_get(base, "python"), "python: \"" STR_FMT "\" is no version such as \"3.11\"",
               STR_ARG(l->python));
     if (!has_only(l->python_full, ".+~-"))
@@ -144,7 +145,7 @@ static void check_head(const struct check *c)
     if (!path_is_safe(l->image.python) || !lock_is_line(l->image.python))
         fault(c, node_get(base, "image"), "base image: python \"" STR_FMT "\" is no path in it",
               STR_ARG(l->image.python));
-    if (!recipe_is_version(l->image.glibc, 2, 3))
+    if (!dotted_is(l->image.glibc, 2, 3))
         fault(c, node_get(base, "image"), "base image: glibc \"" STR_FMT "\" is no version",
               STR_ARG(l->image.glibc));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_toolkit.h"
 
+#include "../base/dotted.h"
 #include "../pkg/deb/debver.h"
 #include "lock_check.h"
 #include "recipe.h"
@@ -70,7 +71,7 @@ static bool is_provided(struct str s)
 
 static bool is_root(struct str s)
 {
-    return str_skip(&s, STR(LOCK_TOOLKIT_ROOT)) && recipe_is_version(s, 2, 2);
+    return str_skip(&s, STR(LOCK_TOOLKIT_ROOT)) && dotted_is(s, 2, 2);
 }
 
 static void get_link(struct lock_stand_in *out, const struct node *map, struct err *e)
@@ -120,7 +121,7 @@ void lock_toolkit_get(struct lock_toolkit *out, const struct fields *root)
     if (field_need_str(&f, "from", &out->from) && !str_is(out->from, "pypi") &&
         !str_is(out->from, "nvidia") && !str_is(out->from, "apt"))
         bad(&f, "from", out->from, "not known here");
-    if (field_need_str(&f, "version", &out->version) && !recipe_is_version(out->version, 2, 4))
+    if (field_need_str(&f, "version", &out->version) && !dotted_is(out->version, 2, 4))
         bad(&f, "version", out->version, "no CUDA release");
     if (field_need_str(&f, "root", &out->root) && !is_root(out->root))
         bad(&f, "root", out->root, "not " LOCK_TOOLKIT_ROOT " and a version");

@@ -45,20 +45,6 @@ bool reading_all_of(struct str s, const char *others)
     return s.len > 0;
 }
 
-bool recipe_is_version(struct str s, unsigned parts_min, unsigned parts_max)
-{
-    struct str part;
-    unsigned parts = 0;
-    uint32_t n;
-
-    while (str_item(&s, '.', &part)) {
-        if (!str_u32(part, &n))
-            return false;
-        parts++;
-    }
-    return parts >= parts_min && parts <= parts_max;
-}
-
 bool reading_absolute(struct str s)
 {
     CLEANUP(buf_clear) struct buf clean = {0};

@@ -87,8 +87,6 @@ void recipe_clear(struct recipe *r);
 /* "12.4", "12.4.1", "cu124" and "cuda124" as "12.4" or "12.4.1", and "cpu"; empty when it is none
  * of them. */
 struct str recipe_cuda(struct str text, struct arena *a);
-/* Numbers between dots, that many of them: "2.6.0" has 3. */
-bool recipe_is_version(struct str s, unsigned parts_min, unsigned parts_max);
 
 bool recipe_is_user(struct str s); /* a name that useradd takes, and not root's */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "recipe_reading.h"
 
+#include "../base/dotted.h"
 #include "../base/path.h"
 #include "../oci/ref.h"
 #include "../oci/stored.h"
@@ -20,11 +21,11 @@ static void check_pytorch(struct reading *in)
     reading_value(in, "pytorch", v);
     if (!v->text.len)
         return;
-    if (recipe_is_version(v->text, 2, 2))
+    if (dotted_is(v->text, 2, 2))
         err_at(in->e, &v->pos,
                "pytorch: \"" STR_FMT "\" is not a whole release number; write \"" STR_FMT ".0\"",
                STR_ARG(v->text), STR_ARG(v->text));
-    else if (!recipe_is_version(v->text, 3, 3))
+    else if (!dotted_is(v->text, 3, 3))
         err_at(in->e, &v->pos, "pytorch: \"" STR_FMT "\" is no release number such as \"2.6.0\"",
                STR_ARG(v->text));
 }
@@ -38,7 +39,7 @@ struct str recipe_cuda(struct str text, struct arena *a)
     if (str_skip(&s, STR("cuda")) || str_skip(&s, STR("cu")))
         if (reading_all_of(s, "") && s.len >= 3 && !str_has(s, '.'))
             s = str_of(arena_fmt(a, STR_FMT "." STR_FMT, (int)s.len - 1, s.p, 1, s.p + s.len - 1));
-    return recipe_is_version(s, 2, 3) ? s : (struct str){0};
+    return dotted_is(s, 2, 3) ? s : (struct str){0};
 }
 
 static void check_cuda(struct reading *in)
@@ -67,7 +68,7 @@ static void check_cudnn(struct reading *in)
     reading_value(in, "cudnn", v);
     if (v->text.len && str_is(in->r->cuda.text, RECIPE_CPU))
         err_at(in->e, &v->pos, "cudnn: a build for the CPU has none; leave it out");
-    else if (v->text.len && !recipe_is_version(v->text, 1, 4))
+    else if (v->text.len && !dotted_is(v->text, 1, 4))
         err_at(in->e, &v->pos,
                "cudnn: \"" STR_FMT "\" is no cuDNN version such as \"9\" or \"9.1.0.70\"",
                STR_ARG(v->text));
@@ -99,7 +100,7 @@ static void check_python(struct reading *in)
     struct value *v = &in->r->python;
 
     reading_value(in, "python", v);
-    if (v->text.len && !recipe_is_version(v->text, 2, 2))
+    if (v->text.len && !dotted_is(v->text, 2, 2))
         err_at(in->e, &v->pos, "python: \"" STR_FMT "\" is no version such as \"3.11\"",
                STR_ARG(v->text));
 }

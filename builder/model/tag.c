@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tag.h"
 
+#include "../base/dotted.h"
+
 #include "baselayer.h"
 
 static int bad(struct str text, struct str part, struct err *e)
@@ -20,7 +22,7 @@ static bool take_part(struct tag *t, struct arena *a, struct str part)
 {
     struct str rest = part;
 
-    if (!t->cudnn.len && str_skip(&rest, STR("cudnn")) && recipe_is_version(rest, 1, 4)) {
+    if (!t->cudnn.len && str_skip(&rest, STR("cudnn")) && dotted_is(rest, 1, 4)) {
         t->cudnn = rest;
         return true;
     }
@@ -45,7 +47,7 @@ int tag_parse(struct tag *out, struct arena *a, struct str text, struct err *e)
         t.repository = rest;
         rest = name;
     }
-    if (!str_item(&rest, '-', &t.pytorch) || !recipe_is_version(t.pytorch, 3, 3))
+    if (!str_item(&rest, '-', &t.pytorch) || !dotted_is(t.pytorch, 3, 3))
         return bad(text, t.pytorch, e);
     while (str_item(&rest, '-', &part))
         if (!take_part(&t, a, part))
@@ -60,7 +62,7 @@ void tag_of_build(struct tag *out, struct str pytorch, const struct catalog_buil
 {
     *out = (struct tag){.pytorch = pytorch,
                         .cuda = b->cuda,
-                        .cudnn = str_sub(b->cudnn, 0, str_find(b->cudnn, '.')),
+                        .cudnn = dotted_first(b->cudnn, 1),
                         .variant = STR("runtime")};
 }
 
@@ -196,7 +198,7 @@ static void print_variant(struct buf *out, const struct tag *t, const struct cat
 
 void tag_recipe(struct buf *out, const struct tag *t, const struct catalog_build *b)
 {
-    struct str cudnn = t->cudnn.len ? t->cudnn : str_sub(b->cudnn, 0, str_find(b->cudnn, '.'));
+    struct str cudnn = t->cudnn.len ? t->cudnn : dotted_first(b->cudnn, 1);
 
     buf_fmt(out, "# PyTorch " STR_FMT, STR_ARG(t->pytorch));
     if (b->cuda.len)

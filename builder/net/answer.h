@@ -16,6 +16,3 @@ struct answer {
  * Retry-After date into a wait. The first of a repeated header counts. */
 void answer_line(struct answer *a, struct str line, int64_t now);
 void answer_clear(struct answer *a);
-
-/* "Sun, 06 Nov 1994 08:49:37 GMT" as seconds since 1970; false for anything else. */
-bool http_date(struct str text, int64_t *seconds);

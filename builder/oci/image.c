@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image.h"
 
+#include "../base/date.h"
 #include "../doc/emit.h"
 #include "../doc/json.h"
-#include "rfc3339.h"
 
 enum { USER_MAX = 2147483647 }; /* beyond it runtimes have wrapped to root (CVE-2024-40635) */
 
@@ -26,7 +26,7 @@ static void put_time(struct doc *doc, struct node *map, bool dated, int64_t seco
 
     if (!dated)
         return;
-    rfc3339_print(&text, seconds);
+    date_print(&text, seconds);
     node_put_str(doc, map, "created", arena_str(&doc->arena, buf_view(&text)));
 }
 
@@ -138,7 +138,7 @@ static int read_time(bool *dated, int64_t *seconds, const struct node *map, stru
         return -1;
     if (!text.len)
         return 0;
-    if (!rfc3339_parse(text, seconds))
+    if (!date_parse(seconds, text))
         return err_at(e, &map->pos, "created: \"" STR_FMT "\" is no RFC 3339 time", STR_ARG(text));
     *dated = true;
     return 0;

@@ -218,16 +218,6 @@ char *ref_repository(const struct ref *ref)
     return ref->host ? path_join(ref->host, ref->path) : xstrdup(ref->path);
 }
 
-void ref_print(const struct ref *ref, struct buf *out)
-{
-    CLEANUP(free_clear) char *repository = ref_repository(ref);
-
-    buf_puts(out, repository);
-    if (ref->tag)
-        buf_fmt(out, ":%s", ref->tag);
-    print_digest(ref, out);
-}
-
 void ref_print_full(const struct ref *ref, struct buf *out)
 {
     buf_fmt(out, "%s/", ref->host ? ref->host : "docker.io");

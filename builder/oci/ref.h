@@ -21,8 +21,6 @@ struct ref {
 
 /* ERR_INPUT says which part is wrong and what such a part may hold. */
 int ref_parse(struct ref *out, struct str text, struct err *e) MUST_CHECK;
-/* The same text that was parsed. */
-void ref_print(const struct ref *ref, struct buf *out);
 /* As containerd names it: the host and "library/" that Docker's short names leave out are added,
  * and ":latest" where there is neither tag nor digest. */
 void ref_print_full(const struct ref *ref, struct buf *out);

@@ -126,7 +126,8 @@ static int refuse(const char *text, struct err *e)
         return err_set(
             e, ERR_USAGE,
             "\"%s\": pushing to a registry comes later; write oci:DIR and use skopeo copy", text);
-    return err_set(e, ERR_USAGE, "\"%s\" says no place that is known; there are %s", text, forms);
+    return err_set(e, ERR_USAGE, "\"%s\" is no place that envbuild knows; the places are %s", text,
+                   forms);
 }
 
 int dest_parse(struct dest *out, const char *text, struct err *e)
@@ -165,7 +166,8 @@ bool dest_is_stdout(const struct dest *d)
     return d->kind == DEST_DOCKER_ARCHIVE && !d->path;
 }
 
-int dest_open(struct place **out, const struct dest *d, int64_t mtime, struct err *e)
+int dest_open(struct place **out, const struct dest *d, int64_t mtime, const struct events *events,
+              struct err *e)
 {
     switch (d->kind) {
     case DEST_LAYOUT:
@@ -174,11 +176,11 @@ int dest_open(struct place **out, const struct dest *d, int64_t mtime, struct er
         return tarball_create(out, d->path, TARBALL_OCI, mtime, e);
     case DEST_DOCKER_ARCHIVE:
         if (dest_is_stdout(d))
-            return load_stream(out, STDOUT_FILENO, "standard output", mtime, e);
+            return load_stream(out, STDOUT_FILENO, "standard output", mtime, events, e);
         return tarball_create(out, d->path, TARBALL_DOCKER, mtime, e);
     case DEST_DOCKER:
     case DEST_PODMAN:
-        return load_open(out, scheme_name(d->kind), mtime, e);
+        return load_open(out, scheme_name(d->kind), mtime, events, e);
     }
     return -1;
 }

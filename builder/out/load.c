@@ -2,74 +2,63 @@
 #include "load.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/stat.h>
 
-#include "../base/fd.h"
+#include "../io/program.h"
 #include "../oci/tarball.h"
 
 enum { SAID_MAX = 2000 }; /* bytes of a program's output that an error repeats */
-
-/* write(2) without SIGPIPE, and without a change of what the process does about signals: it is held
- * back in this thread, and taken off again if this write raised it. */
-static ssize_t write_unsignalled(int fd, const void *bytes, size_t len)
-{
-    const struct timespec now = {0};
-    sigset_t sigpipe, before;
-    ssize_t n;
-    int error;
-
-    sigemptyset(&sigpipe);
-    sigaddset(&sigpipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
-    n = write(fd, bytes, len);
-    error = errno;
-    /* Also after a short write: the reader may have left in the middle of it. */
-    if (!sigismember(&before, SIGPIPE))
-        sigtimedwait(&sigpipe, NULL, &now);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
-    return n;
-}
-
-/* 0, or -1 with errno. */
-static int write_all(int fd, const char *p, size_t len)
-{
-    while (len) {
-        ssize_t n = write_unsignalled(fd, p, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
 
 /* ---- a descriptor of the caller ---- */
 
 struct stream {
     struct sink sink;
-    int fd;           /* borrowed */
-    const char *what; /* borrowed */
+    int fd;              /* borrowed */
+    const char *what;    /* borrowed */
+    size_t chunk;        /* bytes that a write takes without blocking, once poll() says so */
+    struct wait waiting; /* for the reader */
 };
+
+static int stream_ready(struct stream *s, bool *ready, struct err *e)
+{
+    enum { TURN_MS = 50 };
+    struct pollfd fd = {s->fd, POLLOUT, 0};
+    int n = poll(&fd, 1, TURN_MS);
+
+    *ready = n > 0;
+    if (n < 0 && errno != EINTR)
+        return err_errno(e, "cannot write %s", s->what);
+    if (events_cancelled(s->waiting.events))
+        return err_set(e, ERR_INTERRUPTED, "interrupted");
+    if (!*ready)
+        wait_tell(&s->waiting, "waiting for the reader of %s", s->what);
+    else
+        s->waiting.since_ms = 0;
+    return 0;
+}
 
 static int stream_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
     struct stream *s = (struct stream *)self;
+    const char *from = bytes;
+    bool ready;
 
-    if (write_all(s->fd, bytes, len) == 0)
-        return 0;
-    if (errno == EPIPE)
-        return err_set(e, ERR_SYSTEM, "%s: whoever read it went away before the end", s->what);
-    return err_errno(e, "cannot write %s", s->what);
+    while (len) {
+        ssize_t n;
+
+        if (stream_ready(s, &ready, e) < 0)
+            return -1;
+        n = ready ? fd_write_unsignalled(s->fd, from, len < s->chunk ? len : s->chunk) : 0;
+        if (n < 0 && errno == EPIPE)
+            return err_set(e, ERR_SYSTEM, "%s: its reader ended before the image did", s->what);
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return err_errno(e, "cannot write %s", s->what);
+        from += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return 0;
 }
 
 static void stream_release(struct sink *self)
@@ -77,11 +66,15 @@ static void stream_release(struct sink *self)
     free(self);
 }
 
-int load_stream(struct place **out, int fd, const char *what, int64_t mtime, struct err *e)
+int load_stream(struct place **out, int fd, const char *what, int64_t mtime,
+                const struct events *events, struct err *e)
 {
     struct stream *s = xcalloc(1, sizeof *s);
+    struct stat st;
 
-    *s = (struct stream){{stream_write, NULL}, fd, what};
+    *s = (struct stream){{stream_write, NULL}, fd, what, PIPE_BUF, {.events = events}};
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        s->chunk = SIZE_MAX; /* a file never keeps a writer waiting */
     return tarball_stream(out, &s->sink, stream_release, TARBALL_DOCKER, mtime, e);
 }
 
@@ -89,161 +82,94 @@ int load_stream(struct place **out, int fd, const char *what, int64_t mtime, str
 
 struct load {
     struct sink sink;
-    char *program;  /* owned */
-    struct fd pipe; /* its standard input */
-    struct fd said; /* its output, in memory */
-    pid_t pid;      /* 0: not running */
+    struct program *program; /* NULL once it has ended */
+    char *name;              /* owned; "docker load" */
 };
 
 /* The program's words on one line: the end of them, where the reason stands. */
-static void add_said(const struct load *l, struct buf *out)
+static void add_said(struct buf *out, struct str rest)
 {
-    CLEANUP(err_clear) struct err ignored = {0}; /* the words are a help, not the result */
-    char text[SAID_MAX];
-    struct str rest = {text, 0}, line;
-    uint64_t size = 0;
-    bool first = true;
+    struct str line;
 
-    if (fd_size(l->said.n, &size, "output", &ignored) < 0)
-        return;
-    rest.len = size < SAID_MAX ? (size_t)size : SAID_MAX;
-    if (fd_pread_all(l->said.n, text, rest.len, size - rest.len, "output", &ignored) < 0)
-        return;
     while (str_line(&rest, &line)) {
         line = str_trim(line);
         if (!line.len)
             continue;
-        buf_puts(out, first ? ": " : "; ");
+        buf_puts(out, out->len ? "; " : ": ");
         buf_str(out, line);
-        first = false;
     }
 }
 
-/* Close its input and wait. */
-static int reap(struct load *l, int *status, struct err *e)
+/* `how` is what an exit before its time is called. */
+static int load_end(struct load *l, const char *how, struct err *e)
 {
-    pid_t pid = l->pid;
-
-    fd_clear(&l->pipe);
-    l->pid = 0;
-    while (waitpid(pid, status, 0) < 0)
-        if (errno != EINTR)
-            return err_errno(e, "cannot wait for %s", l->program);
-    return 0;
-}
-
-static int load_failed(struct load *l, const char *how, int status, struct err *e)
-{
+    CLEANUP(program_clear) struct program *program = l->program;
     CLEANUP(buf_clear) struct buf said = {0};
+    struct program_end end;
 
-    add_said(l, &said);
-    if (WIFSIGNALED(status))
-        return err_set(e, ERR_SYSTEM, "\"%s load\" was ended by signal %d%s", l->program,
-                       WTERMSIG(status), said.len ? said.p : "");
-    return err_set(e, ERR_SYSTEM, "\"%s load\" %s (exit %d)%s", l->program, how,
-                   WEXITSTATUS(status), said.len ? said.p : "");
+    l->program = NULL;
+    if (program_wait(program, &end, e) < 0)
+        return -1;
+    add_said(&said, end.output);
+    if (end.signal)
+        return err_set(e, ERR_SYSTEM, "\"%s\" was ended by signal %d%s", l->name, end.signal,
+                       said.len ? said.p : "");
+    if (!how && !end.code)
+        return 0;
+    return err_set(e, ERR_SYSTEM, "\"%s\" %s (exit %d)%s", l->name, how ? how : "failed", end.code,
+                   said.len ? said.p : "");
 }
 
 static int load_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
     struct load *l = (struct load *)self;
-    int status;
+    bool reads;
 
-    if (!l->pid)
-        return err_set(e, ERR_SYSTEM, "\"%s load\" has ended", l->program);
-    if (write_all(l->pipe.n, bytes, len) == 0)
-        return 0;
-    if (errno != EPIPE)
-        return err_errno(e, "cannot write to \"%s load\"", l->program);
-    if (reap(l, &status, e) < 0)
+    if (!l->program)
+        return err_set(e, ERR_SYSTEM, "\"%s\" has ended", l->name);
+    if (program_write(l->program, bytes, len, &reads, e) < 0)
         return -1;
-    return load_failed(l, "stopped reading", status, e);
+    return reads ? 0 : load_end(l, "stopped reading", e);
 }
 
 static int load_finish(struct sink *self, struct err *e)
 {
-    struct load *l = (struct load *)self;
-    int status;
-
-    if (reap(l, &status, e) < 0)
-        return -1;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : load_failed(l, "failed", status, e);
+    return load_end((struct load *)self, NULL, e);
 }
 
 static void load_release(struct sink *self)
 {
-    CLEANUP(err_clear) struct err ignored = {0}; /* it is being abandoned */
     struct load *l = (struct load *)self;
-    int status;
 
-    if (l->pid) {
-        kill(l->pid, SIGTERM);
-        if (reap(l, &status, &ignored) < 0)
-            status = 0;
-    }
-    fd_clear(&l->pipe);
-    fd_clear(&l->said);
-    free(l->program);
+    program_free(l->program);
+    free(l->name);
     free(l);
 }
 
-/* A child starts with no signal held back and all at their defaults. */
-static int spawn(struct load *l, int input)
+int load_open(struct place **out, const char *program, int64_t mtime, const struct events *events,
+              struct err *e)
 {
-    char *argv[] = {l->program, (char[]){"load"}, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    int rc;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&files, l->said.n, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&files, l->said.n, STDERR_FILENO);
-    rc = posix_spawnp(&l->pid, l->program, &files, &attr, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    if (rc)
-        l->pid = 0;
-    return rc;
-}
-
-static int start(struct load *l, struct err *e)
-{
-    CLEANUP(fd_clear) struct fd input = {0};
-    int ends[2], said, rc;
-
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_errno(e, "cannot make a pipe");
-    input = (struct fd){ends[0], true};
-    l->pipe = (struct fd){ends[1], true};
-    said = memfd_create("output", MFD_CLOEXEC);
-    if (said < 0)
-        return err_errno(e, "cannot keep the output of %s", l->program);
-    l->said = (struct fd){said, true};
-    rc = spawn(l, input.n);
-    if (rc == ENOENT)
-        return err_set(e, ERR_SYSTEM,
-                       "%s is not installed here; install it, or write docker-archive:FILE and load"
-                       " that where it is",
-                       l->program);
-    errno = rc;
-    return rc ? err_errno(e, "cannot start %s", l->program) : 0;
-}
-
-int load_open(struct place **out, const char *program, int64_t mtime, struct err *e)
-{
+    CLEANUP(buf_clear) struct buf missing = {0}, name = {0};
+    char *const argv[] = {(char *)(uintptr_t)program, (char[]){"load"}, NULL};
     struct load *l = xcalloc(1, sizeof *l);
 
+    buf_fmt(&missing,
+            "%s is not installed here; install it, or write docker-archive:FILE and load that "
+            "where it is",
+            program);
+    buf_fmt(&name, "%s load", program);
     l->sink = (struct sink){load_write, load_finish};
-    l->program = xstrdup(program);
-    if (start(l, e) < 0) {
+    l->name = buf_take(&name);
+    if (program_open(&l->program,
+                     &(struct program_how){.name = l->name,
+                                           .argv = argv,
+                                           .missing = missing.p,
+                                           .input = PROGRAM_READS_PIPE,
+                                           .errors = PROGRAM_ERRORS_OUTPUT,
+                                           .output_max = SAID_MAX,
+                                           .keep_end = true,
+                                           .events = events},
+                     e) < 0) {
         load_release(&l->sink);
         return -1;
     }

@@ -1,14 +1,16 @@
 /* out/load.h - images into a pipe: `docker load`, `podman load`, standard output. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../base/event.h"
 #include "../oci/place.h"
 
 /* Start `program` ("docker", "podman" or a path) with the argument "load" and stream an archive
  * into it. A missing program is ERR_SYSTEM with what to install. If it fails, close says so in its
- * own words. */
-int load_open(struct place **out, const char *program, int64_t mtime, struct err *e) MUST_CHECK;
+ * own words. `events` is borrowed until close; here and below, whoever waits can be interrupted. */
+int load_open(struct place **out, const char *program, int64_t mtime, const struct events *events,
+              struct err *e) MUST_CHECK;
 
 /* An archive onto a descriptor that stays the caller's (standard output). A reader that went away
  * is an error, never a signal. `what` names it in messages; borrowed. */
 int load_stream(struct place **out, int fd, const char *what, int64_t mtime,
-                struct err *e) MUST_CHECK;
+                const struct events *events, struct err *e) MUST_CHECK;

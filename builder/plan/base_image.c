@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base_image.h"
 
+#include "../base/dotted.h"
 #include "../base/path.h"
 
 enum { TEXT_MAX = 64 * 1024 * 1024, SCAN = 64 * 1024, SCAN_OVERLAP = 256 };
@@ -63,12 +64,7 @@ static void find_glibc(struct str bytes, struct str unused, struct buf *text)
     if (text->len || !str_cut(&bytes, STR("GNU C Library "), &head) || !str_line(&bytes, &line) ||
         !str_cut(&line, STR("release version "), &head))
         return;
-    while (line.len && (c_digit(line.p[0]) || line.p[0] == '.')) {
-        buf_putc(text, line.p[0]);
-        line = str_sub(line, 1, line.len);
-    }
-    if (text->len && text->p[text->len - 1] == '.')
-        text->p[--text->len] = '\0';
+    buf_str(text, dotted_prefix(line));
 }
 
 /* Let `find` see all bytes, each piece with the end of the one before in front. */
@@ -505,14 +501,16 @@ void base_image_clear(struct base_image *b)
 
 int base_image_as_base(struct baselayer *out, const struct base_image *b, struct err *e)
 {
-    struct str minor = b->glibc, major;
+    uint32_t glibc[2];
 
     *out = (struct baselayer){
         .name = b->os, .arch = STR("amd64"), .python_version = python_of(path_base(b->python))};
-    if (str_cut(&minor, STR("."), &major) && str_u32(major, &out->glibc_major) &&
-        str_u32(str_sub(minor, 0, str_find(minor, '.')), &out->glibc_minor))
-        return 0;
-    return err_set(e, ERR_INPUT, "base: glibc \"" STR_FMT "\" is no version", STR_ARG(b->glibc));
+    if (dotted_numbers(glibc, 2, dotted_first(b->glibc, 2)) != 2)
+        return err_set(e, ERR_INPUT, "base: glibc \"" STR_FMT "\" is no version",
+                       STR_ARG(b->glibc));
+    out->glibc_major = glibc[0];
+    out->glibc_minor = glibc[1];
+    return 0;
 }
 
 void base_image_lock(struct lock *lock, const struct base_image *b, const struct recipe *r)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_facts.h"
 
+#include "../base/dotted.h"
+
 #include "pypi/torch_index.h"
 
 /* Version of the first wheel whose name is `name`, or `name` with "-cu11", "-cu12", ... behind it.
@@ -38,25 +40,10 @@ static struct str compat_of(const struct lock *lock)
         struct str driver = str_sub(a->version, 0, str_find(a->version, '-'));
 
         if (a->eco == ECO_DEB && str_starts(a->name, STR("cuda-compat-")) &&
-            (!newest.len || catalog_driver_compare(driver, newest) > 0))
+            (!newest.len || dotted_compare(driver, newest) > 0))
             newest = driver;
     }
     return newest;
-}
-
-/* "13.0.3.0" up to its n-th number. */
-static struct str first_numbers(struct str version, unsigned n)
-{
-    size_t len = 0;
-
-    while (n-- && len < version.len)
-        len += str_find(str_sub(version, len, version.len), '.') + (n ? 1 : 0);
-    return str_sub(version, 0, len);
-}
-
-static struct str first_two(struct str version)
-{
-    return first_numbers(version, 2);
 }
 
 /* What NVIDIA's own images say of that toolkit; else the family's first CUDA, which is what any
@@ -68,8 +55,8 @@ static struct str requirement(struct lock *lock, const struct catalog *catalog)
 
     if (known.len || !f->cuda.len)
         return known;
-    return str_of(arena_fmt(&lock->doc.arena, "cuda>=" STR_FMT ".0",
-                            STR_ARG(str_sub(f->cuda, 0, str_find(f->cuda, '.')))));
+    return str_of(
+        arena_fmt(&lock->doc.arena, "cuda>=" STR_FMT ".0", STR_ARG(dotted_first(f->cuda, 1))));
 }
 
 void lock_facts_derive(struct lock *lock, const struct catalog *catalog,
@@ -83,16 +70,16 @@ void lock_facts_derive(struct lock *lock, const struct catalog *catalog,
 
     f->pytorch = public_of(wheel_version(lock, "torch"), &local);
     f->python = lock->python;
-    f->cuda = first_two(wheel_version(lock, "nvidia-cuda-runtime"));
+    f->cuda = dotted_first(wheel_version(lock, "nvidia-cuda-runtime"), 2);
     /* The wheel may have a fourth number of its own: 13.0.3.0 is the toolkit 13.0.3. */
-    f->cuda_toolkit = first_numbers(wheel_version(lock, "cuda-toolkit"), 3);
+    f->cuda_toolkit = dotted_first(wheel_version(lock, "cuda-toolkit"), 3);
     f->cudnn = wheel_version(lock, "nvidia-cudnn");
     f->nccl = wheel_version(lock, "nvidia-nccl");
     if (!f->cuda.len)
-        f->cuda = first_two(f->cuda_toolkit);
+        f->cuda = dotted_first(f->cuda_toolkit, 2);
     bundled = !f->cuda.len && str_starts(local, STR("cu"));
     if (bundled) /* the libraries are in the wheel itself */
-        f->cuda = first_two(recipe_cuda(local, a));
+        f->cuda = dotted_first(recipe_cuda(local, a), 2);
     known = f->cuda.len && catalog_build(catalog, f->pytorch, f->cuda, &build);
     if (!known && f->cuda.len)
         events_warn(events,

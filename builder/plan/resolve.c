@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/dotted.h"
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../base/version.h"
@@ -244,13 +245,13 @@ static int set_name(struct lock *lock, const struct recipe *r, struct err *e)
 {
     const struct facts *f = &lock->facts;
     CLEANUP(buf_clear) struct buf tag = {0};
-    struct recipe_tag words = {
-        .pytorch = f->pytorch,
-        .cuda = r->cuda.text.len ? r->cuda.text : f->cuda,
-        .cudnn = r->cudnn.text.len ? r->cudnn.text : str_sub(f->cudnn, 0, str_find(f->cudnn, '.')),
-        .variant = r->variant.text,
-        .python = lock->python,
-        .base = lock->base};
+    struct recipe_tag words = {.pytorch = f->pytorch,
+                               .cuda = r->cuda.text.len ? r->cuda.text : f->cuda,
+                               .cudnn =
+                                   r->cudnn.text.len ? r->cudnn.text : dotted_first(f->cudnn, 1),
+                               .variant = r->variant.text,
+                               .python = lock->python,
+                               .base = lock->base};
 
     if (recipe_expand_tag(&tag, r, &words, e) < 0)
         return -1;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_facts.h"
+
+#include "../base/dotted.h"
 #include "toolkit/redist_choose.h"
 #include "resolve_parts.h"
 
@@ -12,16 +14,6 @@ static bool has_wheel(const struct lock *lock, const char *prefix)
     return false;
 }
 
-static struct str first_three(struct str version)
-{
-    size_t end = 0;
-
-    for (int dots = 0; end < version.len; end++)
-        if (version.p[end] == '.' && ++dots == 3)
-            break;
-    return str_sub(version, 0, end);
-}
-
 /* cuDNN's headers come with its wheel. Where its library is inside torch's own wheel, the archive
  * has them: "8.7.0" for CUDA 11 of "8.7.0.84". */
 static int choose_cudnn(struct artifacts *out, struct arena *a, const struct lock *lock,
@@ -29,12 +21,11 @@ static int choose_cudnn(struct artifacts *out, struct arena *a, const struct loc
 {
     struct str cuda = lock->toolkit.version;
     const struct redist_want want = {.component = STR("cudnn"), .pos = in->recipe->variant.pos};
-    struct str variant =
-        str_of(arena_fmt(a, "cuda" STR_FMT, STR_ARG(str_sub(cuda, 0, str_find(cuda, '.')))));
+    struct str variant = str_of(arena_fmt(a, "cuda" STR_FMT, STR_ARG(dotted_first(cuda, 1))));
 
     if (!lock->facts.cudnn.len || has_wheel(lock, "nvidia-cudnn-"))
         return 0;
-    return redist_choose(out, a, in->pages, STR("cudnn"), first_three(lock->facts.cudnn), variant,
+    return redist_choose(out, a, in->pages, STR("cudnn"), dotted_first(lock->facts.cudnn, 3), variant,
                          &want, 1, e);
 }
 

@@ -54,7 +54,7 @@ static int open_archive(struct apt_archive *out, const struct resolve_input *in,
         sources[n++] = extra.sources.v[i];
     stand_ins_print(&own, lock);
     result = apt_archive_open(out, in->pages, in->memo, sources, n, buf_view(&own), in->base->arch,
-                              in->now, e);
+                              in->now, in->events, e);
     for (size_t i = 0; i < in->base->archives.n; i++)
         vec_clear(&components[i]);
     return result;

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/dotted.h"
 #include "../net/url.h"
 #include "pypi/pypi_index.h"
 #include "resolve_parts.h"
 
 static int target_of(struct wheel_target *out, const struct resolve_input *in, struct err *e)
 {
-    struct str minor = in->base->python_version, major;
+    uint32_t python[2];
 
     *out = (struct wheel_target){.glibc_major = in->base->glibc_major,
                                  .glibc_minor = in->base->glibc_minor,
                                  .machine = STR("x86_64")};
-    if (str_cut(&minor, STR("."), &major) && str_u32(major, &out->python_major) &&
-        str_u32(minor, &out->python_minor))
-        return 0;
-    return err_set(e, ERR_INPUT, "base " STR_FMT ": python version \"" STR_FMT "\" is none",
-                   STR_ARG(in->base->name), STR_ARG(in->base->python_version));
+    if (dotted_numbers(python, 2, in->base->python_version) != 2)
+        return err_set(e, ERR_INPUT, "base " STR_FMT ": python version \"" STR_FMT "\" is none",
+                       STR_ARG(in->base->name), STR_ARG(in->base->python_version));
+    out->python_major = python[0];
+    out->python_minor = python[1];
+    return 0;
 }
 
 static int keep_wheels(struct lock *lock, struct pypi_index *index,
@@ -114,7 +116,7 @@ static bool serves(const struct artifact *there, const struct artifact *pinned)
 
     return !is_of_compiler(there->name) && str_starts(there->name, STR("nvidia-")) &&
            str_starts(there->version, major) &&
-           catalog_driver_compare(there->version, pinned->version) > 0; /* numbers and dots both */
+           dotted_compare(there->version, pinned->version) > 0; /* numbers and dots both */
 }
 
 /* What the variant adds to the others' choice, which it must not move: then images of all variants

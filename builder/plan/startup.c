@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "startup.h"
 
+#include "../base/dotted.h"
 #include "../io/crypto.h"
 
 /* dash and busybox drop variables whose names are none to a shell ("app.port"), bash hands them
@@ -8,18 +9,6 @@
 static const char *interpreter(struct str shell)
 {
     return str_is(shell, "/bin/bash") ? "/bin/bash --posix" : "/bin/sh";
-}
-
-static bool split(struct str version, uint32_t numbers[3])
-{
-    struct str part;
-    size_t n = 0;
-
-    numbers[0] = numbers[1] = numbers[2] = 0;
-    while (str_item(&version, '.', &part))
-        if (n == 3 || !str_u32(part, &numbers[n++]))
-            return false;
-    return n >= 2;
 }
 
 /* Leaves the driver's version in $envbuild_driver, or what is no version. Only builtins, because
@@ -71,7 +60,7 @@ bool startup_script(struct buf *out, const struct facts *f, struct str shell, bo
 {
     uint32_t need[3];
 
-    if (!split(f->driver_min, need))
+    if (dotted_numbers(need, 3, f->driver_min) < 2)
         return false;
     buf_fmt(out,
             "#!%s\n"

@@ -48,7 +48,9 @@ static void same(struct pull *p, const struct node *n)
     case NODE_BOOL:
         assert(pull_bool(p, &yes) && yes == n->boolean);
         break;
-    case NODE_NUMBER: /* the tree has it in another form */
+    case NODE_NUMBER:
+        assert(pull_number(p, &text) && str_eq(text, n->text));
+        break;
     case NODE_NULL:
         pull_skip(p);
         break;
@@ -80,7 +82,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check(doc.root, EMIT_COMPACT);
     check(doc.root, EMIT_LINES);
-    if (!memchr(data, 0, size)) /* jansson takes some NULs between values */
-        check_pull((struct str){(const char *)data, size}, doc.root);
+    check_pull((struct str){(const char *)data, size}, doc.root);
     return 0;
 }

@@ -10,25 +10,12 @@ static bool is_parent(const struct node *n)
     return n->kind == NODE_LIST || n->kind == NODE_MAP;
 }
 
-/* jansson holds no integer beyond 64 bits and no real beyond a double: those it refuses. */
-static bool has_long_number(const struct node *n)
-{
-    const struct node *child;
-
-    if (n->kind == NODE_NUMBER && n->text.len > 18)
-        return true;
-    node_each(child, n)
-        if (has_long_number(child))
-            return true;
-    return false;
-}
-
 static void check_same(const struct node *a, const struct node *b)
 {
     const struct node *x = a->child, *y = b->child;
 
     assert(a->kind == b->kind && a->count == b->count);
-    assert(a->kind != NODE_STRING || str_eq(a->text, b->text));
+    assert(is_parent(a) || a->kind == NODE_NULL || str_eq(a->text, b->text));
     assert(a->kind != NODE_BOOL || a->boolean == b->boolean);
     for (; x && y; x = x->next, y = y->next) {
         assert(a->kind != NODE_MAP || str_eq(x->key, y->key));
@@ -48,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(err_is_set(&e) && !doc.root);
         return 0;
     }
-    if (!is_parent(doc.root) || has_long_number(doc.root))
+    if (!is_parent(doc.root))
         return 0;
     emit_json(&json, doc.root, EMIT_LINES);
     assert(json_parse(&again, buf_view(&json), UINT64_MAX, "printed", &e) == 0);

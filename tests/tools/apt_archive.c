@@ -37,7 +37,7 @@ static int show(struct pages *pages, struct memo *memo, const struct sources *so
 {
     CLEANUP(apt_archive_clear) struct apt_archive a = {0};
 
-    if (apt_archive_open(&a, pages, memo, sources->v, sources->n, STR(""), arch, now, e) < 0)
+    if (apt_archive_open(&a, pages, memo, sources->v, sources->n, STR(""), arch, now, NULL, e) < 0)
         return -1;
     for (size_t i = 0; i < a.releases.n; i++) {
         const struct lock_archive *r = &a.releases.v[i];

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "base/dotted.h"
 #include "base/fs.h"
 #include "base/path.h"
 #include "doc/field.h"
@@ -257,8 +258,8 @@ static void check_order(const struct node *list, bool keys)
     const struct node *n;
 
     node_each(n, list) {
-        if (n->next && catalog_driver_compare(keys ? n->key : n->text,
-                                              keys ? n->next->key : n->next->text) >= 0)
+        if (n->next &&
+            dotted_compare(keys ? n->key : n->text, keys ? n->next->key : n->next->text) >= 0)
             fail_msg(STR_FMT " is not before the next", STR_ARG(keys ? n->key : n->text));
     }
 }
@@ -300,8 +301,8 @@ static void versions_are_sorted_and_architectures_known(void **state)
                     fail_msg(STR_FMT " " STR_FMT ": \"" STR_FMT "\" is no architecture",
                              STR_ARG(r->key), STR_ARG(b->key), STR_ARG(word));
                 /* The toolkit must be able to make that code. */
-                if ((a.toolkit_first.len && catalog_driver_compare(b->key, a.toolkit_first) < 0) ||
-                    (a.toolkit_last.len && catalog_driver_compare(b->key, a.toolkit_last) > 0))
+                if ((a.toolkit_first.len && dotted_compare(b->key, a.toolkit_first) < 0) ||
+                    (a.toolkit_last.len && dotted_compare(b->key, a.toolkit_last) > 0))
                     fail_msg(STR_FMT ": CUDA " STR_FMT " makes no code for " STR_FMT,
                              STR_ARG(r->key), STR_ARG(b->key), STR_ARG(word));
             }
@@ -325,7 +326,7 @@ static void toolkits_branches_and_families_agree(void **state)
         if (!str_starts(t->key, cuda) || t->key.p[cuda.len] != '.')
             fail_msg(STR_FMT ": driver " STR_FMT " is of " STR_FMT, STR_ARG(t->key),
                      STR_ARG(driver), STR_ARG(cuda));
-        assert_true(catalog_driver_compare(catalog_family_driver(&c, t->key), driver) <= 0);
+        assert_true(dotted_compare(catalog_family_driver(&c, t->key), driver) <= 0);
     }
 }
 
@@ -343,9 +344,9 @@ static void drivers_compare_number_by_number(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct str a = str_of(cases[i][0]), b = str_of(cases[i][1]);
 
-        assert_true(catalog_driver_compare(a, b) < 0);
-        assert_true(catalog_driver_compare(b, a) > 0);
-        assert_true(catalog_driver_compare(a, a) == 0);
+        assert_true(dotted_compare(a, b) < 0);
+        assert_true(dotted_compare(b, a) > 0);
+        assert_true(dotted_compare(a, a) == 0);
     }
 }
 

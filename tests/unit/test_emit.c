@@ -34,6 +34,8 @@ static void strings_escape_only_what_json_demands(void **state)
         {STR_INIT("a\"b\\c/d"), "\"a\\\"b\\\\c/d\""},
         {STR_INIT("\n\t\r\b\0\x1f\x7f"), "\"\\n\\t\\u000d\\u0008\\u0000\\u001f\x7f\""},
         {STR_INIT("\xc3\xa9<>&'"), "\"\xc3\xa9<>&'\""},
+        {STR_INIT("\xc2\x9b\xe2\x80\xae"), "\"\xc2\x9b\xe2\x80\xae\""}, /* locks keep their bytes */
+        {STR_INIT("a\xff\xe2\x82"), "\"a\\\\xff\\\\xe2\\\\x82\""},      /* no UTF-8: as text */
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

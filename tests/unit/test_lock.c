@@ -485,7 +485,7 @@ static void what_no_lock_says_is_told(void **state)
         {"\"from\": \"notebooks/\"", "\"from\": \"/etc\"", "files: from \"/etc\""},
         {"\"path\": \"a.ipynb\"", "\"path\": \"../a\"", "files: \"../a\" is no path below"},
         {"#!/bin/sh", "#!/bin/ls", "the text of \"/usr/local/bin/x\" has another size or sha256"},
-        {"\"text\": \"#!/bin/sh\"", "\"from\": \"n\", \"to\": \"/x\"", "duplicate"},
+        {"\"text\": \"#!/bin/sh\"", "\"from\": \"n\", \"to\": \"/x\"", "stands twice"},
         {"\"deb:libc6\"", "", "layer \"base\" has no artifact"},
         {"\"wheel:numpy\"", "", "layer \"numpy\" has no artifact"},
         {"\"wheel:numpy\"", "\"wheel:sympy\"", "wheel \"sympy\" is in a layer already"},

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/dotted.h"
 #include "doc/yaml.h"
 #include "host/deploy.h"
 
@@ -165,7 +166,7 @@ static size_t compare_gpu(const struct facts *f, const struct node *terms,
     struct catalog_arch arch;
     struct catalog_gpu gpu;
     bool known = catalog_arch(&catalog, cc, &arch) && arch.branch_first.len;
-    bool newest = catalog_driver_compare(cc, STR("12.1")) > 0;
+    bool newest = dotted_compare(cc, STR("12.1")) > 0;
     size_t chosen = 0;
 
     assert_true(host_gpu(&gpu, &catalog, STR(""), cc));
@@ -178,7 +179,7 @@ static size_t compare_gpu(const struct facts *f, const struct node *terms,
         match = is_chosen(terms, &l);
         chosen += match;
         if (match != want &&
-            (match || known || (newest && catalog_driver_compare(driver, STR("615")) >= 0)))
+            (match || known || (newest && dotted_compare(driver, STR("615")) >= 0)))
             fail_msg("PyTorch " STR_FMT ", CUDA " STR_FMT ", archs " STR_FMT ": driver " STR_FMT
                      " with " STR_FMT " %s, and the terms say %s",
                      STR_ARG(f->pytorch), STR_ARG(f->cuda), STR_ARG(f->archs), STR_ARG(driver),

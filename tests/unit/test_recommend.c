@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/dotted.h"
 #include "host/recommend.h"
 #include "model/tag.h"
 #include "table.h"
@@ -426,7 +427,7 @@ static void check_upgrade(struct fleet_of *f, const struct recommendation *r)
     for (size_t i = 0; i < r->upgrade.kinds.n; i++) {
         const struct recommend_kind *k = &r->kinds.v[r->upgrade.kinds.v[i]];
 
-        assert_true(catalog_driver_compare(r->upgrade.driver, k->host->driver) > 0);
+        assert_true(dotted_compare(r->upgrade.driver, k->host->driver) > 0);
         count += k->count;
     }
     assert_true(count == r->upgrade.count);
@@ -473,7 +474,7 @@ static void no_other_upgrade_is_better(void **state)
             for (size_t d = 0; d < all.n; d++) {
                 struct recommend_upgrade u = {.driver = all.v[d]};
 
-                if (catalog_driver_compare(all.v[d], r.kinds.v[k].host->driver) <= 0)
+                if (dotted_compare(all.v[d], r.kinds.v[k].host->driver) <= 0)
                     continue;
                 vec_add(&u.kinds, k);
                 assert_false(better(score_with(&f, &r, &u, NULL), told));

@@ -225,35 +225,6 @@ static void messages_show_no_secrets(void **state)
     }
 }
 
-static void http_dates_are_read(void **state)
-{
-    static const struct {
-        const char *text;
-        bool good;
-        int64_t seconds;
-    } cases[] = {
-        {"Sun, 06 Nov 1994 08:49:37 GMT", true, 784111777},
-        {"Thu, 01 Jan 1970 00:00:00 GMT", true, 0},
-        {"Thu, 29 Feb 2024 23:59:59 GMT", true, 1709251199},
-        {"Fri, 01 Mar 2024 00:00:00 GMT", true, 1709251200},
-        {"Tue, 31 Dec 2100 00:00:00 GMT", true, 4133894400},
-        {"Sun, 06 Nov 1994 08:49:37", false, 0},
-        {"Sun, 06 Nov 1994 08:49:37 CET", false, 0},
-        {"Sun, 06 Nov 1994 24:49:37 GMT", false, 0},
-        {"Sun, 06 Nox 1994 08:49:37 GMT", false, 0},
-        {"Sun, 32 Nov 1994 08:49:37 GMT", false, 0},
-        {"Sun, 06 Nov 1994 08:49 GMT", false, 0},
-        {"", false, 0},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        int64_t seconds = 0;
-
-        assert_int_equal(http_date(str_of(cases[i].text), &seconds), cases[i].good);
-        assert_int_equal(seconds, cases[i].seconds);
-    }
-}
-
 static void content_ranges_are_read(void **state)
 {
     static const struct {
@@ -317,7 +288,6 @@ int main(void)
         cmocka_unit_test(origins_differ_by_scheme_host_and_port),
         cmocka_unit_test(file_names_are_plain),
         cmocka_unit_test(messages_show_no_secrets),
-        cmocka_unit_test(http_dates_are_read),
         cmocka_unit_test(content_ranges_are_read),
         cmocka_unit_test(retry_after_is_seconds_or_a_date),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "import_wheel.h"
 
+#include "../../base/dotted.h"
 #include "../../io/crypto.h"
 #include "../../pkg/pypi/wheel.h"
 
@@ -178,7 +179,7 @@ static int add_file(struct importer *im, const struct wheel_file *f, struct err 
 static int add_wrapper(struct importer *im, const struct wheel_script *s, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
-    struct str first = str_sub(s->function, 0, str_find(s->function, '.'));
+    struct str first = dotted_first(s->function, 1);
 
     buf_fmt(&text,
             "#!/" STR_FMT "/bin/python\nimport sys\nfrom " STR_FMT " import " STR_FMT

@@ -3,13 +3,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "release.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "../../base/date.h"
 #include "../../base/fs.h"
 #include "../../base/path.h"
+#include "../../io/program.h"
 #include "control.h"
 
 enum { STATUS_MAX = 1 << 20, INRELEASE_MAX = 16 << 20, FINGERPRINT_HEX = 40, SLACK_S = 10 };
@@ -54,46 +54,36 @@ static int put_file(const struct workroom *w, const char *name, struct str text,
     return fd_write_all(fd.n, text.p, text.len, path, e);
 }
 
-/* Run gpgv in `w`: status lines to "status", the signed text to "payload". */
-static int spawn_gpgv(const struct workroom *w, pid_t *pid, struct err *e)
+/* Run gpgv in `w`: the signed text goes to "payload". */
+static int run_gpgv(const struct workroom *w, struct buf *status, int *code,
+                    const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *keyring = path_join(w->path, "keyring");
-    CLEANUP(free_clear) char *status = path_join(w->path, "status");
     CLEANUP(free_clear) char *payload = path_join(w->path, "payload");
     CLEANUP(free_clear) char *inrelease = path_join(w->path, "InRelease");
+    CLEANUP(program_clear) struct program *gpgv = NULL;
     CLEANUP(buf_clear) struct buf home = {0};
-    posix_spawn_file_actions_t files;
+    struct program_end end;
 
     buf_fmt(&home, "GNUPGHOME=%s", w->path);
     char *argv[] = {"gpgv",     "--keyring", keyring,   "--status-fd", "1",
                     "--output", payload,     inrelease, NULL};
     char *envp[] = {"LC_ALL=C", home.p, NULL};
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, status, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-    int failure = posix_spawnp(pid, "gpgv", &files, NULL, argv, envp);
-    posix_spawn_file_actions_destroy(&files);
-    errno = failure;
-    if (errno == ENOENT)
-        return err_set(e, ERR_SYSTEM,
-                       "cannot verify apt archives without gpgv; install the package \"gpgv\"");
-    return errno ? err_errno(e, "cannot start gpgv") : 0;
-}
+    const struct program_how how = {
+        .name = "gpgv",
+        .argv = argv,
+        .env = envp,
+        .missing = "cannot verify apt archives without gpgv; install the package \"gpgv\"",
+        .errors = PROGRAM_ERRORS_DROPPED,
+        .output_max = STATUS_MAX,
+        .events = events};
 
-static int run_gpgv(const struct workroom *w, int *code, struct err *e)
-{
-    pid_t pid;
-    int status;
-
-    if (spawn_gpgv(w, &pid, e) < 0)
+    if (program_open(&gpgv, &how, e) < 0 || program_wait(gpgv, &end, e) < 0)
         return -1;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_errno(e, "cannot wait for gpgv");
-    if (!WIFEXITED(status))
-        return err_set(e, ERR_SYSTEM, "gpgv was ended by signal %d", WTERMSIG(status));
-    *code = WEXITSTATUS(status);
+    if (end.signal)
+        return err_set(e, ERR_SYSTEM, "gpgv was ended by signal %d", end.signal);
+    buf_str(status, end.output);
+    *code = end.code;
     return 0;
 }
 
@@ -192,93 +182,30 @@ static int judge(struct verdict *v, struct str status, int code, const struct st
     return 0;
 }
 
-static int read_back(struct buf *out, const struct workroom *w, const char *name, uint64_t limit,
-                     struct err *e)
-{
-    CLEANUP(free_clear) char *path = path_join(w->path, name);
-
-    return fs_read(out, path, limit, e);
-}
-
 int release_verify(struct release *out, struct str inrelease, struct str keyring,
-                   const struct strs *fingerprints, const char *what, struct err *e)
+                   const struct strs *fingerprints, const char *what, const struct events *events,
+                   struct err *e)
 {
     CLEANUP(workroom_clear) struct workroom w = {0};
     CLEANUP(buf_clear) struct buf status = {0}, payload = {0};
     CLEANUP(verdict_clear) struct verdict verdict = {0};
     CLEANUP(release_clear) struct release r = {0};
+    CLEANUP(free_clear) char *path = NULL;
     int code = -1;
 
-    if (workroom_open(&w, e) < 0 || put_file(&w, "InRelease", inrelease, e) < 0 ||
-        put_file(&w, "keyring", keyring, e) < 0 || run_gpgv(&w, &code, e) < 0 ||
-        read_back(&status, &w, "status", STATUS_MAX, e) < 0 ||
+    if (workroom_open(&w, e) < 0)
+        return -1;
+    path = path_join(w.path, "payload");
+    if (put_file(&w, "InRelease", inrelease, e) < 0 || put_file(&w, "keyring", keyring, e) < 0 ||
+        run_gpgv(&w, &status, &code, events, e) < 0 ||
         judge(&verdict, buf_view(&status), code, fingerprints, what, e) < 0 ||
-        read_back(&payload, &w, "payload", INRELEASE_MAX, e) < 0 ||
+        fs_read(&payload, path, INRELEASE_MAX, e) < 0 ||
         release_parse(&r, buf_view(&payload), what, e) < 0)
         return -1;
     for (size_t i = 0; i < verdict.signers.n; i++)
         vec_add(&r.signers, arena_str(&r.arena, verdict.signers.v[i]));
     MOVE(out, &r);
     return 0;
-}
-
-/* Days from 1970-01-01 to a date of the Gregorian calendar. */
-static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
-{
-    static const unsigned short before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    int64_t y = year - 1;
-    int64_t days = y * 365 + y / 4 - y / 100 + y / 400 + before[month - 1] + day - 1;
-
-    return days + (leap && month > 2) - 719162; /* 1970-01-01 counted from 0001-01-01 */
-}
-
-static bool parse_month(struct str s, unsigned *month)
-{
-    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-    for (*month = 1; *month <= 12; ++*month)
-        if (s.len == 3 && str_eq_nocase(s, (struct str){names + (*month - 1) * 3, 3}))
-            return true;
-    return false;
-}
-
-static bool parse_time(struct str s, int64_t *seconds)
-{
-    struct str part;
-    uint32_t v[3];
-
-    for (unsigned i = 0; i < 3; i++)
-        if (!str_item(&s, ':', &part) || part.len > 2 || !str_u32(part, &v[i]))
-            return false;
-    *seconds = (int64_t)v[0] * 3600 + v[1] * 60 + v[2];
-    return !s.p && v[0] < 24 && v[1] < 60 && v[2] <= 60;
-}
-
-static bool is_utc(struct str s)
-{
-    return str_is(s, "UTC") || str_is(s, "GMT") || str_is(s, "Z") || str_is(s, "+0000");
-}
-
-bool release_date(int64_t *out, struct str text)
-{
-    static const unsigned char lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    struct str word[6] = {0};
-    uint32_t day, year;
-    unsigned month, n = 0;
-    int64_t seconds;
-
-    while (n < 6 && str_word(&text, &word[n]))
-        n++;
-    if (n != 6 || str_trim(text).len || word[0].len != 4 || word[0].p[3] != ',')
-        return false;
-    if (!str_u32(word[1], &day) || !parse_month(word[2], &month) || !str_u32(word[3], &year) ||
-        !parse_time(word[4], &seconds) || !is_utc(word[5]))
-        return false;
-    if (year < 1970 || year > 9999 || day < 1 || day > lengths[month - 1])
-        return false;
-    *out = days_from_civil(year, month, day) * 86400 + seconds;
-    return true;
 }
 
 /* The list that `name` begins stands on the following lines: " hash size path". */
@@ -318,10 +245,10 @@ static int parse_dates(struct release *r, const struct control *c, const char *w
 {
     struct str date = control_get(c, "Date"), until = control_get(c, "Valid-Until");
 
-    if (!release_date(&r->date, date))
+    if (!date_parse_mail(&r->date, date))
         return err_set(e, ERR_INPUT, "%s: Date: \"" STR_FMT "\" is no date in UTC", what,
                        STR_ARG(date));
-    if (until.len && !release_date(&r->valid_until, until))
+    if (until.len && !date_parse_mail(&r->valid_until, until))
         return err_set(e, ERR_INPUT, "%s: Valid-Until: \"" STR_FMT "\" is no date in UTC", what,
                        STR_ARG(until));
     return 0;

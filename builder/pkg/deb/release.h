@@ -2,13 +2,13 @@
  * indexes.
  *
  * gpgv decides by its status lines (FORMATS: never by its exit code alone), and only the payload it
- * wrote is parsed. gpgv is one of the two kinds of program that envbuild starts.
+ * wrote is parsed.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../../base/arena.h"
 #include "../../base/digest.h"
-#include "../../base/err.h"
+#include "../../base/event.h"
 #include "../../base/vec.h"
 
 struct release_index {
@@ -31,9 +31,11 @@ struct release {
 
 /* Check `inrelease` (the file's text) with the OpenPGP keys in `keyring` (binary), accepting only
  * `fingerprints` (40 hex digits; NULL: any key of the keyring), and parse what was signed. `what`
- * names the suite. ERR_INTEGRITY when it does not hold; ERR_SYSTEM when gpgv cannot be started. */
+ * names the suite. ERR_INTEGRITY when it does not hold; ERR_SYSTEM when gpgv cannot be started.
+ * `events` may be NULL. */
 int release_verify(struct release *out, struct str inrelease, struct str keyring,
-                   const struct strs *fingerprints, const char *what, struct err *e) MUST_CHECK;
+                   const struct strs *fingerprints, const char *what, const struct events *events,
+                   struct err *e) MUST_CHECK;
 /* Parse a verified payload. */
 int release_parse(struct release *out, struct str payload, const char *what,
                   struct err *e) MUST_CHECK;
@@ -45,6 +47,3 @@ int release_check(const struct release *r, struct str suite, int64_t now, bool d
 void release_clear(struct release *r);
 /* NULL when the suite has no such index. */
 const struct release_index *release_find(const struct release *r, struct str path);
-/* "Sat, 07 Jun 2025 09:21:34 UTC", as RFC 2822 less other zones than UTC; the day's name is not
- * compared with the date. */
-bool release_date(int64_t *out, struct str text);

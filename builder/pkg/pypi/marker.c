@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "marker.h"
 
+#include "../../base/dotted.h"
+
 #include "pep508.h"
 
 enum { MARKER_DEPTH_MAX = 100 };
@@ -258,15 +260,6 @@ void marker_print(struct buf *out, const struct marker *m)
     print_marker(out, m, false);
 }
 
-/* "3.11" of "3.11.2". */
-static struct str minor_version(struct str full)
-{
-    size_t first = str_find(full, '.');
-    struct str rest = str_sub(full, first + 1, full.len);
-
-    return str_sub(full, 0, first < full.len ? first + 1 + str_find(rest, '.') : full.len);
-}
-
 /* False for a variable that has no value here. */
 static bool variable_value(enum variable variable, const struct marker_env *env, struct str extra,
                            struct str *out)
@@ -295,7 +288,7 @@ static bool variable_value(enum variable variable, const struct marker_env *env,
         *out = env->python_full_version;
         return true;
     case VAR_PYTHON_VERSION:
-        *out = minor_version(env->python_full_version);
+        *out = dotted_first(env->python_full_version, 2);
         return true;
     case VAR_PLATFORM_RELEASE: /* of the kernel that the image will meet: nobody knows */
     case VAR_PLATFORM_VERSION:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <libxml/HTMLparser.h>
+#include "../../base/dotted.h"
 #include "../../base/path.h"
-#include "../../doc/json.h"
 #include "../../doc/pull.h"
 #include "../../net/url.h"
 #include "simple.h"
@@ -22,7 +22,7 @@ static bool is_plain_name(struct str name)
 
 static int check_api(const struct reading *r, struct str version)
 {
-    struct str major = str_sub(version, 0, str_find(version, '.'));
+    struct str major = dotted_first(version, 1);
     uint64_t n;
 
     if (!str_u64(str_trim(major), &n) || n > API_MAJOR)
@@ -149,7 +149,7 @@ static void read_files(const struct reading *r, struct pull *p)
         }
         while (pull_key(p, &key))
             read_member(p, &m, key);
-        if (!p->bad)
+        if (!p->fault)
             add_file(r, &m);
     }
 }
@@ -161,16 +161,6 @@ static void read_meta(struct pull *p, struct str *version)
     while (pull_key(p, &key))
         if (pull_text(p, &value) && str_is(key, "api-version"))
             *version = value;
-}
-
-/* The tree reader says where the fault is. */
-static int tell_bad_json(const struct reading *r, struct str body)
-{
-    CLEANUP(doc_clear) struct doc doc = {0};
-
-    if (json_parse(&doc, body, body.len, "index page", r->e) < 0)
-        return -1;
-    return err_set(r->e, ERR_INPUT, "the index page is no valid JSON");
 }
 
 static int read_json(const struct reading *r, struct str body)
@@ -194,8 +184,8 @@ static int read_json(const struct reading *r, struct str body)
                 pull_skip(&p);
             }
         }
-    if (!pull_done(&p))
-        return tell_bad_json(r, body);
+    if (pull_end(&p, "index page", r->e) < 0)
+        return -1;
     if (version.p && check_api(r, version) < 0)
         return -1;
     if (!has_files)

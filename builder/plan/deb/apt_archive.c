@@ -124,12 +124,12 @@ static int get_inreleases(struct pages *pages, struct work *w, struct err *e)
     return 0;
 }
 
-static int verify(struct suite *s, int64_t now, struct err *e)
+static int verify(struct suite *s, int64_t now, const struct events *events, struct err *e)
 {
     const struct apt_source *from = s->source;
 
     if (release_verify(&s->release, buf_view(&s->inrelease), from->keyring,
-                       from->any_key ? NULL : &from->fingerprints, s->what, e) < 0)
+                       from->any_key ? NULL : &from->fingerprints, s->what, events, e) < 0)
         return -1;
     /* A flat archive has no name that could be another one's. */
     return release_check(&s->release, is_flat(from) ? s->release.suite : from->suite, now,
@@ -343,7 +343,7 @@ static void record(struct apt_archive *out, const struct suite *s)
 
 int apt_archive_open(struct apt_archive *out, struct pages *pages, struct memo *memo,
                      const struct apt_source *sources, size_t n, struct str own, struct str arch,
-                     int64_t now, struct err *e)
+                     int64_t now, const struct events *events, struct err *e)
 {
     CLEANUP(apt_archive_clear) struct apt_archive a = {0};
     CLEANUP(work_clear) struct work w = {0};
@@ -353,7 +353,7 @@ int apt_archive_open(struct apt_archive *out, struct pages *pages, struct memo *
     if (get_inreleases(pages, &w, e) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)
-        if (verify(&w.suites.v[i], now, e) < 0)
+        if (verify(&w.suites.v[i], now, events, e) < 0)
             return -1;
     a.index.arch = arena_str(&a.arena, arch);
     if (add_lists(&w, arch, memo, e) < 0 || each_list(&w, recall, e) < 0 ||

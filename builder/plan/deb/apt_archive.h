@@ -33,8 +33,8 @@ struct apt_archive {
  * ours that is added to them. `memo` (may be NULL) keeps each list as
  * deblist.h condenses it, so that an unchanged one is not read again. `arch` is Debian's name
  * ("amd64"); `now` is in seconds since 1970: a Date later than that or a Valid-Until before it is
- * refused. ERR_NET, ERR_INTEGRITY, ERR_INPUT; ERR_SYSTEM without gpgv. */
+ * refused. `events` may be NULL. ERR_NET, ERR_INTEGRITY, ERR_INPUT; ERR_SYSTEM without gpgv. */
 int apt_archive_open(struct apt_archive *out, struct pages *pages, struct memo *memo,
                      const struct apt_source *sources, size_t n, struct str own, struct str arch,
-                     int64_t now, struct err *e) MUST_CHECK;
+                     int64_t now, const struct events *events, struct err *e) MUST_CHECK;
 void apt_archive_clear(struct apt_archive *a);

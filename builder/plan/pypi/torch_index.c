@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "torch_index.h"
 
+#include "../../base/dotted.h"
 #include "../../pkg/pypi/pep508.h"
 
 /* Projects whose wheels are made for one build of torch. (pytorch-triton is the nightlies' triton;
@@ -33,7 +34,7 @@ static bool has_own_place(const struct recipe *r, struct str name, struct arena 
 /* "11.8" and "11.8.0" give "cu118". */
 static struct str label_of(struct arena *a, struct str cuda)
 {
-    struct str minor = catalog_cuda(cuda), major;
+    struct str minor = dotted_first(cuda, 2), major;
 
     if (str_is(cuda, RECIPE_CPU))
         return cuda;
@@ -56,7 +57,7 @@ void torch_index_choose(struct torch_index *out, struct arena *a, const struct c
     if (!cuda.len || has_own_place(r, STR("torch"), a))
         return;
     if (!str_is(cuda, RECIPE_CPU) &&
-        (!catalog_build(c, r->pytorch.text, catalog_cuda(cuda), &build) || build.pypi))
+        (!catalog_build(c, r->pytorch.text, dotted_first(cuda, 2), &build) || build.pypi))
         return;
     out->local = label_of(a, cuda);
     only = arena_alloc(a, sizeof bound);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "toolkit.h"
 
+#include "../../base/dotted.h"
 #include "../../doc/field.h"
 
 struct planning {
@@ -19,13 +20,14 @@ static bool known_build(const struct planning *in, struct catalog_build *out)
 {
     struct str cuda = in->r->cuda.text;
 
-    return catalog_build(in->c, in->r->pytorch.text, cuda.len ? catalog_cuda(cuda) : STR(""), out);
+    return catalog_build(in->c, in->r->pytorch.text, cuda.len ? dotted_first(cuda, 2) : STR(""),
+                         out);
 }
 
 /* Three numbers name a toolkit, two a family of them. */
 static bool is_release(struct str cuda)
 {
-    return recipe_is_version(cuda, 3, 3);
+    return dotted_is(cuda, 3, 3);
 }
 
 static void choose_release(struct planning *in)
@@ -37,7 +39,7 @@ static void choose_release(struct planning *in)
         in->p->cuda = build.cuda;
         in->p->release = build.toolkit;
     } else if (is_release(r->cuda.text)) {
-        in->p->cuda = catalog_cuda(r->cuda.text);
+        in->p->cuda = dotted_first(r->cuda.text, 2);
         in->p->release = r->cuda.text;
     } else {
         err_at_kind(in->e, ERR_UNSAT, &r->variant.pos,
@@ -60,7 +62,7 @@ static void check_apt(struct planning *in)
         baselayer_offer_toolkit(&offer, STR(""));
         err_at_kind(in->e, ERR_UNSAT, pos, "toolkit: " STR_FMT " has no CUDA toolkit of its own%s",
                     STR_ARG(in->base->name), offer.p ? offer.p : "");
-    } else if (!str_eq(catalog_cuda(own->cuda), in->p->cuda)) {
+    } else if (!str_eq(dotted_first(own->cuda, 2), in->p->cuda)) {
         baselayer_offer_toolkit(&offer, in->p->cuda);
         err_at_kind(in->e, ERR_UNSAT, pos,
                     "toolkit: " STR_FMT " has the toolkit of CUDA " STR_FMT
@@ -96,7 +98,7 @@ static void choose_from(struct planning *in)
                     "toolkit: the wheels of CUDA " STR_FMT
                     " have no nvcc, those since CUDA 13 do; from: nvidia%s has it",
                     STR_ARG(in->p->cuda),
-                    str_eq(catalog_cuda(in->base->toolkit.cuda), in->p->cuda) ? " or apt" : "");
+                    str_eq(dotted_first(in->base->toolkit.cuda, 2), in->p->cuda) ? " or apt" : "");
 }
 
 /* ---- what of it ---- */
@@ -205,5 +207,5 @@ void toolkit_plan_clear(struct toolkit_plan *p)
 
 struct str toolkit_root(struct arena *a, struct str release)
 {
-    return str_of(arena_fmt(a, LOCK_TOOLKIT_ROOT STR_FMT, STR_ARG(catalog_cuda(release))));
+    return str_of(arena_fmt(a, LOCK_TOOLKIT_ROOT STR_FMT, STR_ARG(dotted_first(release, 2))));
 }

@@ -1,0 +1,129 @@
+/* cmd/config.c: mirrors and the keyring's command, and what is refused. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "cmd/config.h"
+#include "faults.h"
+
+static char path[] = "/tmp/envbuild-config-XXXXXX";
+
+static int make_file(void **state)
+{
+    int fd = mkstemp(path);
+
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_file(void **state)
+{
+    return unlink(path);
+}
+
+static int read_text(struct config *c, const char *text, struct err *e)
+{
+    if (fs_write(path, str_of(text), e) < 0)
+        return -1;
+    return config_read(c, path, e);
+}
+
+/* "prefix=mirror mirror;prefix=mirror|word word" */
+static void print(struct buf *out, const struct config *c)
+{
+    buf_puts(out, "");
+    for (size_t i = 0; i < c->rules.n; i++) {
+        buf_fmt(out, "%s" STR_FMT "=", i ? ";" : "", STR_ARG(c->rules.v[i].prefix));
+        for (size_t j = 0; j < c->rules.v[i].mirrors.n; j++)
+            buf_fmt(out, "%s" STR_FMT, j ? " " : "", STR_ARG(c->rules.v[i].mirrors.v[j]));
+    }
+    for (size_t i = 0; i < c->keyring.n; i++)
+        buf_fmt(out, "%s" STR_FMT, i ? " " : "|", STR_ARG(c->keyring.v[i]));
+}
+
+static void what_is_set_is_read(void **state)
+{
+    static const char *const cases[][2] = {
+        {"keyring: keyring\n", "|keyring"},
+        {"keyring: my-tool  -q\n", "|my-tool -q"},
+        {"keyring: [\"/opt/my tool\", -q]\n", "|/opt/my tool -q"},
+        {"mirrors: {\"https://a.test\": \"http://m.test/x\"}\n",
+         "https://a.test/=http://m.test/x/"},
+        {"mirrors:\n  https://a.test/simple/: [http://m.test/, file:///srv/m]\n"
+         "  http://b.test: http://m.test/b/\n",
+         "https://a.test/simple/=http://m.test/ file:///srv/m/;http://b.test/=http://m.test/b/"},
+        {"mirrors: {}\n", ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(config_clear) struct config c = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(buf_clear) struct buf out = {0};
+
+        if (read_text(&c, cases[i][0], &e) < 0)
+            fail_msg("%s: %s", cases[i][0], e.msg);
+        print(&out, &c);
+        assert_string_equal(out.p, cases[i][1]);
+    }
+}
+
+static void no_file_is_an_empty_configuration(void **state)
+{
+    static const char *const none[] = {NULL, "/tmp/envbuild-no-such-folder/config.yaml"};
+
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        CLEANUP(config_clear) struct config c = {0};
+        CLEANUP(err_clear) struct err e = {0};
+
+        assert_int_equal(config_read(&c, none[i], &e), 0);
+        assert_true(!c.rules.n && !c.keyring.n);
+    }
+}
+
+static void faults_are_told_with_their_places(void **state)
+{
+    static const char *const cases[][2] = {
+        {"miror: {}\n", ":1:1: unknown key \"miror\" (did you mean \"mirrors\"?)"},
+        {"keyring: []\n", ":1:10: keyring: a program is wanted here, such as keyring"},
+        {"keyring: {}\n", ":1:10: keyring: a program is wanted here, such as keyring"},
+        {"keyring: [[a]]\n", ":1:11: keyring: a word is wanted here, not a list"},
+        {"mirrors: [a]\n", ":1:10: mirrors: a map is wanted here, not a list"},
+        {"mirrors: {\"https://a.test\": {}}\n",
+         ":1:29: mirrors: an address is wanted here, not a map"},
+        {"mirrors: {\"https://a.test\": [[x]]}\n",
+         ":1:30: mirrors: an address is wanted here, not a list"},
+        {"mirrors: {\"https://a.test/?x\": \"http://m.test\"}\n",
+         ":1:11: mirrors: an address without query and fragment is wanted here"},
+        {"mirrors: {\"https://a.test\": \"http://m.test/#x\"}\n",
+         ":1:29: mirrors: an address without query and fragment is wanted here"},
+        {"mirrors: {\"https://a.test\": ftp://m.test}\n",
+         ":1:29: mirrors: \"ftp://m.test\" is no usable address: it begins with none of https://, "
+         "http://, file://"},
+        {"[]\n", ":1:1: configuration: a map of keys and values is wanted here, not a list"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(config_clear) struct config c = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(buf_clear) struct buf text = {0};
+
+        assert_int_equal(read_text(&c, cases[i][0], &e), -1);
+        assert_int_equal(e.kind, ERR_INPUT);
+        assert_true(!c.rules.n && !c.keyring.n);
+        assert_string_equal(faults_text(&text, &e) + strlen(path), cases[i][1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_set_is_read),
+        cmocka_unit_test(no_file_is_an_empty_configuration),
+        cmocka_unit_test(faults_are_told_with_their_places),
+    };
+
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}
