@@ -24,8 +24,8 @@ homes = {
     "jansson.h": ["doc/json.c"],
     "archive": ["io/unpack.c"],
     "openssl/": ["io/crypto.c"],
-    "isa-l": ["io/inflate.c", "io/inflate_isal.c"],
-    "zlib.h": ["io/inflate.c", "io/inflate_zlib.c"],
+    "isa-l": ["io/inflate.c"],
+    "zlib.h": ["io/inflate.c"],
     "libxml/": ["pkg/pypi/simple.c"],
 }
 libc = set("""assert.h ctype.h dirent.h dlfcn.h elf.h errno.h fcntl.h fnmatch.h inttypes.h limits.h poll.h pthread.h pwd.h
