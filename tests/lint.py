@@ -19,7 +19,7 @@ for line in open(os.path.join(top, "builder/README.md"), encoding="utf-8"):
 
 # Headers that are neither ours nor the C library's, by the files that may include them.
 homes = {
-    "curl/": ["net/http.c"],
+    "curl/": ["net/transfer.c"],
     "yaml.h": ["doc/yaml.c"],
     "jansson.h": ["doc/json.c"],
     "archive": ["io/unpack.c"],

@@ -1,4 +1,4 @@
-/* net/http.h - many GET requests at once over kept connections; the only home of libcurl.
+/* net/http.h - many GET requests at once over kept connections.
  *
  * One handle serves one http_run() at a time, on the thread that calls it. HTTP/2 where the server
  * has it. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are libcurl's own business. Redirects (at
