@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <time.h>
 
+#include "../io/gunzip.h"
 #include "http_parts.h"
 #include "url.h"
 
@@ -44,18 +45,22 @@ bool is_ranged(const struct http_request *r, uint64_t at)
     return at || r->to || r->last;
 }
 
-/* A 206 must be what was asked for: bytes of another place would be written to the wrong one. */
+/* A 206 must be what was asked for: bytes of another place would be written to the wrong one, and
+ * a part of a part taken for all of it. */
 static int check_range(struct exchange *x)
 {
     const struct http_request *r = x->r;
     const struct answer *a = &x->answer;
+    uint64_t end = a->last + 1;
 
     if (!is_ranged(r, x->at) || !a->has_range)
         return exchange_fault(x, ERR_NET, "the server sends part of a file that was not asked for");
     if (r->last ? a->total && a->first && a->total - a->first != r->last : a->first != x->at)
         return exchange_fault(x, ERR_NET, "the server sends another range than was asked for");
-    if (r->to && a->last >= r->to)
+    if (r->to && end > r->to)
         return exchange_fault(x, ERR_NET, "the server sends more than was asked for");
+    if (a->total && end < a->total && (!r->to || end < r->to))
+        return exchange_fault(x, ERR_NET, "the server sends less than was asked for");
     x->at = a->first;
     return 0;
 }
@@ -75,24 +80,63 @@ int exchange_head(struct exchange *x, unsigned status)
     }
     if (r->limit && a->has_length && !r->compressed && a->length > r->limit)
         return exchange_fault(x, ERR_NET, "it is larger than is allowed here");
+    if (r->compressed && (a->encoded || (a->gzipped && status == 206)))
+        return exchange_fault(x, ERR_NET,
+                              "the server compresses it in a way that was not asked for");
+    buf_reset(&x->packed);
     r->got = 0;
     return r->begin ? r->begin(r->ctx, r, x->at, &x->fault) : 0;
 }
 
-int exchange_body(struct exchange *x, const void *bytes, size_t len)
+static bool has_room(const struct http_request *r, uint64_t had, size_t len)
+{
+    return !r->limit || (had <= r->limit && len <= r->limit - had);
+}
+
+/* What the caller gets. */
+static int take_plain(struct exchange *x, const void *bytes, size_t len)
 {
     struct http_request *r = x->r;
 
-    if (r->limit && len > r->limit - r->got)
+    if (!has_room(r, r->got, len))
         return exchange_fault(x, ERR_NET, "it is larger than is allowed here");
     r->got += len;
     x->at += len;
     return r->write && len ? r->write(r->ctx, bytes, len, &x->fault) : 0;
 }
 
+int exchange_body(struct exchange *x, const void *bytes, size_t len)
+{
+    if (!x->r->compressed || !x->answer.gzipped)
+        return take_plain(x, bytes, len);
+    if (!has_room(x->r, x->packed.len, len))
+        return exchange_fault(x, ERR_NET, "it is larger than is allowed here");
+    buf_add(&x->packed, bytes, len);
+    return 0;
+}
+
+/* The body is all there, as far as the line can tell; libcurl would take compressed data that lacks
+ * its end. -1 with `e`, or with x->fault, which is final. */
+static int unpack_body(struct exchange *x, struct err *e)
+{
+    CLEANUP(free_clear) char *chunk = xmalloc(RECEIVE_BUFFER);
+    struct source_bytes in;
+    CLEANUP(gunzip_clear) struct gunzip *plain = gunzip_open(&in.source, "its compressed data");
+    size_t got;
+
+    source_bytes_init(&in, buf_view(&x->packed));
+    do {
+        if (source_read(gunzip_source(plain), chunk, RECEIVE_BUFFER, &got, e) < 0 ||
+            take_plain(x, chunk, got) < 0)
+            return -1;
+    } while (got);
+    return 0;
+}
+
+/* Other answers of the kind 2xx bring something else than the file, or nothing. */
 bool is_good(unsigned status)
 {
-    return status >= 200 && status < 300;
+    return status == 200 || status == 206;
 }
 
 /* ---- its life ---- */
@@ -101,6 +145,7 @@ void exchange_free(struct exchange *x)
 {
     transfer_end(x);
     answer_clear(&x->answer);
+    buf_clear(&x->packed);
     err_clear(&x->fault);
     free(x->url);
     free(x);
@@ -227,9 +272,20 @@ static int follow(struct exchange *x, struct err *e)
     return 0;
 }
 
+/* 202: the server has yet to make what it is asked for. */
 static bool is_passing(unsigned status)
 {
-    return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+    return status == 202 || status == 408 || status == 429 || status == 500 ||
+           (status >= 502 && status <= 504);
+}
+
+/* Is there something that may not have changed? */
+static bool is_conditional(const struct http_request *r)
+{
+    for (size_t i = 0; i < r->headers_n; i++)
+        if (str_eq_nocase(str_sub(str_of(r->headers[i]), 0, 3), STR("If-")))
+            return true;
+    return false;
 }
 
 static bool is_redirect(unsigned status)
@@ -258,15 +314,21 @@ static int judge_status(struct exchange *x, struct err *e)
 {
     unsigned status = x->r->status;
     const struct answer *a = &x->answer;
-    char text[32];
+    CLEANUP(err_clear) struct err broken = {0};
+    char text[64];
 
     if (status == 206 && x->r->got != a->last - a->first + 1)
         return exchange_try_again(x, "the answer ends early", e);
-    if (is_good(status) || status == 304)
+    if (is_good(status) && x->r->compressed && a->gzipped && unpack_body(x, &broken) < 0)
+        return err_is_set(&x->fault) ? finish(x, e) : exchange_try_again(x, broken.msg, e);
+    if (is_good(status) || (status == 304 && is_conditional(x->r)))
         return finish(x, e);
     if (is_redirect(status))
         return follow(x, e);
-    snprintf(text, sizeof text, "HTTP %u", status);
+    snprintf(text, sizeof text, "HTTP %u%s", status,
+             status < 300    ? ", which brings no file"
+             : status == 304 ? ", which was not asked"
+                             : "");
     /* 416 after resuming: the file is not what it was, so from the start. */
     if (status == 401 || status == 403)
         return fail(x, credential_fault(x, status), e);

@@ -22,6 +22,7 @@ struct exchange {
     unsigned hops, tries;
     uint64_t at; /* where in the file the next byte stands */
     struct answer answer;
+    struct buf packed;         /* a compressed body, until it is all there */
     struct transfer *transfer; /* owned; what is on the line now, or NULL */
     struct err fault;          /* of a callback; final */
 };
@@ -62,7 +63,7 @@ int64_t now_ms(void);
 int exchange_start(struct exchange *x, struct err *e) MUST_CHECK;
 /* The head of an answer is complete. -1 when x->fault is set. */
 int exchange_head(struct exchange *x, unsigned status) MUST_CHECK;
-/* Bytes of the body of a 2xx answer. */
+/* Bytes of the body of a good answer, as they came. */
 int exchange_body(struct exchange *x, const void *bytes, size_t len) MUST_CHECK;
 /* The transfer is over. `why` says what went wrong, unless it ended well. */
 int exchange_judge(struct exchange *x, enum ending ending, const char *why,
@@ -73,7 +74,7 @@ int exchange_try_again(struct exchange *x, const char *why, struct err *e) MUST_
 int exchange_fault(struct exchange *x, enum err_kind kind, const char *why);
 void exchange_free(struct exchange *x);
 
-bool is_good(unsigned status);                             /* 2xx */
+bool is_good(unsigned status);                             /* the file, or a part of it */
 bool is_ranged(const struct http_request *r, uint64_t at); /* is a part of the file asked for? */
 
 /* ---- local.c ---- */

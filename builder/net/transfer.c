@@ -186,6 +186,8 @@ static void set_headers(struct transfer *t)
     for (size_t i = 0; i < t->x->r->headers_n; i++)
         if (home || !is_secret(str_of(t->x->r->headers[i])))
             add_header(t, t->x->r->headers[i]);
+    if (t->x->r->compressed)
+        add_header(t, "Accept-Encoding: gzip");
     set_credential(t);
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 }
@@ -216,6 +218,9 @@ static void set_options(struct transfer *t)
     curl_easy_setopt(c, CURLOPT_PRIVATE, t);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->reason);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* whoever cancels does not wait for a resolver */
+#endif
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(c, CURLOPT_USERAGENT, o->user_agent);
@@ -231,8 +236,6 @@ static void set_options(struct transfer *t)
         curl_easy_setopt(c, CURLOPT_CAINFO, o->ca_file);
     if (o->ca_dir)
         curl_easy_setopt(c, CURLOPT_CAPATH, o->ca_dir);
-    if (t->x->r->compressed)
-        curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
     if (t->x->r->resume) {
         /* Large files: a line each, so that no stream's window holds back the others. */
         curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -295,7 +298,6 @@ static enum ending ending_of(CURLcode code)
     case CURLE_RECV_ERROR:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
-    case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_PROXY:
         return ENDED_BROKEN;
     default:
@@ -310,6 +312,10 @@ static int tell(struct transfer *t, CURLcode code, struct err *e)
     char why[CURL_ERROR_SIZE];
 
     snprintf(why, sizeof why, "%s", t->reason[0] ? t->reason : curl_easy_strerror(code));
+    if (ending == ENDED_WELL && !t->head_done) {
+        ending = ENDED_BROKEN;
+        snprintf(why, sizeof why, "the head of the answer has no end");
+    }
     return exchange_judge(t->x, ending, why, e);
 }
 
