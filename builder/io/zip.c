@@ -17,6 +17,7 @@ enum {
     LOCAL_SIG = 0x04034b50,
     LOCAL_SIZE = 30,
     DESCRIPTOR_SIG = 0x08074b50,
+    VERSION = 63, /* 6.3 */
     EXTRA_ZIP64 = 1,
     EXTRA_UNICODE_PATH = 0x7075, /* another name, for those who know it */
     METHOD_STORED = 0,
@@ -55,7 +56,8 @@ struct record {
     uint32_t crc, dos_time, attributes;
     uint64_t packed, size, offset;
     struct str name;
-    bool renamed; /* an extra field tells another name */
+    uint8_t needs; /* version of the format, times 10 */
+    bool renamed;  /* an extra field tells another name */
 };
 
 /* ---- the end records ---- */
@@ -198,7 +200,8 @@ static int next_record(struct record *r, struct str *directory, struct err *e)
     comment = le16(p + 32);
     if (directory->len < ENTRY_SIZE + name + extra + comment)
         return bad(e, "its directory is cut off");
-    *r = (struct record){.flags = le16(p + 8),
+    *r = (struct record){.needs = (uint8_t)p[6],
+                         .flags = le16(p + 8),
                          .method = le16(p + 10),
                          .dos_time = le32(p + 12),
                          .crc = le32(p + 16),
@@ -279,6 +282,8 @@ static int check_record(const struct record *r, struct err *e)
 
     if (check_name(r, e) < 0)
         return -1;
+    if (r->needs > VERSION)
+        return refuse(e, r, "needs a later version of zip than 6.3");
     if (r->flags & (FLAG_ENCRYPTED | FLAG_PATCH | FLAG_STRONG | FLAG_MASKED))
         return refuse(e, r, "is encrypted, or a patch");
     if (r->method != METHOD_STORED && r->method != METHOD_DEFLATE)

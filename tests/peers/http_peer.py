@@ -15,6 +15,7 @@ The first parts of a path name behaviours, in order; the rest is the file:
     /cuthead/N/...     close the line after N bytes of the answer
     /chunked/...       the body in chunks; with cut, the last ones are missing
     /gzip/...          the body compressed; with cut, of that
+    /encoded/E/...     Content-Encoding: E
     /close/...         no Content-Length: the end of the line is the end of the body
     /shortrange/N/...  a range is answered with N bytes less at its end
     /flaky/KEY/N/S/... the first N requests with this KEY are answered with status S
@@ -106,6 +107,9 @@ class Peer(BaseHTTPRequestHandler):
                 if count(p[1]) == 1:
                     how["cut"] = int(p[2])
                 p = p[3:]
+            elif kind == "encoded":
+                how["encoded"] = p[1]
+                p = p[2:]
             elif kind == "wrongonce":
                 how["wrong"] = count(p[1]) == 1
                 p = p[2:]
@@ -193,6 +197,8 @@ class Peer(BaseHTTPRequestHandler):
             self.send_header("Content-Range", content_range)
         if "etag" in how:
             self.send_header("ETag", how["etag"])
+        if "encoded" in how:
+            self.send_header("Content-Encoding", how["encoded"])
         self.send_header("Content-Type", "application/x-test")
         if "chunked" in how:
             self.send_header("Transfer-Encoding", "chunked")

@@ -267,6 +267,8 @@ static void compressed_bodies_need_their_end(void **state)
         {"/gzip/bytes/1000", NULL},
         {"/gzip/close/bytes/1000", NULL},
         {"/gzip/chunked/bytes/1000", NULL},
+        {"/encoded/identity/bytes/1000", NULL},
+        {"/encoded/br/bytes/1000", ": the server compresses it in a way that was not asked for"},
         {"/gzip/cutonce/g1/90/close/bytes/1000", NULL},
         {"/gzip/cut/90/close/bytes/1000", ": its compressed data is damaged: it ends early"},
         {"/gzip/cut/0/close/bytes/1000", ": its compressed data is damaged: it is empty"},

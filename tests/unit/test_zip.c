@@ -28,6 +28,7 @@ struct part {
     bool again;                  /* the directory points at the entry before */
     uint16_t extra, local_extra; /* an extra field of this kind there, of 20 bytes */
     uint32_t attributes;         /* or-ed to the mode */
+    uint16_t needs;              /* version of the format; 0: 2.0 */
 };
 
 static void le(struct buf *b, uint64_t n, unsigned bytes)
@@ -106,7 +107,7 @@ static void add_part(struct buf *out, struct buf *directory, const struct part *
     }
     le(directory, 0x02014b50, 4);
     le(directory, 3u << 8 | 20, 2);
-    le(directory, 20, 2);
+    le(directory, p->needs ? p->needs : 20, 2);
     le(directory, flags, 2);
     le(directory, method, 2);
     le(directory, 0x21 | 0x5a21u << 16, 4);
@@ -261,6 +262,7 @@ static void bad_zips_are_refused(void **state)
         {"two zip64",
          {{.name = "a", .text = "x", .zip64 = true, .local_extra = 1}},
          "local header"},
+        {"later", {{.name = "a", .text = "x", .needs = 64}}, "needs a later version"},
         {"patch", {{.name = "a", .text = "x", .flags = 1 << 5}}, "a patch"},
         {"folder by mode", {{.name = "a", .text = "x", .mode = 040755}}, "a folder by its attr"},
         {"folder by DOS", {{.name = "a", .text = "x", .attributes = 16}}, "a folder by its attr"},
