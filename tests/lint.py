@@ -19,12 +19,12 @@ for line in open(os.path.join(top, "builder/README.md"), encoding="utf-8"):
 
 # Headers that are neither ours nor the C library's, by the files that may include them.
 homes = {
-    "curl/": ["net/http.c"],
+    "curl/": ["net/transfer.c"],
     "yaml.h": ["doc/yaml.c"],
     "archive": ["io/unpack.c"],
     "openssl/": ["io/crypto.c"],
-    "isa-l": ["io/inflate.c", "io/inflate_isal.c"],
-    "zlib.h": ["io/inflate.c", "io/inflate_zlib.c"],
+    "isa-l": ["io/inflate.c"],
+    "zlib.h": ["io/inflate.c"],
     "libxml/": ["pkg/pypi/simple.c"],
 }
 libc = set("""assert.h ctype.h dirent.h dlfcn.h elf.h errno.h fcntl.h fnmatch.h inttypes.h limits.h poll.h pthread.h pwd.h

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto.h"
 
+#include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -9,7 +10,7 @@
 
 #include "../base/fd.h"
 
-enum { READ_CHUNK = 256 * 1024 };
+enum { READ_CHUNK = 256 * 1024, BASE64_MAX = 1 << 30 };
 
 /* libcrypto fails here only when memory is gone or the build is broken. */
 static void must(int ok)
@@ -238,62 +239,61 @@ void hash_thread_clear(struct hash_thread **t)
 
 /* ---- base64 (RFC 4648) ---- */
 
+/* Swap "+/" for "-_", or back. */
+static void base64_swap(struct buf *b, size_t from, const char *old, const char *new)
+{
+    for (size_t i = from; i < b->len; i++)
+        for (size_t k = 0; k < 2; k++)
+            if (b->p[i] == old[k]) {
+                b->p[i] = new[k];
+                break;
+            }
+}
+
 void base64_encode(struct buf *out, const void *bytes, size_t len, bool url)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const char *digits = url ? safe : plain;
-    const unsigned char *p = bytes;
+    size_t start = out->len;
 
-    for (size_t i = 0; i < len; i += 3) {
-        size_t n = len - i < 3 ? len - i : 3;
-        uint32_t bits =
-            (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0u);
-
-        for (size_t k = 0; k <= n; k++)
-            buf_putc(out, digits[bits >> (18 - 6 * k) & 63]);
-        for (size_t k = n + 1; k < 4 && !url; k++)
-            buf_putc(out, '=');
-    }
+    assert(len <= BASE64_MAX);
+    buf_room(out, len / 3 * 4 + 5); /* and the NUL that libcrypto adds */
+    out->len += (size_t)EVP_EncodeBlock((unsigned char *)out->p + start, bytes, (int)len);
+    if (!url)
+        return;
+    base64_swap(out, start, "+/", "-_");
+    while (out->len > start && out->p[out->len - 1] == '=')
+        out->p[--out->len] = '\0';
 }
 
-static int base64_value(char c, bool url)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c_digit(c))
-        return c - '0' + 52;
-    if (c == (url ? '-' : '+'))
-        return 62;
-    return c == (url ? '_' : '/') ? 63 : -1;
-}
-
+/* libcrypto passes over spaces and bits behind the last byte; so what it reads must encode to the
+ * same text again. */
 bool base64_decode(struct buf *out, struct str text, bool url)
 {
-    uint32_t bits = 0;
-    unsigned have = 0;
+    CLEANUP(buf_clear) struct buf padded = {0};
+    CLEANUP(buf_clear) struct buf again = {0};
+    size_t start = out->len;
+    int n;
 
-    if (!url && text.len % 4)
+    if (text.len > BASE64_MAX || (url && str_has(text, '=')))
         return false;
-    for (unsigned i = 0; i < 2 && !url && str_ends(text, STR("=")); i++)
-        text.len--;
-    if (text.len % 4 == 1)
+    buf_str(&padded, text);
+    if (url)
+        base64_swap(&padded, 0, "-_", "+/");
+    while (padded.len % 4)
+        buf_putc(&padded, '=');
+    if (!padded.len)
+        return true;
+    n = EVP_DecodeBlock((unsigned char *)buf_room(out, padded.len), (unsigned char *)padded.p,
+                        (int)padded.len);
+    if (n < 0)
         return false;
-    for (size_t i = 0; i < text.len; i++) {
-        int v = base64_value(text.p[i], url);
-
-        if (v < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)v;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            buf_putc(out, (char)(bits >> have & 255));
-        }
+    out->len += (size_t)n;
+    for (int i = 0; i < 2 && out->len > start && str_ends(buf_view(&padded), STR("=")); i++) {
+        padded.len--;
+        out->len--; /* a zero that stands for "=" */
     }
-    return (bits & ((1u << have) - 1)) == 0; /* only the one canonical form */
+    base64_encode(&again, out->p + start, out->len - start, url);
+    out->p[out->len] = '\0';
+    return str_eq(buf_view(&again), text);
 }
 
 int cert_subject_hash(uint32_t *out, struct str pem, const char *what, struct err *e)

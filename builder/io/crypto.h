@@ -42,7 +42,8 @@ struct sink *hash_thread_sink(struct hash_thread *t);
 void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size);
 void hash_thread_clear(struct hash_thread **t);
 
-/* base64 without line breaks; `url` uses "-_" and no padding (wheel RECORD). */
+/* base64 (RFC 4648) without line breaks; `url` uses "-_" and no padding (wheel RECORD). Only the
+ * one right way to write bytes is decoded. At most 1 GiB. */
 void base64_encode(struct buf *out, const void *bytes, size_t len, bool url);
 bool base64_decode(struct buf *out, struct str text, bool url);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gunzip.h"
 
+#include "inflate.h"
 #include "inflate_engine.h"
 
 enum {
@@ -168,6 +169,7 @@ static int feed(struct gunzip *g, struct err *e)
 static int gunzip_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)
 {
     struct gunzip *g = (struct gunzip *)self;
+    struct str plain;
     bool more;
 
     *got = 0;
@@ -180,10 +182,13 @@ static int gunzip_read(struct source *self, void *to, size_t len, size_t *got, s
         }
         if (g->hungry && feed(g, e) < 0)
             return -1;
-        if (!engine_step(g->engine, to, len, got))
+        if (!engine_step(g->engine, len, &plain))
             return damaged(g, "its compressed data is broken", e);
-        g->hungry = *got < len;
-        g->crc = engine_crc32(g->crc, to, *got);
+        *got = plain.len;
+        if (*got)
+            memcpy(to, plain.p, *got);
+        g->hungry = !*got;
+        g->crc = crc32_add(g->crc, to, *got);
         g->size += (uint32_t)*got;
         if (engine_done(g->engine) && end_member(g, e) < 0)
             return -1;

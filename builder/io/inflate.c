@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inflate.h"
 
+#ifdef HAVE_ISAL
+#include <isa-l.h>
+#else
+#include <zlib.h>
+#endif
+
 #include "inflate_engine.h"
 
-enum { IN_SIZE = 128 * 1024, OUT_SIZE = 256 * 1024 };
+enum { IN_SIZE = 128 * 1024 };
 
 struct inflater {
     struct engine *engine;
     unsigned char in[IN_SIZE];
-    unsigned char out[OUT_SIZE];
 };
 
 struct inflater *inflater_open(void)
@@ -30,7 +35,13 @@ void inflater_clear(struct inflater **i)
 
 uint32_t crc32_add(uint32_t crc, const void *bytes, size_t len)
 {
-    return engine_crc32(crc, bytes, len);
+    if (!len)
+        return crc;
+#ifdef HAVE_ISAL
+    return crc32_gzip_refl(crc, bytes, len);
+#else
+    return (uint32_t)crc32_z(crc, bytes, len);
+#endif
 }
 
 /* What one stream has come to. */
@@ -48,18 +59,18 @@ static int damaged(const char *what, const char *why, struct err *e)
 static int drain(struct inflater *i, struct stream *s, uint64_t size, struct sink *to,
                  const char *what, struct err *e)
 {
-    size_t n;
+    struct str plain;
 
     do {
-        if (!engine_step(i->engine, i->out, OUT_SIZE, &n))
+        if (!engine_step(i->engine, SIZE_MAX, &plain))
             return damaged(what, "its compressed data is broken", e);
-        s->size += n;
+        s->size += plain.len;
         if (s->size > size)
             return damaged(what, "it holds more than its size says", e);
-        s->crc = engine_crc32(s->crc, i->out, n);
-        if (sink_write(to, i->out, n, e) < 0)
+        s->crc = crc32_add(s->crc, plain.p, plain.len);
+        if (sink_write(to, plain.p, plain.len, e) < 0)
             return -1;
-    } while (n == OUT_SIZE);
+    } while (plain.len);
     return 0;
 }
 
@@ -107,7 +118,7 @@ static int crc_write(struct sink *self, const void *bytes, size_t len, struct er
 {
     struct crc_sink *s = (struct crc_sink *)self;
 
-    s->crc = engine_crc32(s->crc, bytes, len);
+    s->crc = crc32_add(s->crc, bytes, len);
     return sink_write(s->next, bytes, len, e);
 }
 

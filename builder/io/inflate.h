@@ -1,5 +1,5 @@
-/* io/inflate.h - raw deflate and gzip in. ISA-L where built with it, else zlib: which one never
- * changes a byte of output. */
+/* io/inflate.h - raw deflate in, and the contents of entries; the home of CRC-32, which is ISA-L's
+ * where built with it, else zlib's. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "entry.h"

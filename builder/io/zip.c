@@ -18,15 +18,20 @@ enum {
     LOCAL_SIG = 0x04034b50,
     LOCAL_SIZE = 30,
     DESCRIPTOR_SIG = 0x08074b50,
+    VERSION = 63, /* 6.3 */
     EXTRA_ZIP64 = 1,
+    EXTRA_UNICODE_PATH = 0x7075, /* another name, for those who know it */
     METHOD_STORED = 0,
     METHOD_DEFLATE = 8,
     FLAG_ENCRYPTED = 1 << 0,
     FLAG_DESCRIPTOR = 1 << 3,
+    FLAG_PATCH = 1 << 5,
     FLAG_STRONG = 1 << 6,
+    FLAG_UTF8 = 1 << 11,
     FLAG_MASKED = 1 << 13,
     DIRECTORY_MAX = 256 * 1024 * 1024,
     WINDOW = 64 * 1024,
+    DOS_FOLDER = 1 << 4, /* of the attributes */
 };
 
 static uint16_t le16(const char *p)
@@ -52,40 +57,50 @@ struct record {
     uint32_t crc, dos_time, attributes;
     uint64_t packed, size, offset;
     struct str name;
+    uint8_t needs; /* version of the format, times 10 */
+    bool renamed;  /* an extra field tells another name */
 };
 
 /* ---- the end records ---- */
-
-struct end {
-    uint64_t offset, size, entries; /* of the central directory */
-    uint64_t records_at;            /* where the end records begin */
-};
 
 static int bad(struct err *e, const char *why)
 {
     return err_set(e, ERR_INPUT, "not a zip file that can be trusted: %s", why);
 }
 
-/* The end record, whose comment must reach the file's end exactly. */
+/* The end record: the last that looks like one, and its comment must reach the file's end exactly.
+ * Some readers take the last, some the one whose comment fits; so both must be the same. */
 static const char *find_end(struct str tail)
 {
-    for (size_t i = tail.len >= END_SIZE ? tail.len - END_SIZE + 1 : 0; i-- > 0;)
-        if (le32(tail.p + i) == END_SIG && i + END_SIZE + le16(tail.p + i + 20) == tail.len)
-            return tail.p + i;
+    for (size_t i = tail.len >= 4 ? tail.len - 3 : 0; i-- > 0;)
+        if (le32(tail.p + i) == END_SIG)
+            return tail.len - i >= END_SIZE && i + END_SIZE + le16(tail.p + i + 20) == tail.len
+                       ? tail.p + i
+                       : NULL;
     return NULL;
 }
 
+/* Where the directory should end, and what the end record says of it: all ones when only the zip64
+ * record tells. */
+struct end {
+    uint64_t at; /* of the first end record */
+    uint32_t offset, size;
+    uint16_t entries;
+};
+
+static bool agrees(uint64_t wide, uint64_t narrow, uint64_t ones)
+{
+    return narrow == ones || wide == narrow;
+}
+
 /* 0 found, 1 tail too short, -1 error. */
-static int read_end64(struct end *out, struct str tail, size_t end_at, uint64_t size, struct err *e)
+static int read_end64(struct zip_directory *out, struct end *end, struct str tail, size_t end_at,
+                      uint64_t size, struct err *e)
 {
     uint64_t tail_at = size - tail.len, record_at;
     const char *locator, *record;
 
-    if (end_at < LOCATOR_SIZE)
-        return tail.len == size ? bad(e, "its zip64 record is missing") : 1;
     locator = tail.p + end_at - LOCATOR_SIZE;
-    if (le32(locator) != LOCATOR_SIG)
-        return bad(e, "its zip64 record is missing");
     record_at = le64(locator + 8);
     if (record_at < tail_at)
         return record_at + END64_SIZE + LOCATOR_SIZE + END_SIZE <= size
@@ -99,62 +114,67 @@ static int read_end64(struct end *out, struct str tail, size_t end_at, uint64_t 
         le32(record + 20) || le64(record + 24) != le64(record + 32) || le32(locator + 4) ||
         le32(locator + 16) != 1)
         return bad(e, "its zip64 record is malformed");
-    *out = (struct end){le64(record + 48), le64(record + 40), le64(record + 32), record_at};
+    *out = (struct zip_directory){le64(record + 48), le64(record + 40), le64(record + 32)};
+    if (!agrees(out->offset, end->offset, UINT32_MAX) ||
+        !agrees(out->size, end->size, UINT32_MAX) ||
+        !agrees(out->entries, end->entries, UINT16_MAX))
+        return bad(e, "its end record and its zip64 record differ");
+    end->at = record_at;
     return 0;
 }
 
-static int read_end(struct end *out, struct str tail, uint64_t size, struct err *e)
+int zip_locate(struct zip_directory *out, struct str tail, uint64_t size, struct err *e)
 {
-    const char *end = find_end(tail);
-    size_t end_at;
-    int result = 0;
+    const char *p = find_end(tail);
+    struct zip_directory d;
+    struct end end;
+    size_t at;
 
-    if (!end)
+    if (!p)
         return tail.len == size || tail.len > END_SIZE + UINT16_MAX
-                   ? bad(e, "it has no end record, or something stands behind it")
+                   ? bad(e, "it has no end record, more than one, or something stands behind it")
                    : 1;
-    end_at = (size_t)(end - tail.p);
-    if (le16(end + 4) || le16(end + 6) || le16(end + 8) != le16(end + 10))
+    at = (size_t)(p - tail.p);
+    if (at < LOCATOR_SIZE && tail.len < size)
+        return 1;
+    if (le16(p + 4) || le16(p + 6) || le16(p + 8) != le16(p + 10))
         return bad(e, "it is in several parts");
-    if (le16(end + 10) == UINT16_MAX || le32(end + 12) == UINT32_MAX ||
-        le32(end + 16) == UINT32_MAX)
-        result = read_end64(out, tail, end_at, size, e);
-    else
-        *out =
-            (struct end){le32(end + 16), le32(end + 12), le16(end + 10), size - tail.len + end_at};
-    if (result)
-        return result;
-    if (out->offset > out->records_at || out->records_at - out->offset != out->size)
-        return bad(e, "its directory is not where its end record says");
-    if (out->size > DIRECTORY_MAX || out->entries > ZIP_ENTRIES_MAX)
-        return bad(e, "its directory is too large");
-    return 0;
-}
+    end = (struct end){size - tail.len + at, le32(p + 16), le32(p + 12), le16(p + 10)};
+    d = (struct zip_directory){end.offset, end.size, end.entries};
+    /* Some readers heed a zip64 record wherever there is one, others only where it is needed. */
+    if (at >= LOCATOR_SIZE && le32(p - LOCATOR_SIZE) == LOCATOR_SIG) {
+        int result = read_end64(&d, &end, tail, at, size, e);
 
-int zip_locate(uint64_t *offset, uint64_t *len, struct str tail, uint64_t size, struct err *e)
-{
-    struct end end = {0};
-    int result = read_end(&end, tail, size, e);
-
-    if (result == 0) {
-        *offset = end.offset;
-        *len = end.size;
+        if (result)
+            return result;
+    } else if (end.entries == UINT16_MAX || end.size == UINT32_MAX || end.offset == UINT32_MAX) {
+        return bad(e, "its zip64 record is missing");
     }
-    return result;
+    if (d.offset > end.at || end.at - d.offset != d.size)
+        return bad(e, "its directory is not where its end record says");
+    if (d.size > DIRECTORY_MAX || d.entries > ZIP_ENTRIES_MAX)
+        return bad(e, "its directory is too large");
+    *out = d;
+    return 0;
 }
 
 /* ---- the central directory ---- */
 
-/* Replace the values that are all ones by those of the zip64 extra field. */
-static bool apply_zip64(struct record *r, struct str extra)
+/* Replace the values that are all ones by those of the zip64 extra field. False for extra fields
+ * that readers may understand in several ways. */
+static bool apply_extra(struct record *r, struct str extra)
 {
+    bool wide_seen = false;
+
     while (extra.len >= 4) {
         uint16_t id = le16(extra.p), len = le16(extra.p + 2);
         struct str field = str_sub(extra, 4, len);
         uint64_t *const wide[] = {&r->size, &r->packed, &r->offset};
 
-        if (field.len != len)
+        if (field.len != len || (id == EXTRA_ZIP64 && wide_seen))
             return false;
+        wide_seen |= id == EXTRA_ZIP64;
+        r->renamed |= id == EXTRA_UNICODE_PATH;
         extra = str_sub(extra, 4 + (size_t)len, extra.len);
         for (size_t i = 0; id == EXTRA_ZIP64 && i < ARRAY_LEN(wide); i++) {
             if (*wide[i] != UINT32_MAX)
@@ -181,7 +201,8 @@ static int next_record(struct record *r, struct str *directory, struct err *e)
     comment = le16(p + 32);
     if (directory->len < ENTRY_SIZE + name + extra + comment)
         return bad(e, "its directory is cut off");
-    *r = (struct record){.flags = le16(p + 8),
+    *r = (struct record){.needs = (uint8_t)p[6],
+                         .flags = le16(p + 8),
                          .method = le16(p + 10),
                          .dos_time = le32(p + 12),
                          .crc = le32(p + 16),
@@ -190,7 +211,7 @@ static int next_record(struct record *r, struct str *directory, struct err *e)
                          .attributes = le32(p + 38),
                          .offset = le32(p + 42),
                          .name = {p + ENTRY_SIZE, name}};
-    if (le16(p + 34) || !apply_zip64(r, (struct str){p + ENTRY_SIZE + name, extra}))
+    if (le16(p + 34) || !apply_extra(r, (struct str){p + ENTRY_SIZE + name, extra}))
         return bad(e, "its directory is malformed");
     *directory = str_sub(*directory, ENTRY_SIZE + name + extra + comment, directory->len);
     return 0;
@@ -210,41 +231,133 @@ static bool name_is_safe(struct str name)
     return path_is_safe(name);
 }
 
+static bool is_ascii(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* RFC 3629. */
+static bool is_utf8(struct str s)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
+    for (size_t i = 0; i < s.len;) {
+        uint32_t c = (unsigned char)s.p[i++];
+        size_t more = c < 0x80 ? 0 : c < 0xc2 ? 4 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : 4;
+
+        if (more > 3 || s.len - i < more)
+            return false;
+        c &= more ? 0x3fu >> more : 0x7f;
+        for (size_t k = 0; k < more; k++, i++) {
+            if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+                return false;
+            c = c << 6 | ((unsigned char)s.p[i] & 0x3f);
+        }
+        if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+            return false;
+    }
+    return true;
+}
+
+/* Whether a name means the same to all. */
+static int check_name(const struct record *r, struct err *e)
+{
+    if (!name_is_safe(r->name))
+        return refuse(e, r, "is no safe name");
+    if (r->renamed)
+        return refuse(e, r, "has a second name (the extra field 0x7075)");
+    if (is_ascii(r->name))
+        return 0;
+    if (!(r->flags & FLAG_UTF8))
+        return refuse(e, r, "is not ASCII, and no flag says that it is UTF-8");
+    return is_utf8(r->name) ? 0 : refuse(e, r, "is no UTF-8");
+}
+
 static int check_record(const struct record *r, struct err *e)
 {
     uint32_t kind = r->attributes >> 16 & 0170000; /* S_IFMT of the Unix mode */
+    bool folder = str_ends(r->name, STR("/"));
 
-    if (!name_is_safe(r->name))
-        return refuse(e, r, "is no safe name");
-    if (r->flags & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED))
-        return refuse(e, r, "is encrypted");
+    if (check_name(r, e) < 0)
+        return -1;
+    if (r->needs > VERSION)
+        return refuse(e, r, "needs a later version of zip than 6.3");
+    if (r->flags & (FLAG_ENCRYPTED | FLAG_PATCH | FLAG_STRONG | FLAG_MASKED))
+        return refuse(e, r, "is encrypted, or a patch");
     if (r->method != METHOD_STORED && r->method != METHOD_DEFLATE)
         return refuse(e, r, "is compressed in a way that wheels do not use");
     if (r->method == METHOD_STORED && r->packed != r->size)
         return refuse(e, r, "is stored with two sizes");
     if (kind && kind != 0100000 && kind != 0040000)
         return refuse(e, r, "is neither file nor folder");
-    if (str_ends(r->name, STR("/")) && r->size)
+    if (!folder && (kind == 0040000 || r->attributes & DOS_FOLDER))
+        return refuse(e, r, "is a file by its name and a folder by its attributes");
+    if (folder && r->size)
         return refuse(e, r, "is a folder with content");
     return 0;
 }
 
-int zip_find_member(struct zip_member *out, struct str directory, struct str suffix, struct err *e)
-{
-    while (directory.len) {
-        struct record r;
+struct records VEC_OF(struct record);
 
-        if (next_record(&r, &directory, e) < 0)
+/* All of them; none is there twice. */
+static int read_records(struct records *out, const struct zip_directory *d, struct str bytes,
+                        struct err *e)
+{
+    CLEANUP(map_clear) struct map names = {0};
+
+    for (uint64_t i = 0; i < d->entries; i++) {
+        struct record *r = vec_push(out);
+        struct str name;
+
+        if (next_record(r, &bytes, e) < 0 || check_record(r, e) < 0)
             return -1;
-        if (!str_ends(r.name, suffix) ||
-            str_find(r.name, '/') != r.name.len - suffix.len + str_find(suffix, '/'))
-            continue;
-        if (check_record(&r, e) < 0)
-            return -1;
-        *out = (struct zip_member){r.offset, r.packed, r.size, r.crc, r.method == METHOD_DEFLATE};
-        return 0;
+        name = r->name;
+        str_drop(&name, STR("/"));
+        if (map_set(&names, name, out))
+            return refuse(e, r, "is there twice");
     }
-    return err_set(e, ERR_INPUT, "no *" STR_FMT " in it", STR_ARG(suffix));
+    return bytes.len ? bad(e, "its directory is longer than its count") : 0;
+}
+
+static bool is_below_top(struct str name, struct str suffix)
+{
+    return str_ends(name, suffix) &&
+           str_find(name, '/') == name.len - suffix.len + str_find(suffix, '/');
+}
+
+static int find_record(const struct record **out, const struct records *records, struct str suffix,
+                       struct err *e)
+{
+    const struct record *r;
+
+    *out = NULL;
+    vec_each(r, records) {
+        if (!is_below_top(r->name, suffix))
+            continue;
+        if (*out)
+            return err_set(e, ERR_INPUT, "more than one *" STR_FMT " in it", STR_ARG(suffix));
+        *out = r;
+    }
+    return *out ? 0 : err_set(e, ERR_INPUT, "no *" STR_FMT " in it", STR_ARG(suffix));
+}
+
+int zip_find_member(struct zip_member *out, const struct zip_directory *d, struct str bytes,
+                    struct str suffix, struct err *e)
+{
+    struct records records = {0};
+    const struct record *r;
+    int result = read_records(&records, d, bytes, e);
+
+    if (result == 0)
+        result = find_record(&r, &records, suffix, e);
+    if (result == 0)
+        *out =
+            (struct zip_member){r->offset, r->packed, r->size, r->crc, r->method == METHOD_DEFLATE};
+    vec_clear(&records);
+    return result;
 }
 
 /* ---- local headers ---- */
@@ -297,11 +410,13 @@ static int check_local(struct window *w, const struct record *r, uint64_t *data,
                             .packed = le32(p + 18),
                             .size = le32(p + 22)};
     if (!str_eq((struct str){p + LOCAL_SIZE, name}, r->name) || local.method != r->method ||
-        local.flags != r->flags || !apply_zip64(&local, (struct str){p + LOCAL_SIZE + name, extra}))
+        local.flags != r->flags || !apply_extra(&local, (struct str){p + LOCAL_SIZE + name, extra}))
         return refuse(e, r, "has another local header");
     if (!(later && !local.crc && !local.packed && !local.size) &&
         (local.crc != r->crc || local.packed != r->packed || local.size != r->size))
         return refuse(e, r, "has other sizes or another CRC in its local header");
+    if (local.renamed)
+        return refuse(e, r, "has a second name (the extra field 0x7075)");
     *data = r->offset + LOCAL_SIZE + name + extra;
     return 0;
 }
@@ -368,31 +483,9 @@ static void add_entry(struct zip *zip, const struct record *r, const struct inpu
                          .has_crc = true};
 }
 
-struct records VEC_OF(struct record);
-
-static int read_records(struct records *records, struct zip *zip, struct str directory,
-                        const struct end *end, const struct input *input, struct err *e)
-{
-    CLEANUP(map_clear) struct map names = {0};
-
-    for (uint64_t i = 0; i < end->entries; i++) {
-        struct record *r = vec_push(records);
-        struct str name;
-
-        if (next_record(r, &directory, e) < 0 || check_record(r, e) < 0)
-            return -1;
-        name = r->name;
-        str_drop(&name, STR("/"));
-        if (map_set(&names, name, zip))
-            return refuse(e, r, "is there twice");
-        add_entry(zip, r, input);
-    }
-    return directory.len ? bad(e, "its directory is longer than its count") : 0;
-}
-
 /* Entries in order of place must cover everything up to the directory, without overlap or gap. */
-static int check_cover(struct zip *zip, const struct records *records, const struct end *end,
-                       const struct input *input, struct err *e)
+static int check_cover(struct zip *zip, const struct records *records,
+                       const struct zip_directory *d, const struct input *input, struct err *e)
 {
     CLEANUP(free_clear) struct position *order = xcalloc(records->n, sizeof *order);
     CLEANUP(free_clear) struct window *w = xmalloc(sizeof *w);
@@ -405,7 +498,7 @@ static int check_cover(struct zip *zip, const struct records *records, const str
     qsort(order, records->n, sizeof *order, position_compare);
     for (size_t i = 0; i < records->n; i++) {
         const struct record *r = &records->v[order[i].record];
-        uint64_t next = i + 1 < records->n ? order[i + 1].offset : end->offset, data = 0;
+        uint64_t next = i + 1 < records->n ? order[i + 1].offset : d->offset, data = 0;
 
         if (r->offset != at)
             return refuse(e, r, "overlaps another entry, or follows a gap");
@@ -419,7 +512,7 @@ static int check_cover(struct zip *zip, const struct records *records, const str
             return -1;
         at = r->flags & FLAG_DESCRIPTOR ? next : data + r->packed;
     }
-    return at == end->offset ? 0 : bad(e, "there is a gap before its directory");
+    return at == d->offset ? 0 : bad(e, "there is a gap before its directory");
 }
 
 int zip_open(struct zip *out, const struct input *input, struct err *e)
@@ -428,24 +521,27 @@ int zip_open(struct zip *out, const struct input *input, struct err *e)
     CLEANUP(buf_clear) struct buf bytes = {0};
     struct records records = {0};
     uint64_t tail = input->size < WINDOW * 2 ? input->size : WINDOW * 2;
-    struct end end = {0};
+    struct zip_directory d = {0};
+    const struct record *r;
     int result;
 
     if (fd_pread_all(input->fd.n, buf_room(&bytes, tail), tail, input->size - tail, input->name,
                      e) < 0)
         return -1;
     bytes.len = tail;
-    if (read_end(&end, buf_view(&bytes), input->size, e) != 0)
+    if (zip_locate(&d, buf_view(&bytes), input->size, e) != 0)
         return err_is_set(e) ? err_wrap(e, "%s", input->name)
                              : bad(e, "its end record is too far from its end");
     buf_reset(&bytes);
-    if (fd_pread_all(input->fd.n, buf_room(&bytes, end.size), end.size, end.offset, input->name,
-                     e) < 0)
+    if (fd_pread_all(input->fd.n, buf_room(&bytes, d.size), d.size, d.offset, input->name, e) < 0)
         return -1;
-    bytes.len = end.size;
-    result = read_records(&records, &zip, buf_view(&bytes), &end, input, e);
-    if (result == 0)
-        result = check_cover(&zip, &records, &end, input, e);
+    bytes.len = d.size;
+    result = read_records(&records, &d, buf_view(&bytes), e);
+    if (result == 0) {
+        vec_each(r, &records)
+            add_entry(&zip, r, input);
+        result = check_cover(&zip, &records, &d, input, e);
+    }
     vec_clear(&records);
     if (result < 0)
         return err_wrap(e, "%s", input->name);

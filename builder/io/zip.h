@@ -1,10 +1,13 @@
 /* io/zip.h - a zip file that is fit to be a wheel: APPNOTE 6.3, less everything ambiguous.
  *
  * The central directory decides; each local header must agree with it. Refused as ERR_INPUT:
- * overlaps, gaps, data before the first or after the last record, more than one end record, methods
- * but 0 and 8, encryption, multi-disk, duplicate names, unsafe or absolute names, backslashes, NUL,
- * symlinks and other special files by mode, a stored entry whose sizes differ. zip64 is read.
- * Data descriptors (flag bit 3) are accepted when the descriptor agrees with the directory.
+ * overlaps, gaps, data before the first or after the last record, more than one end record (also in
+ * the comment), a zip64 record that says other things than the end record, methods but 0 and 8,
+ * encryption, multi-disk, duplicate names, unsafe or absolute names, backslashes, NUL, names that
+ * are neither ASCII nor UTF-8 by flag bit 11, second names (extra field 0x7075), symlinks and other
+ * special files by mode, folders by mode that are files by name, a stored entry whose sizes differ.
+ * So all readers see the same members. zip64 is read. Data descriptors (flag bit 3) are accepted
+ * when the descriptor agrees with the directory.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -32,11 +35,13 @@ int zip_open(struct zip *out, const struct input *input, struct err *e) MUST_CHE
 void zip_clear(struct zip *zip);
 const struct zip_entry *zip_find(const struct zip *zip, struct str name); /* NULL when absent */
 
-/* Where the central directory of a zip of `size` bytes lies, from its last bytes: `tail` are the
- * file's last tail.len bytes. For reading one member by range requests. Returns 1 when `tail` is
- * too short to tell. */
-int zip_locate(uint64_t *offset, uint64_t *len, struct str tail, uint64_t size,
-               struct err *e) MUST_CHECK;
+/* Where the central directory lies, and how many entries it has. */
+struct zip_directory {
+    uint64_t offset, size, entries;
+};
+/* Find it in a zip of `size` bytes; `tail` are the file's last tail.len bytes. For reading one
+ * member by range requests. Returns 1 when `tail` is too short to tell. */
+int zip_locate(struct zip_directory *out, struct str tail, uint64_t size, struct err *e) MUST_CHECK;
 /* One member of a zip of which only the bytes of its central directory are at hand: method, packed
  * and plain size, crc, offset of its local header. ERR_INPUT when it is not there. */
 struct zip_member {
@@ -44,6 +49,7 @@ struct zip_member {
     uint32_t crc;
     bool deflated;
 };
-/* `suffix`: the one member at depth 1 whose name ends in it (e.g. ".dist-info/METADATA"). */
-int zip_find_member(struct zip_member *out, struct str directory, struct str suffix,
-                    struct err *e) MUST_CHECK;
+/* `suffix`: the one member at depth 1 whose name ends in it (e.g. ".dist-info/METADATA"). `bytes`
+ * are those of the directory; it is held to the same rules as by zip_open(). */
+int zip_find_member(struct zip_member *out, const struct zip_directory *d, struct str bytes,
+                    struct str suffix, struct err *e) MUST_CHECK;

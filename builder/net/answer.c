@@ -36,6 +36,14 @@ static void content_range(struct answer *a, struct str value)
     a->total = total;
 }
 
+static void content_encoding(struct answer *a, struct str value)
+{
+    if (str_eq_nocase(value, STR("gzip")) || str_eq_nocase(value, STR("x-gzip")))
+        a->gzipped = true;
+    else if (value.len && !str_eq_nocase(value, STR("identity")))
+        a->encoded = true;
+}
+
 static void keep(char **slot, struct str value)
 {
     if (!*slot && value.len)
@@ -61,6 +69,8 @@ void answer_line(struct answer *a, struct str line, int64_t now)
         a->has_length = str_u64(value, &a->length);
     else if (str_eq_nocase(name, STR("content-range")) && !a->has_range)
         content_range(a, value);
+    else if (str_eq_nocase(name, STR("content-encoding")))
+        content_encoding(a, value);
     else if (str_eq_nocase(name, STR("retry-after")) && !a->retry_after_s)
         retry_after(a, value, now);
 }

@@ -10,6 +10,8 @@ struct answer {
     uint64_t first, last, total; /* Content-Range; total 0 when "*" */
     bool has_range;              /* there was a well-formed one */
     uint32_t retry_after_s;      /* 0: none */
+    bool gzipped;                /* Content-Encoding: gzip */
+    bool encoded;                /* one that is neither that nor "identity" */
 };
 
 /* Take in one header line, with or without its line end. `now` in seconds since 1970 turns a

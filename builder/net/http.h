@@ -1,4 +1,4 @@
-/* net/http.h - many GET requests at once over kept connections; the only home of libcurl.
+/* net/http.h - many GET requests at once over kept connections.
  *
  * One handle serves one http_run() at a time, on the thread that calls it. HTTP/2 where the server
  * has it. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are libcurl's own business. Redirects (at
@@ -11,9 +11,10 @@
  * and then says by `skip` how many places have proven wrong. A mirror that cannot be reached is
  * left out for the rest of the handle's life.
  *
- * Tried again, with growing pauses and heed to Retry-After: 408, 429, 500, 502, 503, 504, a line
- * that broke, stalled or never answered. Other answers are final. file:// is read by the same
- * calls.
+ * An answer is 200, 206 with the very range that was asked for, or 304 to a question with an "If-"
+ * header; its body is as long as its head says, and compressed data has its end. Tried again, with
+ * growing pauses and heed to Retry-After: 202, 408, 429, 500, 502, 503, 504, a line that broke,
+ * stalled or never answered. All else is final. file:// is read by the same calls.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -71,7 +72,7 @@ struct http_request {
     bool compressed;   /* the body may travel compressed; comes out plain. Never with a range */
     /* Called when a slot is free, before the first try; may still set from, to. NULL: go. */
     enum http_start (*start)(void *ctx, struct http_request *r, struct err *e);
-    /* Body of a 2xx answer. `begin`: what follows stands at `offset` in the file; called once per
+    /* Body of a 200 or 206. `begin`: what follows stands at `offset` in the file; called once per
      * try, so it may be called again with an earlier offset (0 when a server ignores ranges):
      * forget what came from there on. Both may be NULL. A failure is final and becomes the
      * request's. */
@@ -79,11 +80,11 @@ struct http_request {
     int (*write)(void *ctx, const void *bytes, size_t len, struct err *e);
     void *ctx;
 
-    struct err err;     /* set unless the answer was 2xx or 304; `status` tells 404 and the like */
-    unsigned status;    /* last answer's; 0: none came. file: 200, 206 or 404 */
-    unsigned tries;     /* made */
-    uint64_t got;       /* body bytes of the last try */
-    uint64_t total;     /* whole size, from Content-Range or Content-Length; 0 when not known */
+    struct err err;  /* set unless the answer was one, see above; `status` tells 404 and the like */
+    unsigned status; /* last answer's; 0: none came. file: 200, 206 or 404 */
+    unsigned tries;  /* made */
+    uint64_t got;    /* body bytes of the last try */
+    uint64_t total;  /* whole size, from Content-Range or Content-Length; 0 when not known */
     char *content_type; /* owned, as all below; NULL when absent */
     char *etag, *last_modified;
     char *final_url; /* after redirects */

@@ -69,7 +69,10 @@ static void base64_goes_both_ways(void **state)
                  {"f", "Zg", true},
                  {"\377\376\375", "//79", false},
                  {"\377\376\375", "__79", true}};
-    static const char *const bad[] = {"Z", "Zg=", "Zh==", "Z===", "Zm9v!", "Zm 9v"};
+    static const char *const bad[] = {
+        "Z",      "Zg",       "Zg=",  "Zh==", "Z===", "Zm9v!",    "Zm 9v", " Zm9v",
+        "Zm9v\n", "Zg==Zg==", "====", "=g==", "Zm9=", "Zm9v    ", "__79"};
+    static const char *const bad_url[] = {"Zg==", "Zh", "Z", "//79", " Zm9v", "Zm9v\n\n\n\n"};
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(buf_clear) struct buf coded = {0}, plain = {0};
@@ -82,7 +85,25 @@ static void base64_goes_both_ways(void **state)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         CLEANUP(buf_clear) struct buf plain = {0};
 
-        assert_false(base64_decode(&plain, str_of(bad[i]), false));
+        if (base64_decode(&plain, str_of(bad[i]), false))
+            fail_msg("\"%s\" is taken", bad[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad_url); i++) {
+        CLEANUP(buf_clear) struct buf plain = {0};
+
+        if (base64_decode(&plain, str_of(bad_url[i]), true))
+            fail_msg("\"%s\" is taken for an address's", bad_url[i]);
+    }
+    for (size_t n = 0; n < 200; n++) { /* every byte, and every length modulo 3 */
+        CLEANUP(buf_clear) struct buf coded = {0}, plain = {0};
+        unsigned char bytes[200];
+
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = (unsigned char)(i * 37 + n);
+        base64_encode(&coded, bytes, n, n & 1);
+        assert_true(base64_decode(&plain, buf_view(&coded), n & 1));
+        assert_int_equal(plain.len, n);
+        assert_true(!n || !memcmp(plain.p, bytes, n));
     }
 }
 

@@ -99,7 +99,11 @@ static void bodies_arrive_whole(void **state)
         {"/flaky/f502/1/502/bytes/1000", 2},
         {"/flaky/f503/2/503/bytes/1000", 3},
         {"/flaky/f504/1/504/bytes/1000", 2},
+        {"/flaky/f202/1/202/bytes/1000", 2},
         {"/cutonce/c1/100/bytes/1000", 2},
+        {"/chunked/bytes/1000", 1},
+        {"/chunked/cutonce/c2/500/bytes/1000", 2},
+        {"/close/bytes/1000", 1},
         {"/bighead/60000/bytes/1000", 1},
     };
 
@@ -126,6 +130,11 @@ static void failures_say_where_and_what(void **state)
         unsigned status, tries;
     } cases[] = {
         {"/status/503/x?token=hidden", "/status/503/x?...: HTTP 503 (tried 3 times)", 503, 3},
+        {"/status/202/x", ": HTTP 202, which brings no file (tried 3 times)", 202, 3},
+        {"/status/203/x", ": HTTP 203, which brings no file", 203, 1},
+        {"/status/204/x", ": HTTP 204, which brings no file", 204, 1},
+        {"/status/206/x", ": the server sends part of a file that was not asked for", 206, 1},
+        {"/status/304/x", ": HTTP 304, which was not asked", 304, 1},
         {"/status/400/x", "/status/400/x: HTTP 400", 400, 1},
         {"/status/401/x", "/status/401/x: HTTP 401", 401, 1},
         {"/status/403/x", "/status/403/x: HTTP 403", 403, 1},
@@ -141,6 +150,12 @@ static void failures_say_where_and_what(void **state)
         {"/stall/10/bytes/1000", ": the transfer stalled (tried 3 times)", 200, 3},
         {"/cut/10/bytes/1000", ": the line broke: ", 200, 3},
         {"/lie/5/bytes/1000", ": the line broke: ", 200, 3},
+        {"/chunked/cut/500/bytes/1000", ": the line broke: ", 200, 3},
+        {"/cuthead/0/bytes/1000", ": the line broke: ", 0, 3},
+        {"/cuthead/10/bytes/1000", ": the line broke: ", 0, 3},
+        {"/cuthead/17/bytes/1000", ": the line broke: ", 0, 3},
+        {"/cuthead/30/bytes/1000", ": the line broke: ", 0, 3},
+        {"/cuthead/41/bytes/1000", ": the line broke: ", 200, 3},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -205,6 +220,9 @@ static void wrong_ranges_are_refused(void **state)
     } cases[] = {
         {"/otherrange/bytes/1000", 10, 20, 0, "sends another range"},
         {"/otherrange/bytes/1000", 0, 0, 10, "sends another range"},
+        {"/shortrange/1/bytes/1000", 10, 20, 0, "sends less"},
+        {"/shortrange/1/bytes/1000", 10, 0, 0, "sends less"},
+        {"/shortrange/1/bytes/1000", 0, 0, 10, "sends"},
         {"/bytes/1000", 1000, 0, 0, "HTTP 416"},
     };
 
@@ -237,6 +255,40 @@ static void a_limit_holds_at_its_edge(void **state)
         err_clear(&e);
         http_request_clear(&r);
         http_request_clear(&packed);
+        buf_clear(&out);
+    }
+}
+
+static void compressed_bodies_need_their_end(void **state)
+{
+    static const struct {
+        const char *path, *message;
+    } cases[] = {
+        {"/gzip/bytes/1000", NULL},
+        {"/gzip/close/bytes/1000", NULL},
+        {"/gzip/chunked/bytes/1000", NULL},
+        {"/encoded/identity/bytes/1000", NULL},
+        {"/encoded/br/bytes/1000", ": the server compresses it in a way that was not asked for"},
+        {"/gzip/cutonce/g1/90/close/bytes/1000", NULL},
+        {"/gzip/cut/90/close/bytes/1000", ": its compressed data is damaged: it ends early"},
+        {"/gzip/cut/0/close/bytes/1000", ": its compressed data is damaged: it is empty"},
+        {"/gzip/cut/90/bytes/1000", ": the line broke: "},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct http_request r = {.compressed = true};
+        struct buf out = {0};
+        struct err e = {0};
+        int result = get(cases[i].path, &r, &out, &e);
+
+        if (result == 0)
+            check_bytes(&out, 0, 1000);
+        if ((cases[i].message != NULL) != (result < 0))
+            fail_msg("%s: %s", cases[i].path, result < 0 ? e.msg : "taken");
+        if (result < 0 && !strstr(e.msg, cases[i].message))
+            fail_msg("%s: %s", cases[i].path, e.msg);
+        err_clear(&e);
+        http_request_clear(&r);
         buf_clear(&out);
     }
 }
@@ -553,6 +605,7 @@ int main(void)
         cmocka_unit_test(ranges_are_exact),
         cmocka_unit_test(wrong_ranges_are_refused),
         cmocka_unit_test(a_limit_holds_at_its_edge),
+        cmocka_unit_test(compressed_bodies_need_their_end),
         cmocka_unit_test(a_broken_transfer_goes_on_where_it_broke),
         cmocka_unit_test(retry_after_is_honoured_and_capped),
         cmocka_unit_test(credentials_stay_at_their_origin),

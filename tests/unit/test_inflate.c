@@ -7,7 +7,10 @@
 
 #include <cmocka.h>
 
+#include "inflate_judge.h"
+#include "io/bits.h"
 #include "io/deflate.h"
+#include "io/huffman.h"
 #include "io/inflate.h"
 
 struct buf_sink {
@@ -109,11 +112,213 @@ static void lies_are_refused(void **state)
     }
 }
 
+/* ---- codes that not every decoder takes ---- */
+
+static uint32_t next_random(uint32_t *x)
+{
+    *x = *x * 1664525 + 1013904223;
+    return *x >> 8;
+}
+
+enum { LITLENS = 288, DISTS = 32, ORDERS = 19, ALL = LITLENS + DISTS };
+
+/* A dynamic block: lengths of its codes in the order of the symbols, and what is said of them. */
+struct block {
+    uint8_t len[ALL], order_len[ORDERS];
+    unsigned litlens, dists;
+};
+
+/* A complete code for about `wanted` of `n` symbols. */
+static void complete(uint8_t *len, unsigned n, unsigned wanted, unsigned limit, uint32_t *x)
+{
+    uint32_t count[HUFFMAN_SYMBOLS] = {0};
+
+    for (unsigned i = 0; i < wanted; i++)
+        count[next_random(x) % n] = 1 + next_random(x) % (1u << next_random(x) % 14);
+    huffman_lengths(len, count, n, limit);
+}
+
+/* Most blocks get a fault or two, so that their codes are nearly right. */
+static void spoil(struct block *b, uint32_t *x)
+{
+    unsigned all = b->litlens + b->dists;
+
+    switch (next_random(x) % 12) {
+    case 0:
+        b->len[next_random(x) % all] ^= 1;
+        break;
+    case 1:
+        b->len[next_random(x) % all] = (uint8_t)(next_random(x) % 16);
+        break;
+    case 2:
+        b->len[256] = 0;
+        break;
+    case 3:
+        memset(b->len + b->litlens, 0, b->dists);
+        break;
+    case 4:
+        memset(b->len + b->litlens, 0, b->dists);
+        b->len[b->litlens + next_random(x) % b->dists] = (uint8_t)(1 + next_random(x) % 2);
+        break;
+    case 5:
+        memset(b->len, 0, b->litlens);
+        b->len[256] = (uint8_t)(1 + next_random(x) % 2);
+        break;
+    case 6:
+        b->order_len[next_random(x) % ORDERS] ^= (uint8_t)(1 + next_random(x) % 3);
+        break;
+    case 7:
+        memset(b->order_len, 0, ORDERS);
+        b->order_len[next_random(x) % ORDERS] = 1;
+        break;
+    }
+}
+
+/* The lengths as a header has them, each run at times as a repeat; then symbols at random, those
+ * that have codes, and at times some bits of nothing. */
+static void write_block(struct buf *out, const struct block *b, uint32_t *x)
+{
+    static const uint8_t order[] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+                                    11, 4,  12, 3, 13, 2, 14, 1, 15};
+    uint16_t order_code[ORDERS], code[ALL];
+    unsigned all = b->litlens + b->dists, at = 0;
+    struct bits bits = {.out = out};
+
+    huffman_codes(order_code, b->order_len, ORDERS);
+    huffman_codes(code, b->len, b->litlens);
+    bits_begin(&bits, 1 << 16);
+    bits_put(&bits, 1 | 2 << 1, 3);
+    bits_put(&bits, b->litlens - 257, 5);
+    bits_put(&bits, b->dists - 1, 5);
+    bits_put(&bits, ORDERS - 4, 4);
+    for (unsigned i = 0; i < ORDERS; i++)
+        bits_put(&bits, b->order_len[order[i]], 3);
+    while (at < all) {
+        unsigned len = b->len[at], run = 1, extra = next_random(x) % 4;
+
+        while (at + run < all && b->len[at + run] == len)
+            run++;
+        if (next_random(x) % 400 == 0)
+            len = 16; /* perhaps the first, perhaps beyond the last */
+        if (len == 16 || (at && b->len[at - 1] == len && run >= 3 && b->order_len[16])) {
+            extra = len == 16 || run > 6 ? 3 : run - 3;
+            bits_put(&bits, order_code[16] | extra << b->order_len[16], b->order_len[16] + 2u);
+            at += extra + 3;
+        } else if (!len && run >= 11 && b->order_len[18]) {
+            run = run < 138 ? run : 138;
+            bits_put(&bits, order_code[18] | (run - 11) << b->order_len[18], b->order_len[18] + 7u);
+            at += run;
+        } else {
+            bits_put(&bits, order_code[len], b->order_len[len]);
+            at++;
+        }
+    }
+    for (unsigned i = next_random(x) % 300; i; i--) {
+        unsigned symbol = next_random(x) % (i % 5 ? 256 : b->litlens);
+
+        if (symbol != 256 && b->len[symbol])
+            bits_put(&bits, code[symbol], b->len[symbol]);
+        if (symbol > 256 || next_random(x) % 50 == 0)
+            bits_put(&bits, next_random(x) % (1u << 12), 12);
+    }
+    bits_put(&bits, code[256], b->len[256]);
+    bits_align(&bits);
+    bits_end(&bits);
+    for (unsigned i = next_random(x) % 80; i; i--)
+        buf_putc(out, (char)next_random(x));
+}
+
+static void our_decoder_takes_what_zlib_takes(void **state)
+{
+    enum { BLOCKS = 20000 };
+    struct engine *engine = engine_open();
+    uint32_t x = 7;
+    unsigned taken_n = 0;
+
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        CLEANUP(buf_clear) struct buf packed = {0};
+        struct block b = {.litlens = 257 + next_random(&x) % (i % 16 ? 30 : 32),
+                          .dists = 1 + next_random(&x) % (i % 16 ? 30 : 32)};
+        uint32_t lengths[ORDERS] = {0};
+        bool taken;
+
+        complete(b.len, b.litlens, 1 + next_random(&x) % 300, 15, &x);
+        if (!b.len[256])
+            continue;
+        if (b.dists > 1)
+            complete(b.len + b.litlens, b.dists, 1 + next_random(&x) % 40, 15, &x);
+        for (unsigned k = 0; k < ORDERS; k++)
+            lengths[k] = next_random(&x) % 30 + 1;
+        huffman_lengths(b.order_len, lengths, ORDERS, 7);
+        spoil(&b, &x);
+        write_block(&packed, &b, &x);
+        if (!judges_agree(engine, buf_view(&packed), &taken))
+            fail_msg("block %u: %s by zlib alone", i, taken ? "taken" : "refused");
+        taken_n += taken;
+    }
+    assert_in_range(taken_n, BLOCKS / 100, BLOCKS / 2); /* both kinds occur */
+    engine_free(engine);
+}
+
+/* The same of real streams in which a bit is wrong: these get far into the fast loop. */
+static void our_decoder_breaks_where_zlib_does(void **state)
+{
+    CLEANUP(deflater_clear) struct deflater *d = deflater_open();
+    struct engine *engine = engine_open();
+    uint32_t x = 11;
+
+    for (unsigned kinds = 2; kinds < 14; kinds++) {
+        CLEANUP(buf_clear) struct buf plain = {0}, packed = {0};
+
+        for (unsigned i = 0; i < 3000; i++)
+            buf_putc(&plain, (char)(next_random(&x) % kinds * 37));
+        deflate_1(d, &packed, plain.p, plain.len);
+        for (unsigned i = 0; i < 500; i++) {
+            size_t at = next_random(&x) % packed.len;
+            char was = packed.p[at];
+            bool taken;
+
+            packed.p[at] = (char)(was ^ 1 << next_random(&x) % 8);
+            if (!judges_agree(engine, buf_view(&packed), &taken))
+                fail_msg("byte %zu: %s by zlib alone", at, taken ? "taken" : "refused");
+            packed.p[at] = was;
+        }
+    }
+    engine_free(engine);
+}
+
+/* A literal code of 256 and one more, each of two bits: half of the codes mean nothing. ISA-L, for
+ * one, takes it. */
+static void a_code_with_holes_is_refused(void **state)
+{
+    struct block b = {
+        .litlens = 257, .dists = 1, .order_len = {[0] = 2, [1] = 2, [2] = 2, [18] = 2}};
+    CLEANUP(buf_clear) struct buf packed = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct buf_sink to = {0}, copy = {0};
+    struct engine *engine = engine_open();
+    uint32_t x = 1;
+    bool taken = true;
+
+    b.len['a'] = b.len[256] = 2;
+    write_block(&packed, &b, &x);
+    assert_true(judges_agree(engine, buf_view(&packed), &taken));
+    assert_false(taken);
+    assert_int_equal(run(buf_view(&packed), 0, 0, &to, &copy, &e), -1);
+    assert_string_equal(e.msg, "x is damaged: its compressed data is broken");
+    buf_clear(&to.bytes);
+    buf_clear(&copy.bytes);
+    engine_free(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_stream_comes_out_and_is_copied),
         cmocka_unit_test(lies_are_refused),
+        cmocka_unit_test(our_decoder_takes_what_zlib_takes),
+        cmocka_unit_test(our_decoder_breaks_where_zlib_does),
+        cmocka_unit_test(a_code_with_holes_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,12 +122,22 @@ static void a_variant_is_chosen(void **state)
     assert_int_equal(r.label.len + r.product.len, 0);
 }
 
+/* What is told, each fault with a place, which is left out. */
+static const char *told(struct buf *out, struct err *e)
+{
+    for (struct err *at = e; at && err_is_set(at); at = at->next) {
+        assert_true(at->line > 0 && at->col > 0);
+        at->line = at->col = 0;
+    }
+    return faults_text(out, e);
+}
+
 static void other_documents_are_refused(void **state)
 {
     static const char *const cases[][2] = {
-        {"", "m.json:1:1: no valid JSON: '[' or '{' expected near end of file"},
+        {"", "m.json: no valid JSON: the text ends too early"},
         {"[]", "m.json: no manifest: a map of components is wanted, not a list"},
-        {"{\"a\": {}, \"a\": {}}", "m.json:1:13: no valid JSON: duplicate object key near '\"a\"'"},
+        {"{\"a\": {}, \"a\": {}}", "m.json: no valid JSON: the key \"a\" stands twice"},
         {"{\"release_label\": 12.4}", "m.json: release_label: a short plain word is wanted here"},
         {"{\"release_label\": \"12 4\"}",
          "m.json: release_label: a short plain word is wanted here"},
@@ -143,7 +153,7 @@ static void other_documents_are_refused(void **state)
 
         assert_int_equal(redist_parse(&r, str_of(cases[i][0]), "m.json", &e), -1);
         assert_int_equal(e.kind, ERR_INPUT);
-        assert_string_equal(faults_text(&text, &e), cases[i][1]);
+        assert_string_equal(told(&text, &e), cases[i][1]);
         assert_null(r.doc.root);
     }
 }
@@ -284,7 +294,7 @@ static void bad_rows_are_refused(void **state)
         row(&text, cases[i].version, cases[i].path, cases[i].size, cases[i].sha256);
         parse(&r, text.p);
         result = redist_find(&f, &r, STR("a"), STR("p"), STR(""), &found, &e);
-        assert_string_equal(faults_text(&said, &e), cases[i].says);
+        assert_string_equal(told(&said, &e), cases[i].says);
         assert_int_equal(result, cases[i].says[0] ? -1 : 0);
         assert_int_equal(found, result == 0);
         assert_true(result == 0 || (e.kind == ERR_INPUT && !f.path.p));
@@ -333,7 +343,7 @@ static void wrong_kinds_are_refused(void **state)
 
         parse(&r, cases[i][0]);
         assert_int_equal(redist_find(&f, &r, STR("a"), STR("p"), STR("v"), &found, &e), -1);
-        assert_string_equal(faults_text(&said, &e), cases[i][1]);
+        assert_string_equal(told(&said, &e), cases[i][1]);
         assert_int_equal(e.kind, ERR_INPUT);
         assert_false(found);
     }

@@ -93,6 +93,18 @@ static void a_page_without_a_type_tells_by_its_first_byte(void **state)
     assert_int_equal(none.files.n, 0);
 }
 
+static void a_page_on_a_disk_may_link_to_files(void **state)
+{
+    CLEANUP(simple_clear) struct simple_page p = {0};
+    struct err e = {0};
+
+    assert_int_equal(simple_parse(&p, STR("<a href='file:///f/a-1.whl'>a<a href=../a-2.whl>b"),
+                                  STR(""), STR("file:///simple/a/"), &e),
+                     0);
+    assert_int_equal(p.files.n, 2);
+    assert_true(str_is(p.files.v[1].url, "file:///simple/a-2.whl"));
+}
+
 static void pages_that_are_refused(void **state)
 {
     static const char *const cases[][3] = {
@@ -103,6 +115,12 @@ static void pages_that_are_refused(void **state)
         {"text/html", "<meta name='pypi:repository-version' content='2.0'>", "version \"2.0\""},
         {"application/vnd.pypi.simple.v2+json", "{\"files\":[]}", "answers in"},
         {"image/png", "x", "answers in"},
+        {"text/html", "<a href=a-1.whl>a<a href='file:///etc/a-2.whl'>b",
+         "links \"a-2.whl\" to a file of this machine"},
+        {"text/html", "<a href='FILE://localhost/etc/a-2.whl'>b", "to a file of this machine"},
+        {"text/html", "<base href='file:///etc/'><a href=a-2.whl>b", "to a file of this machine"},
+        {JSON, "{\"files\":[{\"filename\":\"a-2.whl\",\"url\":\"file:///etc/passwd\"}]}",
+         "to a file of this machine"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -122,6 +140,7 @@ int main(void)
         cmocka_unit_test(html_pages),
         cmocka_unit_test(a_base_moves_links),
         cmocka_unit_test(a_page_without_a_type_tells_by_its_first_byte),
+        cmocka_unit_test(a_page_on_a_disk_may_link_to_files),
         cmocka_unit_test(pages_that_are_refused),
     };
 

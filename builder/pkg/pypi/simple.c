@@ -308,6 +308,26 @@ static int is_json(const struct reading *r, struct str type, struct str body, bo
                    STR_ARG(type));
 }
 
+static bool is_local(struct str url)
+{
+    return str_eq_nocase(str_sub(url, 0, 5), STR("file:"));
+}
+
+/* What a server says must not make us read files of this machine. */
+static int refuse_local(const struct simple_page *page, struct err *e)
+{
+    const struct simple_file *f;
+
+    vec_each(f, &page->files)
+        if (is_local(f->url))
+            return err_set(e, ERR_INPUT,
+                           "the index page links \"" STR_FMT
+                           "\" to a file of this machine; only an "
+                           "index that is itself a folder here may do that",
+                           STR_ARG(f->name));
+    return 0;
+}
+
 int simple_parse(struct simple_page *out, struct str body, struct str content_type, struct str url,
                  struct err *e)
 {
@@ -316,7 +336,8 @@ int simple_parse(struct simple_page *out, struct str body, struct str content_ty
     bool json;
 
     if (is_json(&r, content_type, body, &json) < 0 ||
-        (json ? read_json(&r, body) : read_html(&r, body)) < 0)
+        (json ? read_json(&r, body) : read_html(&r, body)) < 0 ||
+        (!is_local(url) && refuse_local(&page, e) < 0))
         return -1;
     MOVE(out, &page);
     return 0;

@@ -25,7 +25,8 @@ struct simple_page {
     struct VEC_OF(struct simple_file) files; /* in the order of the page */
 };
 
-/* `content_type` decides the form, `url` is the page's own (after redirects) for relative links. */
+/* `content_type` decides the form, `url` is the page's own (after redirects) for relative links.
+ * ERR_INPUT when it is remote and links to a file:// address. */
 int simple_parse(struct simple_page *out, struct str body, struct str content_type, struct str url,
                  struct err *e) MUST_CHECK;
 void simple_clear(struct simple_page *page);

@@ -20,7 +20,7 @@ struct peek {
     struct http_request r;
     struct buf tail, part; /* the file's last bytes; the range that was asked for last */
     uint64_t part_at;
-    uint64_t directory_at, directory_len;
+    struct zip_directory directory;
     struct zip_member member;
     bool has_directory, has_member;
 };
@@ -93,7 +93,7 @@ static int find_directory(struct peek *p, struct err *e)
 
     if (p->has_directory)
         return 0;
-    rc = zip_locate(&p->directory_at, &p->directory_len, buf_view(&p->tail), p->wheel->size, e);
+    rc = zip_locate(&p->directory, buf_view(&p->tail), p->wheel->size, e);
     if (rc < 0)
         return -1;
     if (rc > 0) {
@@ -102,7 +102,7 @@ static int find_directory(struct peek *p, struct err *e)
         ask_tail(p, TAIL_LAST);
         return 1;
     }
-    if (p->directory_len > DIRECTORY_MAX || p->directory_at > p->wheel->size)
+    if (p->directory.size > DIRECTORY_MAX || p->directory.offset > p->wheel->size)
         return bad(e, "the zip directory is too large");
     p->has_directory = true;
     return 0;
@@ -114,14 +114,14 @@ static int find_metadata(struct peek *p, struct err *e)
 
     if (p->has_member)
         return 0;
-    if (!at_hand(p, p->directory_at, p->directory_len, &directory)) {
-        ask_range(p, p->directory_at, p->directory_at + p->directory_len);
+    if (!at_hand(p, p->directory.offset, p->directory.size, &directory)) {
+        ask_range(p, p->directory.offset, p->directory.offset + p->directory.size);
         return 1;
     }
-    if (zip_find_member(&p->member, directory, STR(".dist-info/METADATA"), e) < 0)
+    if (zip_find_member(&p->member, &p->directory, directory, STR(".dist-info/METADATA"), e) < 0)
         return -1;
     if (p->member.size > METADATA_MAX || p->member.packed > METADATA_MAX ||
-        p->member.header_offset > p->directory_at)
+        p->member.header_offset > p->directory.offset)
         return bad(e, "METADATA is too large or misplaced");
     p->has_member = true;
     return 0;
@@ -144,7 +144,7 @@ static int find_packed(struct peek *p, struct str *out, struct err *e)
             return bad(e, "no local header before METADATA");
         skip += number16(header.p + 26) + number16(header.p + 28);
         need = skip + m->packed;
-        if (need > p->directory_at - m->header_offset)
+        if (need > p->directory.offset - m->header_offset)
             return bad(e, "METADATA runs into the zip directory");
         if (at_hand(p, m->header_offset + skip, m->packed, out))
             return 0;
@@ -152,7 +152,7 @@ static int find_packed(struct peek *p, struct str *out, struct err *e)
         need += LOCAL_SLACK;
     }
     end = m->header_offset + need;
-    ask_range(p, m->header_offset, end < p->directory_at ? end : p->directory_at);
+    ask_range(p, m->header_offset, end < p->directory.offset ? end : p->directory.offset);
     return 1;
 }
 
