@@ -4,6 +4,7 @@
 #include "../base/date.h"
 #include "../base/map.h"
 #include "../base/path.h"
+#include "../base/utf8.h"
 
 /* APPNOTE.TXT 6.3: the records and their fixed sizes. */
 enum {
@@ -239,29 +240,6 @@ static bool is_ascii(struct str s)
     return true;
 }
 
-/* RFC 3629. */
-static bool is_utf8(struct str s)
-{
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-
-    for (size_t i = 0; i < s.len;) {
-        uint32_t c = (unsigned char)s.p[i++];
-        size_t more = c < 0x80 ? 0 : c < 0xc2 ? 4 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : 4;
-
-        if (more > 3 || s.len - i < more)
-            return false;
-        c &= more ? 0x3fu >> more : 0x7f;
-        for (size_t k = 0; k < more; k++, i++) {
-            if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-                return false;
-            c = c << 6 | ((unsigned char)s.p[i] & 0x3f);
-        }
-        if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-            return false;
-    }
-    return true;
-}
-
 /* Whether a name means the same to all. */
 static int check_name(const struct record *r, struct err *e)
 {
@@ -273,7 +251,7 @@ static int check_name(const struct record *r, struct err *e)
         return 0;
     if (!(r->flags & FLAG_UTF8))
         return refuse(e, r, "is not ASCII, and no flag says that it is UTF-8");
-    return is_utf8(r->name) ? 0 : refuse(e, r, "is no UTF-8");
+    return utf8_valid(r->name) == r->name.len ? 0 : refuse(e, r, "is no UTF-8");
 }
 
 static int check_record(const struct record *r, struct err *e)
