@@ -10,13 +10,26 @@
 
 #include "path.h"
 
-int fs_mkdirs(const char *path, struct err *e)
+int fs_sync_dir(const char *dir, struct err *e)
 {
-    CLEANUP(free_clear) char *parent = NULL;
+    CLEANUP(fd_clear) struct fd fd = {0};
+    int n = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    fd = (struct fd){n, n >= 0};
+    if (n < 0 && errno == EACCES)
+        return 0; /* it may be written and not read */
+    if (n < 0 || (fsync(n) < 0 && errno != EINVAL && errno != ENOTSUP))
+        return err_errno(e, "cannot write folder %s", dir);
+    return 0;
+}
+
+static int make_dirs(const char *path, bool synced, struct err *e)
+{
+    CLEANUP(free_clear) char *parent = path_dir(path);
     struct stat st;
 
     if (mkdir(path, 0777) == 0)
-        return 0;
+        return synced ? fs_sync_dir(parent, e) : 0;
     if (errno == EEXIST) {
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
             return 0;
@@ -25,12 +38,21 @@ int fs_mkdirs(const char *path, struct err *e)
     }
     if (errno != ENOENT)
         return err_errno(e, "cannot make folder %s", path);
-    parent = path_dir(path);
-    if (fs_mkdirs(parent, e) < 0)
+    if (make_dirs(parent, synced, e) < 0)
         return -1;
     if (mkdir(path, 0777) < 0 && errno != EEXIST)
         return err_errno(e, "cannot make folder %s", path);
-    return 0;
+    return synced ? fs_sync_dir(parent, e) : 0;
+}
+
+int fs_mkdirs(const char *path, struct err *e)
+{
+    return make_dirs(path, false, e);
+}
+
+int fs_mkdirs_synced(const char *path, struct err *e)
+{
+    return make_dirs(path, true, e);
 }
 
 int fs_mkdirs_for(const char *path, struct err *e)
@@ -105,7 +127,7 @@ int fs_write(const char *path, struct str text, struct err *e)
 
     if (fs_temp_open(&t, dir, e) < 0 || fd_write_all(t.fd.n, text.p, text.len, path, e) < 0)
         return -1;
-    return fs_temp_publish(&t, path, true, e);
+    return fs_temp_publish(&t, path, true, e) < 0 ? -1 : fs_sync_dir(dir, e);
 }
 
 /* A name that no other file in `dir` has: process, time and a counter. It never reaches an output.

@@ -4,7 +4,8 @@
  * Many threads and processes may write into one layout at once: a blob appears whole or not at all,
  * and index.json is changed under a lock (the file ".lock") and replaced by rename. What others put
  * into index.json stays; only the entry of the same tag is replaced. An index.json that cannot be
- * read is left as it is, and is an error.
+ * read is left as it is, and is an error. After a power cut it names only blobs that are whole:
+ * their folder is synced before.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
