@@ -76,7 +76,7 @@ bool fs_exists(const char *path)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != EACCES);
 }
 
 bool fs_file_size(const char *path, uint64_t *size)
@@ -144,22 +144,31 @@ static char *temp_name(const char *dir)
     return buf_take(&b);
 }
 
+/* A file without a name gets one by way of /proc, which a bare chroot may lack. */
+static int open_nameless(const char *dir)
+{
+    if (access("/proc/self/fd", F_OK) == 0)
+        return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
 int fs_temp_open(struct fs_temp *t, const char *dir, struct err *e)
 {
-    int n = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    int n = open_nameless(dir);
+    CLEANUP(free_clear) char *name = NULL;
+    struct fd fd = {n, true};
 
-    t->dir = xstrdup(dir);
-    if (n >= 0) {
-        t->fd = (struct fd){n, true};
-        return 0;
-    }
-    if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
+    if (n < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
         return err_errno(e, "cannot write in %s", dir);
-    t->name = temp_name(dir);
-    if (fd_open(&t->fd, t->name, O_RDWR | O_CREAT | O_EXCL, 0666, e) == 0)
-        return 0;
-    free_clear(&t->name); /* not ours to remove */
-    return -1;
+    if (n < 0) {
+        name = temp_name(dir);
+        if (fd_open(&fd, name, O_RDWR | O_CREAT | O_EXCL, 0666, e) < 0)
+            return -1;
+    }
+    *t = (struct fs_temp){fd, xstrdup(dir), name};
+    name = NULL;
+    return 0;
 }
 
 int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct err *e)

@@ -23,6 +23,8 @@ int fs_mkdirs_for(const char *path, struct err *e) MUST_CHECK;
 int fs_absolute(char **out, const char *path, struct err *e) MUST_CHECK;
 /* The names in a folder are on the disk, as far as its file system can promise that. */
 int fs_sync_dir(const char *dir, struct err *e) MUST_CHECK;
+/* What cannot be looked at, other than for want of rights, counts as there: whoever opens it learns
+ * why. */
 bool fs_exists(const char *path);
 /* Size of a regular file; false when there is none. */
 bool fs_file_size(const char *path, uint64_t *size);
@@ -40,6 +42,7 @@ struct fs_temp {
     char *dir;  /* owned */
     char *name; /* owned; path of the temporary file, NULL when it has none (O_TMPFILE) */
 };
+/* Untouched on failure. */
 int fs_temp_open(struct fs_temp *t, const char *dir, struct err *e) MUST_CHECK;
 /* Sync the data and give the file the path `path` (same file system). If something stands there
  * already, `replace` says whether it is replaced or stays (then this file is dropped). Clears t.
