@@ -216,20 +216,19 @@ void fs_temp_clear(struct fs_temp *t)
     *t = (struct fs_temp){0};
 }
 
-int fs_lock(struct fd *out, const char *path, bool wait, bool *got, struct err *e)
+int fs_lock(struct fd *out, const char *path, const struct events *events, struct err *e)
 {
     CLEANUP(fd_clear) struct fd fd = {0};
+    struct wait wait = {.events = events};
 
-    *got = false;
     if (fd_open(&fd, path, O_RDWR | O_CREAT, 0666, e) < 0)
         return -1;
-    while (flock(fd.n, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
-        if (errno == EWOULDBLOCK)
-            return 0;
-        if (errno != EINTR || !wait)
+    while (flock(fd.n, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
             return err_errno(e, "cannot lock %s", path);
+        if (wait_nap(&wait, e, "waiting for the lock %s, which another process holds", path) < 0)
+            return -1;
     }
-    *got = true;
     MOVE(out, &fd);
     return 0;
 }

@@ -10,6 +10,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "event.h"
 #include "fd.h"
 #include "vec.h"
 
@@ -50,9 +51,10 @@ int fs_temp_open(struct fs_temp *t, const char *dir, struct err *e) MUST_CHECK;
 int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct err *e) MUST_CHECK;
 void fs_temp_clear(struct fs_temp *t); /* drops what is not published */
 
-/* An exclusive lock on a file that stays empty, made if missing. With wait = false and the lock
- * taken by another process, *got is false and the result is still 0. Freed by fd_clear. */
-int fs_lock(struct fd *out, const char *path, bool wait, bool *got, struct err *e) MUST_CHECK;
+/* An exclusive lock on a file that stays empty, made if missing. Waits for who holds it; says so
+ * after a second, and ends when cancelled. `events` may be NULL. Freed by fd_clear. */
+int fs_lock(struct fd *out, const char *path, const struct events *events,
+            struct err *e) MUST_CHECK;
 
 /* Names in a folder, sorted by byte, without "." and "..". */
 int fs_list(struct names *out, const char *dir, struct err *e) MUST_CHECK;

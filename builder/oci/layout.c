@@ -15,7 +15,8 @@ enum { CHECK_DEPTH = 4 }; /* indexes within indexes; two are in use anywhere */
 
 struct layout {
     struct place place;
-    char *dir; /* owned */
+    char *dir;                   /* owned */
+    const struct events *events; /* borrowed */
 };
 
 char *layout_blob_path(const char *dir, const struct digest *digest)
@@ -173,12 +174,11 @@ int layout_annotate(struct descriptor *d, const struct image_name *name, struct 
     return 0;
 }
 
-static int lock_layout(struct fd *lock, const char *dir, struct err *e)
+static int lock_layout(struct fd *lock, const char *dir, const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *path = path_join(dir, ".lock");
-    bool got;
 
-    return fs_lock(lock, path, true, &got, e);
+    return fs_lock(lock, path, events, e);
 }
 
 /* What index.json is about to name is on the disk first. That holds also for blobs that were there
@@ -203,7 +203,7 @@ static int put_image(struct place *p, const struct descriptor *d,
     struct node *list;
 
     entry.annotations = (struct pairs){0};
-    if (sync_blobs(layout->dir, e) < 0 || lock_layout(&lock, layout->dir, e) < 0 ||
+    if (sync_blobs(layout->dir, e) < 0 || lock_layout(&lock, layout->dir, layout->events, e) < 0 ||
         read_index(&doc, &before, path, e) < 0 || layout_annotate(&entry, name, &doc.arena, e) < 0)
         return -1;
     list = find_list(&doc); /* read_index saw it */
@@ -255,7 +255,7 @@ static int check_version(const char *path, struct err *e)
     return 0;
 }
 
-static int make_layout(const char *dir, struct err *e)
+static int make_layout(const char *dir, const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *blobs = path_join(dir, "blobs/sha256");
     CLEANUP(free_clear) char *header = path_join(dir, "oci-layout");
@@ -264,7 +264,7 @@ static int make_layout(const char *dir, struct err *e)
     CLEANUP(fd_clear) struct fd lock = {0};
     struct image_index none = {0};
 
-    if (lock_layout(&lock, dir, e) < 0 || fs_mkdirs_synced(blobs, e) < 0)
+    if (lock_layout(&lock, dir, events, e) < 0 || fs_mkdirs_synced(blobs, e) < 0)
         return -1;
     /* The header first: by it others know the folder for a layout, whatever else is in it. */
     if (fs_exists(header) ? check_version(header, e) < 0
@@ -291,15 +291,16 @@ static const struct place_ops layout_ops = {
     has_blob, blob_open, blob_write, blob_finish, blob_clear, put_image, close_layout, free_layout,
 };
 
-int layout_open(struct place **out, const char *dir, struct err *e)
+int layout_open(struct place **out, const char *dir, const struct events *events, struct err *e)
 {
     struct layout *layout;
 
-    if (fs_mkdirs_synced(dir, e) < 0 || check_folder(dir, e) < 0 || make_layout(dir, e) < 0)
+    if (fs_mkdirs_synced(dir, e) < 0 || check_folder(dir, e) < 0 || make_layout(dir, events, e) < 0)
         return err_wrap(e, "layout %s", dir);
     layout = xcalloc(1, sizeof *layout);
     layout->place = (struct place){&layout_ops, false};
     layout->dir = xstrdup(dir);
+    layout->events = events;
     *out = &layout->place;
     return 0;
 }

@@ -9,11 +9,13 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../base/event.h"
 #include "place.h"
 
 /* Make the folder, or join the layout that is there. A folder that holds other things and is no
- * layout is ERR_INPUT. */
-int layout_open(struct place **out, const char *dir, struct err *e) MUST_CHECK;
+ * layout is ERR_INPUT. `events`: borrowed, may be NULL; told when the lock is waited for. */
+int layout_open(struct place **out, const char *dir, const struct events *events,
+                struct err *e) MUST_CHECK;
 
 /* Read every blob that the manifest tagged `tag` reaches and compare sizes and digests;
  * ERR_INTEGRITY names the first that is wrong or missing. `tag` NULL: all entries of index.json. */
