@@ -11,13 +11,14 @@
 #include "../base/path.h"
 
 struct cas {
-    char *blobs, *partial; /* folders; owned */
+    char *dir, *blobs, *partial; /* folders; owned */
 };
 
 int cas_open(struct cas **out, const char *dir, struct err *e)
 {
     struct cas *cas = xcalloc(1, sizeof *cas);
 
+    cas->dir = xstrdup(dir);
     cas->blobs = path_join(dir, "blobs/sha256");
     cas->partial = path_join(dir, "partial");
     if (fs_mkdirs(cas->blobs, e) < 0 || fs_mkdirs(cas->partial, e) < 0) {
@@ -32,9 +33,20 @@ void cas_clear(struct cas **cas)
 {
     if (!*cas)
         return;
+    free((*cas)->dir);
     free((*cas)->blobs);
     free((*cas)->partial);
     free_clear(cas);
+}
+
+bool cas_is_read_only(const struct cas *cas)
+{
+    return access(cas->blobs, W_OK) < 0;
+}
+
+const char *cas_dir(const struct cas *cas)
+{
+    return cas->dir;
 }
 
 static char *path_in(const char *dir, const struct digest *digest)
@@ -281,12 +293,10 @@ static int sweep_folder(const char *dir, size_t *removed, struct err *e)
         return -1;
     vec_each(name, &names) {
         CLEANUP(free_clear) char *path = path_join(dir, *name);
+        CLEANUP(err_clear) struct err ignored = {0}; /* a leftover does no harm */
 
-        if (!is_abandoned(str_of(*name), path))
-            continue;
-        if (fs_remove(path, e) < 0)
-            return -1;
-        ++*removed;
+        if (is_abandoned(str_of(*name), path) && fs_remove(path, &ignored) == 0)
+            ++*removed;
     }
     return 0;
 }
