@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Machines that lack something, disks that may only be read, and others that are busy. As scenarios.py; what a bad disk and
+"""Machines that lack something, disks that may only be read, and others that are busy. What a bad disk and
 a power cut do is in tests/torture."""
 import fcntl, os, shutil, signal, subprocess, threading, time
 
-from scenarios import Skip, blobs, build, check_store, end, golden, locked, mischief, scenario, start
-from sources import log_since
+from lib import Skip, blobs, build, check_store, end, golden, locked, log_since, mischief, scenario, start
 
 SANITIZED = "-san" in os.environ.get("ENVBUILD", "")
 
