@@ -8,8 +8,7 @@ that were not synced may be lost one by one; bytes that were not may be old, zer
 """
 import concurrent.futures, os, random, shutil, tarfile, tempfile, threading
 
-from common import check_lock, check_output, digest_of, envbuild, hooked, read
-from scenarios import check_store
+from common import check_lock, check_output, check_store, digest_of, envbuild, hooked, read
 
 MODES = ("nothing", "names", "zeros", "dice", "dice again")
 

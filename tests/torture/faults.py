@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every call that can fail does, in turn, once and from then on: nothing crashes or hangs, nothing half-written is to
 be seen, a sentence says what was wrong, and afterwards the same command gives what it always gives."""
-import concurrent.futures, errno, itertools, mmap, os, random, shutil, struct, tarfile, tempfile
+import concurrent.futures, errno, itertools, os, random, shutil, struct, tarfile, tempfile
 
-import common
-from common import check_lock, check_output, digest_of, envbuild, hooked, leftovers, read
-from scenarios import check_store
+from common import check_lock, check_output, check_store, copy_folder, digest_of, envbuild, hooked, leftovers, read
 
 DOCUMENTED = (0, 3, 4, 5, 6, 7)
 # As in `kinds` of hooks.c; with what may go wrong. EINTR is no fault: it must not be seen at all.
@@ -58,7 +56,7 @@ def make_acts(stage):
 
 def fresh(stage, act):
     path = tempfile.mkdtemp(dir=stage.top)
-    shutil.copytree(act.folder, path, dirs_exist_ok=True)
+    copy_folder(act.folder, path)
     return path
 
 
