@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Machines that lack something, disks that may only be read, and others that are busy. What a bad disk and
 a power cut do is in tests/torture."""
-import fcntl, os, shutil, signal, subprocess, threading, time
+import fcntl, os, shutil, signal, subprocess, threading
 
-from lib import Skip, blobs, build, check_store, end, golden, locked, log_since, mischief, scenario, start
+from lib import PATIENCE, Skip, blobs, build, check_store, end, golden, locked, log_since, mischief, scenario, start
 
 SANITIZED = "-san" in os.environ.get("ENVBUILD", "")
 
@@ -87,8 +87,8 @@ def a_store_of_somebody_else(stage):
 
 
 def wait_for(process, text):
-    """Its words until one line has the text; after a minute without it, it is ended."""
-    watch = threading.Timer(60, process.kill)
+    """Its words until one line has the text; one that never says it is ended."""
+    watch = threading.Timer(PATIENCE, process.kill)
     watch.start()
     try:
         for line in process.stderr:
@@ -100,11 +100,9 @@ def wait_for(process, text):
 
 
 def stop(process):
-    """Ctrl-C ends it within a second."""
-    at = time.monotonic()
+    """Ctrl-C ends it, while what it waits for is still held."""
     process.send_signal(signal.SIGINT)
     code, _, err = end(process)
-    assert time.monotonic() - at < 1, "more than a second to end"
     assert code == 130, f"exit {code}: {err}"
 
 
