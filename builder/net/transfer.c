@@ -243,8 +243,8 @@ static void set_options(struct transfer *t)
         curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
         curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
     }
-    /* A connection that broke while the request went out stays in libcurl's pool, and PIPEWAIT would
-     * wait for it for ever. */
+    /* A connection that broke while the request went out stays in libcurl's pool, and PIPEWAIT
+     * would wait for it for ever. */
     if (t->x->tries > 1)
         curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
     set_headers(t);
