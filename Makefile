@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 #   make [CC=clang] [SAN=1] [CI=1] [V=1] [NO_ISAL=1]
-#   check       lint, unit tests, fuzz corpus, command-line cases; no network
+#   check       lint, unit tests, fuzz corpus, command-line cases, some of torture; no network
+#   torture     every call that can fail fails in turn, and power cuts; no network, half an hour
 #   check-real  the same against the real archives, indexes and clients; needs the network, best as root
 #   check-long  more releases and clients; as check-real, but takes longer than CI should
 #   bench       envbuild against the floor and its rivals, on real inputs; needs the network and root
@@ -75,6 +76,12 @@ $(OBJ)/tests/fake_nvml.so: tests/unit/fake_nvml.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(CFLAGS) -fPIC -shared -o $@ $<
 
+# Stands between envbuild and libc: see tests/torture.
+HOOKS := $(OBJ)/tests/hooks.so
+$(HOOKS): tests/torture/hooks.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(CFLAGS) -fPIC -shared -o $@ $< -pthread
+
 # Small programs that the scripts in tests/real/ compare with the tools they imitate.
 $(OBJ)/tools/%: tests/tools/%.c $(OBJ)/lib.a
 	@mkdir -p $(@D)
@@ -104,7 +111,14 @@ cli: $(BIN)
 accept: $(BIN)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) python3 tests/cli/run.py --accept
 
-check: tools lint unit corpus cli
+# Every run takes the same ones.
+torture-sample: $(BIN) $(HOOKS)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) HOOKS=$(CURDIR)/$(HOOKS) python3 tests/torture/torture.py --sample
+
+torture: $(BIN) $(HOOKS)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) HOOKS=$(CURDIR)/$(HOOKS) python3 tests/torture/torture.py
+
+check: tools lint unit corpus cli torture-sample
 
 check-real: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh
@@ -136,4 +150,4 @@ install: $(BIN)
 clean:
 	rm -rf build
 
-.PHONY: all tools lint unit corpus cli accept check check-real check-long bench fuzz install clean
+.PHONY: all tools lint unit corpus cli torture torture-sample accept check check-real check-long bench fuzz install clean

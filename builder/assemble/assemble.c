@@ -42,7 +42,6 @@ struct assembler {
     struct VEC_OF(size_t) want; /* positions in lock->artifacts of what is fetched */
     bool *wanted;               /* by position: is it in `want`? */
     struct spool files;         /* the recipe's own files */
-    bool files_open;
 };
 
 static void assembler_clear(struct assembler *a)
@@ -57,8 +56,7 @@ static void assembler_clear(struct assembler *a)
     system_layers_clear(&a->system);
     vec_clear(&a->want);
     free(a->wanted);
-    if (a->files_open)
-        spool_clear(&a->files);
+    spool_clear(&a->files);
 }
 
 /* ---- what is known ---- */
@@ -382,9 +380,7 @@ static int make_files(void *ctx, struct err *e)
     struct assembler *a = m->all;
     CLEANUP(tree_clear) struct tree t = {0};
 
-    if (spool_open(&a->files, a->in->scratch_dir, e) < 0)
-        return -1;
-    a->files_open = true;
+    spool_open(&a->files, a->in->scratch_dir);
     if (files_build(&t, a->lock, a->in->dir, &a->files, &a->system.skeleton, e) < 0)
         return -1;
     return make_from(m, &t, e);
@@ -631,6 +627,24 @@ static int run(struct assembler *a, struct err *e)
     return 0;
 }
 
+/* Where nothing can be written, what has to be made is told before anything is begun. */
+static int check_store(const struct assembler *a, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf list = {0};
+
+    if (!cas_is_read_only(a->in->cas))
+        return 0;
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (a->makings[i].how == HOW_MAKE)
+            buf_fmt(&list, "%s" STR_FMT, list.len ? ", " : "", STR_ARG(a->lock->layers.v[i].name));
+    if (!list.len)
+        return 0;
+    return err_set(e, ERR_SYSTEM,
+                   "the store %s is read-only and lacks layers of this lock: %s; name a store that"
+                   " can be written with --store DIR",
+                   cas_dir(a->in->cas), list.p);
+}
+
 int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
 {
     CLEANUP(assembler_clear) struct assembler a = {.lock = lock, .in = in};
@@ -641,8 +655,9 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
         decide(&a, &a.makings[i]);
     }
-    if (system_layers_open(&a.system, lock, in->scratch_dir, e) < 0)
+    if (check_store(&a, e) < 0)
         return -1;
+    system_layers_open(&a.system, lock, in->scratch_dir);
     a.pool = pool_open(in->jobs);
     if (run(&a, e) < 0)
         return -1;

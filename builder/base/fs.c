@@ -10,13 +10,26 @@
 
 #include "path.h"
 
-int fs_mkdirs(const char *path, struct err *e)
+int fs_sync_dir(const char *dir, struct err *e)
 {
-    CLEANUP(free_clear) char *parent = NULL;
+    CLEANUP(fd_clear) struct fd fd = {0};
+    int n = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    fd = (struct fd){n, n >= 0};
+    if (n < 0 && errno == EACCES)
+        return 0; /* it may be written and not read */
+    if (n < 0 || (fsync(n) < 0 && errno != EINVAL && errno != ENOTSUP))
+        return err_errno(e, "cannot write folder %s", dir);
+    return 0;
+}
+
+static int make_dirs(const char *path, bool synced, struct err *e)
+{
+    CLEANUP(free_clear) char *parent = path_dir(path);
     struct stat st;
 
     if (mkdir(path, 0777) == 0)
-        return 0;
+        return synced ? fs_sync_dir(parent, e) : 0;
     if (errno == EEXIST) {
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
             return 0;
@@ -25,12 +38,21 @@ int fs_mkdirs(const char *path, struct err *e)
     }
     if (errno != ENOENT)
         return err_errno(e, "cannot make folder %s", path);
-    parent = path_dir(path);
-    if (fs_mkdirs(parent, e) < 0)
+    if (make_dirs(parent, synced, e) < 0)
         return -1;
     if (mkdir(path, 0777) < 0 && errno != EEXIST)
         return err_errno(e, "cannot make folder %s", path);
-    return 0;
+    return synced ? fs_sync_dir(parent, e) : 0;
+}
+
+int fs_mkdirs(const char *path, struct err *e)
+{
+    return make_dirs(path, false, e);
+}
+
+int fs_mkdirs_synced(const char *path, struct err *e)
+{
+    return make_dirs(path, true, e);
 }
 
 int fs_mkdirs_for(const char *path, struct err *e)
@@ -54,7 +76,7 @@ bool fs_exists(const char *path)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != EACCES);
 }
 
 bool fs_file_size(const char *path, uint64_t *size)
@@ -105,7 +127,7 @@ int fs_write(const char *path, struct str text, struct err *e)
 
     if (fs_temp_open(&t, dir, e) < 0 || fd_write_all(t.fd.n, text.p, text.len, path, e) < 0)
         return -1;
-    return fs_temp_publish(&t, path, true, e);
+    return fs_temp_publish(&t, path, true, e) < 0 ? -1 : fs_sync_dir(dir, e);
 }
 
 /* A name that no other file in `dir` has: process, time and a counter. It never reaches an output.
@@ -122,22 +144,31 @@ static char *temp_name(const char *dir)
     return buf_take(&b);
 }
 
+/* A file without a name gets one by way of /proc, which a bare chroot may lack. */
+static int open_nameless(const char *dir)
+{
+    if (access("/proc/self/fd", F_OK) == 0)
+        return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
 int fs_temp_open(struct fs_temp *t, const char *dir, struct err *e)
 {
-    int n = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    int n = open_nameless(dir);
+    CLEANUP(free_clear) char *name = NULL;
+    struct fd fd = {n, true};
 
-    t->dir = xstrdup(dir);
-    if (n >= 0) {
-        t->fd = (struct fd){n, true};
-        return 0;
-    }
-    if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
+    if (n < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
         return err_errno(e, "cannot write in %s", dir);
-    t->name = temp_name(dir);
-    if (fd_open(&t->fd, t->name, O_RDWR | O_CREAT | O_EXCL, 0666, e) == 0)
-        return 0;
-    free_clear(&t->name); /* not ours to remove */
-    return -1;
+    if (n < 0) {
+        name = temp_name(dir);
+        if (fd_open(&fd, name, O_RDWR | O_CREAT | O_EXCL, 0666, e) < 0)
+            return -1;
+    }
+    *t = (struct fs_temp){fd, xstrdup(dir), name};
+    name = NULL;
+    return 0;
 }
 
 int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct err *e)
@@ -185,20 +216,19 @@ void fs_temp_clear(struct fs_temp *t)
     *t = (struct fs_temp){0};
 }
 
-int fs_lock(struct fd *out, const char *path, bool wait, bool *got, struct err *e)
+int fs_lock(struct fd *out, const char *path, const struct events *events, struct err *e)
 {
     CLEANUP(fd_clear) struct fd fd = {0};
+    struct wait wait = {.events = events};
 
-    *got = false;
     if (fd_open(&fd, path, O_RDWR | O_CREAT, 0666, e) < 0)
         return -1;
-    while (flock(fd.n, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
-        if (errno == EWOULDBLOCK)
-            return 0;
-        if (errno != EINTR || !wait)
+    while (flock(fd.n, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
             return err_errno(e, "cannot lock %s", path);
+        if (wait_nap(&wait, e, "waiting for the lock %s, which another process holds", path) < 0)
+            return -1;
     }
-    *got = true;
     MOVE(out, &fd);
     return 0;
 }

@@ -3,18 +3,29 @@
  * A file is written without a name where the file system can (O_TMPFILE), else under a
  * temporary one, and appears under its own name only when whole. So a killed run leaves no
  * half file that anybody could take for a whole one.
+ *
+ * A power cut may take from a folder every name that was not synced since. So what names other
+ * files is written when their folder is synced: blobs, their folder, then index.json, then the
+ * lock.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "event.h"
 #include "fd.h"
 #include "vec.h"
 
 /* mkdir -p, mode 0777 less the umask; an existing folder is fine. */
 int fs_mkdirs(const char *path, struct err *e) MUST_CHECK;
+/* The same, and the folders made are on the disk, with their names. */
+int fs_mkdirs_synced(const char *path, struct err *e) MUST_CHECK;
 /* fs_mkdirs for the folder that `path` stands in. */
 int fs_mkdirs_for(const char *path, struct err *e) MUST_CHECK;
 /* The absolute path of what is there, without links in it. Owned. */
 int fs_absolute(char **out, const char *path, struct err *e) MUST_CHECK;
+/* The names in a folder are on the disk, as far as its file system can promise that. */
+int fs_sync_dir(const char *dir, struct err *e) MUST_CHECK;
+/* What cannot be looked at, other than for want of rights, counts as there: whoever opens it learns
+ * why. */
 bool fs_exists(const char *path);
 /* Size of a regular file; false when there is none. */
 bool fs_file_size(const char *path, uint64_t *size);
@@ -22,7 +33,8 @@ bool fs_file_size(const char *path, uint64_t *size);
 /* A whole file of at most `limit` bytes. A folder, a missing file, a larger one: an error that
  * says so. Missing and unreadable files are ERR_INPUT here: the user named them. */
 int fs_read(struct buf *out, const char *path, uint64_t limit, struct err *e) MUST_CHECK;
-/* Write, sync and rename over `path`: readers see the old text or the new one. */
+/* Write, sync and rename over `path`, and sync its folder: readers see the old text or the new one,
+ * also after a power cut, and the new one once this has returned. */
 int fs_write(const char *path, struct str text, struct err *e) MUST_CHECK;
 
 /* A file that is being written into folder `dir` and has no final name yet. */
@@ -31,15 +43,18 @@ struct fs_temp {
     char *dir;  /* owned */
     char *name; /* owned; path of the temporary file, NULL when it has none (O_TMPFILE) */
 };
+/* Untouched on failure. */
 int fs_temp_open(struct fs_temp *t, const char *dir, struct err *e) MUST_CHECK;
 /* Sync the data and give the file the path `path` (same file system). If something stands there
- * already, `replace` says whether it is replaced or stays (then this file is dropped). Clears t. */
+ * already, `replace` says whether it is replaced or stays (then this file is dropped). Clears t.
+ * The name itself is on the disk only after fs_sync_dir. */
 int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct err *e) MUST_CHECK;
 void fs_temp_clear(struct fs_temp *t); /* drops what is not published */
 
-/* An exclusive lock on a file that stays empty, made if missing. With wait = false and the lock
- * taken by another process, *got is false and the result is still 0. Freed by fd_clear. */
-int fs_lock(struct fd *out, const char *path, bool wait, bool *got, struct err *e) MUST_CHECK;
+/* An exclusive lock on a file that stays empty, made if missing. Waits for who holds it; says so
+ * after a second, and ends when cancelled. `events` may be NULL. Freed by fd_clear. */
+int fs_lock(struct fd *out, const char *path, const struct events *events,
+            struct err *e) MUST_CHECK;
 
 /* Names in a folder, sorted by byte, without "." and "..". */
 int fs_list(struct names *out, const char *dir, struct err *e) MUST_CHECK;

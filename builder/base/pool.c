@@ -40,36 +40,42 @@ static struct job take(struct pool *p)
     return job;
 }
 
+/* Run one job; the lock is held before and after. */
+static void run_next(struct pool *p)
+{
+    struct job job = take(p);
+    struct err e = {0};
+    int result;
+
+    p->running++;
+    pthread_mutex_unlock(&p->lock);
+    result = job.run(job.ctx, &e);
+    pthread_mutex_lock(&p->lock);
+    p->running--;
+    if (result < 0) {
+        if (!err_is_set(&p->fault) || job.order < p->fault_order) {
+            err_clear(&p->fault);
+            MOVE(&p->fault, &e);
+            p->fault_order = job.order;
+        }
+        p->stopped = true;
+        p->waiting.n = 0;
+    }
+    err_clear(&e);
+    pthread_cond_broadcast(&p->changed);
+}
+
 static void *work(void *arg)
 {
     struct pool *p = arg;
 
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        struct err e = {0};
-        struct job job;
-
         while (!p->waiting.n && !p->closing)
             pthread_cond_wait(&p->changed, &p->lock);
         if (!p->waiting.n)
             break;
-        job = take(p);
-        p->running++;
-        pthread_mutex_unlock(&p->lock);
-        int result = job.run(job.ctx, &e);
-        pthread_mutex_lock(&p->lock);
-        p->running--;
-        if (result < 0) {
-            if (!err_is_set(&p->fault) || job.order < p->fault_order) {
-                err_clear(&p->fault);
-                MOVE(&p->fault, &e);
-                p->fault_order = job.order;
-            }
-            p->stopped = true;
-            p->waiting.n = 0;
-        }
-        err_clear(&e);
-        pthread_cond_broadcast(&p->changed);
+        run_next(p);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -90,8 +96,6 @@ struct pool *pool_open(unsigned threads)
     while (p->threads < threads && pthread_create(&p->thread[p->threads], NULL, work, p) == 0)
         p->threads++;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!p->threads)
-        abort(); /* a machine that cannot start one thread cannot do the work */
     return p;
 }
 
@@ -110,6 +114,8 @@ int pool_wait(struct pool *p, struct err *e)
     int result = 0;
 
     pthread_mutex_lock(&p->lock);
+    while (p->waiting.n && !p->threads)
+        run_next(p);
     while (p->waiting.n || p->running)
         pthread_cond_wait(&p->changed, &p->lock);
     if (err_is_set(&p->fault)) {

@@ -8,7 +8,7 @@
 
 struct pool; /* opaque; pool_open to pool_free */
 
-/* `threads` at least 1. */
+/* `threads` at least 1. Where fewer can be started, fewer work; where none can, pool_wait does. */
 struct pool *pool_open(unsigned threads);
 /* Queue a job. Jobs of larger `weight` start first. `run` fills *e when it fails; after the first
  * failure, jobs that have not begun are dropped. `order` decides which error is reported when

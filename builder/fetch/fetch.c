@@ -16,6 +16,7 @@ struct item {
     struct cas_partial partial; /* open while ours */
     unsigned wrong;             /* how often wrong bytes came */
     bool begun;                 /* EVENT_BEGIN was told */
+    struct wait wait;           /* for another process that fetches it */
     struct buf url;
     uint64_t told; /* bytes of the last EVENT_ADVANCE */
     struct http_request r;
@@ -102,6 +103,9 @@ static enum http_start item_start(void *ctx, struct http_request *r, struct err 
         return HTTP_FAIL;
     switch (claim) {
     case CAS_BUSY:
+        item->wait.events = item->fetch->o->events;
+        wait_tell(&item->wait, "waiting for " STR_FMT ", which another process fetches",
+                  STR_ARG(item->artifact->file));
         return HTTP_LATER;
     case CAS_HERE:
         return HTTP_SKIP;

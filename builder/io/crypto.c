@@ -125,7 +125,7 @@ struct hash_thread {
     size_t fill[SLOTS];  /* bytes of full slots */
     unsigned head, full; /* the slot being written; full ones wait before it */
     size_t used;         /* bytes in the slot being written; the writer's own */
-    bool closing;
+    bool closing, alone; /* alone: no thread could be started */
     uint64_t size;
     struct hash hash;
     char slots[SLOTS][SLOT_SIZE];
@@ -173,6 +173,10 @@ static int hash_thread_write(struct sink *self, const void *bytes, size_t len, s
     const char *p = bytes;
 
     t->size += len;
+    if (t->alone) {
+        hash_add(&t->hash, bytes, len);
+        return 0;
+    }
     while (len) {
         size_t n = SLOT_SIZE - t->used < len ? SLOT_SIZE - t->used : len;
 
@@ -198,7 +202,7 @@ struct hash_thread *hash_thread_open(void)
     pthread_cond_init(&t->changed, NULL);
     sigfillset(&all); /* signals are for the main thread */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    must(pthread_create(&t->thread, NULL, hash_run, t) == 0);
+    t->alone = pthread_create(&t->thread, NULL, hash_run, t) != 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return t;
 }
@@ -208,10 +212,8 @@ struct sink *hash_thread_sink(struct hash_thread *t)
     return &t->sink;
 }
 
-void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size)
+static void hash_thread_join(struct hash_thread *h)
 {
-    struct hash_thread *h = *t;
-
     if (h->used)
         hash_thread_pass(h);
     pthread_mutex_lock(&h->lock);
@@ -219,6 +221,14 @@ void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *si
     pthread_cond_signal(&h->changed);
     pthread_mutex_unlock(&h->lock);
     pthread_join(h->thread, NULL);
+}
+
+void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size)
+{
+    struct hash_thread *h = *t;
+
+    if (!h->alone)
+        hash_thread_join(h);
     hash_finish(&h->hash, out);
     *size = h->size;
     hash_clear(&h->hash);

@@ -34,7 +34,8 @@ void hash_sink_open(struct hash_sink *s, struct sink *next);
 void hash_sink_clear(struct hash_sink *s);
 
 /* The same without a next sink, on a thread of its own: the writer only copies into a ring.
- * For the hash of a layer's tar while another thread inflates. */
+ * For the hash of a layer's tar while another thread inflates. Where no thread can be started, the
+ * writer hashes. */
 struct hash_thread;
 struct hash_thread *hash_thread_open(void);
 struct sink *hash_thread_sink(struct hash_thread *t);

@@ -6,18 +6,30 @@ enum {
     TINY = 256, /* contents up to this many bytes stay in memory: cheaper than a range to read */
 };
 
-int spool_open(struct spool *s, const char *dir, struct err *e)
+void spool_open(struct spool *s, const char *dir)
 {
-    *s = (struct spool){.input.name = "the scratch file"};
-    if (fs_temp_open(&s->temp, dir, e) < 0)
-        return -1;
-    s->input.fd = s->temp.fd;
-    return 0;
+    *s = (struct spool){.input.name = "the scratch file", .dir = xstrdup(dir)};
+    pthread_mutex_init(&s->lock, NULL);
+}
+
+static int make_file(struct spool *s, struct err *e)
+{
+    int result = 0;
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->temp.fd.open) {
+        result = fs_temp_open(&s->temp, s->dir, e);
+        s->input.fd = s->temp.fd;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return result;
 }
 
 void spool_clear(struct spool *s)
 {
     fs_temp_clear(&s->temp);
+    pthread_mutex_destroy(&s->lock);
+    free(s->dir);
     *s = (struct spool){0};
 }
 
@@ -27,6 +39,8 @@ int spool_put(struct content *out, struct spool *s, struct source *from, uint64_
     CLEANUP(free_clear) char *chunk = xmalloc(CHUNK);
     uint64_t start = __atomic_fetch_add(&s->used, size, __ATOMIC_RELAXED), done = 0;
 
+    if (make_file(s, e) < 0)
+        return -1;
     while (done < size) {
         uint64_t left = size - done;
         size_t got;

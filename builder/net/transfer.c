@@ -21,7 +21,7 @@ struct transfer {
     size_t head_bytes;
     bool head_done, enough;
     bool sent; /* the request is out */
-    int64_t sent_ms, window_ms;
+    int64_t begun_ms, sent_ms, window_ms;
     uint64_t window_got;
     uint64_t discarded;
 };
@@ -243,6 +243,10 @@ static void set_options(struct transfer *t)
         curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
         curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
     }
+    /* A connection that broke while the request went out stays in libcurl's pool, and PIPEWAIT
+     * would wait for it for ever. */
+    if (t->x->tries > 1)
+        curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
     set_headers(t);
     set_range(t);
 }
@@ -255,6 +259,7 @@ void transfer_begin(struct exchange *x)
     x->transfer = t;
     x->r->status = 0;
     x->r->got = 0;
+    t->begun_ms = now_ms();
     t->easy = curl_easy_init();
     if (!t->easy)
         abort(); /* out of memory */
@@ -401,8 +406,9 @@ static const char *is_dead(struct transfer *t, int64_t now)
     const struct http_options *o = &t->x->http->o;
     int64_t window = now - t->window_ms;
 
+    /* libcurl watches the connecting, but not the waiting for another transfer's connection. */
     if (!t->sent)
-        return NULL; /* libcurl watches the connecting */
+        return now - t->begun_ms > 2 * (int64_t)o->connect_ms ? "no connection came about" : NULL;
     if (!t->head_done)
         return now - t->sent_ms > o->header_ms ? "the server does not answer" : NULL;
     if (window < o->stall_ms)
@@ -441,7 +447,7 @@ static void forgive(struct http *http, int64_t since)
     for (size_t i = 0; i < http->running.n; i++) {
         struct transfer *t = http->running.v[i]->transfer;
 
-        t->sent_ms = t->window_ms = now;
+        t->begun_ms = t->sent_ms = t->window_ms = now;
         t->window_got = 0;
     }
 }

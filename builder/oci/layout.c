@@ -15,7 +15,8 @@ enum { CHECK_DEPTH = 4 }; /* indexes within indexes; two are in use anywhere */
 
 struct layout {
     struct place place;
-    char *dir; /* owned */
+    char *dir;                   /* owned */
+    const struct events *events; /* borrowed */
 };
 
 char *layout_blob_path(const char *dir, const struct digest *digest)
@@ -121,15 +122,14 @@ static void replace_entry(struct node *list, struct node *added)
 }
 
 /* Parse index.json and make sure that it is one: what cannot be read is never written over. */
-static int read_index(struct doc *doc, const char *path, struct err *e)
+static int read_index(struct doc *doc, struct buf *text, const char *path, struct err *e)
 {
-    CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(image_index_clear) struct image_index index = {0};
 
-    if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0 ||
-        image_index_parse(&index, buf_view(&text), MEDIA_INDEX, path, e) < 0)
+    if (fs_read(text, path, IMAGE_DOC_MAX, e) < 0 ||
+        image_index_parse(&index, buf_view(text), MEDIA_INDEX, path, e) < 0)
         return -1;
-    return json_parse(doc, buf_view(&text), IMAGE_DOC_MAX, path, e);
+    return json_parse(doc, buf_view(text), IMAGE_DOC_MAX, path, e);
 }
 
 static struct node *find_list(struct doc *doc)
@@ -174,34 +174,43 @@ int layout_annotate(struct descriptor *d, const struct image_name *name, struct 
     return 0;
 }
 
-static int lock_layout(struct fd *lock, const char *dir, struct err *e)
+static int lock_layout(struct fd *lock, const char *dir, const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *path = path_join(dir, ".lock");
-    bool got;
 
-    return fs_lock(lock, path, true, &got, e);
+    return fs_lock(lock, path, events, e);
+}
+
+/* What index.json is about to name is on the disk first. That holds also for blobs that were there
+ * before: a run that was killed may have left them. */
+static int sync_blobs(const char *dir, struct err *e)
+{
+    CLEANUP(free_clear) char *blobs = path_join(dir, "blobs/sha256");
+
+    return fs_sync_dir(blobs, e);
 }
 
 static int put_image(struct place *p, const struct descriptor *d,
                      const struct image_manifest *manifest, const struct image_name *name,
                      struct err *e)
 {
-    const char *dir = ((struct layout *)p)->dir;
-    CLEANUP(free_clear) char *path = path_join(dir, "index.json");
+    const struct layout *layout = (const struct layout *)p;
+    CLEANUP(free_clear) char *path = path_join(layout->dir, "index.json");
     CLEANUP(fd_clear) struct fd lock = {0};
     CLEANUP(doc_clear) struct doc doc = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(buf_clear) struct buf before = {0}, text = {0};
     CLEANUP(descriptor_clear) struct descriptor entry = *d;
     struct node *list;
 
     entry.annotations = (struct pairs){0};
-    if (lock_layout(&lock, dir, e) < 0 || read_index(&doc, path, e) < 0 ||
-        layout_annotate(&entry, name, &doc.arena, e) < 0)
+    if (sync_blobs(layout->dir, e) < 0 || lock_layout(&lock, layout->dir, layout->events, e) < 0 ||
+        read_index(&doc, &before, path, e) < 0 || layout_annotate(&entry, name, &doc.arena, e) < 0)
         return -1;
     list = find_list(&doc); /* read_index saw it */
     replace_entry(list, descriptor_to_node(&entry, &doc));
     emit_json(&text, doc.root, EMIT_COMPACT);
-    return fs_write(path, buf_view(&text), e);
+    return str_eq(buf_view(&before), buf_view(&text)) ? fs_sync_dir(layout->dir, e)
+                                                      : fs_write(path, buf_view(&text), e);
 }
 
 /* ---- open ---- */
@@ -246,7 +255,7 @@ static int check_version(const char *path, struct err *e)
     return 0;
 }
 
-static int make_layout(const char *dir, struct err *e)
+static int make_layout(const char *dir, const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *blobs = path_join(dir, "blobs/sha256");
     CLEANUP(free_clear) char *header = path_join(dir, "oci-layout");
@@ -255,7 +264,7 @@ static int make_layout(const char *dir, struct err *e)
     CLEANUP(fd_clear) struct fd lock = {0};
     struct image_index none = {0};
 
-    if (lock_layout(&lock, dir, e) < 0 || fs_mkdirs(blobs, e) < 0)
+    if (lock_layout(&lock, dir, events, e) < 0 || fs_mkdirs_synced(blobs, e) < 0)
         return -1;
     /* The header first: by it others know the folder for a layout, whatever else is in it. */
     if (fs_exists(header) ? check_version(header, e) < 0
@@ -282,15 +291,16 @@ static const struct place_ops layout_ops = {
     has_blob, blob_open, blob_write, blob_finish, blob_clear, put_image, close_layout, free_layout,
 };
 
-int layout_open(struct place **out, const char *dir, struct err *e)
+int layout_open(struct place **out, const char *dir, const struct events *events, struct err *e)
 {
     struct layout *layout;
 
-    if (fs_mkdirs(dir, e) < 0 || check_folder(dir, e) < 0 || make_layout(dir, e) < 0)
+    if (fs_mkdirs_synced(dir, e) < 0 || check_folder(dir, e) < 0 || make_layout(dir, events, e) < 0)
         return err_wrap(e, "layout %s", dir);
     layout = xcalloc(1, sizeof *layout);
     layout->place = (struct place){&layout_ops, false};
     layout->dir = xstrdup(dir);
+    layout->events = events;
     *out = &layout->place;
     return 0;
 }

@@ -4,15 +4,18 @@
  * Many threads and processes may write into one layout at once: a blob appears whole or not at all,
  * and index.json is changed under a lock (the file ".lock") and replaced by rename. What others put
  * into index.json stays; only the entry of the same tag is replaced. An index.json that cannot be
- * read is left as it is, and is an error.
+ * read is left as it is, and is an error. After a power cut it names only blobs that are whole:
+ * their folder is synced before.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../base/event.h"
 #include "place.h"
 
 /* Make the folder, or join the layout that is there. A folder that holds other things and is no
- * layout is ERR_INPUT. */
-int layout_open(struct place **out, const char *dir, struct err *e) MUST_CHECK;
+ * layout is ERR_INPUT. `events`: borrowed, may be NULL; told when the lock is waited for. */
+int layout_open(struct place **out, const char *dir, const struct events *events,
+                struct err *e) MUST_CHECK;
 
 /* Read every blob that the manifest tagged `tag` reaches and compare sizes and digests;
  * ERR_INTEGRITY names the first that is wrong or missing. `tag` NULL: all entries of index.json. */

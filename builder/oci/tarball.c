@@ -52,7 +52,9 @@ static int temp_finish(struct sink *self, struct err *e)
 {
     struct temp_sink *s = (struct temp_sink *)self;
 
-    return fs_temp_publish(&s->temp, s->path, true, e);
+    CLEANUP(free_clear) char *dir = path_dir(s->path);
+
+    return fs_temp_publish(&s->temp, s->path, true, e) < 0 ? -1 : fs_sync_dir(dir, e);
 }
 
 static void temp_release(struct sink *self)
@@ -367,7 +369,7 @@ int tarball_create(struct place **out, const char *path, enum tarball_kind kind,
 
     s->sink = (struct sink){temp_write, temp_finish};
     s->path = xstrdup(path);
-    if (fs_mkdirs(dir, e) < 0 || fs_temp_open(&s->temp, dir, e) < 0) {
+    if (fs_mkdirs_synced(dir, e) < 0 || fs_temp_open(&s->temp, dir, e) < 0) {
         temp_release(&s->sink);
         return -1;
     }

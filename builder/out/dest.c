@@ -171,7 +171,7 @@ int dest_open(struct place **out, const struct dest *d, int64_t mtime, const str
 {
     switch (d->kind) {
     case DEST_LAYOUT:
-        return layout_open(out, d->path, e);
+        return layout_open(out, d->path, events, e);
     case DEST_OCI_ARCHIVE:
         return tarball_create(out, d->path, TARBALL_OCI, mtime, e);
     case DEST_DOCKER_ARCHIVE:

@@ -11,13 +11,14 @@
 #include "../base/path.h"
 
 struct cas {
-    char *blobs, *partial; /* folders; owned */
+    char *dir, *blobs, *partial; /* folders; owned */
 };
 
 int cas_open(struct cas **out, const char *dir, struct err *e)
 {
     struct cas *cas = xcalloc(1, sizeof *cas);
 
+    cas->dir = xstrdup(dir);
     cas->blobs = path_join(dir, "blobs/sha256");
     cas->partial = path_join(dir, "partial");
     if (fs_mkdirs(cas->blobs, e) < 0 || fs_mkdirs(cas->partial, e) < 0) {
@@ -32,9 +33,20 @@ void cas_clear(struct cas **cas)
 {
     if (!*cas)
         return;
+    free((*cas)->dir);
     free((*cas)->blobs);
     free((*cas)->partial);
     free_clear(cas);
+}
+
+bool cas_is_read_only(const struct cas *cas)
+{
+    return access(cas->blobs, W_OK) < 0;
+}
+
+const char *cas_dir(const struct cas *cas)
+{
+    return cas->dir;
 }
 
 static char *path_in(const char *dir, const struct digest *digest)
@@ -150,12 +162,17 @@ int cas_put_bytes(const struct cas *cas, struct str bytes, struct digest *out, s
 
 /* Does `path` still name the file that is open as `fd`? Else somebody published or removed it
  * between our opening and our locking. */
-static bool is_same_file(int fd, const char *path)
+static int is_same_file(bool *same, int fd, const char *path, struct err *e)
 {
     struct stat open_one, named;
 
-    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 &&
-           open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+    *same = false;
+    if (stat(path, &named) < 0)
+        return errno == ENOENT ? 0 : err_errno(e, "cannot read %s", path);
+    if (fstat(fd, &open_one) < 0)
+        return err_errno(e, "cannot read %s", path);
+    *same = open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+    return 0;
 }
 
 static int hash_at_hand(struct cas_partial *p, struct err *e)
@@ -182,6 +199,7 @@ int cas_partial_open(struct cas_partial *out, enum cas_claim *claim, const struc
         CLEANUP(cas_partial_clear)
         struct cas_partial p = {
             .cas = cas, .digest = *digest, .path = path_in(cas->partial, digest)};
+        bool same;
 
         if (cas_has(cas, digest, 0)) {
             *claim = CAS_HERE;
@@ -195,7 +213,9 @@ int cas_partial_open(struct cas_partial *out, enum cas_claim *claim, const struc
             *claim = CAS_BUSY;
             return 0;
         }
-        if (!is_same_file(p.fd.n, p.path))
+        if (is_same_file(&same, p.fd.n, p.path, e) < 0)
+            return -1;
+        if (!same)
             continue;
         if (fd_size(p.fd.n, &p.size, p.path, e) < 0 || hash_at_hand(&p, e) < 0)
             return -1;
@@ -281,12 +301,10 @@ static int sweep_folder(const char *dir, size_t *removed, struct err *e)
         return -1;
     vec_each(name, &names) {
         CLEANUP(free_clear) char *path = path_join(dir, *name);
+        CLEANUP(err_clear) struct err ignored = {0}; /* a leftover does no harm */
 
-        if (!is_abandoned(str_of(*name), path))
-            continue;
-        if (fs_remove(path, e) < 0)
-            return -1;
-        ++*removed;
+        if (is_abandoned(str_of(*name), path) && fs_remove(path, &ignored) == 0)
+            ++*removed;
     }
     return 0;
 }

@@ -2,7 +2,9 @@
  *
  * On disk: blobs/sha256/<64 hex>, as in OCI image-spec v1.1, image-layout.md, and partial/<64 hex>
  * for downloads that are under way or were cut. A blob appears under its name only when whole and
- * checked, so nobody ever sees half of one. Safe for many threads and processes at once.
+ * checked, so nobody ever sees half of one: its bytes are on the disk before the name is given. The
+ * name itself may be lost by a power cut; then the blob is fetched or made again. Safe for many
+ * threads and processes at once.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -17,6 +19,12 @@ struct cas; /* opaque; cas_open to cas_clear; may be shared by threads */
 /* Makes the folder `dir` and what belongs in it. */
 int cas_open(struct cas **out, const char *dir, struct err *e) MUST_CHECK;
 void cas_clear(struct cas **cas);
+
+/* Is it on a disk, or of an owner, where this process may only read? What is here can be used all
+ * the same. */
+bool cas_is_read_only(const struct cas *cas);
+/* Borrowed; the folder that was opened. */
+const char *cas_dir(const struct cas *cas);
 
 /* Is the blob here? `size` 0: of any size; else one of another size counts as absent. */
 bool cas_has(const struct cas *cas, const struct digest *digest, uint64_t size);
@@ -78,5 +86,6 @@ int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
 void cas_partial_clear(struct cas_partial *p);
 
 /* Remove temporary files that a killed run left: their process is gone and they are over an hour
- * old (the process may live where we cannot see it). *removed may be NULL. */
+ * old (the process may live where we cannot see it). What cannot be removed stays. *removed may be
+ * NULL. */
 int cas_sweep(const struct cas *cas, size_t *removed, struct err *e) MUST_CHECK;

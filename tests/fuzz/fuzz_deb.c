@@ -41,9 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct input in = {.name = "fuzz.deb", .size = len};
 
     in.fd = (struct fd){memfd_create("deb", MFD_CLOEXEC), true};
-    if (in.fd.n < 0 || write(in.fd.n, bytes, len) != (ssize_t)len ||
-        spool_open(&spool, "/tmp", &e) < 0)
+    if (in.fd.n < 0 || write(in.fd.n, bytes, len) != (ssize_t)len)
         abort();
+    spool_open(&spool, "/tmp");
     if (import_deb(&p, &spool, &in, &e) == 0) {
         check_package(&p);
     } else {

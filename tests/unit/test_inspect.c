@@ -41,7 +41,7 @@ static void open_world(struct world *w, void **state)
     w->folder = *state;
     w->config.platform = (struct platform){STR("linux"), STR("amd64"), {0}};
     w->manifest.config.media_type = STR(MEDIA_CONFIG);
-    if (layout_open(&w->place, w->folder, &e) < 0 || catalog_open(&w->catalog, NULL, &e) < 0)
+    if (layout_open(&w->place, w->folder, NULL, &e) < 0 || catalog_open(&w->catalog, NULL, &e) < 0)
         fail_msg("%s", e.msg);
 }
 

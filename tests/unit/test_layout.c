@@ -10,7 +10,7 @@ static struct place *open_layout(const char *dir)
     CLEANUP(err_clear) struct err e = {0};
     struct place *place = NULL;
 
-    assert_ok(layout_open(&place, dir, &e), &e);
+    assert_ok(layout_open(&place, dir, NULL, &e), &e);
     return place;
 }
 
@@ -107,11 +107,11 @@ static void foreign_folders_are_refused(void **state)
     struct place *p = NULL;
 
     assert_ok(fs_write(file, STR("x"), &e), &e);
-    assert_int_equal(layout_open(&p, *state, &e), -1);
+    assert_int_equal(layout_open(&p, *state, NULL, &e), -1);
     assert_non_null(strstr(e.msg, "thesis.txt"));
     assert_null(p);
     assert_ok(fs_write(header, STR("{\"imageLayoutVersion\":\"2.0.0\"}"), &later), &later);
-    assert_int_equal(layout_open(&p, *state, &later), -1);
+    assert_int_equal(layout_open(&p, *state, NULL, &later), -1);
     assert_non_null(strstr(later.msg, "2.0.0"));
 }
 
@@ -194,7 +194,7 @@ static void *write_images(void *ctx)
     struct digest digest;
     char layer[32], tag[32];
 
-    if (layout_open(&p, w->dir, &w->e) < 0)
+    if (layout_open(&p, w->dir, NULL, &w->e) < 0)
         return NULL;
     for (unsigned i = 0; i < IMAGES; i++) {
         snprintf(layer, sizeof layer, "layer %u", i);
@@ -248,7 +248,7 @@ static void write_half(const char *dir)
     struct place_blob b;
     struct place *p;
 
-    if (layout_open(&p, dir, &e) < 0 || place_blob_open(&b, p, NULL, 0, &e) < 0 ||
+    if (layout_open(&p, dir, NULL, &e) < 0 || place_blob_open(&b, p, NULL, 0, &e) < 0 ||
         sink_write(&b.sink, "half", 4, &e) < 0)
         _exit(1);
     raise(SIGKILL);

@@ -7,19 +7,15 @@
 #include "image_layers.h"
 #include "venv.h"
 
-int system_layers_open(struct system_layers *s, const struct lock *lock, const char *scratch_dir,
-                       struct err *e)
+void system_layers_open(struct system_layers *s, const struct lock *lock, const char *scratch_dir)
 {
-    if (spool_open(&s->spool, scratch_dir, e) < 0)
-        return -1;
-    s->spool_open = true;
+    spool_open(&s->spool, scratch_dir);
     s->packages_n = lock->artifacts.n;
     s->packages = xcalloc(s->packages_n, sizeof *s->packages);
     s->archives = xcalloc(s->packages_n, sizeof *s->archives);
     s->wheels = xcalloc(s->packages_n, sizeof *s->wheels);
     s->trees_n = lock->layers.n;
     s->trees = xcalloc(s->trees_n, sizeof *s->trees);
-    return 0;
 }
 
 void system_layers_clear(struct system_layers *s)
@@ -38,8 +34,7 @@ void system_layers_clear(struct system_layers *s)
     tree_clear(&s->below);
     tree_clear(&s->skeleton);
     names_clear(&s->uncovered);
-    if (s->spool_open)
-        spool_clear(&s->spool);
+    spool_clear(&s->spool);
     *s = (struct system_layers){0};
 }
 

@@ -12,7 +12,6 @@
 
 struct system_layers {
     struct spool spool;
-    bool spool_open;
     /* By position in lock->artifacts; only what is of that kind and of the system is filled in. */
     struct debpkg *packages;
     struct redist_pkg *archives;
@@ -26,8 +25,7 @@ struct system_layers {
     uint64_t saved;         /* bytes of libraries that are not there twice: see system.h */
 };
 
-int system_layers_open(struct system_layers *s, const struct lock *lock, const char *scratch_dir,
-                       struct err *e) MUST_CHECK;
+void system_layers_open(struct system_layers *s, const struct lock *lock, const char *scratch_dir);
 void system_layers_clear(struct system_layers *s);
 /* Unpack or read one of them; safe from several threads for different artifacts. */
 int system_layers_import(struct system_layers *s, const struct lock *lock, size_t artifact,
