@@ -225,16 +225,14 @@ static int take(void *ctx, struct err *e)
     struct making *m = ctx;
     const struct stored *image = m->all->in->image;
     struct descriptor d = {.digest = m->layer->digest, .size = m->layer->size};
-    struct stored_range range = {0};
-    struct source_file file;
-    int result;
+    CLEANUP(source_clear) struct source *blob = NULL;
 
-    if (stored_find(&range, image, &d, e) < 0)
+    if (stored_blob(&blob, image, &d, e) < 0)
         return err_wrap(e, "layer %s", m->layer->name.p);
-    source_file_init(&file, range.fd.n, range.offset, range.size, image->path);
-    result = take_into(m, &file.source, e);
-    fd_clear(&range.fd);
-    return result < 0 ? err_wrap(e, "layer %s of %s", m->layer->name.p, image->path) : 0;
+    blob->events = m->all->in->events;
+    return take_into(m, blob, e) < 0
+               ? err_wrap(e, "layer %s of %s", m->layer->name.p, image->files.path)
+               : 0;
 }
 
 /* ---- making ---- */

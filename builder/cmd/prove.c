@@ -112,18 +112,13 @@ void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir)
 static int read_layer(const struct proving *p, const struct stored *image, size_t i,
                       const struct events *events, struct err *e)
 {
-    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
     CLEANUP(gather_clear) struct gather g = {0};
-    CLEANUP(err_clear) struct err fault = {0};
 
-    if (fs_temp_open(&scratch, p->scratch_dir, e) < 0 ||
-        layer_read_open(&layer, image, i, false, events, e) < 0)
+    if (fs_temp_open(&scratch, p->scratch_dir, e) < 0)
         return -1;
     gather_open(&g, scratch.fd.n, false);
-    /* What went wrong here, if anything, is told there. */
-    (void)!gather_tar(&g, layer_read_source(layer), layer_read_name(layer), &fault);
-    if (layer_read_end(layer, &fault, e) < 0)
+    if (layer_read(image, i, false, events, gather_take, &g, e) < 0)
         return -1;
     return remember(p, &g, &image->manifest.layers.v[i].digest, e);
 }

@@ -2,7 +2,6 @@
 #include "gather.h"
 
 #include "../base/path.h"
-#include "../io/unpack.h"
 
 enum {
     CHUNK = 256 * 1024,
@@ -211,16 +210,11 @@ static int take_file(struct gather *g, struct sink *to, struct source *data, str
     return gather_end(g, e);
 }
 
-static int take_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+int gather_take(void *gather, const struct tar_entry *entry, struct source *data, struct err *e)
 {
-    struct gather *g = ctx;
+    struct gather *g = gather;
     struct sink *to;
 
-    gather_begin(g, &u->entry, u->special, &to);
+    gather_begin(g, &entry->entry, entry->special, &to);
     return to ? take_file(g, to, data, e) : 0;
-}
-
-int gather_tar(struct gather *g, struct source *tar, const char *what, struct err *e)
-{
-    return untar_layer(tar, what, take_entry, g, e);
 }

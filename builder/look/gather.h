@@ -7,8 +7,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/arena.h"
-#include "../io/entry.h"
-#include "../io/source.h"
+#include "../io/tar_read.h"
 #include "../pkg/elf/elf_pass.h"
 #include "fatbin.h"
 
@@ -61,5 +60,6 @@ void gather_begin(struct gather *g, const struct entry *entry, bool special, str
 bool gather_wants(const struct gather *g);
 int gather_end(struct gather *g, struct err *e) MUST_CHECK;
 
-/* All entries of a tar that is not compressed. */
-int gather_tar(struct gather *g, struct source *tar, const char *what, struct err *e) MUST_CHECK;
+/* All of an entry, as tar_walk() and layer_read() hand it over. */
+int gather_take(void *gather, const struct tar_entry *entry, struct source *data,
+                struct err *e) MUST_CHECK;

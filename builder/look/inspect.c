@@ -24,18 +24,13 @@ static int read_layer(void *ctx, struct err *e)
 {
     const struct reading_layer *job = ctx;
     const struct reading *r = job->r;
-    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
-    CLEANUP(err_clear) struct err fault = {0};
     struct gather *g = &r->gathers[job->i];
 
-    if (fs_temp_open(&scratch, r->scratch_dir, e) < 0 ||
-        layer_read_open(&layer, r->image, job->i, false, r->events, e) < 0)
+    if (fs_temp_open(&scratch, r->scratch_dir, e) < 0)
         return -1;
     gather_open(g, scratch.fd.n, true);
-    /* What went wrong here, if anything, is told there. */
-    (void)!gather_tar(g, layer_read_source(layer), layer_read_name(layer), &fault);
-    return layer_read_end(layer, &fault, e);
+    return layer_read(r->image, job->i, false, r->events, gather_take, g, e);
 }
 
 static int read_layers(struct inspection *out, const struct reading *r, unsigned jobs,

@@ -2,7 +2,6 @@
 #include "rootfs.h"
 
 #include "../base/path.h"
-#include "../io/unpack.h"
 #include "layer_read.h"
 
 enum { LINKS_MAX = 40, NODES_MAX = 4000000 };
@@ -156,22 +155,22 @@ struct adding {
     struct buf text;
 };
 
-static int add_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+static int add_entry(void *ctx, const struct tar_entry *t, struct source *data, struct err *e)
 {
     struct adding *a = ctx;
 
     buf_reset(&a->text);
-    if (u->entry.type == ENTRY_FILE && !u->special &&
-        a->keep(a->ctx, u->entry.path, u->entry.content.size, data, &a->text, e) < 0)
+    if (t->entry.type == ENTRY_FILE && !t->special &&
+        a->keep(a->ctx, t->entry.path, t->entry.content.size, data, &a->text, e) < 0)
         return -1;
-    return rootfs_put(a->r, &u->entry, u->special, buf_view(&a->text), NULL, e);
+    return rootfs_put(a->r, &t->entry, t->special, buf_view(&a->text), NULL, e);
 }
 
-int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_keep keep, void *ctx,
-               struct err *e)
+int rootfs_add(struct rootfs *r, struct source *tar, rootfs_keep keep, void *ctx, struct err *e)
 {
+    CLEANUP(tar_clear) struct tar_reader *t = tar_open(tar, TAR_LAYER);
     struct adding a = {.r = r, .keep = keep, .ctx = ctx};
-    int result = untar_layer(tar, what, add_entry, &a, e);
+    int result = tar_walk(t, add_entry, &a, e);
 
     buf_clear(&a.text);
     rootfs_next(r);
@@ -180,27 +179,20 @@ int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_ke
 
 /* ---- from blobs ---- */
 
-static int read_layer(struct rootfs *r, const struct stored *image, size_t i, rootfs_keep keep,
-                      void *ctx, struct err *e)
-{
-    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
-    CLEANUP(err_clear) struct err fault = {0};
-
-    if (layer_read_open(&layer, image, i, true, NULL, e) < 0)
-        return -1;
-    /* What went wrong here, if anything, is told there. */
-    (void)!rootfs_add(r, layer_read_source(layer), layer_read_name(layer), keep, ctx, &fault);
-    return layer_read_end(layer, &fault, e);
-}
-
 int rootfs_read(struct rootfs *out, const struct stored *image, rootfs_keep keep, void *ctx,
                 struct err *e)
 {
     CLEANUP(rootfs_clear) struct rootfs r = {0};
+    struct adding a = {.r = &r, .keep = keep, .ctx = ctx};
+    int result = 0;
 
-    for (size_t i = 0; i < image->manifest.layers.n; i++)
-        if (read_layer(&r, image, i, keep, ctx, e) < 0)
-            return -1;
+    for (size_t i = 0; result == 0 && i < image->manifest.layers.n; i++) {
+        result = layer_read(image, i, true, NULL, add_entry, &a, e);
+        rootfs_next(&r);
+    }
+    buf_clear(&a.text);
+    if (result < 0)
+        return -1;
     MOVE(out, &r);
     return 0;
 }

@@ -107,7 +107,7 @@ int base_image_keep(void *ctx, struct str path, uint64_t size, struct source *da
     if (str_is(name, "libc.so.6") ||
         (str_starts(name, STR("libc-2.")) && str_ends(name, STR(".so"))))
         return scan(data, find_glibc, STR(""), text, e);
-    return wanted_whole(path) ? source_read_all(data, text, TEXT_MAX, path.p, e) : 0;
+    return wanted_whole(path) ? source_read_all(data, text, TEXT_MAX, e) : 0;
 }
 
 /* ---- system and C library ---- */

@@ -337,16 +337,14 @@ static void a_remembered_layer_proves_the_same(void **state)
     /* The same from what is remembered of each layer. */
     for (size_t i = 0; i < 2; i++) {
         CLEANUP(gather_clear) struct gather g = {0};
-        CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
         CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
         struct buf *text = i ? &two : &one;
 
-        if (fs_temp_open(&scratch, w.folder, &e) < 0 ||
-            layer_read_open(&layer, &w.image, i, true, NULL, &e) < 0)
+        if (fs_temp_open(&scratch, w.folder, &e) < 0)
             fail_msg("%s", e.msg);
         gather_open(&g, scratch.fd.n, false);
-        if (gather_tar(&g, layer_read_source(layer), "layer", &e) < 0 ||
-            layer_read_end(layer, NULL, &e) < 0 || linkage_print(text, &g, &e) < 0)
+        if (layer_read(&w.image, i, true, NULL, gather_take, &g, &e) < 0 ||
+            linkage_print(text, &g, &e) < 0)
             fail_msg("%s", e.msg);
     }
     if (linkage_parse(&first, buf_view(&one), &e) < 0 ||

@@ -38,17 +38,15 @@ static void layer_of(struct buf *tar, const char *text)
 static int keep_all(void *ctx, struct str path, uint64_t size, struct source *data,
                     struct buf *text, struct err *e)
 {
-    return source_read_all(data, text, 1 << 20, "file", e);
+    return source_read_all(data, text, 1 << 20, e);
 }
 
 static int add_layer(struct rootfs *r, const char *text, struct err *e)
 {
     CLEANUP(buf_clear) struct buf tar = {0};
-    struct source_bytes s;
 
     layer_of(&tar, text);
-    source_bytes_init(&s, buf_view(&tar));
-    return rootfs_add(r, &s.source, "layer", keep_all, NULL, e);
+    return rootfs_add(r, source_bytes(buf_view(&tar), "layer"), keep_all, NULL, e);
 }
 
 static int name_compare(const void *a, const void *b)
@@ -164,7 +162,6 @@ static int inspect(struct base_image *b, const struct file *files, const char *w
 {
     CLEANUP(buf_clear) struct buf tar = {0};
     CLEANUP(rootfs_clear) struct rootfs r = {0};
-    struct source_bytes s;
 
     for (; files->path; files++)
         if (files->text[0] == '>')
@@ -172,8 +169,7 @@ static int inspect(struct base_image *b, const struct file *files, const char *w
         else
             mktar(&tar, files->path, '0', "", files->text, files->len);
     tar_end(&tar);
-    source_bytes_init(&s, buf_view(&tar));
-    if (rootfs_add(&r, &s.source, "layer", base_image_keep, NULL, e) < 0)
+    if (rootfs_add(&r, source_bytes(buf_view(&tar), "layer"), base_image_keep, NULL, e) < 0)
         return -1;
     return base_image_inspect(b, &r, STR("/usr/local/bin:/usr/bin:/bin"), str_of(want), e);
 }
