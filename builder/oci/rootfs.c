@@ -6,131 +6,206 @@
 
 enum { LINKS_MAX = 40, NODES_MAX = 4000000 };
 
+/* ---- the tree ---- */
+
+static struct rootfs_node *root(struct rootfs *r)
+{
+    if (!r->root) {
+        r->root = arena_alloc(&r->arena, sizeof *r->root);
+        r->root->type = ENTRY_DIR;
+    }
+    return r->root;
+}
+
+static struct rootfs_node *folder_at(struct rootfs *r, struct str path)
+{
+    struct rootfs_node *n = path.len ? map_get(&r->index, path) : root(r);
+
+    return n && n->type == ENTRY_DIR ? n : NULL;
+}
+
+/* The folder that `path` stands in, empty for the root. */
+static struct str folder_of(struct str path)
+{
+    struct str name = path_base(path);
+
+    return str_sub(path, 0, path.len > name.len ? path.len - name.len - 1 : 0);
+}
+
+static void link_in(struct rootfs_node *n, struct rootfs_node **at)
+{
+    n->next = *at;
+    n->at = at;
+    if (n->next)
+        n->next->at = &n->next;
+    *at = n;
+}
+
+static void link_out(struct rootfs_node *n)
+{
+    *n->at = n->next;
+    if (n->next)
+        n->next->at = n->at;
+}
+
+static void move_below(struct rootfs_node *to, struct rootfs_node *from)
+{
+    to->below = from->below;
+    to->oldest = from->oldest;
+    if (to->below)
+        to->below->at = &to->below;
+}
+
 /* ---- deleting ---- */
 
 static void drop(struct rootfs *r, struct rootfs_node *n)
 {
     n->gone = true;
     map_set(&r->index, n->path, NULL);
+    link_out(n);
 }
 
-/* What older layers have below the folder; `layer` itself is left alone. */
-static void drop_below(struct rootfs *r, struct str folder, size_t layer)
+/* A folder that an entry above which the layer has not named stands in. */
+static void make_implicit(struct rootfs_node *n, size_t layer)
 {
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        struct rootfs_node *n = r->nodes.v[i];
+    n->layer = layer;
+    n->mode = 0755;
+    n->uid = n->gid = 0;
+    n->mtime = 0;
+}
 
-        if (!n->gone && n->layer < layer &&
-            (!folder.len || (n->path.len > folder.len && n->path.p[folder.len] == '/' &&
-                             str_starts(n->path, folder))))
-            drop(r, n);
+static void drop_older(struct rootfs *r, struct rootfs_node *n, size_t layer);
+
+/* What older layers have below the folder; `layer` itself is left alone. Each folder is gone
+ * through once a layer, however many entries ask for it: what is left is not older any more. */
+static void drop_below(struct rootfs *r, struct rootfs_node *folder, size_t layer)
+{
+    struct rootfs_node *n = folder->below, *next;
+
+    if (folder->oldest >= layer)
+        return;
+    folder->oldest = layer;
+    for (; n; n = next) {
+        next = n->next;
+        drop_older(r, n, layer);
     }
 }
 
-static void drop_path(struct rootfs *r, struct str path, size_t layer)
+static void drop_older(struct rootfs *r, struct rootfs_node *n, size_t layer)
 {
-    struct rootfs_node *n = map_get(&r->index, path);
-
-    if (!n)
-        return;
     if (n->type == ENTRY_DIR)
-        drop_below(r, path, layer);
-    if (n->layer <
-        layer) /* else the layer makes it anew, and what was in it is gone all the same */
+        drop_below(r, n, layer);
+    if (n->layer >= layer)
+        return;
+    if (n->below) /* the layer has put something into it */
+        make_implicit(n, layer);
+    else
         drop(r, n);
 }
 
 /* ---- adding ---- */
 
-static struct rootfs_node *put(struct rootfs *r, struct str path)
+/* `path` lives as long as `r`. Its folder is there, and nothing is below unless both are folders.
+ */
+static struct rootfs_node *put(struct rootfs *r, struct str path, enum entry_type type)
 {
     struct rootfs_node *old = map_get(&r->index, path);
     struct rootfs_node *n = arena_alloc(&r->arena, sizeof *n);
 
-    if (old)
+    n->path = path;
+    n->type = type;
+    n->layer = n->oldest = r->layers;
+    if (old) {
         old->gone = true;
-    n->path = arena_str(&r->arena, path);
-    n->layer = r->layers;
+        if (old->type == ENTRY_DIR && type == ENTRY_DIR)
+            move_below(n, old);
+        link_in(n, old->at);
+        link_out(old);
+    } else {
+        link_in(n, &folder_at(r, folder_of(path))->below);
+    }
     vec_add(&r->nodes, n);
     map_set(&r->index, n->path, n);
     return n;
 }
 
-/* A folder above an entry that the layer does not name, or that a file or a link was before. */
+/* The folders above an entry that no layer names, or that a file or a link was before. */
 static void put_parents(struct rootfs *r, struct str path)
 {
-    for (size_t i = 1; i < path.len; i++) {
-        const struct rootfs_node *n;
-        struct rootfs_node *folder;
+    struct str have = folder_of(path);
 
-        if (path.p[i] != '/')
-            continue;
-        n = map_get(&r->index, str_sub(path, 0, i));
-        if (n && n->type == ENTRY_DIR)
-            continue;
-        folder = put(r, str_sub(path, 0, i));
-        folder->type = ENTRY_DIR;
-        folder->mode = 0755;
-    }
+    while (!folder_at(r, have))
+        have = folder_of(have);
+    for (size_t i = have.len + 1; i < path.len; i++)
+        if (path.p[i] == '/')
+            make_implicit(put(r, str_sub(path, 0, i), ENTRY_DIR), r->layers);
 }
 
 /* "dir/.wh.name" deletes dir/name, "dir/.wh..wh..opq" all that older layers have in dir. */
 static bool whiteout(struct rootfs *r, struct str path)
 {
-    struct str name = path_base(path), folder = str_sub(path, 0, path.len - name.len);
+    struct str name = path_base(path), folder = folder_of(path);
+    struct rootfs_node *n;
     CLEANUP(buf_clear) struct buf target = {0};
 
-    str_drop(&folder, STR("/"));
     if (!str_skip(&name, STR(".wh.")))
         return false;
-    if (str_is(name, ".wh..opq"))
-        drop_below(r, folder, r->layers);
-    else if (!str_starts(name, STR(".wh."))) { /* those are aufs's own, and mean nothing */
+    if (str_is(name, ".wh..opq")) {
+        n = folder_at(r, folder);
+        if (n)
+            drop_below(r, n, r->layers);
+    } else if (!str_starts(name, STR(".wh."))) { /* those are aufs's own, and mean nothing */
         buf_fmt(&target, STR_FMT "%s" STR_FMT, STR_ARG(folder), folder.len ? "/" : "",
                 STR_ARG(name));
-        drop_path(r, buf_view(&target), r->layers);
+        n = map_get(&r->index, buf_view(&target));
+        if (n)
+            drop_older(r, n, r->layers);
     }
     return true;
 }
 
-static int put_link(struct rootfs *r, const struct entry *entry, struct err *e)
+static int put_link(struct rootfs *r, const struct entry *entry, struct str path, struct err *e)
 {
     const struct rootfs_node *to = map_get(&r->index, entry->link);
-    struct rootfs_node *n, was;
+    struct rootfs_node *n;
 
     if (!to || to->type == ENTRY_DIR)
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\" is a hard link to \"" STR_FMT
                        "\", which is no file of the image",
                        STR_ARG(entry->path), STR_ARG(entry->link));
-    was = *to;
-    n = put(r, entry->path);
-    was.path = n->path;
-    was.layer = n->layer;
-    was.gone = false;
-    was.linked = true;
-    *n = was;
+    n = put(r, path, to->type);
+    n->special = to->special;
+    n->linked = true;
+    n->mode = to->mode;
+    n->uid = to->uid;
+    n->gid = to->gid;
+    n->mtime = to->mtime;
+    n->link = to->link;
+    n->text = to->text;
+    n->note = to->note;
+    n->size = to->size;
     return 0;
 }
 
 int rootfs_put(struct rootfs *r, const struct entry *entry, bool special, struct str text,
                const void *note, struct err *e)
 {
-    const struct rootfs_node *old;
     struct rootfs_node *n;
+    struct str path;
 
     if (!entry->path.len || whiteout(r, entry->path))
         return 0;
     if (r->nodes.n > NODES_MAX)
         return err_set(e, ERR_INPUT, "more than %d files in an image", NODES_MAX);
-    old = map_get(&r->index, entry->path);
-    if (old && old->type == ENTRY_DIR && entry->type != ENTRY_DIR)
-        drop_below(r, entry->path, r->layers + 1);
-    put_parents(r, entry->path);
+    n = folder_at(r, entry->path);
+    if (n && entry->type != ENTRY_DIR)
+        drop_below(r, n, r->layers + 1);
+    path = arena_str(&r->arena, entry->path);
+    put_parents(r, path);
     if (entry->type == ENTRY_HARDLINK)
-        return put_link(r, entry, e);
-    n = put(r, entry->path);
-    n->type = entry->type;
+        return put_link(r, entry, path, e);
+    n = put(r, path, entry->type);
     n->special = special;
     n->mode = entry->mode;
     n->uid = entry->uid;

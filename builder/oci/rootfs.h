@@ -25,12 +25,17 @@ struct rootfs_node {
     const void *note; /* the caller's own; hard links to a file share it */
     uint64_t size;    /* bytes of a file */
     size_t layer;
+    /* For rootfs.c alone: what is in a folder, as a list, and the layer that nothing below it is
+     * older than. */
+    struct rootfs_node *below, *next, **at;
+    size_t oldest;
 };
 
 struct rootfs {
     struct arena arena;
     struct VEC_OF(struct rootfs_node *) nodes; /* in the order of the layers */
     struct map index;                          /* path to node */
+    struct rootfs_node *root;                  /* the folder that all are below; no node */
     size_t layers;                             /* read so far */
 };
 

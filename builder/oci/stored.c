@@ -179,10 +179,22 @@ static int descend(struct stored *s, const struct digest *from, bool any, struct
                    INDEX_DEPTH);
 }
 
-static bool layer_type_ok(struct str type)
+/* To look into, all that was ever written; to build on, what may be handed on and is common. */
+static bool layer_type_ok(struct str type, bool any)
 {
-    return str_is(type, MEDIA_LAYER) || str_is(type, MEDIA_LAYER_GZIP) ||
-           str_is(type, MEDIA_LAYER_ZSTD) || str_is(type, MEDIA_DOCKER_LAYER);
+    static const char *const common[] = {MEDIA_LAYER, MEDIA_LAYER_GZIP, MEDIA_LAYER_ZSTD,
+                                         MEDIA_DOCKER_LAYER};
+    static const char *const others[] = {MEDIA_DOCKER_LAYER_PLAIN, MEDIA_DOCKER_LAYER_ZSTD,
+                                         MEDIA_DOCKER_LAYER_FOREIGN};
+
+    for (size_t i = 0; i < ARRAY_LEN(common); i++)
+        if (str_is(type, common[i]))
+            return true;
+    for (size_t i = 0; any && i < ARRAY_LEN(others); i++)
+        if (str_is(type, others[i]))
+            return true;
+    return any && str_skip(&type, STR(MEDIA_LAYER_FOREIGN)) &&
+           (!type.len || str_is(type, "+gzip") || str_is(type, "+zstd"));
 }
 
 static int take_config(struct stored *s, struct str text, bool any, struct err *e)
@@ -202,7 +214,7 @@ static int take_config(struct stored *s, struct str text, bool any, struct err *
         return err_set(e, ERR_INPUT, "%s: the image has %zu layers and %zu diff_ids", s->files.path,
                        s->manifest.layers.n, s->config.diff_ids.n);
     vec_each(d, &s->manifest.layers)
-        if (!layer_type_ok(d->media_type))
+        if (!layer_type_ok(d->media_type, any))
             return err_set(e, ERR_INPUT, "%s: a layer of type \"" STR_FMT "\" cannot be read",
                            s->files.path, STR_ARG(d->media_type));
     return 0;
