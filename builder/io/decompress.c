@@ -78,6 +78,7 @@ static int start(struct decompressor *d, int filter, struct err *e)
     d->archive = archive_read_new();
     /* Anything but ARCHIVE_OK means that libarchive would start a program for it. */
     if (!d->archive || archive_read_support_format_raw(d->archive) != ARCHIVE_OK ||
+        archive_read_support_format_empty(d->archive) != ARCHIVE_OK ||
         archive_read_append_filter(d->archive, filter) != ARCHIVE_OK)
         return err_set(e, ERR_SYSTEM, "this libarchive was built without xz, zstd or bzip2");
     if (archive_read_open(d->archive, d, NULL, feed, NULL) != ARCHIVE_OK)
