@@ -81,7 +81,9 @@ static int start(struct decompressor *d, int filter, struct err *e)
         archive_read_support_format_empty(d->archive) != ARCHIVE_OK ||
         archive_read_append_filter(d->archive, filter) != ARCHIVE_OK)
         return err_set(e, ERR_SYSTEM, "this libarchive was built without xz, zstd or bzip2");
-    if (archive_read_open(d->archive, d, NULL, feed, NULL) != ARCHIVE_OK)
+    /* What cannot be read at all it takes for empty, but for the error that it leaves. */
+    if (archive_read_open(d->archive, d, NULL, feed, NULL) != ARCHIVE_OK ||
+        archive_errno(d->archive))
         return feed_error(d, e);
     int rc = archive_read_next_header(d->archive, &entry);
     d->source.ended = rc == ARCHIVE_EOF;
@@ -102,9 +104,11 @@ static bool is_zstd(const struct begun *b)
                                                 memcmp(b->head + 1, "\x2a\x4d\x18", 3) == 0);
 }
 
+/* A block, or at once the end. */
 static bool is_bzip2(const struct begun *b)
 {
-    return begins(b, "BZh", 3) && b->have == HEAD && memcmp(b->head + 4, "1AY&SY", 6) == 0;
+    return begins(b, "BZh", 3) && b->have == HEAD &&
+           (memcmp(b->head + 4, "1AY&SY", 6) == 0 || memcmp(b->head + 4, "\x17rE8P\x90", 6) == 0);
 }
 
 static int tell(struct decompressor *d, struct err *e)
