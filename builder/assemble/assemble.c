@@ -229,7 +229,6 @@ static int take(void *ctx, struct err *e)
 
     if (stored_blob(&blob, image, &d, e) < 0)
         return err_wrap(e, "layer %s", m->layer->name.p);
-    blob->events = m->all->in->events;
     return take_into(m, blob, e) < 0
                ? err_wrap(e, "layer %s of %s", m->layer->name.p, image->files.path)
                : 0;
@@ -467,6 +466,7 @@ static int unpack_part(void *ctx, struct err *e)
     struct input input = {0};
     int result = cas_input(&input, a->in->cas, &artifact->digest, artifact->file.p, e);
 
+    input.events = a->in->events;
     if (result == 0)
         result = system_layers_import(&a->system, a->lock, u->artifact, &input, e);
     if (result < 0)

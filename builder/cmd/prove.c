@@ -109,8 +109,7 @@ void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir)
 /* ---- the proof ---- */
 
 /* A layer of the image that is the base. */
-static int read_layer(const struct proving *p, const struct stored *image, size_t i,
-                      const struct events *events, struct err *e)
+static int read_layer(const struct proving *p, const struct stored *image, size_t i, struct err *e)
 {
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
     CLEANUP(gather_clear) struct gather g = {0};
@@ -118,7 +117,7 @@ static int read_layer(const struct proving *p, const struct stored *image, size_
     if (fs_temp_open(&scratch, p->scratch_dir, e) < 0)
         return -1;
     gather_open(&g, scratch.fd.n, false);
-    if (layer_read(image, i, false, events, gather_take, &g, e) < 0)
+    if (layer_read(image, i, false, gather_take, &g, e) < 0)
         return -1;
     return remember(p, &g, &image->manifest.layers.v[i].digest, e);
 }
@@ -140,7 +139,7 @@ static void merging_clear(struct merging *m)
 }
 
 static int merge(struct merging *m, const struct lock *lock, const struct proving *p,
-                 const struct stored *image, const struct events *events, struct err *e)
+                 const struct stored *image, struct err *e)
 {
     const struct ldcache_libs *cache = NULL;
     const struct ldcache_lib *lib;
@@ -153,7 +152,7 @@ static int merge(struct merging *m, const struct lock *lock, const struct provin
 
         if (recall(&m->layers[i], &found, p, &l->digest, e) < 0 ||
             (!found && l->kind == LOCK_IMAGE &&
-             (read_layer(p, image, i, events, e) < 0 ||
+             (read_layer(p, image, i, e) < 0 ||
               recall(&m->layers[i], &found, p, &l->digest, e) < 0)))
             return -1;
         if (!found)
@@ -201,14 +200,13 @@ static void judge(struct lock *lock, const struct proof_finding *f, struct err *
         vec_add(&lock->findings, arena_str(&lock->doc.arena, buf_view(&words)));
 }
 
-int prove(struct lock *lock, const struct proving *p, const struct stored *image,
-          const struct events *events, struct err *e)
+int prove(struct lock *lock, const struct proving *p, const struct stored *image, struct err *e)
 {
     CLEANUP(merging_clear) struct merging m = {0};
     const struct proof_finding *f;
     struct err fault = {0};
 
-    if (merge(&m, lock, p, image, events, e) < 0)
+    if (merge(&m, lock, p, image, e) < 0)
         return err_wrap(e, "load proof");
     vec_clear(&lock->findings);
     vec_each(f, &m.proof.findings)

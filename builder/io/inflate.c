@@ -132,12 +132,12 @@ int content_copy(struct inflater *i, const struct content *c, struct sink *to, c
     case CONTENT_BYTES:
         return sink_write(to, c->bytes, c->size, e);
     case CONTENT_RANGE:
-        in = source_file(c->input->fd.n, c->offset, c->size, c->input->name);
+        in = source_input(c->input, c->offset, c->size);
         if (source_copy(in, c->has_crc ? &crc.sink : to, NULL, e) < 0)
             return -1;
         return c->has_crc && crc.crc != c->crc ? damaged(what, "its CRC-32 is wrong", e) : 0;
     case CONTENT_DEFLATE:
-        in = source_file(c->input->fd.n, c->offset, c->packed, c->input->name);
+        in = source_input(c->input, c->offset, c->packed);
         return inflate_exact(i, in, c->packed, c->size, c->crc, to, NULL, what, e);
     }
     return 0;

@@ -211,3 +211,11 @@ struct source *source_file_take(struct fd *fd, uint64_t offset, uint64_t len, co
     MOVE(&((struct file *)s)->own, fd);
     return s;
 }
+
+struct source *source_input(const struct input *in, uint64_t offset, uint64_t len)
+{
+    struct source *s = source_file(in->fd.n, offset, len, in->name);
+
+    s->events = in->events;
+    return s;
+}

@@ -7,8 +7,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "../base/event.h"
-#include "../base/fd.h"
+#include "entry.h"
 #include "sink.h"
 
 struct source {
@@ -59,3 +58,5 @@ struct source *source_bytes(struct str bytes, const char *name);
 struct source *source_file(int fd, uint64_t offset, uint64_t len, const char *name);
 /* The same, and the descriptor becomes the source's. */
 struct source *source_file_take(struct fd *fd, uint64_t offset, uint64_t len, const char *name);
+/* A range of an input, by its name and its events. */
+struct source *source_input(const struct input *in, uint64_t offset, uint64_t len);

@@ -10,7 +10,6 @@
 
 struct reading {
     const struct stored *image;
-    const struct events *events;
     const char *scratch_dir;
     struct gather *gathers;
 };
@@ -30,7 +29,7 @@ static int read_layer(void *ctx, struct err *e)
     if (fs_temp_open(&scratch, r->scratch_dir, e) < 0)
         return -1;
     gather_open(g, scratch.fd.n, true);
-    return layer_read(r->image, job->i, false, r->events, gather_take, g, e);
+    return layer_read(r->image, job->i, false, gather_take, g, e);
 }
 
 static int read_layers(struct inspection *out, const struct reading *r, unsigned jobs,
@@ -98,10 +97,10 @@ static void count(struct inspection *out)
 }
 
 int inspect(struct inspection *out, const struct stored *image, const struct catalog *catalog,
-            const char *scratch_dir, unsigned jobs, const struct events *events, struct err *e)
+            const char *scratch_dir, unsigned jobs, struct err *e)
 {
     CLEANUP(inspection_clear) struct inspection in = {.image = image};
-    struct reading r = {image, events, scratch_dir, NULL};
+    struct reading r = {image, scratch_dir, NULL};
 
     in.gathers_n = image->manifest.layers.n;
     in.gathers = r.gathers = xcalloc(in.gathers_n + 1, sizeof *in.gathers);

@@ -63,7 +63,7 @@ struct reading {
 };
 
 static int begin(struct reading *r, const struct stored *image, size_t i, bool diff_id,
-                 const struct events *events, struct err *e)
+                 struct err *e)
 {
     const struct descriptor *d = &image->manifest.layers.v[i];
     struct source *blob, *plain;
@@ -74,7 +74,6 @@ static int begin(struct reading *r, const struct stored *image, size_t i, bool d
     if (stored_blob(&blob, image, d, e) < 0)
         return -1;
     blob->name = r->name;
-    blob->events = events;
     r->packed = hashing(blob, !image->no_digests);
     plain = decompress(&r->packed->source);
     plain->limit = plain_max;
@@ -98,14 +97,14 @@ static int judge(const struct reading *r, const struct stored *image, size_t i, 
     return err_is_set(fault) ? err_join(e, fault) : 0;
 }
 
-int layer_read(const struct stored *image, size_t i, bool diff_id, const struct events *events,
-               tar_each each, void *ctx, struct err *e)
+int layer_read(const struct stored *image, size_t i, bool diff_id, tar_each each, void *ctx,
+               struct err *e)
 {
     CLEANUP(err_clear) struct err fault = {0};
     struct reading r = {0};
     int result;
 
-    if (begin(&r, image, i, diff_id, events, e) < 0)
+    if (begin(&r, image, i, diff_id, e) < 0)
         return -1;
     /* What goes wrong here, if anything, is told there. */
     (void)!tar_walk(r.tar, each, ctx, &fault);

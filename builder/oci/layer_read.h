@@ -13,5 +13,5 @@
  * against the config as well, which costs as much again as reading does; else only where the place
  * keeps no digest of the blob. Damage shows as all kinds of faults on the way, of `each` too, so a
  * digest that is wrong is what is told (ERR_INTEGRITY), else the fault. */
-int layer_read(const struct stored *image, size_t i, bool diff_id, const struct events *events,
-               tar_each each, void *ctx, struct err *e) MUST_CHECK;
+int layer_read(const struct stored *image, size_t i, bool diff_id, tar_each each, void *ctx,
+               struct err *e) MUST_CHECK;

@@ -30,6 +30,7 @@ int stored_blob(struct source **out, const struct stored *s, const struct descri
         return err_set(e, ERR_INTEGRITY, "%s: blob %s has %llu bytes where %llu belong",
                        s->files.path, text, (unsigned long long)size, (unsigned long long)d->size);
     }
+    blob->events = s->events;
     MOVE(out, &blob);
     return 0;
 }
@@ -289,9 +290,10 @@ static int need_digest(const struct stored *s, const struct stored_text *place,
                    list.len ? list.p : "none");
 }
 
-int stored_open(struct stored *out, struct str text, const char *dir, struct err *e)
+int stored_open(struct stored *out, struct str text, const char *dir, const struct events *events,
+                struct err *e)
 {
-    CLEANUP(stored_clear) struct stored s = {0};
+    CLEANUP(stored_clear) struct stored s = {.events = events};
     CLEANUP(image_index_clear) struct image_index index = {0};
     struct stored_text place;
 
@@ -347,9 +349,10 @@ static int pick(struct stored_text *place, const struct stored *s, const struct 
                    list.len ? list.p : "none");
 }
 
-int stored_open_any(struct stored *out, struct str text, const char *dir, struct err *e)
+int stored_open_any(struct stored *out, struct str text, const char *dir,
+                    const struct events *events, struct err *e)
 {
-    CLEANUP(stored_clear) struct stored s = {0};
+    CLEANUP(stored_clear) struct stored s = {.events = events};
     CLEANUP(image_index_clear) struct image_index index = {0};
     struct stored_text place;
 

@@ -22,6 +22,7 @@ struct stored {
     struct str name;      /* full name that the index gives the image, or empty */
     struct image_manifest manifest; /* as many layers as the config has diff_ids */
     struct image_config config;
+    const struct events *events; /* asked while blobs are read; borrowed */
 };
 
 /* Is `text` of one of the first two forms? ERR_INPUT says what is wrong. */
@@ -29,9 +30,11 @@ int stored_check(struct str text, struct err *e) MUST_CHECK;
 /* To build on: of the first two forms, for linux/amd64, and named by its digest. A relative path is
  * one below `dir`. ERR_INPUT when there is no such image, and when the digest is left out (the
  * message names the one that the place has). */
-int stored_open(struct stored *out, struct str text, const char *dir, struct err *e) MUST_CHECK;
+int stored_open(struct stored *out, struct str text, const char *dir, const struct events *events,
+                struct err *e) MUST_CHECK;
 /* To look into: of any form and for any Linux. Without digest and tag it must be the only one. */
-int stored_open_any(struct stored *out, struct str text, const char *dir, struct err *e) MUST_CHECK;
+int stored_open_any(struct stored *out, struct str text, const char *dir,
+                    const struct events *events, struct err *e) MUST_CHECK;
 /* Does `text` name an image, rather than a recipe, a lock or a tag? By its form, or by what is
  * there.
  */

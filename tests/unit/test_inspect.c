@@ -88,8 +88,9 @@ static void look(struct world *w)
     image_manifest_write(&w->manifest, &json);
     buf_fmt(&where, "oci:%s", w->folder);
     if (place_put_image(w->place, buf_view(&json), &name, &w->config.platform, &digest, &e) < 0 ||
-        place_close(w->place, &e) < 0 || stored_open_any(&w->image, buf_view(&where), "", &e) < 0 ||
-        inspect(&w->found, &w->image, &w->catalog, w->folder, 2, NULL, &e) < 0 ||
+        place_close(w->place, &e) < 0 ||
+        stored_open_any(&w->image, buf_view(&where), "", NULL, &e) < 0 ||
+        inspect(&w->found, &w->image, &w->catalog, w->folder, 2, &e) < 0 ||
         inspection_prove(&w->proof, &w->found, &e) < 0)
         fail_msg("%s", e.msg);
 }
@@ -343,7 +344,7 @@ static void a_remembered_layer_proves_the_same(void **state)
         if (fs_temp_open(&scratch, w.folder, &e) < 0)
             fail_msg("%s", e.msg);
         gather_open(&g, scratch.fd.n, false);
-        if (layer_read(&w.image, i, true, NULL, gather_take, &g, &e) < 0 ||
+        if (layer_read(&w.image, i, true, gather_take, &g, &e) < 0 ||
             linkage_print(text, &g, &e) < 0)
             fail_msg("%s", e.msg);
     }

@@ -76,7 +76,7 @@ static void see(struct buf *out, const char *path, const char *prefix)
     CLEANUP(err_clear) struct err e = {0};
 
     buf_fmt(&text, "%s%s", prefix, path);
-    if (stored_open_any(&s, buf_view(&text), "", &e) < 0 ||
+    if (stored_open_any(&s, buf_view(&text), "", NULL, &e) < 0 ||
         rootfs_read(&fs, &s, keep_none, NULL, &e) < 0)
         buf_puts(out, e.msg);
     else
@@ -221,8 +221,9 @@ static int read_layer(const char *folder, struct str blob, struct str plain, tar
         place_close(p, e) < 0 || stored_files_open(&s.files, folder, false, true, e) < 0)
         return -1;
     d->size = size;
+    s.events = events;
     hash_bytes(vec_push(&s.config.diff_ids), plain.p, plain.len);
-    return layer_read(&s, 0, true, events, each, ctx, e);
+    return layer_read(&s, 0, true, each, ctx, e);
 }
 
 static int count(void *ctx, const struct tar_entry *entry, struct source *data, struct err *e)
@@ -278,13 +279,13 @@ static void damage_is_told_before_what_it_causes(void **state)
 
     make_layout(*state, "a", &digest);
     buf_fmt(&text, "oci:%s", (const char *)*state);
-    if (stored_open_any(&s, buf_view(&text), "", &e) < 0)
+    if (stored_open_any(&s, buf_view(&text), "", NULL, &e) < 0)
         fail_msg("%s", e.msg);
     blob = layout_blob_path(*state, &s.manifest.layers.v[0].digest);
     mktar(&tar, "a", '0', "", "x", 1);
     tar.p[0] = 'b'; /* its sum is wrong then, too */
     write_file(blob, buf_view(&tar));
-    assert_int_equal(layer_read(&s, 0, false, NULL, count, &n, &e), -1);
+    assert_int_equal(layer_read(&s, 0, false, count, &n, &e), -1);
     assert_int_equal(e.kind, ERR_INTEGRITY);
     assert_non_null(strstr(e.msg, "its digest is not sha256:"));
 }

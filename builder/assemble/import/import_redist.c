@@ -404,8 +404,8 @@ int import_redist(struct redist_pkg *out, struct spool *spool, const struct inpu
     struct importing i = {
         .p = &p, .spool = spool, .what = archive->name, .component = component, .version = version};
     CLEANUP(tar_clear)
-    struct tar_reader *tar = tar_open(
-        decompress(source_file(archive->fd.n, 0, archive->size, archive->name)), TAR_PACKAGE);
+    struct tar_reader *tar =
+        tar_open(decompress(source_input(archive, 0, archive->size)), TAR_PACKAGE);
 
     if (tar_walk(tar, take_entry, &i, e) < 0 || put_together(&tree, &i, e) < 0)
         return -1;

@@ -149,7 +149,7 @@ static int copy_member(struct writer *w, const struct content *c, const char *wh
                              w,
                              .plain = w->diff != NULL};
     CLEANUP(source_clear)
-    struct source *in = source_file(c->input->fd.n, c->offset, c->packed, c->input->name);
+    struct source *in = source_input(c->input, c->offset, c->packed);
 
     if (flush(w, e) < 0 || literal(w, gzip_head, GZIP_HEAD, e) < 0)
         return -1;

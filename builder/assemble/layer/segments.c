@@ -45,7 +45,7 @@ void segments_clear(struct segments *s)
 static int write_range(const struct input *in, uint64_t offset, uint64_t len, struct sink *to,
                        const struct events *events, struct err *e)
 {
-    CLEANUP(source_clear) struct source *range = source_file(in->fd.n, offset, len, in->name);
+    CLEANUP(source_clear) struct source *range = source_input(in, offset, len);
 
     range->events = events;
     return source_copy(range, to, NULL, e);

@@ -105,8 +105,7 @@ static int walk(const struct input *in, uint64_t offset, uint64_t size, tar_each
                 struct err *e)
 {
     CLEANUP(tar_clear)
-    struct tar_reader *t =
-        tar_open(decompress(source_file(in->fd.n, offset, size, in->name)), TAR_DEB);
+    struct tar_reader *t = tar_open(decompress(source_input(in, offset, size)), TAR_DEB);
 
     return tar_walk(t, each, ctx, e);
 }
