@@ -8,7 +8,7 @@
 #include "../base/event.h"
 #include "../model/catalog.h"
 #include "../model/lock.h"
-#include "gather.h"
+#include "layer_scan.h"
 #include "packages.h"
 #include "proof.h"
 
@@ -54,8 +54,8 @@ struct inspect_torch {
 
 struct inspection {
     const struct stored *image; /* borrowed */
-    struct gather *gathers;     /* owned; one a layer */
-    size_t gathers_n;
+    struct layer_scan *scans;   /* owned; one a layer */
+    size_t scans_n;
     struct rootfs fs;
     struct packages packages;
     struct arena arena;

@@ -337,14 +337,14 @@ static void a_remembered_layer_proves_the_same(void **state)
                 "/usr/bin/x needs A_2 of liba.so.1, which /usr/lib/liba.so.1 does not have");
     /* The same from what is remembered of each layer. */
     for (size_t i = 0; i < 2; i++) {
-        CLEANUP(gather_clear) struct gather g = {0};
+        CLEANUP(layer_scan_clear) struct layer_scan g = {0};
         CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
         struct buf *text = i ? &two : &one;
 
         if (fs_temp_open(&scratch, w.folder, &e) < 0)
             fail_msg("%s", e.msg);
-        gather_open(&g, scratch.fd.n, false);
-        if (layer_read(&w.image, i, true, gather_take, &g, &e) < 0 ||
+        layer_scan_open(&g, scratch.fd.n, false);
+        if (layer_read(&w.image, i, true, layer_scan_take, &g, &e) < 0 ||
             linkage_print(text, &g, &e) < 0)
             fail_msg("%s", e.msg);
     }
