@@ -67,7 +67,7 @@ struct tar_reader {
     size_t entries;
     bool ended;
     struct extra extra;
-    struct buf raw, path, link, records, long_path, long_link, uname, gname;
+    struct buf raw, path, name, link, records, long_path, long_link, uname, gname;
     bool sparse;
     struct VEC_OF(struct piece) pieces;
     size_t piece; /* the one at or after `pos` */
@@ -787,7 +787,9 @@ int tar_next(struct tar_reader *t, const struct tar_entry **out, struct err *e)
             return -1;
     }
     if (found) {
-        t->data.name = t->path.p;
+        buf_reset(&t->name);
+        buf_fmt(&t->name, "%s: %s", t->in->name, t->path.p ? t->path.p : "");
+        t->data.name = t->name.p;
         t->data.ended = false;
         *out = &t->entry;
     } else if (t->extra.pax || t->long_path.len || t->long_link.len) {
@@ -869,6 +871,7 @@ void tar_clear(struct tar_reader **t)
     vec_clear(&r->pieces);
     buf_clear(&r->raw);
     buf_clear(&r->path);
+    buf_clear(&r->name);
     buf_clear(&r->link);
     buf_clear(&r->records);
     buf_clear(&r->long_path);

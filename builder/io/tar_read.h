@@ -34,7 +34,7 @@ struct tar_reader *tar_open(struct source *in, enum tar_kind kind);
 void tar_clear(struct tar_reader **t);
 /* *out is NULL at the end. What was not read of the entry before is passed over. */
 int tar_next(struct tar_reader *t, const struct tar_entry **out, struct err *e) MUST_CHECK;
-/* The bytes of the file at hand, holes as zeros; goes by the entry's path. Zeros of holes count:
+/* The bytes of the file at hand, holes as zeros; goes by "TAR: PATH". Zeros of holes count:
  * beyond SOURCE_FREE, at most SOURCE_RATIO for each byte of the tar. */
 struct source *tar_data(struct tar_reader *t);
 
