@@ -21,7 +21,7 @@ for line in open(os.path.join(top, "builder/README.md"), encoding="utf-8"):
 homes = {
     "curl/": ["net/transfer.c"],
     "yaml.h": ["doc/yaml.c"],
-    "archive": ["io/unpack.c"],
+    "archive": ["io/decompress.c"],
     "openssl/": ["io/crypto.c"],
     "isa-l": ["io/inflate.c"],
     "zlib.h": ["io/inflate.c"],

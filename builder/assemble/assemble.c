@@ -225,16 +225,13 @@ static int take(void *ctx, struct err *e)
     struct making *m = ctx;
     const struct stored *image = m->all->in->image;
     struct descriptor d = {.digest = m->layer->digest, .size = m->layer->size};
-    struct stored_range range = {0};
-    struct source_file file;
-    int result;
+    CLEANUP(source_clear) struct source *blob = NULL;
 
-    if (stored_find(&range, image, &d, e) < 0)
+    if (stored_blob(&blob, image, &d, e) < 0)
         return err_wrap(e, "layer %s", m->layer->name.p);
-    source_file_init(&file, range.fd.n, range.offset, range.size, image->path);
-    result = take_into(m, &file.source, e);
-    fd_clear(&range.fd);
-    return result < 0 ? err_wrap(e, "layer %s of %s", m->layer->name.p, image->path) : 0;
+    return take_into(m, blob, e) < 0
+               ? err_wrap(e, "layer %s of %s", m->layer->name.p, image->files.path)
+               : 0;
 }
 
 /* ---- making ---- */
@@ -469,6 +466,7 @@ static int unpack_part(void *ctx, struct err *e)
     struct input input = {0};
     int result = cas_input(&input, a->in->cas, &artifact->digest, artifact->file.p, e);
 
+    input.events = a->in->events;
     if (result == 0)
         result = system_layers_import(&a->system, a->lock, u->artifact, &input, e);
     if (result < 0)

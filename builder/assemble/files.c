@@ -62,7 +62,7 @@ static int read_file(struct content *out, const struct lock_file *f, const char 
                      struct spool *spool, struct err *e)
 {
     CLEANUP(fd_clear) struct fd fd = {0};
-    struct source_file source;
+    CLEANUP(source_clear) struct source *source = NULL;
     struct digest digest;
     uint64_t size;
 
@@ -71,18 +71,17 @@ static int read_file(struct content *out, const struct lock_file *f, const char 
         return -1;
     if (size != f->size || !digest_eq(&digest, &f->digest))
         return changed(disk, e);
-    source_file_init(&source, fd.n, 0, size, disk);
-    return spool_put(out, spool, &source.source, size, disk, e);
+    source = source_file(fd.n, 0, size, disk);
+    return spool_put(out, spool, source, size, e);
 }
 
 static int take_text(struct content *out, const struct lock_copy *c, struct spool *spool,
                      struct err *e)
 {
     CLEANUP(free_clear) char *what = str_dup(c->to);
-    struct source_bytes source;
+    CLEANUP(source_clear) struct source *source = source_bytes(c->text, what);
 
-    source_bytes_init(&source, c->text);
-    return spool_put(out, spool, &source.source, c->text.len, what, e);
+    return spool_put(out, spool, source, c->text.len, e);
 }
 
 static int add_file(struct copies *to, const struct lock_copy *c, const struct lock_file *f,

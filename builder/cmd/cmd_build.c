@@ -98,9 +98,10 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
 
 /* ---- the image ---- */
 
-static int open_image(struct stored *out, const struct work *w, struct err *e)
+static int open_image(struct stored *out, const struct work *w, const struct events *events,
+                      struct err *e)
 {
-    return stored_open(out, w->lock.image.ref, w->dir, e) < 0 ? err_wrap(e, "base") : 0;
+    return stored_open(out, w->lock.image.ref, w->dir, events, e) < 0 ? err_wrap(e, "base") : 0;
 }
 
 static int check_strict(const struct lock *lock, const struct build_args *a, struct session *s,
@@ -146,7 +147,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
     if (cas_sweep(w->cas, NULL, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
         assemble_layers(&w->lock, &in, e) < 0 || check_strict(&w->lock, a, s, e) < 0 ||
-        (!built && prove(&w->lock, &proving, below, s->events, e) < 0) ||
+        (!built && prove(&w->lock, &proving, below, e) < 0) ||
         image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
         return -1;
     prove_warn(&w->lock, s->events);
@@ -218,7 +219,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
         work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
         return -1;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
-    if ((w.lock.image.ref.len && open_image(&image, &w, e) < 0) ||
+    if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
         dest_open(&place, &dest, w.lock.created, s->events, e) < 0 ||
         assemble(&w, s, a, &image, place, &name, e) < 0)
         return -1;

@@ -88,7 +88,7 @@ static int from_stored(struct emitting *m, struct session *s, const char *operan
             "%s does not tell the digest of its image, as older `docker save` writes it; "
             "`skopeo copy docker-archive:%s oci:images:TAG` gives it one, and `emit` "
             "then takes oci:images:TAG",
-            operand, image->path);
+            operand, image->files.path);
     buf_str(&m->name, image->name);
     m->image = (struct deploy_image){.digest = image->digest,
                                      .architecture = image->config.platform.architecture,

@@ -14,25 +14,25 @@ enum { WARNED = 5 }; /* findings that are told one by one */
 
 struct looking {
     struct layer_watch watch; /* first: what assemble holds is this */
-    struct gather gather;
+    struct layer_scan scan;
     struct fs_temp scratch;
 };
 
 static void begin(struct layer_watch *self, const struct entry *entry, struct sink **data)
 {
-    gather_begin(&((struct looking *)self)->gather, entry, false, data);
+    layer_scan_begin(&((struct looking *)self)->scan, entry, false, data);
 }
 
 static int end(struct layer_watch *self, struct err *e)
 {
-    return gather_end(&((struct looking *)self)->gather, e);
+    return layer_scan_end(&((struct looking *)self)->scan, e);
 }
 
 static void close_looking(void *ctx, struct layer_watch *watch)
 {
     struct looking *l = (struct looking *)watch;
 
-    gather_clear(&l->gather);
+    layer_scan_clear(&l->scan);
     fs_temp_clear(&l->scratch);
     free(l);
 }
@@ -47,7 +47,7 @@ static struct layer_watch *open_looking(void *ctx, struct err *e)
         free(l);
         return NULL;
     }
-    gather_open(&l->gather, l->scratch.fd.n, false);
+    layer_scan_open(&l->scan, l->scratch.fd.n, false);
     return &l->watch;
 }
 
@@ -61,7 +61,7 @@ static void key_of(struct buf *key, const struct digest *layer)
     buf_fmt(key, "linkage/1 %s", text);
 }
 
-static int remember(const struct proving *p, const struct gather *g, const struct digest *layer,
+static int remember(const struct proving *p, const struct layer_scan *g, const struct digest *layer,
                     struct err *e)
 {
     CLEANUP(buf_clear) struct buf key = {0}, text = {0};
@@ -87,7 +87,7 @@ static int recall(struct linkage *out, bool *found, const struct proving *p,
 
 static int done(void *ctx, struct layer_watch *watch, const struct digest *layer, struct err *e)
 {
-    return remember(ctx, &((struct looking *)watch)->gather, layer, e);
+    return remember(ctx, &((struct looking *)watch)->scan, layer, e);
 }
 
 static bool knows(void *ctx, const struct digest *layer)
@@ -109,21 +109,15 @@ void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir)
 /* ---- the proof ---- */
 
 /* A layer of the image that is the base. */
-static int read_layer(const struct proving *p, const struct stored *image, size_t i,
-                      const struct events *events, struct err *e)
+static int read_layer(const struct proving *p, const struct stored *image, size_t i, struct err *e)
 {
-    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
-    CLEANUP(gather_clear) struct gather g = {0};
-    CLEANUP(err_clear) struct err fault = {0};
+    CLEANUP(layer_scan_clear) struct layer_scan g = {0};
 
-    if (fs_temp_open(&scratch, p->scratch_dir, e) < 0 ||
-        layer_read_open(&layer, image, i, false, events, e) < 0)
+    if (fs_temp_open(&scratch, p->scratch_dir, e) < 0)
         return -1;
-    gather_open(&g, scratch.fd.n, false);
-    /* What went wrong here, if anything, is told there. */
-    (void)!gather_tar(&g, layer_read_source(layer), layer_read_name(layer), &fault);
-    if (layer_read_end(layer, &fault, e) < 0)
+    layer_scan_open(&g, scratch.fd.n, false);
+    if (layer_read(image, i, false, layer_scan_take, &g, e) < 0)
         return -1;
     return remember(p, &g, &image->manifest.layers.v[i].digest, e);
 }
@@ -145,7 +139,7 @@ static void merging_clear(struct merging *m)
 }
 
 static int merge(struct merging *m, const struct lock *lock, const struct proving *p,
-                 const struct stored *image, const struct events *events, struct err *e)
+                 const struct stored *image, struct err *e)
 {
     const struct ldcache_libs *cache = NULL;
     const struct ldcache_lib *lib;
@@ -158,7 +152,7 @@ static int merge(struct merging *m, const struct lock *lock, const struct provin
 
         if (recall(&m->layers[i], &found, p, &l->digest, e) < 0 ||
             (!found && l->kind == LOCK_IMAGE &&
-             (read_layer(p, image, i, events, e) < 0 ||
+             (read_layer(p, image, i, e) < 0 ||
               recall(&m->layers[i], &found, p, &l->digest, e) < 0)))
             return -1;
         if (!found)
@@ -206,14 +200,13 @@ static void judge(struct lock *lock, const struct proof_finding *f, struct err *
         vec_add(&lock->findings, arena_str(&lock->doc.arena, buf_view(&words)));
 }
 
-int prove(struct lock *lock, const struct proving *p, const struct stored *image,
-          const struct events *events, struct err *e)
+int prove(struct lock *lock, const struct proving *p, const struct stored *image, struct err *e)
 {
     CLEANUP(merging_clear) struct merging m = {0};
     const struct proof_finding *f;
     struct err fault = {0};
 
-    if (merge(&m, lock, p, image, events, e) < 0)
+    if (merge(&m, lock, p, image, e) < 0)
         return err_wrap(e, "load proof");
     vec_clear(&lock->findings);
     vec_each(f, &m.proof.findings)

@@ -17,6 +17,6 @@ void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir)
 /* After all layers are made: ERR_INPUT for what a package that the recipe names lacks; everything
  * else that is found goes into lock->findings. `image` is the base, or NULL. */
 int prove(struct lock *lock, const struct proving *p, const struct stored *image,
-          const struct events *events, struct err *e) MUST_CHECK;
+          struct err *e) MUST_CHECK;
 /* Tell what was found, now or when the lock was first built. */
 void prove_warn(const struct lock *lock, const struct events *events);

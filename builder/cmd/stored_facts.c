@@ -22,14 +22,13 @@ int stored_facts_look(struct inspection *out, struct session *s, const struct st
     CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
 
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "read the image"});
-    return fs_mkdirs(scratch, e) < 0 ? -1
-                                     : inspect(out, image, catalog, scratch, s->jobs, s->events, e);
+    return fs_mkdirs(scratch, e) < 0 ? -1 : inspect(out, image, catalog, scratch, s->jobs, e);
 }
 
 int stored_facts_open(struct stored_facts *out, struct session *s, const char *operand,
                       const struct catalog *catalog, struct err *e)
 {
-    if (stored_open_any(&out->image, str_of(operand), ".", e) < 0)
+    if (stored_open_any(&out->image, str_of(operand), ".", s->events, e) < 0)
         return -1;
     if (stored_facts_labelled(&out->facts, &out->image.config))
         return 0;

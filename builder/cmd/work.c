@@ -151,7 +151,7 @@ static int resolving_open(struct resolving *out, const struct work *w, struct se
                    ? -1
                    : base_image_as_base(&out->base, &out->image, e);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "read the base image"});
-    return base_image_open(&out->image, r, w->dir, e) < 0
+    return base_image_open(&out->image, r, w->dir, s->events, e) < 0
                ? -1
                : base_image_as_base(&out->base, &out->image, e);
 }

@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/digest.h"
+#include "../base/event.h"
 #include "../base/fd.h"
 
 enum entry_type { ENTRY_FILE, ENTRY_DIR, ENTRY_SYMLINK, ENTRY_HARDLINK };
@@ -17,6 +18,7 @@ struct input {
     const char *name;     /* for messages */
     struct fd fd;
     uint64_t size;
+    const struct events *events; /* asked while it is read; may be NULL */
 };
 
 enum content_kind {

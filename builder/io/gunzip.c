@@ -17,8 +17,6 @@ enum {
 
 struct gunzip {
     struct source source; /* first: a source is a gunzip */
-    struct source *from;
-    const char *what;
     struct engine *engine;
     size_t at, have; /* of `in`: the next byte, and the end */
     bool hungry;     /* the decoder has used up what it was fed */
@@ -30,14 +28,9 @@ struct gunzip {
     unsigned char in[KEEP + IN_SIZE];
 };
 
-bool gunzip_is(struct str head)
-{
-    return head.len >= 2 && (unsigned char)head.p[0] == 0x1f && (unsigned char)head.p[1] == 0x8b;
-}
-
 static int damaged(const struct gunzip *g, const char *why, struct err *e)
 {
-    return err_set(e, ERR_INTEGRITY, "%s is damaged: %s", g->what, why);
+    return err_set(e, ERR_INTEGRITY, "%s is damaged: %s", g->source.name, why);
 }
 
 /* Have at least a byte at hand, unless nothing more comes. */
@@ -48,7 +41,7 @@ static int fill(struct gunzip *g, struct err *e)
     if (g->at < g->have || g->ended)
         return 0;
     memmove(g->in, g->in + g->have - KEEP, KEEP);
-    if (source_read(g->from, g->in + KEEP, IN_SIZE, &got, e) < 0)
+    if (source_read(g->source.below, g->in + KEEP, IN_SIZE, &got, e) < 0)
         return -1;
     g->at = KEEP;
     g->have = KEEP + got;
@@ -196,28 +189,18 @@ static int gunzip_read(struct source *self, void *to, size_t len, size_t *got, s
     return 0;
 }
 
-struct gunzip *gunzip_open(struct source *in, const char *what)
+static void gunzip_free(struct source *self)
+{
+    engine_free(((struct gunzip *)self)->engine);
+}
+
+struct source *gunzip(struct source *packed)
 {
     struct gunzip *g = xcalloc(1, sizeof *g);
 
-    g->source.read = gunzip_read;
-    g->from = in;
-    g->what = what;
+    source_init(&g->source, gunzip_read, gunzip_free, packed);
+    g->source.unpacks = true;
     g->at = g->have = KEEP;
     g->engine = engine_open();
-    return g;
-}
-
-struct source *gunzip_source(struct gunzip *g)
-{
     return &g->source;
-}
-
-void gunzip_clear(struct gunzip **g)
-{
-    if (!*g)
-        return;
-    engine_free((*g)->engine);
-    free(*g);
-    *g = NULL;
 }

@@ -126,19 +126,19 @@ int content_copy(struct inflater *i, const struct content *c, struct sink *to, c
                  struct err *e)
 {
     struct crc_sink crc = {{crc_write, NULL}, to, 0};
-    struct source_file in;
+    CLEANUP(source_clear) struct source *in = NULL;
 
     switch (c->kind) {
     case CONTENT_BYTES:
         return sink_write(to, c->bytes, c->size, e);
     case CONTENT_RANGE:
-        source_file_init(&in, c->input->fd.n, c->offset, c->size, c->input->name);
-        if (source_copy(&in.source, c->has_crc ? &crc.sink : to, NULL, e) < 0)
+        in = source_input(c->input, c->offset, c->size);
+        if (source_copy(in, c->has_crc ? &crc.sink : to, NULL, e) < 0)
             return -1;
         return c->has_crc && crc.crc != c->crc ? damaged(what, "its CRC-32 is wrong", e) : 0;
     case CONTENT_DEFLATE:
-        source_file_init(&in, c->input->fd.n, c->offset, c->packed, c->input->name);
-        return inflate_exact(i, &in.source, c->packed, c->size, c->crc, to, NULL, what, e);
+        in = source_input(c->input, c->offset, c->packed);
+        return inflate_exact(i, in, c->packed, c->size, c->crc, to, NULL, what, e);
     }
     return 0;
 }

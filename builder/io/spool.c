@@ -34,7 +34,7 @@ void spool_clear(struct spool *s)
 }
 
 int spool_put(struct content *out, struct spool *s, struct source *from, uint64_t size,
-              const char *what, struct err *e)
+              struct err *e)
 {
     CLEANUP(free_clear) char *chunk = xmalloc(CHUNK);
     uint64_t start = __atomic_fetch_add(&s->used, size, __ATOMIC_RELAXED), done = 0;
@@ -47,7 +47,7 @@ int spool_put(struct content *out, struct spool *s, struct source *from, uint64_
         if (source_read(from, chunk, left < CHUNK ? (size_t)left : CHUNK, &got, e) < 0)
             return -1;
         if (!got)
-            return err_set(e, ERR_INPUT, "%s ends early", what);
+            return err_set(e, ERR_INPUT, "%s ends early", from->name);
         if (fd_pwrite_all(s->input.fd.n, chunk, got, start + done, s->input.name, e) < 0)
             return -1;
         done += got;
@@ -58,16 +58,16 @@ int spool_put(struct content *out, struct spool *s, struct source *from, uint64_
 }
 
 int spool_keep(struct content *out, struct spool *s, struct arena *a, struct source *from,
-               uint64_t size, const char *what, struct err *e)
+               uint64_t size, struct err *e)
 {
     CLEANUP(buf_clear) struct buf bytes = {0};
 
     if (size > TINY)
-        return spool_put(out, s, from, size, what, e);
-    if (source_read_all(from, &bytes, size, what, e) < 0)
+        return spool_put(out, s, from, size, e);
+    if (source_read_all(from, &bytes, size, e) < 0)
         return -1;
     if (bytes.len != size)
-        return err_set(e, ERR_INPUT, "%s ends early", what);
+        return err_set(e, ERR_INPUT, "%s ends early", from->name);
     *out = (struct content){.kind = CONTENT_BYTES, .size = size};
     out->bytes = arena_str(a, buf_view(&bytes)).p;
     return 0;

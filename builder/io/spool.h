@@ -26,9 +26,9 @@ struct spool {
 void spool_open(struct spool *s, const char *dir);
 void spool_clear(struct spool *s);
 
-/* Take exactly `size` bytes from `from`; ERR_INPUT naming `what` when it ends early. */
+/* Take exactly `size` bytes from `from`; ERR_INPUT when it ends early. */
 int spool_put(struct content *out, struct spool *s, struct source *from, uint64_t size,
-              const char *what, struct err *e) MUST_CHECK;
+              struct err *e) MUST_CHECK;
 /* The same, but small contents go into `a` as CONTENT_BYTES. */
 int spool_keep(struct content *out, struct spool *s, struct arena *a, struct source *from,
-               uint64_t size, const char *what, struct err *e) MUST_CHECK;
+               uint64_t size, struct err *e) MUST_CHECK;

@@ -14,8 +14,8 @@ static bool is_here(const struct rootfs_node *n)
     return !n->gone && n->type == ENTRY_FILE && !n->special;
 }
 
-/* The elf notes of nodes are what gather made. */
-static const struct gathered *elf_of(const struct rootfs_node *n)
+/* The elf notes of nodes are what a layer scan made. */
+static const struct scanned *elf_of(const struct rootfs_node *n)
 {
     return n->note;
 }

@@ -10,9 +10,8 @@
 
 struct reading {
     const struct stored *image;
-    const struct events *events;
     const char *scratch_dir;
-    struct gather *gathers;
+    struct layer_scan *scans;
 };
 
 struct reading_layer {
@@ -24,18 +23,13 @@ static int read_layer(void *ctx, struct err *e)
 {
     const struct reading_layer *job = ctx;
     const struct reading *r = job->r;
-    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
-    CLEANUP(err_clear) struct err fault = {0};
-    struct gather *g = &r->gathers[job->i];
+    struct layer_scan *g = &r->scans[job->i];
 
-    if (fs_temp_open(&scratch, r->scratch_dir, e) < 0 ||
-        layer_read_open(&layer, r->image, job->i, false, r->events, e) < 0)
+    if (fs_temp_open(&scratch, r->scratch_dir, e) < 0)
         return -1;
-    gather_open(g, scratch.fd.n, true);
-    /* What went wrong here, if anything, is told there. */
-    (void)!gather_tar(g, layer_read_source(layer), layer_read_name(layer), &fault);
-    return layer_read_end(layer, &fault, e);
+    layer_scan_open(g, scratch.fd.n, true);
+    return layer_read(r->image, job->i, false, layer_scan_take, g, e);
 }
 
 static int read_layers(struct inspection *out, const struct reading *r, unsigned jobs,
@@ -66,10 +60,10 @@ static struct str made_by(const struct image_config *c, size_t layer)
 
 static int put_layer(struct inspection *out, size_t i, struct err *e)
 {
-    struct gather *g = &out->gathers[i];
+    struct layer_scan *g = &out->scans[i];
     const struct descriptor *d = &out->image->manifest.layers.v[i];
     struct inspect_layer *layer = vec_push(&out->layers);
-    const struct gather_entry *entry;
+    const struct layer_scan_entry *entry;
 
     layer->digest = d->digest;
     layer->size = d->size;
@@ -84,7 +78,7 @@ static int put_layer(struct inspection *out, size_t i, struct err *e)
         layer->files++;
     }
     rootfs_next(&out->fs);
-    gather_drop_entries(g);
+    layer_scan_drop_entries(g);
     return 0;
 }
 
@@ -103,16 +97,16 @@ static void count(struct inspection *out)
 }
 
 int inspect(struct inspection *out, const struct stored *image, const struct catalog *catalog,
-            const char *scratch_dir, unsigned jobs, const struct events *events, struct err *e)
+            const char *scratch_dir, unsigned jobs, struct err *e)
 {
     CLEANUP(inspection_clear) struct inspection in = {.image = image};
-    struct reading r = {image, events, scratch_dir, NULL};
+    struct reading r = {image, scratch_dir, NULL};
 
-    in.gathers_n = image->manifest.layers.n;
-    in.gathers = r.gathers = xcalloc(in.gathers_n + 1, sizeof *in.gathers);
+    in.scans_n = image->manifest.layers.n;
+    in.scans = r.scans = xcalloc(in.scans_n + 1, sizeof *in.scans);
     if (read_layers(&in, &r, jobs, e) < 0)
         return -1;
-    for (size_t i = 0; i < in.gathers_n; i++)
+    for (size_t i = 0; i < in.scans_n; i++)
         if (put_layer(&in, i, e) < 0)
             return err_wrap(e, "layer %zu", i + 1);
     packages_find(&in.packages, &in.fs);
@@ -135,9 +129,9 @@ int inspection_prove(struct proof *out, const struct inspection *in, struct err 
 
 void inspection_clear(struct inspection *i)
 {
-    for (size_t k = 0; k < i->gathers_n; k++)
-        gather_clear(&i->gathers[k]);
-    free(i->gathers);
+    for (size_t k = 0; k < i->scans_n; k++)
+        layer_scan_clear(&i->scans[k]);
+    free(i->scans);
     vec_clear(&i->pythons);
     vec_clear(&i->nvccs);
     vec_clear(&i->torches);

@@ -8,7 +8,7 @@
 #include "../base/event.h"
 #include "../model/catalog.h"
 #include "../model/lock.h"
-#include "gather.h"
+#include "layer_scan.h"
 #include "packages.h"
 #include "proof.h"
 
@@ -54,8 +54,8 @@ struct inspect_torch {
 
 struct inspection {
     const struct stored *image; /* borrowed */
-    struct gather *gathers;     /* owned; one a layer */
-    size_t gathers_n;
+    struct layer_scan *scans;   /* owned; one a layer */
+    size_t scans_n;
     struct rootfs fs;
     struct packages packages;
     struct arena arena;
@@ -79,8 +79,7 @@ struct inspection {
 /* `image` must outlive the result. `scratch_dir`: where scratch files may stand, a few MiB for each
  * job. Blobs are held against their digests: ERR_INTEGRITY. */
 int inspect(struct inspection *out, const struct stored *image, const struct catalog *catalog,
-            const char *scratch_dir, unsigned jobs, const struct events *events,
-            struct err *e) MUST_CHECK;
+            const char *scratch_dir, unsigned jobs, struct err *e) MUST_CHECK;
 void inspection_clear(struct inspection *i);
 /* Would everything in it load? */
 int inspection_prove(struct proof *out, const struct inspection *in, struct err *e) MUST_CHECK;

@@ -58,7 +58,7 @@ static bool is_whiteout(struct str path)
     return str_starts(path_base(path), STR(".wh."));
 }
 
-static void put_entry(struct doc *d, struct node *list, const struct gather_entry *entry,
+static void put_entry(struct doc *d, struct node *list, const struct layer_scan_entry *entry,
                       const struct packages *packages)
 {
     bool link = entry->entry.type == ENTRY_SYMLINK || entry->entry.type == ENTRY_HARDLINK;
@@ -106,12 +106,12 @@ static void one_layer_clear(struct one_layer *l)
     rootfs_clear(&l->fs);
 }
 
-int linkage_print(struct buf *out, const struct gather *layer, struct err *e)
+int linkage_print(struct buf *out, const struct layer_scan *layer, struct err *e)
 {
     CLEANUP(one_layer_clear) struct one_layer alone = {0};
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
-    const struct gather_entry *entry;
+    const struct layer_scan_entry *entry;
 
     /* Hard links to files of lower layers have nothing to link to here, and no owner. */
     vec_each(entry, &layer->entries)
@@ -160,9 +160,9 @@ static void take_list(struct strs *out, const struct node *n, const char *key)
         vec_add(out, item->text);
 }
 
-static struct gathered *take_elf(struct linkage *l, const struct node *n, struct str owner)
+static struct scanned *take_elf(struct linkage *l, const struct node *n, struct str owner)
 {
-    struct gathered *g = xcalloc(1, sizeof *g);
+    struct scanned *g = xcalloc(1, sizeof *g);
     const struct node *needs = node_get(n, "needs"), *item;
 
     vec_add(&l->elfs, g);

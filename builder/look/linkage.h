@@ -11,18 +11,18 @@ struct linkage_entry {
     struct str path;
     enum entry_type type;
     struct str link;
-    struct gathered *elf; /* NULL: a link, or a whiteout */
+    struct scanned *elf; /* NULL: a link, or a whiteout */
 };
 
 struct linkage {
     struct doc doc;                              /* owns the texts */
     struct VEC_OF(struct linkage_entry) entries; /* in the layer's order */
-    struct VEC_OF(struct gathered *) elfs;
+    struct VEC_OF(struct scanned *) elfs;
     struct ldcache_libs cache; /* of the ld.so.cache that the layer brings */
 };
 
-/* A text that linkage_parse() reads. `layer` was gathered from the whole of it. */
-int linkage_print(struct buf *out, const struct gather *layer, struct err *e) MUST_CHECK;
+/* A text that linkage_parse() reads. `layer` was scanned as a whole of it. */
+int linkage_print(struct buf *out, const struct layer_scan *layer, struct err *e) MUST_CHECK;
 /* ERR_INPUT for a text of another version, or a damaged one. */
 int linkage_parse(struct linkage *out, struct str text, struct err *e) MUST_CHECK;
 void linkage_clear(struct linkage *l);

@@ -69,7 +69,7 @@ void proof_cache(struct proof *p, struct str bytes)
     vec_clear(&list);
 }
 
-static struct str owner_of(const struct gathered *g, const struct packages *packages,
+static struct str owner_of(const struct scanned *g, const struct packages *packages,
                            struct str path)
 {
     const struct package *owner = packages ? packages_owner(packages, path) : NULL;
@@ -86,7 +86,7 @@ void proof_image(struct proof *p, const struct rootfs *fs, const struct packages
     take_env(p, env);
     for (size_t i = 0; i < fs->nodes.n; i++) {
         const struct rootfs_node *n = fs->nodes.v[i];
-        const struct gathered *g = n->note;
+        const struct scanned *g = n->note;
 
         if (n->gone)
             continue;

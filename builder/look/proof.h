@@ -14,7 +14,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "gather.h"
+#include "layer_scan.h"
 #include "needs.h"
 #include "packages.h"
 
@@ -57,7 +57,7 @@ void proof_add_link(struct proof *p, struct str path, struct str target);
 void proof_cached(struct proof *p, struct str name, struct str path);
 /* The bytes of /etc/ld.so.cache. */
 void proof_cache(struct proof *p, struct str bytes);
-/* All of an image: files whose note is a struct gathered, and links; `packages` (may be NULL) knows
+/* All of an image: files whose note is a struct scanned, and links; `packages` (may be NULL) knows
  * owners that no note tells. `env`: LD_LIBRARY_PATH counts. `architecture`: "amd64". */
 void proof_image(struct proof *p, const struct rootfs *fs, const struct packages *packages,
                  const struct strs *env, struct str architecture);

@@ -120,14 +120,12 @@ int exchange_body(struct exchange *x, const void *bytes, size_t len)
 static int unpack_body(struct exchange *x, struct err *e)
 {
     CLEANUP(free_clear) char *chunk = xmalloc(RECEIVE_BUFFER);
-    struct source_bytes in;
-    CLEANUP(gunzip_clear) struct gunzip *plain = gunzip_open(&in.source, "its compressed data");
+    CLEANUP(source_clear)
+    struct source *plain = gunzip(source_bytes(buf_view(&x->packed), "its compressed data"));
     size_t got;
 
-    source_bytes_init(&in, buf_view(&x->packed));
     do {
-        if (source_read(gunzip_source(plain), chunk, RECEIVE_BUFFER, &got, e) < 0 ||
-            take_plain(x, chunk, got) < 0)
+        if (source_read(plain, chunk, RECEIVE_BUFFER, &got, e) < 0 || take_plain(x, chunk, got) < 0)
             return -1;
     } while (got);
     return 0;

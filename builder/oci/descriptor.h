@@ -16,11 +16,16 @@
 #define MEDIA_LAYER "application/vnd.oci.image.layer.v1.tar"
 #define MEDIA_LAYER_GZIP "application/vnd.oci.image.layer.v1.tar+gzip"
 #define MEDIA_LAYER_ZSTD "application/vnd.oci.image.layer.v1.tar+zstd"
+/* What a registry may not hand on, deprecated: with "", "+gzip" or "+zstd" behind it. */
+#define MEDIA_LAYER_FOREIGN "application/vnd.oci.image.layer.nondistributable.v1.tar"
 #define MEDIA_EMPTY "application/vnd.oci.empty.v1+json"
 #define MEDIA_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 #define MEDIA_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
 #define MEDIA_DOCKER_LAYER "application/vnd.docker.image.rootfs.diff.tar.gzip"
+#define MEDIA_DOCKER_LAYER_PLAIN "application/vnd.docker.image.rootfs.diff.tar"
+#define MEDIA_DOCKER_LAYER_ZSTD "application/vnd.docker.image.rootfs.diff.tar.zstd"
+#define MEDIA_DOCKER_LAYER_FOREIGN "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
 #define ANNOTATION_REF_NAME "org.opencontainers.image.ref.name"
 #define ANNOTATION_CONTAINERD_NAME "io.containerd.image.name"

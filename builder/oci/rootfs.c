@@ -2,10 +2,59 @@
 #include "rootfs.h"
 
 #include "../base/path.h"
-#include "../io/unpack.h"
 #include "layer_read.h"
 
 enum { LINKS_MAX = 40, NODES_MAX = 4000000 };
+
+/* ---- the tree ---- */
+
+static struct rootfs_node *root(struct rootfs *r)
+{
+    if (!r->root) {
+        r->root = arena_alloc(&r->arena, sizeof *r->root);
+        r->root->type = ENTRY_DIR;
+    }
+    return r->root;
+}
+
+static struct rootfs_node *folder_at(struct rootfs *r, struct str path)
+{
+    struct rootfs_node *n = path.len ? map_get(&r->index, path) : root(r);
+
+    return n && n->type == ENTRY_DIR ? n : NULL;
+}
+
+/* The folder that `path` stands in, empty for the root. */
+static struct str folder_of(struct str path)
+{
+    struct str name = path_base(path);
+
+    return str_sub(path, 0, path.len > name.len ? path.len - name.len - 1 : 0);
+}
+
+static void link_in(struct rootfs_node *n, struct rootfs_node **at)
+{
+    n->next = *at;
+    n->at = at;
+    if (n->next)
+        n->next->at = &n->next;
+    *at = n;
+}
+
+static void link_out(struct rootfs_node *n)
+{
+    *n->at = n->next;
+    if (n->next)
+        n->next->at = n->at;
+}
+
+static void move_below(struct rootfs_node *to, struct rootfs_node *from)
+{
+    to->below = from->below;
+    to->oldest = from->oldest;
+    if (to->below)
+        to->below->at = &to->below;
+}
 
 /* ---- deleting ---- */
 
@@ -13,125 +62,150 @@ static void drop(struct rootfs *r, struct rootfs_node *n)
 {
     n->gone = true;
     map_set(&r->index, n->path, NULL);
+    link_out(n);
 }
 
-/* What older layers have below the folder; `layer` itself is left alone. */
-static void drop_below(struct rootfs *r, struct str folder, size_t layer)
+/* A folder that an entry above which the layer has not named stands in. */
+static void make_implicit(struct rootfs_node *n, size_t layer)
 {
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        struct rootfs_node *n = r->nodes.v[i];
+    n->layer = layer;
+    n->mode = 0755;
+    n->uid = n->gid = 0;
+    n->mtime = 0;
+}
 
-        if (!n->gone && n->layer < layer &&
-            (!folder.len || (n->path.len > folder.len && n->path.p[folder.len] == '/' &&
-                             str_starts(n->path, folder))))
-            drop(r, n);
+static void drop_older(struct rootfs *r, struct rootfs_node *n, size_t layer);
+
+/* What older layers have below the folder; `layer` itself is left alone. Each folder is gone
+ * through once a layer, however many entries ask for it: what is left is not older any more. */
+static void drop_below(struct rootfs *r, struct rootfs_node *folder, size_t layer)
+{
+    struct rootfs_node *n = folder->below, *next;
+
+    if (folder->oldest >= layer)
+        return;
+    folder->oldest = layer;
+    for (; n; n = next) {
+        next = n->next;
+        drop_older(r, n, layer);
     }
 }
 
-static void drop_path(struct rootfs *r, struct str path, size_t layer)
+static void drop_older(struct rootfs *r, struct rootfs_node *n, size_t layer)
 {
-    struct rootfs_node *n = map_get(&r->index, path);
-
-    if (!n)
-        return;
     if (n->type == ENTRY_DIR)
-        drop_below(r, path, layer);
-    if (n->layer <
-        layer) /* else the layer makes it anew, and what was in it is gone all the same */
+        drop_below(r, n, layer);
+    if (n->layer >= layer)
+        return;
+    if (n->below) /* the layer has put something into it */
+        make_implicit(n, layer);
+    else
         drop(r, n);
 }
 
 /* ---- adding ---- */
 
-static struct rootfs_node *put(struct rootfs *r, struct str path)
+/* `path` lives as long as `r`. Its folder is there, and nothing is below unless both are folders.
+ */
+static struct rootfs_node *put(struct rootfs *r, struct str path, enum entry_type type)
 {
     struct rootfs_node *old = map_get(&r->index, path);
     struct rootfs_node *n = arena_alloc(&r->arena, sizeof *n);
 
-    if (old)
+    n->path = path;
+    n->type = type;
+    n->layer = n->oldest = r->layers;
+    if (old) {
         old->gone = true;
-    n->path = arena_str(&r->arena, path);
-    n->layer = r->layers;
+        if (old->type == ENTRY_DIR && type == ENTRY_DIR)
+            move_below(n, old);
+        link_in(n, old->at);
+        link_out(old);
+    } else {
+        link_in(n, &folder_at(r, folder_of(path))->below);
+    }
     vec_add(&r->nodes, n);
     map_set(&r->index, n->path, n);
     return n;
 }
 
-/* A folder above an entry that the layer does not name, or that a file or a link was before. */
+/* The folders above an entry that no layer names, or that a file or a link was before. */
 static void put_parents(struct rootfs *r, struct str path)
 {
-    for (size_t i = 1; i < path.len; i++) {
-        const struct rootfs_node *n;
-        struct rootfs_node *folder;
+    struct str have = folder_of(path);
 
-        if (path.p[i] != '/')
-            continue;
-        n = map_get(&r->index, str_sub(path, 0, i));
-        if (n && n->type == ENTRY_DIR)
-            continue;
-        folder = put(r, str_sub(path, 0, i));
-        folder->type = ENTRY_DIR;
-        folder->mode = 0755;
-    }
+    while (!folder_at(r, have))
+        have = folder_of(have);
+    for (size_t i = have.len + 1; i < path.len; i++)
+        if (path.p[i] == '/')
+            make_implicit(put(r, str_sub(path, 0, i), ENTRY_DIR), r->layers);
 }
 
 /* "dir/.wh.name" deletes dir/name, "dir/.wh..wh..opq" all that older layers have in dir. */
 static bool whiteout(struct rootfs *r, struct str path)
 {
-    struct str name = path_base(path), folder = str_sub(path, 0, path.len - name.len);
+    struct str name = path_base(path), folder = folder_of(path);
+    struct rootfs_node *n;
     CLEANUP(buf_clear) struct buf target = {0};
 
-    str_drop(&folder, STR("/"));
     if (!str_skip(&name, STR(".wh.")))
         return false;
-    if (str_is(name, ".wh..opq"))
-        drop_below(r, folder, r->layers);
-    else if (!str_starts(name, STR(".wh."))) { /* those are aufs's own, and mean nothing */
+    if (str_is(name, ".wh..opq")) {
+        n = folder_at(r, folder);
+        if (n)
+            drop_below(r, n, r->layers);
+    } else if (!str_starts(name, STR(".wh."))) { /* those are aufs's own, and mean nothing */
         buf_fmt(&target, STR_FMT "%s" STR_FMT, STR_ARG(folder), folder.len ? "/" : "",
                 STR_ARG(name));
-        drop_path(r, buf_view(&target), r->layers);
+        n = map_get(&r->index, buf_view(&target));
+        if (n)
+            drop_older(r, n, r->layers);
     }
     return true;
 }
 
-static int put_link(struct rootfs *r, const struct entry *entry, struct err *e)
+static int put_link(struct rootfs *r, const struct entry *entry, struct str path, struct err *e)
 {
     const struct rootfs_node *to = map_get(&r->index, entry->link);
-    struct rootfs_node *n, was;
+    struct rootfs_node *n;
 
     if (!to || to->type == ENTRY_DIR)
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\" is a hard link to \"" STR_FMT
                        "\", which is no file of the image",
                        STR_ARG(entry->path), STR_ARG(entry->link));
-    was = *to;
-    n = put(r, entry->path);
-    was.path = n->path;
-    was.layer = n->layer;
-    was.gone = false;
-    was.linked = true;
-    *n = was;
+    n = put(r, path, to->type);
+    n->special = to->special;
+    n->linked = true;
+    n->mode = to->mode;
+    n->uid = to->uid;
+    n->gid = to->gid;
+    n->mtime = to->mtime;
+    n->link = to->link;
+    n->text = to->text;
+    n->note = to->note;
+    n->size = to->size;
     return 0;
 }
 
 int rootfs_put(struct rootfs *r, const struct entry *entry, bool special, struct str text,
                const void *note, struct err *e)
 {
-    const struct rootfs_node *old;
     struct rootfs_node *n;
+    struct str path;
 
     if (!entry->path.len || whiteout(r, entry->path))
         return 0;
     if (r->nodes.n > NODES_MAX)
         return err_set(e, ERR_INPUT, "more than %d files in an image", NODES_MAX);
-    old = map_get(&r->index, entry->path);
-    if (old && old->type == ENTRY_DIR && entry->type != ENTRY_DIR)
-        drop_below(r, entry->path, r->layers + 1);
-    put_parents(r, entry->path);
+    n = folder_at(r, entry->path);
+    if (n && entry->type != ENTRY_DIR)
+        drop_below(r, n, r->layers + 1);
+    path = arena_str(&r->arena, entry->path);
+    put_parents(r, path);
     if (entry->type == ENTRY_HARDLINK)
-        return put_link(r, entry, e);
-    n = put(r, entry->path);
-    n->type = entry->type;
+        return put_link(r, entry, path, e);
+    n = put(r, path, entry->type);
     n->special = special;
     n->mode = entry->mode;
     n->uid = entry->uid;
@@ -156,22 +230,22 @@ struct adding {
     struct buf text;
 };
 
-static int add_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+static int add_entry(void *ctx, const struct tar_entry *t, struct source *data, struct err *e)
 {
     struct adding *a = ctx;
 
     buf_reset(&a->text);
-    if (u->entry.type == ENTRY_FILE && !u->special &&
-        a->keep(a->ctx, u->entry.path, u->entry.content.size, data, &a->text, e) < 0)
+    if (t->entry.type == ENTRY_FILE && !t->special &&
+        a->keep(a->ctx, t->entry.path, t->entry.content.size, data, &a->text, e) < 0)
         return -1;
-    return rootfs_put(a->r, &u->entry, u->special, buf_view(&a->text), NULL, e);
+    return rootfs_put(a->r, &t->entry, t->special, buf_view(&a->text), NULL, e);
 }
 
-int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_keep keep, void *ctx,
-               struct err *e)
+int rootfs_add(struct rootfs *r, struct source *tar, rootfs_keep keep, void *ctx, struct err *e)
 {
+    CLEANUP(tar_clear) struct tar_reader *t = tar_open(tar, TAR_LAYER);
     struct adding a = {.r = r, .keep = keep, .ctx = ctx};
-    int result = untar_layer(tar, what, add_entry, &a, e);
+    int result = tar_walk(t, add_entry, &a, e);
 
     buf_clear(&a.text);
     rootfs_next(r);
@@ -180,27 +254,20 @@ int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_ke
 
 /* ---- from blobs ---- */
 
-static int read_layer(struct rootfs *r, const struct stored *image, size_t i, rootfs_keep keep,
-                      void *ctx, struct err *e)
-{
-    CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
-    CLEANUP(err_clear) struct err fault = {0};
-
-    if (layer_read_open(&layer, image, i, true, NULL, e) < 0)
-        return -1;
-    /* What went wrong here, if anything, is told there. */
-    (void)!rootfs_add(r, layer_read_source(layer), layer_read_name(layer), keep, ctx, &fault);
-    return layer_read_end(layer, &fault, e);
-}
-
 int rootfs_read(struct rootfs *out, const struct stored *image, rootfs_keep keep, void *ctx,
                 struct err *e)
 {
     CLEANUP(rootfs_clear) struct rootfs r = {0};
+    struct adding a = {.r = &r, .keep = keep, .ctx = ctx};
+    int result = 0;
 
-    for (size_t i = 0; i < image->manifest.layers.n; i++)
-        if (read_layer(&r, image, i, keep, ctx, e) < 0)
-            return -1;
+    for (size_t i = 0; result == 0 && i < image->manifest.layers.n; i++) {
+        result = layer_read(image, i, true, add_entry, &a, e);
+        rootfs_next(&r);
+    }
+    buf_clear(&a.text);
+    if (result < 0)
+        return -1;
     MOVE(out, &r);
     return 0;
 }

@@ -9,7 +9,7 @@
 #include "../base/arena.h"
 #include "../base/map.h"
 #include "../io/entry.h"
-#include "../io/source.h"
+#include "../io/tar_read.h"
 #include "stored.h"
 
 struct rootfs_node {
@@ -25,12 +25,17 @@ struct rootfs_node {
     const void *note; /* the caller's own; hard links to a file share it */
     uint64_t size;    /* bytes of a file */
     size_t layer;
+    /* For rootfs.c alone: what is in a folder, as a list, and the layer that nothing below it is
+     * older than. */
+    struct rootfs_node *below, *next, **at;
+    size_t oldest;
 };
 
 struct rootfs {
     struct arena arena;
     struct VEC_OF(struct rootfs_node *) nodes; /* in the order of the layers */
     struct map index;                          /* path to node */
+    struct rootfs_node *root;                  /* the folder that all are below; no node */
     size_t layers;                             /* read so far */
 };
 
@@ -44,8 +49,8 @@ void rootfs_next(struct rootfs *r);
 typedef int (*rootfs_keep)(void *ctx, struct str path, uint64_t size, struct source *data,
                            struct buf *text, struct err *e);
 
-/* Put one more layer, a tar that is not compressed, on top. */
-int rootfs_add(struct rootfs *r, struct source *tar, const char *what, rootfs_keep keep, void *ctx,
+/* Put one more layer on top, a tar that is not compressed; takes it. */
+int rootfs_add(struct rootfs *r, struct source *tar, rootfs_keep keep, void *ctx,
                struct err *e) MUST_CHECK;
 /* All layers of an image, each held against its digest and its diff_id. */
 int rootfs_read(struct rootfs *out, const struct stored *image, rootfs_keep keep, void *ctx,

@@ -107,7 +107,7 @@ int base_image_keep(void *ctx, struct str path, uint64_t size, struct source *da
     if (str_is(name, "libc.so.6") ||
         (str_starts(name, STR("libc-2.")) && str_ends(name, STR(".so"))))
         return scan(data, find_glibc, STR(""), text, e);
-    return wanted_whole(path) ? source_read_all(data, text, TEXT_MAX, path.p, e) : 0;
+    return wanted_whole(path) ? source_read_all(data, text, TEXT_MAX, e) : 0;
 }
 
 /* ---- system and C library ---- */
@@ -436,22 +436,24 @@ static struct str path_of(const struct base_image *b)
     return path.len ? path : STR(DEFAULT_PATH);
 }
 
-static int open_all(struct base_image *b, const struct recipe *r, const char *dir, struct err *e)
+static int open_all(struct base_image *b, const struct recipe *r, const char *dir,
+                    const struct events *events, struct err *e)
 {
     CLEANUP(rootfs_clear) struct rootfs fs = {0};
 
-    if (stored_open(&b->stored, r->image.text, dir, e) < 0 ||
+    if (stored_open(&b->stored, r->image.text, dir, events, e) < 0 ||
         rootfs_read(&fs, &b->stored, base_image_keep, NULL, e) < 0)
         return -1;
     return base_image_inspect(b, &fs, path_of(b), r->python.text, e);
 }
 
-int base_image_open(struct base_image *out, const struct recipe *r, const char *dir, struct err *e)
+int base_image_open(struct base_image *out, const struct recipe *r, const char *dir,
+                    const struct events *events, struct err *e)
 {
     CLEANUP(base_image_clear) struct base_image b = {0};
     CLEANUP(err_clear) struct err fault = {0};
 
-    if (open_all(&b, r, dir, &fault) < 0)
+    if (open_all(&b, r, dir, events, &fault) < 0)
         return err_at_kind(e, fault.kind, &r->image.pos, "base: %s", fault.msg);
     if (str_is(r->variant.text, "compile") && !b.compiles)
         return err_at(e, &r->variant.pos,
@@ -479,7 +481,7 @@ int base_image_recall(struct base_image *out, const struct recipe *r, const stru
 {
     CLEANUP(base_image_clear) struct base_image b = {0};
 
-    if (stored_open(&b.stored, r->image.text, dir, e) < 0)
+    if (stored_open(&b.stored, r->image.text, dir, NULL, e) < 0)
         return err_wrap(e, "base");
     b.os = arena_str(&b.arena, lock->base);
     b.glibc = arena_str(&b.arena, lock->image.glibc);

@@ -8,10 +8,9 @@
 static bool condense(struct buf *out, struct str text)
 {
     CLEANUP(err_clear) struct err e = {0};
-    struct source_bytes source;
+    CLEANUP(source_clear) struct source *source = source_bytes(text, "input");
 
-    source_bytes_init(&source, text);
-    return deblist_condense(out, &source.source, text.len, STR("amd64"), "input", &e) == 0;
+    return deblist_condense(out, source, text.len, STR("amd64"), "input", &e) == 0;
 }
 
 static struct str name_of(const struct deblist *l, size_t i)

@@ -69,7 +69,7 @@ static int inflate_wheel(const struct input *in, struct err *e)
     return 0;
 }
 
-static int each(void *ctx, const struct unpacked *entry, struct source *data, struct err *e)
+static int each(void *ctx, const struct tar_entry *entry, struct source *data, struct err *e)
 {
     return source_copy(data, ctx, NULL, e);
 }

@@ -94,13 +94,13 @@ static int pass_elf(struct elf *elf, int fd, uint64_t size, const char *path, st
 {
     CLEANUP(elf_pass_clear) struct elf_pass pass = {0};
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
-    struct source_file file;
+    CLEANUP(source_clear) struct source *file = NULL;
 
     if (fs_temp_open(&scratch, "/tmp", e) < 0)
         return -1;
     elf_pass_begin(&pass, scratch.fd.n, size, path);
-    source_file_init(&file, fd, 0, size, path);
-    return source_copy(&file.source, &pass.sink, NULL, e) < 0 ? -1 : elf_pass_end(&pass, elf, e);
+    file = source_file(fd, 0, size, path);
+    return source_copy(file, &pass.sink, NULL, e) < 0 ? -1 : elf_pass_end(&pass, elf, e);
 }
 
 static int pass_code(struct fatbin_list *list, const struct elf *elf, int fd, uint64_t size,
@@ -108,13 +108,12 @@ static int pass_code(struct fatbin_list *list, const struct elf *elf, int fd, ui
 {
     static struct fatbin_scan scan;
     struct fatbin_spots spots = {0};
-    struct source_file file;
+    CLEANUP(source_clear) struct source *file = source_file(fd, 0, size, path);
     int rc;
 
     fatbin_scan_init(&scan, list, FATBIN_EMBEDDED);
     scan.spots = &spots;
-    source_file_init(&file, fd, 0, size, path);
-    rc = source_copy(&file.source, &scan.sink, NULL, e) < 0 ? -1 : sink_finish(&scan.sink, e);
+    rc = source_copy(file, &scan.sink, NULL, e) < 0 ? -1 : sink_finish(&scan.sink, e);
     fatbin_settle(list, &spots, elf);
     vec_clear(&spots);
     return rc;

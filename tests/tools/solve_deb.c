@@ -14,7 +14,7 @@ static int add_file(struct debindex *index, struct str arg, struct err *e)
     CLEANUP(free_clear) char *label = NULL;
     CLEANUP(buf_clear) struct buf text = {0}, bytes = {0};
     struct deb_origin origin = {.base_url = STR("https://archive.example"), .pin = DEB_PIN_USUAL};
-    struct source_bytes source;
+    CLEANUP(source_clear) struct source *source = NULL;
     struct str from, pin, suite;
 
     if (!str_cut(&arg, STR("="), &from))
@@ -26,8 +26,8 @@ static int add_file(struct debindex *index, struct str arg, struct err *e)
     origin.from = suite = from;
     str_item(&suite, '/', &origin.suite);
     label = str_dup(from);
-    source_bytes_init(&source, buf_view(&text));
-    if (deblist_condense(&bytes, &source.source, text.len, index->arch, label, e) < 0)
+    source = source_bytes(buf_view(&text), label);
+    if (deblist_condense(&bytes, source, text.len, index->arch, label, e) < 0)
         return -1;
     return debindex_add_list(index, &bytes, &origin, e);
 }

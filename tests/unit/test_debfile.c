@@ -24,7 +24,7 @@ static int open_bytes(struct debfile *d, struct input *in, struct str bytes, str
     return debfile_open(d, in, e);
 }
 
-static int count(void *ctx, const struct unpacked *u, struct source *bytes, struct err *e)
+static int count(void *ctx, const struct tar_entry *u, struct source *bytes, struct err *e)
 {
     ++*(int *)ctx;
     return 0;

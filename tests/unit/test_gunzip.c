@@ -28,6 +28,17 @@ static int slow_read(struct source *self, void *to, size_t len, size_t *got, str
     return 0;
 }
 
+static struct source *slow(struct str rest, size_t step)
+{
+    struct slow *s = xcalloc(1, sizeof *s);
+
+    source_init(&s->source, slow_read, NULL, NULL);
+    s->source.name = "x.gz";
+    s->rest = rest;
+    s->step = step;
+    return &s->source;
+}
+
 enum { EXTRA = 4, NAME = 8, COMMENT = 16, HEADER_CRC = 2 };
 
 /* One member; `flags` of RFC 1952 bring their fields. */
@@ -53,15 +64,14 @@ static void member(struct buf *out, struct str plain, unsigned flags)
     deflater_clear(&d);
 }
 
-static int gunzip(struct buf *out, struct str in, size_t step, size_t chunk, struct err *e)
+static int gunzip_all(struct buf *out, struct str in, size_t step, size_t chunk, struct err *e)
 {
-    struct slow slow = {{slow_read}, in, step};
-    CLEANUP(gunzip_clear) struct gunzip *g = gunzip_open(&slow.source, "x.gz");
+    CLEANUP(source_clear) struct source *g = gunzip(slow(in, step));
     CLEANUP(free_clear) char *bytes = xmalloc(chunk);
     size_t got = 1;
 
     while (got) {
-        if (source_read(gunzip_source(g), bytes, chunk, &got, e) < 0)
+        if (source_read(g, bytes, chunk, &got, e) < 0)
             return -1;
         buf_add(out, bytes, got);
     }
@@ -101,7 +111,7 @@ static void members_of_all_kinds_are_taken(void **state)
                 buf_str(&want, part);
             }
             buf_add(&in, "\0\0\0", 4); /* a tape's padding */
-            if (gunzip(&got, buf_view(&in), steps[s], chunks[c], &e) < 0)
+            if (gunzip_all(&got, buf_view(&in), steps[s], chunks[c], &e) < 0)
                 fail_msg("step %zu, chunk %zu: %s", steps[s], chunks[c], e.msg);
             assert_int_equal(got.len, want.len);
             assert_memory_equal(got.p, want.p, want.len);
@@ -121,7 +131,7 @@ static void what_is_cut_or_changed_is_told(void **state)
         CLEANUP(err_clear) struct err e = {0};
         bool between = i == in.len - 23; /* a whole member and nothing more */
 
-        if ((gunzip(&got, str_sub(buf_view(&in), 0, i), 64, 100, &e) < 0) == between)
+        if ((gunzip_all(&got, str_sub(buf_view(&in), 0, i), 64, 100, &e) < 0) == between)
             fail_msg("cut at %zu of %zu: %s", i, in.len, between ? e.msg : "nothing is said");
         assert_true(between || e.kind == ERR_INTEGRITY);
     }
@@ -131,7 +141,7 @@ static void what_is_cut_or_changed_is_told(void **state)
             CLEANUP(err_clear) struct err e = {0};
 
             in.p[i] = (char)(in.p[i] ^ (1 << bit));
-            if (gunzip(&got, buf_view(&in), 64, 100, &e) == 0)
+            if (gunzip_all(&got, buf_view(&in), 64, 100, &e) == 0)
                 silent++;
             in.p[i] = (char)(in.p[i] ^ (1 << bit));
         }
@@ -149,14 +159,14 @@ static void what_is_no_gzip_is_told(void **state)
         CLEANUP(buf_clear) struct buf got = {0};
         CLEANUP(err_clear) struct err e = {0};
 
-        assert_int_equal(gunzip(&got, str_of(cases[i]), 64, 100, &e), -1);
+        assert_int_equal(gunzip_all(&got, str_of(cases[i]), 64, 100, &e), -1);
         assert_int_equal(e.kind, ERR_INTEGRITY);
     }
     member(&more, STR("a"), 0);
     buf_puts(&more, "garbage");
     CLEANUP(buf_clear) struct buf got = {0};
     CLEANUP(err_clear) struct err e = {0};
-    assert_int_equal(gunzip(&got, buf_view(&more), 64, 100, &e), -1);
+    assert_int_equal(gunzip_all(&got, buf_view(&more), 64, 100, &e), -1);
     assert_string_equal(e.msg, "x.gz is damaged: what follows is no gzip member");
 }
 

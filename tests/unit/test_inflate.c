@@ -46,11 +46,13 @@ static int run(struct str packed, uint64_t size, uint32_t crc, struct buf_sink *
                struct buf_sink *copy, struct err *e)
 {
     CLEANUP(inflater_clear) struct inflater *inflater = inflater_open();
-    struct drip in = {{drip_read}, packed};
+    struct drip *in = xcalloc(1, sizeof *in);
+    CLEANUP(source_clear) struct source *source = &in->source;
 
+    source_init(source, drip_read, NULL, NULL);
+    in->rest = packed;
     to->sink.write = copy->sink.write = buf_write;
-    return inflate_exact(inflater, &in.source, packed.len, size, crc, &to->sink, &copy->sink, "x",
-                         e);
+    return inflate_exact(inflater, source, packed.len, size, crc, &to->sink, &copy->sink, "x", e);
 }
 
 static void a_sound_stream_comes_out_and_is_copied(void **state)

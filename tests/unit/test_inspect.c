@@ -88,8 +88,9 @@ static void look(struct world *w)
     image_manifest_write(&w->manifest, &json);
     buf_fmt(&where, "oci:%s", w->folder);
     if (place_put_image(w->place, buf_view(&json), &name, &w->config.platform, &digest, &e) < 0 ||
-        place_close(w->place, &e) < 0 || stored_open_any(&w->image, buf_view(&where), "", &e) < 0 ||
-        inspect(&w->found, &w->image, &w->catalog, w->folder, 2, NULL, &e) < 0 ||
+        place_close(w->place, &e) < 0 ||
+        stored_open_any(&w->image, buf_view(&where), "", NULL, &e) < 0 ||
+        inspect(&w->found, &w->image, &w->catalog, w->folder, 2, &e) < 0 ||
         inspection_prove(&w->proof, &w->found, &e) < 0)
         fail_msg("%s", e.msg);
 }
@@ -336,17 +337,15 @@ static void a_remembered_layer_proves_the_same(void **state)
                 "/usr/bin/x needs A_2 of liba.so.1, which /usr/lib/liba.so.1 does not have");
     /* The same from what is remembered of each layer. */
     for (size_t i = 0; i < 2; i++) {
-        CLEANUP(gather_clear) struct gather g = {0};
-        CLEANUP(layer_read_clear) struct layer_read *layer = NULL;
+        CLEANUP(layer_scan_clear) struct layer_scan g = {0};
         CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
         struct buf *text = i ? &two : &one;
 
-        if (fs_temp_open(&scratch, w.folder, &e) < 0 ||
-            layer_read_open(&layer, &w.image, i, true, NULL, &e) < 0)
+        if (fs_temp_open(&scratch, w.folder, &e) < 0)
             fail_msg("%s", e.msg);
-        gather_open(&g, scratch.fd.n, false);
-        if (gather_tar(&g, layer_read_source(layer), "layer", &e) < 0 ||
-            layer_read_end(layer, NULL, &e) < 0 || linkage_print(text, &g, &e) < 0)
+        layer_scan_open(&g, scratch.fd.n, false);
+        if (layer_read(&w.image, i, true, layer_scan_take, &g, &e) < 0 ||
+            linkage_print(text, &g, &e) < 0)
             fail_msg("%s", e.msg);
     }
     if (linkage_parse(&first, buf_view(&one), &e) < 0 ||

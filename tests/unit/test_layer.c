@@ -15,7 +15,7 @@
 #include "assemble/layer/layer.h"
 #include "assemble/layer/layer_record.h"
 #include "io/crypto.h"
-#include "io/unpack.h"
+#include "io/tar_read.h"
 
 enum { BIG = 3 * 1024 * 1024 };
 
@@ -132,14 +132,14 @@ static struct buf gunzip(struct str gz)
     return out;
 }
 
-static int each_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+static int each_entry(void *ctx, const struct tar_entry *u, struct source *data, struct err *e)
 {
     const struct wheel *w = ctx;
     CLEANUP(buf_clear) struct buf bytes = {0};
 
     if (u->entry.type != ENTRY_FILE)
         return 0;
-    assert_int_equal(source_read_all(data, &bytes, UINT64_MAX, "x", e), 0);
+    assert_int_equal(source_read_all(data, &bytes, UINT64_MAX, e), 0);
     if (str_is(u->entry.path, "opt/lib.so")) {
         assert_int_equal(bytes.len, w->content.size);
         assert_memory_equal(bytes.p, w->plain, bytes.len);
@@ -157,7 +157,7 @@ static void the_layer_is_the_tree(void **state)
     struct buf_sink blob = {0};
     struct digest d;
     struct buf tar;
-    struct source_bytes in;
+    CLEANUP(tar_clear) struct tar_reader *reader = NULL;
     struct err e = {0};
 
     wheel_make(&w, BIG, false);
@@ -170,8 +170,8 @@ static void the_layer_is_the_tree(void **state)
     hash_bytes(&d, tar.p, tar.len);
     assert_true(digest_eq(&d, &r.diff_id));
     assert_int_equal(tar.len, r.tar_size);
-    source_bytes_init(&in, buf_view(&tar));
-    assert_int_equal(untar(&in.source, "layer", each_entry, &w, &e), 0);
+    reader = tar_open(source_bytes(buf_view(&tar), "layer"), TAR_PACKAGE);
+    assert_int_equal(tar_walk(reader, each_entry, &w, &e), 0);
     /* The wheel's own deflate bytes are in the blob. */
     CLEANUP(buf_clear) struct buf packed = {0};
     assert_int_equal(fd_pread_all(w.input.fd.n, buf_room(&packed, w.content.packed),

@@ -38,17 +38,15 @@ static void layer_of(struct buf *tar, const char *text)
 static int keep_all(void *ctx, struct str path, uint64_t size, struct source *data,
                     struct buf *text, struct err *e)
 {
-    return source_read_all(data, text, 1 << 20, "file", e);
+    return source_read_all(data, text, 1 << 20, e);
 }
 
 static int add_layer(struct rootfs *r, const char *text, struct err *e)
 {
     CLEANUP(buf_clear) struct buf tar = {0};
-    struct source_bytes s;
 
     layer_of(&tar, text);
-    source_bytes_init(&s, buf_view(&tar));
-    return rootfs_add(r, &s.source, "layer", keep_all, NULL, e);
+    return rootfs_add(r, source_bytes(buf_view(&tar), "layer"), keep_all, NULL, e);
 }
 
 static int name_compare(const void *a, const void *b)
@@ -92,6 +90,14 @@ static void layers_make(void **state)
         {{"a", "b=a", ".wh.a"}, "b"},
         {{"dev/null! a"}, "a dev dev/null"},
         {{"a", ".wh.a", "a"}, "a"},
+        {{"d/ d/a", "d/b .wh.d"}, "d d/b"}, /* what the layer itself has stays, and its folder */
+        {{"d/ d/a", ".wh.d d/b"}, "d d/b"},
+        {{"d/ d/s/ d/s/a", "d/s/b d/.wh..wh..opq"}, "d d/s d/s/b"},
+        {{"d/ d/s/ d/s/a", "d/s/.wh..wh..opq d/.wh..wh..opq d/s/b .wh..wh..opq"}, "d d/s d/s/b"},
+        {{"d/ d/s/a e", ".wh..wh..opq d/s/b", ".wh..wh..opq c"}, "c"},
+        {{"d/ d/a", "d>e", "d/"}, "d"},
+        {{"d/ d/a e", "d=e", "d/b"}, "d d/b e"},
+        {{"d/ d/a", "d/ d/.wh.a d/ d/b"}, "d d/b"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -105,6 +111,58 @@ static void layers_make(void **state)
         names_of(&got, &r);
         assert_string_equal(got.p, cases[i].want);
     }
+}
+
+/* `n` files, each `before` a number and `after`. */
+static void put_many(struct rootfs *r, const char *before, const char *after, size_t n)
+{
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(buf_clear) struct buf path = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        struct entry entry = {0};
+
+        buf_reset(&path);
+        buf_fmt(&path, "%s%zu%s", before, i, after);
+        entry.path = buf_view(&path);
+        if (rootfs_put(r, &entry, false, STR(""), NULL, &e) < 0)
+            fail_msg("%s", e.msg);
+    }
+    rootfs_next(r);
+}
+
+static size_t count_all(const struct rootfs *r)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->nodes.n; i++)
+        n += !r->nodes.v[i]->gone;
+    return n;
+}
+
+/* A whiteout costs what it deletes, not what there is: if each went through all, this would take
+ * minutes. */
+static void many_whiteouts_cost_what_they_delete(void **state)
+{
+    enum { MANY = 100000 };
+    CLEANUP(rootfs_clear) struct rootfs r = {0};
+
+    put_many(&r, "d/", "", MANY);
+    put_many(&r, "e", "/.wh..wh..opq", MANY);
+    put_many(&r, "f", "/a", MANY);
+    put_many(&r, "f", "/.wh..wh..opq", MANY);
+    assert_int_equal(count_all(&r), 1 + MANY + MANY);
+    put_many(&r, "d/.wh.", "", MANY);
+    assert_int_equal(count_all(&r), 1 + MANY);
+    put_many(&r, "d/", "", MANY); /* and one that is asked for again and again */
+    for (size_t i = 0; i < 50000; i++) {
+        CLEANUP(err_clear) struct err e = {0};
+        struct entry opaque = {.path = STR("d/.wh..wh..opq")}, own = {.path = STR("d/own")};
+
+        assert_int_equal(rootfs_put(&r, &opaque, false, STR(""), NULL, &e), 0);
+        assert_int_equal(rootfs_put(&r, &own, false, STR(""), NULL, &e), 0);
+    }
+    assert_int_equal(count_all(&r), 1 + 1 + MANY);
 }
 
 static void links_are_followed(void **state)
@@ -164,7 +222,6 @@ static int inspect(struct base_image *b, const struct file *files, const char *w
 {
     CLEANUP(buf_clear) struct buf tar = {0};
     CLEANUP(rootfs_clear) struct rootfs r = {0};
-    struct source_bytes s;
 
     for (; files->path; files++)
         if (files->text[0] == '>')
@@ -172,8 +229,7 @@ static int inspect(struct base_image *b, const struct file *files, const char *w
         else
             mktar(&tar, files->path, '0', "", files->text, files->len);
     tar_end(&tar);
-    source_bytes_init(&s, buf_view(&tar));
-    if (rootfs_add(&r, &s.source, "layer", base_image_keep, NULL, e) < 0)
+    if (rootfs_add(&r, source_bytes(buf_view(&tar), "layer"), base_image_keep, NULL, e) < 0)
         return -1;
     return base_image_inspect(b, &r, STR("/usr/local/bin:/usr/bin:/bin"), str_of(want), e);
 }
@@ -251,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_make),
+        cmocka_unit_test(many_whiteouts_cost_what_they_delete),
         cmocka_unit_test(links_are_followed),
         cmocka_unit_test(hard_links_lead_to_files),
         cmocka_unit_test(bases_are_read),

@@ -111,11 +111,10 @@ static void run_story(const struct story *story)
 
     for (size_t i = 0; i < story->suites.n; i++) {
         CLEANUP(buf_clear) struct buf bytes = {0};
-        struct source_bytes source;
+        CLEANUP(source_clear) struct source *source = NULL;
 
-        source_bytes_init(&source, buf_view(&story->suites.v[i].offers));
-        assert_int_equal(deblist_condense(&bytes, &source.source, 1 << 20, index.arch, "test", &e),
-                         0);
+        source = source_bytes(buf_view(&story->suites.v[i].offers), "offers");
+        assert_int_equal(deblist_condense(&bytes, source, 1 << 20, index.arch, "test", &e), 0);
         assert_int_equal(debindex_add_list(&index, &bytes, &story->suites.v[i].origin, &e), 0);
     }
     debindex_finish(&index);

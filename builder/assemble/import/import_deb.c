@@ -20,7 +20,7 @@ static struct str keep_owner(struct arena *a, struct str name)
     return name.len ? arena_str(a, name) : STR("");
 }
 
-static int take_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+static int take_entry(void *ctx, const struct tar_entry *u, struct source *data, struct err *e)
 {
     struct importing *i = ctx;
     struct debpkg *p = i->p;
@@ -39,8 +39,7 @@ static int take_entry(void *ctx, const struct unpacked *u, struct source *data, 
         p->newest = d->entry.mtime;
     if (d->entry.type != ENTRY_FILE)
         return 0;
-    return spool_keep(&d->entry.content, i->spool, &p->arena, data, u->entry.content.size, i->what,
-                      e);
+    return spool_keep(&d->entry.content, i->spool, &p->arena, data, u->entry.content.size, e);
 }
 
 /* What the rules of system*.c look into. */
@@ -61,12 +60,11 @@ static int take_infos(struct debpkg *p, struct spool *spool, const struct debfil
 
     vec_each(m, &file->members) {
         struct deb_info *info = vec_push(&p->infos);
-        struct source_bytes bytes;
+        CLEANUP(source_clear) struct source *bytes = source_bytes(m->bytes, what);
 
         info->name = arena_str(&p->arena, m->name);
         info->mtime = m->mtime;
-        source_bytes_init(&bytes, m->bytes);
-        if (spool_keep(&info->content, spool, &p->arena, &bytes.source, m->bytes.len, what, e) < 0)
+        if (spool_keep(&info->content, spool, &p->arena, bytes, m->bytes.len, e) < 0)
             return -1;
         if (is_read_again(m->name))
             info->text = arena_str(&p->arena, m->bytes);

@@ -35,7 +35,7 @@ struct debpkg {
     struct arena arena; /* all texts and small contents */
 };
 
-/* ERR_INPUT for what is no sound deb: see debfile.h and untar(). `deb` may be closed afterwards;
+/* ERR_INPUT for what is no sound deb: see debfile.h and tar_read.h. `deb` may be closed afterwards;
  * `spool` must outlive the record. Safe to call from several threads on one spool. */
 int import_deb(struct debpkg *out, struct spool *spool, const struct input *deb,
                struct err *e) MUST_CHECK;

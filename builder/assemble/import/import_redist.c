@@ -4,7 +4,8 @@
 #include "../../base/map.h"
 #include "../../base/path.h"
 #include "../../io/crypto.h"
-#include "../../io/unpack.h"
+#include "../../io/decompress.h"
+#include "../../io/tar_read.h"
 #include "../layer/tree.h"
 
 enum { ENTRIES_MAX = 1000000 };
@@ -144,7 +145,7 @@ static int cut_top(struct importing *i, struct str *path, enum entry_type type, 
 /* Bytes on their way into the spool, hashed as they pass. */
 struct hashed {
     struct source source; /* first: a source is a hashed one */
-    struct source *from;
+    struct source *from;  /* borrowed, so it is not `below` */
     struct hash hash;
 };
 
@@ -161,6 +162,7 @@ static int hashed_read(struct source *self, void *to, size_t len, size_t *got, s
 static void hashed_clear(struct hashed *h)
 {
     hash_clear(&h->hash);
+    err_clear(&h->source.fault);
 }
 
 static bool is_library(const struct entry *entry)
@@ -176,11 +178,13 @@ static bool is_library(const struct entry *entry)
 static int keep_library(struct importing *i, struct entry *entry, struct source *data,
                         struct err *e)
 {
-    CLEANUP(hashed_clear) struct hashed h = {.source = {hashed_read}, .from = data};
+    CLEANUP(hashed_clear) struct hashed h = {.from = data};
     struct redist_lib lib = {.path = entry->path, .size = entry->content.size};
 
+    source_init(&h.source, hashed_read, NULL, NULL);
+    h.source.name = data->name;
     hash_open(&h.hash);
-    if (spool_put(&entry->content, i->spool, &h.source, lib.size, i->what, e) < 0)
+    if (spool_put(&entry->content, i->spool, &h.source, lib.size, e) < 0)
         return -1;
     hash_finish(&h.hash, &lib.digest);
     vec_add(&i->p->libs, lib);
@@ -192,8 +196,7 @@ static int keep_content(struct importing *i, struct entry *entry, struct source 
 {
     if (is_library(entry))
         return keep_library(i, entry, data, e);
-    return spool_keep(&entry->content, i->spool, &i->p->arena, data, entry->content.size, i->what,
-                      e);
+    return spool_keep(&entry->content, i->spool, &i->p->arena, data, entry->content.size, e);
 }
 
 static uint32_t plain_mode(const struct entry *entry)
@@ -203,7 +206,7 @@ static uint32_t plain_mode(const struct entry *entry)
     return entry->type == ENTRY_DIR || entry->mode & 0111 ? 0755 : 0644;
 }
 
-static int take_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+static int take_entry(void *ctx, const struct tar_entry *u, struct source *data, struct err *e)
 {
     struct importing *i = ctx;
     CLEANUP(buf_clear) struct buf to = {0};
@@ -400,10 +403,11 @@ int import_redist(struct redist_pkg *out, struct spool *spool, const struct inpu
     CLEANUP(importing_clear)
     struct importing i = {
         .p = &p, .spool = spool, .what = archive->name, .component = component, .version = version};
-    struct source_file file;
+    CLEANUP(tar_clear)
+    struct tar_reader *tar =
+        tar_open(decompress(source_input(archive, 0, archive->size)), TAR_PACKAGE);
 
-    source_file_init(&file, archive->fd.n, 0, archive->size, archive->name);
-    if (untar(&file.source, archive->name, take_entry, &i, e) < 0 || put_together(&tree, &i, e) < 0)
+    if (tar_walk(tar, take_entry, &i, e) < 0 || put_together(&tree, &i, e) < 0)
         return -1;
     if (!i.top.len)
         return err_set(e, ERR_INPUT, "%s: an empty archive", archive->name);

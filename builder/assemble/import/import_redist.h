@@ -32,7 +32,7 @@ struct redist_pkg {
     struct arena arena;                    /* all texts and small contents */
 };
 
-/* ERR_INPUT for what is no such archive: see untar(); other things at its top, links that lead out
+/* ERR_INPUT for what is no such archive: see tar_read.h; other things at its top, links that lead out
  * of it, two files that would stand at one path. `archive` may be closed afterwards, `component`
  * and `version` freed; `spool` must outlive the record. Safe to call from several threads on one
  * spool. */

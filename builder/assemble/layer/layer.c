@@ -148,18 +148,18 @@ static int copy_member(struct writer *w, const struct content *c, const char *wh
                              w->diff ? seen : NULL,
                              w,
                              .plain = w->diff != NULL};
-    struct source_file in;
+    CLEANUP(source_clear)
+    struct source *in = source_input(c->input, c->offset, c->packed);
 
     if (flush(w, e) < 0 || literal(w, gzip_head, GZIP_HEAD, e) < 0)
         return -1;
     if (w->to->segments)
         segments_range(w->to->segments, &c->input->digest, c->offset, c->packed);
-    source_file_init(&in, c->input->fd.n, c->offset, c->packed, c->input->name);
     if (w->diff) {
-        if (inflate_exact(w->inflater, &in.source, c->packed, c->size, c->crc, &tick.sink,
-                          &w->blob.sink, what, e) < 0)
+        if (inflate_exact(w->inflater, in, c->packed, c->size, c->crc, &tick.sink, &w->blob.sink,
+                          what, e) < 0)
             return -1;
-    } else if (source_copy(&in.source, &tick.sink, NULL, e) < 0) {
+    } else if (source_copy(in, &tick.sink, NULL, e) < 0) {
         return -1;
     }
     w->tar_size += c->size;

@@ -42,24 +42,13 @@ void segments_clear(struct segments *s)
     *s = (struct segments){0};
 }
 
-enum { STEP = 4 * 1024 * 1024 }; /* bytes between two looks for Ctrl-C */
-
 static int write_range(const struct input *in, uint64_t offset, uint64_t len, struct sink *to,
                        const struct events *events, struct err *e)
 {
-    while (len) {
-        uint64_t n = len < STEP ? len : STEP;
-        struct source_file range;
+    CLEANUP(source_clear) struct source *range = source_input(in, offset, len);
 
-        if (events_cancelled(events))
-            return err_set(e, ERR_INTERRUPTED, "interrupted");
-        source_file_init(&range, in->fd.n, offset, n, in->name);
-        if (source_copy(&range.source, to, NULL, e) < 0)
-            return -1;
-        offset += n;
-        len -= n;
-    }
-    return 0;
+    range->events = events;
+    return source_copy(range, to, NULL, e);
 }
 
 int segments_write(const struct segments *s, const struct input *literals,

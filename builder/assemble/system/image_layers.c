@@ -17,7 +17,7 @@ static bool wanted(struct str path)
 static int keep(void *ctx, struct str path, uint64_t size, struct source *data, struct buf *text,
                 struct err *e)
 {
-    return wanted(path) ? source_read_all(data, text, KEPT_MAX, path.p, e) : 0;
+    return wanted(path) ? source_read_all(data, text, KEPT_MAX, e) : 0;
 }
 
 /* Folders, links, and the files whose text was kept. */
@@ -98,7 +98,7 @@ int image_layers_build(struct tree *skeleton, struct tree *venv, const struct lo
             e, ERR_INTEGRITY,
             "%s gives another image for linux/amd64 than the lock names; run `envbuild lock` "
             "to accept it",
-            image->path);
+            image->files.path);
     if (rootfs_read(&fs, image, keep, NULL, e) < 0 || to_tree(&whole, &fs, e) < 0)
         return -1;
     inflater = inflater_open();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "debfile.h"
 
+#include "../../io/decompress.h"
+
 enum {
     AR_MAGIC = 8,
     AR_HEAD = 60,
@@ -49,7 +51,7 @@ static int check_version(const struct input *in, const struct ar_member *m, stru
     return 0;
 }
 
-/* "control.tar" alone or with the suffix of a compression that untar() can undo. */
+/* "control.tar" alone or with the suffix of a compression that decompress() can undo. */
 static int check_name(const struct input *in, const struct ar_member *m, const char *part,
                       struct err *e)
 {
@@ -66,27 +68,18 @@ static int check_name(const struct input *in, const struct ar_member *m, const c
     return 0;
 }
 
-static int refuse_pax(const struct unpacked *u, const char *what, struct err *e)
-{
-    if (u->pax)
-        return err_set(e, ERR_INPUT, "%s: a tar in pax form, which no deb may hold", what);
-    return 0;
-}
-
 struct members {
     struct debfile *deb;
     const char *what;
     uint64_t left;
 };
 
-static int take_member(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+static int take_member(void *ctx, const struct tar_entry *u, struct source *data, struct err *e)
 {
     struct members *m = ctx;
     CLEANUP(buf_clear) struct buf bytes = {0};
     struct str path = u->entry.path;
 
-    if (refuse_pax(u, m->what, e) < 0)
-        return -1;
     if (u->entry.type == ENTRY_DIR && !path.len)
         return 0;
     if (u->entry.type != ENTRY_FILE || str_has(path, '/') || !path.len)
@@ -98,13 +91,23 @@ static int take_member(void *ctx, const struct unpacked *u, struct source *data,
         if (str_eq(m->deb->members.v[i].name, path))
             return err_set(e, ERR_INPUT, "%s: two members \"" STR_FMT "\"", m->what, STR_ARG(path));
     m->left -= u->entry.content.size;
-    if (source_read_all(data, &bytes, u->entry.content.size, m->what, e) < 0)
+    if (source_read_all(data, &bytes, u->entry.content.size, e) < 0)
         return -1;
     struct deb_member *member = vec_push(&m->deb->members);
     member->name = arena_str(&m->deb->arena, path);
     member->bytes = arena_str(&m->deb->arena, buf_view(&bytes));
     member->mtime = u->entry.mtime;
     return 0;
+}
+
+/* A walk over the tar in a member. */
+static int walk(const struct input *in, uint64_t offset, uint64_t size, tar_each each, void *ctx,
+                struct err *e)
+{
+    CLEANUP(tar_clear)
+    struct tar_reader *t = tar_open(decompress(source_input(in, offset, size)), TAR_DEB);
+
+    return tar_walk(t, each, ctx, e);
 }
 
 static int compare_members(const void *a, const void *b)
@@ -135,7 +138,6 @@ int debfile_open(struct debfile *out, const struct input *input, struct err *e)
     CLEANUP(debfile_clear) struct debfile d = {0};
     struct members ctx = {&d, input->name, CONTROL_MAX};
     struct ar_member version, control, data;
-    struct source_file file;
     uint64_t at = AR_MAGIC;
     char magic[AR_MAGIC];
 
@@ -151,8 +153,7 @@ int debfile_open(struct debfile *out, const struct input *input, struct err *e)
         return -1;
     if (control.size > CONTROL_PACKED_MAX)
         return err_set(e, ERR_INPUT, "%s: the control part is larger than allowed", input->name);
-    source_file_init(&file, input->fd.n, control.offset, control.size, input->name);
-    if (untar(&file.source, input->name, take_member, &ctx, e) < 0)
+    if (walk(input, control.offset, control.size, take_member, &ctx, e) < 0)
         return -1;
     vec_sort(&d.members, compare_members);
     if (read_control(&d, input->name, e) < 0)
@@ -181,29 +182,8 @@ struct str debfile_member(const struct debfile *d, const char *name)
     return STR("");
 }
 
-struct walk {
-    int (*each)(void *ctx, const struct unpacked *entry, struct source *data, struct err *e);
-    void *ctx;
-    const char *what;
-};
-
-static int walk_each(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+int debfile_walk(const struct debfile *d, const struct input *input, tar_each each, void *ctx,
+                 struct err *e)
 {
-    struct walk *w = ctx;
-
-    if (refuse_pax(u, w->what, e) < 0)
-        return -1;
-    return w->each(w->ctx, u, data, e);
-}
-
-int debfile_walk(const struct debfile *d, const struct input *input,
-                 int (*each)(void *ctx, const struct unpacked *entry, struct source *data,
-                             struct err *e),
-                 void *ctx, struct err *e)
-{
-    struct walk w = {each, ctx, input->name};
-    struct source_file file;
-
-    source_file_init(&file, input->fd.n, d->data_offset, d->data_size, input->name);
-    return untar(&file.source, input->name, walk_each, &w, e);
+    return walk(input, d->data_offset, d->data_size, each, ctx, e);
 }

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../../base/arena.h"
-#include "../../io/unpack.h"
+#include "../../io/tar_read.h"
 #include "control.h"
 
 struct deb_member {
@@ -21,8 +21,6 @@ struct debfile {
 int debfile_open(struct debfile *out, const struct input *input, struct err *e) MUST_CHECK;
 void debfile_clear(struct debfile *d);
 struct str debfile_member(const struct debfile *d, const char *name); /* empty when absent */
-/* untar() over the data part. Owner names root/shadow/staff/... are left to the caller. */
-int debfile_walk(const struct debfile *d, const struct input *input,
-                 int (*each)(void *ctx, const struct unpacked *entry, struct source *data,
-                             struct err *e),
-                 void *ctx, struct err *e) MUST_CHECK;
+/* tar_walk() over the data part. Owner names root/shadow/staff/... are left to the caller. */
+int debfile_walk(const struct debfile *d, const struct input *input, tar_each each, void *ctx,
+                 struct err *e) MUST_CHECK;

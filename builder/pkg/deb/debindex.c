@@ -61,10 +61,10 @@ int debindex_add(struct debindex *index, char *text, size_t len, const char *fro
     CLEANUP(free_clear) char *owned = text;
     CLEANUP(buf_clear) struct buf bytes = {0};
     struct str rest = str_of(from), suite = {0};
-    struct source_bytes source;
+    CLEANUP(source_clear)
+    struct source *source = source_bytes((struct str){owned, len}, from);
 
-    source_bytes_init(&source, (struct str){owned, len});
-    if (deblist_condense(&bytes, &source.source, len, index->arch, from, e) < 0)
+    if (deblist_condense(&bytes, source, len, index->arch, from, e) < 0)
         return -1;
     str_item(&rest, '/', &suite);
     return debindex_add_list(

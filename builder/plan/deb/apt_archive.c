@@ -3,7 +3,7 @@
 #include "apt_archive.h"
 
 #include "../../base/pool.h"
-#include "../../io/unpack.h"
+#include "../../io/decompress.h"
 #include "../../pkg/deb/release.h"
 
 /* bookworm: InRelease 150 kB, Packages 50 MB of plain text, 9 MB as xz. */
@@ -253,13 +253,12 @@ static int remember(struct list *l, struct err *e)
 /* A job of the pool. */
 static int condense(void *ctx, struct err *e)
 {
-    CLEANUP(decompress_clear) struct decompressor *d = NULL;
     struct list *l = ctx;
-    struct source_file file;
+    CLEANUP(source_clear)
+    struct source *plain = decompress(source_file(l->input.fd.n, 0, l->input.size, l->url));
 
-    source_file_init(&file, l->input.fd.n, 0, l->input.size, l->url);
-    if (decompress_open(&d, &file.source, l->plain, l->url, e) < 0 ||
-        deblist_condense(&l->bytes, decompress_source(d), l->plain, l->arch, l->from, e) < 0)
+    plain->limit = l->plain;
+    if (deblist_condense(&l->bytes, plain, l->plain, l->arch, l->from, e) < 0)
         return -1;
     return remember(l, e);
 }

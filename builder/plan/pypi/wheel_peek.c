@@ -172,12 +172,12 @@ static int unpack(struct peek *p, struct str packed, struct err *e)
     const struct zip_member *m = &p->member;
     struct buf *to = &p->wheel->metadata;
     struct buf_sink sink = {{add_bytes, NULL}, to};
-    struct source_bytes bytes;
 
     if (m->deflated) {
-        source_bytes_init(&bytes, packed);
-        return inflate_exact(p->inflater, &bytes.source, m->packed, m->size, m->crc, &sink.sink,
-                             NULL, "METADATA", e);
+        CLEANUP(source_clear) struct source *bytes = source_bytes(packed, "METADATA");
+
+        return inflate_exact(p->inflater, bytes, m->packed, m->size, m->crc, &sink.sink, NULL,
+                             "METADATA", e);
     }
     if (m->packed != m->size || crc32_add(0, packed.p, packed.len) != m->crc)
         return err_set(e, ERR_INTEGRITY, "METADATA does not have the CRC that is announced");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gather.h"
+#include "layer_scan.h"
 
 #include "../base/path.h"
-#include "../io/unpack.h"
 
 enum {
     CHUNK = 256 * 1024,
@@ -57,19 +56,19 @@ static uint64_t text_of(struct str path)
 
 /* ---- the file that is passing ---- */
 
-static struct gather_entry *current(struct gather *g)
+static struct layer_scan_entry *current(struct layer_scan *g)
 {
     return &g->entries.v[g->current];
 }
 
-static int elf_write(struct gather *g, const void *bytes, size_t len, struct err *e)
+static int elf_write(struct layer_scan *g, const void *bytes, size_t len, struct err *e)
 {
     if (sink_write(&g->pass.sink, bytes, len, e) < 0)
         return -1;
     return g->scan ? sink_write(&g->scan->sink, bytes, len, e) : 0;
 }
 
-static int elf_end(struct gather *g, struct gathered *out, struct err *e)
+static int elf_end(struct layer_scan *g, struct scanned *out, struct err *e)
 {
     if ((g->scan && sink_finish(&g->scan->sink, e) < 0) || elf_pass_end(&g->pass, &out->elf, e) < 0)
         return -1;
@@ -79,7 +78,7 @@ static int elf_end(struct gather *g, struct gathered *out, struct err *e)
     return 0;
 }
 
-static void elf_forget(struct gather *g)
+static void elf_forget(struct layer_scan *g)
 {
     elf_pass_clear(&g->pass);
     vec_clear(&g->spots);
@@ -87,7 +86,7 @@ static void elf_forget(struct gather *g)
 }
 
 /* The first bytes tell what it is, however few come at once. */
-static int take_head(struct gather *g, const char **bytes, size_t *len, struct err *e)
+static int take_head(struct layer_scan *g, const char **bytes, size_t *len, struct err *e)
 {
     size_t n = sizeof g->head - (size_t)g->at;
 
@@ -108,9 +107,9 @@ static int take_head(struct gather *g, const char **bytes, size_t *len, struct e
     return elf_write(g, g->head, sizeof g->head, e);
 }
 
-static int gather_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+static int layer_scan_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
-    struct gather *g = (struct gather *)((char *)self - offsetof(struct gather, sink));
+    struct layer_scan *g = (struct layer_scan *)((char *)self - offsetof(struct layer_scan, sink));
     const char *p = bytes;
     uint64_t room = g->text_max > g->at ? g->text_max - g->at : 0;
 
@@ -121,16 +120,16 @@ static int gather_write(struct sink *self, const void *bytes, size_t len, struct
     return g->is_elf ? elf_write(g, p, len, e) : 0;
 }
 
-void gather_open(struct gather *g, int scratch, bool code)
+void layer_scan_open(struct layer_scan *g, int scratch, bool code)
 {
-    *g = (struct gather){
+    *g = (struct layer_scan){
         .scratch = scratch,
-        .sink = {gather_write, NULL},
+        .sink = {layer_scan_write, NULL},
         .scan = code ? xmalloc(sizeof *g->scan) : NULL,
     };
 }
 
-void gather_clear(struct gather *g)
+void layer_scan_clear(struct layer_scan *g)
 {
     for (size_t i = 0; i < g->elfs.n; i++) {
         elf_clear(&g->elfs.v[i]->elf);
@@ -144,20 +143,21 @@ void gather_clear(struct gather *g)
     buf_clear(&g->what);
     arena_clear(&g->arena);
     arena_clear(&g->elf_arena);
-    *g = (struct gather){0};
+    *g = (struct layer_scan){0};
 }
 
-void gather_drop_entries(struct gather *g)
+void layer_scan_drop_entries(struct layer_scan *g)
 {
     vec_clear(&g->entries);
     arena_clear(&g->arena);
 }
 
-void gather_begin(struct gather *g, const struct entry *entry, bool special, struct sink **data)
+void layer_scan_begin(struct layer_scan *g, const struct entry *entry, bool special,
+                      struct sink **data)
 {
-    struct gather_entry *own = vec_push(&g->entries);
+    struct layer_scan_entry *own = vec_push(&g->entries);
 
-    *own = (struct gather_entry){.entry = *entry, .special = special};
+    *own = (struct layer_scan_entry){.entry = *entry, .special = special};
     own->entry.path = arena_str(&g->arena, entry->path);
     own->entry.link = arena_str(&g->arena, entry->link);
     own->entry.content = (struct content){.size = entry->content.size};
@@ -173,16 +173,16 @@ void gather_begin(struct gather *g, const struct entry *entry, bool special, str
                 : NULL;
 }
 
-bool gather_wants(const struct gather *g)
+bool layer_scan_wants(const struct layer_scan *g)
 {
     return g->at < sizeof g->head || g->is_elf || g->at < g->text_max;
 }
 
-int gather_end(struct gather *g, struct err *e)
+int layer_scan_end(struct layer_scan *g, struct err *e)
 {
-    struct gather_entry *entry = current(g);
+    struct layer_scan_entry *entry = current(g);
     CLEANUP(err_clear) struct err fault = {0};
-    struct gathered *elf;
+    struct scanned *elf;
 
     entry->text = arena_str(&g->arena, buf_view(&g->text));
     if (!g->is_elf)
@@ -200,27 +200,22 @@ int gather_end(struct gather *g, struct err *e)
 
 /* ---- a layer ---- */
 
-static int take_file(struct gather *g, struct sink *to, struct source *data, struct err *e)
+static int take_file(struct layer_scan *g, struct sink *to, struct source *data, struct err *e)
 {
     CLEANUP(free_clear) char *chunk = xmalloc(CHUNK);
     size_t got = 1;
 
-    while (got && gather_wants(g))
+    while (got && layer_scan_wants(g))
         if (source_read(data, chunk, CHUNK, &got, e) < 0 || sink_write(to, chunk, got, e) < 0)
             return -1;
-    return gather_end(g, e);
+    return layer_scan_end(g, e);
 }
 
-static int take_entry(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+int layer_scan_take(void *scan, const struct tar_entry *entry, struct source *data, struct err *e)
 {
-    struct gather *g = ctx;
+    struct layer_scan *g = scan;
     struct sink *to;
 
-    gather_begin(g, &u->entry, u->special, &to);
+    layer_scan_begin(g, &entry->entry, entry->special, &to);
     return to ? take_file(g, to, data, e) : 0;
-}
-
-int gather_tar(struct gather *g, struct source *tar, const char *what, struct err *e)
-{
-    return untar_layer(tar, what, take_entry, g, e);
 }

@@ -1,4 +1,4 @@
-/* look/gather.h - what the files of one layer tell, gathered as they pass, once and in order.
+/* look/layer_scan.h - what the files of one layer tell, noted as they pass, once and in order.
  *
  * Of every entry name, size and attributes are kept; of a program or library what pkg/elf/elf.h and
  * look/fatbin.h say of it; and the text of the few files that tell what else is in an image: whose
@@ -7,29 +7,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/arena.h"
-#include "../io/entry.h"
-#include "../io/source.h"
+#include "../io/tar_read.h"
 #include "../pkg/elf/elf_pass.h"
 #include "fatbin.h"
 
 /* A program or library. */
-struct gathered {
+struct scanned {
     struct elf elf; /* without its sections; all-zero when there is a fault */
     struct fatbin_list code;
     struct str fault; /* why it could not be read; empty: it was */
     struct str owner; /* whose package it is, where that is remembered with it (linkage.h) */
 };
 
-struct gather_entry {
+struct layer_scan_entry {
     struct entry entry; /* content.size only */
     bool special;       /* a device, a socket, a pipe */
     struct str text;    /* what was kept of a file */
-    struct gathered *elf;
+    struct scanned *elf;
 };
 
-struct gather {
-    struct VEC_OF(struct gather_entry) entries; /* in the layer's order */
-    struct VEC_OF(struct gathered *) elfs;
+struct layer_scan {
+    struct VEC_OF(struct layer_scan_entry) entries; /* in the layer's order */
+    struct VEC_OF(struct scanned *) elfs;
     struct arena arena, elf_arena;
     /* Of the file that is passing: */
     struct sink sink;
@@ -47,19 +46,21 @@ struct gather {
     struct buf what;
 };
 
-/* `scratch`: descriptor of a file that no other gather uses; borrowed. Without `code` device code
+/* `scratch`: descriptor of a file that no other scan uses; borrowed. Without `code` device code
  * is not looked for. Where one pass cannot tell a file's sections, all of it counts as embedded. */
-void gather_open(struct gather *g, int scratch, bool code);
-void gather_clear(struct gather *g);
+void layer_scan_open(struct layer_scan *g, int scratch, bool code);
+void layer_scan_clear(struct layer_scan *g);
 /* Forget the entries; what they say of programs stays. */
-void gather_drop_entries(struct gather *g);
+void layer_scan_drop_entries(struct layer_scan *g);
 
 /* One more entry, all of it copied. For a file whose bytes matter *data is a sink for all of them,
- * in order, then gather_end(); else it is NULL, and so it becomes when the first bytes tell that
- * nothing else matters: gather_wants(). */
-void gather_begin(struct gather *g, const struct entry *entry, bool special, struct sink **data);
-bool gather_wants(const struct gather *g);
-int gather_end(struct gather *g, struct err *e) MUST_CHECK;
+ * in order, then layer_scan_end(); else it is NULL, and so it becomes when the first bytes tell
+ * that nothing else matters: layer_scan_wants(). */
+void layer_scan_begin(struct layer_scan *g, const struct entry *entry, bool special,
+                      struct sink **data);
+bool layer_scan_wants(const struct layer_scan *g);
+int layer_scan_end(struct layer_scan *g, struct err *e) MUST_CHECK;
 
-/* All entries of a tar that is not compressed. */
-int gather_tar(struct gather *g, struct source *tar, const char *what, struct err *e) MUST_CHECK;
+/* All of an entry, as tar_walk() and layer_read() hand it over. */
+int layer_scan_take(void *scan, const struct tar_entry *entry, struct source *data,
+                    struct err *e) MUST_CHECK;
