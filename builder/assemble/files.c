@@ -15,17 +15,23 @@ struct copies {
     struct spool *spool;
 };
 
-/* Add an entry where the system's own links take it, below folders as the system has them. */
+/* Add an entry where links take it, the system's and those that came with other files, below
+ * folders as the system has them. A link to a folder stays a link when a folder is put there. */
 static int add(struct copies *c, struct entry *entry, struct err *e)
 {
     CLEANUP(buf_clear) struct buf path = {0};
+    const struct entry *there;
 
-    if (tree_resolve(c->skeleton, &path, entry->path, e) < 0)
+    if (tree_resolve(c->tree, &path, entry->path, e) < 0)
         return -1;
     entry->path = buf_view(&path);
     entry->mtime = c->lock->created;
-    skeleton_parents(c->tree, c->skeleton, entry->path, entry->mtime);
-    return tree_add(c->tree, entry, true, e);
+    there = entry->type == ENTRY_DIR ? tree_follow(c->tree, entry->path) : NULL;
+    if (there && there->type == ENTRY_DIR)
+        entry->path = there->path;
+    return tree_parents(c->tree, entry->path, entry->mtime, e) < 0
+               ? -1
+               : tree_add(c->tree, entry, true, e);
 }
 
 /* ---- files ---- */
@@ -255,7 +261,7 @@ static int add_workdir(struct copies *c, struct err *e)
 int files_build(struct tree *out, const struct lock *lock, const char *dir, struct spool *spool,
                 const struct tree *skeleton, struct err *e)
 {
-    CLEANUP(tree_clear) struct tree t = {0};
+    CLEANUP(tree_clear) struct tree t = {.below = skeleton};
     struct copies c = {&t, skeleton, lock, spool};
 
     if (lock->user.name.len && add_user(&c, e) < 0)

@@ -333,26 +333,16 @@ static int add(struct tree *t, const struct found *f, const char *what, struct e
     if (old)
         return err_set(e, ERR_INPUT, "%s: two things would stand at \"" STR_FMT "\"", what,
                        STR_ARG(f->entry.path));
-    return tree_add(t, &f->entry, false, e);
+    return tree_add(t, &f->entry, false, e) < 0 ? err_wrap(e, "%s", what) : 0;
 }
 
-/* Folders that the archive does not tell, or that nothing of it would have. */
-static int add_folders(struct tree *t, int64_t mtime, const char *what, struct err *e)
+/* Folders that the archive does not tell, or that nothing of it would have. They carry the date of
+ * its newest entry, so they are made last. */
+static int add_folders(struct tree *t, int64_t mtime, struct err *e)
 {
-    for (size_t i = 0, n = t->entries.n; i < n; i++) {
-        struct str path = t->entries.v[i].path;
-
-        tree_parents(t, path, mtime);
-        for (size_t k = 1; k < path.len; k++) {
-            const struct entry *folder = path.p[k] == '/' ? tree_get(t, str_sub(path, 0, k)) : NULL;
-
-            if (folder && folder->type != ENTRY_DIR)
-                return err_set(e, ERR_INPUT,
-                               "%s: \"" STR_FMT "\" would stand in \"" STR_FMT
-                               "\", which is no folder",
-                               what, STR_ARG(path), STR_ARG(folder->path));
-        }
-    }
+    for (size_t i = 0, n = t->entries.n; i < n; i++)
+        if (tree_parents(t, t->entries.v[i].path, mtime, e) < 0)
+            return -1;
     return 0;
 }
 
@@ -370,8 +360,8 @@ static int put_together(struct tree *t, struct importing *i, struct err *e)
         if (keep && add(t, f, i->what, e) < 0)
             return -1;
     }
-    if (add_folders(t, tree_newest(t), i->what, e) < 0)
-        return -1;
+    if (add_folders(t, tree_newest(t), e) < 0)
+        return err_wrap(e, "%s", i->what);
     tree_sort(t);
     return 0;
 }

@@ -64,14 +64,23 @@ static void record_bytes(struct importer *im, struct str path, struct str bytes)
 
 /* ---- adding ---- */
 
+/* As pip writes: through the links of the environment (lib64), over a file that is there. */
 static int add(struct importer *im, struct str path, uint32_t mode, const struct content *content,
                int64_t mtime, struct err *e)
 {
-    struct entry entry = {
-        .path = path, .type = ENTRY_FILE, .mode = mode, .mtime = mtime, .content = *content};
+    CLEANUP(buf_clear) struct buf real = {0};
+    struct entry entry = {.type = ENTRY_FILE, .mode = mode, .mtime = mtime, .content = *content};
+    struct str rest;
 
-    tree_parents(im->tree, path, im->newest);
-    return tree_add(im->tree, &entry, true, e);
+    if (tree_resolve(im->tree, &real, path, e) < 0)
+        return -1;
+    entry.path = rest = buf_view(&real);
+    if (!str_skip(&rest, im->how->prefix) || !str_starts(rest, STR("/")))
+        return err_set(e, ERR_INPUT, "/" STR_FMT " leads out of the environment, to /" STR_FMT,
+                       STR_ARG(path), STR_ARG(entry.path));
+    return tree_parents(im->tree, entry.path, im->newest, e) < 0
+               ? -1
+               : tree_add(im->tree, &entry, true, e);
 }
 
 static int add_bytes(struct importer *im, struct str path, uint32_t mode, struct str bytes,
