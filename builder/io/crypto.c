@@ -113,6 +113,31 @@ void hash_sink_clear(struct hash_sink *s)
     *s = (struct hash_sink){0};
 }
 
+static int hash_source_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)
+{
+    struct hash_source *s = (struct hash_source *)self;
+
+    if (source_read(s->from, to, len, got, e) < 0)
+        return -1;
+    hash_add(&s->hash, to, *got);
+    return 0;
+}
+
+void hash_source_open(struct hash_source *s, struct source *from)
+{
+    *s = (struct hash_source){.from = from};
+    source_init(&s->source, hash_source_read, NULL, NULL);
+    s->source.name = from->name;
+    hash_open(&s->hash);
+}
+
+void hash_source_clear(struct hash_source *s)
+{
+    err_clear(&s->source.fault);
+    hash_clear(&s->hash);
+    *s = (struct hash_source){0};
+}
+
 /* ---- hashing on a thread ---- */
 
 enum { SLOTS = 4, SLOT_SIZE = 256 * 1024 };

@@ -3,6 +3,7 @@
 #pragma once
 #include "../base/digest.h"
 #include "sink.h"
+#include "source.h"
 
 enum { MD5_HEX = 32 };
 
@@ -33,7 +34,16 @@ struct hash_sink {
 void hash_sink_open(struct hash_sink *s, struct sink *next);
 void hash_sink_clear(struct hash_sink *s);
 
-/* The same without a next sink, on a thread of its own: the writer only copies into a ring.
+/* A source that hashes what is read through it. */
+struct hash_source {
+    struct source source;
+    struct source *from; /* borrowed, so it is not `below` */
+    struct hash hash;    /* hash_finish() when all is read */
+};
+void hash_source_open(struct hash_source *s, struct source *from);
+void hash_source_clear(struct hash_source *s);
+
+/* A hash sink without a next sink, on a thread of its own: the writer only copies into a ring.
  * For the hash of a layer's tar while another thread inflates. Where no thread can be started, the
  * writer hashes. */
 struct hash_thread;

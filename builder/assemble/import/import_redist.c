@@ -142,29 +142,6 @@ static int cut_top(struct importing *i, struct str *path, enum entry_type type, 
 
 /* ---- contents ---- */
 
-/* Bytes on their way into the spool, hashed as they pass. */
-struct hashed {
-    struct source source; /* first: a source is a hashed one */
-    struct source *from;  /* borrowed, so it is not `below` */
-    struct hash hash;
-};
-
-static int hashed_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)
-{
-    struct hashed *h = (struct hashed *)self;
-
-    if (source_read(h->from, to, len, got, e) < 0)
-        return -1;
-    hash_add(&h->hash, to, *got);
-    return 0;
-}
-
-static void hashed_clear(struct hashed *h)
-{
-    hash_clear(&h->hash);
-    err_clear(&h->source.fault);
-}
-
 static bool is_library(const struct entry *entry)
 {
     struct str name = path_base(entry->path), rest;
@@ -178,12 +155,10 @@ static bool is_library(const struct entry *entry)
 static int keep_library(struct importing *i, struct entry *entry, struct source *data,
                         struct err *e)
 {
-    CLEANUP(hashed_clear) struct hashed h = {.from = data};
+    CLEANUP(hash_source_clear) struct hash_source h = {0};
     struct redist_lib lib = {.path = entry->path, .size = entry->content.size};
 
-    source_init(&h.source, hashed_read, NULL, NULL);
-    h.source.name = data->name;
-    hash_open(&h.hash);
+    hash_source_open(&h, data);
     if (spool_put(&entry->content, i->spool, &h.source, lib.size, e) < 0)
         return -1;
     hash_finish(&h.hash, &lib.digest);

@@ -154,25 +154,24 @@ int tree_add(struct tree *t, const struct entry *entry, bool replace, struct err
 
 int tree_parents(struct tree *t, struct str path, int64_t mtime, struct err *e)
 {
-    struct entry folder = {.path = path, .type = ENTRY_DIR};
+    struct entry folder = {.path = path, .type = ENTRY_DIR, .mtime = mtime};
 
     if (tar_check(&folder, e) < 0) /* of the whole path, not of a part */
         return -1;
     for (size_t i = 1; i < path.len; i++) {
-        const struct entry *below, *there;
+        const struct entry *there;
 
         if (path.p[i] != '/')
             continue;
         folder.path = str_sub(path, 0, i);
-        there = tree_get(t, folder.path);
+        there = lookup(t, folder.path);
         if (there && there->type != ENTRY_DIR)
             return clash(t, there, &(struct entry){.path = path}, e);
-        if (there)
+        if (tree_get(t, folder.path))
             continue;
-        below = t->below ? tree_get(t->below, folder.path) : NULL;
-        folder = below ? *below : (struct entry){.path = folder.path, .mode = 0755};
-        folder.type = ENTRY_DIR;
-        folder.mtime = mtime;
+        folder.mode = there ? there->mode : 0755;
+        folder.uid = there ? there->uid : 0;
+        folder.gid = there ? there->gid : 0;
         if (tree_add(t, &folder, false, e) < 0)
             return -1;
     }
