@@ -19,12 +19,30 @@ static void must(int ok)
         abort();
 }
 
-void hash_open(struct hash *h)
+static const EVP_MD *algorithm(size_t len)
+{
+    switch (len) {
+    case 32:
+        return EVP_sha256();
+    case 48:
+        return EVP_sha384();
+    case 64:
+        return EVP_sha512();
+    }
+    abort();
+}
+
+void hash_open_len(struct hash *h, size_t len)
 {
     if (!h->ctx)
         h->ctx = EVP_MD_CTX_new();
     must(h->ctx != NULL);
-    must(EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL));
+    must(EVP_DigestInit_ex(h->ctx, algorithm(len), NULL));
+}
+
+void hash_open(struct hash *h)
+{
+    hash_open_len(h, sizeof((struct digest *)0)->bytes);
 }
 
 void hash_add(struct hash *h, const void *bytes, size_t len)
@@ -37,6 +55,15 @@ void hash_finish(struct hash *h, struct digest *out)
     unsigned len = sizeof out->bytes;
 
     must(EVP_DigestFinal_ex(h->ctx, out->bytes, &len));
+}
+
+bool hash_is(struct hash *h, struct str want)
+{
+    unsigned char found[EVP_MAX_MD_SIZE];
+    unsigned len = sizeof found;
+
+    must(EVP_DigestFinal_ex(h->ctx, found, &len));
+    return len == want.len && memcmp(found, want.p, len) == 0;
 }
 
 void hash_clear(struct hash *h)
@@ -153,8 +180,17 @@ struct hash_thread {
     bool closing, alone; /* alone: no thread could be started */
     uint64_t size;
     struct hash hash;
+    struct sink *next; /* borrowed */
+    struct err err;    /* of `next`; the thread's own until it is joined */
     char slots[SLOTS][SLOT_SIZE];
 };
+
+static void hash_take(struct hash_thread *t, const void *bytes, size_t len)
+{
+    hash_add(&t->hash, bytes, len);
+    if (t->next && sink_write(t->next, bytes, len, &t->err) < 0)
+        t->next = NULL;
+}
 
 static void *hash_run(void *arg)
 {
@@ -169,7 +205,7 @@ static void *hash_run(void *arg)
         unsigned i = (t->head + SLOTS - t->full) % SLOTS;
 
         pthread_mutex_unlock(&t->lock);
-        hash_add(&t->hash, t->slots[i], t->fill[i]);
+        hash_take(t, t->slots[i], t->fill[i]);
         pthread_mutex_lock(&t->lock);
         t->full--;
         pthread_cond_signal(&t->changed);
@@ -199,7 +235,7 @@ static int hash_thread_write(struct sink *self, const void *bytes, size_t len, s
 
     t->size += len;
     if (t->alone) {
-        hash_add(&t->hash, bytes, len);
+        hash_take(t, bytes, len);
         return 0;
     }
     while (len) {
@@ -215,13 +251,14 @@ static int hash_thread_write(struct sink *self, const void *bytes, size_t len, s
     return 0;
 }
 
-struct hash_thread *hash_thread_open(void)
+struct hash_thread *hash_thread_open(struct sink *next)
 {
     struct hash_thread *t = xmalloc(sizeof *t);
     sigset_t all, old;
 
     memset(t, 0, offsetof(struct hash_thread, slots)); /* the slots cost nothing until used */
     t->sink.write = hash_thread_write;
+    t->next = next;
     hash_open(&t->hash);
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
@@ -248,9 +285,10 @@ static void hash_thread_join(struct hash_thread *h)
     pthread_join(h->thread, NULL);
 }
 
-void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size)
+int hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size, struct err *e)
 {
     struct hash_thread *h = *t;
+    int result = 0;
 
     if (!h->alone)
         hash_thread_join(h);
@@ -259,17 +297,21 @@ void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *si
     hash_clear(&h->hash);
     pthread_cond_destroy(&h->changed);
     pthread_mutex_destroy(&h->lock);
+    if (err_is_set(&h->err))
+        result = err_join(e, &h->err);
     free(h);
     *t = NULL;
+    return result;
 }
 
 void hash_thread_clear(struct hash_thread **t)
 {
     struct digest unused;
+    struct err none = {0};
     uint64_t size;
 
-    if (*t)
-        hash_thread_finish(t, &unused, &size);
+    if (*t && hash_thread_finish(t, &unused, &size, &none) < 0)
+        err_clear(&none); /* given up for another cause */
 }
 
 /* ---- base64 (RFC 4648) ---- */

@@ -12,8 +12,12 @@ struct hash {
     void *ctx; /* EVP_MD_CTX, owned */
 };
 void hash_open(struct hash *h);
+/* The same of another length: 48 bytes are SHA-384, 64 SHA-512; others end the program. */
+void hash_open_len(struct hash *h, size_t len);
 void hash_add(struct hash *h, const void *bytes, size_t len);
 void hash_finish(struct hash *h, struct digest *out);
+/* Is it `want`, of the length that it was opened for? */
+bool hash_is(struct hash *h, struct str want);
 void hash_clear(struct hash *h);
 
 void hash_bytes(struct digest *out, const void *bytes, size_t len);
@@ -43,14 +47,15 @@ struct hash_source {
 void hash_source_open(struct hash_source *s, struct source *from);
 void hash_source_clear(struct hash_source *s);
 
-/* A hash sink without a next sink, on a thread of its own: the writer only copies into a ring.
- * For the hash of a layer's tar while another thread inflates. Where no thread can be started, the
- * writer hashes. */
+/* A hash sink on a thread of its own: the writer only copies into a ring. For the hash of a layer's
+ * tar while another thread inflates; where no thread can be started, the writer hashes. The bytes go
+ * to `next` (may be NULL) there as well, until it fails. */
 struct hash_thread;
-struct hash_thread *hash_thread_open(void);
+struct hash_thread *hash_thread_open(struct sink *next);
 struct sink *hash_thread_sink(struct hash_thread *t);
-/* Joins the thread and frees it. */
-void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size);
+/* Joins the thread and frees it; -1 with what `next` failed with. */
+int hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size,
+                       struct err *e) MUST_CHECK;
 void hash_thread_clear(struct hash_thread **t);
 
 /* base64 (RFC 4648) without line breaks; `url` uses "-_" and no padding (wheel RECORD). Only the

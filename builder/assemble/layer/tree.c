@@ -35,6 +35,7 @@ static void keep(struct tree *t, struct entry *to, const struct entry *from)
     *to = *from;
     to->path = path;
     to->link = arena_str(&t->arena, from->link);
+    to->content.hash = arena_str(&t->arena, from->content.hash);
     if (from->type == ENTRY_FILE && from->content.kind == CONTENT_BYTES)
         to->content.bytes =
             arena_str(&t->arena, (struct str){from->content.bytes, from->content.size}).p;

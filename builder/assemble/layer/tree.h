@@ -25,9 +25,9 @@ struct tree {
 
 void tree_clear(struct tree *t);
 
-/* Add an entry; path, link and CONTENT_BYTES are copied into the arena. A folder over a folder
- * replaces its attributes; anything else at a taken path replaces it when `replace`. ERR_INPUT for
- * what the tree may not hold. */
+/* Add an entry; path, link, hash and CONTENT_BYTES are copied into the arena. A folder over a
+ * folder replaces its attributes; anything else at a taken path replaces it when `replace`.
+ * ERR_INPUT for what the tree may not hold. */
 int tree_add(struct tree *t, const struct entry *entry, bool replace, struct err *e) MUST_CHECK;
 /* Add every missing folder above `path`: with the attributes that it has below, else 0755 root. */
 int tree_parents(struct tree *t, struct str path, int64_t mtime, struct err *e) MUST_CHECK;
