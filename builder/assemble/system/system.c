@@ -270,6 +270,8 @@ static int add_taken(struct build *b, const struct debpkg *p, struct entry *entr
     }
     if (is_dir(there) && entry->type == ENTRY_SYMLINK)
         return 0;
+    if (is_dir(there) != is_dir(entry)) /* no Replaces allows that: the tree says what clashes */
+        return tree_add(b->t, entry, true, e);
     int wins = settle(b, p, entry, e);
     if (wins <= 0)
         return wins;
