@@ -178,19 +178,10 @@ struct hash_thread {
     unsigned head, full; /* the slot being written; full ones wait before it */
     size_t used;         /* bytes in the slot being written; the writer's own */
     bool closing, alone; /* alone: no thread could be started */
-    uint64_t size;
-    struct hash hash;
-    struct sink *next; /* borrowed */
-    struct err err;    /* of `next`; the thread's own until it is joined */
+    struct sink *to;     /* borrowed; NULL once it failed on the thread */
+    struct err err;      /* its, the thread's own until it is joined */
     char slots[SLOTS][SLOT_SIZE];
 };
-
-static void hash_take(struct hash_thread *t, const void *bytes, size_t len)
-{
-    hash_add(&t->hash, bytes, len);
-    if (t->next && sink_write(t->next, bytes, len, &t->err) < 0)
-        t->next = NULL;
-}
 
 static void *hash_run(void *arg)
 {
@@ -205,7 +196,8 @@ static void *hash_run(void *arg)
         unsigned i = (t->head + SLOTS - t->full) % SLOTS;
 
         pthread_mutex_unlock(&t->lock);
-        hash_take(t, t->slots[i], t->fill[i]);
+        if (t->to && sink_write(t->to, t->slots[i], t->fill[i], &t->err) < 0)
+            t->to = NULL;
         pthread_mutex_lock(&t->lock);
         t->full--;
         pthread_cond_signal(&t->changed);
@@ -233,11 +225,8 @@ static int hash_thread_write(struct sink *self, const void *bytes, size_t len, s
     struct hash_thread *t = (struct hash_thread *)self;
     const char *p = bytes;
 
-    t->size += len;
-    if (t->alone) {
-        hash_take(t, bytes, len);
-        return 0;
-    }
+    if (t->alone)
+        return sink_write(t->to, bytes, len, e);
     while (len) {
         size_t n = SLOT_SIZE - t->used < len ? SLOT_SIZE - t->used : len;
 
@@ -251,15 +240,14 @@ static int hash_thread_write(struct sink *self, const void *bytes, size_t len, s
     return 0;
 }
 
-struct hash_thread *hash_thread_open(struct sink *next)
+struct hash_thread *hash_thread_open(struct sink *to)
 {
     struct hash_thread *t = xmalloc(sizeof *t);
     sigset_t all, old;
 
     memset(t, 0, offsetof(struct hash_thread, slots)); /* the slots cost nothing until used */
     t->sink.write = hash_thread_write;
-    t->next = next;
-    hash_open(&t->hash);
+    t->to = to;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
     sigfillset(&all); /* signals are for the main thread */
@@ -285,16 +273,13 @@ static void hash_thread_join(struct hash_thread *h)
     pthread_join(h->thread, NULL);
 }
 
-int hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size, struct err *e)
+int hash_thread_finish(struct hash_thread **t, struct err *e)
 {
     struct hash_thread *h = *t;
     int result = 0;
 
     if (!h->alone)
         hash_thread_join(h);
-    hash_finish(&h->hash, out);
-    *size = h->size;
-    hash_clear(&h->hash);
     pthread_cond_destroy(&h->changed);
     pthread_mutex_destroy(&h->lock);
     if (err_is_set(&h->err))
@@ -306,11 +291,9 @@ int hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *siz
 
 void hash_thread_clear(struct hash_thread **t)
 {
-    struct digest unused;
     struct err none = {0};
-    uint64_t size;
 
-    if (*t && hash_thread_finish(t, &unused, &size, &none) < 0)
+    if (*t && hash_thread_finish(t, &none) < 0)
         err_clear(&none); /* given up for another cause */
 }
 

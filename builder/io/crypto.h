@@ -47,15 +47,14 @@ struct hash_source {
 void hash_source_open(struct hash_source *s, struct source *from);
 void hash_source_clear(struct hash_source *s);
 
-/* A hash sink on a thread of its own: the writer only copies into a ring. For the hash of a layer's
- * tar while another thread inflates; where no thread can be started, the writer hashes. The bytes go
- * to `next` (may be NULL) there as well, until it fails. */
+/* Bytes to a sink on a thread of its own: the writer only copies into a ring. For the hashes of a
+ * layer's tar while another thread inflates. Where no thread can be started, the writer's is taken.
+ * `to` gets no more once it fails, and is not finished. */
 struct hash_thread;
-struct hash_thread *hash_thread_open(struct sink *next);
+struct hash_thread *hash_thread_open(struct sink *to);
 struct sink *hash_thread_sink(struct hash_thread *t);
-/* Joins the thread and frees it; -1 with what `next` failed with. */
-int hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size,
-                       struct err *e) MUST_CHECK;
+/* Joins the thread and frees it; -1 with what `to` failed with. */
+int hash_thread_finish(struct hash_thread **t, struct err *e) MUST_CHECK;
 void hash_thread_clear(struct hash_thread **t);
 
 /* base64 (RFC 4648) without line breaks; `url` uses "-_" and no padding (wheel RECORD). Only the

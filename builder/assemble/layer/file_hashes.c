@@ -23,15 +23,15 @@ static int take(struct file_hashes *f, const struct file_due *due, struct str by
     uint64_t left = due->start + c->size - f->passed;
 
     if (!f->open)
-        hash_open_len(&f->hash, c->hash.len);
+        hash_pair_begin(&f->hashes, c->hash.len);
     f->open = true;
     *taken = left < bytes.len ? (size_t)left : bytes.len;
-    hash_add(&f->hash, bytes.p, *taken);
+    hash_pair_add(&f->hashes, bytes.p, *taken);
     if (*taken < left)
         return 0;
     f->open = false;
     f->at++;
-    return hash_is(&f->hash, c->hash) ? 0 : differs(due->entry, e);
+    return hash_pair_end(&f->hashes, c->hash) ? 0 : differs(due->entry, e);
 }
 
 static int file_hashes_write(struct sink *self, const void *bytes, size_t len, struct err *e)
@@ -46,8 +46,10 @@ static int file_hashes_write(struct sink *self, const void *bytes, size_t len, s
         if (due && due->start <= f->passed) {
             if (take(f, due, rest, &n, e) < 0)
                 return -1;
-        } else if (due && due->start - f->passed < n) {
-            n = (size_t)(due->start - f->passed);
+        } else {
+            if (due && due->start - f->passed < n)
+                n = (size_t)(due->start - f->passed);
+            hash_pair_add(&f->hashes, rest.p, n);
         }
         rest = str_sub(rest, n, rest.len);
         f->passed += n;
@@ -58,6 +60,7 @@ static int file_hashes_write(struct sink *self, const void *bytes, size_t len, s
 void file_hashes_open(struct file_hashes *f, const struct tree *tree)
 {
     *f = (struct file_hashes){.sink = {file_hashes_write, NULL}};
+    hash_pair_open(&f->hashes, false);
     f->due = xcalloc(tree->entries.n, sizeof *f->due);
 }
 
@@ -69,9 +72,14 @@ void file_hashes_tell(struct file_hashes *f, const struct entry *entry, uint64_t
     f->told++;
 }
 
+void file_hashes_finish(struct file_hashes *f, struct digest *out)
+{
+    hash_pair_finish(&f->hashes, out);
+}
+
 void file_hashes_clear(struct file_hashes *f)
 {
-    hash_clear(&f->hash);
+    hash_pair_clear(&f->hashes);
     free(f->due);
     *f = (struct file_hashes){0};
 }

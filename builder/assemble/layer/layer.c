@@ -248,8 +248,11 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
         return err_wrap(e, "layer %s", to->name);
     hash_finish(&w.blob.hash, &out->digest);
     out->size = w.blob.size;
-    if (w.diff && hash_thread_finish(&w.diff, &out->diff_id, &out->tar_size, e) < 0)
-        return err_wrap(e, "layer %s", to->name);
+    if (!to->skip_diff_id) {
+        if (hash_thread_finish(&w.diff, e) < 0)
+            return err_wrap(e, "layer %s", to->name);
+        file_hashes_finish(&w.files, &out->diff_id);
+    }
     out->tar_size = w.tar_size;
     events_emit(events, &(struct event){EVENT_END, "assemble", to->name, w.total, w.total});
     return 0;
