@@ -16,6 +16,15 @@ static void require(bool holds)
         abort();
 }
 
+/* What does not fit a header goes into pax records, which are UTF-8 by definition. */
+static bool has_form(struct str line)
+{
+    for (size_t i = 0; i < line.len && line.len > 100; i++)
+        if ((unsigned char)line.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static void add_line(struct tree *t, struct str line)
 {
     static const char kinds[] = "fdlh"; /* as enum entry_type */
@@ -23,7 +32,7 @@ static void add_line(struct tree *t, struct str line)
     struct err e = {0};
     const char *kind;
 
-    if (!line.len || !line.p[0] || !(kind = strchr(kinds, line.p[0])))
+    if (!line.len || !has_form(line) || !line.p[0] || !(kind = strchr(kinds, line.p[0])))
         return;
     entry.type = (enum entry_type)(kind - kinds);
     line = str_sub(line, 1, line.len);
