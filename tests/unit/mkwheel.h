@@ -20,8 +20,12 @@ static inline void mkwheel_le(struct buf *b, uint64_t n, unsigned bytes)
 /* What both headers of an entry say; 2023-11-14. */
 static inline void mkwheel_head(struct buf *out, struct str name, struct str bytes)
 {
+    bool utf8 = false;
+
     mkwheel_le(out, 20, 2);
-    mkwheel_le(out, 0, 4); /* flags, method: stored */
+    for (size_t i = 0; i < name.len; i++)
+        utf8 |= (unsigned char)name.p[i] >= 0x80;
+    mkwheel_le(out, utf8 ? 1 << 11 : 0, 4); /* flags, method: stored */
     mkwheel_le(out, 0, 2);
     mkwheel_le(out, (2023 - 1980) << 9 | 11 << 5 | 14, 2);
     mkwheel_le(out, crc32_add(0, bytes.p, bytes.len), 4);
