@@ -4,9 +4,8 @@
  * of what came before the one below. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "assemble/layer/tree.h"
-#include "io/source.h"
 #include "io/tar.h"
-#include "io/unpack.h"
+#include "io/tar_read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,15 +15,6 @@ static void require(bool holds)
         abort();
 }
 
-/* What does not fit a header goes into pax records, which are UTF-8 by definition. */
-static bool has_form(struct str line)
-{
-    for (size_t i = 0; i < line.len && line.len > 100; i++)
-        if ((unsigned char)line.p[i] >= 0x80)
-            return false;
-    return true;
-}
-
 static void add_line(struct tree *t, struct str line)
 {
     static const char kinds[] = "fdlh"; /* as enum entry_type */
@@ -32,7 +22,7 @@ static void add_line(struct tree *t, struct str line)
     struct err e = {0};
     const char *kind;
 
-    if (!line.len || !has_form(line) || !line.p[0] || !(kind = strchr(kinds, line.p[0])))
+    if (!line.len || !line.p[0] || !(kind = strchr(kinds, line.p[0])))
         return;
     entry.type = (enum entry_type)(kind - kinds);
     line = str_sub(line, 1, line.len);
@@ -52,7 +42,7 @@ struct reading {
     size_t at;
 };
 
-static int compare(void *ctx, const struct unpacked *u, struct source *data, struct err *e)
+static int compare(void *ctx, const struct tar_entry *u, struct source *data, struct err *e)
 {
     struct reading *r = ctx;
     const struct entry *want = &r->t->entries.v[r->at++];
@@ -69,7 +59,7 @@ static void check(const struct tree *t)
 {
     CLEANUP(buf_clear) struct buf tar = {0};
     struct reading r = {t, 0};
-    struct source_bytes in;
+    struct tar_reader *in;
     struct err e = {0};
     const struct entry *entry;
 
@@ -86,8 +76,9 @@ static void check(const struct tree *t)
         }
     }
     tar_end(&tar);
-    source_bytes_init(&in, buf_view(&tar));
-    require(untar(&in.source, "tree", compare, &r, &e) == 0);
+    in = tar_open(source_bytes(buf_view(&tar), "tree"), TAR_PACKAGE);
+    require(tar_walk(in, compare, &r, &e) == 0);
+    tar_clear(&in);
     require(r.at == t->entries.n);
 }
 
