@@ -12,6 +12,7 @@
 #include "layer/layer_order.h"
 #include "layer/layer_record.h"
 #include "system/system_layers.h"
+#include "system/venv.h"
 
 enum how { HOW_PRESENT, HOW_JOIN, HOW_MAKE, HOW_TAKE };
 
@@ -34,6 +35,7 @@ struct assembler {
     const struct assembly *in;
     struct pool *pool;
     struct making *makings; /* one a layer */
+    struct tree venv;       /* its outline, which wheels are laid into */
     struct system_layers system;
     bool need_system;
     /* Of the system, to be unpacked: all, and those without the toolkit. The trees below the
@@ -53,6 +55,7 @@ static void assembler_clear(struct assembler *a)
         buf_clear(&a->makings[i].key);
     }
     free(a->makings);
+    tree_clear(&a->venv);
     system_layers_clear(&a->system);
     vec_clear(&a->want);
     free(a->wanted);
@@ -351,7 +354,7 @@ static int import_all(struct tree *t, struct making *m, struct input *inputs, st
 static int make_wheels(void *ctx, struct err *e)
 {
     struct making *m = ctx;
-    CLEANUP(tree_clear) struct tree t = {0};
+    CLEANUP(tree_clear) struct tree t = {.below = &m->all->venv};
     CLEANUP(free_clear) struct input *inputs = xcalloc(m->layer->artifacts.n, sizeof *inputs);
     int result = import_all(&t, m, inputs, e);
 
@@ -646,6 +649,7 @@ static int check_store(const struct assembler *a, struct err *e)
 int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
 {
     CLEANUP(assembler_clear) struct assembler a = {.lock = lock, .in = in};
+    struct venv venv = {.python = lock->python, .prefix = STR(LAYER_PREFIX), .home = STR("usr")};
 
     a.makings = xcalloc(lock->layers.n, sizeof *a.makings);
     a.wanted = xcalloc(lock->artifacts.n, sizeof *a.wanted);
@@ -653,7 +657,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
         decide(&a, &a.makings[i]);
     }
-    if (check_store(&a, e) < 0)
+    if (check_store(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0)
         return -1;
     system_layers_open(&a.system, lock, in->scratch_dir);
     a.pool = pool_open(in->jobs);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "../base/beneath.h"
 #include "../base/path.h"
 #include "../io/crypto.h"
 
@@ -13,19 +14,26 @@ struct copies {
     const struct tree *skeleton;
     const struct lock *lock;
     struct spool *spool;
+    int dir; /* open: what the lock's files are relative to */
 };
 
-/* Add an entry where the system's own links take it, below folders as the system has them. */
+/* Add an entry where links take it, the system's and those that came with other files, below
+ * folders as the system has them. A link to a folder stays a link when a folder is put there. */
 static int add(struct copies *c, struct entry *entry, struct err *e)
 {
     CLEANUP(buf_clear) struct buf path = {0};
+    const struct entry *there;
 
-    if (tree_resolve(c->skeleton, &path, entry->path, e) < 0)
+    if (tree_resolve(c->tree, &path, entry->path, e) < 0)
         return -1;
     entry->path = buf_view(&path);
     entry->mtime = c->lock->created;
-    skeleton_parents(c->tree, c->skeleton, entry->path, entry->mtime);
-    return tree_add(c->tree, entry, true, e);
+    there = entry->type == ENTRY_DIR ? tree_follow(c->tree, entry->path) : NULL;
+    if (there && there->type == ENTRY_DIR)
+        entry->path = there->path;
+    return tree_parents(c->tree, entry->path, entry->mtime, e) < 0
+               ? -1
+               : tree_add(c->tree, entry, true, e);
 }
 
 /* ---- files ---- */
@@ -58,21 +66,28 @@ static int changed(const char *disk, struct err *e)
         "%s changed since the lock was written; run `envbuild lock` to accept the change", disk);
 }
 
-static int read_file(struct content *out, const struct lock_file *f, const char *disk,
+/* Hashed as it is read, so that what was checked is what is taken. A pipe has no bytes. */
+static int read_file(struct content *out, const struct lock_file *f, int dir, struct str path,
                      struct spool *spool, struct err *e)
 {
+    CLEANUP(free_clear) char *disk = str_dup(path);
+    CLEANUP(hash_source_clear) struct hash_source hashed = {0};
     CLEANUP(fd_clear) struct fd fd = {0};
     CLEANUP(source_clear) struct source *source = NULL;
     struct digest digest;
     uint64_t size;
 
-    if (fd_open(&fd, disk, O_RDONLY | O_NOFOLLOW, 0, e) < 0 ||
-        hash_fd(&digest, &size, fd.n, disk, e) < 0)
+    if (beneath_open(&fd, dir, path, O_RDONLY | O_NONBLOCK, disk, e) < 0 ||
+        fd_size(fd.n, &size, disk, e) < 0)
         return -1;
-    if (size != f->size || !digest_eq(&digest, &f->digest))
+    if (size != f->size)
         return changed(disk, e);
     source = source_file(fd.n, 0, size, disk);
-    return spool_put(out, spool, source, size, e);
+    hash_source_open(&hashed, source);
+    if (spool_put(out, spool, &hashed.source, size, e) < 0)
+        return -1;
+    hash_finish(&hashed.hash, &digest);
+    return digest_eq(&digest, &f->digest) ? 0 : changed(disk, e);
 }
 
 static int take_text(struct content *out, const struct lock_copy *c, struct spool *spool,
@@ -84,22 +99,23 @@ static int take_text(struct content *out, const struct lock_copy *c, struct spoo
     return spool_put(out, spool, source, c->text.len, e);
 }
 
+/* `root`: where the copy's `from` is, below the folder. */
 static int add_file(struct copies *to, const struct lock_copy *c, const struct lock_file *f,
-                    const char *root, struct err *e)
+                    struct str root, struct err *e)
 {
-    CLEANUP(buf_clear) struct buf path = {0};
-    CLEANUP(free_clear) char *name = str_dup(f->path);
-    CLEANUP(free_clear) char *disk = f->path.len ? path_join(root, name) : xstrdup(root);
+    CLEANUP(buf_clear) struct buf path = {0}, disk = {0};
     struct entry entry = {.uid = c->uid, .gid = c->gid, .link = f->link};
 
     if (place(&path, c, f, e) < 0)
         return -1;
+    buf_fmt(&disk, STR_FMT "%s" STR_FMT, STR_ARG(root), root.len && f->path.len ? "/" : "",
+            STR_ARG(f->path));
     entry.path = buf_view(&path);
     entry.type = f->folder ? ENTRY_DIR : f->link.len ? ENTRY_SYMLINK : ENTRY_FILE;
     entry.mode = f->folder || f->executable ? 0755 : f->link.len ? 0777 : 0644;
     if (entry.type == ENTRY_FILE &&
         (c->text.len ? take_text(&entry.content, c, to->spool, e)
-                     : read_file(&entry.content, f, disk, to->spool, e)) < 0)
+                     : read_file(&entry.content, f, to->dir, buf_view(&disk), to->spool, e)) < 0)
         return -1;
     return add(to, &entry, e);
 }
@@ -117,15 +133,17 @@ static int add_target(struct copies *to, const struct lock_copy *c, struct err *
     return add(to, &entry, e);
 }
 
-static int add_copy(struct copies *to, const struct lock_copy *c, const char *dir, struct err *e)
+static int add_copy(struct copies *to, const struct lock_copy *c, struct err *e)
 {
-    CLEANUP(free_clear) char *from = str_dup(c->from);
-    CLEANUP(free_clear) char *root = path_join(dir, from);
+    CLEANUP(buf_clear) struct buf root = {0};
 
+    if (!beneath_resolve(&root, to->dir, c->from, false))
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" leads out of the recipe's folder",
+                       STR_ARG(c->from));
     if (add_target(to, c, e) < 0)
         return -1;
     for (size_t i = 0; i < c->files.n; i++)
-        if (add_file(to, c, &c->files.v[i], root, e) < 0)
+        if (add_file(to, c, &c->files.v[i], buf_view(&root), e) < 0)
             return -1;
     return 0;
 }
@@ -255,14 +273,18 @@ static int add_workdir(struct copies *c, struct err *e)
 int files_build(struct tree *out, const struct lock *lock, const char *dir, struct spool *spool,
                 const struct tree *skeleton, struct err *e)
 {
-    CLEANUP(tree_clear) struct tree t = {0};
-    struct copies c = {&t, skeleton, lock, spool};
+    CLEANUP(tree_clear) struct tree t = {.below = skeleton};
+    CLEANUP(fd_clear) struct fd folder = {0};
+    struct copies c = {&t, skeleton, lock, spool, 0};
 
+    if (fd_open(&folder, dir, O_PATH | O_DIRECTORY, 0, e) < 0)
+        return -1;
+    c.dir = folder.n;
     if (lock->user.name.len && add_user(&c, e) < 0)
         return -1;
     for (size_t i = 0; i < lock->copies.n; i++)
-        if (add_copy(&c, &lock->copies.v[i], dir, e) < 0)
-            return -1;
+        if (add_copy(&c, &lock->copies.v[i], e) < 0)
+            return err_wrap(e, "files");
     if (add_workdir(&c, e) < 0)
         return -1;
     tree_sort(&t);

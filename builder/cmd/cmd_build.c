@@ -131,12 +131,13 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     struct proving proving;
     struct fetching fetching = {w, s, a};
     CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
+    CLEANUP(free_clear) char *context = recipe_context(&w->recipe, w->dir);
     struct assembly in = {.cas = w->cas,
                           .memo = w->layers,
                           .place = place,
                           .fetcher = {fetch, &fetching},
                           .image = below,
-                          .dir = w->dir,
+                          .dir = context,
                           .scratch_dir = scratch,
                           .jobs = a->jobs,
                           .watcher = &proving.watcher,

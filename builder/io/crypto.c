@@ -19,12 +19,30 @@ static void must(int ok)
         abort();
 }
 
-void hash_open(struct hash *h)
+static const EVP_MD *algorithm(size_t len)
+{
+    switch (len) {
+    case 32:
+        return EVP_sha256();
+    case 48:
+        return EVP_sha384();
+    case 64:
+        return EVP_sha512();
+    }
+    abort();
+}
+
+void hash_open_len(struct hash *h, size_t len)
 {
     if (!h->ctx)
         h->ctx = EVP_MD_CTX_new();
     must(h->ctx != NULL);
-    must(EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL));
+    must(EVP_DigestInit_ex(h->ctx, algorithm(len), NULL));
+}
+
+void hash_open(struct hash *h)
+{
+    hash_open_len(h, sizeof((struct digest *)0)->bytes);
 }
 
 void hash_add(struct hash *h, const void *bytes, size_t len)
@@ -37,6 +55,15 @@ void hash_finish(struct hash *h, struct digest *out)
     unsigned len = sizeof out->bytes;
 
     must(EVP_DigestFinal_ex(h->ctx, out->bytes, &len));
+}
+
+bool hash_is(struct hash *h, struct str want)
+{
+    unsigned char found[EVP_MAX_MD_SIZE];
+    unsigned len = sizeof found;
+
+    must(EVP_DigestFinal_ex(h->ctx, found, &len));
+    return len == want.len && memcmp(found, want.p, len) == 0;
 }
 
 void hash_clear(struct hash *h)
@@ -113,6 +140,31 @@ void hash_sink_clear(struct hash_sink *s)
     *s = (struct hash_sink){0};
 }
 
+static int hash_source_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)
+{
+    struct hash_source *s = (struct hash_source *)self;
+
+    if (source_read(s->from, to, len, got, e) < 0)
+        return -1;
+    hash_add(&s->hash, to, *got);
+    return 0;
+}
+
+void hash_source_open(struct hash_source *s, struct source *from)
+{
+    *s = (struct hash_source){.from = from};
+    source_init(&s->source, hash_source_read, NULL, NULL);
+    s->source.name = from->name;
+    hash_open(&s->hash);
+}
+
+void hash_source_clear(struct hash_source *s)
+{
+    err_clear(&s->source.fault);
+    hash_clear(&s->hash);
+    *s = (struct hash_source){0};
+}
+
 /* ---- hashing on a thread ---- */
 
 enum { SLOTS = 4, SLOT_SIZE = 256 * 1024 };
@@ -126,8 +178,8 @@ struct hash_thread {
     unsigned head, full; /* the slot being written; full ones wait before it */
     size_t used;         /* bytes in the slot being written; the writer's own */
     bool closing, alone; /* alone: no thread could be started */
-    uint64_t size;
-    struct hash hash;
+    struct sink *to;     /* borrowed; NULL once it failed on the thread */
+    struct err err;      /* its, the thread's own until it is joined */
     char slots[SLOTS][SLOT_SIZE];
 };
 
@@ -144,7 +196,8 @@ static void *hash_run(void *arg)
         unsigned i = (t->head + SLOTS - t->full) % SLOTS;
 
         pthread_mutex_unlock(&t->lock);
-        hash_add(&t->hash, t->slots[i], t->fill[i]);
+        if (t->to && sink_write(t->to, t->slots[i], t->fill[i], &t->err) < 0)
+            t->to = NULL;
         pthread_mutex_lock(&t->lock);
         t->full--;
         pthread_cond_signal(&t->changed);
@@ -172,11 +225,8 @@ static int hash_thread_write(struct sink *self, const void *bytes, size_t len, s
     struct hash_thread *t = (struct hash_thread *)self;
     const char *p = bytes;
 
-    t->size += len;
-    if (t->alone) {
-        hash_add(&t->hash, bytes, len);
-        return 0;
-    }
+    if (t->alone)
+        return sink_write(t->to, bytes, len, e);
     while (len) {
         size_t n = SLOT_SIZE - t->used < len ? SLOT_SIZE - t->used : len;
 
@@ -190,14 +240,14 @@ static int hash_thread_write(struct sink *self, const void *bytes, size_t len, s
     return 0;
 }
 
-struct hash_thread *hash_thread_open(void)
+struct hash_thread *hash_thread_open(struct sink *to)
 {
     struct hash_thread *t = xmalloc(sizeof *t);
     sigset_t all, old;
 
     memset(t, 0, offsetof(struct hash_thread, slots)); /* the slots cost nothing until used */
     t->sink.write = hash_thread_write;
-    hash_open(&t->hash);
+    t->to = to;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
     sigfillset(&all); /* signals are for the main thread */
@@ -223,28 +273,28 @@ static void hash_thread_join(struct hash_thread *h)
     pthread_join(h->thread, NULL);
 }
 
-void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size)
+int hash_thread_finish(struct hash_thread **t, struct err *e)
 {
     struct hash_thread *h = *t;
+    int result = 0;
 
     if (!h->alone)
         hash_thread_join(h);
-    hash_finish(&h->hash, out);
-    *size = h->size;
-    hash_clear(&h->hash);
     pthread_cond_destroy(&h->changed);
     pthread_mutex_destroy(&h->lock);
+    if (err_is_set(&h->err))
+        result = err_join(e, &h->err);
     free(h);
     *t = NULL;
+    return result;
 }
 
 void hash_thread_clear(struct hash_thread **t)
 {
-    struct digest unused;
-    uint64_t size;
+    struct err none = {0};
 
-    if (*t)
-        hash_thread_finish(t, &unused, &size);
+    if (*t && hash_thread_finish(t, &none) < 0)
+        err_clear(&none); /* given up for another cause */
 }
 
 /* ---- base64 (RFC 4648) ---- */

@@ -3,6 +3,7 @@
 #pragma once
 #include "../base/digest.h"
 #include "sink.h"
+#include "source.h"
 
 enum { MD5_HEX = 32 };
 
@@ -11,8 +12,12 @@ struct hash {
     void *ctx; /* EVP_MD_CTX, owned */
 };
 void hash_open(struct hash *h);
+/* The same of another length: 48 bytes are SHA-384, 64 SHA-512; others end the program. */
+void hash_open_len(struct hash *h, size_t len);
 void hash_add(struct hash *h, const void *bytes, size_t len);
 void hash_finish(struct hash *h, struct digest *out);
+/* Is it `want`, of the length that it was opened for? */
+bool hash_is(struct hash *h, struct str want);
 void hash_clear(struct hash *h);
 
 void hash_bytes(struct digest *out, const void *bytes, size_t len);
@@ -33,14 +38,23 @@ struct hash_sink {
 void hash_sink_open(struct hash_sink *s, struct sink *next);
 void hash_sink_clear(struct hash_sink *s);
 
-/* The same without a next sink, on a thread of its own: the writer only copies into a ring.
- * For the hash of a layer's tar while another thread inflates. Where no thread can be started, the
- * writer hashes. */
+/* A source that hashes what is read through it. */
+struct hash_source {
+    struct source source;
+    struct source *from; /* borrowed, so it is not `below` */
+    struct hash hash;    /* hash_finish() when all is read */
+};
+void hash_source_open(struct hash_source *s, struct source *from);
+void hash_source_clear(struct hash_source *s);
+
+/* Bytes to a sink on a thread of its own: the writer only copies into a ring. For the hashes of a
+ * layer's tar while another thread inflates. Where no thread can be started, the writer's is taken.
+ * `to` gets no more once it fails, and is not finished. */
 struct hash_thread;
-struct hash_thread *hash_thread_open(void);
+struct hash_thread *hash_thread_open(struct sink *to);
 struct sink *hash_thread_sink(struct hash_thread *t);
-/* Joins the thread and frees it. */
-void hash_thread_finish(struct hash_thread **t, struct digest *out, uint64_t *size);
+/* Joins the thread and frees it; -1 with what `to` failed with. */
+int hash_thread_finish(struct hash_thread **t, struct err *e) MUST_CHECK;
 void hash_thread_clear(struct hash_thread **t);
 
 /* base64 (RFC 4648) without line breaks; `url` uses "-_" and no padding (wheel RECORD). Only the

@@ -35,6 +35,9 @@ struct content {
     uint64_t offset, packed;
     uint32_t crc; /* CRC-32 of the plain bytes; CONTENT_DEFLATE, and CONTENT_RANGE where has_crc */
     bool has_crc;
+    /* What the plain bytes must hash to, by its length: 32 bytes are SHA-256, 48 SHA-384, 64
+     * SHA-512. Empty: nobody says. Checked where a layer's tar is hashed. */
+    struct str hash;
 };
 
 struct entry {

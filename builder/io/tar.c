@@ -10,7 +10,10 @@
 enum {
     NAME_MAX_LEN = 100,
     PREFIX_MAX_LEN = 155,
-    LINK_MAX_LEN = 4096, /* Linux' PATH_MAX */
+    PATH_MAX_LEN = 4096, /* Linux' PATH_MAX, as path_is_safe() has it */
+    LINK_MAX_LEN = 4096,
+    PART_MAX_LEN = 255, /* Linux' NAME_MAX */
+    SHOWN_LEN = 200,    /* of a path that is too long, in a message */
     TYPE_FILE = '0',
     TYPE_HARDLINK = '1',
     TYPE_SYMLINK = '2',
@@ -109,10 +112,24 @@ static bool put_path(struct ustar *h, struct str path)
     return path.len <= NAME_MAX_LEN;
 }
 
+static bool has_long_part(struct str path)
+{
+    struct str part;
+
+    while (str_item(&path, '/', &part))
+        if (part.len > PART_MAX_LEN)
+            return true;
+    return false;
+}
+
 static int check_path(struct str path, const char *what, struct err *e)
 {
     struct str rest = path, part;
 
+    if (path.len > PATH_MAX_LEN || has_long_part(path))
+        return err_set(e, ERR_INPUT,
+                       "%s \"" STR_FMT "…\" is too long: %d bytes at most, %d between two \"/\"",
+                       what, STR_ARG(str_sub(path, 0, SHOWN_LEN)), PATH_MAX_LEN, PART_MAX_LEN);
     if (!path_is_safe(path))
         return err_set(e, ERR_INPUT, "%s \"" STR_FMT "\" is no path that a layer may hold", what,
                        STR_ARG(path));
@@ -140,10 +157,13 @@ static int check_link(const struct entry *entry, struct err *e)
     return 0;
 }
 
-static int check(const struct entry *entry, struct err *e)
+int tar_check(const struct entry *entry, struct err *e)
 {
     if (check_path(entry->path, "path", e) < 0 || check_link(entry, e) < 0)
         return -1;
+    if (entry->mode > 07777)
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\": mode %o holds more than permissions",
+                       STR_ARG(entry->path), entry->mode);
     if (entry->mtime < 0 || !octal_fits((uint64_t)entry->mtime, sizeof((struct ustar *)0)->mtime))
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\": time %lld is outside what tar holds, 0 to 8589934591",
@@ -193,13 +213,13 @@ int tar_header(struct buf *out, const struct entry *entry, struct err *e)
     uint64_t size = entry->type == ENTRY_FILE ? entry->content.size : 0;
     bool linked = entry->type == ENTRY_SYMLINK || entry->type == ENTRY_HARDLINK;
 
-    if (check(entry, e) < 0)
+    if (tar_check(entry, e) < 0)
         return -1;
     buf_str(&path, entry->path);
     if (entry->type == ENTRY_DIR)
         buf_putc(&path, '/');
 
-    put_number(h.mode, sizeof h.mode, entry->mode & 07777);
+    put_number(h.mode, sizeof h.mode, entry->mode);
     put_number(h.uid, sizeof h.uid, entry->uid);
     put_number(h.gid, sizeof h.gid, entry->gid);
     put_number(h.size, sizeof h.size, size);

@@ -11,8 +11,11 @@
 
 enum { TAR_BLOCK = 512 };
 
-/* Append the header block (and a pax header before it where needed). ERR_INPUT for what no tar may
- * hold: an unsafe path, a name that starts with ".wh.", a link target with NUL. */
+/* ERR_INPUT for what no layer may hold: an unsafe or too long path, a name that starts with ".wh.",
+ * a mode beyond 07777, a time that tar has no room for, a link's target that is empty, too long or
+ * holds NUL. */
+int tar_check(const struct entry *entry, struct err *e) MUST_CHECK;
+/* Append the header block (and a pax header before it where needed); the same errors. */
 int tar_header(struct buf *out, const struct entry *entry, struct err *e) MUST_CHECK;
 /* Zero bytes after `size` bytes of data up to the next block. */
 size_t tar_padding(uint64_t size);

@@ -6,10 +6,10 @@
 #include "../oci/ref.h"
 
 static const char *const keys[] = {
-    "envbuild", "name",          "pytorch",   "cuda", "cudnn",        "variant", "toolkit",
-    "base",     "python",        "platforms", "apt",  "apt_archives", "pip",     "constraints",
-    "indexes",  "find_links",    "files",     "user", "env",          "workdir", "entrypoint",
-    "cmd",      "startup_check", "labels",    "tag",  "slim",         NULL};
+    "envbuild",   "name",       "pytorch",       "cuda",   "cudnn",        "variant", "toolkit",
+    "base",       "python",     "platforms",     "apt",    "apt_archives", "pip",     "constraints",
+    "indexes",    "find_links", "context",       "files",  "user",         "env",     "workdir",
+    "entrypoint", "cmd",        "startup_check", "labels", "tag",          "slim",    NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* ---- for all parts ---- */
@@ -166,6 +166,13 @@ void recipe_clear(struct recipe *r)
     vec_clear(&r->cmd);
     doc_clear(&r->doc);
     *r = (struct recipe){0};
+}
+
+char *recipe_context(const struct recipe *r, const char *dir)
+{
+    CLEANUP(free_clear) char *context = str_dup(r->context.text);
+
+    return context[0] ? path_join(dir, context) : xstrdup(dir);
 }
 
 /* ---- tag ---- */

@@ -71,6 +71,7 @@ struct recipe {
     struct recipe_asks pip, constraints;
     struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */
     struct values find_links;                   /* folders of wheels, asked before the indexes */
+    struct value context; /* the folder of `files`, from the recipe's; empty: that itself */
     struct VEC_OF(struct recipe_file) files;
     struct recipe_user user;
     struct values env;            /* "NAME=value" */
@@ -84,6 +85,8 @@ int recipe_read(struct recipe *out, const char *path, struct err *e) MUST_CHECK;
 int recipe_parse(struct recipe *out, struct str text, const char *file, struct err *e) MUST_CHECK;
 void recipe_clear(struct recipe *r);
 
+/* The folder that `files` are taken from, `dir` being the recipe's. Owned. */
+char *recipe_context(const struct recipe *r, const char *dir);
 /* "12.4", "12.4.1", "cu124" and "cuda124" as "12.4" or "12.4.1", and "cpu"; empty when it is none
  * of them. */
 struct str recipe_cuda(struct str text, struct arena *a);

@@ -98,6 +98,7 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     put_asks(doc, root, r);
     put_indexes(doc, root, r);
     put_list(doc, root, "find_links", &r->find_links);
+    put(doc, root, "context", &r->context);
     list = r->files.n ? node_put(doc, root, "files", node_new_list(doc)) : NULL;
     for (size_t i = 0; i < r->files.n; i++) {
         n = node_add(doc, list, node_new_map(doc));

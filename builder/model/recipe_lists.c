@@ -334,7 +334,7 @@ static void check_files(struct reading *in)
         reading_value(&sub, "owner", &file->owner);
         if (str_starts(file->from.text, STR("/")))
             err_at(in->e, &file->from.pos,
-                   "files: \"" STR_FMT "\" must be relative to the recipe's folder",
+                   "files: \"" STR_FMT "\" must be relative to the recipe's folder, or its context",
                    STR_ARG(file->from.text));
         if (file->to.text.len && !reading_absolute(file->to.text))
             err_at(in->e, &file->to.pos, "files: \"" STR_FMT "\" is no absolute path",

@@ -222,6 +222,18 @@ static void check_startup(struct reading *in)
            STR_ARG(v->text), hint.p ? hint.p : "");
 }
 
+static void check_context(struct reading *in)
+{
+    struct value *v = &in->r->context;
+
+    reading_value(in, "context", v);
+    if (str_starts(v->text, STR("/")) || str_has(v->text, '\0'))
+        err_at(in->e, &v->pos,
+               "context: \"" STR_FMT "\" must be relative to the recipe's folder, as in `context: "
+               "..`",
+               STR_ARG(v->text));
+}
+
 void recipe_read_values(struct reading *in)
 {
     check_name(in);
@@ -232,6 +244,7 @@ void recipe_read_values(struct reading *in)
     check_base(in);
     check_python(in);
     check_workdir(in);
+    check_context(in);
     check_startup(in);
     check_tag(in);
 }

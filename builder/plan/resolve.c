@@ -41,6 +41,7 @@ static int owner_of(struct lock_copy *copy, const struct recipe *r, const struct
 
 static int take_copies(struct lock *lock, const struct recipe *r, const char *dir, struct err *e)
 {
+    CLEANUP(free_clear) char *context = recipe_context(r, dir);
     struct arena *a = &lock->doc.arena;
     struct err fault = {0};
 
@@ -52,7 +53,7 @@ static int take_copies(struct lock *lock, const struct recipe *r, const char *di
         copy->from = arena_str(a, f->from.text);
         copy->to = arena_str(a, f->to.text);
         owner_of(copy, r, &f->owner, &fault);
-        if (scan_files(copy, a, dir, &scan) < 0) {
+        if (scan_files(copy, a, context, &scan) < 0) {
             err_at(&fault, &f->from.pos, "files: %s", scan.msg);
             err_clear(&scan);
         }

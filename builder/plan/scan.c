@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../base/beneath.h"
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../io/crypto.h"
@@ -87,12 +88,32 @@ static int file_compare(const void *a, const void *b)
     return str_cmp(((const struct lock_file *)a)->path, ((const struct lock_file *)b)->path);
 }
 
+/* Where `from` is, without links on the way. Itself it may be a link, as long as that does not lead
+ * out either. */
+static int find(struct buf *real, struct str from, const char *dir, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd root = {0};
+
+    if (fd_open(&root, dir, O_PATH | O_DIRECTORY, 0, e) < 0)
+        return -1;
+    if (!beneath_resolve(real, root.n, from, true) || !beneath_resolve(real, root.n, from, false))
+        return err_set(e, ERR_INPUT,
+                       "\"" STR_FMT
+                       "\" leads out of the recipe's folder, or its context; a wider one can be "
+                       "named at the top, as in `context: ..`",
+                       STR_ARG(from));
+    return 0;
+}
+
 int scan_files(struct lock_copy *copy, struct arena *a, const char *dir, struct err *e)
 {
-    CLEANUP(free_clear) char *from = str_dup(copy->from);
-    CLEANUP(free_clear) char *disk = path_join(dir, from);
+    CLEANUP(buf_clear) struct buf real = {0};
+    CLEANUP(free_clear) char *disk = NULL;
     struct scan s = {copy, a};
 
+    if (find(&real, copy->from, dir, e) < 0)
+        return -1;
+    disk = real.len ? path_join(dir, real.p) : xstrdup(dir);
     if (walk(&s, disk, "", e) < 0)
         return -1;
     vec_sort(&copy->files, file_compare);

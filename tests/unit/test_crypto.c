@@ -25,7 +25,7 @@ static void published_vectors(void **state)
     assert_string_equal(md5, "900150983cd24fb0d6963f7d28e17f72");
 }
 
-static void a_thread_gives_the_same_digest(void **state)
+static void a_thread_passes_everything_on(void **state)
 {
     static const size_t sizes[] = {0, 1, 262143, 262144, 262145, 5000000};
     unsigned char *bytes = xmalloc(5000000);
@@ -33,27 +33,47 @@ static void a_thread_gives_the_same_digest(void **state)
     for (size_t i = 0; i < 5000000; i++)
         bytes[i] = (unsigned char)(i * 31 + (i >> 8));
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        struct hash_thread *t = hash_thread_open();
+        CLEANUP(hash_sink_clear) struct hash_sink to = {0};
+        struct hash_thread *t;
         struct digest want, got;
         struct err e = {0};
-        uint64_t size;
 
+        hash_sink_open(&to, NULL);
+        t = hash_thread_open(&to.sink);
         for (size_t at = 0; at < sizes[i];) {
             size_t n = sizes[i] - at < 70001 ? sizes[i] - at : 70001;
 
             assert_int_equal(sink_write(hash_thread_sink(t), bytes + at, n, &e), 0);
             at += n;
         }
-        hash_thread_finish(&t, &got, &size);
+        assert_int_equal(hash_thread_finish(&t, &e), 0);
         assert_null(t);
+        hash_finish(&to.hash, &got);
         hash_bytes(&want, bytes, sizes[i]);
-        assert_int_equal(size, sizes[i]);
+        assert_int_equal(to.size, sizes[i]);
         assert_true(digest_eq(&want, &got));
     }
-    struct hash_thread *dropped = hash_thread_open();
-    hash_thread_clear(&dropped);
-    assert_null(dropped);
     free(bytes);
+}
+
+static int refuse(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    return err_set(e, ERR_INTEGRITY, "not these");
+}
+
+static void a_thread_tells_what_its_sink_failed_with(void **state)
+{
+    struct sink to = {refuse, NULL};
+    struct hash_thread *t = hash_thread_open(&to);
+    CLEANUP(err_clear) struct err e = {0};
+
+    assert_int_equal(sink_write(hash_thread_sink(t), "abc", 3, &e), 0);
+    assert_int_equal(hash_thread_finish(&t, &e), -1);
+    assert_string_equal(e.msg, "not these");
+    t = hash_thread_open(&to);
+    assert_int_equal(sink_write(hash_thread_sink(t), "abc", 3, &e), 0);
+    hash_thread_clear(&t);
+    assert_null(t);
 }
 
 static void base64_goes_both_ways(void **state)
@@ -111,7 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_vectors),
-        cmocka_unit_test(a_thread_gives_the_same_digest),
+        cmocka_unit_test(a_thread_passes_everything_on),
+        cmocka_unit_test(a_thread_tells_what_its_sink_failed_with),
         cmocka_unit_test(base64_goes_both_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

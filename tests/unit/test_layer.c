@@ -16,6 +16,7 @@
 #include "assemble/layer/layer_record.h"
 #include "io/crypto.h"
 #include "io/tar_read.h"
+#include "mktree.h"
 
 enum { BIG = 3 * 1024 * 1024 };
 
@@ -82,14 +83,14 @@ static void tree_make(struct tree *t, const struct wheel *w, bool reversed)
     for (int i = 0; i < 3; i++) {
         switch (reversed ? 2 - i : i) {
         case 0:
-            tree_dir(t, "opt", 0755, 1000);
+            mktree_dir(t, "opt", 0755, 1000);
             break;
         case 1:
             assert_int_equal(tree_add(t, &big, false, &e), 0);
             break;
         case 2:
-            tree_file(t, "opt/small.txt", 0644, 2000, STR("small\n"));
-            tree_link(t, "opt/link", "small.txt", 2000);
+            mktree_file(t, "opt/small.txt", 0644, 2000, STR("small\n"));
+            mktree_link(t, "opt/link", "small.txt", 2000);
             break;
         }
     }
@@ -298,9 +299,9 @@ static void format_1_is_pinned(void **state)
 
     for (unsigned i = 0; i < 200000; i++)
         buf_fmt(&text, "%u ", i * 2654435761u >> 20);
-    tree_dir(&t, "a", 0755, 1);
-    tree_file(&t, "a/numbers", 0644, 1700000000, buf_view(&text));
-    tree_file(&t, "b", 0600, 2, STR(""));
+    mktree_dir(&t, "a", 0755, 1);
+    mktree_file(&t, "a/numbers", 0644, 1700000000, buf_view(&text));
+    mktree_file(&t, "b", 0600, 2, STR(""));
     tree_sort(&t);
     write_layer(&r, &t, &blob, NULL, NULL, false);
     digest_hex(&r.digest, digest);

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <elf.h>
 #include "assemble/system/ldconfig.h"
+#include "mktree.h"
 
 /* The smallest library that has a name: header, two program headers, dynamic part, strings. */
 static void mk_library(struct buf *out, const char *soname, unsigned machine)
@@ -41,8 +42,8 @@ static void add_library(struct tree *t, const char *path, const char *soname)
     CLEANUP(buf_clear) struct buf bytes = {0};
 
     mk_library(&bytes, soname, EM_X86_64);
-    tree_parents(t, str_of(path), 1);
-    tree_file(t, path, 0644, 5, buf_view(&bytes));
+    mktree_parents(t, path, 1);
+    mktree_file(t, path, 0644, 5, buf_view(&bytes));
 }
 
 static uint32_t u32(const struct buf *b, size_t at)
@@ -77,9 +78,9 @@ static void build(const struct tree *t, struct buf *text, struct buf *cache)
 
 static void merged_usr(struct tree *t)
 {
-    tree_dir(t, "usr", 0755, 1);
-    tree_dir(t, "usr/lib", 0755, 1);
-    tree_link(t, "lib", "usr/lib", 1);
+    mktree_dir(t, "usr", 0755, 1);
+    mktree_dir(t, "usr/lib", 0755, 1);
+    mktree_link(t, "lib", "usr/lib", 1);
 }
 
 static void libraries_are_listed_in_the_loaders_order(void **state)
@@ -90,8 +91,8 @@ static void libraries_are_listed_in_the_loaders_order(void **state)
 
     merged_usr(&t);
     add_library(&t, "usr/lib/x86_64-linux-gnu/liba.so.9.1", "liba.so.9");
-    tree_link(&t, "usr/lib/x86_64-linux-gnu/liba.so.9", "liba.so.9.1", 1);
-    tree_link(&t, "usr/lib/x86_64-linux-gnu/liba.so", "liba.so.9", 1);
+    mktree_link(&t, "usr/lib/x86_64-linux-gnu/liba.so.9", "liba.so.9.1", 1);
+    mktree_link(&t, "usr/lib/x86_64-linux-gnu/liba.so", "liba.so.9", 1);
     add_library(&t, "usr/lib/x86_64-linux-gnu/liba.so.10", "liba.so.10");
     add_library(&t, "usr/lib/x86_64-linux-gnu/libplain.so", NULL);
     add_library(&t, "usr/lib/x86_64-linux-gnu/plugin.so", "plugin.so"); /* no library's name */
@@ -112,12 +113,12 @@ static void configured_directories_come_first(void **state)
     CLEANUP(buf_clear) struct buf cache = {0};
 
     merged_usr(&t);
-    tree_dir(&t, "etc", 0755, 1);
-    tree_dir(&t, "etc/ld.so.conf.d", 0755, 1);
-    tree_file(&t, "etc/ld.so.conf", 0644, 1, STR("include /etc/ld.so.conf.d/*.conf\n"));
-    tree_file(&t, "etc/ld.so.conf.d/b.conf", 0644, 1, STR("# text\n/opt/two\n"));
-    tree_file(&t, "etc/ld.so.conf.d/a.conf", 0644, 1, STR("/opt/one # here\n/opt/none\n"));
-    tree_file(&t, "etc/ld.so.conf.d/c.txt", 0644, 1, STR("/opt/three\n"));
+    mktree_dir(&t, "etc", 0755, 1);
+    mktree_dir(&t, "etc/ld.so.conf.d", 0755, 1);
+    mktree_file(&t, "etc/ld.so.conf", 0644, 1, STR("include /etc/ld.so.conf.d/*.conf\n"));
+    mktree_file(&t, "etc/ld.so.conf.d/b.conf", 0644, 1, STR("# text\n/opt/two\n"));
+    mktree_file(&t, "etc/ld.so.conf.d/a.conf", 0644, 1, STR("/opt/one # here\n/opt/none\n"));
+    mktree_file(&t, "etc/ld.so.conf.d/c.txt", 0644, 1, STR("/opt/three\n"));
     add_library(&t, "opt/two/libx.so.1", "libx.so.1");
     add_library(&t, "opt/one/libx.so.1", "libx.so.1");
     add_library(&t, "opt/three/libx.so.1", "libx.so.1");
@@ -155,10 +156,10 @@ static void what_is_no_x86_64_library_is_left_out(void **state)
 
     merged_usr(&t);
     mk_library(&arm, "libarm.so.1", EM_AARCH64);
-    tree_file(&t, "usr/lib/libarm.so.1", 0644, 1, buf_view(&arm));
-    tree_file(&t, "usr/lib/libtext.so", 0644, 1, STR("GROUP ( libx.so.1 )"));
-    tree_file(&t, "usr/lib/libempty.so", 0644, 1, STR(""));
-    tree_link(&t, "usr/lib/libgone.so", "nowhere", 1);
+    mktree_file(&t, "usr/lib/libarm.so.1", 0644, 1, buf_view(&arm));
+    mktree_file(&t, "usr/lib/libtext.so", 0644, 1, STR("GROUP ( libx.so.1 )"));
+    mktree_file(&t, "usr/lib/libempty.so", 0644, 1, STR(""));
+    mktree_link(&t, "usr/lib/libgone.so", "nowhere", 1);
     add_library(&t, "usr/lib/libnew.so.1.dpkg-new", "libnew.so.1");
     add_library(&t, "usr/lib/libnolink.so.1.2", "libnolink.so.1"); /* no soname link beside it */
     assert_true(arm.len > 64);
@@ -176,7 +177,7 @@ static void broken_libraries_are_left_out(void **state)
         CLEANUP(buf_clear) struct buf cache = {0};
         CLEANUP(err_clear) struct err e = {0};
         merged_usr(&t);
-        tree_file(&t, "usr/lib/libcut.so.1", 0644, 1, str_sub(buf_view(&whole), 0, len));
+        mktree_file(&t, "usr/lib/libcut.so.1", 0644, 1, str_sub(buf_view(&whole), 0, len));
         assert_int_equal(ldconfig(&cache, &t, STR("x"), false, NULL, NULL, &e), 0);
     }
 }
@@ -190,8 +191,8 @@ static void variants_for_some_processors_come_first(void **state)
     CLEANUP(buf_clear) struct buf cache = {0};
 
     merged_usr(&t);
-    tree_dir(&t, "etc", 0755, 1);
-    tree_file(&t, "etc/ld.so.conf", 0644, 1, STR("/opt/x\n"));
+    mktree_dir(&t, "etc", 0755, 1);
+    mktree_file(&t, "etc/ld.so.conf", 0644, 1, STR("/opt/x\n"));
     add_library(&t, "usr/lib/libx.so.1", "libx.so.1");
     add_library(&t, "usr/lib/glibc-hwcaps/x86-64-v3/libx.so.1", "libx.so.1");
     add_library(&t, "usr/lib/glibc-hwcaps/x86-64-v2/libx.so.1", "libx.so.1");
@@ -200,7 +201,7 @@ static void variants_for_some_processors_come_first(void **state)
     add_library(&t, "usr/lib/glibc-hwcaps/a:b/libx.so.1", "libx.so.1");
     add_library(&t, "usr/lib/glibc-hwcaps/.hidden/libx.so.1", "libx.so.1");
     add_library(&t, "usr/lib/glibc-hwcaps/x86-64-v2/deep/libx.so.1", "libx.so.1");
-    tree_dir(&t, "usr/lib/glibc-hwcaps/unused", 0755, 1);
+    mktree_dir(&t, "usr/lib/glibc-hwcaps/unused", 0755, 1);
     build(&t, &text, &cache);
     assert_string_equal(text.p, "libx.so.1 /lib/glibc-hwcaps/odd/libx.so.1\n"
                                 "libx.so.1 /opt/x/glibc-hwcaps/x86-64-v2/libx.so.1\n"
@@ -255,11 +256,11 @@ static void variants_tell_their_isa(void **state)
         for (size_t cut = 0; cut <= sizeof note; cut += 4) {
             CLEANUP(tree_clear) struct tree broken = {0};
             merged_usr(&broken);
-            tree_parents(&broken, STR("usr/lib/glibc-hwcaps/v/libx.so.1"), 1);
+            mktree_parents(&broken, "usr/lib/glibc-hwcaps/v/libx.so.1", 1);
             struct buf *b = &lib;
             size_t whole = b->len;
             buf_add(b, note, cut);
-            tree_file(&broken, "usr/lib/glibc-hwcaps/v/libx.so.1", 0644, 1, buf_view(b));
+            mktree_file(&broken, "usr/lib/glibc-hwcaps/v/libx.so.1", 0644, 1, buf_view(b));
             b->len = whole;
             assert_int_equal(ldconfig(&cache, &broken, STR("x"), false, NULL, NULL, &e), 0);
         }
@@ -282,25 +283,25 @@ static void links_lead_to_libraries_outside(void **state)
     int64_t newest = 0;
 
     merged_usr(&t);
-    tree_dir(&t, "etc", 0755, 1);
-    tree_file(&t, "etc/ld.so.conf", 0644, 1, STR("/opt/cuda/lib64\n"));
-    tree_dir(&t, "opt", 0755, 1);
-    tree_dir(&t, "opt/cuda-1", 0755, 1);
-    tree_link(&t, "opt/cuda", "cuda-1", 1);
-    tree_dir(&t, "opt/cuda-1/lib64", 0755, 1);
-    tree_link(&t, "opt/cuda-1/lib64/libx.so.12", there[0], 4);
-    tree_link(&t, "opt/cuda-1/lib64/libx.so", "libx.so.12", 1);
+    mktree_dir(&t, "etc", 0755, 1);
+    mktree_file(&t, "etc/ld.so.conf", 0644, 1, STR("/opt/cuda/lib64\n"));
+    mktree_dir(&t, "opt", 0755, 1);
+    mktree_dir(&t, "opt/cuda-1", 0755, 1);
+    mktree_link(&t, "opt/cuda", "cuda-1", 1);
+    mktree_dir(&t, "opt/cuda-1/lib64", 0755, 1);
+    mktree_link(&t, "opt/cuda-1/lib64/libx.so.12", there[0], 4);
+    mktree_link(&t, "opt/cuda-1/lib64/libx.so", "libx.so.12", 1);
     /* Of an archive: a chain whose file became a link. */
-    tree_link(&t, "opt/cuda-1/lib64/liby.so", "liby.so.9", 1);
-    tree_link(&t, "opt/cuda-1/lib64/liby.so.9", "liby.so.9.1.2", 1);
-    tree_link(&t, "opt/cuda-1/lib64/liby.so.9.1.2", there[1], 1);
-    tree_link(&t, "opt/cuda-1/lib64/libother.so.2", there[2], 1); /* no link of that soname */
-    tree_link(&t, "opt/cuda-1/lib64/libgone.so.1", "/site/nvidia/lib/libgone.so.1", 1);
-    tree_link(&t, "opt/cuda-1/lib64/libdangling.so.1", "nowhere", 1);
-    tree_link(&t, "opt/cuda-1/lib64/libloop.so.1", "libloop.so.1", 1);
-    tree_link(&t, "opt/cuda-1/lib64/libheader.so.1", there[3], 1);
-    tree_link(&t, "opt/cuda-1/lib64/x.h", there[3], 1);
-    tree_link(&t, "usr/lib/libz.so.1", there[2], 1);
+    mktree_link(&t, "opt/cuda-1/lib64/liby.so", "liby.so.9", 1);
+    mktree_link(&t, "opt/cuda-1/lib64/liby.so.9", "liby.so.9.1.2", 1);
+    mktree_link(&t, "opt/cuda-1/lib64/liby.so.9.1.2", there[1], 1);
+    mktree_link(&t, "opt/cuda-1/lib64/libother.so.2", there[2], 1); /* no link of that soname */
+    mktree_link(&t, "opt/cuda-1/lib64/libgone.so.1", "/site/nvidia/lib/libgone.so.1", 1);
+    mktree_link(&t, "opt/cuda-1/lib64/libdangling.so.1", "nowhere", 1);
+    mktree_link(&t, "opt/cuda-1/lib64/libloop.so.1", "libloop.so.1", 1);
+    mktree_link(&t, "opt/cuda-1/lib64/libheader.so.1", there[3], 1);
+    mktree_link(&t, "opt/cuda-1/lib64/x.h", there[3], 1);
+    mktree_link(&t, "usr/lib/libz.so.1", there[2], 1);
     for (size_t i = 0; i < ARRAY_LEN(there); i++)
         map_set(&outside, str_of(there[i]), &t);
     assert_int_equal(ldconfig(&cache, &t, STR("x"), false, &outside, &newest, &e), 0);
@@ -322,14 +323,14 @@ static void configuration_has_an_end(void **state)
         CLEANUP(err_clear) struct err e = {0};
 
         merged_usr(&t);
-        tree_dir(&t, "etc", 0755, 1);
+        mktree_dir(&t, "etc", 0755, 1);
         for (int i = 0; i < 99; i++)
             buf_puts(&conf, "include /etc/a\n");
-        tree_file(&t, "etc/ld.so.conf", 0644, 1, buf_view(&conf));
+        mktree_file(&t, "etc/ld.so.conf", 0644, 1, buf_view(&conf));
         buf_reset(&conf);
         for (int i = 0; i < 100 + over; i++)
             buf_puts(&conf, "/nowhere\n");
-        tree_file(&t, "etc/a", 0644, 1, buf_view(&conf)); /* 99 + 99 * 100 lines are 9999 */
+        mktree_file(&t, "etc/a", 0644, 1, buf_view(&conf)); /* 99 + 99 * 100 lines are 9999 */
         assert_int_equal(ldconfig(&cache, &t, STR("x"), false, NULL, NULL, &e), over ? -1 : 0);
         if (over)
             assert_non_null(strstr(e.msg, "more than 10000 lines"));
@@ -342,8 +343,8 @@ static void an_include_of_itself_is_refused(void **state)
     CLEANUP(buf_clear) struct buf cache = {0};
     CLEANUP(err_clear) struct err e = {0};
 
-    tree_dir(&t, "etc", 0755, 1);
-    tree_file(&t, "etc/ld.so.conf", 0644, 1, STR("include /etc/*.conf\n"));
+    mktree_dir(&t, "etc", 0755, 1);
+    mktree_file(&t, "etc/ld.so.conf", 0644, 1, STR("include /etc/*.conf\n"));
     assert_int_equal(ldconfig(&cache, &t, STR("x"), false, NULL, NULL, &e), -1);
     assert_int_equal(e.kind, ERR_INPUT);
     assert_non_null(strstr(e.msg, "includes too deep"));

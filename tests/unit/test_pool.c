@@ -138,21 +138,23 @@ static void hashing_beside_gives_the_same_without_a_thread(void **state)
     bytes[SIZE / 2] = 1;
     hash_bytes(&want, bytes, SIZE);
     for (unsigned threads = 0; threads < 2; threads++) {
+        CLEANUP(hash_sink_clear) struct hash_sink to = {0};
         struct hash_thread *t;
         struct err e = {0};
-        uint64_t size;
 
+        hash_sink_open(&to, NULL);
         threads_left = threads;
-        t = hash_thread_open();
+        t = hash_thread_open(&to.sink);
         for (size_t at = 0; at < SIZE; at += 100000)
             assert_int_equal(sink_write(hash_thread_sink(t), bytes + at,
                                         SIZE - at < 100000 ? SIZE - at : 100000, &e),
                              0);
-        hash_thread_finish(&t, &got, &size);
+        assert_int_equal(hash_thread_finish(&t, &e), 0);
+        hash_finish(&to.hash, &got);
         assert_true(digest_eq(&want, &got));
-        assert_int_equal(size, SIZE);
+        assert_int_equal(to.size, SIZE);
         threads_left = threads;
-        t = hash_thread_open();
+        t = hash_thread_open(&to.sink);
         hash_thread_clear(&t);
     }
     free(bytes);

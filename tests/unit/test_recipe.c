@@ -78,6 +78,10 @@ static void recipes_have_one_normal_form(void **state)
         {P "files: [{from: notebooks/, to: /workspace/, owner: student}]\n",
          "{\"envbuild\":1," DEFAULTS "\"files\":[{\"from\":\"notebooks/\",\"to\":\"/workspace/\","
          "\"owner\":\"student\"}],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "files: [{from: a, to: /a}]\ncontext: ..\n",
+         "{\"envbuild\":1," DEFAULTS
+         "\"context\":\"..\",\"files\":[{\"from\":\"a\",\"to\":\"/a\"}],"
+         "\"workdir\":\"/workspace\"," TAG "}"},
         {"name: org/a_b__c-d--e.f\npytorch: \"2.10.0\"\ncudnn: 9.1.0.70\nvariant: compile\npython: "
          "3.10\n",
          "{\"envbuild\":1,\"name\":\"org/a_b__c-d--e.f\",\"pytorch\":\"2.10.0\",\"cudnn\":"
@@ -162,8 +166,9 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "packages: []\n",
          "x.yaml:2:1: unknown key \"packages\"; known keys: envbuild name pytorch cuda cudnn "
          "variant "
-         "toolkit base python platforms apt apt_archives pip constraints indexes find_links files "
-         "user env "
+         "toolkit base python platforms apt apt_archives pip constraints indexes find_links "
+         "context "
+         "files user env "
          "workdir "
          "entrypoint cmd startup_check labels tag slim services "
          "matrix"},
@@ -264,7 +269,11 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "files: [a]\n", "x.yaml:2:9: files: a map of keys and values is wanted here, not text"},
         {P "files: [{from: a}]\n", "x.yaml:2:9: files: \"to\" is missing"},
         {P "files: [{from: /etc/passwd, to: /x}]\n",
-         "x.yaml:2:16: files: \"/etc/passwd\" must be relative to the recipe's folder"},
+         "x.yaml:2:16: files: \"/etc/passwd\" must be relative to the recipe's folder, or its "
+         "context"},
+        {P "context: /srv\n", "x.yaml:2:10: context: \"/srv\" must be relative to the recipe's "
+                              "folder, as in `context: ..`"},
+        {P "context: []\n", "x.yaml:2:10: context: text is wanted here, not a list"},
         {P "files: [{from: a, to: x}]\n", "x.yaml:2:23: files: \"x\" is no absolute path"},
         {P "files: [{from: a, to: /../x}]\n", "x.yaml:2:23: files: \"/../x\" is no absolute path"},
         {P "files: [{from: a, to: /x, onwer: root}]\n",

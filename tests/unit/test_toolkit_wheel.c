@@ -17,12 +17,12 @@ static int read_wheel(struct toolkit_wheel *w, const struct mkwheel_file *files,
 static void files_below_nvidia_are_listed_with_their_digests(void **state)
 {
     static const struct mkwheel_file files[] = {
-        {"nvidia/cu13/lib/libx.so.13", "elf", NULL},
-        {"nvidia/__init__.py", "", NULL},
-        {"other/x.py", "x", NULL},
-        {"nvidia/cu13/bin/nvcc", "nvcc", NULL},
-        {"nvidia_x-1.0.data/data/nvidia/elsewhere", "x", NULL},
-        {NULL, NULL, NULL},
+        {"nvidia/cu13/lib/libx.so.13", "elf", NULL, 0},
+        {"nvidia/__init__.py", "", NULL, 0},
+        {"other/x.py", "x", NULL, 0},
+        {"nvidia/cu13/bin/nvcc", "nvcc", NULL, 0},
+        {"nvidia_x-1.0.data/data/nvidia/elsewhere", "x", NULL, 0},
+        {NULL, NULL, NULL, 0},
     };
     static const char *const want[] = {"nvidia/__init__.py", "nvidia/cu13/bin/nvcc",
                                        "nvidia/cu13/lib/libx.so.13"};
@@ -46,12 +46,12 @@ static void files_below_nvidia_are_listed_with_their_digests(void **state)
 static void the_drivers_headers_are_read(void **state)
 {
     static const struct mkwheel_file files[] = {
-        {"nvidia/cu13/include/cuda.h", "CUresult cuInit(unsigned flags);", NULL},
-        {"nvidia/cu13/include/crt/cuda.h", "another", NULL},
-        {"nvidia/cu13/include/cuda_runtime.h", "another", NULL},
-        {"nvidia/cu13/nvml.h", "another", NULL},
-        {"nvidia/nvml_dev/include/nvml.h", "nvmlReturn_t nvmlInit_v2(void);", NULL},
-        {NULL, NULL, NULL},
+        {"nvidia/cu13/include/cuda.h", "CUresult cuInit(unsigned flags);", NULL, 0},
+        {"nvidia/cu13/include/crt/cuda.h", "another", NULL, 0},
+        {"nvidia/cu13/include/cuda_runtime.h", "another", NULL, 0},
+        {"nvidia/cu13/nvml.h", "another", NULL, 0},
+        {"nvidia/nvml_dev/include/nvml.h", "nvmlReturn_t nvmlInit_v2(void);", NULL, 0},
+        {NULL, NULL, NULL, 0},
     };
     CLEANUP(toolkit_wheel_clear) struct toolkit_wheel w = {0};
     CLEANUP(err_clear) struct err e = {0};
@@ -69,8 +69,9 @@ static void another_hash_is_equal_to_none(void **state)
     static const struct mkwheel_file files[] = {
         {"nvidia/a", "a",
          "sha512=H0D8ktokFpR1CXnubPWC8tXX0o4YM13gWrxU0FYOD1MChgxlK_CNVgJSql50IQVG82n7u84MEs_"
-         "Hlzmscr6v9Q"},
-        {NULL, NULL, NULL},
+         "Hlzmscr6v9Q",
+         0},
+        {NULL, NULL, NULL, 0},
     };
     CLEANUP(toolkit_wheel_clear) struct toolkit_wheel w = {0};
     CLEANUP(err_clear) struct err e = {0};
@@ -82,7 +83,7 @@ static void another_hash_is_equal_to_none(void **state)
 
 static void another_projects_wheel_is_refused(void **state)
 {
-    static const struct mkwheel_file files[] = {{"nvidia/a", "a", NULL}, {NULL, NULL, NULL}};
+    static const struct mkwheel_file files[] = {{"nvidia/a", "a", NULL, 0}, {NULL, NULL, NULL, 0}};
     CLEANUP(toolkit_wheel_clear) struct toolkit_wheel w = {0};
     CLEANUP(err_clear) struct err e = {0};
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "assemble/layer/tree.h"
+#include "mktree.h"
 
 static int add(struct tree *t, const char *path, enum entry_type type, const char *link,
                bool replace, struct err *e)
@@ -22,27 +22,109 @@ static void folders_merge_and_files_do_not(void **state)
     CLEANUP(tree_clear) struct tree t = {0};
     CLEANUP(err_clear) struct err e = {0};
 
-    tree_dir(&t, "a", 0755, 1);
+    mktree_dir(&t, "a", 0755, 1);
     assert_int_equal(add(&t, "a", ENTRY_DIR, NULL, false, &e), 0);
     assert_int_equal(tree_get(&t, STR("a"))->mode, 0644);
-    assert_int_equal(add(&t, "a", ENTRY_FILE, NULL, false, &e), -1);
-    assert_string_equal(e.msg, "/a is there twice");
-    err_clear(&e);
-    assert_int_equal(add(&t, "a", ENTRY_FILE, NULL, true, &e), 0);
-    assert_int_equal(t.entries.n, 1);
+    assert_int_equal(add(&t, "b", ENTRY_FILE, NULL, false, &e), 0);
+    assert_int_equal(add(&t, "b", ENTRY_SYMLINK, "a", true, &e), 0);
+    assert_int_equal(tree_get(&t, STR("b"))->type, ENTRY_SYMLINK);
+    assert_int_equal(add(&t, "b", ENTRY_FILE, NULL, false, &e), -1);
+    assert_string_equal(e.msg, "/b is there twice");
+    assert_int_equal(t.entries.n, 2);
 }
 
-static void unsafe_paths_are_refused(void **state)
+/* Wherever the other of the two stands: in the tree, or in the layers below. */
+static void what_cannot_both_be_is_refused(void **state)
 {
-    static const char *const paths[] = {"", "/a", "a/", "a//b", ".", "a/./b", "..", "a/../b"};
+    static const struct {
+        const char *there;
+        enum entry_type type;
+        const char *path;
+        enum entry_type other;
+        const char *says;
+    } cases[] = {
+        {"a", ENTRY_FILE, "a", ENTRY_DIR,
+         "/a would be a folder and is a file already; leave one of the two out"},
+        {"a", ENTRY_SYMLINK, "a", ENTRY_DIR,
+         "/a would be a folder and is a link already; leave one of the two out"},
+        {"a", ENTRY_DIR, "a", ENTRY_FILE,
+         "/a would be a file and is a folder already; leave one of the two out"},
+        {"a", ENTRY_DIR, "a", ENTRY_SYMLINK,
+         "/a would be a link and is a folder already; leave one of the two out"},
+        {"a", ENTRY_FILE, "a/b", ENTRY_FILE,
+         "/a/b needs a folder where /a is a file; leave one of the two out"},
+        {"a", ENTRY_FILE, "a/b/c/d", ENTRY_DIR,
+         "/a/b/c/d needs a folder where /a is a file; leave one of the two out"},
+        {"a", ENTRY_SYMLINK, "a/b", ENTRY_SYMLINK,
+         "/a/b needs a folder where /a is a link; leave one of the two out"},
+    };
+
+    for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+        CLEANUP(tree_clear) struct tree t = {0}, below = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        size_t k = i / 2;
+
+        t.below = i % 2 ? &below : NULL;
+        assert_int_equal(add(i % 2 ? &below : &t, cases[k].there, cases[k].type,
+                             cases[k].type == ENTRY_SYMLINK ? "x" : NULL, false, &e),
+                         0);
+        assert_int_equal(add(&t, cases[k].path, cases[k].other,
+                             cases[k].other == ENTRY_SYMLINK ? "x" : NULL, true, &e),
+                         -1);
+        assert_string_equal(e.msg, cases[k].says);
+    }
+}
+
+static void unfit_entries_are_refused(void **state)
+{
+    static const char *const paths[] = {"",   "/a",    "a/",    "a//b",           ".",
+                                        "..", "a/./b", ".wh.a", "a/.wh..wh..opq", "a/../b"};
+    CLEANUP(tree_clear) struct tree t = {0};
+    CLEANUP(buf_clear) struct buf longest = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct entry entry = {.path = STR("a\0b"), .type = ENTRY_FILE};
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        CLEANUP(tree_clear) struct tree t = {0};
-        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(err_clear) struct err why = {0};
 
-        assert_int_equal(add(&t, paths[i], ENTRY_FILE, NULL, false, &e), -1);
-        assert_int_equal(e.kind, ERR_INPUT);
+        assert_int_equal(add(&t, paths[i], ENTRY_FILE, NULL, false, &why), -1);
+        assert_int_equal(why.kind, ERR_INPUT);
     }
+    assert_int_equal(tree_add(&t, &entry, false, &e), -1);
+    entry.path = STR("a");
+    entry.mode = 0100644;
+    assert_int_equal(tree_add(&t, &entry, false, &e), -1);
+    entry.mode = 0644;
+    entry.mtime = -1;
+    assert_int_equal(tree_add(&t, &entry, false, &e), -1);
+    entry.mtime = 0;
+    entry.type = ENTRY_SYMLINK; /* to nothing */
+    assert_int_equal(tree_add(&t, &entry, false, &e), -1);
+    entry.type = ENTRY_HARDLINK;
+    entry.link = STR("b");
+    assert_int_equal(tree_add(&t, &entry, false, &e), -1);
+    while (longest.len < 4095)
+        buf_puts(&longest, longest.len % 2 ? "/" : "a");
+    buf_putc(&longest, 'a');
+    mktree_parents(&t, longest.p, 1);
+    err_clear(&e);
+    assert_int_equal(add(&t, longest.p, ENTRY_FILE, NULL, false, &e), 0);
+    buf_putc(&longest, 'a');
+    assert_int_equal(tree_parents(&t, buf_view(&longest), 1, &e), -1);
+    assert_non_null(strstr(e.msg, "is too long: 4096 bytes at most"));
+}
+
+/* A folder that is made has the attributes that it has below. */
+static void folders_are_as_below(void **state)
+{
+    CLEANUP(tree_clear) struct tree below = {0}, t = {.below = &below};
+
+    mktree_dir(&below, "tmp", 01777, 1);
+    mktree_parents(&t, "tmp/a/b", 7);
+    assert_int_equal(tree_get(&t, STR("tmp"))->mode, 01777);
+    assert_int_equal(tree_get(&t, STR("tmp"))->mtime, 7);
+    assert_int_equal(tree_get(&t, STR("tmp/a"))->mode, 0755);
+    assert_null(tree_get(&t, STR("tmp/a/b")));
 }
 
 static void links_are_followed_as_the_kernel_does(void **state)
@@ -64,19 +146,19 @@ static void links_are_followed_as_the_kernel_does(void **state)
     };
     CLEANUP(tree_clear) struct tree t = {0};
 
-    tree_dir(&t, "usr", 0755, 1);
-    tree_dir(&t, "usr/bin", 0755, 1);
-    tree_dir(&t, "usr/lib", 0755, 1);
-    tree_file(&t, "usr/bin/dash", 0755, 1, STR("dash"));
-    tree_link(&t, "usr/bin/sh", "dash", 1);
-    tree_link(&t, "bin", "usr/bin", 1);
-    tree_link(&t, "lib", "usr/lib", 1);
-    tree_link(&t, "abs", "/usr/bin", 1);
-    tree_link(&t, "chain", "abs", 1);
-    tree_link(&t, "up", "usr/bin/../..", 1);
-    tree_link(&t, "loop", "loop2", 1);
-    tree_link(&t, "loop2", "loop", 1);
-    tree_link(&t, "climb", "../..", 1);
+    mktree_dir(&t, "usr", 0755, 1);
+    mktree_dir(&t, "usr/bin", 0755, 1);
+    mktree_dir(&t, "usr/lib", 0755, 1);
+    mktree_file(&t, "usr/bin/dash", 0755, 1, STR("dash"));
+    mktree_link(&t, "usr/bin/sh", "dash", 1);
+    mktree_link(&t, "bin", "usr/bin", 1);
+    mktree_link(&t, "lib", "usr/lib", 1);
+    mktree_link(&t, "abs", "/usr/bin", 1);
+    mktree_link(&t, "chain", "abs", 1);
+    mktree_link(&t, "up", "usr/bin/../..", 1);
+    mktree_link(&t, "loop", "loop2", 1);
+    mktree_link(&t, "loop2", "loop", 1);
+    mktree_link(&t, "climb", "../..", 1);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(buf_clear) struct buf out = {0};
         CLEANUP(err_clear) struct err e = {0};
@@ -98,11 +180,11 @@ static void order_is_by_byte_and_parents_come_first(void **state)
     static const char *const sorted[] = {"a", "a-b", "a/b", "a/b/c", "a0", "b"};
     CLEANUP(tree_clear) struct tree t = {0};
 
-    tree_file(&t, "b", 0644, 9, STR(""));
-    tree_file(&t, "a/b/c", 0644, 5, STR(""));
-    tree_file(&t, "a-b", 0644, 1, STR(""));
-    tree_file(&t, "a0", 0644, 1, STR(""));
-    tree_parents(&t, STR("a/b/c"), 3);
+    mktree_file(&t, "b", 0644, 9, STR(""));
+    mktree_file(&t, "a/b/c", 0644, 5, STR(""));
+    mktree_file(&t, "a-b", 0644, 1, STR(""));
+    mktree_file(&t, "a0", 0644, 1, STR(""));
+    mktree_parents(&t, "a/b/c", 3);
     tree_sort(&t);
     assert_int_equal(t.entries.n, ARRAY_LEN(sorted));
     for (size_t i = 0; i < ARRAY_LEN(sorted); i++)
@@ -117,7 +199,7 @@ static void hardlinks_follow_their_file(void **state)
     CLEANUP(tree_clear) struct tree t = {0};
     CLEANUP(err_clear) struct err e = {0};
 
-    tree_file(&t, "m", 0755, 1, STR("bytes"));
+    mktree_file(&t, "m", 0755, 1, STR("bytes"));
     assert_int_equal(add(&t, "a", ENTRY_HARDLINK, "m", false, &e), 0);
     assert_int_equal(add(&t, "z", ENTRY_HARDLINK, "m", false, &e), 0);
     tree_sort(&t);
@@ -134,14 +216,14 @@ static void a_difference_is_what_is_new_with_its_folders(void **state)
     CLEANUP(tree_clear) struct tree lower = {0}, upper = {0}, diff = {0}, bad = {0};
     CLEANUP(err_clear) struct err e = {0};
 
-    tree_dir(&lower, "etc", 0755, 1);
-    tree_file(&lower, "etc/same", 0644, 1, STR("x"));
-    tree_file(&lower, "etc/status", 0644, 1, STR("one"));
-    tree_dir(&upper, "etc", 0755, 1);
-    tree_file(&upper, "etc/same", 0644, 1, STR("x"));
-    tree_file(&upper, "etc/status", 0644, 1, STR("two"));
-    tree_dir(&upper, "opt", 0700, 1);
-    tree_file(&upper, "opt/new", 0644, 1, STR("n"));
+    mktree_dir(&lower, "etc", 0755, 1);
+    mktree_file(&lower, "etc/same", 0644, 1, STR("x"));
+    mktree_file(&lower, "etc/status", 0644, 1, STR("one"));
+    mktree_dir(&upper, "etc", 0755, 1);
+    mktree_file(&upper, "etc/same", 0644, 1, STR("x"));
+    mktree_file(&upper, "etc/status", 0644, 1, STR("two"));
+    mktree_dir(&upper, "opt", 0700, 1);
+    mktree_file(&upper, "opt/new", 0644, 1, STR("n"));
     assert_int_equal(tree_diff(&diff, &lower, &upper, &e), 0);
     assert_int_equal(diff.entries.n, 4);
     assert_null(tree_get(&diff, STR("etc/same")));
@@ -153,7 +235,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_merge_and_files_do_not),
-        cmocka_unit_test(unsafe_paths_are_refused),
+        cmocka_unit_test(what_cannot_both_be_is_refused),
+        cmocka_unit_test(unfit_entries_are_refused),
+        cmocka_unit_test(folders_are_as_below),
         cmocka_unit_test(links_are_followed_as_the_kernel_does),
         cmocka_unit_test(order_is_by_byte_and_parents_come_first),
         cmocka_unit_test(hardlinks_follow_their_file),

@@ -142,29 +142,6 @@ static int cut_top(struct importing *i, struct str *path, enum entry_type type, 
 
 /* ---- contents ---- */
 
-/* Bytes on their way into the spool, hashed as they pass. */
-struct hashed {
-    struct source source; /* first: a source is a hashed one */
-    struct source *from;  /* borrowed, so it is not `below` */
-    struct hash hash;
-};
-
-static int hashed_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)
-{
-    struct hashed *h = (struct hashed *)self;
-
-    if (source_read(h->from, to, len, got, e) < 0)
-        return -1;
-    hash_add(&h->hash, to, *got);
-    return 0;
-}
-
-static void hashed_clear(struct hashed *h)
-{
-    hash_clear(&h->hash);
-    err_clear(&h->source.fault);
-}
-
 static bool is_library(const struct entry *entry)
 {
     struct str name = path_base(entry->path), rest;
@@ -178,12 +155,10 @@ static bool is_library(const struct entry *entry)
 static int keep_library(struct importing *i, struct entry *entry, struct source *data,
                         struct err *e)
 {
-    CLEANUP(hashed_clear) struct hashed h = {.from = data};
+    CLEANUP(hash_source_clear) struct hash_source h = {0};
     struct redist_lib lib = {.path = entry->path, .size = entry->content.size};
 
-    source_init(&h.source, hashed_read, NULL, NULL);
-    h.source.name = data->name;
-    hash_open(&h.hash);
+    hash_source_open(&h, data);
     if (spool_put(&entry->content, i->spool, &h.source, lib.size, e) < 0)
         return -1;
     hash_finish(&h.hash, &lib.digest);
@@ -333,26 +308,16 @@ static int add(struct tree *t, const struct found *f, const char *what, struct e
     if (old)
         return err_set(e, ERR_INPUT, "%s: two things would stand at \"" STR_FMT "\"", what,
                        STR_ARG(f->entry.path));
-    return tree_add(t, &f->entry, false, e);
+    return tree_add(t, &f->entry, false, e) < 0 ? err_wrap(e, "%s", what) : 0;
 }
 
-/* Folders that the archive does not tell, or that nothing of it would have. */
-static int add_folders(struct tree *t, int64_t mtime, const char *what, struct err *e)
+/* Folders that the archive does not tell, or that nothing of it would have. They carry the date of
+ * its newest entry, so they are made last. */
+static int add_folders(struct tree *t, int64_t mtime, struct err *e)
 {
-    for (size_t i = 0, n = t->entries.n; i < n; i++) {
-        struct str path = t->entries.v[i].path;
-
-        tree_parents(t, path, mtime);
-        for (size_t k = 1; k < path.len; k++) {
-            const struct entry *folder = path.p[k] == '/' ? tree_get(t, str_sub(path, 0, k)) : NULL;
-
-            if (folder && folder->type != ENTRY_DIR)
-                return err_set(e, ERR_INPUT,
-                               "%s: \"" STR_FMT "\" would stand in \"" STR_FMT
-                               "\", which is no folder",
-                               what, STR_ARG(path), STR_ARG(folder->path));
-        }
-    }
+    for (size_t i = 0, n = t->entries.n; i < n; i++)
+        if (tree_parents(t, t->entries.v[i].path, mtime, e) < 0)
+            return -1;
     return 0;
 }
 
@@ -370,8 +335,8 @@ static int put_together(struct tree *t, struct importing *i, struct err *e)
         if (keep && add(t, f, i->what, e) < 0)
             return -1;
     }
-    if (add_folders(t, tree_newest(t), i->what, e) < 0)
-        return -1;
+    if (add_folders(t, tree_newest(t), e) < 0)
+        return err_wrap(e, "%s", i->what);
     tree_sort(t);
     return 0;
 }

@@ -64,14 +64,23 @@ static void record_bytes(struct importer *im, struct str path, struct str bytes)
 
 /* ---- adding ---- */
 
+/* As pip writes: through the links of the environment (lib64), over a file that is there. */
 static int add(struct importer *im, struct str path, uint32_t mode, const struct content *content,
                int64_t mtime, struct err *e)
 {
-    struct entry entry = {
-        .path = path, .type = ENTRY_FILE, .mode = mode, .mtime = mtime, .content = *content};
+    CLEANUP(buf_clear) struct buf real = {0};
+    struct entry entry = {.type = ENTRY_FILE, .mode = mode, .mtime = mtime, .content = *content};
+    struct str rest;
 
-    tree_parents(im->tree, path, im->newest);
-    return tree_add(im->tree, &entry, true, e);
+    if (tree_resolve(im->tree, &real, path, e) < 0)
+        return -1;
+    entry.path = rest = buf_view(&real);
+    if (!str_skip(&rest, im->how->prefix) || !str_starts(rest, STR("/")))
+        return err_set(e, ERR_INPUT, "/" STR_FMT " leads out of the environment, to /" STR_FMT,
+                       STR_ARG(path), STR_ARG(entry.path));
+    return tree_parents(im->tree, entry.path, im->newest, e) < 0
+               ? -1
+               : tree_add(im->tree, &entry, true, e);
 }
 
 static int add_bytes(struct importer *im, struct str path, uint32_t mode, struct str bytes,
@@ -123,19 +132,31 @@ static int check_shebang(const struct importer *im, struct err *e)
     return 0;
 }
 
+static bool hash_holds(struct str bytes, struct str want)
+{
+    CLEANUP(hash_clear) struct hash h = {0};
+
+    hash_open_len(&h, want.len);
+    hash_add(&h, bytes.p, bytes.len);
+    return hash_is(&h, want);
+}
+
 /* A script that begins with `#!python` gets the environment's own interpreter. */
 static int add_script(struct importer *im, const struct wheel_file *f, struct err *e)
 {
     CLEANUP(buf_clear) struct buf old = {0}, new = {0};
     struct str text, first, path = target_path(im, f);
 
-    if (content_read(im->inflater, &f->entry->content, &old, SCRIPT_MAX, f->path.p, e) < 0)
+    if (content_read(im->inflater, &f->content, &old, SCRIPT_MAX, f->path.p, e) < 0)
         return -1;
     text = buf_view(&old);
     if (!str_starts(text, STR("#!python"))) {
         record(im, path, f->hash, f->length);
-        return add(im, path, 0755, &f->entry->content, f->entry->mtime, e);
+        return add(im, path, 0755, &f->content, f->entry->mtime, e);
     }
+    if (!hash_holds(text, f->content.hash))
+        return err_set(e, ERR_INTEGRITY, "its file \"" STR_FMT "\" is not what its RECORD says",
+                       STR_ARG(f->entry->name));
     first = str_sub(text, 0, str_find(text, '\n'));
     buf_fmt(&new, "#!/" STR_FMT "/bin/python", STR_ARG(im->how->prefix));
     buf_str(&new, str_sub(text, first.len, text.len));
@@ -170,8 +191,7 @@ static int add_file(struct importer *im, const struct wheel_file *f, struct err 
         return add_script(im, f, e);
     path = target_path(im, f);
     record(im, path, f->hash, f->length);
-    return add(im, path, f->entry->executable ? 0755 : 0644, &f->entry->content, f->entry->mtime,
-               e);
+    return add(im, path, f->entry->executable ? 0755 : 0644, &f->content, f->entry->mtime, e);
 }
 
 /* ---- what an installer generates ---- */

@@ -17,7 +17,8 @@ struct wheel_import {
     struct slim_counts *slim;
 };
 
-/* `wheel` must stay open as long as the tree. A path that another wheel of the same tree has is
- * replaced, as pip does when it installs one after the other. */
+/* `wheel` must stay open as long as the tree, whose `below` is the outline of the environment
+ * (system/venv.h). A path that another wheel of the same tree has is replaced, as pip does when it
+ * installs one after the other; a file where another has a folder is ERR_INPUT that names both. */
 int import_wheel(struct tree *t, const struct input *wheel, const struct wheel_import *how,
                  struct inflater *inflater, struct err *e) MUST_CHECK;

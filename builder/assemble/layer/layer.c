@@ -7,6 +7,7 @@
 #include "../../io/inflate.h"
 #include "../../io/source.h"
 #include "../../io/tar.h"
+#include "file_hashes.h"
 
 /* A layer being written. `literal` and `copied` are the two ways into the blob. */
 struct writer {
@@ -14,6 +15,7 @@ struct writer {
     const struct events *events;
     struct hash_sink blob;    /* counts and hashes all blob bytes, passes them on */
     struct hash_thread *diff; /* NULL when the diff_id is known */
+    struct file_hashes files; /* with `diff` */
     struct inflater *inflater;
     struct deflater *deflater;
     struct buf group;     /* plain bytes of the member that is being gathered */
@@ -26,7 +28,8 @@ struct writer {
 static void writer_clear(struct writer *w)
 {
     hash_sink_clear(&w->blob);
-    hash_thread_clear(&w->diff);
+    hash_thread_clear(&w->diff); /* first: its thread writes to `files` */
+    file_hashes_clear(&w->files);
     inflater_clear(&w->inflater);
     deflater_clear(&w->deflater);
     buf_clear(&w->group);
@@ -190,6 +193,8 @@ static int write_entry(struct writer *w, const struct entry *entry, struct err *
         return -1;
     if (w->to->watch)
         w->to->watch->begin(w->to->watch, entry, &seen);
+    if (w->diff && entry->type == ENTRY_FILE)
+        file_hashes_tell(&w->files, entry, w->tar_size);
     if (entry->type == ENTRY_FILE && c->size) {
         if (c->kind == CONTENT_DEFLATE && c->size >= LAYER_COPY_MIN) {
             if (copy_member(w, c, entry->path.p, seen, e) < 0)
@@ -229,7 +234,8 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
     w.total = layer_weight(tree);
 
     hash_sink_open(&w.blob, to->blob);
-    w.diff = to->skip_diff_id ? NULL : hash_thread_open();
+    file_hashes_open(&w.files, tree);
+    w.diff = to->skip_diff_id ? NULL : hash_thread_open(&w.files.sink);
     w.inflater = inflater_open();
     w.deflater = deflater_open();
     events_emit(events, &(struct event){EVENT_BEGIN, "assemble", to->name, 0, w.total});
@@ -242,8 +248,11 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
         return err_wrap(e, "layer %s", to->name);
     hash_finish(&w.blob.hash, &out->digest);
     out->size = w.blob.size;
-    if (w.diff)
-        hash_thread_finish(&w.diff, &out->diff_id, &out->tar_size);
+    if (!to->skip_diff_id) {
+        if (hash_thread_finish(&w.diff, e) < 0)
+            return err_wrap(e, "layer %s", to->name);
+        file_hashes_finish(&w.files, &out->diff_id);
+    }
     out->tar_size = w.tar_size;
     events_emit(events, &(struct event){EVENT_END, "assemble", to->name, w.total, w.total});
     return 0;

@@ -27,7 +27,9 @@ struct layer_output {
     struct sink *blob;         /* the gzip bytes; NULL when only the digests are wanted */
     struct sink *literals;     /* what segments_literal() counts; NULL when not kept */
     struct segments *segments; /* NULL when not kept */
-    bool skip_diff_id;         /* known already: copied members are not inflated */
+    /* Known already: copied members are not inflated, and files are not held against their hashes.
+     */
+    bool skip_diff_id;
     struct layer_watch *watch; /* NULL: nobody looks; not with skip_diff_id */
     const char *name;          /* of the layer, for events and errors */
 };
@@ -38,7 +40,8 @@ struct layer_result {
     uint64_t tar_size;             /* uncompressed bytes */
 };
 
-/* `tree` is sorted. The sinks are not finished here. */
+/* `tree` is sorted. The sinks are not finished here. A file that does not hash as its content says
+ * is ERR_INTEGRITY. */
 int layer_write(struct layer_result *out, const struct tree *tree, const struct layer_output *to,
                 const struct events *events, struct err *e) MUST_CHECK;
 /* Bytes that layer_write will report as the total of its EVENT_BEGIN. */

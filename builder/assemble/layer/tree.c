@@ -3,6 +3,7 @@
 
 #include "../../base/buf.h"
 #include "../../base/path.h"
+#include "../../io/tar.h"
 
 enum { LINKS_MAX = 40 }; /* as Linux follows them */
 
@@ -34,71 +35,148 @@ static void keep(struct tree *t, struct entry *to, const struct entry *from)
     *to = *from;
     to->path = path;
     to->link = arena_str(&t->arena, from->link);
+    to->content.hash = arena_str(&t->arena, from->content.hash);
     if (from->type == ENTRY_FILE && from->content.kind == CONTENT_BYTES)
         to->content.bytes =
             arena_str(&t->arena, (struct str){from->content.bytes, from->content.size}).p;
 }
 
+/* ---- what may stand where ---- */
+
+/* The entry of a path here, else in the layers below. */
+static const struct entry *lookup(const struct tree *t, struct str path)
+{
+    const struct entry *own = tree_get(t, path);
+
+    return own || !t->below ? own : tree_get(t->below, path);
+}
+
+static const char *kind_of(const struct entry *entry)
+{
+    switch (entry->type) {
+    case ENTRY_FILE:
+    case ENTRY_HARDLINK:
+        return "file";
+    case ENTRY_DIR:
+        return "folder";
+    case ENTRY_SYMLINK:
+        return "link";
+    }
+    abort();
+}
+
+static bool is_below(struct str path, struct str folder)
+{
+    return str_skip(&path, folder) && str_starts(path, STR("/"));
+}
+
+/* " of X", where an artifact X is known to have brought the entry, or something in it. Scratch
+ * files have no digest. */
+static void add_origin(struct buf *out, const struct tree *t, const struct entry *entry)
+{
+    const struct entry *one;
+
+    vec_each(one, &t->entries)
+        if (one->type == ENTRY_FILE && one->content.kind != CONTENT_BYTES &&
+            digest_is_set(&one->content.input->digest) &&
+            (one == entry || is_below(one->path, entry->path))) {
+            buf_fmt(out, " of %s", one->content.input->name);
+            return;
+        }
+}
+
+/* `there` and `entry` cannot both be. */
+static int clash(const struct tree *t, const struct entry *there, const struct entry *entry,
+                 struct err *e)
+{
+    CLEANUP(buf_clear) struct buf origin = {0};
+
+    add_origin(&origin, t, there);
+    if (!str_eq(there->path, entry->path))
+        return err_set(e, ERR_INPUT,
+                       "/" STR_FMT " needs a folder where /" STR_FMT " is a %s" STR_FMT
+                       "; leave one of the two out",
+                       STR_ARG(entry->path), STR_ARG(there->path), kind_of(there),
+                       STR_ARG(buf_view(&origin)));
+    return err_set(
+        e, ERR_INPUT,
+        "/" STR_FMT " would be a %s and is a %s" STR_FMT " already; leave one of the two out",
+        STR_ARG(entry->path), kind_of(entry), kind_of(there), STR_ARG(buf_view(&origin)));
+}
+
+/* The nearest of the folders above a path that has an entry. */
+static const struct entry *above(const struct tree *t, struct str path)
+{
+    const struct entry *found = NULL;
+    struct str name;
+
+    while (!found && str_cut_last(&path, STR("/"), &name))
+        found = lookup(t, path);
+    return found;
+}
+
+static int check(const struct tree *t, const struct entry *entry, struct err *e)
+{
+    const struct entry *folder, *there, *file;
+
+    if (tar_check(entry, e) < 0)
+        return -1;
+    folder = above(t, entry->path);
+    if (folder && folder->type != ENTRY_DIR)
+        return clash(t, folder, entry, e);
+    there = lookup(t, entry->path);
+    if (there && (there->type == ENTRY_DIR) != (entry->type == ENTRY_DIR))
+        return clash(t, there, entry, e);
+    file = entry->type == ENTRY_HARDLINK ? tree_get(t, entry->link) : NULL;
+    if (entry->type == ENTRY_HARDLINK && (!file || file->type != ENTRY_FILE || file == there))
+        return err_set(e, ERR_INPUT,
+                       "/" STR_FMT " is a hard link to /" STR_FMT ", which is no file beside it",
+                       STR_ARG(entry->path), STR_ARG(entry->link));
+    return 0;
+}
+
 int tree_add(struct tree *t, const struct entry *entry, bool replace, struct err *e)
 {
-    struct entry *old = tree_get(t, entry->path);
+    struct entry *old;
 
-    if (!path_is_safe(entry->path))
-        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no path for an image",
-                       STR_ARG(entry->path));
+    if (check(t, entry, e) < 0)
+        return -1;
+    old = tree_get(t, entry->path);
     if (!old) {
         keep(t, vec_push(&t->entries), entry);
         index_set(t, t->entries.n - 1);
         return 0;
     }
-    if (!replace && !(old->type == ENTRY_DIR && entry->type == ENTRY_DIR))
+    if (!replace && entry->type != ENTRY_DIR)
         return err_set(e, ERR_INPUT, "/" STR_FMT " is there twice", STR_ARG(entry->path));
     keep(t, old, entry);
     return 0;
 }
 
-/* For paths that the program itself makes up: only a programmer can get them wrong. */
-static void must_add(struct tree *t, const struct entry *entry)
+int tree_parents(struct tree *t, struct str path, int64_t mtime, struct err *e)
 {
-    struct err e = {0};
+    struct entry folder = {.path = path, .type = ENTRY_DIR, .mtime = mtime};
 
-    if (tree_add(t, entry, true, &e) < 0)
-        abort();
-}
-
-void tree_dir(struct tree *t, const char *path, uint32_t mode, int64_t mtime)
-{
-    must_add(
-        t, &(struct entry){.path = str_of(path), .type = ENTRY_DIR, .mode = mode, .mtime = mtime});
-}
-
-void tree_file(struct tree *t, const char *path, uint32_t mode, int64_t mtime, struct str bytes)
-{
-    must_add(t, &(struct entry){.path = str_of(path),
-                                .type = ENTRY_FILE,
-                                .mode = mode,
-                                .mtime = mtime,
-                                .content = {CONTENT_BYTES, .size = bytes.len, .bytes = bytes.p}});
-}
-
-void tree_link(struct tree *t, const char *path, const char *target, int64_t mtime)
-{
-    must_add(t, &(struct entry){.path = str_of(path),
-                                .type = ENTRY_SYMLINK,
-                                .mode = 0777,
-                                .mtime = mtime,
-                                .link = str_of(target)});
-}
-
-void tree_parents(struct tree *t, struct str path, int64_t mtime)
-{
+    if (tar_check(&folder, e) < 0) /* of the whole path, not of a part */
+        return -1;
     for (size_t i = 1; i < path.len; i++) {
-        struct str folder = str_sub(path, 0, i);
+        const struct entry *there;
 
-        if (path.p[i] == '/' && !tree_get(t, folder))
-            must_add(t, &(struct entry){
-                            .path = folder, .type = ENTRY_DIR, .mode = 0755, .mtime = mtime});
+        if (path.p[i] != '/')
+            continue;
+        folder.path = str_sub(path, 0, i);
+        there = lookup(t, folder.path);
+        if (there && there->type != ENTRY_DIR)
+            return clash(t, there, &(struct entry){.path = path}, e);
+        if (tree_get(t, folder.path))
+            continue;
+        folder.mode = there ? there->mode : 0755;
+        folder.uid = there ? there->uid : 0;
+        folder.gid = there ? there->gid : 0;
+        if (tree_add(t, &folder, false, e) < 0)
+            return -1;
     }
+    return 0;
 }
 
 /* ---- links ---- */
@@ -137,7 +215,7 @@ static int walk(struct walk *w, struct str path, bool last, struct err *e)
             continue;
         }
         buf_fmt(w->out, "%s" STR_FMT, mark ? "/" : "", STR_ARG(part));
-        at = path.p || last ? tree_get(w->tree, buf_view(w->out)) : NULL;
+        at = path.p || last ? lookup(w->tree, buf_view(w->out)) : NULL;
         if (!at || at->type != ENTRY_SYMLINK)
             continue;
         if (++w->links > LINKS_MAX)
@@ -170,7 +248,7 @@ const struct entry *tree_follow(const struct tree *t, struct str path)
         err_clear(&none); /* a link that leads nowhere is an answer here */
         return NULL;
     }
-    return tree_get(t, buf_view(&out));
+    return lookup(t, buf_view(&out));
 }
 
 /* ---- order and difference ---- */
@@ -245,8 +323,7 @@ static bool same_entry(const struct entry *a, const struct entry *b)
            (a->type != ENTRY_FILE || same_content(&a->content, &b->content));
 }
 
-/* The folders above a path, as `upper` has them. */
-static int add_parents(struct tree *out, const struct tree *upper, struct str path, struct err *e)
+int tree_parents_of(struct tree *out, const struct tree *upper, struct str path, struct err *e)
 {
     for (size_t i = 1; i < path.len; i++) {
         const struct entry *folder;
@@ -270,9 +347,9 @@ static int add_changed(struct tree *out, const struct tree *upper, const struct 
         entry->type == ENTRY_HARDLINK ? tree_get(upper, entry->link) : NULL;
 
     if (target && !tree_get(out, target->path) &&
-        (add_parents(out, upper, target->path, e) < 0 || tree_add(out, target, true, e) < 0))
+        (tree_parents_of(out, upper, target->path, e) < 0 || tree_add(out, target, true, e) < 0))
         return -1;
-    return add_parents(out, upper, entry->path, e) < 0 ? -1 : tree_add(out, entry, true, e);
+    return tree_parents_of(out, upper, entry->path, e) < 0 ? -1 : tree_add(out, entry, true, e);
 }
 
 int tree_diff(struct tree *out, const struct tree *lower, const struct tree *upper, struct err *e)

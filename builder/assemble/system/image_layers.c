@@ -30,7 +30,6 @@ static int to_tree(struct tree *out, const struct rootfs *fs, struct err *e)
                               .mode = n->mode,
                               .uid = n->uid,
                               .gid = n->gid,
-                              .mtime = n->mtime,
                               .link = n->link};
 
         if (n->gone || n->special || (n->type == ENTRY_FILE && !wanted(n->path)))
@@ -66,16 +65,17 @@ static bool is_ours(struct str path)
 static int take_venv(struct tree *out, const struct tree *whole, const struct tree *skeleton,
                      int64_t mtime, struct err *e)
 {
+    out->below = skeleton;
     for (size_t i = 0; i < whole->entries.n; i++) {
         struct entry entry = whole->entries.v[i];
 
         if (!is_ours(entry.path))
             continue;
         entry.mtime = mtime;
-        skeleton_parents(out, skeleton, entry.path, mtime);
-        if (tree_add(out, &entry, true, e) < 0)
+        if (tree_parents(out, entry.path, mtime, e) < 0 || tree_add(out, &entry, true, e) < 0)
             return -1;
     }
+    out->below = NULL; /* it moves */
     tree_sort(out);
     return 0;
 }

@@ -39,13 +39,19 @@ static bool wanted(const struct tree *system, const struct entry *e)
     return false;
 }
 
+/* With the folders above it, so that files cannot take their places. */
+static int add(struct tree *t, const struct tree *system, const struct entry *entry, struct err *e)
+{
+    return tree_parents_of(t, system, entry->path, e) < 0 ? -1 : tree_add(t, entry, false, e);
+}
+
 /* tree_follow() can only walk through what is in the tree, so a link's target comes along. */
 static int add_target(struct tree *t, const struct tree *system, const struct entry *link,
                       struct err *e)
 {
     const struct entry *target = tree_follow(system, link->path);
 
-    return target && !tree_get(t, target->path) ? tree_add(t, target, false, e) : 0;
+    return target && !tree_get(t, target->path) ? add(t, system, target, e) : 0;
 }
 
 int skeleton_of(struct tree *out, const struct tree *system, struct inflater *inflater,
@@ -64,7 +70,7 @@ int skeleton_of(struct tree *out, const struct tree *system, struct inflater *in
                 return -1;
             entry.content = (struct content){CONTENT_BYTES, .size = text.len, .bytes = text.p};
         }
-        if (tree_add(&t, &entry, false, e) < 0 ||
+        if (add(&t, system, &entry, e) < 0 ||
             (entry.type == ENTRY_SYMLINK && add_target(&t, system, &entry, e) < 0))
             return -1;
     }
@@ -129,25 +135,4 @@ int skeleton_parse(struct tree *out, struct str text, struct err *e)
     tree_sort(&t);
     MOVE(out, &t);
     return 0;
-}
-
-void skeleton_parents(struct tree *t, const struct tree *skeleton, struct str path, int64_t mtime)
-{
-    for (size_t i = 1; i < path.len; i++) {
-        struct str folder = str_sub(path, 0, i);
-        const struct entry *known;
-        struct entry entry = {.path = folder, .type = ENTRY_DIR, .mode = 0755, .mtime = mtime};
-        struct err none = {0};
-
-        if (path.p[i] != '/' || tree_get(t, folder))
-            continue;
-        known = tree_get(skeleton, folder);
-        if (known && known->type == ENTRY_DIR) {
-            entry.mode = known->mode;
-            entry.uid = known->uid;
-            entry.gid = known->gid;
-        }
-        if (tree_add(t, &entry, true, &none) < 0)
-            err_clear(&none); /* cannot be: the place is free and the path is part of a safe one */
-    }
 }

@@ -1,6 +1,6 @@
 /* assemble/system/skeleton.h - what the top layer must know of the system below it, as a small
- * tree: the account files, the folders that are not plain 0755 root, and the links that lead to
- * folders.
+ * tree: the account files, the folders that are not plain 0755 root, the links that lead to
+ * folders, and the folders above all these.
  *
  * It is remembered beside the system layers, so that files can be added to an image whose packages
  * need not be unpacked again.
@@ -16,6 +16,3 @@ int skeleton_of(struct tree *out, const struct tree *system, struct inflater *in
                 struct err *e) MUST_CHECK;
 void skeleton_print(struct buf *out, const struct tree *skeleton);
 int skeleton_parse(struct tree *out, struct str text, struct err *e) MUST_CHECK;
-
-/* Add the missing folders above `path` to `t`, with the attributes that the skeleton gives them. */
-void skeleton_parents(struct tree *t, const struct tree *skeleton, struct str path, int64_t mtime);

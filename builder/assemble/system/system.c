@@ -38,8 +38,7 @@ static int place(struct build *b, struct buf *out, const char *path, int64_t mti
     str_skip(&relative, STR("/"));
     if (tree_resolve(b->t, out, relative, e) < 0)
         return err_wrap(e, "%s", path);
-    tree_parents(b->t, buf_view(out), mtime);
-    return 0;
+    return tree_parents(b->t, buf_view(out), mtime, e);
 }
 
 static int make(struct build *b, const char *path, struct entry *entry, struct err *e)
@@ -271,6 +270,8 @@ static int add_taken(struct build *b, const struct debpkg *p, struct entry *entr
     }
     if (is_dir(there) && entry->type == ENTRY_SYMLINK)
         return 0;
+    if (is_dir(there) != is_dir(entry)) /* no Replaces allows that: the tree says what clashes */
+        return tree_add(b->t, entry, true, e);
     int wins = settle(b, p, entry, e);
     if (wins <= 0)
         return wins;
@@ -303,8 +304,8 @@ static int add_entry(struct build *b, const struct accounts *a, const struct deb
     struct entry *there = tree_get(b->t, entry.path);
     if (there)
         return add_taken(b, p, &entry, there, e);
-    tree_parents(b->t, entry.path, entry.mtime);
-    return tree_add(b->t, &entry, false, e);
+    return tree_parents(b->t, entry.path, entry.mtime, e) < 0 ? -1
+                                                              : tree_add(b->t, &entry, false, e);
 }
 
 static int add_packages(struct build *b, const struct accounts *a, struct err *e)

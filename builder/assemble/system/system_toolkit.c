@@ -83,6 +83,13 @@ static bool is_twin(struct laying *in, const struct redist_pkg *p, const struct 
     return false;
 }
 
+static int add(struct laying *in, const struct entry *entry)
+{
+    return tree_parents(in->b->t, entry->path, in->k->date, in->e) < 0
+               ? -1
+               : tree_add(in->b->t, entry, false, in->e);
+}
+
 /* A second name of a file that was laid out before: tree_sort() settles which is the file. Where
  * that one became a link, so does this. */
 static int lay_hardlink(struct laying *in, const struct entry *from)
@@ -103,8 +110,7 @@ static int lay_hardlink(struct laying *in, const struct entry *from)
     str_skip(&path, STR("/"));
     entry.path = path;
     entry.link = str_of(kept);
-    tree_parents(in->b->t, path, in->k->date);
-    return tree_add(in->b->t, &entry, false, in->e);
+    return add(in, &entry);
 }
 
 static int lay_archived(struct laying *in, const struct redist_pkg *p, const struct entry *from)
@@ -121,8 +127,7 @@ static int lay_archived(struct laying *in, const struct redist_pkg *p, const str
     if (from->type == ENTRY_DIR && tree_get(in->b->t, path))
         return 0; /* archives share folders */
     entry.path = path;
-    tree_parents(in->b->t, path, in->k->date);
-    return tree_add(in->b->t, &entry, false, in->e);
+    return add(in, &entry);
 }
 
 static int lay_archive(struct laying *in, const struct redist_pkg *p)

@@ -44,6 +44,37 @@ static void replace_all(struct buf *text, const char *from, const char *to)
     *text = out;
 }
 
+/* ---- adding ---- */
+
+static int add(struct maker *m, struct entry *entry, const char *path, struct err *e)
+{
+    entry->path = str_of(path);
+    entry->mtime = m->date;
+    return tree_add(m->tree, entry, true, e);
+}
+
+static int add_folder(struct maker *m, const char *path, struct err *e)
+{
+    return add(m, &(struct entry){.type = ENTRY_DIR, .mode = 0755}, path, e);
+}
+
+static int add_link(struct maker *m, const char *path, const char *target, struct err *e)
+{
+    return add(m, &(struct entry){.type = ENTRY_SYMLINK, .mode = 0777, .link = str_of(target)},
+               path, e);
+}
+
+static int add_file(struct maker *m, const char *path, struct str bytes, struct err *e)
+{
+    struct entry entry = {.type = ENTRY_FILE,
+                          .mode = 0644,
+                          .content = {CONTENT_BYTES, .size = bytes.len, .bytes = bytes.p}};
+
+    return add(m, &entry, path, e);
+}
+
+/* ---- templates ---- */
+
 /* The values as shell words. Python quotes them since gh-124651; older templates, which somebody's
  * image may hold, put the place into quotes of their own. */
 static void fill_in(struct buf *text, const struct maker *m)
@@ -123,11 +154,10 @@ static int add_template(struct maker *m, const char *name, struct err *e)
     if (read_entry(from, &text, name, e) < 0)
         return -1;
     fill_in(&text, m);
-    tree_file(m->tree, at(m, "bin/%s", name), 0644, m->date, buf_view(&text));
-    return 0;
+    return add_file(m, at(m, "bin/%s", name), buf_view(&text), e);
 }
 
-static void add_config(struct maker *m)
+static int add_config(struct maker *m, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
     struct str python = m->how->python, home = m->how->home;
@@ -142,13 +172,17 @@ static void add_config(struct maker *m)
                 "/bin/python" STR_FMT " -m venv --without-pip /" STR_FMT "\n",
                 STR_ARG(home), STR_ARG(python), STR_ARG(home), STR_ARG(python),
                 STR_ARG(m->how->prefix));
-    tree_file(m->tree, at(m, "pyvenv.cfg"), 0644, m->date, buf_view(&text));
-    if (m->gitignore)
-        tree_file(m->tree, at(m, ".gitignore"), 0644, m->date,
-                  STR("# Created by venv; see https://docs.python.org/3/library/venv.html\n*\n"));
+    if (add_file(m, at(m, "pyvenv.cfg"), buf_view(&text), e) < 0)
+        return -1;
+    return m->gitignore
+               ? add_file(
+                     m, at(m, ".gitignore"),
+                     STR("# Created by venv; see https://docs.python.org/3/library/venv.html\n*\n"),
+                     e)
+               : 0;
 }
 
-static void add_folders(struct maker *m)
+static int add_folders(struct maker *m, struct err *e)
 {
     struct str python = m->how->python;
     CLEANUP(buf_clear) struct buf target = {0};
@@ -156,31 +190,49 @@ static void add_folders(struct maker *m)
 
     snprintf(name, sizeof name, "python" STR_FMT, STR_ARG(python));
     buf_fmt(&target, "/" STR_FMT "/bin/%s", STR_ARG(m->how->home), name);
-    tree_dir(m->tree, at(m, "include"), 0755, m->date);
-    tree_dir(m->tree, at(m, "include/%s", name), 0755, m->date);
-    tree_dir(m->tree, at(m, "lib"), 0755, m->date);
-    tree_dir(m->tree, at(m, "lib/%s", name), 0755, m->date);
-    tree_dir(m->tree, at(m, "lib/%s/site-packages", name), 0755, m->date);
-    tree_link(m->tree, at(m, "lib64"), "lib", m->date);
-    tree_link(m->tree, at(m, "bin/%s", name), target.p, m->date);
-    tree_link(m->tree, at(m, "bin/python3"), name, m->date);
-    tree_link(m->tree, at(m, "bin/python"), name, m->date);
+    return tree_parents(m->tree, str_of(at(m, "bin/%s", name)), m->date, e) < 0 ||
+                   add_folder(m, at(m, "include"), e) < 0 ||
+                   add_folder(m, at(m, "include/%s", name), e) < 0 ||
+                   add_folder(m, at(m, "lib"), e) < 0 ||
+                   add_folder(m, at(m, "lib/%s", name), e) < 0 ||
+                   add_folder(m, at(m, "lib/%s/site-packages", name), e) < 0 ||
+                   add_link(m, at(m, "lib64"), "lib", e) < 0 ||
+                   add_link(m, at(m, "bin/%s", name), target.p, e) < 0 ||
+                   add_link(m, at(m, "bin/python3"), name, e) < 0 ||
+                   add_link(m, at(m, "bin/python"), name, e) < 0
+               ? -1
+               : 0;
 }
+
+static const char *const templates[] = {"Activate.ps1", "activate", "activate.csh",
+                                        "activate.fish"};
 
 int venv_add(struct tree *t, const struct venv *how, struct err *e)
 {
-    static const char *const templates[] = {"Activate.ps1", "activate", "activate.csh",
-                                            "activate.fish"};
     struct maker m = {.tree = t, .how = how};
     int result = ask_module(&m, e);
 
     for (size_t i = 0; i < ARRAY_LEN(templates) && result == 0; i++)
         result = add_template(&m, templates[i], e);
-    if (result == 0) {
-        tree_parents(t, str_of(at(&m, "bin/activate")), m.date);
-        add_config(&m);
-        add_folders(&m);
-    }
+    if (result == 0)
+        result = add_folders(&m, e) < 0 || add_config(&m, e) < 0 ? -1 : 0;
     buf_clear(&m.path);
     return result;
+}
+
+int venv_outline(struct tree *out, const struct venv *how, struct err *e)
+{
+    CLEANUP(tree_clear) struct tree t = {0};
+    struct maker m = {.tree = &t, .how = how};
+    int result = add_folders(&m, e);
+
+    for (size_t i = 0; i < ARRAY_LEN(templates) && result == 0; i++)
+        result = add_file(&m, at(&m, "bin/%s", templates[i]), STR(""), e);
+    if (result == 0)
+        result = add_file(&m, at(&m, "pyvenv.cfg"), STR(""), e);
+    buf_clear(&m.path);
+    if (result < 0)
+        return -1;
+    MOVE(out, &t);
+    return 0;
 }

@@ -15,3 +15,5 @@ struct venv {
 
 /* `t` holds the base's Python; what is added carries the date of its newest template. */
 int venv_add(struct tree *t, const struct venv *how, struct err *e) MUST_CHECK;
+/* Its folders, links and the names of its files alone: what wheels find there. */
+int venv_outline(struct tree *out, const struct venv *how, struct err *e) MUST_CHECK;

@@ -2,7 +2,6 @@
 #include "toolkit_wheel.h"
 
 #include "../../base/path.h"
-#include "../../io/crypto.h"
 #include "../../pkg/pypi/wheel.h"
 #include "stub_names.h"
 
@@ -18,18 +17,6 @@ static bool is_driver_header(struct str path)
             return str_find_str(path, STR("/include/")) + STR("/include/").len + name.len ==
                    path.len;
     return false;
-}
-
-/* "sha256=<base64>" of RECORD. */
-static bool digest_of(struct digest *out, struct str hash)
-{
-    CLEANUP(buf_clear) struct buf bytes = {0};
-
-    if (!str_skip(&hash, STR("sha256=")) || !base64_decode(&bytes, hash, true) ||
-        bytes.len != sizeof out->bytes)
-        return false;
-    memcpy(out->bytes, bytes.p, bytes.len);
-    return true;
 }
 
 static int take_header(struct toolkit_wheel *w, const struct wheel_file *f,
@@ -55,9 +42,9 @@ static int take_file(struct toolkit_wheel *w, const struct wheel_file *f, struct
         return 0;
     if (is_driver_header(f->path) && take_header(w, f, inflater, e) < 0)
         return -1;
-    /* One with another hash is one that no digest is equal to. */
-    if (!digest_of(&file.digest, f->hash))
-        file.digest = (struct digest){0};
+    /* One with another kind of hash is one that no digest is equal to. */
+    if (f->content.hash.len == sizeof file.digest.bytes)
+        memcpy(file.digest.bytes, f->content.hash.p, f->content.hash.len);
     file.path = arena_str(&w->arena, f->path);
     vec_add(&w->files, file);
     return 0;

@@ -2,6 +2,7 @@
 #include "wheel.h"
 
 #include "../../base/path.h"
+#include "../../io/crypto.h"
 #include "pep440.h"
 #include "pep508.h"
 
@@ -118,10 +119,27 @@ static int csv_row(struct row *row, struct str *text, struct arena *a, struct er
     return 0;
 }
 
-static bool hash_is_good(struct str hash)
+/* "sha256=" and the like, then URL-safe base64, whose padding some leave in: to bytes. */
+static bool hash_read(struct str *out, struct str text, struct arena *a)
 {
-    return str_starts(hash, STR("sha256=")) || str_starts(hash, STR("sha384=")) ||
-           str_starts(hash, STR("sha512="));
+    static const struct {
+        const char *name;
+        size_t len;
+    } kinds[] = {{"sha256=", 32}, {"sha384=", 48}, {"sha512=", 64}};
+
+    while (str_drop(&text, STR("=")))
+        ;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        CLEANUP(buf_clear) struct buf bytes = {0};
+
+        if (!str_skip(&text, str_of(kinds[i].name)))
+            continue;
+        if (!base64_decode(&bytes, text, true) || bytes.len != kinds[i].len)
+            return false;
+        *out = arena_str(a, buf_view(&bytes));
+        return true;
+    }
+    return false;
 }
 
 static int read_record(struct map *rows, struct wheel *w, struct str text, struct err *e)
@@ -179,12 +197,13 @@ static int add_file(struct wheel *w, const struct zip_entry *entry, const struct
     const struct row *row = map_get(rows, entry->name);
     struct str path = entry->name;
 
-    *f = (struct wheel_file){.entry = entry, .scheme = SCHEME_SITE, .path = path};
+    *f = (struct wheel_file){
+        .entry = entry, .scheme = SCHEME_SITE, .path = path, .content = entry->content};
     if (str_skip(&path, data_folder) && str_skip(&path, STR("/")) && place_data(f, path, e) < 0)
         return -1;
     if (is_signature(w, entry->name))
         return 0;
-    if (!row || !hash_is_good(row->hash))
+    if (!row || !hash_read(&f->content.hash, row->hash, &w->arena))
         return err_set(e, ERR_INPUT, "holds \"" STR_FMT "\", which RECORD does not vouch for",
                        STR_ARG(entry->name));
     f->hash = row->hash;

@@ -21,6 +21,7 @@ struct wheel_file {
     enum wheel_scheme scheme;
     struct str path;         /* within the scheme */
     struct str hash, length; /* of its line in RECORD, e.g. "sha256=…"; empty for RECORD itself */
+    struct content content;  /* of the entry, with the bytes that `hash` stands for */
 };
 
 struct wheel_script { /* of [console_scripts] and [gui_scripts] */
@@ -37,8 +38,9 @@ struct wheel {
 };
 
 /* Open a wheel of project `name` (normalised), version `version`. ERR_INPUT when it is another
- * project's, not a wheel of major version 1, or RECORD does not name every file with a good hash.
- */
+ * project's, not a wheel of major version 1, or RECORD does not name every file with a hash:
+ * SHA-256, -384 or -512. Signatures and RECORD itself have none. Whether a file hashes so is judged
+ * by who reads it. */
 int wheel_open(struct wheel *out, const struct input *input, struct str name, struct str version,
                struct inflater *inflater, struct err *e) MUST_CHECK;
 void wheel_clear(struct wheel *w);
