@@ -133,6 +133,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
     struct assembly in = {.cas = w->cas,
                           .memo = w->layers,
+                          .metadata = w->metadata,
                           .place = place,
                           .fetcher = {fetch, &fetching},
                           .image = below,

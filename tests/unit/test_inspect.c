@@ -344,7 +344,7 @@ static void a_remembered_layer_proves_the_same(void **state)
         if (fs_temp_open(&scratch, w.folder, &e) < 0)
             fail_msg("%s", e.msg);
         layer_scan_open(&g, scratch.fd.n, false);
-        if (layer_read(&w.image, i, true, layer_scan_take, &g, &e) < 0 ||
+        if (layer_read(&w.image, i, true, layer_scan_take, &g, NULL, &e) < 0 ||
             linkage_print(text, &g, &e) < 0)
             fail_msg("%s", e.msg);
     }
