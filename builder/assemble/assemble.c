@@ -161,7 +161,7 @@ static bool can_join(const struct making *m, const struct cas *cas)
 
 static int decide(struct assembler *a, struct making *m, struct err *e)
 {
-    bool here;
+    bool here = false;
 
     if (m->layer->kind == LOCK_IMAGE) {
         if (check_image_layer(m, e) < 0)
@@ -174,8 +174,9 @@ static int decide(struct assembler *a, struct making *m, struct err *e)
     m->watched = m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
                  !(layer_is_known(m->layer) &&
                    a->in->watcher->knows(a->in->watcher->ctx, &m->layer->digest));
-    here = layer_is_known(m->layer) && !m->watched && !m->doubted &&
-           place_has_blob(a->in->place, &m->layer->digest, m->layer->size);
+    if (layer_is_known(m->layer) && !m->watched && !m->doubted &&
+        place_has_blob(&here, a->in->place, &m->layer->digest, m->layer->size, e) < 0)
+        return -1;
     if (m->layer->kind == LOCK_IMAGE)
         m->how = here ? HOW_PRESENT : HOW_TAKE;
     else if (m->watched)

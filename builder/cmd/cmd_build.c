@@ -215,13 +215,15 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     CLEANUP(place_clear) struct place *place = NULL;
     CLEANUP(stored_clear) struct stored image = {0};
     struct image_name name;
+    struct blob_files files = {.events = s->events};
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
         work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
         return -1;
+    files.memo = w.outputs;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
     if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
-        dest_open(&place, &dest, w.lock.created, s->events, e) < 0 ||
+        dest_open(&place, &dest, w.lock.created, &files, e) < 0 ||
         assemble(&w, s, a, &image, place, &name, e) < 0)
         return -1;
     print_result(&w, s, &dest, &name);
