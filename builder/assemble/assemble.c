@@ -6,6 +6,7 @@
 #include "../base/pool.h"
 #include "../io/deflate.h"
 #include "../io/crypto.h"
+#include "../oci/layer_read.h"
 #include "../pkg/pypi/metadata_memo.h"
 #include "files.h"
 #include "import/import_wheel.h"
@@ -168,7 +169,7 @@ static int decide(struct assembler *a, struct making *m, struct err *e)
             return -1;
     } else {
         layer_key(&m->key, a->lock, m->index);
-        if (recall(m, a->in->memo, e) < 0)
+        if (!a->in->audit && recall(m, a->in->memo, e) < 0)
             return -1;
     }
     m->watched = m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
@@ -179,7 +180,7 @@ static int decide(struct assembler *a, struct making *m, struct err *e)
         return -1;
     if (m->layer->kind == LOCK_IMAGE)
         m->how = here ? HOW_PRESENT : HOW_TAKE;
-    else if (m->watched)
+    else if (m->watched || a->in->audit)
         m->how = HOW_MAKE;
     else if (here)
         m->how = HOW_PRESENT;
@@ -332,7 +333,7 @@ static int write_layer(struct making *m, const struct tree *tree, struct layer_w
     struct layer_result made = {0};
     struct layer_output to = {.literals = &literals.sink,
                               .segments = &m->record.segments,
-                              .skip_diff_id = layer_is_known(m->layer) && !watch,
+                              .skip_diff_id = layer_is_known(m->layer) && !watch && !in->audit,
                               .watch = watch,
                               .name = m->layer->name.p};
 
@@ -617,7 +618,7 @@ static void collect(struct assembler *a)
         if (m->layer->kind == LOCK_WHEELS)
             want_layer(a, m->layer);
     }
-    if (!system_layers_recall(&a->system, a->lock, a->in->memo))
+    if (a->in->audit || !system_layers_recall(&a->system, a->lock, a->in->memo))
         a->need_system |= files || !a->lock->built;
     if (a->need_system)
         want_system(a);
@@ -653,6 +654,52 @@ static int fetch(struct assembler *a, struct err *e)
     for (size_t i = 0; i < a->want.n; i++)
         list[i] = a->lock->artifacts.v[a->want.v[i]];
     return f->fetch(f->ctx, list, a->want.n, ready, a, e);
+}
+
+/* ---- the audit ---- */
+
+/* What the store has of the artifacts; what is damaged there is removed, and so fetched again. */
+static int audit_store(struct assembler *a, struct audit *audit, struct err *e)
+{
+    const struct artifact *artifact;
+    bool right;
+
+    vec_each(artifact, &a->lock->artifacts) {
+        if (!cas_has(a->in->cas, &artifact->digest, 0))
+            continue;
+        if (events_cancelled(a->in->events))
+            return err_set(e, ERR_INTERRUPTED, "interrupted");
+        if (cas_check(a->in->cas, &artifact->digest, &right, e) < 0)
+            return -1;
+        audit->blobs++;
+        audit->damaged += !right;
+        if (!right)
+            events_warn(a->in->events, STR_FMT " was damaged in the store; it is fetched again",
+                        STR_ARG(artifact->file));
+    }
+    return 0;
+}
+
+static int pass_over(void *ctx, const struct tar_entry *entry, struct source *data, struct err *e)
+{
+    return 0; /* its bytes are hashed all the same */
+}
+
+/* The base image's layers are the only ones that are not made again. */
+static int audit_layers(struct assembler *a, struct audit *audit, struct err *e)
+{
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        audit->layers++;
+        if (a->lock->layers.v[i].kind == LOCK_IMAGE &&
+            layer_read(a->in->image, i, true, pass_over, NULL, NULL, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int audit(struct assembler *a, struct err *e)
+{
+    return audit_store(a, a->in->audit, e) < 0 ? -1 : audit_layers(a, a->in->audit, e);
 }
 
 /* ---- all of it ---- */
@@ -719,7 +766,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         if (decide(&a, &a.makings[i], e) < 0)
             return -1;
     }
-    if (check_store(&a, e) < 0)
+    if (check_store(&a, e) < 0 || (in->audit && audit(&a, e) < 0))
         return -1;
     system_layers_open(&a.system, lock, in->scratch_dir);
     a.pool = pool_open(in->jobs);

@@ -36,6 +36,12 @@ struct watcher {
     void *ctx;
 };
 
+/* What an audit read. */
+struct audit {
+    size_t blobs, damaged; /* of the store: artifacts that were there, and those to be had again */
+    size_t layers;         /* made again, or read whole, each with its diff_id */
+};
+
 struct assembly {
     struct cas *cas;
     struct memo *memo;
@@ -48,6 +54,9 @@ struct assembly {
     unsigned jobs;                 /* threads, at least 1 */
     const struct watcher *watcher; /* asked of a lock that was never built; NULL: nobody looks */
     const struct events *events;
+    /* NULL, or: believe nothing that is remembered. All that the store has of the lock is read
+     * again, and every layer is made again from it. Filled in. */
+    struct audit *audit;
 };
 
 /* Put all layers of `lock` into the place and fill in their digests and sizes, lock->encoder and
