@@ -6,6 +6,8 @@
 #include "../base/pool.h"
 #include "../io/deflate.h"
 #include "../io/crypto.h"
+#include "../oci/layer_read.h"
+#include "../pkg/pypi/metadata_memo.h"
 #include "files.h"
 #include "import/import_wheel.h"
 #include "layer/layer_key.h"
@@ -23,7 +25,9 @@ struct making {
     size_t index;
     enum how how;
     bool has_record;
-    bool watched; /* made although it is known, because somebody has to see it */
+    bool diff_id_seen; /* the store remembers it, and the lock's is the same */
+    bool doubted;      /* the store remembers another layer than the lock says */
+    bool watched;      /* made although it is known, because somebody has to see it */
     struct layer_record record;
     struct slim_counts slim; /* what is left out while it is made */
     struct buf key;
@@ -69,35 +73,84 @@ static bool layer_is_known(const struct lock_layer *l)
     return digest_is_set(&l->digest) && digest_is_set(&l->diff_id);
 }
 
-static void take_digests(struct lock_layer *l, const struct layer_result *from)
+/* A diff_id that nobody has seen stays the lock's own word, for this lock alone. */
+static void take_digests(struct lock_layer *l, const struct digest *digest,
+                         const struct digest *diff_id, uint64_t size, uint64_t tar_size)
 {
-    l->digest = from->digest;
-    l->diff_id = from->diff_id;
-    l->size = from->size;
-    l->unpacked = from->tar_size;
+    l->digest = *digest;
+    if (digest_is_set(diff_id))
+        l->diff_id = *diff_id;
+    l->size = size;
+    l->unpacked = tar_size;
+}
+
+/* The lock says otherwise than what was seen. */
+static int contradict(const struct lock_layer *l, const char *what, const struct digest *want,
+                      const struct digest *got, struct err *e)
+{
+    char said[DIGEST_TEXT + 1], is[DIGEST_TEXT + 1];
+
+    digest_text(want, said);
+    digest_text(got, is);
+    return err_set(
+        e, ERR_INTEGRITY,
+        "layer %s: its %s is %s, but the lock has %s; the lock was edited, or is another "
+        "envbuild's: compare it with the one that it came from, with `envbuild lock "
+        "diff`",
+        l->name.p, what, is, said);
+}
+
+static int check_diff_id(const struct lock_layer *l, const struct digest *seen, struct err *e)
+{
+    if (!layer_is_known(l) || !digest_is_set(seen) || digest_eq(&l->diff_id, seen))
+        return 0;
+    return contradict(l, "diff_id", &l->diff_id, seen, e);
 }
 
 /* What the store remembers of a layer; not remembering is no fault. */
-static void recall(struct making *m, const struct memo *memo)
+static int recall(struct making *m, const struct memo *memo, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
     struct err none = {0};
     bool found = false;
     struct lock_layer *l = m->layer;
 
-    if (memo_get(memo, buf_view(&m->key), &text, &found, &none) < 0 || !found ||
+    if (memo_get(memo, buf_view(&m->key), NULL, &text, &found, &none) < 0 || !found ||
         layer_record_parse(&m->record, buf_view(&text), &none) < 0) {
         err_clear(&none); /* as good as no record: the layer is made again */
-        return;
+        return 0;
     }
-    /* The lock decides. And older records may lack the size, which a first build has to tell. */
-    if (layer_is_known(l) ? !digest_eq(&l->digest, &m->record.result.digest)
-                          : !m->record.result.tar_size) {
+    if (layer_is_known(l) &&
+        (!digest_eq(&l->digest, &m->record.digest) || l->size != m->record.size)) {
+        /* An edited lock, or a record of an envbuild that made it otherwise: making it tells. */
+        m->doubted = true;
         layer_record_clear(&m->record);
-        return;
+        return 0;
+    }
+    if (check_diff_id(l, &m->record.diff_id, e) < 0)
+        return -1;
+    if (!layer_is_known(l) && !digest_is_set(&m->record.diff_id)) { /* a first build tells it */
+        layer_record_clear(&m->record);
+        return 0;
     }
     m->has_record = true;
-    take_digests(l, &m->record.result);
+    m->diff_id_seen = digest_is_set(&m->record.diff_id);
+    take_digests(l, &m->record.digest, &m->record.diff_id, m->record.size, m->record.tar_size);
+    return 0;
+}
+
+/* A layer of the base image: the image was opened by its digest, so it says what the layer is. */
+static int check_image_layer(const struct making *m, struct err *e)
+{
+    const struct stored *image = m->all->in->image;
+    const struct lock_layer *l = m->layer;
+    size_t i = m->index;
+
+    if (!image || i >= image->manifest.layers.n || i >= image->config.diff_ids.n)
+        return err_set(e, ERR_INPUT, "layer %s: the base image has no such layer", l->name.p);
+    if (!digest_eq(&image->manifest.layers.v[i].digest, &l->digest))
+        return contradict(l, "digest", &l->digest, &image->manifest.layers.v[i].digest, e);
+    return check_diff_id(l, &image->config.diff_ids.v[i], e);
 }
 
 static bool can_join(const struct making *m, const struct cas *cas)
@@ -110,24 +163,33 @@ static bool can_join(const struct making *m, const struct cas *cas)
     return true;
 }
 
-static void decide(struct assembler *a, struct making *m)
+static int decide(struct assembler *a, struct making *m, struct err *e)
 {
-    if (m->layer->kind != LOCK_IMAGE) {
+    bool here = false;
+
+    if (m->layer->kind == LOCK_IMAGE) {
+        if (check_image_layer(m, e) < 0)
+            return -1;
+    } else {
         layer_key(&m->key, a->lock, m->index);
-        recall(m, a->in->memo);
+        if (!a->in->audit && recall(m, a->in->memo, e) < 0)
+            return -1;
     }
     m->watched = m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
                  !(layer_is_known(m->layer) &&
                    a->in->watcher->knows(a->in->watcher->ctx, &m->layer->digest));
-    if (m->watched)
+    if (layer_is_known(m->layer) && !m->watched && !m->doubted &&
+        place_has_blob(&here, a->in->place, &m->layer->digest, m->layer->size, e) < 0)
+        return -1;
+    if (m->layer->kind == LOCK_IMAGE)
+        m->how = here ? HOW_PRESENT : HOW_TAKE;
+    else if (m->watched || a->in->audit)
         m->how = HOW_MAKE;
-    else if (layer_is_known(m->layer) &&
-             place_has_blob(a->in->place, &m->layer->digest, m->layer->size))
+    else if (here)
         m->how = HOW_PRESENT;
-    else if (m->layer->kind == LOCK_IMAGE)
-        m->how = HOW_TAKE;
     else
         m->how = can_join(m, a->in->cas) ? HOW_JOIN : HOW_MAKE;
+    return 0;
 }
 
 /* A blob of the store is believed by its name while it is read, and whatever is made of it is
@@ -137,12 +199,9 @@ static void throw_out_damaged(const struct cas *cas, const struct input *inputs,
                               struct err *e)
 {
     for (size_t i = 0; i < n && (e->kind == ERR_INTEGRITY || e->kind == ERR_INPUT); i++) {
-        CLEANUP(free_clear) char *path = cas_path(cas, &inputs[i].digest);
-        struct digest found;
-        uint64_t size;
+        bool right = true;
 
-        if (!inputs[i].fd.open || hash_fd(&found, &size, inputs[i].fd.n, path, e) < 0 ||
-            digest_eq(&found, &inputs[i].digest) || fs_remove(path, e) < 0)
+        if (!inputs[i].fd.open || cas_check(cas, &inputs[i].digest, &right, e) < 0 || right)
             continue;
         err_clear(e);
         err_set(e, ERR_INTEGRITY, "%s was damaged in the store and is removed from it; run again",
@@ -239,35 +298,37 @@ static int take(void *ctx, struct err *e)
 
 /* ---- making ---- */
 
-/* What was made must be what the lock has; then it is remembered. */
-static int take_result(struct making *m, const struct layer_result *made, struct err *e)
+/* What was made is remembered as it was seen, and must be what the lock has. */
+static int take_result(struct making *m, const struct layer_result *made,
+                       const struct seen *literals, struct err *e)
 {
+    const struct digest *digest = seen_digest(&made->digest),
+                        *diff_id = seen_digest(&made->diff_id);
     struct lock_layer *l = m->layer;
     CLEANUP(buf_clear) struct buf text = {0};
-    char want[DIGEST_TEXT + 1], got[DIGEST_TEXT + 1];
 
-    m->record.result = *made;
-    if (layer_is_known(l)) {
-        if (!digest_eq(&l->digest, &made->digest) || l->size != made->size) {
-            digest_text(&l->digest, want);
-            digest_text(&made->digest, got);
-            return err_set(e, ERR_INTEGRITY,
-                           "layer %s came out as %s, but the lock has %s; if the lock is from "
-                           "another envbuild, write it anew with `envbuild lock`",
-                           l->name.p, got, want);
-        }
-        m->record.result.diff_id = l->diff_id;
-    }
-    take_digests(l, &m->record.result);
+    m->record.literals = *seen_digest(literals);
     MOVE(&m->record.slim, &m->slim);
-    layer_record_print(&text, &m->record);
-    return memo_put(m->all->in->memo, buf_view(&m->key), buf_view(&text), e);
+    layer_record_print(&text, made, literals, &m->record.segments, &m->record.slim);
+    if (!(m->diff_id_seen && !digest_is_set(diff_id)) && /* that record tells more than this one */
+        memo_put(m->all->in->memo, buf_view(&m->key), &made->digest, buf_view(&text), e) < 0)
+        return -1;
+    if (layer_is_known(l) && !digest_eq(&l->digest, digest))
+        return contradict(l, "digest", &l->digest, digest, e);
+    if (layer_is_known(l) && l->size != made->size)
+        return err_set(e, ERR_INTEGRITY,
+                       "layer %s: it has %llu bytes, but the lock has %llu; the lock was edited",
+                       l->name.p, (unsigned long long)made->size, (unsigned long long)l->size);
+    if (check_diff_id(l, diff_id, e) < 0)
+        return -1;
+    take_digests(l, digest, diff_id, made->size, made->tar_size);
+    return 0;
 }
 
 /* Write a tree as this layer: into the place where that can take it now, else only into the store's
  * memory, from where it is joined later. */
 static int write_layer(struct making *m, const struct tree *tree, struct layer_watch *watch,
-                       struct err *e)
+                       struct seen *digest, struct err *e)
 {
     CLEANUP(place_blob_clear) struct place_blob blob = {0};
     CLEANUP(cas_put_clear) struct cas_put literals = {0};
@@ -275,7 +336,7 @@ static int write_layer(struct making *m, const struct tree *tree, struct layer_w
     struct layer_result made = {0};
     struct layer_output to = {.literals = &literals.sink,
                               .segments = &m->record.segments,
-                              .skip_diff_id = layer_is_known(m->layer) && !watch,
+                              .skip_diff_id = layer_is_known(m->layer) && !watch && !in->audit,
                               .watch = watch,
                               .name = m->layer->name.p};
 
@@ -289,10 +350,10 @@ static int write_layer(struct making *m, const struct tree *tree, struct layer_w
     }
     if (layer_write(&made, tree, &to, in->events, e) < 0 || sink_finish(&literals.sink, e) < 0)
         return -1;
-    m->record.literals = literals.digest;
-    if (take_result(m, &made, e) < 0)
+    if (take_result(m, &made, &literals.seen, e) < 0)
         return -1;
     m->has_record = true;
+    *digest = made.digest;
     return to.blob ? sink_finish(to.blob, e) : 0;
 }
 
@@ -300,13 +361,14 @@ static int make_from(struct making *m, const struct tree *tree, struct err *e)
 {
     const struct watcher *by = m->watched ? m->all->in->watcher : NULL;
     struct layer_watch *watch = by ? by->open(by->ctx, e) : NULL;
+    struct seen digest;
     int result;
 
     if (by && !watch)
         return -1;
-    result = write_layer(m, tree, watch, e);
+    result = write_layer(m, tree, watch, &digest, e);
     if (by && result == 0)
-        result = by->done(by->ctx, watch, &m->layer->digest, e);
+        result = by->done(by->ctx, watch, &digest, e);
     if (by)
         by->close(by->ctx, watch);
     return result;
@@ -328,6 +390,7 @@ static void take_rules(struct making *m)
 
 static int import_all(struct tree *t, struct making *m, struct input *inputs, struct err *e)
 {
+    const struct assembly *in = m->all->in;
     const struct lock *lock = m->all->lock;
     struct inflater *inflater = inflater_open();
     int result = 0;
@@ -335,15 +398,18 @@ static int import_all(struct tree *t, struct making *m, struct input *inputs, st
     take_rules(m);
     for (size_t i = 0; i < m->layer->artifacts.n && result == 0; i++) {
         const struct artifact *a = &lock->artifacts.v[m->layer->artifacts.v[i]];
+        CLEANUP(buf_clear) struct buf metadata = {0};
         struct wheel_import how = {.python = lock->python,
                                    .prefix = STR(LAYER_PREFIX),
                                    .name = a->name,
                                    .version = a->version,
                                    .requested = a->requested,
-                                   .slim = &m->slim};
+                                   .slim = &m->slim,
+                                   .metadata = &metadata};
 
-        if (cas_input(&inputs[i], m->all->in->cas, &a->digest, a->file.p, e) < 0 ||
-            import_wheel(t, &inputs[i], &how, inflater, e) < 0)
+        if (cas_input(&inputs[i], in->cas, &a->digest, a->file.p, e) < 0 ||
+            import_wheel(t, &inputs[i], &how, inflater, e) < 0 ||
+            metadata_confirm(in->metadata, in->cas, a, buf_view(&metadata), e) < 0)
             result = -1;
     }
     inflater_clear(&inflater);
@@ -555,7 +621,7 @@ static void collect(struct assembler *a)
         if (m->layer->kind == LOCK_WHEELS)
             want_layer(a, m->layer);
     }
-    if (!system_layers_recall(&a->system, a->lock, a->in->memo))
+    if (a->in->audit || !system_layers_recall(&a->system, a->lock, a->in->memo))
         a->need_system |= files || !a->lock->built;
     if (a->need_system)
         want_system(a);
@@ -591,6 +657,52 @@ static int fetch(struct assembler *a, struct err *e)
     for (size_t i = 0; i < a->want.n; i++)
         list[i] = a->lock->artifacts.v[a->want.v[i]];
     return f->fetch(f->ctx, list, a->want.n, ready, a, e);
+}
+
+/* ---- the audit ---- */
+
+/* What the store has of the artifacts; what is damaged there is removed, and so fetched again. */
+static int audit_store(struct assembler *a, struct audit *audit, struct err *e)
+{
+    const struct artifact *artifact;
+    bool right;
+
+    vec_each(artifact, &a->lock->artifacts) {
+        if (!cas_has(a->in->cas, &artifact->digest, 0))
+            continue;
+        if (events_cancelled(a->in->events))
+            return err_set(e, ERR_INTERRUPTED, "interrupted");
+        if (cas_check(a->in->cas, &artifact->digest, &right, e) < 0)
+            return -1;
+        audit->blobs++;
+        audit->damaged += !right;
+        if (!right)
+            events_warn(a->in->events, STR_FMT " was damaged in the store; it is fetched again",
+                        STR_ARG(artifact->file));
+    }
+    return 0;
+}
+
+static int pass_over(void *ctx, const struct tar_entry *entry, struct source *data, struct err *e)
+{
+    return 0; /* its bytes are hashed all the same */
+}
+
+/* The base image's layers are the only ones that are not made again. */
+static int audit_layers(struct assembler *a, struct audit *audit, struct err *e)
+{
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        audit->layers++;
+        if (a->lock->layers.v[i].kind == LOCK_IMAGE &&
+            layer_read(a->in->image, i, true, pass_over, NULL, NULL, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int audit(struct assembler *a, struct err *e)
+{
+    return audit_store(a, a->in->audit, e) < 0 ? -1 : audit_layers(a, a->in->audit, e);
 }
 
 /* ---- all of it ---- */
@@ -655,9 +767,11 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
     a.wanted = xcalloc(lock->artifacts.n, sizeof *a.wanted);
     for (size_t i = 0; i < lock->layers.n; i++) {
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
-        decide(&a, &a.makings[i]);
+        if (decide(&a, &a.makings[i], e) < 0)
+            return -1;
     }
-    if (check_store(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0)
+    if (check_store(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
+        (in->audit && audit(&a, e) < 0))
         return -1;
     system_layers_open(&a.system, lock, in->scratch_dir);
     a.pool = pool_open(in->jobs);

@@ -4,6 +4,9 @@
  * A layer that the place has is left alone. One that the store remembers is joined from its
  * segments. The others are made: wheels by copying, debs through a scratch file, several at once,
  * the largest first. Which of these happened never shows in a byte.
+ *
+ * What the lock says of a layer is a claim: it is held against what the store saw, or against what
+ * is made, and never becomes memory.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -28,14 +31,21 @@ struct watcher {
     bool (*knows)(void *ctx, const struct digest *layer); /* then it is not made anew for that */
     struct layer_watch *(*open)(void *ctx, struct err *e);
     /* The layer is whole, and this is its digest. */
-    int (*done)(void *ctx, struct layer_watch *watch, const struct digest *layer, struct err *e);
+    int (*done)(void *ctx, struct layer_watch *watch, const struct seen *layer, struct err *e);
     void (*close)(void *ctx, struct layer_watch *watch); /* after done() and after a failure */
     void *ctx;
+};
+
+/* What an audit read. */
+struct audit {
+    size_t blobs, damaged; /* of the store: artifacts that were there, and those to be had again */
+    size_t layers;         /* made again, or read whole, each with its diff_id */
 };
 
 struct assembly {
     struct cas *cas;
     struct memo *memo;
+    struct memo *metadata; /* of wheels */
     struct place *place;
     struct fetcher fetcher;
     const struct stored *image;    /* of a lock that stands on an image; else NULL */
@@ -44,6 +54,9 @@ struct assembly {
     unsigned jobs;                 /* threads, at least 1 */
     const struct watcher *watcher; /* asked of a lock that was never built; NULL: nobody looks */
     const struct events *events;
+    /* NULL, or: believe nothing that is remembered. All that the store has of the lock is read
+     * again, and every layer is made again from it. Filled in. */
+    struct audit *audit;
 };
 
 /* Put all layers of `lock` into the place and fill in their digests and sizes, lock->encoder and

@@ -2,6 +2,7 @@
 #include "image.h"
 
 #include "../base/date.h"
+#include "../io/crypto.h"
 #include "../model/labels.h"
 
 /* A label, unless its value is not known. */
@@ -135,28 +136,20 @@ static void config_fill(struct image_config *c, const struct lock *lock,
     }
 }
 
-static int put_config(struct digest *out, uint64_t *size, const struct lock *lock,
-                      const struct image_config *below, struct pairs *annotations, struct arena *a,
-                      struct place *place, struct err *e)
+static void write_config(struct buf *out, const struct lock *lock, const struct image_config *below,
+                         struct pairs *annotations, struct arena *a)
 {
     CLEANUP(image_config_clear) struct image_config config = {0};
-    CLEANUP(buf_clear) struct buf json = {0};
 
     config_fill(&config, lock, below);
     for (size_t i = 0; i < config.labels.n; i++)
         pairs_add(annotations, arena_str(a, config.labels.v[i].key),
                   arena_str(a, config.labels.v[i].value));
-    image_config_write(&config, &json);
-    *size = json.len;
-    return place_put_bytes(place, buf_view(&json), out, e);
+    image_config_write(&config, out);
 }
 
-static int put_manifest(struct digest *out, const struct lock *lock, struct image_manifest *m,
-                        struct place *place, const struct image_name *name, struct err *e)
+static void write_manifest(struct buf *out, const struct lock *lock, struct image_manifest *m)
 {
-    CLEANUP(buf_clear) struct buf json = {0};
-    struct platform platform = {.os = lock->os, .architecture = lock->arch};
-
     for (size_t i = 0; i < lock->layers.n; i++) {
         struct descriptor *d = vec_push(&m->layers);
 
@@ -165,8 +158,7 @@ static int put_manifest(struct digest *out, const struct lock *lock, struct imag
         d->digest = lock->layers.v[i].digest;
         d->size = lock->layers.v[i].size;
     }
-    image_manifest_write(m, &json);
-    return place_put_image(place, buf_view(&json), name, &platform, out, e);
+    image_manifest_write(m, out);
 }
 
 static int same(const char *what, const struct digest *want, const struct digest *got,
@@ -178,27 +170,35 @@ static int same(const char *what, const struct digest *want, const struct digest
         return 0;
     digest_text(want, have);
     digest_text(got, made);
-    return err_set(e, ERR_INTEGRITY,
-                   "the %s came out as %s, but the lock has %s; if the lock is from another "
-                   "envbuild, write it anew with `envbuild lock`",
-                   what, made, have);
+    return err_set(
+        e, ERR_INTEGRITY,
+        "the %s is %s, but the lock has %s; the lock was edited, or is another envbuild's: "
+        "compare it with the one that it came from, with `envbuild lock diff`",
+        what, made, have);
 }
 
 int image_put(struct lock *lock, struct place *place, const struct image_name *name,
               const struct image_config *below, struct err *e)
 {
     CLEANUP(image_manifest_clear) struct image_manifest m = {0};
-    struct digest config = {0}, manifest = {0};
+    CLEANUP(buf_clear) struct buf config = {0}, manifest = {0};
+    struct platform platform = {.os = lock->os, .architecture = lock->arch};
+    struct digest digest;
 
+    write_config(&config, lock, below, &m.annotations, &m.arena);
+    hash_bytes(&m.config.digest, config.p, config.len);
     m.config.media_type = STR(MEDIA_CONFIG);
-    if (put_config(&config, &m.config.size, lock, below, &m.annotations, &m.arena, place, e) < 0 ||
-        (lock->built && same("image's config", &lock->config, &config, e) < 0))
+    m.config.size = config.len;
+    write_manifest(&manifest, lock, &m);
+    hash_bytes(&digest, manifest.p, manifest.len);
+    /* All of it is compared before any of it gets a name. */
+    if (lock->built && (same("image's config", &lock->config, &m.config.digest, e) < 0 ||
+                        same("image's manifest", &lock->manifest, &digest, e) < 0))
         return -1;
-    m.config.digest = config;
-    if (put_manifest(&manifest, lock, &m, place, name, e) < 0 ||
-        (lock->built && same("image's manifest", &lock->manifest, &manifest, e) < 0))
+    if (place_put_bytes(place, buf_view(&config), &m.config.digest, e) < 0 ||
+        place_put_image(place, buf_view(&manifest), name, &platform, &digest, e) < 0)
         return -1;
-    lock->config = config;
-    lock->manifest = manifest;
+    lock->config = m.config.digest;
+    lock->manifest = digest;
     return 0;
 }

@@ -16,7 +16,7 @@ enum event_kind {
 
 struct event {
     enum event_kind kind;
-    const char *task; /* "fetch", "assemble", "write", "load", "index"; NULL for warnings */
+    const char *task; /* "fetch", "assemble", "check", "write", "load", "index"; or NULL */
     const char *name; /* borrowed for the call */
     uint64_t done, total;
 };

@@ -10,7 +10,7 @@
 struct build_args {
     const char *output, *index;
     uint32_t jobs, downloads;
-    bool locked, offline, strict;
+    bool locked, offline, strict, audit;
 };
 
 /* ---- the lock ---- */
@@ -125,7 +125,7 @@ static int check_strict(const struct lock *lock, const struct build_args *a, str
 
 static int assemble(struct work *w, struct session *s, const struct build_args *a,
                     const struct stored *image, struct place *place, const struct image_name *name,
-                    struct err *e)
+                    struct audit *audit, struct err *e)
 {
     const struct stored *below = w->lock.image.ref.len ? image : NULL;
     struct proving proving;
@@ -134,6 +134,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     CLEANUP(free_clear) char *context = recipe_context(&w->recipe, w->dir);
     struct assembly in = {.cas = w->cas,
                           .memo = w->layers,
+                          .metadata = w->metadata,
                           .place = place,
                           .fetcher = {fetch, &fetching},
                           .image = below,
@@ -141,7 +142,8 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .scratch_dir = scratch,
                           .jobs = a->jobs,
                           .watcher = &proving.watcher,
-                          .events = s->events};
+                          .events = s->events,
+                          .audit = a->audit ? audit : NULL};
     bool built = w->lock.built;
 
     proving_init(&proving, w->linkage, scratch);
@@ -208,6 +210,20 @@ static void print_result(const struct work *w, const struct session *s, const st
         output_print("%s\n", reference.p);
 }
 
+/* What was wrong was told one by one, and is right now. */
+static void print_audit(const struct audit *audit, const struct place *place,
+                        const struct session *s)
+{
+    size_t wrong = audit->damaged + place->wrong;
+
+    progress_pause(s->progress);
+    output_message(
+        "audit: %zu files of the store read again, %zu layers and their diff_ids made again; "
+        "%zu in the store and %u in the output were wrong%s",
+        audit->blobs, audit->layers, audit->damaged, place->wrong,
+        wrong ? ", and are replaced" : "");
+}
+
 static int build(struct session *s, const char *recipe, const struct build_args *a, struct err *e)
 {
     CLEANUP(work_clear) struct work w = {0};
@@ -215,15 +231,20 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     CLEANUP(place_clear) struct place *place = NULL;
     CLEANUP(stored_clear) struct stored image = {0};
     struct image_name name;
+    struct blob_files files = {.again = a->audit, .events = s->events};
+    struct audit audit = {0};
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
         work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
         return -1;
+    files.memo = w.outputs;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
     if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
-        dest_open(&place, &dest, w.lock.created, s->events, e) < 0 ||
-        assemble(&w, s, a, &image, place, &name, e) < 0)
+        dest_open(&place, &dest, w.lock.created, &files, e) < 0 ||
+        assemble(&w, s, a, &image, place, &name, &audit, e) < 0)
         return -1;
+    if (a->audit)
+        print_audit(&audit, place, s);
     print_result(&w, s, &dest, &name);
     return 0;
 }
@@ -241,6 +262,8 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
          opt_str, &a.index},
         {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.locked},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
+        {0, "audit", NULL, "believe nothing that is remembered: read and make all of it again",
+         opt_flag, &a.audit},
         {0, "strict", NULL,
          "fail on a maintainer script that no rule covers, and on an older lock that differs",
          opt_flag, &a.strict},

@@ -61,14 +61,15 @@ static void key_of(struct buf *key, const struct digest *layer)
     buf_fmt(key, "linkage/1 %s", text);
 }
 
-static int remember(const struct proving *p, const struct layer_scan *g, const struct digest *layer,
+static int remember(const struct proving *p, const struct layer_scan *g, const struct seen *layer,
                     struct err *e)
 {
     CLEANUP(buf_clear) struct buf key = {0}, text = {0};
 
-    key_of(&key, layer);
-    return linkage_print(&text, g, e) < 0 ? -1
-                                          : memo_put(p->memo, buf_view(&key), buf_view(&text), e);
+    key_of(&key, seen_digest(layer));
+    return linkage_print(&text, g, e) < 0
+               ? -1
+               : memo_put(p->memo, buf_view(&key), layer, buf_view(&text), e);
 }
 
 /* *found is false when nothing, or nothing of use, is remembered. */
@@ -79,13 +80,13 @@ static int recall(struct linkage *out, bool *found, const struct proving *p,
     CLEANUP(err_clear) struct err damaged = {0}; /* as good as none */
 
     key_of(&key, layer);
-    if (memo_get(p->memo, buf_view(&key), &text, found, e) < 0)
+    if (memo_get(p->memo, buf_view(&key), layer, &text, found, e) < 0)
         return -1;
     *found = *found && linkage_parse(out, buf_view(&text), &damaged) == 0;
     return 0;
 }
 
-static int done(void *ctx, struct layer_watch *watch, const struct digest *layer, struct err *e)
+static int done(void *ctx, struct layer_watch *watch, const struct seen *layer, struct err *e)
 {
     return remember(ctx, &((struct looking *)watch)->scan, layer, e);
 }
@@ -113,13 +114,14 @@ static int read_layer(const struct proving *p, const struct stored *image, size_
 {
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
     CLEANUP(layer_scan_clear) struct layer_scan g = {0};
+    struct seen seen;
 
     if (fs_temp_open(&scratch, p->scratch_dir, e) < 0)
         return -1;
     layer_scan_open(&g, scratch.fd.n, false);
-    if (layer_read(image, i, false, layer_scan_take, &g, e) < 0)
+    if (layer_read(image, i, false, layer_scan_take, &g, &seen, e) < 0)
         return -1;
-    return remember(p, &g, &image->manifest.layers.v[i].digest, e);
+    return remember(p, &g, &seen, e);
 }
 
 struct merging {

@@ -33,7 +33,8 @@ static int open_store(struct work *w, const struct session *s, struct err *e)
     return cas_open(&w->cas, s->store_dir, e) < 0 || open_memo(&w->layers, s, "layers", e) < 0 ||
                    open_memo(&w->linkage, s, "linkage", e) < 0 ||
                    open_memo(&w->page_memo, s, "pages", e) < 0 ||
-                   open_memo(&w->metadata, s, "metadata", e) < 0
+                   open_memo(&w->metadata, s, "metadata", e) < 0 ||
+                   open_memo(&w->outputs, s, "outputs", e) < 0
                ? -1
                : 0;
 }
@@ -92,6 +93,7 @@ void work_clear(struct work *w)
     memo_clear(&w->linkage);
     memo_clear(&w->page_memo);
     memo_clear(&w->metadata);
+    memo_clear(&w->outputs);
     cas_clear(&w->cas);
     lock_clear(&w->lock);
     recipe_clear(&w->recipe);

@@ -23,8 +23,9 @@ struct work {
     struct auth auth;
     char *index; /* owned; the command line's, without user and password; NULL: none */
     struct cas *cas;
-    struct memo *layers, *linkage, *page_memo, *metadata; /* what the store remembers, by kind */
-    struct http *http;                                /* offline it reads nothing but local files */
+    /* What the store remembers, by kind. */
+    struct memo *layers, *linkage, *page_memo, *metadata, *outputs;
+    struct http *http; /* offline it reads nothing but local files */
     struct pages *pages;
 };
 

@@ -233,23 +233,41 @@ static int check_offline(const struct fetch *f, struct err *e)
                    list.p);
 }
 
+/* Is the artifact in the store? One of another size than is known has lost its end, or the size is
+ * wrong. */
+static int is_here(bool *here, const struct fetch *f, const struct artifact *a, struct err *e)
+{
+    *here = cas_has(f->cas, &a->digest, a->size);
+    if (*here || !a->size || !cas_has(f->cas, &a->digest, 0))
+        return 0;
+    if (cas_check(f->cas, &a->digest, here, e) < 0)
+        return -1;
+    if (!*here) {
+        events_warn(f->o->events, STR_FMT " was damaged in the store; it is fetched again",
+                    STR_ARG(a->file));
+        return 0;
+    }
+    err_set(e, ERR_INTEGRITY, "the file of this digest does not have %llu bytes",
+            (unsigned long long)a->size);
+    return blame(a, e);
+}
+
 /* Tell of what is here already and list what is not. */
 static int sort_out(struct fetch *f, const struct artifact *artifacts, size_t n, struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
         const struct artifact *a = &artifacts[i];
+        bool here;
 
         if (!digest_is_set(&a->digest)) {
             err_set(e, ERR_INPUT, "it has no sha256 digest");
             return blame(a, e);
         }
-        if (!cas_has(f->cas, &a->digest, 0))
+        if (is_here(&here, f, a, e) < 0)
+            return -1;
+        if (!here)
             vec_add(&f->items, ((struct item){.fetch = f, .artifact = a, .index = i}));
-        else if (a->size && !cas_has(f->cas, &a->digest, a->size)) {
-            err_set(e, ERR_INTEGRITY, "the file of this digest does not have %llu bytes",
-                    (unsigned long long)a->size);
-            return blame(a, e);
-        } else if (f->o->ready && f->o->ready(f->o->ctx, i, e) < 0)
+        else if (f->o->ready && f->o->ready(f->o->ctx, i, e) < 0)
             return -1;
     }
     return 0;

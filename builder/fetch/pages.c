@@ -114,7 +114,7 @@ static int page_load(struct pages *pages, struct str key, struct page *out, char
     CLEANUP(buf_clear) struct buf text = {0};
     struct str rest, line;
 
-    if (memo_get(pages->memo, key, &text, found, e) < 0)
+    if (memo_get(pages->memo, key, NULL, &text, found, e) < 0)
         return -1;
     if (!*found)
         return 0;
@@ -138,7 +138,7 @@ static int page_save(struct pages *pages, struct str key, const struct page *pag
     put_line(&text, "modified", modified);
     buf_putc(&text, '\n');
     buf_str(&text, buf_view(&page->body));
-    return memo_put(pages->memo, key, buf_view(&text), e);
+    return memo_put_text(pages->memo, key, buf_view(&text), e);
 }
 
 /* ---- getting a page ---- */
@@ -391,10 +391,13 @@ int pages_blob(struct pages *pages, const char *url, const struct digest *digest
                uint64_t limit, struct input *out, bool *missing, struct err *e)
 {
     const struct page_want want = {url, *digest, size, limit};
+    bool right;
 
     if (missing)
         *missing = false;
-    if (!cas_has(pages->cas, digest, 0)) {
+    if (cas_check(pages->cas, digest, &right, e) < 0)
+        return -1;
+    if (!right) {
         if (pages->o.offline)
             return need_network(url, e);
         if (blob_fetch(pages, &want, missing, e) < 0)

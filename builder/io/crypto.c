@@ -72,12 +72,22 @@ void hash_clear(struct hash *h)
     h->ctx = NULL;
 }
 
+const struct digest *seen_digest(const struct seen *s)
+{
+    return &s->made_by_hash;
+}
+
+void hash_seen(struct hash *h, struct seen *out)
+{
+    hash_finish(h, &out->made_by_hash);
+}
+
 void hash_bytes(struct digest *out, const void *bytes, size_t len)
 {
     must(EVP_Digest(len ? bytes : "", len, out->bytes, NULL, EVP_sha256(), NULL));
 }
 
-int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct err *e)
+int seen_fd(struct seen *out, uint64_t *size, int fd, const char *what, struct err *e)
 {
     CLEANUP(free_clear) char *chunk = xmalloc(READ_CHUNK);
     CLEANUP(hash_clear) struct hash h = {0};
@@ -91,8 +101,18 @@ int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct
         hash_add(&h, chunk, got);
         at += got;
     } while (got);
-    hash_finish(&h, out);
+    hash_seen(&h, out);
     *size = at;
+    return 0;
+}
+
+int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct err *e)
+{
+    struct seen seen;
+
+    if (seen_fd(&seen, size, fd, what, e) < 0)
+        return -1;
+    *out = seen.made_by_hash;
     return 0;
 }
 

@@ -225,12 +225,12 @@ bool hash_pair_end(struct hash_pair *p, struct str want)
     return want.len == sizeof found.bytes && memcmp(found.bytes, want.p, want.len) == 0;
 }
 
-void hash_pair_finish(struct hash_pair *p, struct digest *out)
+void hash_pair_finish(struct hash_pair *p, struct seen *out)
 {
     if (p->fast)
-        sha256_finish(&p->own_stream, out);
+        sha256_finish(&p->own_stream, &out->made_by_hash);
     else
-        hash_finish(&p->stream, out);
+        hash_seen(&p->stream, out);
 }
 
 void hash_pair_clear(struct hash_pair *p)

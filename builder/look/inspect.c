@@ -29,7 +29,7 @@ static int read_layer(void *ctx, struct err *e)
     if (fs_temp_open(&scratch, r->scratch_dir, e) < 0)
         return -1;
     layer_scan_open(g, scratch.fd.n, true);
-    return layer_read(r->image, job->i, false, layer_scan_take, g, e);
+    return layer_read(r->image, job->i, false, layer_scan_take, g, NULL, e);
 }
 
 static int read_layers(struct inspection *out, const struct reading *r, unsigned jobs,

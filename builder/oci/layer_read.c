@@ -40,15 +40,16 @@ static struct hashing *hashing(struct source *below, bool on)
     return h;
 }
 
-static int check(struct hashing *h, const struct digest *want, const char *what, struct err *e)
+static int check(struct hashing *h, const struct digest *want, const char *what, struct seen *seen,
+                 struct err *e)
 {
     char text[DIGEST_TEXT + 1];
-    struct digest found;
 
+    *seen = (struct seen){0};
     if (!h->on)
         return 0;
-    hash_finish(&h->hash, &found);
-    if (digest_eq(&found, want))
+    hash_seen(&h->hash, seen);
+    if (digest_eq(seen_digest(seen), want))
         return 0;
     digest_text(want, text);
     return err_set(e, ERR_INTEGRITY, "its %s is not %s: the image is damaged", what, text);
@@ -84,31 +85,37 @@ static int begin(struct reading *r, const struct stored *image, size_t i, bool d
 
 /* What is left is read, and all of it judged. */
 static int judge(const struct reading *r, const struct stored *image, size_t i, struct err *fault,
-                 struct err *e)
+                 struct seen *blob, struct err *e)
 {
+    struct seen plain;
+
     if (!err_is_set(fault))
         (void)!source_drain(&r->plain->source, fault);
     if (fault->kind == ERR_INTERRUPTED || fault->kind == ERR_SYSTEM)
         return err_join(e, fault);
     if (source_drain(&r->packed->source, e) < 0 ||
-        check(r->packed, &image->manifest.layers.v[i].digest, "digest", e) < 0 ||
-        (!err_is_set(fault) && check(r->plain, &image->config.diff_ids.v[i], "diff_id", e) < 0))
+        check(r->packed, &image->manifest.layers.v[i].digest, "digest", blob, e) < 0 ||
+        (!err_is_set(fault) &&
+         check(r->plain, &image->config.diff_ids.v[i], "diff_id", &plain, e) < 0))
         return err_wrap(e, "%s: %s", image->files.path, r->name);
     return err_is_set(fault) ? err_join(e, fault) : 0;
 }
 
 int layer_read(const struct stored *image, size_t i, bool diff_id, tar_each each, void *ctx,
-               struct err *e)
+               struct seen *seen, struct err *e)
 {
     CLEANUP(err_clear) struct err fault = {0};
     struct reading r = {0};
+    struct seen blob = {0};
     int result;
 
     if (begin(&r, image, i, diff_id, e) < 0)
         return -1;
     /* What goes wrong here, if anything, is told there. */
     (void)!tar_walk(r.tar, each, ctx, &fault);
-    result = judge(&r, image, i, &fault, e);
+    result = judge(&r, image, i, &fault, &blob, e);
+    if (seen)
+        *seen = blob;
     tar_clear(&r.tar);
     return result;
 }

@@ -11,12 +11,11 @@
 
 static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 static const char layout_version[] = "1.0.0";
-enum { CHECK_DEPTH = 4 }; /* indexes within indexes; two are in use anywhere */
 
 struct layout {
     struct place place;
-    char *dir;                   /* owned */
-    const struct events *events; /* borrowed */
+    char *dir; /* owned */
+    struct blob_files files;
 };
 
 char *layout_blob_path(const char *dir, const struct digest *digest)
@@ -31,12 +30,22 @@ char *layout_blob_path(const char *dir, const struct digest *digest)
 
 /* ---- blobs ---- */
 
-static bool has_blob(struct place *p, const struct digest *digest, uint64_t size)
+static int has_blob(bool *has, struct place *p, const struct digest *digest, uint64_t size,
+                    struct err *e)
 {
-    CLEANUP(free_clear) char *path = layout_blob_path(((struct layout *)p)->dir, digest);
-    uint64_t there;
+    const struct layout *layout = (const struct layout *)p;
+    CLEANUP(free_clear) char *path = layout_blob_path(layout->dir, digest);
+    enum blob_file state = BLOB_ABSENT;
 
-    return fs_file_size(path, &there) && there == size;
+    if (blob_file_check(&state, &layout->files, path, digest, size, e) < 0)
+        return -1;
+    if (state == BLOB_WRONG) {
+        p->wrong++;
+        events_warn(layout->files.events,
+                    "%s does not hold the bytes that its name says; it is replaced", path);
+    }
+    *has = state == BLOB_RIGHT;
+    return 0;
 }
 
 static int blob_open(struct place *p, struct place_blob *b, struct err *e)
@@ -62,10 +71,19 @@ static int blob_write(struct place_blob *b, const void *bytes, size_t len, struc
 
 static int blob_finish(struct place_blob *b, struct err *e)
 {
-    CLEANUP(free_clear) char *path = layout_blob_path(((struct layout *)b->place)->dir, &b->digest);
+    const struct layout *layout = (const struct layout *)b->place;
+    CLEANUP(free_clear) char *path = layout_blob_path(layout->dir, &b->digest);
+    struct fs_temp *temp = b->state;
+    struct stat written;
 
-    /* A blob of this name with another size was cut or damaged by someone else. */
-    return fs_temp_publish(b->state, path, !has_blob(b->place, &b->digest, b->size), e);
+    if (blob_file_known(&layout->files, path, &b->digest, b->size))
+        return 0; /* it stays, and what was written is dropped */
+    if (fstat(temp->fd.n, &written) < 0)
+        return err_errno(e, "cannot write %s", path);
+    if (fs_temp_publish(temp, path, true, e) < 0)
+        return -1;
+    blob_file_remember(&layout->files, path, &written, &b->seen);
+    return 0;
 }
 
 static void blob_clear(struct place_blob *b)
@@ -203,7 +221,8 @@ static int put_image(struct place *p, const struct descriptor *d,
     struct node *list;
 
     entry.annotations = (struct pairs){0};
-    if (sync_blobs(layout->dir, e) < 0 || lock_layout(&lock, layout->dir, layout->events, e) < 0 ||
+    if (sync_blobs(layout->dir, e) < 0 ||
+        lock_layout(&lock, layout->dir, layout->files.events, e) < 0 ||
         read_index(&doc, &before, path, e) < 0 || layout_annotate(&entry, name, &doc.arena, e) < 0)
         return -1;
     list = find_list(&doc); /* read_index saw it */
@@ -291,109 +310,17 @@ static const struct place_ops layout_ops = {
     has_blob, blob_open, blob_write, blob_finish, blob_clear, put_image, close_layout, free_layout,
 };
 
-int layout_open(struct place **out, const char *dir, const struct events *events, struct err *e)
+int layout_open(struct place **out, const char *dir, const struct blob_files *files, struct err *e)
 {
     struct layout *layout;
 
-    if (fs_mkdirs_synced(dir, e) < 0 || check_folder(dir, e) < 0 || make_layout(dir, events, e) < 0)
+    if (fs_mkdirs_synced(dir, e) < 0 || check_folder(dir, e) < 0 ||
+        make_layout(dir, files->events, e) < 0)
         return err_wrap(e, "layout %s", dir);
     layout = xcalloc(1, sizeof *layout);
-    layout->place = (struct place){&layout_ops, false};
+    layout->place = (struct place){.ops = &layout_ops};
     layout->dir = xstrdup(dir);
-    layout->events = events;
+    layout->files = *files;
     *out = &layout->place;
     return 0;
-}
-
-/* ---- check ---- */
-
-static int check_blob(const char *dir, const struct descriptor *d, struct err *e)
-{
-    CLEANUP(free_clear) char *path = layout_blob_path(dir, &d->digest);
-    CLEANUP(fd_clear) struct fd fd = {0};
-    struct digest digest;
-    uint64_t size;
-
-    if (!fs_exists(path))
-        return err_set(e, ERR_INTEGRITY, "%s is missing", path);
-    if (fd_open(&fd, path, O_RDONLY, 0, e) < 0 || fd_size(fd.n, &size, path, e) < 0)
-        return -1;
-    if (size != d->size)
-        return err_set(e, ERR_INTEGRITY, "%s has %llu bytes where %llu belong", path,
-                       (unsigned long long)size, (unsigned long long)d->size);
-    if (hash_fd(&digest, &size, fd.n, path, e) < 0)
-        return -1;
-    if (!digest_eq(&digest, &d->digest))
-        return err_set(e, ERR_INTEGRITY, "%s holds bytes of another digest", path);
-    return 0;
-}
-
-static int check_blobs(const char *dir, const struct descriptors *list, struct err *e)
-{
-    const struct descriptor *d;
-
-    vec_each(d, list)
-        if (check_blob(dir, d, e) < 0)
-            return -1;
-    return 0;
-}
-
-static int check_manifest(const char *dir, struct str json, const char *type, const char *path,
-                          struct err *e)
-{
-    CLEANUP(image_manifest_clear) struct image_manifest m = {0};
-
-    if (image_manifest_parse(&m, json, type, path, e) < 0 || check_blob(dir, &m.config, e) < 0)
-        return -1;
-    return check_blobs(dir, &m.layers, e);
-}
-
-static int check_entry(const char *dir, const struct descriptor *d, unsigned depth, struct err *e)
-{
-    CLEANUP(free_clear) char *path = layout_blob_path(dir, &d->digest);
-    CLEANUP(free_clear) char *type = str_dup(d->media_type);
-    CLEANUP(image_index_clear) struct image_index index = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
-    const struct descriptor *child;
-
-    if (check_blob(dir, d, e) < 0)
-        return -1;
-    if (!media_type_is_manifest(d->media_type) && !media_type_is_index(d->media_type))
-        return 0; /* something of another tool: its bytes are right, and that is all we know */
-    if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0)
-        return -1;
-    if (media_type_is_manifest(d->media_type))
-        return check_manifest(dir, buf_view(&text), type, path, e);
-    if (depth == 0)
-        return err_set(e, ERR_INPUT, "%s: indexes within indexes, more than %d deep", path,
-                       CHECK_DEPTH);
-    if (image_index_parse(&index, buf_view(&text), type, path, e) < 0)
-        return -1;
-    vec_each(child, &index.manifests)
-        if (check_entry(dir, child, depth - 1, e) < 0)
-            return -1;
-    return 0;
-}
-
-int layout_check(const char *dir, const char *tag, struct err *e)
-{
-    CLEANUP(free_clear) char *path = path_join(dir, "index.json");
-    CLEANUP(buf_clear) struct buf text = {0};
-    CLEANUP(image_index_clear) struct image_index index = {0};
-    const struct descriptor *d;
-    bool found = !tag;
-
-    if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0 ||
-        image_index_parse(&index, buf_view(&text), MEDIA_INDEX, path, e) < 0)
-        return -1;
-    vec_each(d, &index.manifests) {
-        const struct str *name = pairs_get(&d->annotations, ANNOTATION_REF_NAME);
-
-        if (tag && !(name && str_is(*name, tag)))
-            continue;
-        found = true;
-        if (check_entry(dir, d, CHECK_DEPTH, e) < 0)
-            return -1;
-    }
-    return found ? 0 : err_set(e, ERR_INPUT, "%s has no tag \"%s\"", path, tag);
 }

@@ -9,17 +9,15 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "../base/event.h"
+#include "../store/blob_file.h"
 #include "place.h"
 
 /* Make the folder, or join the layout that is there. A folder that holds other things and is no
- * layout is ERR_INPUT. `events`: borrowed, may be NULL; told when the lock is waited for. */
-int layout_open(struct place **out, const char *dir, const struct events *events,
+ * layout is ERR_INPUT. Blobs that are there already are held against their names as `files` says;
+ * a wrong one is told as a warning and written anew. Its events are told when the lock is waited
+ * for, too; events and memo are borrowed. */
+int layout_open(struct place **out, const char *dir, const struct blob_files *files,
                 struct err *e) MUST_CHECK;
-
-/* Read every blob that the manifest tagged `tag` reaches and compare sizes and digests;
- * ERR_INTEGRITY names the first that is wrong or missing. `tag` NULL: all entries of index.json. */
-int layout_check(const char *dir, const char *tag, struct err *e) MUST_CHECK;
 
 /* "<dir>/blobs/sha256/<hex>", owned. */
 char *layout_blob_path(const char *dir, const struct digest *digest);

@@ -3,9 +3,10 @@
 
 #include <assert.h>
 
-bool place_has_blob(struct place *p, const struct digest *digest, uint64_t size)
+int place_has_blob(bool *has, struct place *p, const struct digest *digest, uint64_t size,
+                   struct err *e)
 {
-    return p->ops->has_blob(p, digest, size);
+    return p->ops->has_blob(has, p, digest, size, e);
 }
 
 static int blob_write(struct sink *self, const void *bytes, size_t len, struct err *e)
@@ -26,7 +27,8 @@ static int blob_finish(struct sink *self, struct err *e)
     char want[DIGEST_TEXT + 1], got[DIGEST_TEXT + 1];
     struct digest digest;
 
-    hash_finish(&b->hash, &digest);
+    hash_seen(&b->hash, &b->seen);
+    digest = *seen_digest(&b->seen);
     digest_text(&b->digest, want);
     digest_text(&digest, got);
     if (b->known && b->written != b->size)
@@ -69,9 +71,12 @@ void place_blob_clear(struct place_blob *b)
 int place_put_bytes(struct place *p, struct str bytes, struct digest *digest, struct err *e)
 {
     CLEANUP(place_blob_clear) struct place_blob blob = {0};
+    bool has;
 
     hash_bytes(digest, bytes.p, bytes.len);
-    if (place_has_blob(p, digest, bytes.len))
+    if (place_has_blob(&has, p, digest, bytes.len, e) < 0)
+        return -1;
+    if (has)
         return 0;
     if (place_blob_open(&blob, p, digest, bytes.len, e) < 0 ||
         sink_write(&blob.sink, bytes.p, bytes.len, e) < 0)
@@ -82,8 +87,11 @@ int place_put_bytes(struct place *p, struct str bytes, struct digest *digest, st
 static int need_blob(struct place *p, const struct descriptor *d, const char *what, struct err *e)
 {
     char text[DIGEST_TEXT + 1];
+    bool has;
 
-    if (place_has_blob(p, &d->digest, d->size))
+    if (place_has_blob(&has, p, &d->digest, d->size, e) < 0)
+        return -1;
+    if (has)
         return 0;
     digest_text(&d->digest, text);
     return err_set(e, ERR_INPUT, "%s %s of %llu bytes is not there", what, text,

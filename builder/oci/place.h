@@ -24,6 +24,7 @@ struct place_blob {
     bool known;           /* digest and size were given; finish verifies both */
     struct place *place;  /* borrowed; NULL when empty */
     struct hash hash;
+    struct seen seen; /* valid after finish */
     uint64_t written; /* bytes so far */
     void *state;      /* the place's own */
 };
@@ -36,7 +37,8 @@ struct image_name {
 };
 
 struct place_ops {
-    bool (*has_blob)(struct place *p, const struct digest *digest, uint64_t size);
+    int (*has_blob)(bool *has, struct place *p, const struct digest *digest, uint64_t size,
+                    struct err *e);
     int (*blob_open)(struct place *p, struct place_blob *b, struct err *e);
     int (*blob_write)(struct place_blob *b, const void *bytes, size_t len, struct err *e);
     int (*blob_finish)(struct place_blob *b, struct err *e); /* digest and size are verified */
@@ -53,10 +55,13 @@ struct place_ops {
 struct place {
     const struct place_ops *ops;
     bool known_first; /* an archive: a blob's digest and size must be given before its bytes */
+    unsigned wrong;   /* blobs that were there with other bytes than their name says; main thread */
 };
 
-/* True when the place holds this blob already, so that it need not be made or sent. */
-bool place_has_blob(struct place *p, const struct digest *digest, uint64_t size);
+/* *has is true when the place holds this blob already, so that it need not be made or sent: its
+ * bytes were seen, and are not only named so. */
+int place_has_blob(bool *has, struct place *p, const struct digest *digest, uint64_t size,
+                   struct err *e) MUST_CHECK;
 
 /* Begin a blob. With `digest` (and `size`) given, finish fails with ERR_INTEGRITY on any other
  * content. Where the blob is there already, the bytes are checked and dropped. Where

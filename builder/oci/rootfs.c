@@ -262,7 +262,7 @@ int rootfs_read(struct rootfs *out, const struct stored *image, rootfs_keep keep
     int result = 0;
 
     for (size_t i = 0; result == 0 && i < image->manifest.layers.n; i++) {
-        result = layer_read(image, i, true, add_entry, &a, e);
+        result = layer_read(image, i, true, add_entry, &a, NULL, e);
         rootfs_next(&r);
     }
     buf_clear(&a.text);

@@ -128,15 +128,15 @@ static bool find_blob(const struct tarball *t, const struct digest *digest)
     return false;
 }
 
-static bool has_blob(struct place *p, const struct digest *digest, uint64_t size)
+static int has_blob(bool *has, struct place *p, const struct digest *digest, uint64_t size,
+                    struct err *e)
 {
     struct tarball *t = (struct tarball *)p;
-    bool found;
 
     pthread_mutex_lock(&t->lock);
-    found = find_blob(t, digest);
+    *has = find_blob(t, digest);
     pthread_mutex_unlock(&t->lock);
-    return found;
+    return 0;
 }
 
 enum blob_state { BLOB_DROPPED = 1, BLOB_OPEN, BLOB_DONE };
@@ -341,7 +341,7 @@ int tarball_stream(struct place **out, struct sink *to, void (*release)(struct s
 {
     struct tarball *t = xcalloc(1, sizeof *t);
 
-    t->place = (struct place){&tarball_ops, true};
+    t->place = (struct place){.ops = &tarball_ops, .known_first = true};
     t->to = to;
     t->release = release;
     t->kind = kind;

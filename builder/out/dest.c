@@ -166,21 +166,21 @@ bool dest_is_stdout(const struct dest *d)
     return d->kind == DEST_DOCKER_ARCHIVE && !d->path;
 }
 
-int dest_open(struct place **out, const struct dest *d, int64_t mtime, const struct events *events,
-              struct err *e)
+int dest_open(struct place **out, const struct dest *d, int64_t mtime,
+              const struct blob_files *files, struct err *e)
 {
     switch (d->kind) {
     case DEST_LAYOUT:
-        return layout_open(out, d->path, events, e);
+        return layout_open(out, d->path, files, e);
     case DEST_OCI_ARCHIVE:
         return tarball_create(out, d->path, TARBALL_OCI, mtime, e);
     case DEST_DOCKER_ARCHIVE:
         if (dest_is_stdout(d))
-            return load_stream(out, STDOUT_FILENO, "standard output", mtime, events, e);
+            return load_stream(out, STDOUT_FILENO, "standard output", mtime, files->events, e);
         return tarball_create(out, d->path, TARBALL_DOCKER, mtime, e);
     case DEST_DOCKER:
     case DEST_PODMAN:
-        return load_open(out, scheme_name(d->kind), mtime, events, e);
+        return load_open(out, scheme_name(d->kind), mtime, files->events, e);
     }
     return -1;
 }

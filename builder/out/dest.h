@@ -9,8 +9,8 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "../base/event.h"
 #include "../oci/place.h"
+#include "../store/blob_file.h"
 
 enum dest_kind {
     DEST_LAYOUT,
@@ -34,10 +34,11 @@ void dest_clear(struct dest *d);
 /* Is standard output taken by the image? */
 bool dest_is_stdout(const struct dest *d);
 
-/* The place. `mtime` is for the headers of archives; `events`, borrowed until it is closed, may be
- * NULL. */
-int dest_open(struct place **out, const struct dest *d, int64_t mtime, const struct events *events,
-              struct err *e) MUST_CHECK;
+/* The place. `mtime` is for the headers of archives; `files` says how what a layout holds already
+ * is checked, and who is told of it all: its events and memo are borrowed until the place is
+ * closed. */
+int dest_open(struct place **out, const struct dest *d, int64_t mtime,
+              const struct blob_files *files, struct err *e) MUST_CHECK;
 /* What the image is called there: what the user wrote, else the recipe's `repository` and `tag`.
  * Borrowed from its arguments. */
 struct image_name dest_image_name(const struct dest *d, struct str repository, struct str tag);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -10,8 +11,14 @@
 
 #include "../base/path.h"
 
+struct sights { /* of this handle */
+    pthread_mutex_t lock;
+    struct VEC_OF(struct seen) list;
+};
+
 struct cas {
     char *dir, *blobs, *partial; /* folders; owned */
+    struct sights *sights;       /* owned */
 };
 
 int cas_open(struct cas **out, const char *dir, struct err *e)
@@ -21,6 +28,8 @@ int cas_open(struct cas **out, const char *dir, struct err *e)
     cas->dir = xstrdup(dir);
     cas->blobs = path_join(dir, "blobs/sha256");
     cas->partial = path_join(dir, "partial");
+    cas->sights = xcalloc(1, sizeof *cas->sights);
+    pthread_mutex_init(&cas->sights->lock, NULL);
     if (fs_mkdirs(cas->blobs, e) < 0 || fs_mkdirs(cas->partial, e) < 0) {
         cas_clear(&cas);
         return err_wrap(e, "the store %s", dir);
@@ -36,6 +45,9 @@ void cas_clear(struct cas **cas)
     free((*cas)->dir);
     free((*cas)->blobs);
     free((*cas)->partial);
+    vec_clear(&(*cas)->sights->list);
+    pthread_mutex_destroy(&(*cas)->sights->lock);
+    free((*cas)->sights);
     free_clear(cas);
 }
 
@@ -89,6 +101,47 @@ void cas_input_clear(struct input *input)
     *input = (struct input){0};
 }
 
+/* ---- what was seen ---- */
+
+static void saw(const struct cas *cas, const struct seen *seen)
+{
+    pthread_mutex_lock(&cas->sights->lock);
+    vec_add(&cas->sights->list, *seen);
+    pthread_mutex_unlock(&cas->sights->lock);
+}
+
+bool cas_saw(const struct cas *cas, const struct digest *digest, struct seen *out)
+{
+    const struct seen *s;
+    bool found = false;
+
+    pthread_mutex_lock(&cas->sights->lock);
+    vec_each(s, &cas->sights->list)
+        if (!found && (found = digest_eq(seen_digest(s), digest)))
+            *out = *s;
+    pthread_mutex_unlock(&cas->sights->lock);
+    return found;
+}
+
+int cas_check(const struct cas *cas, const struct digest *digest, bool *right, struct err *e)
+{
+    CLEANUP(free_clear) char *path = cas_path(cas, digest);
+    CLEANUP(fd_clear) struct fd fd = {0};
+    struct seen seen;
+    uint64_t size;
+
+    *right = false;
+    if (!fs_exists(path))
+        return 0;
+    if (fd_open(&fd, path, O_RDONLY, 0, e) < 0 || seen_fd(&seen, &size, fd.n, path, e) < 0)
+        return -1;
+    *right = digest_eq(seen_digest(&seen), digest);
+    if (!*right)
+        return fs_remove(path, e);
+    saw(cas, &seen);
+    return 0;
+}
+
 /* ---- putting ---- */
 
 static int wrong_digest(const struct digest *expect, const struct digest *got, struct err *e)
@@ -117,11 +170,13 @@ static int put_finish(struct sink *self, struct err *e)
     struct cas_put *put = (struct cas_put *)self;
     CLEANUP(free_clear) char *path = NULL;
 
-    hash_finish(&put->hash, &put->digest);
+    hash_seen(&put->hash, &put->seen);
+    put->digest = *seen_digest(&put->seen);
     if (digest_is_set(&put->expect) && !digest_eq(&put->digest, &put->expect))
         return wrong_digest(&put->expect, &put->digest, e);
     path = cas_path(put->cas, &put->digest);
-    return fs_temp_publish(&put->temp, path, false, e);
+    saw(put->cas, &put->seen);
+    return fs_temp_publish(&put->temp, path, true, e);
 }
 
 int cas_put_open(struct cas_put *put, const struct cas *cas, const struct digest *expect,
@@ -143,7 +198,7 @@ void cas_put_clear(struct cas_put *put)
 {
     hash_clear(&put->hash);
     fs_temp_clear(&put->temp);
-    *put = (struct cas_put){.size = put->size, .digest = put->digest};
+    *put = (struct cas_put){.size = put->size, .digest = put->digest, .seen = put->seen};
 }
 
 int cas_put_bytes(const struct cas *cas, struct str bytes, struct digest *out, struct err *e)
@@ -248,8 +303,10 @@ int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
 {
     CLEANUP(free_clear) char *path = cas_path(p->cas, &p->digest);
     struct digest found;
+    struct seen seen;
 
-    hash_finish(&p->hash, &found);
+    hash_seen(&p->hash, &seen);
+    found = *seen_digest(&seen);
     if (got)
         *got = found;
     if (!digest_eq(&found, &p->digest)) {
@@ -262,6 +319,7 @@ int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
     }
     if (fdatasync(p->fd.n) < 0 || rename(p->path, path) < 0)
         return err_errno(e, "cannot write %s", path);
+    saw(p->cas, &seen);
     cas_partial_clear(p);
     return 0;
 }

@@ -35,10 +35,19 @@ int cas_input(struct input *out, const struct cas *cas, const struct digest *dig
               const char *name, struct err *e) MUST_CHECK;
 void cas_input_clear(struct input *input);
 
+/* Read a blob that is here, all of it. One with other bytes than its name says, by a fault of the
+ * disk, is removed, so that it is fetched or made again: *right is false, as when it is absent. */
+int cas_check(const struct cas *cas, const struct digest *digest, bool *right,
+              struct err *e) MUST_CHECK;
+/* Did this handle see the bytes of the blob, by putting, finishing or checking it? Then *out is the
+ * evidence. */
+bool cas_saw(const struct cas *cas, const struct digest *digest, struct seen *out);
+
 /* A blob being written. */
 struct cas_put {
-    struct sink sink;      /* write here; sink_finish() publishes the blob */
+    struct sink sink;      /* write here; sink_finish() publishes the blob, instead of one there */
     struct digest digest;  /* SHA-256 of what was written; valid after finish */
+    struct seen seen;      /* the same as evidence */
     uint64_t size;         /* bytes; valid after finish */
     const struct cas *cas; /* borrowed */
     struct digest expect;  /* all-zero: any */

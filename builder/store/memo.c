@@ -3,11 +3,12 @@
 
 #include "../base/fs.h"
 #include "../base/path.h"
-#include "../io/crypto.h"
 
-/* A file: "memo 1 <64 hex> <key length>\n", key, value. The digest is that of key and value. */
-#define MAGIC "memo 1 "
-enum { HEAD_MAX = 128, KEY_MAX = 1024 * 1024 };
+/* A file: "memo 2 <64 hex> <key length> <64 hex>\n", key, value. The first digest is the checksum,
+ * over the other one, key and value; the other is that of the bytes that were seen. Files of
+ * version 1 did not tell what was seen from what was said: they count for nothing. */
+#define MAGIC "memo 2 "
+enum { HEAD_MAX = 192, KEY_MAX = 1024 * 1024 };
 
 struct memo {
     char *dir;
@@ -45,46 +46,51 @@ static char *path_of(const struct memo *memo, struct str key)
     return buf_take(&path);
 }
 
-static void seal(struct digest *out, struct str key, struct str value)
+static void seal(struct digest *out, const struct digest *of, struct str key, struct str value)
 {
     CLEANUP(hash_clear) struct hash h = {0};
 
     hash_open(&h);
+    hash_add(&h, of->bytes, sizeof of->bytes);
     hash_add(&h, key.p, key.len);
     hash_add(&h, value.p, value.len);
     hash_finish(&h, out);
 }
 
 /* The value in a file's text, if it is whole and of this key. */
-static bool unseal(struct str text, struct str key, struct str *value)
+static bool unseal(struct str text, struct str key, struct digest *of, struct str *value)
 {
-    struct str head, hex;
+    struct str head, hex, number;
     struct digest said, found;
     uint64_t len;
 
-    if (!str_line(&text, &head) || !str_skip(&head, STR(MAGIC)) || !str_cut(&head, STR(" "), &hex))
+    if (!str_line(&text, &head) || !str_skip(&head, STR(MAGIC)) ||
+        !str_cut(&head, STR(" "), &hex) || !str_cut(&head, STR(" "), &number))
         return false;
-    if (!digest_from_hex(&said, hex) || !str_u64(head, &len) || len > text.len)
+    if (!digest_from_hex(&said, hex) || !digest_from_hex(of, head) || !str_u64(number, &len) ||
+        len > text.len)
         return false;
     *value = str_sub(text, (size_t)len, text.len);
     if (!str_eq(str_sub(text, 0, (size_t)len), key))
         return false;
-    seal(&found, key, *value);
+    seal(&found, of, key, *value);
     return digest_eq(&said, &found);
 }
 
-int memo_get(const struct memo *memo, struct str key, struct buf *out, bool *found, struct err *e)
+int memo_get(const struct memo *memo, struct str key, const struct digest *of, struct buf *out,
+             bool *found, struct err *e)
 {
     CLEANUP(free_clear) char *path = path_of(memo, key);
     CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(err_clear) struct err ignored = {0}; /* what cannot be read is not remembered */
+    struct digest seen;
     struct str value;
 
     *found = false;
     if (!fs_exists(path) ||
         fs_read(&text, path, (uint64_t)MEMO_MAX + KEY_MAX + HEAD_MAX, &ignored) < 0)
         return 0;
-    if (!unseal(buf_view(&text), key, &value))
+    if (!unseal(buf_view(&text), key, &seen, &value) || (of && !digest_eq(of, &seen)))
         return 0;
     *found = true;
     if (out->len) {
@@ -99,24 +105,37 @@ int memo_get(const struct memo *memo, struct str key, struct buf *out, bool *fou
     return 0;
 }
 
-int memo_put(const struct memo *memo, struct str key, struct str value, struct err *e)
+int memo_put(const struct memo *memo, struct str key, const struct seen *of, struct str value,
+             struct err *e)
 {
     CLEANUP(free_clear) char *path = path_of(memo, key);
     CLEANUP(buf_clear) struct buf head = {0};
     CLEANUP(fs_temp_clear) struct fs_temp temp = {0};
     CLEANUP(free_clear) char *dir = path_dir(path);
-    char hex[DIGEST_HEX + 1];
+    char hex[DIGEST_HEX + 1], of_hex[DIGEST_HEX + 1];
     struct digest digest;
 
     if (key.len > KEY_MAX || value.len > MEMO_MAX)
         return err_set(e, ERR_INPUT, "%s: too large to be remembered", memo->dir);
-    seal(&digest, key, value);
+    seal(&digest, seen_digest(of), key, value);
     digest_hex(&digest, hex);
-    buf_fmt(&head, MAGIC "%s %zu\n", hex, key.len);
+    digest_hex(seen_digest(of), of_hex);
+    buf_fmt(&head, MAGIC "%s %zu %s\n", hex, key.len, of_hex);
     if (fs_mkdirs(dir, e) < 0 || fs_temp_open(&temp, dir, e) < 0 ||
         fd_write_all(temp.fd.n, head.p, head.len, path, e) < 0 ||
         fd_write_all(temp.fd.n, key.p, key.len, path, e) < 0 ||
         fd_write_all(temp.fd.n, value.p, value.len, path, e) < 0)
         return -1;
     return fs_temp_publish(&temp, path, true, e);
+}
+
+int memo_put_text(const struct memo *memo, struct str key, struct str text, struct err *e)
+{
+    CLEANUP(hash_clear) struct hash h = {0};
+    struct seen seen;
+
+    hash_open(&h);
+    hash_add(&h, text.p, text.len);
+    hash_seen(&h, &seen);
+    return memo_put(memo, key, &seen, text, e);
 }

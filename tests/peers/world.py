@@ -14,6 +14,7 @@
     /private/NAME/     for "me" with "secret" or the token "t0ken" only: secretlib, and numpy in version 9.9
     /public/NAME/      what anybody may upload: secretlib in version 99
     /whl/, /evil/, /recorded/   PyTorch's own index: torch_index.py
+    /lying/filelock/   announces other METADATA of the wheel that /simple/ has
     /moved/NAME/       leads to /simple/NAME/ of the same machine by another name
     /log               the paths asked for so far, one a line; "!" behind those that came with a credential
 
@@ -218,7 +219,18 @@ class World:
         self.make_extra()
         self.make_index()
         self.make_private()
+        self.make_lying()
         torch_index.put(self, wheel)
+
+    def make_lying(self):
+        file, body, meta = wheel(*next(w for w in WHEELS if w[0] == "filelock"))
+        meta += b"Requires-Dist: setuptools\n"
+        self.files["/lying/files/" + file] = body
+        self.files["/lying/files/" + file + ".metadata"] = meta
+        page = {"meta": {"api-version": "1.1"}, "name": "filelock", "files": [
+            {"filename": file, "url": "../files/" + file, "size": len(body), "hashes": {"sha256": hashlib.sha256(body).hexdigest()},
+             "core-metadata": {"sha256": hashlib.sha256(meta).hexdigest()}}]}
+        self.pages["/lying/filelock/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
 
     def make_archive(self, port):
         day, later = "Tue, 14 Nov 2023 22:13:20 UTC", "Tue, 21 Nov 2023 22:13:20 UTC"

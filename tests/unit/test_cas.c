@@ -313,6 +313,66 @@ static void sweeping_takes_only_what_the_dead_left(void **state)
     }
 }
 
+static void write_over(const struct digest *d, struct str text)
+{
+    char *path = cas_path(cas, d);
+    struct err e = {0};
+
+    assert_int_equal(fs_write(path, text, &e), 0);
+    free(path);
+}
+
+/* By a fault of the disk, or by hand. */
+static void a_damaged_blob_is_replaced_by_putting_it(void **state)
+{
+    const struct str damaged[] = {STR("cu"), STR("cup"), STR(""), STR("cut!")};
+    struct digest d = digest_of("cut");
+    struct err e = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
+        write_over(&d, damaged[i]);
+        assert_int_equal(cas_put_bytes(cas, STR("cut"), NULL, &e), 0);
+        check_blob("cut");
+    }
+}
+
+static void checking_reads_and_removes_what_is_damaged(void **state)
+{
+    struct digest d = digest_of("checked"), absent = digest_of("absent");
+    struct err e = {0};
+    bool right;
+
+    assert_int_equal(cas_check(cas, &absent, &right, &e), 0);
+    assert_false(right);
+    assert_int_equal(cas_put_bytes(cas, STR("checked"), NULL, &e), 0);
+    assert_int_equal(cas_check(cas, &d, &right, &e), 0);
+    assert_true(right);
+    write_over(&d, STR("chocked"));
+    assert_int_equal(cas_check(cas, &d, &right, &e), 0);
+    assert_false(right);
+    assert_false(cas_has(cas, &d, 0));
+}
+
+static void only_a_handle_that_saw_the_bytes_says_so(void **state)
+{
+    struct digest d = digest_of("seen or not"), got;
+    struct cas *other = NULL;
+    struct seen seen;
+    struct err e = {0};
+    bool right;
+
+    assert_int_equal(cas_open(&other, folder, &e), 0);
+    assert_false(cas_saw(cas, &d, &seen));
+    assert_int_equal(cas_put_bytes(cas, STR("seen or not"), &got, &e), 0);
+    assert_true(cas_saw(cas, &d, &seen));
+    assert_true(digest_eq(seen_digest(&seen), &d));
+    assert_true(cas_has(other, &d, 0));
+    assert_false(cas_saw(other, &d, &seen)); /* its name is no evidence */
+    assert_int_equal(cas_check(other, &d, &right, &e), 0);
+    assert_true(cas_saw(other, &d, &seen));
+    cas_clear(&other);
+}
+
 static void a_full_disk_is_said_with_its_place(void **state)
 {
     struct cas_put put = {0};
@@ -342,6 +402,9 @@ int main(void)
         cmocka_unit_test(a_partial_file_goes_on_after_a_kill),
         cmocka_unit_test(a_partial_file_with_wrong_bytes_is_dropped),
         cmocka_unit_test(sweeping_takes_only_what_the_dead_left),
+        cmocka_unit_test(a_damaged_blob_is_replaced_by_putting_it),
+        cmocka_unit_test(checking_reads_and_removes_what_is_damaged),
+        cmocka_unit_test(only_a_handle_that_saw_the_bytes_says_so),
         cmocka_unit_test(a_full_disk_is_said_with_its_place),
     };
 

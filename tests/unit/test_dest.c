@@ -187,12 +187,13 @@ static void every_kind_of_file_opens(void **state)
         CLEANUP(dest_clear) struct dest d = {0};
         CLEANUP(buf_clear) struct buf text = {0};
         CLEANUP(err_clear) struct err e = {0};
+        const struct blob_files files = {0};
         struct digest digest;
 
         buf_fmt(&text, "%.*s%s%s", (int)strcspn(forms[i], "%"), forms[i], (char *)*state,
                 strchr(forms[i], '%') + 2);
         assert_ok(dest_parse(&d, text.p, &e), &e);
-        assert_ok(dest_open(&p, &d, 0, NULL, &e), &e);
+        assert_ok(dest_open(&p, &d, 0, &files, &e), &e);
         assert_ok(put_tagged(p, STR("layer"), "1", &digest, &e), &e);
         assert_ok(place_close(p, &e), &e);
         assert_true(fs_exists(d.path));

@@ -37,11 +37,13 @@ static void world_clear(struct world *w)
 static void open_world(struct world *w, void **state)
 {
     CLEANUP(err_clear) struct err e = {0};
+    const struct blob_files files = {0};
 
     w->folder = *state;
     w->config.platform = (struct platform){STR("linux"), STR("amd64"), {0}};
     w->manifest.config.media_type = STR(MEDIA_CONFIG);
-    if (layout_open(&w->place, w->folder, NULL, &e) < 0 || catalog_open(&w->catalog, NULL, &e) < 0)
+    if (layout_open(&w->place, w->folder, &files, &e) < 0 ||
+        catalog_open(&w->catalog, NULL, &e) < 0)
         fail_msg("%s", e.msg);
 }
 
@@ -344,7 +346,7 @@ static void a_remembered_layer_proves_the_same(void **state)
         if (fs_temp_open(&scratch, w.folder, &e) < 0)
             fail_msg("%s", e.msg);
         layer_scan_open(&g, scratch.fd.n, false);
-        if (layer_read(&w.image, i, true, layer_scan_take, &g, &e) < 0 ||
+        if (layer_read(&w.image, i, true, layer_scan_take, &g, NULL, &e) < 0 ||
             linkage_print(text, &g, &e) < 0)
             fail_msg("%s", e.msg);
     }

@@ -34,7 +34,7 @@ static void expect(struct str key, const char *value, size_t len)
     struct err e = {0};
     bool found;
 
-    assert_int_equal(memo_get(memo, key, &out, &found, &e), 0);
+    assert_int_equal(memo_get(memo, key, NULL, &out, &found, &e), 0);
     assert_int_equal(found, value != NULL);
     assert_int_equal(out.len, len);
     if (len)
@@ -47,16 +47,16 @@ static void what_is_put_is_found_under_its_key(void **state)
     struct err e = {0};
 
     expect(STR("a"), NULL, 0);
-    assert_int_equal(memo_put(memo, STR("a"), STR("one"), &e), 0);
-    assert_int_equal(memo_put(memo, STR("a\nb"), STR("x\0\n"), &e), 0);
-    assert_int_equal(memo_put(memo, STR("empty"), STR(""), &e), 0);
-    assert_int_equal(memo_put(memo, STR(""), STR("no key"), &e), 0);
+    assert_int_equal(memo_put_text(memo, STR("a"), STR("one"), &e), 0);
+    assert_int_equal(memo_put_text(memo, STR("a\nb"), STR("x\0\n"), &e), 0);
+    assert_int_equal(memo_put_text(memo, STR("empty"), STR(""), &e), 0);
+    assert_int_equal(memo_put_text(memo, STR(""), STR("no key"), &e), 0);
     expect(STR("a"), "one", 3);
     expect(STR("a\nb"), "x\0\n", 3);
     expect(STR("empty"), "", 0);
     expect(STR(""), "no key", 6);
     expect(STR("A"), NULL, 0);
-    assert_int_equal(memo_put(memo, STR("a"), STR("two, longer"), &e), 0);
+    assert_int_equal(memo_put_text(memo, STR("a"), STR("two, longer"), &e), 0);
     expect(STR("a"), "two, longer", 11);
 }
 
@@ -87,7 +87,7 @@ static void damage_is_as_good_as_nothing(void **state)
     struct err e = {0};
 
     assert_int_equal(memo_open(&mine, dir, &e), 0);
-    assert_int_equal(memo_put(mine, STR("key"), STR("value"), &e), 0);
+    assert_int_equal(memo_put_text(mine, STR("key"), STR("value"), &e), 0);
     file = only_file(dir);
     assert_int_equal(fs_read(&text, file, 1000, &e), 0);
     for (size_t i = 0; i <= text.len; i++) { /* each byte flipped, and each length */
@@ -99,7 +99,7 @@ static void damage_is_as_good_as_nothing(void **state)
                 text.p[i] ^= 1;
             assert_int_equal(
                 fs_write(file, cut ? str_sub(buf_view(&text), 0, i) : buf_view(&text), &e), 0);
-            assert_int_equal(memo_get(mine, STR("key"), &out, &found, &e), 0);
+            assert_int_equal(memo_get(mine, STR("key"), NULL, &out, &found, &e), 0);
             assert_int_equal(found, i == text.len);
             assert_int_equal(out.len, found ? 5 : 0);
             if (i < text.len)
@@ -122,22 +122,89 @@ static void another_keys_file_is_not_believed(void **state)
     bool found;
 
     assert_int_equal(memo_open(&mine, dir, &e), 0);
-    assert_int_equal(memo_put(mine, STR("key"), STR("value"), &e), 0);
+    assert_int_equal(memo_put_text(mine, STR("key"), STR("value"), &e), 0);
     file = only_file(dir);
     moved = path_join(folder, "moved");
     assert_int_equal(rename(file, moved), 0);
     other = path_dir(file);
     assert_int_equal(rmdir(other), 0);
-    assert_int_equal(memo_put(mine, STR("yek"), STR("eulav"), &e), 0);
+    assert_int_equal(memo_put_text(mine, STR("yek"), STR("eulav"), &e), 0);
     free(other);
     other = only_file(dir);
     assert_int_equal(rename(moved, other), 0);
-    assert_int_equal(memo_get(mine, STR("yek"), &out, &found, &e), 0);
+    assert_int_equal(memo_get(mine, STR("yek"), NULL, &out, &found, &e), 0);
     assert_false(found);
     memo_clear(&mine);
     free(file);
     free(other);
     free(moved);
+    free(dir);
+}
+
+static struct seen seen_of(const char *text)
+{
+    struct hash h = {0};
+    struct seen seen;
+
+    hash_open(&h);
+    hash_add(&h, text, strlen(text));
+    hash_seen(&h, &seen);
+    hash_clear(&h);
+    return seen;
+}
+
+static bool knows(struct str key, const struct digest *of)
+{
+    struct buf out = {0};
+    struct err e = {0};
+    bool found;
+
+    assert_int_equal(memo_get(memo, key, of, &out, &found, &e), 0);
+    buf_clear(&out);
+    return found;
+}
+
+static void a_finding_is_given_to_who_asks_of_the_same_bytes(void **state)
+{
+    struct seen mine = seen_of("bytes"), other = seen_of("other bytes");
+    struct err e = {0};
+
+    assert_int_equal(memo_put(memo, STR("finding"), &mine, STR("42"), &e), 0);
+    assert_true(knows(STR("finding"), seen_digest(&mine)));
+    assert_true(knows(STR("finding"), NULL));
+    assert_false(knows(STR("finding"), seen_digest(&other)));
+    assert_int_equal(memo_put(memo, STR("finding"), &other, STR("43"), &e), 0); /* replaces */
+    assert_false(knows(STR("finding"), seen_digest(&mine)));
+    expect(STR("finding"), "43", 2);
+    /* A text is evidence of itself alone. */
+    assert_int_equal(memo_put_text(memo, STR("finding"), STR("bytes"), &e), 0);
+    assert_true(knows(STR("finding"), seen_digest(&mine)));
+    assert_false(knows(STR("finding"), seen_digest(&other)));
+}
+
+/* What a store of envbuild 0.3 remembers: nobody can tell what of it was seen. */
+static void memory_without_evidence_counts_for_nothing(void **state)
+{
+    char *dir = path_join(folder, "old"), *file;
+    struct buf text = {0}, out = {0};
+    struct memo *mine = NULL;
+    struct digest digest;
+    char hex[DIGEST_HEX + 1];
+    struct err e = {0};
+    bool found = true;
+
+    assert_int_equal(memo_open(&mine, dir, &e), 0);
+    assert_int_equal(memo_put_text(mine, STR("key"), STR("value"), &e), 0);
+    file = only_file(dir);
+    hash_bytes(&digest, "keyvalue", 8);
+    digest_hex(&digest, hex);
+    buf_fmt(&text, "memo 1 %s 3\nkeyvalue", hex);
+    assert_int_equal(fs_write(file, buf_view(&text), &e), 0);
+    assert_int_equal(memo_get(mine, STR("key"), NULL, &out, &found, &e), 0);
+    assert_false(found);
+    memo_clear(&mine);
+    buf_clear(&text);
+    free(file);
     free(dir);
 }
 
@@ -157,6 +224,8 @@ int main(void)
         cmocka_unit_test(what_is_put_is_found_under_its_key),
         cmocka_unit_test(damage_is_as_good_as_nothing),
         cmocka_unit_test(another_keys_file_is_not_believed),
+        cmocka_unit_test(a_finding_is_given_to_who_asks_of_the_same_bytes),
+        cmocka_unit_test(memory_without_evidence_counts_for_nothing),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),
     };
 

@@ -246,8 +246,8 @@ static void a_release_that_there_is_not_is_told(void **state)
     CLEANUP(chosen_clear) struct chosen c = {0};
     struct pages *pages = fresh_run(true);
 
-    assert_int_equal(memo_put(page_memo, STR("page 1\n\n" CUDA "redistrib_12.4.9.json"),
-                              STR("missing: yes\n\n"), &c.e),
+    assert_int_equal(memo_put_text(page_memo, STR("page 1\n\n" CUDA "redistrib_12.4.9.json"),
+                                   STR("missing: yes\n\n"), &c.e),
                      0);
     assert_int_equal(choose(&c, pages, "cuda", "12.4.9", "", toolkit, 1), -1);
     assert_int_equal(c.e.kind, ERR_UNSAT);

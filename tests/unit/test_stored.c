@@ -223,7 +223,7 @@ static int read_layer(const char *folder, struct str blob, struct str plain, tar
     d->size = size;
     s.events = events;
     hash_bytes(vec_push(&s.config.diff_ids), plain.p, plain.len);
-    return layer_read(&s, 0, true, each, ctx, e);
+    return layer_read(&s, 0, true, each, ctx, NULL, e);
 }
 
 static int count(void *ctx, const struct tar_entry *entry, struct source *data, struct err *e)
@@ -285,7 +285,7 @@ static void damage_is_told_before_what_it_causes(void **state)
     mktar(&tar, "a", '0', "", "x", 1);
     tar.p[0] = 'b'; /* its sum is wrong then, too */
     write_file(blob, buf_view(&tar));
-    assert_int_equal(layer_read(&s, 0, false, count, &n, &e), -1);
+    assert_int_equal(layer_read(&s, 0, false, count, &n, NULL, &e), -1);
     assert_int_equal(e.kind, ERR_INTEGRITY);
     assert_non_null(strstr(e.msg, "its digest is not sha256:"));
 }

@@ -283,10 +283,16 @@ int import_wheel(struct tree *t, const struct input *input, const struct wheel_i
     CLEANUP(wheel_clear) struct wheel wheel = {0};
     CLEANUP(buf_clear) struct buf site = {0};
     struct importer im = {.tree = t, .how = how, .wheel = &wheel, .inflater = inflater};
+    struct str metadata;
     int result;
 
     if (wheel_open(&wheel, input, how->name, how->version, inflater, e) < 0)
         return -1;
+    if (how->metadata) {
+        if (wheel_metadata(&metadata, &wheel, inflater, e) < 0)
+            return err_wrap(e, "%s", input->name);
+        buf_str(how->metadata, metadata);
+    }
     buf_fmt(&site, STR_FMT "/lib/python" STR_FMT "/site-packages", STR_ARG(how->prefix),
             STR_ARG(how->python));
     im.site = buf_view(&site);

@@ -15,6 +15,7 @@ struct wheel_import {
     /* Rules for files that are left out, those of other wheels among them; what is left out is
      * added to their figures. NULL: all files are taken. */
     struct slim_counts *slim;
+    struct buf *metadata; /* gets its METADATA; NULL: nobody asks */
 };
 
 /* `wheel` must stay open as long as the tree, whose `below` is the outline of the environment

@@ -72,7 +72,7 @@ void file_hashes_tell(struct file_hashes *f, const struct entry *entry, uint64_t
     f->told++;
 }
 
-void file_hashes_finish(struct file_hashes *f, struct digest *out)
+void file_hashes_finish(struct file_hashes *f, struct seen *out)
 {
     hash_pair_finish(&f->hashes, out);
 }

@@ -24,5 +24,5 @@ void file_hashes_open(struct file_hashes *f, const struct tree *tree);
 /* The bytes of `entry`, a file, begin at byte `start` of the tar. */
 void file_hashes_tell(struct file_hashes *f, const struct entry *entry, uint64_t start);
 /* The SHA-256 of all that passed. */
-void file_hashes_finish(struct file_hashes *f, struct digest *out);
+void file_hashes_finish(struct file_hashes *f, struct seen *out);
 void file_hashes_clear(struct file_hashes *f);

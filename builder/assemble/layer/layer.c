@@ -246,7 +246,7 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
     tar_end(&end);
     if (gather(&w, end.p, end.len, false, e) < 0 || flush(&w, e) < 0)
         return err_wrap(e, "layer %s", to->name);
-    hash_finish(&w.blob.hash, &out->digest);
+    hash_seen(&w.blob.hash, &out->digest);
     out->size = w.blob.size;
     if (!to->skip_diff_id) {
         if (hash_thread_finish(&w.diff, e) < 0)

@@ -10,6 +10,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../../base/event.h"
+#include "../../io/crypto.h"
 #include "segments.h"
 #include "tree.h"
 
@@ -35,9 +36,9 @@ struct layer_output {
 };
 
 struct layer_result {
-    struct digest digest, diff_id; /* diff_id stays all-zero when skipped */
-    uint64_t size;                 /* compressed bytes */
-    uint64_t tar_size;             /* uncompressed bytes */
+    struct seen digest, diff_id; /* diff_id stays all-zero when skipped */
+    uint64_t size;               /* compressed bytes */
+    uint64_t tar_size;           /* uncompressed bytes */
 };
 
 /* `tree` is sorted. The sinks are not finished here. A file that does not hash as its content says

@@ -3,6 +3,7 @@
 
 /* Lines of words, as a list of thousands of ranges is read on every rebuild:
  *   layer <digest> <diff_id> <size> <tar size> <literals digest> <literal bytes>
+ * (64 zeros stand for a diff_id that was not seen)
  *   slim <rule> <files> <bytes> <packed bytes>
  *   input <digest>
  *   <source> <offset> <length>
@@ -15,26 +16,27 @@ static void put_digest(struct buf *out, const struct digest *d)
     buf_fmt(out, " %s", hex);
 }
 
-void layer_record_print(struct buf *out, const struct layer_record *r)
+void layer_record_print(struct buf *out, const struct layer_result *made,
+                        const struct seen *literals, const struct segments *segments,
+                        const struct slim_counts *slim)
 {
     buf_puts(out, "layer");
-    put_digest(out, &r->result.digest);
-    put_digest(out, &r->result.diff_id);
-    buf_fmt(out, " %llu %llu", (unsigned long long)r->result.size,
-            (unsigned long long)r->result.tar_size);
-    put_digest(out, &r->literals);
-    buf_fmt(out, " %llu\n", (unsigned long long)r->segments.literal_size);
-    for (size_t i = 0; i < r->slim.n; i++)
-        buf_fmt(out, "slim %s %llu %llu %llu\n", r->slim.v[i].rule->name,
-                (unsigned long long)r->slim.v[i].files, (unsigned long long)r->slim.v[i].bytes,
-                (unsigned long long)r->slim.v[i].packed);
-    for (size_t i = 0; i < r->segments.inputs.n; i++) {
+    put_digest(out, seen_digest(&made->digest));
+    put_digest(out, seen_digest(&made->diff_id));
+    buf_fmt(out, " %llu %llu", (unsigned long long)made->size, (unsigned long long)made->tar_size);
+    put_digest(out, seen_digest(literals));
+    buf_fmt(out, " %llu\n", (unsigned long long)segments->literal_size);
+    for (size_t i = 0; i < slim->n; i++)
+        buf_fmt(out, "slim %s %llu %llu %llu\n", slim->v[i].rule->name,
+                (unsigned long long)slim->v[i].files, (unsigned long long)slim->v[i].bytes,
+                (unsigned long long)slim->v[i].packed);
+    for (size_t i = 0; i < segments->inputs.n; i++) {
         buf_puts(out, "input");
-        put_digest(out, &r->segments.inputs.v[i]);
+        put_digest(out, &segments->inputs.v[i]);
         buf_putc(out, '\n');
     }
-    for (size_t i = 0; i < r->segments.list.n; i++) {
-        const struct segment *s = &r->segments.list.v[i];
+    for (size_t i = 0; i < segments->list.n; i++) {
+        const struct segment *s = &segments->list.v[i];
 
         buf_fmt(out, "%u %llu %llu\n", s->source, (unsigned long long)s->offset,
                 (unsigned long long)s->len);
@@ -57,9 +59,9 @@ static bool word_u64(struct str *line, uint64_t *out)
 
 static bool parse_head(struct layer_record *r, struct str line)
 {
-    return str_skip(&line, STR("layer")) && word_digest(&line, &r->result.digest) &&
-           word_digest(&line, &r->result.diff_id) && word_u64(&line, &r->result.size) &&
-           word_u64(&line, &r->result.tar_size) && word_digest(&line, &r->literals) &&
+    return str_skip(&line, STR("layer")) && word_digest(&line, &r->digest) &&
+           word_digest(&line, &r->diff_id) && word_u64(&line, &r->size) &&
+           word_u64(&line, &r->tar_size) && word_digest(&line, &r->literals) &&
            word_u64(&line, &r->segments.literal_size);
 }
 

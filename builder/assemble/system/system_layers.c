@@ -241,9 +241,9 @@ int system_layers_remember(const struct system_layers *s, const struct lock *loc
         buf_fmt(&names, "%s\n", s->uncovered.v[i]);
     memo_key(&key, lock, "skeleton");
     skeleton_print(&text, &s->skeleton);
-    return memo_put(memo, buf_view(&names_key), buf_view(&names), e) < 0
+    return memo_put_text(memo, buf_view(&names_key), buf_view(&names), e) < 0
                ? -1
-               : memo_put(memo, buf_view(&key), buf_view(&text), e);
+               : memo_put_text(memo, buf_view(&key), buf_view(&text), e);
 }
 
 bool system_layers_recall(struct system_layers *s, const struct lock *lock, const struct memo *memo)
@@ -255,8 +255,8 @@ bool system_layers_recall(struct system_layers *s, const struct lock *lock, cons
 
     memo_key(&names_key, lock, "uncovered scripts and savings");
     memo_key(&key, lock, "skeleton");
-    if (memo_get(memo, buf_view(&key), &text, &found, &none) < 0 || !found ||
-        memo_get(memo, buf_view(&names_key), &names, &named, &none) < 0 || !named ||
+    if (memo_get(memo, buf_view(&key), NULL, &text, &found, &none) < 0 || !found ||
+        memo_get(memo, buf_view(&names_key), NULL, &names, &named, &none) < 0 || !named ||
         skeleton_parse(&s->skeleton, buf_view(&text), &none) < 0) {
         err_clear(&none); /* as good as not remembered: the system is built again */
         return false;

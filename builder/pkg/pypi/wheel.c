@@ -312,6 +312,11 @@ int wheel_open(struct wheel *out, const struct input *input, struct str name, st
     return 0;
 }
 
+int wheel_metadata(struct str *out, struct wheel *w, struct inflater *inflater, struct err *e)
+{
+    return read_text(out, w, "METADATA", true, inflater, e);
+}
+
 void wheel_clear(struct wheel *w)
 {
     for (size_t i = 0; i < w->texts.n; i++)

@@ -34,7 +34,7 @@ struct wheel {
     struct VEC_OF(struct wheel_file) files; /* folders left out; in the order of the zip */
     struct VEC_OF(struct wheel_script) scripts;
     struct arena arena;
-    struct VEC_OF(char *) texts; /* owned: RECORD, entry_points.txt */
+    struct VEC_OF(char *) texts; /* owned: RECORD, entry_points.txt, METADATA */
 };
 
 /* Open a wheel of project `name` (normalised), version `version`. ERR_INPUT when it is another
@@ -43,4 +43,7 @@ struct wheel {
  * by who reads it. */
 int wheel_open(struct wheel *out, const struct input *input, struct str name, struct str version,
                struct inflater *inflater, struct err *e) MUST_CHECK;
+/* Its METADATA; lives as long as the wheel. */
+int wheel_metadata(struct str *out, struct wheel *w, struct inflater *inflater,
+                   struct err *e) MUST_CHECK;
 void wheel_clear(struct wheel *w);

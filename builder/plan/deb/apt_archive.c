@@ -222,32 +222,24 @@ static int recall(void *ctx, struct err *e)
 {
     CLEANUP(buf_clear) struct buf key = {0};
     struct list *l = ctx;
-    const struct digest *digest = &l->index->digest;
     bool found = false;
 
     list_key(&key, l);
-    if (l->memo && memo_get(l->memo, buf_view(&key), &l->bytes, &found, e) < 0)
-        return -1;
-    if (found && str_ends(buf_view(&l->bytes), (struct str){(const char *)digest, sizeof *digest}))
-        l->bytes.len -= sizeof *digest;
-    else
-        buf_clear(&l->bytes);
-    return 0;
+    return l->memo ? memo_get(l->memo, buf_view(&key), &l->index->digest, &l->bytes, &found, e) : 0;
 }
 
 static int remember(struct list *l, struct err *e)
 {
     CLEANUP(buf_clear) struct buf key = {0};
-    size_t len = l->bytes.len;
-    int result;
+    struct seen seen;
+    uint64_t size;
 
-    if (!l->memo || len + sizeof l->index->digest > MEMO_MAX)
+    if (!l->memo || l->bytes.len > MEMO_MAX)
         return 0;
     list_key(&key, l);
-    buf_add(&l->bytes, &l->index->digest, sizeof l->index->digest);
-    result = memo_put(l->memo, buf_view(&key), buf_view(&l->bytes), e);
-    l->bytes.len = len;
-    return result;
+    if (seen_fd(&seen, &size, l->input.fd.n, l->url, e) < 0)
+        return -1;
+    return memo_put(l->memo, buf_view(&key), &seen, buf_view(&l->bytes), e);
 }
 
 /* A job of the pool. */

@@ -6,7 +6,7 @@ static void memo_key(struct buf *out, const struct artifact *a)
     char hex[DIGEST_HEX + 1];
 
     digest_hex(&a->digest, hex);
-    buf_fmt(out, "wheel size 1\n%s", hex);
+    buf_fmt(out, "wheel size 2\n%s " STR_FMT, hex, STR_ARG(a->url));
 }
 
 /* A memo that does not work is only slower. */
@@ -17,7 +17,7 @@ static void recall(struct artifact *a, struct memo *memo)
     bool found = false;
 
     memo_key(&key, a);
-    if (!memo || memo_get(memo, buf_view(&key), &value, &found, &unused) < 0 || !found ||
+    if (!memo || memo_get(memo, buf_view(&key), NULL, &value, &found, &unused) < 0 || !found ||
         !str_u64(buf_view(&value), &a->size))
         a->size = 0;
 }
@@ -31,7 +31,7 @@ static void remember(const struct artifact *a, struct memo *memo)
         return;
     memo_key(&key, a);
     buf_fmt(&value, "%llu", (unsigned long long)a->size);
-    (void)!memo_put(memo, buf_view(&key), buf_view(&value), &unused);
+    (void)!memo_put_text(memo, buf_view(&key), buf_view(&value), &unused);
 }
 
 int wheel_sizes(struct artifact *wheels, size_t n, struct http *http, struct memo *memo,

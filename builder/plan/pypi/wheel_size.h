@@ -2,7 +2,7 @@
  * that.
  *
  * One byte of each is asked for, many at once; the answer tells the size of the whole, which is
- * remembered under the wheel's digest.
+ * remembered with its address: it is the server's word.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -3,6 +3,7 @@
 
 #include "../../base/map.h"
 #include "../../net/url.h"
+#include "../../pkg/pypi/metadata_memo.h"
 #include "wheel_peek.h"
 
 enum { METADATA_MAX = 16 << 20 };
@@ -40,44 +41,23 @@ void wheel_texts_clear(struct wheel_texts **texts)
     free_clear(texts);
 }
 
-static void memo_key(struct buf *out, const struct digest *d)
+static struct metadata_source source_of(const struct candidate *c)
 {
-    char hex[DIGEST_HEX + 1];
-
-    digest_hex(d, hex);
-    buf_fmt(out, "wheel metadata 1\n%s", hex);
+    return (struct metadata_source){c->from, c->file->url, c->file->digest};
 }
 
-/* Only the fields are kept: a description can be long, and nobody asks for it. */
-static struct str fields_only(struct str text)
+static void remember(struct wheel_texts *x, const struct candidate *c, struct str text)
 {
-    size_t unix_end = str_find_str(text, STR("\n\n")), dos_end = str_find_str(text, STR("\n\r\n"));
+    const struct metadata_source source = source_of(c);
 
-    return str_sub(text, 0, (unix_end < dos_end ? unix_end : dos_end) + 1);
+    metadata_announced(x->o.memo, &source, text, x->o.events);
 }
 
-static void remember(struct wheel_texts *x, const struct simple_file *f, struct str text)
+static bool recall(struct wheel_texts *x, const struct candidate *c, struct buf *out)
 {
-    CLEANUP(err_clear) struct err unused = {0}; /* a memo that cannot be written is only slower */
-    CLEANUP(buf_clear) struct buf key = {0};
+    const struct metadata_source source = source_of(c);
 
-    if (!x->o.memo || !digest_is_set(&f->digest))
-        return;
-    memo_key(&key, &f->digest);
-    if (memo_put(x->o.memo, buf_view(&key), fields_only(text), &unused) < 0)
-        events_note(x->o.events, "not remembered: %s", unused.msg);
-}
-
-static bool recall(struct wheel_texts *x, const struct simple_file *f, struct buf *out)
-{
-    CLEANUP(err_clear) struct err unused = {0}; /* as above */
-    CLEANUP(buf_clear) struct buf key = {0};
-    bool found = false;
-
-    if (!x->o.memo || !digest_is_set(&f->digest))
-        return false;
-    memo_key(&key, &f->digest);
-    return memo_get(x->o.memo, buf_view(&key), out, &found, &unused) == 0 && found;
+    return metadata_recall(x->o.memo, &source, out);
 }
 
 static bool is_same_version(struct str a, const struct pep440 *b)
@@ -158,7 +138,7 @@ static void take_peek(struct wheel_texts *x, const struct pypi_likely *of, struc
         err_join(fault, &peek->err);
         return;
     }
-    remember(x, of->candidate->file, buf_view(&peek->metadata));
+    remember(x, of->candidate, buf_view(&peek->metadata));
     (void)!learn(x, of, buf_view(&peek->metadata), fault);
 }
 
@@ -218,12 +198,12 @@ static int learn_nearby(struct wheel_texts *x, const struct pypi_likely *of, boo
     const struct simple_file *f = of->candidate->file;
     CLEANUP(buf_clear) struct buf text = {0};
 
-    *found = recall(x, f, &text);
+    *found = recall(x, of->candidate, &text);
     if (!*found && f->has_metadata) {
         if (read_announced(x, f, &text, found, e) < 0)
             return -1;
         if (*found)
-            remember(x, f, buf_view(&text));
+            remember(x, of->candidate, buf_view(&text));
     }
     return *found ? learn(x, of, buf_view(&text), e) : 0;
 }
@@ -283,11 +263,11 @@ static int fetch_announced(struct wheel_texts *x, const struct pypi_likely *of, 
     return rc;
 }
 
-static bool is_remembered(struct wheel_texts *x, const struct simple_file *f)
+static bool is_remembered(struct wheel_texts *x, const struct candidate *c)
 {
     CLEANUP(buf_clear) struct buf text = {0};
 
-    return recall(x, f, &text);
+    return recall(x, c, &text);
 }
 
 int wheel_texts_prefetch(struct wheel_texts *x, const struct pypi_likely *likely, size_t n,
@@ -301,7 +281,7 @@ int wheel_texts_prefetch(struct wheel_texts *x, const struct pypi_likely *likely
         n = 0;
     for (size_t i = 0; i < n; i++)
         if (!map_has(&x->by_url, likely[i].candidate->file->url) &&
-            !is_remembered(x, likely[i].candidate->file))
+            !is_remembered(x, likely[i].candidate))
             vec_add(&wanted, likely[i]);
     if (wanted.n)
         rc = fetch_announced(x, wanted.v, wanted.n, e);

@@ -2,8 +2,8 @@
  * from an earlier run, announced beside the wheel (PEP 658), a few ranges of it, or, where a
  * server answers no ranges, all of it.
  *
- * What was read once is remembered by the wheel's digest. It only serves choosing; the wheel itself
- * is checked when it is fetched.
+ * What was read once is remembered, see pkg/pypi/metadata_memo.h. The wheel itself is held against
+ * it when its layer is made.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
