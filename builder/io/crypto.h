@@ -20,9 +20,9 @@ void hash_finish(struct hash *h, struct digest *out);
 bool hash_is(struct hash *h, struct str want);
 void hash_clear(struct hash *h);
 
-/* Evidence that bytes were seen: their SHA-256, made by a hasher of ours. Only io/crypto.c and
- * io/hash_pair.c fill one in (`make lint` holds it), so nothing that a lock, an index or a place says becomes one.
- * All-zero: nothing was seen. */
+/* Evidence that bytes were seen: their SHA-256, made by a hasher of ours. Only io/crypto.c
+ * and io/hash_pair.c fill one in (`make lint` holds it), so nothing that a lock, an index or a
+ * place says becomes one. All-zero: nothing was seen. */
 struct seen {
     struct digest made_by_hash; /* the hashers' alone; others ask seen_digest() */
 };

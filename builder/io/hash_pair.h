@@ -30,5 +30,6 @@ void hash_pair_begin(struct hash_pair *p, size_t len);
 void hash_pair_add(struct hash_pair *p, const void *bytes, size_t len);
 /* It ends; is its hash `want`? */
 bool hash_pair_end(struct hash_pair *p, struct str want);
+/* The stream's hash. */
 void hash_pair_finish(struct hash_pair *p, struct seen *out);
 void hash_pair_clear(struct hash_pair *p);

@@ -1,5 +1,5 @@
-/* Records of layers, as the store keeps them: what parses prints and parses back the same, and
- * names no input that is not there. */
+/* Records of layers, as the store keeps them: what parses names no input that is not there. Only
+ * what was seen is printed, so nothing that was parsed is. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include "assemble/layer/layer_record.h"
@@ -7,8 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    CLEANUP(layer_record_clear) struct layer_record r = {0}, again = {0};
-    CLEANUP(buf_clear) struct buf one = {0}, two = {0};
+    CLEANUP(layer_record_clear) struct layer_record r = {0};
     CLEANUP(err_clear) struct err e = {0};
     const struct segment *s;
 
@@ -18,9 +17,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     }
     vec_each(s, &r.segments.list)
         assert(s->source <= r.segments.inputs.n);
-    layer_record_print(&one, &r);
-    assert(layer_record_parse(&again, buf_view(&one), &e) == 0);
-    layer_record_print(&two, &again);
-    assert(str_eq(buf_view(&one), buf_view(&two)));
     return 0;
 }

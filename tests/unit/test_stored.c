@@ -20,7 +20,7 @@ static void make_layout(const char *folder, const char *name, struct digest *dig
     CLEANUP(err_clear) struct err e = {0};
 
     mktar(&layer, name, '0', "", "x", 1);
-    if (layout_open(&p, folder, NULL, &e) < 0 ||
+    if (layout_open(&p, folder, &(struct blob_files){0}, &e) < 0 ||
         put_tagged(p, buf_view(&layer), "1", digest, &e) < 0 || place_close(p, &e) < 0)
         fail_msg("%s", e.msg);
 }
@@ -217,8 +217,9 @@ static int read_layer(const char *folder, struct str blob, struct str plain, tar
     struct descriptor *d = vec_push(&s.manifest.layers);
     uint64_t size = blob.len;
 
-    if (layout_open(&p, folder, NULL, e) < 0 || place_put_bytes(p, blob, &d->digest, e) < 0 ||
-        place_close(p, e) < 0 || stored_files_open(&s.files, folder, false, true, e) < 0)
+    if (layout_open(&p, folder, &(struct blob_files){0}, e) < 0 ||
+        place_put_bytes(p, blob, &d->digest, e) < 0 || place_close(p, e) < 0 ||
+        stored_files_open(&s.files, folder, false, true, e) < 0)
         return -1;
     d->size = size;
     s.events = events;
