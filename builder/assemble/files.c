@@ -52,7 +52,7 @@ static int place(struct buf *out, const struct lock_copy *c, const struct lock_f
     else if (str_ends(c->to, STR("/")))
         buf_fmt(&raw, STR_FMT, STR_ARG(path_base(c->from)));
     if (!path_clean(out, buf_view(&raw)) || out->len < 2)
-        return err_set(e, ERR_INPUT, "files: \"" STR_FMT "\" is no place for a file",
+        return err_set(e, ERR_INPUT, "files: \"" STR_FMT "\" is not a place for a file",
                        STR_ARG(c->to));
     memmove(out->p, out->p + 1, out->len); /* the leading "/" goes, the NUL comes along */
     out->len--;

@@ -33,8 +33,8 @@ static int make_dirs(const char *path, bool synced, struct err *e)
     if (errno == EEXIST) {
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
             return 0;
-        return err_set(e, ERR_SYSTEM, "cannot make folder %s: something that is no folder is there",
-                       path);
+        return err_set(e, ERR_SYSTEM,
+                       "cannot make folder %s: something that is not a folder is there", path);
     }
     if (errno != ENOENT)
         return err_errno(e, "cannot make folder %s", path);

@@ -41,10 +41,11 @@ static int read_cuda(struct query *q, struct err *e)
             e, ERR_USAGE,
             "--cuda: the table is of builds for CUDA; every release has one for the CPU, "
             "`cuda: cpu` in a recipe");
-    return q->cuda.len ? 0
-                       : err_set(e, ERR_USAGE,
-                                 "--cuda: \"%s\" is no CUDA version such as 12.4, 12.4.1 or cu124",
-                                 q->cuda_arg);
+    return q->cuda.len
+               ? 0
+               : err_set(e, ERR_USAGE,
+                         "--cuda: \"%s\" is not a CUDA version such as 12.4, 12.4.1 or cu124",
+                         q->cuda_arg);
 }
 
 static int read_gpu(struct query *q, struct err *e)

@@ -67,10 +67,10 @@ static const struct manifest_kind *find_kind(const char *word, struct err *e)
         buf_puts(&nearest, " (did you mean \"k8s\"?)");
     else
         fields_suggest(&nearest, str_of(word), names);
-    err_set(
-        e, ERR_USAGE,
-        "\"%s\" is no kind that emit writes%s; the kinds are k8s, compose, slurm and devcontainer",
-        word, nearest.p ? nearest.p : "");
+    err_set(e, ERR_USAGE,
+            "\"%s\" is not a kind that emit writes%s; the kinds are k8s, compose, slurm and "
+            "devcontainer",
+            word, nearest.p ? nearest.p : "");
     return NULL;
 }
 
@@ -155,7 +155,7 @@ static int find_image(struct emitting *m, struct session *s, const char *operand
         return from_recipe(m, s, operand, e);
     return err_set(
         e, ERR_USAGE,
-        "\"%s\" is no stored image (oci:DIR:TAG, oci-archive:FILE, docker-archive:FILE), "
+        "\"%s\" is not a stored image (oci:DIR:TAG, oci-archive:FILE, docker-archive:FILE), "
         "recipe or lock; a tag alone has no digest",
         operand);
 }
@@ -257,7 +257,7 @@ static int opt_gpus(void *value, const char *arg, struct err *e)
     struct gpus_wanted *g = value;
 
     if (!str_u32(str_of(arg), &g->n) || g->n > 1024)
-        return err_set(e, ERR_USAGE, "\"%s\" is no number from 0 to 1024", arg);
+        return err_set(e, ERR_USAGE, "\"%s\" is not a number from 0 to 1024", arg);
     g->given = true;
     return 0;
 }

@@ -67,7 +67,8 @@ int machine_find(struct machine *m, const struct session *s, const struct catalo
                  const struct machine_args *a, struct err *e)
 {
     if (a->driver && !dotted_is(str_of(a->driver), 1, 3))
-        return err_set(e, ERR_USAGE, "--driver: \"%s\" is no version such as 550.54.15", a->driver);
+        return err_set(e, ERR_USAGE, "--driver: \"%s\" is not a version such as 550.54.15",
+                       a->driver);
     if (a->root && (a->driver || a->gpus.n))
         return err_set(e, ERR_USAGE, "--root is a machine to ask; --driver and --gpu name another");
     if (a->root && !fs_exists(a->root))

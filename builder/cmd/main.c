@@ -153,7 +153,8 @@ static const struct command *pick(int argc, char **argv, struct err *e)
         return &commands[0];
     for (const struct command *c = commands; c->name; c++)
         if (str_distance(word, str_of(c->name), 2) <= 2) {
-            err_set(e, ERR_USAGE, "\"%s\" is no command; did you mean \"%s\"?", argv[1], c->name);
+            err_set(e, ERR_USAGE, "\"%s\" is not a command; did you mean \"%s\"?", argv[1],
+                    c->name);
             return NULL;
         }
     err_set(e, ERR_USAGE, "\"%s\" is neither a command nor a recipe; envbuild --help lists both",

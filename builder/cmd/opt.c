@@ -28,7 +28,7 @@ int opt_u32(void *value, const char *arg, struct err *e)
     uint32_t n;
 
     if (!str_u32(str_of(arg), &n) || n < 1 || n > 1024)
-        return err_set(e, ERR_USAGE, "\"%s\" is no number from 1 to 1024", arg);
+        return err_set(e, ERR_USAGE, "\"%s\" is not a number from 1 to 1024", arg);
     *(uint32_t *)value = n;
     return 0;
 }
@@ -52,9 +52,9 @@ static int unknown(const struct opt *opts, struct str name, struct err *e)
         }
     }
     if (best)
-        return err_set(e, ERR_USAGE, "--" STR_FMT " is no option here; did you mean --%s?",
+        return err_set(e, ERR_USAGE, "--" STR_FMT " is not an option here; did you mean --%s?",
                        STR_ARG(name), best->name);
-    return err_set(e, ERR_USAGE, "--" STR_FMT " is no option here; --help lists them",
+    return err_set(e, ERR_USAGE, "--" STR_FMT " is not an option here; --help lists them",
                    STR_ARG(name));
 }
 
@@ -98,7 +98,7 @@ static int take_short(const struct opt *opts, char *const *argv, int left, struc
         while (!ends(o) && o->letter != *p)
             o++;
         if (ends(o))
-            return err_set(e, ERR_USAGE, "%s is no option here; --help lists them", shown);
+            return err_set(e, ERR_USAGE, "%s is not an option here; --help lists them", shown);
         if (!o->arg) {
             if (set(o, shown, NULL, e) < 0)
                 return -1;

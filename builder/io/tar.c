@@ -131,7 +131,7 @@ static int check_path(struct str path, const char *what, struct err *e)
                        "%s \"" STR_FMT "…\" is too long: %d bytes at most, %d between two \"/\"",
                        what, STR_ARG(str_sub(path, 0, SHOWN_LEN)), PATH_MAX_LEN, PART_MAX_LEN);
     if (!path_is_safe(path))
-        return err_set(e, ERR_INPUT, "%s \"" STR_FMT "\" is no path that a layer may hold", what,
+        return err_set(e, ERR_INPUT, "%s \"" STR_FMT "\" is not a path that a layer may hold", what,
                        STR_ARG(path));
     while (str_item(&rest, '/', &part))
         if (str_starts(part, STR(".wh.")))

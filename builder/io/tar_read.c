@@ -76,7 +76,7 @@ struct tar_reader {
 
 static int bad(const struct tar_reader *t, const char *why, struct err *e)
 {
-    return err_set(e, ERR_INPUT, "%s is no sound tar: %s, at byte %llu", t->in->name, why,
+    return err_set(e, ERR_INPUT, "%s is not a sound tar: %s, at byte %llu", t->in->name, why,
                    (unsigned long long)t->offset);
 }
 
@@ -348,7 +348,7 @@ static int read_pax(struct tar_reader *t, bool global, struct err *e)
             return bad(t, "a global pax header that says more than a comment", e);
         if (!global && !pax_record(t, key, value))
             return err_set(e, ERR_INPUT,
-                           "%s is no sound tar: a pax header with a \"" STR_FMT
+                           "%s is not a sound tar: a pax header with a \"" STR_FMT
                            "\" that cannot be, at byte %llu",
                            t->in->name, STR_ARG(key), (unsigned long long)t->offset);
     }
@@ -656,7 +656,7 @@ static int take_size(struct tar_reader *t, const unsigned char *h, struct str ra
     bool pax = t->extra.sparse || t->extra.map_in_data, sparse = pax || h[AT_TYPE] == 'S';
 
     if (sparse && t->entry.entry.type != ENTRY_FILE)
-        return bad(t, "holes in what is no file", e);
+        return bad(t, "holes in what is not a file", e);
     if (sparse && t->kind != TAR_LAYER)
         return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" is a file with holes, which no %s holds",
                        t->in->name, STR_ARG(raw),

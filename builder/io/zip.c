@@ -244,14 +244,14 @@ static bool is_ascii(struct str s)
 static int check_name(const struct record *r, struct err *e)
 {
     if (!name_is_safe(r->name))
-        return refuse(e, r, "is no safe name");
+        return refuse(e, r, "is not a safe name");
     if (r->renamed)
         return refuse(e, r, "has a second name (the extra field 0x7075)");
     if (is_ascii(r->name))
         return 0;
     if (!(r->flags & FLAG_UTF8))
         return refuse(e, r, "is not ASCII, and no flag says that it is UTF-8");
-    return utf8_valid(r->name) == r->name.len ? 0 : refuse(e, r, "is no UTF-8");
+    return utf8_valid(r->name) == r->name.len ? 0 : refuse(e, r, "is not UTF-8");
 }
 
 static int check_record(const struct record *r, struct err *e)

@@ -72,7 +72,7 @@ static void read_gcc(struct baselayer *b, const struct fields *root)
     need_list(root, "gcc", &b->gcc);
     node_each(n, node_get(root->map, "gcc"))
         if (!str_u32(n->text, &major))
-            err_at(root->e, &n->pos, "gcc: \"" STR_FMT "\" is no major version such as \"12\"",
+            err_at(root->e, &n->pos, "gcc: \"" STR_FMT "\" is not a major version such as \"12\"",
                    STR_ARG(n->text));
 }
 

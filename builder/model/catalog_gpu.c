@@ -409,7 +409,7 @@ void catalog_gpu_words(struct buf *out, const struct catalog *c, struct str name
 {
     struct strs names = {0};
 
-    buf_fmt(out, "\"" STR_FMT "\" is no GPU that the catalog knows; ", STR_ARG(name));
+    buf_fmt(out, "\"" STR_FMT "\" is not a GPU that the catalog knows; ", STR_ARG(name));
     catalog_gpu_nearest(c, name, 4, &names);
     for (size_t i = 0; i < names.n; i++)
         buf_fmt(out, "%s\"" STR_FMT "\"",

@@ -41,7 +41,7 @@ static void read_driver(struct fleet_machine *m, const struct fields *f)
 {
     if (field_need_str(f, "driver", &m->driver) && !dotted_is(m->driver, 1, 3))
         err_at(f->e, &node_get(f->map, "driver")->pos,
-               "driver: \"" STR_FMT "\" is no version such as 550.54.15", STR_ARG(m->driver));
+               "driver: \"" STR_FMT "\" is not a version such as 550.54.15", STR_ARG(m->driver));
 }
 
 static void read_count(struct fleet_machine *m, const struct fields *f)

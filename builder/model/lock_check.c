@@ -115,38 +115,38 @@ static void check_head(const struct check *c)
     const struct node *root = l->doc.root, *base = node_get(root, "base");
 
     if (!has_only(l->writer, ".+-~"))
-        fault(c, node_get(root, "envbuild"), "envbuild: \"" STR_FMT "\" is no version",
+        fault(c, node_get(root, "envbuild"), "envbuild: \"" STR_FMT "\" is not a version",
               STR_ARG(l->writer));
     if (!ref_path_ok(l->name))
-        fault(c, node_get(root, "name"), "name: \"" STR_FMT "\" is no image name",
+        fault(c, node_get(root, "name"), "name: \"" STR_FMT "\" is not an image name",
               STR_ARG(l->name));
     if (!ref_tag_ok(l->tag))
-        fault(c, node_get(root, "tag"), "tag: \"" STR_FMT "\" is no tag", STR_ARG(l->tag));
+        fault(c, node_get(root, "tag"), "tag: \"" STR_FMT "\" is not a tag", STR_ARG(l->tag));
     if (!is_one_of(l->variant, variants, ARRAY_LEN(variants)))
         fault(c, node_get(base, "variant"),
               "variant: \"" STR_FMT "\" is not known; variants: runtime, compile, devel",
               STR_ARG(l->variant));
     if (!has_only(l->base, "._-"))
-        fault(c, node_get(base, "name"), "base: \"" STR_FMT "\" is no name of a base layer",
+        fault(c, node_get(base, "name"), "base: \"" STR_FMT "\" is not a name of a base layer",
               STR_ARG(l->base));
     if (!dotted_is(l->python, 2, 2))
-        fault(c, node_get(base, "python"), "python: \"" STR_FMT "\" is no version such as \"3.11\"",
-              STR_ARG(l->python));
+        fault(c, node_get(base, "python"),
+              "python: \"" STR_FMT "\" is not a version such as \"3.11\"", STR_ARG(l->python));
     if (!has_only(l->python_full, ".+~-"))
         fault(c, node_get(base, "python_full"),
-              "python_full: \"" STR_FMT "\" is no version such as \"3.11.2\"",
+              "python_full: \"" STR_FMT "\" is not a version such as \"3.11.2\"",
               STR_ARG(l->python_full));
     if (l->apt_sources_path.len && !lock_is_path(l->apt_sources_path))
         fault(c, node_get(base, "apt_sources_path"),
-              "apt_sources_path: \"" STR_FMT "\" is no absolute path without \"..\"",
+              "apt_sources_path: \"" STR_FMT "\" is not an absolute path without \"..\"",
               STR_ARG(l->apt_sources_path));
     if (!l->image.ref.len)
         return;
     if (!path_is_safe(l->image.python) || !lock_is_line(l->image.python))
-        fault(c, node_get(base, "image"), "base image: python \"" STR_FMT "\" is no path in it",
+        fault(c, node_get(base, "image"), "base image: python \"" STR_FMT "\" is not a path in it",
               STR_ARG(l->image.python));
     if (!dotted_is(l->image.glibc, 2, 3))
-        fault(c, node_get(base, "image"), "base image: glibc \"" STR_FMT "\" is no version",
+        fault(c, node_get(base, "image"), "base image: glibc \"" STR_FMT "\" is not a version",
               STR_ARG(l->image.glibc));
 }
 
@@ -227,7 +227,7 @@ static void check_labels(const struct check *c)
 
     node_each(n, c->lock->labels)
         if (!node_is_scalar(n) || !lock_is_line(n->key))
-            fault(c, n, "labels: \"" STR_FMT "\" is no text under a name", STR_ARG(n->key));
+            fault(c, n, "labels: \"" STR_FMT "\" is not text under a name", STR_ARG(n->key));
 }
 
 static void check_image(const struct check *c)
@@ -237,7 +237,7 @@ static void check_image(const struct check *c)
 
     if (!str_is(l->os, "linux") || !str_is(l->arch, "amd64"))
         fault(c, image,
-              "image: " STR_FMT "/" STR_FMT " is no platform of this envbuild: linux/amd64",
+              "image: " STR_FMT "/" STR_FMT " is not a platform of this envbuild: linux/amd64",
               STR_ARG(l->os), STR_ARG(l->arch));
     check_env(c);
     check_words(c, "entrypoint", &l->entrypoint);
@@ -246,10 +246,10 @@ static void check_image(const struct check *c)
     if (!is_root_or_path(l->workdir) || str_is(l->workdir, "/proc") ||
         str_starts(l->workdir, STR("/proc/")))
         fault(c, node_get(image, "workdir"),
-              "workdir: \"" STR_FMT "\" is no absolute path outside /proc without \"..\"",
+              "workdir: \"" STR_FMT "\" is not an absolute path outside /proc without \"..\"",
               STR_ARG(l->workdir));
     if (l->user.name.len && !recipe_is_user(l->user.name))
-        fault(c, node_get(image, "user"), "user: \"" STR_FMT "\" is no name of a user",
+        fault(c, node_get(image, "user"), "user: \"" STR_FMT "\" is not a name of a user",
               STR_ARG(l->user.name));
 }
 
@@ -312,7 +312,7 @@ static void check_file(const struct check *c, const struct node *n, const struct
     const struct lock_file *f = &copy->files.v[i];
 
     if (f->path.len && (!path_is_safe(f->path) || str_has(f->path, '\0')))
-        fault(c, n, "files: \"" STR_FMT "\" is no path below \"" STR_FMT "\"", STR_ARG(f->path),
+        fault(c, n, "files: \"" STR_FMT "\" is not a path below \"" STR_FMT "\"", STR_ARG(f->path),
               STR_ARG(copy->from));
     if (i && str_cmp(copy->files.v[i - 1].path, f->path) >= 0)
         fault(c, n, "files: \"" STR_FMT "\" does not stand in order, or twice", STR_ARG(f->path));
@@ -348,12 +348,12 @@ static void check_copies(const struct check *c)
         const struct lock_copy *copy = &l->copies.v[i];
 
         if (!is_target(copy->to))
-            fault(c, n, "files: to \"" STR_FMT "\" is no absolute path of the image",
+            fault(c, n, "files: to \"" STR_FMT "\" is not an absolute path of the image",
                   STR_ARG(copy->to));
         if (copy->text.len)
             check_text(c, n, copy);
         else if (!copy->from.len || copy->from.p[0] == '/' || str_has(copy->from, '\0'))
-            fault(c, n, "files: from \"" STR_FMT "\" is no path beside the recipe",
+            fault(c, n, "files: from \"" STR_FMT "\" is not a path beside the recipe",
                   STR_ARG(copy->from));
         m = item_of(n, "content", 0);
         for (size_t j = 0; j < copy->files.n; j++, m = m ? m->next : NULL)
@@ -425,7 +425,7 @@ static void check_layer(const struct check *c, const struct node *n, size_t i, b
     const struct lock_layer *l = &lock->layers.v[i];
 
     if (!lock_is_line(l->name))
-        fault(c, n, "layer %zu: \"" STR_FMT "\" is no name", i + 1, STR_ARG(l->name));
+        fault(c, n, "layer %zu: \"" STR_FMT "\" is not a name", i + 1, STR_ARG(l->name));
     if (!l->artifacts.n && !may_be_empty(lock, l))
         fault(c, n, "layer \"" STR_FMT "\" has no artifact", STR_ARG(l->name));
     if (l->kind == LOCK_IMAGE && !lock->image.ref.len)
@@ -484,11 +484,11 @@ static void check_archives(const struct check *c)
 
         if (!lock_is_line(a->uri) || !lock_is_line(a->suite) ||
             (a->codename.len && !lock_is_line(a->codename)))
-            fault(c, n, "archives: \"" STR_FMT " " STR_FMT "\" is no archive", STR_ARG(a->uri),
+            fault(c, n, "archives: \"" STR_FMT " " STR_FMT "\" is not an archive", STR_ARG(a->uri),
                   STR_ARG(a->suite));
         for (size_t j = 0; j < a->signers.n; j++)
             if (!has_only(a->signers.v[j], ""))
-                fault(c, n, "archives: \"" STR_FMT "\" is no fingerprint",
+                fault(c, n, "archives: \"" STR_FMT "\" is not a fingerprint",
                       STR_ARG(a->signers.v[j]));
     }
 }

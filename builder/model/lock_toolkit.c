@@ -82,9 +82,9 @@ static void get_link(struct lock_stand_in *out, const struct node *map, struct e
     if (!field_need_str(&f, "path", &link.path) || !field_need_str(&f, "target", &link.target))
         return;
     if (!lock_is_path(link.path))
-        bad(&f, "path", link.path, "no place for a link");
+        bad(&f, "path", link.path, "not a place for a link");
     if (!lock_is_path(link.target))
-        bad(&f, "target", link.target, "no place that a link can lead to");
+        bad(&f, "target", link.target, "not a place that a link can lead to");
     vec_add(&out->links, link);
 }
 
@@ -94,15 +94,15 @@ static void get_stand_in(struct lock_stand_in *out, const struct node *map, stru
     const struct node *n;
 
     if (field_need_str(&f, "name", &out->name) && !is_package(out->name))
-        bad(&f, "name", out->name, "no package's");
+        bad(&f, "name", out->name, "not a package's");
     if (field_need_str(&f, "version", &out->version) && !debver_valid(out->version))
-        bad(&f, "version", out->version, "no package's");
+        bad(&f, "version", out->version, "not a package's");
     if (field_need_str(&f, "summary", &out->summary) &&
         (!lock_is_line(out->summary) || out->summary.p[0] == ' '))
-        bad(&f, "summary", out->summary, "no line of text");
+        bad(&f, "summary", out->summary, "not a line of text");
     node_each(n, field_need_list(&f, "provides")) {
         if (!is_provided(n->text))
-            err_at(e, &n->pos, "toolkit: \"" STR_FMT "\" is no package and its version",
+            err_at(e, &n->pos, "toolkit: \"" STR_FMT "\" is not a package and its version",
                    STR_ARG(n->text));
         vec_add(&out->provides, n->text);
     }
@@ -122,11 +122,11 @@ void lock_toolkit_get(struct lock_toolkit *out, const struct fields *root)
         !str_is(out->from, "nvidia") && !str_is(out->from, "apt"))
         bad(&f, "from", out->from, "not known here");
     if (field_need_str(&f, "version", &out->version) && !dotted_is(out->version, 2, 4))
-        bad(&f, "version", out->version, "no CUDA release");
+        bad(&f, "version", out->version, "not a CUDA release");
     if (field_need_str(&f, "root", &out->root) && !is_root(out->root))
         bad(&f, "root", out->root, "not " LOCK_TOOLKIT_ROOT " and a version");
     if (field_str(&f, "gcc", &out->gcc) && !str_u32(out->gcc, &gcc))
-        bad(&f, "gcc", out->gcc, "no major version");
+        bad(&f, "gcc", out->gcc, "not a major version");
     field_str(&f, "apt_sources", &out->sources);
     node_each(n, field_need_list(&f, "stand_ins"))
         get_stand_in(vec_push(&out->stand_ins), n, root->e);

@@ -56,7 +56,7 @@ int reading_no_tag(struct err *e, const struct pos *pos, struct str tag)
 {
     return err_at(e, pos,
                   "tag: \"" STR_FMT
-                  "\" is no tag: letters, digits, \".\", \"_\" and \"-\", at most "
+                  "\" is not a tag: letters, digits, \".\", \"_\" and \"-\", at most "
                   "128, and no \".\" or \"-\" first",
                   STR_ARG(tag));
 }

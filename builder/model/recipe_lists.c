@@ -38,7 +38,7 @@ static void check_toolkit_from(struct reading *in)
             return;
     fields_suggest(&hint, v->text, known);
     err_at(in->e, &v->pos,
-           "toolkit: \"" STR_FMT "\" is no place that it comes from%s; there are pypi, nvidia "
+           "toolkit: \"" STR_FMT "\" is not a place that it comes from%s; there are pypi, nvidia "
            "(its redistributable archives) and apt (the base's own packages)",
            STR_ARG(v->text), hint.p ? hint.p : "");
 }
@@ -114,7 +114,7 @@ static void check_apt(struct reading *in)
         if (!package_ok(pinned || picked ? name : v.text) || (pinned && !version_ok(version)) ||
             (picked && !reading_all_of(suite, "-._+")))
             err_at(in->e, &v.pos,
-                   "apt: \"" STR_FMT "\" is no package; write name, name=version or name/suite",
+                   "apt: \"" STR_FMT "\" is not a package; write name, name=version or name/suite",
                    STR_ARG(v.text));
         else
             vec_add(&in->r->apt, v);
@@ -155,7 +155,7 @@ static void check_archive_suites(struct reading *in, const struct recipe_archive
         const struct value *suite = &a->suites.v[i];
 
         if (str_find_str(suite->text, STR("..")) < suite->text.len || str_has(suite->text, ' '))
-            err_at(in->e, &suite->pos, "apt_archives: \"" STR_FMT "\" is no suite",
+            err_at(in->e, &suite->pos, "apt_archives: \"" STR_FMT "\" is not a suite",
                    STR_ARG(suite->text));
         else if (str_ends(suite->text, STR("/")) != !a->components.n)
             err_at(
@@ -190,7 +190,7 @@ static void check_archive(struct reading *in, const struct node *n)
     for (size_t i = 0; i < a->fingerprints.n; i++)
         if (a->fingerprints.v[i].text.len != 40 || !reading_all_of(a->fingerprints.v[i].text, ""))
             err_at(in->e, &a->fingerprints.v[i].pos,
-                   "apt_archives: \"" STR_FMT "\" is no fingerprint: 40 hex digits, no blanks",
+                   "apt_archives: \"" STR_FMT "\" is not a fingerprint: 40 hex digits, no blanks",
                    STR_ARG(a->fingerprints.v[i].text));
 }
 
@@ -287,7 +287,7 @@ static void check_index(struct reading *in, const struct node *n)
         }
         if (x->name.text.len && !index_name_ok(x->name.text))
             err_at(in->e, &x->name.pos,
-                   "indexes: \"" STR_FMT "\" is no name: letters, digits, \"-\" and \"_\"",
+                   "indexes: \"" STR_FMT "\" is not a name: letters, digits, \"-\" and \"_\"",
                    STR_ARG(x->name.text));
     } else if (!reading_text(in, n, "indexes", &x->url)) {
         return;
@@ -310,7 +310,7 @@ static void check_indexes(struct reading *in)
             if (str_find_str(v.text, STR("://")) < v.text.len)
                 err_at(in->e, &v.pos,
                        "find_links: \"" STR_FMT
-                       "\" is no folder; an index on the web goes under `indexes`",
+                       "\" is not a folder; an index on the web goes under `indexes`",
                        STR_ARG(v.text));
             vec_add(&in->r->find_links, v);
         }
@@ -337,7 +337,7 @@ static void check_files(struct reading *in)
                    "files: \"" STR_FMT "\" must be relative to the recipe's folder, or its context",
                    STR_ARG(file->from.text));
         if (file->to.text.len && !reading_absolute(file->to.text))
-            err_at(in->e, &file->to.pos, "files: \"" STR_FMT "\" is no absolute path",
+            err_at(in->e, &file->to.pos, "files: \"" STR_FMT "\" is not an absolute path",
                    STR_ARG(file->to.text));
     }
 }
@@ -368,7 +368,8 @@ static void check_user(struct reading *in)
         err_at(in->e, &u->name.pos, "user: leave `user` out to be root");
     else if (u->name.text.len && !recipe_is_user(u->name.text))
         err_at(in->e, &u->name.pos,
-               "user: \"" STR_FMT "\" is no user name: lower-case letters, digits, \"_\" and \"-\"",
+               "user: \"" STR_FMT
+               "\" is not a user name: lower-case letters, digits, \"_\" and \"-\"",
                STR_ARG(u->name.text));
     field_u64(&f, "uid", &uid, INT32_MAX);
     gid = uid;
@@ -388,7 +389,7 @@ static void check_env(struct reading *in)
 
         if (!env_name_ok(n->key))
             err_at(in->e, &n->key_pos,
-                   "env: \"" STR_FMT "\" is no variable name: letters, digits and \"_\"",
+                   "env: \"" STR_FMT "\" is not a variable name: letters, digits and \"_\"",
                    STR_ARG(n->key));
         if (!node_is_scalar(n)) {
             err_at(in->e, &n->pos, "env: text is wanted here, not %s", node_kind_name(n));

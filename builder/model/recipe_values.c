@@ -26,7 +26,7 @@ static void check_pytorch(struct reading *in)
                "pytorch: \"" STR_FMT "\" is not a whole release number; write \"" STR_FMT ".0\"",
                STR_ARG(v->text), STR_ARG(v->text));
     else if (!dotted_is(v->text, 3, 3))
-        err_at(in->e, &v->pos, "pytorch: \"" STR_FMT "\" is no release number such as \"2.6.0\"",
+        err_at(in->e, &v->pos, "pytorch: \"" STR_FMT "\" is not a release number such as \"2.6.0\"",
                STR_ARG(v->text));
 }
 
@@ -70,7 +70,7 @@ static void check_cudnn(struct reading *in)
         err_at(in->e, &v->pos, "cudnn: a build for the CPU has none; leave it out");
     else if (v->text.len && !dotted_is(v->text, 1, 4))
         err_at(in->e, &v->pos,
-               "cudnn: \"" STR_FMT "\" is no cuDNN version such as \"9\" or \"9.1.0.70\"",
+               "cudnn: \"" STR_FMT "\" is not a cuDNN version such as \"9\" or \"9.1.0.70\"",
                STR_ARG(v->text));
 }
 
@@ -101,7 +101,7 @@ static void check_python(struct reading *in)
 
     reading_value(in, "python", v);
     if (v->text.len && !dotted_is(v->text, 2, 2))
-        err_at(in->e, &v->pos, "python: \"" STR_FMT "\" is no version such as \"3.11\"",
+        err_at(in->e, &v->pos, "python: \"" STR_FMT "\" is not a version such as \"3.11\"",
                STR_ARG(v->text));
 }
 
@@ -144,7 +144,8 @@ static void check_name(struct reading *in)
     reading_value(in, "name", v);
     if (v->text.len && !ref_path_ok(v->text))
         err_at(in->e, &v->pos,
-               "name: \"" STR_FMT "\" is no image name: lower-case letters and digits, joined by "
+               "name: \"" STR_FMT
+               "\" is not an image name: lower-case letters and digits, joined by "
                "\".\", \"_\", \"__\" or dashes, parts joined by \"/\"",
                STR_ARG(v->text));
 }
@@ -159,7 +160,8 @@ static void check_workdir(struct reading *in)
     if (!v->text.len)
         return;
     if (!reading_absolute(v->text)) {
-        err_at(in->e, &v->pos, "workdir: \"" STR_FMT "\" is no absolute path", STR_ARG(v->text));
+        err_at(in->e, &v->pos, "workdir: \"" STR_FMT "\" is not an absolute path",
+               STR_ARG(v->text));
         return;
     }
     path_clean(&clean, v->text);

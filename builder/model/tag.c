@@ -9,7 +9,7 @@ static int bad(struct str text, struct str part, struct err *e)
 {
     return err_set(e, ERR_USAGE,
                    "\"" STR_FMT "\": \"" STR_FMT
-                   "\" is no part of a tag such as 2.6.0-cuda12.4-cudnn9-runtime",
+                   "\" is not a part of a tag such as 2.6.0-cuda12.4-cudnn9-runtime",
                    STR_ARG(text), STR_ARG(part));
 }
 

@@ -258,7 +258,7 @@ static int follow(struct exchange *x, struct err *e)
         return fail(x, "more than 10 redirects", e);
     if (url_join(&next, str_of(x->url), str_of(x->answer.location), &bad) < 0 ||
         url_parse(&there, buf_view(&next), &bad) < 0 || url_parse(&here, str_of(x->url), &bad) < 0)
-        return fail(x, "the server redirects to something that is no address", e);
+        return fail(x, "the server redirects to something that is not an address", e);
     if (url_is_file(&there))
         return fail(x, "the server redirects to a local file", e);
     if (url_is_https(&here) && !url_is_https(&there))

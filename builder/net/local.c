@@ -50,7 +50,7 @@ int local_get(struct exchange *x, const struct url *u)
     }
     if (fstat(fd.n, &st) < 0 || !S_ISREG(st.st_mode)) {
         x->r->status = 404;
-        return exchange_fault(x, ERR_NET, "it is no file");
+        return exchange_fault(x, ERR_NET, "it is not a file");
     }
     return file_body(x, fd.n, path.p, (uint64_t)st.st_size);
 }

@@ -6,7 +6,7 @@ static int bad(struct str text, struct err *e, const char *why)
     CLEANUP(buf_clear) struct buf shown = {0};
 
     url_show(&shown, text);
-    return err_set(e, ERR_INPUT, "\"%s\" is no usable address: %s", shown.p ? shown.p : "", why);
+    return err_set(e, ERR_INPUT, "\"%s\" is not a usable address: %s", shown.p ? shown.p : "", why);
 }
 
 static bool is_plain(struct str text)
@@ -89,7 +89,7 @@ static int parse_authority(struct url *u, struct str text, struct str authority,
         authority = rest_of(authority, at);
     }
     if (!split_port(u, authority))
-        return bad(text, e, "its port is no number from 1 to 65535");
+        return bad(text, e, "its port is not a number from 1 to 65535");
     if (url_is_file(u)) {
         if (u->userinfo.p || (u->host.len && !str_eq_nocase(u->host, STR("localhost"))))
             return bad(text, e, "a file address names no host");

@@ -185,8 +185,9 @@ static int digest_member(struct digest *out, const struct node *map, const char 
         return 0;
     rest = text;
     if (str_cut(&rest, STR(":"), &algorithm) && !str_is(algorithm, "sha256"))
-        return err_at(e, &map->pos, "%s: digest \"" STR_FMT "\" is no sha256, the only kind read",
-                      what, STR_ARG(text));
+        return err_at(e, &map->pos,
+                      "%s: digest \"" STR_FMT "\" is not a sha256, the only kind read", what,
+                      STR_ARG(text));
     return err_at(e, &map->pos,
                   "%s: digest \"" STR_FMT "\" is not sha256: and 64 lower-case hex digits", what,
                   STR_ARG(text));
@@ -199,7 +200,7 @@ static int size_member(uint64_t *out, const struct node *map, const char *what, 
     if (!n)
         return err_at(e, &map->pos, "%s has no size", what);
     if (n->kind != NODE_NUMBER || !str_u64(n->text, out) || *out > INT64_MAX)
-        return err_at(e, &n->pos, "%s: size \"" STR_FMT "\" is no count of bytes", what,
+        return err_at(e, &n->pos, "%s: size \"" STR_FMT "\" is not a count of bytes", what,
                       STR_ARG(n->text));
     return 0;
 }
@@ -236,7 +237,7 @@ int descriptor_from_node(struct descriptor *out, const struct node *n, const cha
         pairs_from_node(&d.annotations, oci_member(n, "annotations"), "annotations", e) < 0)
         return err_wrap(e, "%s", what);
     if (!media_type_ok(d.media_type))
-        return err_at(e, &n->pos, "%s: \"" STR_FMT "\" is no media type", what,
+        return err_at(e, &n->pos, "%s: \"" STR_FMT "\" is not a media type", what,
                       STR_ARG(d.media_type));
     MOVE(out, &d);
     return 0;

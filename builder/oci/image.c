@@ -139,7 +139,8 @@ static int read_time(bool *dated, int64_t *seconds, const struct node *map, stru
     if (!text.len)
         return 0;
     if (!date_parse(seconds, text))
-        return err_at(e, &map->pos, "created: \"" STR_FMT "\" is no RFC 3339 time", STR_ARG(text));
+        return err_at(e, &map->pos, "created: \"" STR_FMT "\" is not an RFC 3339 time",
+                      STR_ARG(text));
     *dated = true;
     return 0;
 }
@@ -223,7 +224,7 @@ static int read_rootfs(struct image_config *c, const struct node *root, struct e
         return err_at(e, &n->pos, "rootfs has no list diff_ids");
     node_each(item, list)
         if (item->kind != NODE_STRING || !digest_from_text(vec_push(&c->diff_ids), item->text))
-            return err_at(e, &item->pos, "diff_ids: \"" STR_FMT "\" is no sha256 digest",
+            return err_at(e, &item->pos, "diff_ids: \"" STR_FMT "\" is not a sha256 digest",
                           STR_ARG(item->text));
     return 0;
 }
@@ -422,7 +423,7 @@ static int read_manifest(struct image_manifest *m, const struct node *root, cons
     if (read_head(&m->media_type, root, called, MEDIA_MANIFEST, e) < 0)
         return -1;
     if (!media_type_is_manifest(m->media_type))
-        return err_at(e, &root->pos, "mediaType \"" STR_FMT "\" is no image manifest",
+        return err_at(e, &root->pos, "mediaType \"" STR_FMT "\" is not an image manifest",
                       STR_ARG(m->media_type));
     if (!config)
         return err_at(e, &root->pos, "there is no config");
@@ -442,7 +443,7 @@ static int read_index(struct image_index *x, const struct node *root, const char
     if (read_head(&x->media_type, root, called, MEDIA_INDEX, e) < 0)
         return -1;
     if (!media_type_is_index(x->media_type))
-        return err_at(e, &root->pos, "mediaType \"" STR_FMT "\" is no image index",
+        return err_at(e, &root->pos, "mediaType \"" STR_FMT "\" is not an image index",
                       STR_ARG(x->media_type));
     if (read_descriptors(&x->manifests, root, "manifests", "manifest", e) < 0 ||
         oci_member_str(&x->artifact_type, root, "artifactType", e) < 0 ||

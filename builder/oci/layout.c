@@ -182,7 +182,7 @@ int layout_annotate(struct descriptor *d, const struct image_name *name, struct 
     struct str tag = name->layout_tag.len ? name->layout_tag : name->tag;
 
     if (!ref_tag_ok(tag) && !ref_name_ok(tag))
-        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no tag", STR_ARG(tag));
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is not a tag", STR_ARG(tag));
     if (full_name(&full, name, e) < 0)
         return -1;
     pairs_add(&d->annotations, STR(ANNOTATION_REF_NAME), arena_str(arena, tag));
@@ -253,10 +253,11 @@ static int check_folder(const char *dir, struct err *e)
             return 0;
     vec_each(name, &names)
         if (!may_be_ours(*name))
-            return err_set(e, ERR_INPUT,
-                           "%s is no OCI layout and holds other things (\"%s\"); name an empty or a"
-                           " new folder",
-                           dir, *name);
+            return err_set(
+                e, ERR_INPUT,
+                "%s is not an OCI layout and holds other things (\"%s\"); name an empty or a"
+                " new folder",
+                dir, *name);
     return 0;
 }
 

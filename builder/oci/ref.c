@@ -147,7 +147,7 @@ static int parse_digest(struct digest *out, struct str text, struct err *e)
     if (digest_from_text(out, text))
         return 0;
     return err_set(e, ERR_INPUT,
-                   "\"" STR_FMT "\" is no digest; it reads sha256: and 64 lower-case hex digits",
+                   "\"" STR_FMT "\" is not a digest; it reads sha256: and 64 lower-case hex digits",
                    STR_ARG(text));
 }
 
@@ -158,7 +158,7 @@ static int parse_name(struct ref *ref, struct str name, struct err *e)
     if (str_cut(&path, STR("/"), &host) &&
         (str_has(host, '.') || str_has(host, ':') || str_is(host, "localhost"))) {
         if (!ref_host_ok(host))
-            return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no host name with an optional port",
+            return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is not a host name with an optional port",
                            STR_ARG(host));
         ref->host = str_dup(host);
     } else {
@@ -166,7 +166,8 @@ static int parse_name(struct ref *ref, struct str name, struct err *e)
     }
     if (!ref_path_ok(path) || name.len > REF_NAME_MAX)
         return err_set(e, ERR_INPUT,
-                       "\"" STR_FMT "\" is no image name; it holds a-z, 0-9, single . and _, and -"
+                       "\"" STR_FMT
+                       "\" is not an image name; it holds a-z, 0-9, single . and _, and -"
                        " between them, parts joined by /, at most %d characters",
                        STR_ARG(path), REF_NAME_MAX);
     ref->path = str_dup(path);
@@ -192,7 +193,8 @@ int ref_parse(struct ref *out, struct str text, struct err *e)
         name.len -= tag.len + 1;
         if (!ref_tag_ok(tag))
             return err_set(e, ERR_INPUT,
-                           "\"" STR_FMT "\" is no tag; it holds A-Z, a-z, 0-9, _, . and -, at most"
+                           "\"" STR_FMT
+                           "\" is not a tag; it holds A-Z, a-z, 0-9, _, . and -, at most"
                            " %d characters, and starts with no . or -",
                            STR_ARG(tag), REF_TAG_MAX);
         ref.tag = str_dup(tag);

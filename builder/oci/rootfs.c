@@ -172,7 +172,7 @@ static int put_link(struct rootfs *r, const struct entry *entry, struct str path
     if (!to || to->type == ENTRY_DIR)
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\" is a hard link to \"" STR_FMT
-                       "\", which is no file of the image",
+                       "\", which is not a file of the image",
                        STR_ARG(entry->path), STR_ARG(entry->link));
     n = put(r, path, to->type);
     n->special = to->special;

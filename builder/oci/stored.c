@@ -267,7 +267,8 @@ static int read_index(struct image_index *index, struct stored *s, struct err *e
     struct str text;
 
     if (!has_index(s))
-        return err_set(e, ERR_INPUT, "%s is no oci-archive: it holds no index.json", s->files.path);
+        return err_set(e, ERR_INPUT, "%s is not an oci-archive: it holds no index.json",
+                       s->files.path);
     if (stored_files_text(&text, &s->files, STR("index.json"), e) < 0)
         return -1;
     if (image_index_parse(index, text, MEDIA_INDEX, "index.json", e) < 0)

@@ -65,11 +65,12 @@ static int no_archive(const struct stored_files *f, const unsigned char *head, b
             e, ERR_INPUT,
             "%s is compressed as a whole, so nothing in it can be found; `gunzip` it first",
             f->path);
-    return err_set(e, ERR_INPUT,
-                   any ? "%s is no image: neither a layout's folder nor a tar, not compressed, as "
-                         "`docker save` and `skopeo copy` write it"
-                       : "%s is no oci-archive: a tar, not compressed, that holds a layout",
-                   f->path);
+    return err_set(
+        e, ERR_INPUT,
+        any ? "%s is not an image: neither a layout's folder nor a tar, not compressed, as "
+              "`docker save` and `skopeo copy` write it"
+            : "%s is not an oci-archive: a tar, not compressed, that holds a layout",
+        f->path);
 }
 
 static int walk(struct stored_files *f, uint64_t size, struct err *e)

@@ -80,7 +80,7 @@ int stored_saved_open(struct stored *s, const struct stored_text *place, struct 
 
     if (!stored_files_has(&s->files, STR("manifest.json"), &size))
         return err_set(e, ERR_INPUT,
-                       "%s is no image: it holds neither an index.json nor a manifest.json",
+                       "%s is not an image: it holds neither an index.json nor a manifest.json",
                        s->files.path);
     if (stored_files_text(&text, &s->files, STR("manifest.json"), e) < 0 ||
         json_parse(&doc, text, IMAGE_DOC_MAX, "manifest.json", e) < 0)

@@ -6,7 +6,7 @@
 static int bad_form(struct str text, struct err *e)
 {
     return err_set(e, ERR_INPUT,
-                   "\"" STR_FMT "\" is no stored image; write oci:DIR@sha256:… for a layout or "
+                   "\"" STR_FMT "\" is not a stored image; write oci:DIR@sha256:… for a layout or "
                    "oci-archive:FILE@sha256:… for an archive",
                    STR_ARG(text));
 }
@@ -30,7 +30,7 @@ int stored_text_parse(struct stored_text *out, struct str text, bool any, struct
     if (str_cut(&rest, STR("@"), &place)) {
         if (!digest_from_text(&out->digest, rest))
             return err_set(e, ERR_INPUT,
-                           "\"" STR_FMT "\" is no digest; a digest is sha256: and 64 hex digits",
+                           "\"" STR_FMT "\" is not a digest; a digest is sha256: and 64 hex digits",
                            STR_ARG(rest));
         rest = place;
     }
@@ -39,7 +39,7 @@ int stored_text_parse(struct stored_text *out, struct str text, bool any, struct
         tag = out->path;
         out->path = place;
         if (!ref_tag_ok(tag) && !ref_name_ok(tag))
-            return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no tag", STR_ARG(tag));
+            return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is not a tag", STR_ARG(tag));
         out->tag = tag;
     }
     return out->path.len && !str_has(out->path, '\0') ? 0 : bad_form(text, e);

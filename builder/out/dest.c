@@ -44,7 +44,8 @@ static int parse_layout_tag(struct dest *d, struct str text, struct err *e)
     if (ref_parse(&ref, text, e) < 0 || !ref.tag || digest_is_set(&ref.digest)) {
         err_clear(e);
         return err_set(e, ERR_USAGE,
-                       "\"" STR_FMT "\" is no tag and no name:tag; a tag holds A-Z, a-z, 0-9, _, .,"
+                       "\"" STR_FMT
+                       "\" is neither a tag nor name:tag; a tag holds A-Z, a-z, 0-9, _, .,"
                        " and -, at most %d characters",
                        STR_ARG(text), REF_TAG_MAX);
     }
@@ -126,8 +127,8 @@ static int refuse(const char *text, struct err *e)
         return err_set(
             e, ERR_USAGE,
             "\"%s\": pushing to a registry comes later; write oci:DIR and use skopeo copy", text);
-    return err_set(e, ERR_USAGE, "\"%s\" is no place that envbuild knows; the places are %s", text,
-                   forms);
+    return err_set(e, ERR_USAGE, "\"%s\" is not a place that envbuild knows; the places are %s",
+                   text, forms);
 }
 
 int dest_parse(struct dest *out, const char *text, struct err *e)

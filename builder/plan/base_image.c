@@ -400,7 +400,7 @@ static int check_opt(const struct rootfs *fs, struct err *e)
                        "go; take the image that it was built on");
     if (opt && opt->type != ENTRY_DIR)
         return err_set(e, ERR_INPUT,
-                       "the image's /opt is no folder, and its Python packages go to /opt/venv");
+                       "the image's /opt is not a folder, and its Python packages go to /opt/venv");
     return 0;
 }
 
@@ -508,7 +508,7 @@ int base_image_as_base(struct baselayer *out, const struct base_image *b, struct
     *out = (struct baselayer){
         .name = b->os, .arch = STR("amd64"), .python_version = python_of(path_base(b->python))};
     if (dotted_numbers(glibc, 2, dotted_first(b->glibc, 2)) != 2)
-        return err_set(e, ERR_INPUT, "base: glibc \"" STR_FMT "\" is no version",
+        return err_set(e, ERR_INPUT, "base: glibc \"" STR_FMT "\" is not a version",
                        STR_ARG(b->glibc));
     out->glibc_major = glibc[0];
     out->glibc_minor = glibc[1];

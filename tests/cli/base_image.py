@@ -202,7 +202,7 @@ def no_base_to_build_on(stage):
     refused("oci:base@sha256:" + "1" * 64, "has no image", base.digest, "(v1)")
     refused("oci:base@sha256:12", "64 hex digits")
     refused("oci:gone@" + base.digest, "gone is not there")
-    refused("docker:x", "is no stored image")
+    refused("docker:x", "is not a stored image")
     refused(where, "apt: packages cannot be added", lines=["apt: [git]"])
     refused(where, "variant: compile needs gcc", lines=["variant: compile"])
     refused(where, 'no Python 3.12 on its PATH', lines=['python: "3.12"'])

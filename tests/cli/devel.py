@@ -147,12 +147,12 @@ def layers(path, digest):
 
 def link(members, path):
     t = members[path][0]
-    assert t.issym(), f"{path} is no link"
+    assert t.issym(), f"{path} is not a link"
     return t.linkname
 
 
 def text(members, path):
-    assert members[path][0].isreg(), f"{path} is no file"
+    assert members[path][0].isreg(), f"{path} is not a file"
     return members[path][1]
 
 
@@ -218,7 +218,7 @@ def lays_the_toolkit_out(stage):
     assert link(t, root + "/lib64/libcudnn.so") == "libcudnn.so.9"
     assert link(t, root + "/lib64/libcudnn.so.9") == SITE + "nvidia/cudnn/lib/libcudnn.so.9"
     assert text(t, "/etc/ld.so.conf.d/000_cuda.conf") == b"/usr/local/cuda/lib64\n"
-    assert not [p for p in t if "/samples" in p or "/man" in p or p.endswith("index.html")], "what is no toolkit"
+    assert not [p for p in t if "/samples" in p or "/man" in p or p.endswith("index.html")], "what is not a toolkit"
     assert "/usr/bin/make" in named["compile"][1] and "/usr/bin/gcc" in named["compile"][1]
     env = dict(e.split("=", 1) for e in config["config"]["Env"])
     assert env["CUDA_HOME"] == "/usr/local/cuda" and env["CUDA_VERSION"] == "12.4.1", env

@@ -123,7 +123,7 @@ def inspect_finds_what_the_build_found(stage):
     assert code == 0 and "  " + LACKS in text and "made by" in text, text
     code, text, err = end(start(stage, path, "check", "images", "--driver", "470.82.01", "--gpu", "8.6"))
     assert code == 1 and "CUDA 12.4 needs 525.60.13" in text, (text, err)
-    for place, says in (("oci:nowhere", "is not there"), ("oci:images:none", "holds no such image"), ("recipe.yaml", "is no image")):
+    for place, says in (("oci:nowhere", "is not there"), ("oci:images:none", "holds no such image"), ("recipe.yaml", "is not an image")):
         code, text, err = end(start(stage, path, "inspect", place))
         assert code == 3 and says in err and text == "", (place, err)
     blob = max((os.path.join(path, "images/blobs/sha256", n) for n in os.listdir(path + "/images/blobs/sha256")), key=os.path.getsize)

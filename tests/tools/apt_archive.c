@@ -74,7 +74,7 @@ static int run(char **argv, bool offline, struct err *e)
     split(&common.fingerprints, argv[2]);
     common.keyring = buf_view(&ring);
     if (!str_u64(str_of(argv[4]), &now))
-        return err_set(e, ERR_USAGE, "\"%s\" is no time", argv[4]);
+        return err_set(e, ERR_USAGE, "\"%s\" is not a time", argv[4]);
     add_sources(&sources, argv + 5, &common);
     result = show(pages, page_memo, &sources, str_of(argv[3]), (int64_t)now, e);
     for (size_t i = 0; i < sources.n; i++)

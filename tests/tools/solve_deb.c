@@ -22,7 +22,7 @@ static int add_file(struct debindex *index, struct str arg, struct err *e)
     if (fs_read(&text, arg.p, PACKAGES_MAX, e) < 0)
         return -1;
     if (str_cut_last(&from, STR("@"), &pin) && !str_u32(pin, &origin.pin))
-        return err_set(e, ERR_USAGE, "\"" STR_FMT "\" is no pin", STR_ARG(pin));
+        return err_set(e, ERR_USAGE, "\"" STR_FMT "\" is not a pin", STR_ARG(pin));
     origin.from = suite = from;
     str_item(&suite, '/', &origin.suite);
     label = str_dup(from);

@@ -22,7 +22,7 @@ static int make(char **argv, struct err *e)
         vec_add(&headers, arena_str(&texts, buf_view(&text)));
     }
     if (!str_u32(str_of(argv[3]), &result))
-        return err_set(e, ERR_USAGE, "\"%s\" is no number", argv[3]);
+        return err_set(e, ERR_USAGE, "\"%s\" is not a number", argv[3]);
     int rc = stub_names_read(&names, str_of(argv[2]), &headers, e);
     vec_clear(&headers);
     if (rc < 0 ||

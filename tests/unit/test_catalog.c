@@ -298,7 +298,7 @@ static void versions_are_sorted_and_architectures_known(void **state)
 
                 str_drop(&word, STR("+PTX"));
                 if (!catalog_arch(&c, word, &a))
-                    fail_msg(STR_FMT " " STR_FMT ": \"" STR_FMT "\" is no architecture",
+                    fail_msg(STR_FMT " " STR_FMT ": \"" STR_FMT "\" is not an architecture",
                              STR_ARG(r->key), STR_ARG(b->key), STR_ARG(word));
                 /* The toolkit must be able to make that code. */
                 if ((a.toolkit_first.len && dotted_compare(b->key, a.toolkit_first) < 0) ||

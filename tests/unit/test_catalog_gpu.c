@@ -286,7 +286,7 @@ static void the_table_is_consistent(void **state)
         struct catalog_arch a = {0};
 
         if (!catalog_arch(&c, cc->key, &a) || !a.name.len)
-            fail_msg(STR_FMT " is no architecture", STR_ARG(cc->key));
+            fail_msg(STR_FMT " is not an architecture", STR_ARG(cc->key));
         node_each(group, cc) {
             bool nested = str_is(group->key, "same_chip") || str_is(group->key, "unconfirmed");
 
@@ -296,7 +296,7 @@ static void the_table_is_consistent(void **state)
                 for (size_t i = 0; i < ARRAY_LEN(classes); i++)
                     known |= str_is(list->key, classes[i]);
                 if (!known || list->kind != NODE_LIST)
-                    fail_msg(STR_FMT " is no class", STR_ARG(list->key));
+                    fail_msg(STR_FMT " is not a class", STR_ARG(list->key));
                 node_each(name, list) {
                     struct catalog_gpu g = {0};
 

@@ -100,7 +100,8 @@ static void faults_are_told_with_their_places(void **state)
         {"mirrors: {\"https://a.test\": \"http://m.test/#x\"}\n",
          ":1:29: mirrors: an address without query and fragment is wanted here"},
         {"mirrors: {\"https://a.test\": ftp://m.test}\n",
-         ":1:29: mirrors: \"ftp://m.test\" is no usable address: it begins with none of https://, "
+         ":1:29: mirrors: \"ftp://m.test\" is not a usable address: it begins with none of "
+         "https://, "
          "http://, file://"},
         {"[]\n", ":1:1: configuration: a map of keys and values is wanted here, not a list"},
     };

@@ -139,7 +139,7 @@ static void a_bad_index_of_the_command_line_is_told(void **state)
     CLEANUP(err_clear) struct err e = {0};
 
     assert_int_equal(ask(&auth, "i.test", NULL, none, NULL, &e), -1);
-    assert_true(str_starts(str_of(e.msg), STR("--index: \"i.test\" is no usable address")));
+    assert_true(str_starts(str_of(e.msg), STR("--index: \"i.test\" is not a usable address")));
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static void a_version_is_told_from_other_text(void **state)
         assert_true(debver_valid(str_of(good[i])));
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         if (debver_valid(str_of(bad[i])))
-            fail_msg("\"%s\" is no version", bad[i]);
+            fail_msg("\"%s\" is not a version", bad[i]);
 }
 
 static void relations_hold_or_not(void **state)

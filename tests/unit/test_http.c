@@ -143,7 +143,8 @@ static void failures_say_where_and_what(void **state)
         {"/loop/x", "/loop/x: more than 10 redirects", 302, 1},
         {"/hops/11/bytes/1", "/hops/1/bytes/1: more than 10 redirects", 302, 1},
         {"/to/file%3A%2F%2F%2Fetc%2Fpasswd", ": the server redirects to a local file", 302, 1},
-        {"/to/gopher%3A%2F%2Fx", ": the server redirects to something that is no address", 302, 1},
+        {"/to/gopher%3A%2F%2Fx", ": the server redirects to something that is not an address", 302,
+         1},
         {"/bighead/70000/bytes/1", ": the head of the answer is larger than 64 KiB", 0, 1},
         {"/slow/bytes/1", ": the server does not answer (tried 3 times)", 0, 3},
         {"/silent/x", ": the server does not answer (tried 3 times)", 0, 3},
@@ -534,7 +535,7 @@ static void hosts_that_are_not_there_are_named(void **state)
     } cases[] = {
         {"http://127.0.0.1:1/x", "http://127.0.0.1:1/x: cannot connect: "},
         {"http://u:hidden@127.0.0.1:1/x", "http://127.0.0.1:1/x: cannot connect: "},
-        {"nonsense", "\"nonsense\" is no usable address"},
+        {"nonsense", "\"nonsense\" is not a usable address"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -145,7 +145,7 @@ static void packages_that_cannot_stand_together_are_refused(void **state)
          "with \".wh.\""},
         {{MK_HARD("./usr/h", "./usr/nothere"), MK_END},
          {MK_END},
-         "package one: /usr/h is a hard link to /usr/nothere, which is no file of the package"},
+         "package one: /usr/h is a hard link to /usr/nothere, which is not a file of the package"},
     };
 
     for (size_t k = 0; k < ARRAY_LEN(cases); k++) {

@@ -370,7 +370,7 @@ static void other_archives_are_refused(void **state)
         {{MK_END}, "x.tar.xz: an empty archive"},
         {{MK_DIR("./", 0755), MK_END}, "x.tar.xz: an empty archive"},
         {{MK_FILE("bin/x", 0644, "x"), MK_END},
-         "x.tar.xz: \"bin\" at its top is no folder of cuda_x 12.4.127"},
+         "x.tar.xz: \"bin\" at its top is not a folder of cuda_x 12.4.127"},
         {{MK_FILE(TOP "a", 0644, "x"), MK_FILE("README", 0644, "x"), MK_END},
          "x.tar.xz: \"README\" stands beside \"cuda_x-linux-x86_64-12.4.127-archive\" at its top, "
          "where one folder belongs"},
@@ -378,7 +378,7 @@ static void other_archives_are_refused(void **state)
          "x.tar.xz: \"cuda_x-linux-sbsa-12.4.127-archive\" stands beside "
          "\"cuda_x-linux-x86_64-12.4.127-archive\" at its top, where one folder belongs"},
         {{MK_FILE("cuda_x-linux-x86_64-12.4.127-archive", 0644, "x"), MK_END},
-         "x.tar.xz: \"cuda_x-linux-x86_64-12.4.127-archive\" at its top is no folder"},
+         "x.tar.xz: \"cuda_x-linux-x86_64-12.4.127-archive\" at its top is not a folder"},
         {{MK_FILE(TOP "a", 0644, "x"), MK_FILE(TOP "a", 0644, "y"), MK_END},
          "x.tar.xz: \"a\" is there twice"},
         {{MK_DIR(TOP "a", 0755), MK_FILE(TOP "a", 0644, "y"), MK_END},

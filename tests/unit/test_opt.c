@@ -106,19 +106,19 @@ static void an_option_of_a_list_comes_again(void **state)
 static void mistakes_are_told(void **state)
 {
     static const char *const cases[][2] = {
-        {"--outptu x", "--outptu is no option here; did you mean --output?"},
-        {"--zzzzzz", "--zzzzzz is no option here; --help lists them"},
-        {"-z", "-z is no option here; --help lists them"},
-        {"-az", "-z is no option here; --help lists them"},
+        {"--outptu x", "--outptu is not an option here; did you mean --output?"},
+        {"--zzzzzz", "--zzzzzz is not an option here; --help lists them"},
+        {"-z", "-z is not an option here; --help lists them"},
+        {"-az", "-z is not an option here; --help lists them"},
         {"--all=yes", "--all takes no value"},
         {"--output", "--output needs a value: DEST"},
         {"-o", "-o needs a value: DEST"},
         {"-ao", "-o needs a value: DEST"},
         {"--output=", "--output: is empty"},
-        {"-j 0", "-j: \"0\" is no number from 1 to 1024"},
-        {"--jobs=1025", "--jobs: \"1025\" is no number from 1 to 1024"},
-        {"--jobs=-1", "--jobs: \"-1\" is no number from 1 to 1024"},
-        {"--jobs=2x", "--jobs: \"2x\" is no number from 1 to 1024"},
+        {"-j 0", "-j: \"0\" is not a number from 1 to 1024"},
+        {"--jobs=1025", "--jobs: \"1025\" is not a number from 1 to 1024"},
+        {"--jobs=-1", "--jobs: \"-1\" is not a number from 1 to 1024"},
+        {"--jobs=2x", "--jobs: \"2x\" is not a number from 1 to 1024"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

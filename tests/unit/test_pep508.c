@@ -130,7 +130,7 @@ static void faults_say_what_and_where(void **state)
 {
     static const char *const cases[][2] = {
         {"foo[a", "requirement \"foo[a\": extras without \"]\" at byte 5"},
-        {"foo ~=1", "requirement \"foo ~=1\": \"~=1\" is no version specifier (such as >=1.0, "
+        {"foo ~=1", "requirement \"foo ~=1\": \"~=1\" is not a version specifier (such as >=1.0, "
                     "==2.4.* or ~=3.1)"},
         {"foo; python == '3'",
          "requirement \"foo; python == '3'\": not a marker variable or quoted string at byte 5"},

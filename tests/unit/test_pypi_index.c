@@ -174,9 +174,9 @@ static void files_by_their_address(void **state)
     expect(text.p, ERR_NONE, "plain 1.0");
     expect("other @ https://x.test/plain-1.0-py3-none-any.whl", ERR_INPUT,
            "\"plain-1.0-py3-none-any.whl\" is a wheel of plain");
-    expect("plain @ https://x.test/plain-1.0.tar.gz", ERR_INPUT, "is no wheel");
+    expect("plain @ https://x.test/plain-1.0.tar.gz", ERR_INPUT, "is not a wheel");
     expect("plain @ https://x.test/plain-1.0-py3-none-any.whl#sha256=12", ERR_INPUT,
-           "\"12\" is no sha256");
+           "\"12\" is not a sha256");
 }
 
 static void offline_says_what_is_missing(void **state)

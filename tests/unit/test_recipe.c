@@ -152,10 +152,10 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {"[a]\n", "x.yaml:1:1: recipe: a map of keys and values is wanted here, not a list"},
         {"pytorch: 2.6\n",
          "x.yaml:1:10: pytorch: \"2.6\" is not a whole release number; write \"2.6.0\""},
-        {"pytorch: latest\n", "x.yaml:1:10: pytorch: \"latest\" is no release number such as "
+        {"pytorch: latest\n", "x.yaml:1:10: pytorch: \"latest\" is not a release number such as "
                               "\"2.6.0\""},
         {"pytorch: 2.6.0+cu124\n",
-         "x.yaml:1:10: pytorch: \"2.6.0+cu124\" is no release number such "
+         "x.yaml:1:10: pytorch: \"2.6.0+cu124\" is not a release number such "
          "as \"2.6.0\""},
         {"pytorch: \"\"\n",
          "x.yaml:1:10: pytorch: nothing stands here; leave the key out or give it a value"},
@@ -177,15 +177,15 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:7: pip: \"requirements\" is missing"},
         {P "indexes: []\n",
          "x.yaml:2:10: indexes: the list is empty; leave the key out to ask PyPI"},
-        {P "indexes: [pypi.org/simple]\n",
-         "x.yaml:2:11: indexes: \"pypi.org/simple\" is no usable address: it begins with none of "
-         "https://, http://, file://"},
+        {P "indexes: [pypi.org/simple]\n", "x.yaml:2:11: indexes: \"pypi.org/simple\" is not a "
+                                           "usable address: it begins with none of "
+                                           "https://, http://, file://"},
         {P "indexes: [{url: \"https://me:secret@h.test/simple/\", name: \"a b\"}]\n",
-         "x.yaml:2:59: indexes: \"a b\" is no name: letters, digits, \"-\" and \"_\"\n"
+         "x.yaml:2:59: indexes: \"a b\" is not a name: letters, digits, \"-\" and \"_\"\n"
          "x.yaml:2:17: indexes: a password in a recipe is everybody's; keep it in ~/.netrc, in a "
          "keyring, or give the index a name and set ENVBUILD_INDEX_<NAME>_PASSWORD"},
         {P "find_links: [\"https://h.test/w/\"]\n",
-         "x.yaml:2:14: find_links: \"https://h.test/w/\" is no folder; an index on the web goes "
+         "x.yaml:2:14: find_links: \"https://h.test/w/\" is not a folder; an index on the web goes "
          "under `indexes`"},
         {P "services: {}\n",
          "x.yaml:2:1: \"services\" comes later; this envbuild does not know it yet"},
@@ -200,7 +200,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "cuda: cpu\ncudnn: 9\n",
          "x.yaml:3:8: cudnn: a build for the CPU has none; leave it out"},
         {P "cuda: [12.4]\n", "x.yaml:2:7: cuda: text is wanted here, not a list"},
-        {P "cudnn: nine\n", "x.yaml:2:8: cudnn: \"nine\" is no cuDNN version such as \"9\" or "
+        {P "cudnn: nine\n", "x.yaml:2:8: cudnn: \"nine\" is not a cuDNN version such as \"9\" or "
                             "\"9.1.0.70\""},
         {P "cuda: cpu\nvariant: devel\n",
          "x.yaml:3:10: variant: devel adds a CUDA toolkit, and cpu has none; variant: compile has "
@@ -213,7 +213,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "variant: devel\ntoolkit: nvcc\n",
          "x.yaml:3:10: toolkit: a map of keys and values is wanted here, not text"},
         {P "variant: devel\ntoolkit: {from: nvdia}\n",
-         "x.yaml:3:17: toolkit: \"nvdia\" is no place that it comes from (did you mean "
+         "x.yaml:3:17: toolkit: \"nvdia\" is not a place that it comes from (did you mean "
          "\"nvidia\"?); there are pypi, nvidia (its redistributable archives) and apt (the base's "
          "own packages)"},
         {P "variant: devel\ntoolkit: {part: [nvcc]}\n",
@@ -229,9 +229,9 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:16: startup_check: text is wanted here, not a list"},
         {P "variant: runtim\n", "x.yaml:2:10: variant: \"runtim\" is not known (did you mean "
                                 "\"runtime\"?); variants: runtime, compile, devel"},
-        {P "python: 3\n", "x.yaml:2:9: python: \"3\" is no version such as \"3.11\""},
+        {P "python: 3\n", "x.yaml:2:9: python: \"3\" is not a version such as \"3.11\""},
         {P "base: {image: x}\n",
-         "x.yaml:2:15: base: \"x\" is no stored image; write oci:DIR@sha256:… for a layout or "
+         "x.yaml:2:15: base: \"x\" is not a stored image; write oci:DIR@sha256:… for a layout or "
          "oci-archive:FILE@sha256:… for an archive"},
         {P "platforms: [linux/arm64]\n",
          "x.yaml:2:13: platforms: \"linux/arm64\" comes later; linux/amd64 is there"},
@@ -242,11 +242,11 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "apt: git\n", "x.yaml:2:6: apt: a list is wanted here, not text"},
         {P "apt: [\"\"]\n", "x.yaml:2:7: apt: text is wanted here, not an empty one"},
         {P "apt: [Git]\n",
-         "x.yaml:2:7: apt: \"Git\" is no package; write name, name=version or name/suite"},
+         "x.yaml:2:7: apt: \"Git\" is not a package; write name, name=version or name/suite"},
         {P "apt: [git=]\n",
-         "x.yaml:2:7: apt: \"git=\" is no package; write name, name=version or name/suite"},
+         "x.yaml:2:7: apt: \"git=\" is not a package; write name, name=version or name/suite"},
         {P "apt: [git/]\n",
-         "x.yaml:2:7: apt: \"git/\" is no package; write name, name=version or name/suite"},
+         "x.yaml:2:7: apt: \"git/\" is not a package; write name, name=version or name/suite"},
         {P "apt_archives: [{uri: http://h/d, suites: [a]}]\n",
          "x.yaml:2:16: apt_archives: an archive needs uri, suites and keyring"},
         {P "apt_archives: [{uri: http://h/d, keyring: k, suites: [a]}]\n",
@@ -259,13 +259,13 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "apt_archives: [{uri: http://u:p@h/d, keyring: k, suites: [./]}]\n",
          "x.yaml:2:22: apt_archives: \"http://u:p@h/d\" must be host and path alone"},
         {P "apt_archives: [{uri: http://h/d, keyring: k, suites: [./], fingerprints: [AB]}]\n",
-         "x.yaml:2:75: apt_archives: \"AB\" is no fingerprint: 40 hex digits, no blanks"},
+         "x.yaml:2:75: apt_archives: \"AB\" is not a fingerprint: 40 hex digits, no blanks"},
         {P "apt: [-q]\n",
-         "x.yaml:2:7: apt: \"-q\" is no package; write name, name=version or name/suite"},
+         "x.yaml:2:7: apt: \"-q\" is not a package; write name, name=version or name/suite"},
         {P "apt: [\"git=1 x\"]\n",
-         "x.yaml:2:7: apt: \"git=1 x\" is no package; write name, name=version or name/suite"},
+         "x.yaml:2:7: apt: \"git=1 x\" is not a package; write name, name=version or name/suite"},
         {P "apt: [\"git:\"]\n",
-         "x.yaml:2:7: apt: \"git:\" is no package; write name, name=version or name/suite"},
+         "x.yaml:2:7: apt: \"git:\" is not a package; write name, name=version or name/suite"},
         {P "files: [a]\n", "x.yaml:2:9: files: a map of keys and values is wanted here, not text"},
         {P "files: [{from: a}]\n", "x.yaml:2:9: files: \"to\" is missing"},
         {P "files: [{from: /etc/passwd, to: /x}]\n",
@@ -274,8 +274,9 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "context: /srv\n", "x.yaml:2:10: context: \"/srv\" must be relative to the recipe's "
                               "folder, as in `context: ..`"},
         {P "context: []\n", "x.yaml:2:10: context: text is wanted here, not a list"},
-        {P "files: [{from: a, to: x}]\n", "x.yaml:2:23: files: \"x\" is no absolute path"},
-        {P "files: [{from: a, to: /../x}]\n", "x.yaml:2:23: files: \"/../x\" is no absolute path"},
+        {P "files: [{from: a, to: x}]\n", "x.yaml:2:23: files: \"x\" is not an absolute path"},
+        {P "files: [{from: a, to: /../x}]\n",
+         "x.yaml:2:23: files: \"/../x\" is not an absolute path"},
         {P "files: [{from: a, to: /x, onwer: root}]\n",
          "x.yaml:2:27: unknown key \"onwer\" (did you mean \"owner\"?)"},
         {P "user: student\n", "x.yaml:2:7: user: a map is wanted here, not text"},
@@ -283,21 +284,23 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "user: {name: root}\n", "x.yaml:2:14: user: leave `user` out to be root"},
         {P "user: {name: x, uid: 0}\n",
          "x.yaml:2:7: user: uid 0 is root; leave `user` out to be root"},
-        {P "user: {name: Ann}\n", "x.yaml:2:14: user: \"Ann\" is no user name: lower-case letters, "
-                                  "digits, \"_\" and \"-\""},
-        {P "user: {name: \"x:0:0\"}\n", "x.yaml:2:14: user: \"x:0:0\" is no user name: lower-case "
-                                        "letters, digits, \"_\" and \"-\""},
+        {P "user: {name: Ann}\n",
+         "x.yaml:2:14: user: \"Ann\" is not a user name: lower-case letters, "
+         "digits, \"_\" and \"-\""},
+        {P "user: {name: \"x:0:0\"}\n",
+         "x.yaml:2:14: user: \"x:0:0\" is not a user name: lower-case "
+         "letters, digits, \"_\" and \"-\""},
         {P "user: {name: x, uid: 2147483648}\n",
          "x.yaml:2:22: uid: 2147483648 is more than 2147483647, the most allowed"},
         {P "user: {name: x, uid: me}\n",
          "x.yaml:2:22: uid: a whole number is wanted here, not \"me\""},
         {P "env: {1A: x}\n",
-         "x.yaml:2:7: env: \"1A\" is no variable name: letters, digits and \"_\""},
+         "x.yaml:2:7: env: \"1A\" is not a variable name: letters, digits and \"_\""},
         {P "env: {A=B: x}\n",
-         "x.yaml:2:7: env: \"A=B\" is no variable name: letters, digits and \"_\""},
+         "x.yaml:2:7: env: \"A=B\" is not a variable name: letters, digits and \"_\""},
         {P "env: {A: [x]}\n", "x.yaml:2:10: env: text is wanted here, not a list"},
         {P "env: {A: \"x\\0y\"}\n", "x.yaml:2:10: text must not hold a NUL (\\0)"},
-        {P "workdir: work\n", "x.yaml:2:10: workdir: \"work\" is no absolute path"},
+        {P "workdir: work\n", "x.yaml:2:10: workdir: \"work\" is not an absolute path"},
         {P "workdir: /x/../proc/1\n", "x.yaml:2:10: workdir: nothing can be worked on in /proc"},
         {P "cmd: [[a]]\n", "x.yaml:2:7: cmd: text is wanted here, not a list"},
         {P "cmd: [\"\", x]\n", "x.yaml:2:7: cmd: text is wanted here, not an empty one"},
@@ -306,23 +309,24 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "labels: {\"\": x}\n", "x.yaml:2:10: labels: a label needs a name"},
         {P "labels: {io.envbuild.version: 9}\n",
          "x.yaml:2:10: labels: names under io.envbuild. are envbuild's own"},
-        {P "name: A\n", "x.yaml:2:7: name: \"A\" is no image name: lower-case letters and digits, "
-                        "joined by \".\", \"_\", \"__\" or dashes, parts joined by \"/\""},
+        {P "name: A\n",
+         "x.yaml:2:7: name: \"A\" is not an image name: lower-case letters and digits, "
+         "joined by \".\", \"_\", \"__\" or dashes, parts joined by \"/\""},
         {P "name: a..b\n",
-         "x.yaml:2:7: name: \"a..b\" is no image name: lower-case letters and "
+         "x.yaml:2:7: name: \"a..b\" is not an image name: lower-case letters and "
          "digits, joined by \".\", \"_\", \"__\" or dashes, parts joined by \"/\""},
         {P "tag: \"{pytroch}\"\n",
          "x.yaml:2:6: tag: {pytroch} is not known (did you mean \"pytorch\"?); there are {pytorch} "
          "{cuda} {cudnn} {variant} {python} {base}"},
         {P "tag: \"{cuda\"\n", "x.yaml:2:6: tag: a \"{\" without its \"}\""},
         {P "tag: \"a b\"\n",
-         "x.yaml:2:6: tag: \"a b\" is no tag: letters, digits, \".\", \"_\" and "
+         "x.yaml:2:6: tag: \"a b\" is not a tag: letters, digits, \".\", \"_\" and "
          "\"-\", at most 128, and no \".\" or \"-\" first"},
-        {P "tag: \"-{cuda}\"\n",
-         "x.yaml:2:6: tag: \"-{cuda}\" is no tag: letters, digits, \".\", \"_\" and \"-\", at most "
-         "128, and no \".\" or \"-\" first"},
+        {P "tag: \"-{cuda}\"\n", "x.yaml:2:6: tag: \"-{cuda}\" is not a tag: letters, digits, "
+                                 "\".\", \"_\" and \"-\", at most "
+                                 "128, and no \".\" or \"-\" first"},
         {P "tag: \"cuda}\"\n",
-         "x.yaml:2:6: tag: \"cuda}\" is no tag: letters, digits, \".\", \"_\" "
+         "x.yaml:2:6: tag: \"cuda}\" is not a tag: letters, digits, \".\", \"_\" "
          "and \"-\", at most 128, and no \".\" or \"-\" first"},
         /* All of them in one run. */
         {"pytorh: 2.6.0\ncuda: 99\nvariant: runtim\nservices: {}\nuser: {name: A, uid: -1}\n",
@@ -333,7 +337,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "or \"cu124\"\n"
          "x.yaml:3:10: variant: \"runtim\" is not known (did you mean \"runtime\"?); variants: "
          "runtime, compile, devel\n"
-         "x.yaml:5:14: user: \"A\" is no user name: lower-case letters, digits, \"_\" and \"-\"\n"
+         "x.yaml:5:14: user: \"A\" is not a user name: lower-case letters, digits, \"_\" and "
+         "\"-\"\n"
          "x.yaml:5:22: uid: a whole number is wanted here, not \"-1\""},
     };
 
@@ -418,9 +423,10 @@ static void a_tag_that_comes_out_wrong_is_refused(void **state)
 
     parse(&r, P "tag: \"x-{base}\"\n");
     assert_int_equal(recipe_expand_tag(&out, &r, &with, &e), -1);
-    assert_string_equal(faults_text(&faults, &e),
-                        "x.yaml:2:6: tag: \"x-bases/my.yaml\" is no tag: letters, digits, \".\", "
-                        "\"_\" and \"-\", at most 128, and no \".\" or \"-\" first");
+    assert_string_equal(
+        faults_text(&faults, &e),
+        "x.yaml:2:6: tag: \"x-bases/my.yaml\" is not a tag: letters, digits, \".\", "
+        "\"_\" and \"-\", at most 128, and no \".\" or \"-\" first");
 
     for (size_t len = 127; len <= 129; len++) { /* around the edge */
         CLEANUP(recipe_clear) struct recipe edge = {0};

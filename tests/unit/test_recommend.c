@@ -161,7 +161,7 @@ static void fleet_make(struct fleet_of *f, struct str text)
             struct catalog_gpu g;
 
             if (!catalog_gpu(&catalog, gpu, &g))
-                fail_msg("\"" STR_FMT "\" is no GPU", STR_ARG(gpu));
+                fail_msg("\"" STR_FMT "\" is not a GPU", STR_ARG(gpu));
             vec_add(&h->gpus, g);
         }
         vec_add(&f->machines, ((struct recommend_machine){.count = count}));

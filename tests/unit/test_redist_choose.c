@@ -340,11 +340,11 @@ static void wrong_manifests_are_refused(void **state)
          ERR_INPUT, "cuda_nvcc: relative_path: a plain path below"},
         {"1.1.1", NULL, ERR_INPUT, "no valid JSON"},
         {"1.1.2", NULL, ERR_NET, "larger than is allowed"},
-        {"", NULL, ERR_INPUT, "\"\" is no release of CUDA; one is numbers and dots"},
-        {"12.4.1/..", NULL, ERR_INPUT, "is no release"},
-        {"12.4.1?x", NULL, ERR_INPUT, "is no release"},
-        {"12.4.", NULL, ERR_INPUT, "is no release"},
-        {"123456789.123456789.1234567890123", NULL, ERR_INPUT, "is no release"},
+        {"", NULL, ERR_INPUT, "\"\" is not a release of CUDA; one is numbers and dots"},
+        {"12.4.1/..", NULL, ERR_INPUT, "is not a release"},
+        {"12.4.1?x", NULL, ERR_INPUT, "is not a release"},
+        {"12.4.", NULL, ERR_INPUT, "is not a release"},
+        {"123456789.123456789.1234567890123", NULL, ERR_INPUT, "is not a release"},
     };
     struct pages *pages = fresh_run(false);
 

@@ -164,7 +164,7 @@ static void an_incomplete_payload_is_refused(void **state)
         const char *head, *list, *says;
     } cases[] = {
         {"Suite: a", " %s 1 p", "Date"},
-        {"Date: yesterday", " %s 1 p", "is no date in UTC"},
+        {"Date: yesterday", " %s 1 p", "is not a date in UTC"},
         {"Date: Mon, 01 Jan 2024 12:34:56 UTC\nValid-Until: x", " %s 1 p", "Valid-Until"},
         {"Date: Mon, 01 Jan 2024 12:34:56 UTC", "", "lists no SHA256"},
         {"Date: Mon, 01 Jan 2024 12:34:56 UTC", " %s x p", "hash size path"},

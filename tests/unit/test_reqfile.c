@@ -119,7 +119,7 @@ static void files_that_are_refused(void **state)
          "environment are not read; write the value"},
         {"a==1 --hash=md5:00\n", "r.txt:1:1: \"md5:00\": only sha256 hashes are compared"},
         {"a==1 --hash=sha256:00\n",
-         "r.txt:1:1: \"00\": this is no sha256, which has 64 hex digits"},
+         "r.txt:1:1: \"00\": this is not a sha256, which has 64 hex digits"},
         {"a==1 --hash=sha256:" HEX "\nb==2\n",
          "r.txt:2:1: \"b==2\" has no --hash, but other requirements of this file have"},
         {"--require-hashes\nb==2\n",

@@ -281,7 +281,7 @@ static void bases_are_read(void **state)
          "C library is musl (alpine)"},
         {"", {F("usr/bin/python3.11", ELF("3.11.2"))}, "has no glibc"},
         {"", {F(LIBC, GLIBC), F("opt/venv/pyvenv.cfg", "x")}, "has an /opt/venv already"},
-        {"", {F(LIBC, GLIBC), F("opt", ">srv")}, "/opt is no folder"},
+        {"", {F(LIBC, GLIBC), F("opt", ">srv")}, "/opt is not a folder"},
         {"", {F(LIBC, GLIBC), F("usr/bin/python3.11", ELF("3.11.2"))}, "does not stand beside"},
         {"",
          {F(LIBC, GLIBC), F("usr/bin/python3.11", "silent"), F("usr/lib/python3.11/os.py", "")},

@@ -180,8 +180,8 @@ static void what_is_no_archive_is_told(void **state)
     CLEANUP(buf_clear) struct buf tar = {0};
 
     write_file(path, STR("no tar"));
-    expect(path, "", "is no image: neither a layout's folder nor a tar");
-    expect(path, "oci-archive:", "is no image");
+    expect(path, "", "is not an image: neither a layout's folder nor a tar");
+    expect(path, "oci-archive:", "is not an image");
     write_file(path, STR("\x1f\x8b"));
     expect(path, "", "is compressed as a whole");
     mktar(&tar, "../index.json", '0', "", "{}", 2);
@@ -263,7 +263,7 @@ static void layers_are_held_against_their_digests(void **state)
     assert_int_equal(
         read_layer(*state, buf_view(&twice), buf_view(&once), count, &n, NULL, &broken), -1);
     assert_int_equal(broken.kind, ERR_INPUT);
-    assert_non_null(strstr(broken.msg, "is no sound tar"));
+    assert_non_null(strstr(broken.msg, "is not a sound tar"));
     assert_int_equal(read_layer(*state, buf_view(&once), buf_view(&tar), give_up, NULL, NULL, &own),
                      -1);
     assert_string_equal(own.msg, "of the caller");

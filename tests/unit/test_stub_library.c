@@ -185,11 +185,11 @@ static void what_makes_no_library_is_refused(void **state)
     memset(longest, 'x', sizeof longest);
     bad[ARRAY_LEN(bad) - 1] = (struct str){longest, sizeof longest};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        refused(STR("libx.so"), &bad[i], 1, "is no name of a function");
-    refused(STR(""), good, 1, "is no name of a library");
-    refused(STR("a/b"), good, 1, "is no name of a library");
-    refused(STR("a\0b"), good, 1, "is no name of a library");
-    refused(bad[ARRAY_LEN(bad) - 1], good, 1, "is no name of a library");
+        refused(STR("libx.so"), &bad[i], 1, "is not a name of a function");
+    refused(STR(""), good, 1, "is not a name of a library");
+    refused(STR("a/b"), good, 1, "is not a name of a library");
+    refused(STR("a\0b"), good, 1, "is not a name of a library");
+    refused(bad[ARRAY_LEN(bad) - 1], good, 1, "is not a name of a library");
     make_names(&many, &a, STUB_SYMBOLS_MAX + 1);
     refused(STR("libx.so"), many.v, many.n, "not 16385");
     vec_clear(&many);

@@ -132,7 +132,7 @@ static void expect(const struct world *w, const char *path, const char *text)
     const struct entry *entry = tree_get(&w->tree, str_of(path));
 
     if (!entry || entry->type != ENTRY_FILE || entry->content.kind != CONTENT_BYTES)
-        fail_msg("%s is no file", path);
+        fail_msg("%s is not a file", path);
     assert_int_equal(entry->content.size, strlen(text));
     assert_memory_equal(entry->content.bytes, text, strlen(text));
 }
@@ -142,7 +142,7 @@ static void expect_link(const struct world *w, const char *path, const char *tar
     const struct entry *entry = tree_get(&w->tree, str_of(path));
 
     if (!entry || entry->type != ENTRY_SYMLINK)
-        fail_msg("%s is no link", path);
+        fail_msg("%s is not a link", path);
     if (!str_is(entry->link, target))
         fail_msg("%s leads to " STR_FMT, path, STR_ARG(entry->link));
 }

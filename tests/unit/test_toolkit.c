@@ -147,8 +147,8 @@ static void what_cannot_be_had_is_told_with_what_can(void **state)
          "x.yaml:4:17: toolkit: the wheels of CUDA 12.6 have no nvcc, those since CUDA 13 do; "
          "from: nvidia has it"},
         {"2.6.0", "toolkit: [nvvc, cublas, Thrust]\n", "debian-12",
-         "x.yaml:3:11: toolkit: \"nvvc\" is no part (did you mean \"nvcc\"?); parts: " PARTS "\n"
-         "x.yaml:3:25: toolkit: \"Thrust\" is no part; parts: " PARTS},
+         "x.yaml:3:11: toolkit: \"nvvc\" is not a part (did you mean \"nvcc\"?); parts: " PARTS "\n"
+         "x.yaml:3:25: toolkit: \"Thrust\" is not a part; parts: " PARTS},
         {"2.99.0", "cuda: \"12.4\"\n", "debian-12",
          "x.yaml:2:10: variant: with which CUDA toolkit PyTorch 2.99.0 was made is not in the "
          "catalog; name it in full, as in cuda: \"13.2.1\""},
@@ -166,7 +166,7 @@ static void what_cannot_be_had_is_told_with_what_can(void **state)
          "built for 11.8; base: debian-12 has that of CUDA 11.8.0\n"
          "x.yaml:4:30: toolkit: debian-13's package of the toolkit is a whole; parts can be chosen "
          "from pypi and nvidia\n"
-         "x.yaml:4:30: toolkit: \"nvc\" is no part (did you mean \"nvcc\"?); parts: " PARTS "\n"
+         "x.yaml:4:30: toolkit: \"nvc\" is not a part (did you mean \"nvcc\"?); parts: " PARTS "\n"
          "x.yaml:2:10: variant: nvcc of CUDA 11.8 takes gcc up to 11, and debian-13 has 14, 13, "
          "12; "
          "base: debian-12 or ubuntu-22.04 or ubuntu-24.04 has one"},

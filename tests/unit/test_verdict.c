@@ -73,7 +73,7 @@ static void verdict_of(struct buf *out, struct str image, struct str driver, str
     facts_of(&f, &a, image);
     while (str_item(&gpus, ';', &gpu)) {
         if (!catalog_gpu(&catalog, gpu, &g))
-            fail_msg("\"" STR_FMT "\" is no GPU", STR_ARG(gpu));
+            fail_msg("\"" STR_FMT "\" is not a GPU", STR_ARG(gpu));
         vec_add(&h.gpus, g);
     }
     judge(&j, &f, &h, &catalog);

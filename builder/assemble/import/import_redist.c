@@ -125,7 +125,7 @@ static int cut_top(struct importing *i, struct str *path, enum entry_type type, 
         *path = (struct str){0};
     if (!i->top.len && !is_top(i, head))
         return err_set(e, ERR_INPUT,
-                       "%s: \"" STR_FMT "\" at its top is no folder of " STR_FMT " " STR_FMT,
+                       "%s: \"" STR_FMT "\" at its top is not a folder of " STR_FMT " " STR_FMT,
                        i->what, STR_ARG(head), STR_ARG(i->component), STR_ARG(i->version));
     if (!i->top.len)
         i->top = arena_str(&i->p->arena, head);
@@ -135,7 +135,7 @@ static int cut_top(struct importing *i, struct str *path, enum entry_type type, 
                        "\" at its top, where one folder belongs",
                        i->what, STR_ARG(head), STR_ARG(i->top));
     if (!inside && type != ENTRY_DIR)
-        return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" at its top is no folder", i->what,
+        return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" at its top is not a folder", i->what,
                        STR_ARG(head));
     return 0;
 }

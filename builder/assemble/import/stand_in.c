@@ -40,7 +40,8 @@ static int add_link(struct debpkg *p, const struct lock_link *link, int64_t date
     struct str path = link->path;
 
     if (!str_skip(&path, STR("/")) || !path_is_safe(path) || !link->target.len)
-        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no place for a link", STR_ARG(link->path));
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is not a place for a link",
+                       STR_ARG(link->path));
     for (size_t i = 0; i <= path.len; i++) {
         struct str part = str_sub(path, 0, i);
         struct deb_entry d = {.entry = {.type = ENTRY_DIR, .mode = 0755, .mtime = date}};
@@ -76,7 +77,7 @@ int stand_in_package(struct debpkg *out, const struct lock_stand_in *s, int64_t 
     p.version = arena_str(&p.arena, s->version);
     p.arch = STR("all");
     if (!path_is_safe(p.name) || str_has(p.name, '/') || !debver_valid(p.version) || rest.len)
-        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" \"" STR_FMT "\" is no package",
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" \"" STR_FMT "\" is not a package",
                        STR_ARG(s->name), STR_ARG(s->version));
     vec_add(&p.infos, ((struct deb_info){.name = STR("control"), .text = text, .mtime = date}));
     /* Of no file: dpkg --audit complains of packages that have none. */

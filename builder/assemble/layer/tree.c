@@ -130,7 +130,7 @@ static int check(const struct tree *t, const struct entry *entry, struct err *e)
     file = entry->type == ENTRY_HARDLINK ? tree_get(t, entry->link) : NULL;
     if (entry->type == ENTRY_HARDLINK && (!file || file->type != ENTRY_FILE || file == there))
         return err_set(e, ERR_INPUT,
-                       "/" STR_FMT " is a hard link to /" STR_FMT ", which is no file beside it",
+                       "/" STR_FMT " is a hard link to /" STR_FMT ", which is not a file beside it",
                        STR_ARG(entry->path), STR_ARG(entry->link));
     return 0;
 }

@@ -298,7 +298,7 @@ static int add_entry(struct build *b, const struct accounts *a, const struct deb
         if (!target || target->type != ENTRY_FILE)
             return err_set(e, ERR_INPUT,
                            "/" STR_FMT " is a hard link to /" STR_FMT
-                           ", which is no file of the package",
+                           ", which is not a file of the package",
                            STR_ARG(entry.path), STR_ARG(entry.link));
     }
     struct entry *there = tree_get(b->t, entry.path);

@@ -67,7 +67,7 @@ static int read_profile(struct build *b, const struct entry *entry, struct profi
     p->name = str_of(slash + 1);
     p->enabled = str_is(control_get(&p->fields, "Default"), "yes");
     if (!str_u32(control_get(&p->fields, "Priority"), &p->priority))
-        return err_set(e, ERR_INPUT, "/%s: Priority is no number", path);
+        return err_set(e, ERR_INPUT, "/%s: Priority is not a number", path);
     if (entry->mtime > *newest)
         *newest = entry->mtime;
     return 0;

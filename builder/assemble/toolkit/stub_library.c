@@ -206,14 +206,14 @@ static bool is_identifier(struct str name)
 static int check(struct str soname, const struct strs *names, struct err *e)
 {
     if (!soname.len || soname.len > STUB_NAME_MAX || str_has(soname, '/') || str_has(soname, '\0'))
-        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no name of a library", STR_ARG(soname));
+        return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is not a name of a library", STR_ARG(soname));
     if (!names->n || names->n > STUB_SYMBOLS_MAX)
         return err_set(e, ERR_INPUT, STR_FMT ": a stub has 1 to %d functions, not %zu",
                        STR_ARG(soname), STUB_SYMBOLS_MAX, names->n);
     for (size_t i = 0; i < names->n; i++) {
         struct str name = names->v[i];
         if (!is_identifier(name))
-            return err_set(e, ERR_INPUT, STR_FMT ": \"" STR_FMT "\" is no name of a function",
+            return err_set(e, ERR_INPUT, STR_FMT ": \"" STR_FMT "\" is not a name of a function",
                            STR_ARG(soname), STR_ARG(name));
         if (i && str_cmp(names->v[i - 1], name) >= 0)
             return err_set(e, ERR_INPUT, STR_FMT ": \"" STR_FMT "\" is there twice or out of order",

@@ -49,7 +49,7 @@ int debindex_add_list(struct debindex *index, struct buf *bytes, const struct de
     str_drop(&o->base_url, STR("/"));
     l->bytes = buf_take(bytes);
     if (!deblist_view(&l->list, (struct str){l->bytes, len}))
-        return err_set(e, ERR_INPUT, STR_FMT ": this is no condensed list of packages",
+        return err_set(e, ERR_INPUT, STR_FMT ": this is not a condensed list of packages",
                        STR_ARG(o->from));
     load_packages(index, l, o);
     return 0;

@@ -246,10 +246,10 @@ static int parse_dates(struct release *r, const struct control *c, const char *w
     struct str date = control_get(c, "Date"), until = control_get(c, "Valid-Until");
 
     if (!date_parse_mail(&r->date, date))
-        return err_set(e, ERR_INPUT, "%s: Date: \"" STR_FMT "\" is no date in UTC", what,
+        return err_set(e, ERR_INPUT, "%s: Date: \"" STR_FMT "\" is not a date in UTC", what,
                        STR_ARG(date));
     if (until.len && !date_parse_mail(&r->valid_until, until))
-        return err_set(e, ERR_INPUT, "%s: Valid-Until: \"" STR_FMT "\" is no date in UTC", what,
+        return err_set(e, ERR_INPUT, "%s: Valid-Until: \"" STR_FMT "\" is not a date in UTC", what,
                        STR_ARG(until));
     return 0;
 }

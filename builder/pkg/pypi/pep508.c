@@ -144,7 +144,7 @@ static int read_specifiers(struct reader *r, struct requirement *out)
                            "a comma and a blank behind \"===\", which takes all up to the blank");
     if (!specifiers_parse(&out->specifiers, list, &bad))
         return err_set(r->e, ERR_INPUT,
-                       "requirement \"" STR_FMT "\": \"" STR_FMT "\" is no version specifier "
+                       "requirement \"" STR_FMT "\": \"" STR_FMT "\" is not a version specifier "
                        "(such as >=1.0, ==2.4.* or ~=3.1)",
                        STR_ARG(r->whole), STR_ARG(bad));
     r->rest = str_sub(r->rest, n, r->rest.len);

@@ -178,7 +178,8 @@ int project_select(struct project *p, const struct wheel_target *target, struct 
     const struct simple_file *f;
 
     if (!pep440_parse(&j.python, python_full))
-        return err_set(e, ERR_INPUT, "python \"" STR_FMT "\" is no version", STR_ARG(python_full));
+        return err_set(e, ERR_INPUT, "python \"" STR_FMT "\" is not a version",
+                       STR_ARG(python_full));
     vec_each(f, &p->page.files)
         judge_file(&j, &files, f, p->name);
     vec_sort(&files, release_order);

@@ -166,7 +166,7 @@ static int take_hash(struct reading *in, struct req_line *line, struct str word,
     if (!str_skip(&value, STR("sha256:")))
         return fault(in, "only sha256 hashes are compared", value);
     if (!digest_from_hex(&digest, value))
-        return fault(in, "this is no sha256, which has 64 hex digits", value);
+        return fault(in, "this is not a sha256, which has 64 hex digits", value);
     vec_add(&line->hashes, digest);
     return 0;
 }

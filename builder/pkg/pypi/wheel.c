@@ -112,10 +112,10 @@ static int csv_row(struct row *row, struct str *text, struct arena *a, struct er
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         if ((i && !str_skip(text, STR(","))) || !csv_field(text, fields[i], a))
-            return err_set(e, ERR_INPUT, "has a RECORD that is no list of path, hash and size");
+            return err_set(e, ERR_INPUT, "has a RECORD that is not a list of path, hash and size");
     str_skip(text, STR("\r"));
     if (text->len && !str_skip(text, STR("\n")))
-        return err_set(e, ERR_INPUT, "has a RECORD that is no list of path, hash and size");
+        return err_set(e, ERR_INPUT, "has a RECORD that is not a list of path, hash and size");
     return 0;
 }
 
@@ -260,7 +260,7 @@ static int add_script(struct wheel *w, struct str line, struct err *e)
     s->function = str_trim(s->function);
     if (!is_script_name(s->name) || !is_identifier_path(s->module) ||
         !is_identifier_path(s->function))
-        return err_set(e, ERR_INPUT, "has entry point \"" STR_FMT "\", which is no safe name",
+        return err_set(e, ERR_INPUT, "has entry point \"" STR_FMT "\", which is not a safe name",
                        STR_ARG(whole));
     return 0;
 }

@@ -431,7 +431,7 @@ static int direct_file(struct pypi_index *x, struct str url, struct simple_file 
     if (str_cut(&fragment, STR("#"), &url) && str_skip(&fragment, STR("sha256="))) {
         hex = str_sub(fragment, 0, str_find(fragment, '&'));
         if (!digest_from_hex(&out->digest, hex))
-            return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is no sha256", STR_ARG(hex));
+            return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is not a sha256", STR_ARG(hex));
     }
     if (direct_url(x, url, &whole, e) < 0 || url_file_name(&name, buf_view(&whole), e) < 0)
         return -1;
@@ -463,7 +463,7 @@ static int get_direct(void *ctx, struct str name, struct str url, const struct p
         return err_wrap(e, STR_FMT, STR_ARG(name));
     if (!wheel_name_parse(&w, file.name))
         return err_set(e, ERR_INPUT,
-                       "%s: \"" STR_FMT "\" is no wheel, and only wheels are installed",
+                       "%s: \"" STR_FMT "\" is not a wheel, and only wheels are installed",
                        entry->name.p, STR_ARG(file.name));
     pep503_normalise(&dist, w.dist);
     if (!str_eq(buf_view(&dist), name))

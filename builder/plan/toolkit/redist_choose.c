@@ -143,7 +143,7 @@ int redist_choose(struct artifacts *out, struct arena *a, struct pages *pages, s
 
     if (!is_release(release))
         return err_set(e, ERR_INPUT,
-                       "\"" STR_FMT "\" is no release of " STR_FMT
+                       "\"" STR_FMT "\" is not a release of " STR_FMT
                        "; one is numbers and dots, such as 12.4.1",
                        STR_ARG(release), STR_ARG(shown(product)));
     c.folder = arena_fmt(a, REDIST_URL STR_FMT "/redist/", STR_ARG(product));

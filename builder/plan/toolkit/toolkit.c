@@ -113,7 +113,7 @@ static void unknown_part(struct planning *in, const struct value *v, const struc
         buf_fmt(&list, "%s" STR_FMT, i ? ", " : "", STR_ARG(parts->v[i]));
     }
     fields_suggest(&hint, v->text, names);
-    err_at(in->e, &v->pos, "toolkit: \"" STR_FMT "\" is no part%s; parts: %s", STR_ARG(v->text),
+    err_at(in->e, &v->pos, "toolkit: \"" STR_FMT "\" is not a part%s; parts: %s", STR_ARG(v->text),
            hint.p ? hint.p : "", list.p);
 }
 

@@ -178,7 +178,7 @@ foo===1, <2|foo===1,<2|foo (=== 1,)|foo>=1 , ===1.0 , <2""".replace("\n", "|").s
 
 
 def wheel_table(rng):
-    yield "# wheel file TAB python minor TAB glibc minor TAB rank, none where it does not fit, - where it is no wheel name"
+    yield "# wheel file TAB python minor TAB glibc minor TAB rank, none where it does not fit, - where it is not a wheel name"
     targets = [(9, 17), (11, 36), (12, 39), (13, 11), (14, 41), (10, 4)]
     pythons = "cp39 cp310 cp311 cp312 cp313 cp32 cp31 cp3 py2.py3 py3 py39 py311 py313 py30 py2 pp310 cp311.cp312 CP311 py3.py311".split()
     abis = "cp39 cp311 cp312 cp313 cp313t abi3 none none none CP311 abi3.none".split()
