@@ -1,0 +1,56 @@
+/* assemble/assemble_parts.h - what the files assemble*.c share; nobody else includes it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/pool.h"
+#include "assemble.h"
+#include "layer/layer_record.h"
+#include "system/system_layers.h"
+
+enum how { HOW_PRESENT, HOW_JOIN, HOW_MAKE, HOW_TAKE };
+
+/* One layer on its way. */
+struct making {
+    struct assembler *all;
+    struct lock_layer *layer;
+    size_t index;
+    enum how how;
+    bool has_record;
+    bool diff_id_seen; /* the store remembers it, and the lock's is the same */
+    bool doubted;      /* the store remembers another layer than the lock says */
+    bool watched;      /* made although it is known, because somebody has to see it */
+    struct layer_record record;
+    struct slim_counts slim; /* what is left out while it is made */
+    struct buf key;
+    size_t waiting; /* of its artifacts, not yet in the store; main thread only */
+};
+
+struct assembler {
+    struct lock *lock;
+    const struct assembly *in;
+    struct pool *pool;
+    struct making *makings; /* one a layer */
+    struct tree venv;       /* its outline, which wheels are laid into */
+    struct system_layers system;
+    bool need_system;
+    /* Of the system, to be unpacked: all, and those without the toolkit. The trees below the
+     * toolkit's and the last part are waited for before the rest is made. */
+    _Atomic size_t parts_left, below_left, stages_left;
+    struct VEC_OF(size_t) want; /* positions in lock->artifacts of what is fetched */
+    bool *wanted;               /* by position: is it in `want`? */
+    struct spool files;         /* the recipe's own files */
+};
+
+/* assemble_layer.c: one layer, by itself. `ctx` of those that a pool runs is a struct making. */
+/* How it comes into the place, by what lock, store and place have of it. What they say otherwise
+ * of one layer is ERR_INTEGRITY. */
+int making_decide(struct assembler *a, struct making *m, struct err *e) MUST_CHECK;
+/* From what the store remembers of it. */
+int making_join(void *ctx, struct err *e) MUST_CHECK;
+/* From the base image, byte for byte. */
+int making_take(void *ctx, struct err *e) MUST_CHECK;
+/* Of its kind: the artifacts are in the store; for the last two the system is built. */
+int making_wheels(void *ctx, struct err *e) MUST_CHECK;
+int making_system(void *ctx, struct err *e) MUST_CHECK;
+int making_files(void *ctx, struct err *e) MUST_CHECK;
+/* What of `inputs` is damaged is removed from the store, and *e then says so. */
+void making_throw_out(const struct cas *cas, const struct input *inputs, size_t n, struct err *e);
