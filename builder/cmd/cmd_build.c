@@ -2,6 +2,7 @@
 #include "../assemble/assemble.h"
 #include "../fetch/fetch.h"
 #include "../assemble/image.h"
+#include "../assemble/system/system_gaps.h"
 #include "../base/path.h"
 #include "../out/dest.h"
 #include "output.h"
@@ -107,20 +108,18 @@ static int open_image(struct stored *out, const struct work *w, const struct eve
 static int check_strict(const struct lock *lock, const struct build_args *a, struct session *s,
                         struct err *e)
 {
-    for (size_t i = 0; i < lock->uncovered.n; i++) {
-        struct str script = lock->uncovered.v[i];
+    CLEANUP(names_clear) struct names gaps = {0};
 
-        if (a->strict)
-            err_set(e, ERR_INPUT,
-                    "no rule stands for the maintainer script " STR_FMT ", and --strict is given",
-                    STR_ARG(script));
-        else
-            events_warn(s->events,
-                        "no rule stands for the maintainer script " STR_FMT
-                        ": what it would have done is missing in the image",
-                        STR_ARG(script));
-    }
-    return err_is_set(e) ? -1 : 0;
+    for (size_t i = 0; i < lock->uncovered.n && a->strict; i++)
+        err_set(e, ERR_INPUT,
+                "no rule stands for the maintainer script " STR_FMT ", and --strict is given",
+                STR_ARG(lock->uncovered.v[i]));
+    if (err_is_set(e))
+        return -1;
+    system_gaps(lock, &gaps);
+    for (size_t i = 0; i < gaps.n; i++)
+        events_warn(s->events, "%s", gaps.v[i]);
+    return 0;
 }
 
 static int assemble(struct work *w, struct session *s, const struct build_args *a,

@@ -164,3 +164,42 @@ int content_read(struct inflater *i, const struct content *c, struct buf *out, u
                        (unsigned long long)limit);
     return content_copy(i, c, &to.sink, what, e);
 }
+
+static int inflate_head(struct inflater *i, struct source *in, struct buf *out, size_t len,
+                        const char *what, struct err *e)
+{
+    struct str plain;
+    size_t got;
+
+    engine_reset(i->engine);
+    while (len && !engine_done(i->engine)) {
+        if (source_read(in, i->in, IN_SIZE, &got, e) < 0)
+            return -1;
+        if (!got)
+            return damaged(what, "it ends early", e);
+        engine_feed(i->engine, i->in, got);
+        do {
+            if (!engine_step(i->engine, len, &plain))
+                return damaged(what, "its compressed data is broken", e);
+            buf_str(out, plain);
+            len -= plain.len;
+        } while (len && plain.len);
+    }
+    return 0;
+}
+
+int content_head(struct inflater *i, const struct content *c, struct buf *out, size_t len,
+                 const char *what, struct err *e)
+{
+    struct content head = *c;
+    CLEANUP(source_clear) struct source *in = NULL;
+
+    if (c->kind == CONTENT_DEFLATE) {
+        in = source_input(c->input, c->offset, c->packed);
+        return inflate_head(i, in, out, len, what, e);
+    }
+    if (head.size > len)
+        head.size = len;
+    head.has_crc = false;
+    return content_read(i, &head, out, len, what, e);
+}

@@ -22,6 +22,10 @@ int content_copy(struct inflater *i, const struct content *c, struct sink *to, c
 /* The same into memory; the content's size must be at most `limit`. */
 int content_read(struct inflater *i, const struct content *c, struct buf *out, uint64_t limit,
                  const char *what, struct err *e) MUST_CHECK;
+/* Its first `len` bytes, or all where it has fewer, appended to `out`. No more is read than that
+ * takes, so nothing is checked: that is left to whoever reads all of it. */
+int content_head(struct inflater *i, const struct content *c, struct buf *out, size_t len,
+                 const char *what, struct err *e) MUST_CHECK;
 
 /* CRC-32 as in gzip and zip; start with 0. */
 uint32_t crc32_add(uint32_t crc, const void *bytes, size_t len);

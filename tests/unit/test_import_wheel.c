@@ -272,6 +272,74 @@ static void record_names_every_file_as_pip_does(void **state)
     assert_null(tree_get(&i.tree, STR("opt/venv/lib64")));
 }
 
+/* A wheel that holds one script: `first`, then blanks up to `size`. */
+static int import_script(struct importing *i, const char *first, size_t size, const char *hash)
+{
+    char *text = xmalloc(size + 1);
+    const struct mkwheel_file wheels[WHEELS_MAX][FILES_MAX] = {
+        {{"one-1.0.data/scripts/s", text, hash, 0}}};
+    int result;
+
+    memset(text, ' ', size);
+    memcpy(text, first, strlen(first));
+    text[size] = '\0';
+    result = import(i, wheels);
+    free(text);
+    return result;
+}
+
+static void scripts_have_any_size(void **state)
+{
+    static const struct {
+        const char *first;
+        size_t size, grows;
+        bool copied;
+    } cases[] = {
+        {"\177ELF", (16 << 20) + 1, 0, true},
+        {"\177ELF", (64 << 20) + 1, 0, true},
+        {"#!/bin/sh\n", (16 << 20) + 1, 0, true},
+        {"#!pytho", 7, 0, true},
+        {"", 0, 0, true},
+        {"#!python", 8, 14, false}, /* "/opt/venv/bin/" */
+        {"#!python\n", (16 << 20) + 1, 14, false},
+        {"#!python\n", 64 << 20, 14, false},
+    };
+
+    for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
+        CLEANUP(importing_clear) struct importing i = {0};
+        const struct entry *script;
+
+        if (import_script(&i, cases[k].first, cases[k].size, NULL) < 0 ||
+            write_layer(&i, false) < 0)
+            fail_msg("%zu: %s", k, i.e.msg);
+        script = tree_get(&i.tree, STR("opt/venv/bin/s"));
+        assert_int_equal(script->mode, 0755);
+        assert_int_equal(script->content.kind, cases[k].copied ? CONTENT_RANGE : CONTENT_BYTES);
+        assert_int_equal(script->content.size, cases[k].size + cases[k].grows);
+        if (!cases[k].copied)
+            assert_memory_equal(script->content.bytes, "#!/opt/venv/bin/python", 22);
+    }
+}
+
+static void a_script_is_what_record_says(void **state)
+{
+    CLEANUP(importing_clear) struct importing copied = {0}, rewritten = {0}, large = {0};
+
+    assert_int_equal(import_script(&copied, "\177ELF", 100, WRONG), 0);
+    assert_int_equal(write_layer(&copied, false), -1);
+    assert_string_equal(copied.e.msg,
+                        "layer x: one: its file /opt/venv/bin/s is not what its RECORD says: the "
+                        "wheel was changed after it was made, or made wrongly; ask its publisher, "
+                        "or take another version");
+    assert_int_equal(import_script(&rewritten, "#!python\n", 100, WRONG), -1);
+    assert_int_equal(rewritten.e.kind, ERR_INTEGRITY);
+    assert_int_equal(import_script(&large, "#!python\n", (64 << 20) + 1, NULL), -1);
+    assert_int_equal(large.e.kind, ERR_INPUT);
+    assert_string_equal(large.e.msg,
+                        "one: its script \"s\", whose first line is to be rewritten, is "
+                        "larger than 67108864 bytes, the most allowed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +347,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_installed_is_refused),
         cmocka_unit_test(files_hash_as_record_says),
         cmocka_unit_test(record_names_every_file_as_pip_does),
+        cmocka_unit_test(scripts_have_any_size),
+        cmocka_unit_test(a_script_is_what_record_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

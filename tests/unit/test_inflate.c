@@ -1,11 +1,8 @@
 /* tests/unit/test_inflate.c - a stream must end where it says, and hold what it says. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
+#include "mkdeb.h"
 
 #include "inflate_judge.h"
 #include "io/bits.h"
@@ -313,6 +310,69 @@ static void a_code_with_holes_is_refused(void **state)
     engine_free(engine);
 }
 
+/* Whatever stands behind the head is not looked at. */
+static void the_head_of_any_content(void **state)
+{
+    static const size_t heads[] = {0, 1, 8, 70000, 262144, 299999, 300000, 300001, 1 << 20};
+    enum { SIZE = 300000 };
+    CLEANUP(inflater_clear) struct inflater *inflater = inflater_open();
+    CLEANUP(deflater_clear) struct deflater *d = deflater_open();
+    CLEANUP(buf_clear) struct buf plain = {0}, packed = {0};
+    struct input ranges = {.name = "x"}, deflated = {.name = "x"};
+    struct content contents[3];
+    uint32_t x = 3;
+
+    for (size_t k = 0; k < SIZE; k++)
+        buf_putc(&plain, (char)(next_random(&x) % 100));
+    deflate_1(d, &packed, plain.p, plain.len);
+    mk_input(&ranges, "x", buf_view(&plain));
+    mk_input(&deflated, "x", buf_view(&packed));
+    contents[0] = (struct content){CONTENT_BYTES, .size = SIZE, .bytes = plain.p};
+    contents[1] =
+        (struct content){CONTENT_RANGE, .size = SIZE, .input = &ranges, .has_crc = true, .crc = 1};
+    contents[2] = (struct content){CONTENT_DEFLATE, .size = SIZE, .input = &deflated,
+                                   .packed = packed.len, .crc = 1};
+    for (size_t i = 0; i < ARRAY_LEN(contents); i++)
+        for (size_t k = 0; k < ARRAY_LEN(heads); k++) {
+            CLEANUP(buf_clear) struct buf head = {0};
+            struct err e = {0};
+
+            buf_puts(&head, "before");
+            assert_int_equal(content_head(inflater, &contents[i], &head, heads[k], "x", &e), 0);
+            assert_true(str_eq(str_sub(buf_view(&head), 6, head.len),
+                               str_sub(buf_view(&plain), 0, heads[k] < SIZE ? heads[k] : SIZE)));
+        }
+    fd_clear(&ranges.fd);
+    fd_clear(&deflated.fd);
+}
+
+static void no_head_of_what_is_no_stream(void **state)
+{
+    const struct {
+        struct str packed;
+        const char *says;
+    } cases[] = {
+        {STR("\a"), "x is damaged: its compressed data is broken"},
+        {STR("\0\1\0\xfe\xff#"), "x is damaged: it ends early"},
+        {STR(""), "x is damaged: it ends early"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(inflater_clear) struct inflater *inflater = inflater_open();
+        CLEANUP(buf_clear) struct buf head = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        struct input in = {.name = "x"};
+        struct content content = {CONTENT_DEFLATE, .size = 100, .input = &in,
+                                  .packed = cases[i].packed.len};
+
+        mk_input(&in, "x", cases[i].packed);
+        assert_int_equal(content_head(inflater, &content, &head, 8, "x", &e), -1);
+        assert_string_equal(e.msg, cases[i].says);
+        assert_int_equal(e.kind, ERR_INTEGRITY);
+        fd_clear(&in.fd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +381,8 @@ int main(void)
         cmocka_unit_test(our_decoder_takes_what_zlib_takes),
         cmocka_unit_test(our_decoder_breaks_where_zlib_does),
         cmocka_unit_test(a_code_with_holes_is_refused),
+        cmocka_unit_test(the_head_of_any_content),
+        cmocka_unit_test(no_head_of_what_is_no_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

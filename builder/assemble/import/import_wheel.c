@@ -5,7 +5,9 @@
 #include "../../io/crypto.h"
 #include "../../pkg/pypi/wheel.h"
 
-enum { SCRIPT_MAX = 16 * 1024 * 1024, SHEBANG_MAX = 127 };
+enum { SCRIPT_MAX = 64 * 1024 * 1024, SHEBANG_MAX = 127 };
+
+#define SHEBANG "#!python"
 
 struct importer {
     struct tree *tree;
@@ -142,18 +144,17 @@ static bool hash_holds(struct str bytes, struct str want)
 }
 
 /* A script that begins with `#!python` gets the environment's own interpreter. */
-static int add_script(struct importer *im, const struct wheel_file *f, struct err *e)
+static int add_python_script(struct importer *im, const struct wheel_file *f, struct str path,
+                             struct err *e)
 {
-    CLEANUP(buf_clear) struct buf old = {0}, new = {0};
-    struct str text, first, path = target_path(im, f);
+    CLEANUP(buf_clear) struct buf old = {0}, new = {0}, what = {0};
+    struct str text, first;
 
-    if (content_read(im->inflater, &f->content, &old, SCRIPT_MAX, f->path.p, e) < 0)
+    buf_fmt(&what, "its script \"" STR_FMT "\", whose first line is to be rewritten,",
+            STR_ARG(f->path));
+    if (content_read(im->inflater, &f->content, &old, SCRIPT_MAX, what.p, e) < 0)
         return -1;
     text = buf_view(&old);
-    if (!str_starts(text, STR("#!python"))) {
-        record(im, path, f->hash, f->length);
-        return add(im, path, 0755, &f->content, f->entry->mtime, e);
-    }
     if (!hash_holds(text, f->content.hash))
         return err_set(e, ERR_INTEGRITY, "its file \"" STR_FMT "\" is not what its RECORD says",
                        STR_ARG(f->entry->name));
@@ -161,6 +162,20 @@ static int add_script(struct importer *im, const struct wheel_file *f, struct er
     buf_fmt(&new, "#!/" STR_FMT "/bin/python", STR_ARG(im->how->prefix));
     buf_str(&new, str_sub(text, first.len, text.len));
     return add_bytes(im, path, 0755, buf_view(&new), e);
+}
+
+/* Its first bytes tell which: any other, also a native program of any size, is a file like all. */
+static int add_script(struct importer *im, const struct wheel_file *f, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf head = {0};
+    struct str path = target_path(im, f);
+
+    if (content_head(im->inflater, &f->content, &head, sizeof SHEBANG - 1, f->path.p, e) < 0)
+        return -1;
+    if (str_is(buf_view(&head), SHEBANG))
+        return add_python_script(im, f, path, e);
+    record(im, path, f->hash, f->length);
+    return add(im, path, 0755, &f->content, f->entry->mtime, e);
 }
 
 /* Is it left out by a rule? Then it counts there. */
