@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine.h"
 
-#include "../base/dotted.h"
 #include "../base/fs.h"
+#include "../model/driver.h"
 #include "../model/recipe.h"
 
 void machine_opts(struct opt *out, struct machine_args *a)
@@ -66,16 +66,20 @@ static void ask(struct machine *m, const struct catalog *c, const char *root, co
 int machine_find(struct machine *m, const struct session *s, const struct catalog *c,
                  const struct machine_args *a, struct err *e)
 {
-    if (a->driver && !dotted_is(str_of(a->driver), 1, 3))
-        return err_set(e, ERR_USAGE, "--driver: \"%s\" is not a version such as 550.54.15",
-                       a->driver);
+    CLEANUP(buf_clear) struct buf words = {0};
+    struct driver driver = {0};
+
+    if (a->driver && !driver_read(&driver, str_of(a->driver))) {
+        driver_words(&words, str_of(a->driver));
+        return err_set(e, ERR_USAGE, "--driver: %s", words.p);
+    }
     if (a->root && (a->driver || a->gpus.n))
         return err_set(e, ERR_USAGE, "--root is a machine to ask; --driver and --gpu name another");
     if (a->root && !fs_exists(a->root))
         return err_set(e, ERR_USAGE, "--root: there is no folder %s", a->root);
     if (a->driver || a->gpus.n) {
         m->host.has_driver = a->driver != NULL;
-        m->host.driver = str_of(a->driver);
+        m->host.driver = driver.version;
         return take_gpus(m, c, &a->gpus, e);
     }
     if (a->root)

@@ -3,8 +3,8 @@
 
 #include <dlfcn.h>
 
-#include "../base/dotted.h"
 #include "../base/fs.h"
+#include "../model/driver.h"
 
 enum { TEXT_MAX = 4096, NAME_MAX_NVML = 96, GPUS_MAX = 256 };
 
@@ -25,22 +25,20 @@ static bool exists(const char *root, const char *path)
     return fs_exists(whole.p);
 }
 
-/* The first word that is a version: "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15 ..."
- */
 static void find_driver(struct probe *p, const char *root)
 {
     static const char *const paths[] = {"/sys/module/nvidia/version",
                                         "/proc/driver/nvidia/version"};
 
-    for (size_t i = 0; i < ARRAY_LEN(paths) && !p->driver.len; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         CLEANUP(buf_clear) struct buf text = {0};
-        struct str rest, word;
+        struct driver d;
 
-        if (!read_text(&text, root, paths[i]))
+        if (!read_text(&text, root, paths[i]) || !driver_read(&d, buf_view(&text)))
             continue;
-        for (rest = buf_view(&text); !p->driver.len && str_word(&rest, &word);)
-            if (dotted_is(word, 2, 3))
-                p->driver = arena_str(&p->arena, word);
+        if (!p->driver.len)
+            p->driver = arena_str(&p->arena, d.version);
+        p->arch = d.arch; /* a text of driver_arch() */
     }
 }
 
