@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include <dlfcn.h>
+#include <sys/utsname.h>
 
 #include "../base/fs.h"
 #include "../model/driver.h"
@@ -38,7 +39,8 @@ static void find_driver(struct probe *p, const char *root)
             continue;
         if (!p->driver.len)
             p->driver = arena_str(&p->arena, d.version);
-        p->arch = d.arch; /* a text of driver_arch() */
+        if (d.arch.len)
+            p->arch = d.arch;
     }
 }
 
@@ -169,13 +171,18 @@ static void read_names(struct probe *p, const char *root)
 
 void probe_host(struct probe *out, const char *root, const char *nvml)
 {
+    struct utsname own;
+
     *out = (struct probe){0};
+    if (!root[0] && uname(&own) == 0)
+        out->arch = driver_arch(str_of(own.machine));
     out->wsl = exists(root, "/usr/lib/wsl/lib") || exists(root, "/dev/dxg");
     find_driver(out, root);
     if (!root[0] || nvml)
         ask_nvml(out, nvml);
     if (!out->gpus.n)
         read_names(out, root);
+    out->hidden = out->wsl && !out->driver.len && exists(root, "/usr/lib/wsl/lib/libcuda.so.1");
 }
 
 void probe_clear(struct probe *p)

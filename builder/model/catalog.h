@@ -8,6 +8,8 @@
 #include "../doc/node.h"
 #include "recipe.h"
 
+#define CATALOG_ARCH "amd64" /* what its builds are for */
+
 struct catalog {
     struct doc pytorch, cuda, gpu, require, toolkit;
 };

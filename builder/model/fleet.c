@@ -50,6 +50,19 @@ static void read_driver(struct fleet_machine *m, const struct fields *f)
         err_at(f->e, &node_get(f->map, "driver")->pos, "driver: %s", words.p);
     }
     m->driver = d.version;
+    m->arch = d.arch;
+}
+
+static void read_arch(struct fleet_machine *m, const struct fields *f)
+{
+    struct str text;
+
+    if (!field_str(f, "arch", &text))
+        return;
+    m->arch = driver_arch(text);
+    if (!m->arch.len)
+        err_at(f->e, &node_get(f->map, "arch")->pos,
+               "arch: \"" STR_FMT "\" is neither amd64 nor arm64", STR_ARG(text));
 }
 
 static void read_count(struct fleet_machine *m, const struct fields *f)
@@ -80,13 +93,14 @@ static void read_name(struct fleet *fleet, struct fleet_machine *m, const struct
 static void read_machine(struct fleet *fleet, const struct node *n, const struct catalog *c,
                          struct err *e)
 {
-    static const char *const known[] = {"name", "driver", "gpu", "gpus", "count", NULL};
+    static const char *const known[] = {"name", "driver", "arch", "gpu", "gpus", "count", NULL};
     struct fields f = fields_of(n, "machine", e);
     struct fleet_machine *m = vec_push(&fleet->machines);
 
     fields_only(&f, known);
     read_name(fleet, m, &f);
     read_driver(m, &f);
+    read_arch(m, &f);
     read_gpus(m, &f, c);
     read_count(m, &f);
 }
