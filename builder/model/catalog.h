@@ -99,8 +99,8 @@ struct catalog_arch {
 /* A product's name as nvidia-smi prints it or as people write it, or a compute capability: "NVIDIA
  * A100-SXM4-80GB", "rtx4090", "3090 Ti", "sm_89", "8.9", "89". A virtual GPU ("GRID T4-16Q"), a MIG
  * device ("NVIDIA H100 80GB HBM3 MIG 1g.10gb"), a label of gpu-feature-discovery
- * ("NVIDIA-L40S-SHARED") and a line of `nvidia-smi -L` mean the GPU that is behind. False when it is not known, and when
- * it means GPUs of several capabilities ("RTX 6000"). */
+ * ("NVIDIA-L40S-SHARED") and a line of `nvidia-smi -L` mean the GPU that is behind. False when it
+ * is not known, and when it means GPUs of several capabilities ("RTX 6000"). */
 bool catalog_gpu(const struct catalog *c, struct str name, struct catalog_gpu *out);
 /* Products of its generation whose names are nearest to it, those that it may mean first, at most
  * `most`; adds to
