@@ -54,11 +54,12 @@ static int read_gpu(struct query *q, struct err *e)
         return 0;
     if (!catalog_gpu(&q->catalog, str_of(q->gpu_arg), &q->gpu))
         return catalog_gpu_unknown(&q->catalog, str_of(q->gpu_arg), e);
-    if (str_is(q->gpu.class, "jetson"))
+    if (q->gpu.arm64)
         return err_set(e, ERR_UNSAT,
-                       "--gpu: " STR_FMT " is part of an aarch64 machine, and the catalog has "
+                       "--gpu: %s" STR_FMT " is part of an aarch64 machine, and the catalog has "
                        "builds for x86-64",
-                       STR_ARG(q->gpu.name));
+                       q->gpu.name.len ? "" : "compute capability ",
+                       STR_ARG(q->gpu.name.len ? q->gpu.name : q->gpu.cc));
     catalog_arch(&q->catalog, q->gpu.cc, &q->arch);
     return 0;
 }
@@ -66,6 +67,16 @@ static int read_gpu(struct query *q, struct err *e)
 static bool wants_build(const struct query *q, const struct catalog_build *b)
 {
     return !q->cuda.len || catalog_is_of(q->cuda, b->cuda) || str_eq(q->cuda, b->toolkit);
+}
+
+/* Does the build have no code for the GPU? Where its architectures are not known its toolkit may
+ * tell. */
+static bool lacks_code(const struct query *q, const struct row *row)
+{
+    struct str last = q->arch.toolkit_last;
+
+    return row->build.archs.len ? row->code == CODE_NONE
+                                : last.len && dotted_compare(row->build.cuda, last) > 0;
 }
 
 /* Rows of one release: those that are asked for, or all when `all`. */
@@ -82,7 +93,7 @@ static void add_rows(struct query *q, struct str pytorch)
             continue;
         if (q->gpu_arg)
             row.code = catalog_code(row.build.archs, &q->gpu, &row.by);
-        if (q->gpu_arg && row.build.archs.len && row.code == CODE_NONE)
+        if (q->gpu_arg && lacks_code(q, &row))
             q->without_code++;
         else
             vec_add(&q->rows, row);

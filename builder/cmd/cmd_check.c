@@ -36,7 +36,7 @@ static int from_catalog(struct checking *c, struct str pytorch, struct str cuda,
     struct catalog_build b;
 
     if (str_is(cuda, RECIPE_CPU)) { /* asks nothing of a GPU */
-        c->image = (struct facts){.pytorch = pytorch};
+        c->image = (struct facts){.pytorch = pytorch, .arch = STR(CATALOG_ARCH)};
         return 0;
     }
     if (!catalog_build(&c->catalog, pytorch, cuda, &b))

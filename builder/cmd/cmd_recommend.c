@@ -39,6 +39,7 @@ static int read_fleet(struct asking *a, const char *path, struct err *e)
 
         h->has_driver = true;
         h->driver = m->driver;
+        h->arch = m->arch;
         for (size_t i = 0; i < m->gpus.n; i++)
             vec_add(&h->gpus, m->gpus.v[i]);
     }
@@ -52,9 +53,9 @@ static int read_fleet(struct asking *a, const char *path, struct err *e)
 static int find_machines(struct asking *a, const struct session *s, const char *fleet,
                          const struct machine_args *args, struct err *e)
 {
-    if (fleet && (args->driver || args->root || args->gpus.n))
+    if (fleet && (args->driver || args->root || args->gpus.n || args->arch))
         return err_set(e, ERR_USAGE,
-                       "--fleet names machines; --driver, --gpu and --root name another");
+                       "--fleet names machines; --driver, --gpu, --arch and --root name another");
     a->many = fleet != NULL;
     if (fleet)
         return read_fleet(a, fleet, e);
@@ -90,7 +91,7 @@ static void print_host(const struct host *h)
     if (h->has_driver && h->driver.len)
         output_print("driver " STR_FMT, STR_ARG(h->driver));
     else if (h->has_driver)
-        output_print("no driver");
+        output_print("%s", h->hidden ? "a driver that cannot be read" : "no driver");
     comma = h->has_driver ? ", " : "";
     for (size_t i = 0; i < h->gpus.n; i += n, comma = ", ") {
         const struct catalog_gpu *g = &h->gpus.v[i];
@@ -149,10 +150,10 @@ static void print_kind(const struct asking *a, const struct recommend_kind *k, c
     vec_each(note, &k->judgement.reasons)
         if (k->served && note->verdict == VERDICT_RUNS)
             output_print("%s" STR_FMT " [%s]\n", indent, STR_ARG(note->sentence), note->code);
-    print_reasons(k->served            ? "with limits"
-                  : k->host->unknown.n ? "no image is recommended"
-                                       : "not ",
-                  k->served || k->host->unknown.n ? STR("") : tag_of(a, k->offer), &k->judgement,
+    print_reasons(k->served              ? "with limits"
+                  : host_unseen(k->host) ? "no image is recommended"
+                                         : "not ",
+                  k->served || host_unseen(k->host) ? STR("") : tag_of(a, k->offer), &k->judgement,
                   indent);
     if (k->served && k->newest < k->offer)
         output_print("%salone %s could take " STR_FMT "\n", indent, k->count == 1 ? "it" : "they",
@@ -215,7 +216,7 @@ static void print_text(const struct asking *a)
         if (a->many)
             output_print("nothing runs on %llu of %llu machines\n",
                          (unsigned long long)(r->count - r->served), (unsigned long long)r->count);
-        else if (!a->machine.host.unknown.n)
+        else if (!host_unseen(&a->machine.host))
             output_print("nothing runs there\n");
         print_kinds(a, false, 0);
     }
@@ -233,8 +234,10 @@ static void put_host(struct doc *d, struct node *n, const struct host *h)
 {
     struct node *list;
 
-    if (h->has_driver)
+    if (h->has_driver && !h->hidden)
         node_put_str(d, n, "driver", h->driver);
+    if (host_arch(h).len)
+        node_put_str(d, n, "arch", host_arch(h));
     list = node_put(d, n, "gpus", node_new_list(d));
     for (size_t i = 0; i < h->gpus.n; i++)
         node_add_str(d, list, h->gpus.v[i].cc);
@@ -257,7 +260,7 @@ static void put_kind(struct doc *d, struct node *n, const struct asking *a,
         put_names(d, node_put(d, n, "names", node_new_list(d)), a, k);
     node_put_u64(d, n, "count", k->count);
     put_host(d, n, k->host);
-    if (!k->host->unknown.n)
+    if (!host_unseen(k->host))
         node_put_str(d, n, k->served ? "image" : "nearest", tag_of(a, k->offer));
     if (k->served)
         node_put_str(d, n, "newest_alone", tag_of(a, k->newest));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine.h"
 
-#include "../base/dotted.h"
 #include "../base/fs.h"
+#include "../model/driver.h"
 #include "../model/recipe.h"
 
 void machine_opts(struct opt *out, struct machine_args *a)
@@ -17,6 +17,10 @@ void machine_opts(struct opt *out, struct machine_args *a)
         0,       "root",
         "DIR",   "judge the machine whose root folder is DIR, as a container may see it",
         opt_str, &a->root};
+    out[3] = (struct opt){
+        0,       "arch",
+        "ARCH",  "judge a machine with this processor, amd64 or arm64, where the GPU does not tell",
+        opt_str, &a->arch};
 }
 
 static int take_gpus(struct machine *m, const struct catalog *c, const struct strs *names,
@@ -53,6 +57,8 @@ static void ask(struct machine *m, const struct catalog *c, const char *root, co
     m->probed = m->host.asked = true;
     m->host.has_driver = true;
     m->host.driver = m->probe.driver;
+    m->host.hidden = m->probe.hidden;
+    m->host.arch = m->probe.arch;
     vec_each(g, &m->probe.gpus) {
         struct catalog_gpu gpu;
 
@@ -66,16 +72,26 @@ static void ask(struct machine *m, const struct catalog *c, const char *root, co
 int machine_find(struct machine *m, const struct session *s, const struct catalog *c,
                  const struct machine_args *a, struct err *e)
 {
-    if (a->driver && !dotted_is(str_of(a->driver), 1, 3))
-        return err_set(e, ERR_USAGE, "--driver: \"%s\" is not a version such as 550.54.15",
-                       a->driver);
-    if (a->root && (a->driver || a->gpus.n))
-        return err_set(e, ERR_USAGE, "--root is a machine to ask; --driver and --gpu name another");
+    CLEANUP(buf_clear) struct buf words = {0};
+    struct driver driver = {0};
+
+    if (a->driver && !driver_read(&driver, str_of(a->driver))) {
+        driver_words(&words, str_of(a->driver));
+        return err_set(e, ERR_USAGE, "--driver: %s", words.p);
+    }
+    if (a->arch)
+        driver.arch = driver_arch(str_of(a->arch));
+    if (a->arch && !driver.arch.len)
+        return err_set(e, ERR_USAGE, "--arch: \"%s\" is neither amd64 nor arm64", a->arch);
+    if (a->root && (a->driver || a->gpus.n || a->arch))
+        return err_set(e, ERR_USAGE,
+                       "--root is a machine to ask; --driver, --gpu and --arch name another");
     if (a->root && !fs_exists(a->root))
         return err_set(e, ERR_USAGE, "--root: there is no folder %s", a->root);
-    if (a->driver || a->gpus.n) {
+    if (a->driver || a->gpus.n || a->arch) {
         m->host.has_driver = a->driver != NULL;
-        m->host.driver = str_of(a->driver);
+        m->host.driver = driver.version;
+        m->host.arch = driver.arch;
         return take_gpus(m, c, &a->gpus, e);
     }
     if (a->root)
@@ -112,8 +128,10 @@ void machine_put(struct doc *d, struct node *host, const struct machine *m)
     const struct missing *missing;
     struct node *list, *n;
 
-    if (m->host.has_driver)
+    if (m->host.has_driver && !m->host.hidden)
         node_put_str(d, host, "driver", m->host.driver);
+    if (host_arch(&m->host).len)
+        node_put_str(d, host, "arch", host_arch(&m->host));
     list = node_put(d, host, "gpus", node_new_list(d));
     for (size_t i = 0; i < m->host.gpus.n; i++)
         node_add_str(d, list, m->host.gpus.v[i].cc);

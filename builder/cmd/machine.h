@@ -8,7 +8,7 @@
 #include "session.h"
 
 struct machine_args {
-    const char *driver, *root;
+    const char *driver, *root, *arch;
     struct strs gpus; /* as given */
 };
 
@@ -20,7 +20,7 @@ struct machine {
 };
 
 /* Its options, for the first rows of a command's own. */
-enum { MACHINE_OPTS = 3 };
+enum { MACHINE_OPTS = 4 };
 void machine_opts(struct opt *out, struct machine_args *a);
 
 /* What is named is judged; without a name this machine is, or the one below --root. */

@@ -30,11 +30,12 @@ int stored_facts_open(struct stored_facts *out, struct session *s, const char *o
 {
     if (stored_open_any(&out->image, str_of(operand), ".", s->events, e) < 0)
         return -1;
-    if (stored_facts_labelled(&out->facts, &out->image.config))
-        return 0;
-    if (stored_facts_look(&out->found, s, &out->image, catalog, e) < 0)
-        return -1;
-    out->facts = out->found.facts;
+    if (!stored_facts_labelled(&out->facts, &out->image.config)) {
+        if (stored_facts_look(&out->found, s, &out->image, catalog, e) < 0)
+            return -1;
+        out->facts = out->found.facts;
+    }
+    out->facts.arch = out->image.config.platform.architecture;
     return 0;
 }
 

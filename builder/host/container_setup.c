@@ -73,7 +73,7 @@ static bool on_the_bus(const char *root)
 
 static void check_driver(struct container_setup *out, const struct probe *p, const char *root)
 {
-    if (p->wsl && !p->driver.len && !exists(root, "/usr/lib/wsl/lib/libcuda.so.1"))
+    if (p->wsl && !p->driver.len && !p->hidden)
         add(out, "wsl-without-driver",
             "install NVIDIA's driver for Windows, then `wsl --shutdown`; inside WSL none is "
             "installed",

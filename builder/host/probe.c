@@ -2,9 +2,10 @@
 #include "probe.h"
 
 #include <dlfcn.h>
+#include <sys/utsname.h>
 
-#include "../base/dotted.h"
 #include "../base/fs.h"
+#include "../model/driver.h"
 
 enum { TEXT_MAX = 4096, NAME_MAX_NVML = 96, GPUS_MAX = 256 };
 
@@ -25,22 +26,21 @@ static bool exists(const char *root, const char *path)
     return fs_exists(whole.p);
 }
 
-/* The first word that is a version: "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15 ..."
- */
 static void find_driver(struct probe *p, const char *root)
 {
     static const char *const paths[] = {"/sys/module/nvidia/version",
                                         "/proc/driver/nvidia/version"};
 
-    for (size_t i = 0; i < ARRAY_LEN(paths) && !p->driver.len; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         CLEANUP(buf_clear) struct buf text = {0};
-        struct str rest, word;
+        struct driver d;
 
-        if (!read_text(&text, root, paths[i]))
+        if (!read_text(&text, root, paths[i]) || !driver_read(&d, buf_view(&text)))
             continue;
-        for (rest = buf_view(&text); !p->driver.len && str_word(&rest, &word);)
-            if (dotted_is(word, 2, 3))
-                p->driver = arena_str(&p->arena, word);
+        if (!p->driver.len)
+            p->driver = arena_str(&p->arena, d.version);
+        if (d.arch.len)
+            p->arch = d.arch;
     }
 }
 
@@ -171,13 +171,18 @@ static void read_names(struct probe *p, const char *root)
 
 void probe_host(struct probe *out, const char *root, const char *nvml)
 {
+    struct utsname own;
+
     *out = (struct probe){0};
+    if (!root[0] && uname(&own) == 0)
+        out->arch = driver_arch(str_of(own.machine));
     out->wsl = exists(root, "/usr/lib/wsl/lib") || exists(root, "/dev/dxg");
     find_driver(out, root);
     if (!root[0] || nvml)
         ask_nvml(out, nvml);
     if (!out->gpus.n)
         read_names(out, root);
+    out->hidden = out->wsl && !out->driver.len && exists(root, "/usr/lib/wsl/lib/libcuda.so.1");
 }
 
 void probe_clear(struct probe *p)

@@ -24,8 +24,10 @@ enum probe_nvml {
 
 struct probe {
     struct arena arena; /* owns the texts */
-    struct str driver;  /* empty: none is loaded */
+    struct str driver;  /* empty: none is loaded, or it cannot be read */
+    struct str arch;    /* "arm64", of the processor; empty when nothing tells it */
     bool wsl;           /* the driver is that of Windows */
+    bool hidden;        /* it is there, and its version cannot be read */
     enum probe_nvml nvml;
     struct VEC_OF(struct probe_gpu) gpus;
 };

@@ -75,7 +75,8 @@ static void take_machine(struct recommendation *r, const struct recommend_machin
     r->count += m->count;
     vec_each(k, &r->kinds)
         if (k->host->has_driver == m->host->has_driver && k->host->asked == m->host->asked &&
-            str_eq(k->host->driver, m->host->driver) && same_gpus(k->host, m->host))
+            k->host->hidden == m->host->hidden && str_eq(k->host->driver, m->host->driver) &&
+            str_eq(host_arch(k->host), host_arch(m->host)) && same_gpus(k->host, m->host))
             break;
     if (!k || k == r->kinds.v + r->kinds.n) {
         k = vec_push(&r->kinds);
@@ -110,8 +111,8 @@ static struct taking judge_all(const struct recommendation *r, const struct host
 {
     struct taking t = {0};
 
-    if (h->unknown.n)
-        return t; /* nothing is advised for a GPU that nobody knows */
+    if (host_unseen(h))
+        return t; /* nothing is advised for what nobody knows */
     for (size_t i = 0; i < r->offers.n; i++) {
         CLEANUP(judgement_clear) struct judgement j = {0};
 
@@ -220,10 +221,13 @@ static void add_against(const struct recommendation *r, struct recommend_kind *k
 static void assign(struct recommendation *r, struct recommend_kind *k, const struct offers *wish,
                    const struct offers *chosen, const struct catalog *c)
 {
-    struct host nobody = {.asked = true, .unknown = k->host->unknown};
+    struct host nobody = {.has_driver = k->host->hidden,
+                          .hidden = k->host->hidden,
+                          .asked = true,
+                          .unknown = k->host->unknown};
 
     k->served = offers_any(wish);
-    if (nobody.unknown.n) { /* all else that could be said is not what keeps an image away */
+    if (host_unseen(&nobody)) { /* all else that could be said is not what keeps an image away */
         judge(&k->judgement, &r->offers.v[0].facts, &nobody, c);
         return;
     }

@@ -37,7 +37,7 @@ struct passed {
     size_t before; /* the offer that is the next older */
 };
 
-/* Machines with the same driver and GPUs: what is true of one is true of all. */
+/* Machines with the same driver, processor and GPUs: what is true of one is true of all. */
 struct recommend_kind {
     struct VEC_OF(size_t) machines; /* positions in the input */
     const struct host *host;        /* of the first of them */

@@ -12,6 +12,7 @@ static const char *const names[] = {
 #define RULE_BINARY "CUDA Programming Guide: binary and PTX compatibility"
 #define RULE_HARDWARE "NVIDIA driver: supported hardware"
 #define RULE_CUDNN "cuDNN: support matrix"
+#define RULE_PLATFORM "OCI image-spec: platform"
 #define RULE_CATALOG "envbuild: what the catalog does not know is not said to run"
 
 const char *verdict_name(enum verdict v)
@@ -52,6 +53,42 @@ static const char *gpu_words(struct judgement *j, const struct catalog_gpu *g)
                ? arena_fmt(&j->arena, STR_FMT " (compute capability " STR_FMT ")", STR_ARG(g->name),
                            STR_ARG(g->cc))
                : arena_fmt(&j->arena, "a GPU of compute capability " STR_FMT, STR_ARG(g->cc));
+}
+
+/* ---- the processor ---- */
+
+static const struct catalog_gpu *arm64_gpu(const struct host *h)
+{
+    for (size_t i = 0; i < h->gpus.n; i++)
+        if (h->gpus.v[i].arm64)
+            return &h->gpus.v[i];
+    return NULL;
+}
+
+struct str host_arch(const struct host *h)
+{
+    return arm64_gpu(h) ? STR("arm64") : h->arch;
+}
+
+bool host_unseen(const struct host *h)
+{
+    return h->hidden || h->unknown.n;
+}
+
+/* False on a machine of another processor: then nothing else counts. */
+static bool judge_arch(struct judgement *j, const struct facts *f, const struct host *h)
+{
+    const struct catalog_gpu *g = arm64_gpu(h);
+    struct str arch = host_arch(h);
+
+    if (!f->arch.len || !arch.len || str_eq(f->arch, arch))
+        return true;
+    add(j, "other-architecture", RULE_PLATFORM, VERDICT_NO,
+        "the image is for " STR_FMT ", and %s" STR_FMT, STR_ARG(f->arch),
+        g ? arena_fmt(&j->arena, "%s is part of a machine that is ", gpu_words(j, g))
+          : "the machine is ",
+        STR_ARG(arch));
+    return false;
 }
 
 /* ---- the driver ---- */
@@ -174,6 +211,14 @@ static void judge_driver(struct judgement *j, const struct facts *f, const struc
 {
     struct str knows;
 
+    if (h->hidden) {
+        add(j, "driver-not-readable", RULE_CATALOG, VERDICT_LIMITS,
+            "this is WSL, whose driver is that of Windows; its version cannot be read from here, "
+            "and whether it runs CUDA " STR_FMT
+            " is not judged; name driver and GPU with --driver and --gpu",
+            STR_ARG(f->cuda));
+        return;
+    }
     if (!h->driver.len) {
         add(j, "no-driver", RULE_MINOR, VERDICT_NO,
             "no NVIDIA driver is installed, and CUDA " STR_FMT " needs %s" STR_FMT
@@ -426,8 +471,8 @@ static bool judged_before(const struct host *h, size_t i)
 void judge(struct judgement *out, const struct facts *f, const struct host *h,
            const struct catalog *c)
 {
-    if (!f->cuda.len)
-        return; /* a CPU build asks nothing */
+    if (!judge_arch(out, f, h) || !f->cuda.len)
+        return; /* a CPU build asks nothing else */
     if (h->has_driver)
         judge_driver(out, f, h, c);
     for (size_t i = 0; i < h->gpus.n; i++)
@@ -456,7 +501,8 @@ void facts_of_build(struct facts *out, const struct catalog *c, struct str pytor
                           .nccl = b->nccl,
                           .driver_min = catalog_family_driver(c, b->cuda),
                           .driver_full = catalog_driver(c, b->toolkit),
-                          .archs = b->archs};
+                          .archs = b->archs,
+                          .arch = STR(CATALOG_ARCH)};
 }
 
 /* Judge a build, and keep it when it is better than what was found before. */
@@ -483,7 +529,7 @@ bool newest_that_runs(struct facts *out, const struct host *h, const struct cata
     enum verdict best = VERDICT_NO;
     struct strs releases = {0}, builds = {0};
 
-    if (h->asked && (h->unknown.n || !h->gpus.n))
+    if (h->asked && (host_unseen(h) || !h->gpus.n))
         return false;
     catalog_releases(c, &releases);
     for (size_t i = releases.n; i-- > 0 && best != VERDICT_RUNS;) {

@@ -13,10 +13,18 @@
 struct host {
     bool has_driver;   /* false: nothing is known of a driver, and none is judged */
     struct str driver; /* "550.54.15"; empty: there is none */
+    bool hidden;       /* there is one, and its version cannot be read */
+    struct str arch;   /* of its processor, "arm64"; empty: nobody says */
     bool asked;        /* a machine was: these are all its GPUs, and it may have none */
     struct VEC_OF(struct catalog_gpu) gpus;
     struct strs unknown; /* names of GPUs whose capability nobody tells */
 };
+
+/* The processor: that of the GPU where it is sold with one alone, else what is told; may be empty.
+ */
+struct str host_arch(const struct host *h);
+/* Is there something that nobody can judge, so that nothing is advised? */
+bool host_unseen(const struct host *h);
 
 enum verdict { VERDICT_RUNS, VERDICT_LIMITS, VERDICT_NO };
 const char *verdict_name(enum verdict v); /* "runs", "runs-with-limits", "does-not-run" */

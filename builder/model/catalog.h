@@ -8,6 +8,8 @@
 #include "../doc/node.h"
 #include "recipe.h"
 
+#define CATALOG_ARCH "amd64" /* what its builds are for */
+
 struct catalog {
     struct doc pytorch, cuda, gpu, require, toolkit;
 };
@@ -80,6 +82,7 @@ struct catalog_gpu {
     struct str cc;    /* compute capability, "8.9" */
     uint32_t major, minor;
     struct str arch;  /* "Ada" */
+    bool arm64;       /* it is sold with an arm64 processor alone */
     bool unconfirmed; /* the compute capability rests on one secondary source */
 };
 
@@ -94,10 +97,13 @@ struct catalog_arch {
 };
 
 /* A product's name as nvidia-smi prints it or as people write it, or a compute capability: "NVIDIA
- * A100-SXM4-80GB", "rtx4090", "3090 Ti", "sm_89", "8.9", "89". False when it is not known, and when
- * it means GPUs of several capabilities ("RTX 6000"). */
+ * A100-SXM4-80GB", "rtx4090", "3090 Ti", "sm_89", "8.9", "89". A virtual GPU ("GRID T4-16Q"), a MIG
+ * device ("NVIDIA H100 80GB HBM3 MIG 1g.10gb"), a label of gpu-feature-discovery
+ * ("NVIDIA-L40S-SHARED") and a line of `nvidia-smi -L` mean the GPU that is behind. False when it
+ * is not known, and when it means GPUs of several capabilities ("RTX 6000"). */
 bool catalog_gpu(const struct catalog *c, struct str name, struct catalog_gpu *out);
-/* Products whose names are nearest to it, those that it may mean first, at most `most`; adds to
+/* Products of its generation whose names are nearest to it, those that it may mean first, at most
+ * `most`; adds to
  * `out` texts that live as long as the catalog. */
 void catalog_gpu_nearest(const struct catalog *c, struct str name, size_t most, struct strs *out);
 /* Says of a name that catalog_gpu() does not take what would do: `"RTX 9090" is no GPU that the

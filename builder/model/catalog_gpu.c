@@ -65,11 +65,11 @@ static bool only_digits(struct str s)
 static bool tells_nothing(struct str word)
 {
     static const char *const words[] = {
-        "nvidia", "geforce", "tesla", "gpu",  "graphics",   "card",       "laptop", "mobile",
-        "max",    "q",       "maxq",  "with", "design",     "generation", "gen",    "edition",
-        "pcie",   "nvl",     "dgxs",  "fhhl", "collectors", "developer",  "kit",    "nvgpu",
-        "sxm",    "sxm2",    "sxm3",  "sxm4", "sxm5",       "sxm6",       "ac",     "hbm2",
-        "hbm2e",  "hbm3",    "hbm3e", NULL};
+        "nvidia",  "geforce", "tesla", "grid",  "gpu",  "graphics",   "card",       "laptop",
+        "mobile",  "max",     "q",     "maxq",  "with", "design",     "generation", "gen",
+        "edition", "pcie",    "nvl",   "dgxs",  "fhhl", "collectors", "developer",  "kit",
+        "nvgpu",   "sxm",     "sxm2",  "sxm3",  "sxm4", "sxm5",       "sxm6",       "ac",
+        "hbm2",    "hbm2e",   "hbm3",  "hbm3e", NULL};
     struct str number = word;
 
     return is_one_of(word, words) || /* "80GB", "80G": memory */
@@ -88,7 +88,7 @@ static bool may_be_left_out(const char *part)
     return is_one_of(str_of(part), words);
 }
 
-/* "rtx3090" is rtx, 3090. */
+/* "rtx3090" is rtx, 3090; "rtxa6000" is rtx, a, 6000. */
 static void add_word(struct parts *p, struct str word)
 {
     while (word.len) {
@@ -96,6 +96,8 @@ static void add_word(struct parts *p, struct str word)
 
         while (n < word.len && c_digit(word.p[n]) == c_digit(word.p[0]))
             n++;
+        if (n > 3 && str_starts(word, STR("rtx")))
+            n = 3;
         if (p->n == PARTS_MAX || n >= PART_MAX) {
             p->too_long = true;
             return;
@@ -158,13 +160,86 @@ static bool same_spelling(struct str a, struct str b)
     }
 }
 
+/* ---- names of parts of a GPU ---- */
+
+/* The name within what tools print around it: a line of `nvidia-smi -L` ("GPU 0: NVIDIA L4 (UUID:
+ * GPU-...)"), the suffix of a node's label for shared GPUs, and that of a MIG device ("MIG
+ * 1g.10gb").
+ */
+static struct str bare_name(struct str name)
+{
+    struct str rest = str_trim(name), number;
+
+    if (str_skip(&rest, STR("GPU ")) && str_cut(&rest, STR(":"), &number) && only_digits(number))
+        name = rest;
+    name = str_trim(str_sub(name, 0, str_find_str(name, STR("(UUID:"))));
+    str_drop(&name, STR("-SHARED"));
+    for (size_t at = 1; at + 5 < name.len; at++) {
+        struct str mig = str_sub(name, at, name.len);
+
+        if (!c_alnum(mig.p[0]) && str_eq_nocase(str_sub(mig, 1, 3), STR("mig")) &&
+            !c_alnum(mig.p[4]) && c_digit(mig.p[5]))
+            return str_trim(str_sub(name, 0, at));
+    }
+    return name;
+}
+
+/* A virtual GPU's type is that of its board, "-", framebuffer in GB and the series, Q, C, A or B:
+ * "GRID T4-16Q", "NVIDIA A100-4-20C", "GRID M60-2B4". Takes the board's name alone. */
+static bool take_board(struct str *name)
+{
+    struct str board = *name, profile, slices, rest;
+
+    if (!str_cut_last(&board, STR("-"), &profile))
+        return false;
+    rest = profile;
+    while (rest.len && c_digit(rest.p[0]))
+        rest = str_sub(rest, 1, rest.len);
+    if (rest.len == profile.len || !rest.len || !str_has(STR("QCABqcab"), rest.p[0]) ||
+        (rest.len > 1 && !only_digits(str_sub(rest, 1, rest.len))))
+        return false;
+    *name = board;
+    if (str_cut_last(&board, STR("-"), &slices) && slices.len == 1 && only_digits(slices))
+        *name = board;
+    return true;
+}
+
 /* ---- finding ---- */
+
+static const struct product *find(const struct products *all, struct str name);
+
+/* Of a board's name in the type of a virtual GPU: letters behind the number tell forms of the same
+ * board, "H100L", "A100DX", "RTX8000P". */
+static const struct product *find_board(const struct products *all, struct str board)
+{
+    const struct product *found = find(all, board);
+
+    while (!found && board.len > 1 && str_has(STR("DLMPXS"), board.p[board.len - 1])) {
+        board.len--;
+        found = find(all, board);
+    }
+    return found;
+}
+
+/* "GB10 (DGX Spark)": two names of one thing. */
+static const struct product *find_both(const struct products *all, struct str name)
+{
+    const struct product *a, *b;
+    struct str inner = name, outer;
+
+    if (!str_drop(&inner, STR(")")) || !str_cut(&inner, STR("("), &outer))
+        return NULL;
+    a = find(all, str_trim(outer));
+    b = find(all, str_trim(inner));
+    return a && b && a->cc == b->cc ? a : NULL;
+}
 
 /* The product that a name means; NULL when none or when they differ in what they can run. */
 static const struct product *find(const struct products *all, struct str name)
 {
     const struct product *found = NULL, *p;
     struct parts asked = parts_of(name);
+    struct str board = name;
 
     vec_each(p, all)
         if (same_spelling(name, p->name))
@@ -181,6 +256,8 @@ static const struct product *find(const struct products *all, struct str name)
                 return NULL;
             found = found ? found : p;
         }
+    if (!found)
+        found = take_board(&board) ? find_board(all, board) : find_both(all, name);
     if (!found && strcmp(asked.v[0], "quadro") == 0) { /* "Quadro RTX A6000", "Quadro T1000" */
         struct str rest = name;
 
@@ -224,6 +301,33 @@ static void set_cc(const struct catalog *c, struct catalog_gpu *out, struct str 
     }
 }
 
+/* Is it sold with an arm64 processor alone? */
+static bool only_arm64(const struct catalog *c, const struct product *p)
+{
+    const struct node *n;
+
+    node_each(n, node_get(c->gpu.root, "arm64"))
+        if (str_eq(n->text, p->name))
+            return true;
+    return str_is(p->class, "jetson");
+}
+
+/* Are all that have the capability? */
+static bool all_arm64(const struct catalog *c, const struct products *all, struct str cc)
+{
+    const struct product *p;
+    bool any = false;
+
+    vec_each(p, all) {
+        if (!str_eq(p->cc->key, cc))
+            continue;
+        if (!only_arm64(c, p))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 bool catalog_gpu(const struct catalog *c, struct str name, struct catalog_gpu *out)
 {
     const struct node *cc = capability(c, str_trim(name));
@@ -231,16 +335,19 @@ bool catalog_gpu(const struct catalog *c, struct str name, struct catalog_gpu *o
     const struct product *p;
     bool found;
 
+    list_products(c, &all);
     if (cc) {
-        *out = (struct catalog_gpu){0};
+        *out = (struct catalog_gpu){.arm64 = all_arm64(c, &all, cc->key)};
         set_cc(c, out, cc->key);
+        vec_clear(&all);
         return true;
     }
-    list_products(c, &all);
-    p = find(&all, str_trim(name));
+    p = find(&all, bare_name(name));
     if (p) {
-        *out =
-            (struct catalog_gpu){.name = p->name, .class = p->class, .unconfirmed = p->unconfirmed};
+        *out = (struct catalog_gpu){.name = p->name,
+                                    .class = p->class,
+                                    .arm64 = only_arm64(c, p),
+                                    .unconfirmed = p->unconfirmed};
         set_cc(c, out, p->cc->key);
     }
     found = p != NULL;
@@ -257,6 +364,56 @@ static void essence(struct str name, struct buf *out)
     for (size_t i = 0; i < p.n; i++)
         if (!may_be_left_out(p.v[i]))
             buf_puts(out, p.v[i]);
+}
+
+/* What tells a generation: the letters before the number, and the number without its last two
+ * digits; "K80" is k, "RTX 4090" 40, "T1000" t and 10. In "RTX 6000" all digits count, as "000"
+ * behind them tells nothing. */
+struct line {
+    struct str letters, series, number; /* `number` empty: the name has none */
+};
+
+static struct line line_of(const struct parts *p)
+{
+    struct line line = {0};
+
+    for (size_t i = 0; i < p->n; i++) {
+        struct str part = str_of(p->v[i]);
+
+        if (!only_digits(part)) {
+            line.letters = part.len <= 2 ? part : STR("");
+            continue;
+        }
+        line.number = part;
+        line.series =
+            str_ends(part, STR("000")) ? part : str_sub(part, 0, part.len > 2 ? part.len - 2 : 0);
+        return line;
+    }
+    return (struct line){0};
+}
+
+/* May `to` be named to someone who wrote `name`? It must be of the same generation: of the same
+ * number, or of a line of which all products are of one major. */
+static bool same_generation(const struct products *all, struct str name, const struct product *to)
+{
+    struct parts asked = parts_of(name), offered = parts_of(to->name);
+    struct line a = line_of(&asked), b = line_of(&offered);
+    struct str major = dotted_first(to->cc->key, 1);
+    const struct product *p;
+
+    if (!str_eq(a.letters, b.letters) || !str_eq(a.series, b.series))
+        return false;
+    if (str_eq(a.number, b.number))
+        return true;
+    vec_each(p, all) {
+        struct parts other = parts_of(p->name);
+        struct line l = line_of(&other);
+
+        if (str_eq(l.letters, a.letters) && str_eq(l.series, a.series) && l.number.len &&
+            !str_eq(dotted_first(p->cc->key, 1), major))
+            return false;
+    }
+    return true;
 }
 
 enum { FAR = 4 };
@@ -284,11 +441,14 @@ void catalog_gpu_nearest(const struct catalog *c, struct str name, size_t most, 
     const struct product *p;
 
     list_products(c, &all);
+    name = bare_name(name);
+    take_board(&name);
     essence(name, &asked);
     for (unsigned far = 0; far < FAR; far++)
         vec_each(p, &all) {
             essence(p->name, &other);
-            if (most && how_far(buf_view(&asked), buf_view(&other)) == far) {
+            if (most && how_far(buf_view(&asked), buf_view(&other)) == far &&
+                same_generation(&all, name, p)) {
                 vec_add(out, p->name);
                 most--;
             }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fleet.h"
 
-#include "../base/dotted.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
+#include "driver.h"
 
 static void take_gpu(struct fleet_machine *m, const struct node *n, const char *key,
                      const struct catalog *c, struct err *e)
@@ -39,9 +39,30 @@ static void read_gpus(struct fleet_machine *m, const struct fields *f, const str
 
 static void read_driver(struct fleet_machine *m, const struct fields *f)
 {
-    if (field_need_str(f, "driver", &m->driver) && !dotted_is(m->driver, 1, 3))
-        err_at(f->e, &node_get(f->map, "driver")->pos,
-               "driver: \"" STR_FMT "\" is not a version such as 550.54.15", STR_ARG(m->driver));
+    CLEANUP(buf_clear) struct buf words = {0};
+    struct driver d = {0};
+    struct str text;
+
+    if (!field_need_str(f, "driver", &text))
+        return;
+    if (!driver_read(&d, text)) {
+        driver_words(&words, text);
+        err_at(f->e, &node_get(f->map, "driver")->pos, "driver: %s", words.p);
+    }
+    m->driver = d.version;
+    m->arch = d.arch;
+}
+
+static void read_arch(struct fleet_machine *m, const struct fields *f)
+{
+    struct str text;
+
+    if (!field_str(f, "arch", &text))
+        return;
+    m->arch = driver_arch(text);
+    if (!m->arch.len)
+        err_at(f->e, &node_get(f->map, "arch")->pos,
+               "arch: \"" STR_FMT "\" is neither amd64 nor arm64", STR_ARG(text));
 }
 
 static void read_count(struct fleet_machine *m, const struct fields *f)
@@ -72,13 +93,14 @@ static void read_name(struct fleet *fleet, struct fleet_machine *m, const struct
 static void read_machine(struct fleet *fleet, const struct node *n, const struct catalog *c,
                          struct err *e)
 {
-    static const char *const known[] = {"name", "driver", "gpu", "gpus", "count", NULL};
+    static const char *const known[] = {"name", "driver", "arch", "gpu", "gpus", "count", NULL};
     struct fields f = fields_of(n, "machine", e);
     struct fleet_machine *m = vec_push(&fleet->machines);
 
     fields_only(&f, known);
     read_name(fleet, m, &f);
     read_driver(m, &f);
+    read_arch(m, &f);
     read_gpus(m, &f, c);
     read_count(m, &f);
 }

@@ -5,8 +5,9 @@
  *       - {name: lab, driver: "535.104.05", gpu: RTX 4090, count: 8}
  *       - {driver: 550.54.15, gpus: [A100, L4]}
  *
- * Each names its driver and its GPUs, as catalog_gpu() takes them; `count` says how many there are
- * alike. fleet.schema.json tells editors.
+ * Each names its driver and its GPUs, as driver_read() and catalog_gpu() take them; `count` says
+ * how many there are alike, `arch` the processor where the GPU is sold with several.
+ * fleet.schema.json tells editors.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -17,6 +18,7 @@ enum { FLEET_MACHINES_MAX = 500, FLEET_COUNT_MAX = 1000000 };
 struct fleet_machine {
     struct str name; /* "machine 2" for the second of the list, where none is given */
     struct str driver;
+    struct str arch; /* of its processor, "arm64"; empty when it is not told */
     struct VEC_OF(struct catalog_gpu) gpus; /* at least one */
     uint32_t count;                         /* at least 1 */
 };

@@ -382,6 +382,7 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     lock.schema = (unsigned)schema;
     get_head(&lock, &root);
     get_facts(&lock.facts, &root);
+    lock.facts.arch = lock.arch;
     lock_toolkit_get(&lock.toolkit, &root);
     lock_slim_get(&lock, &root);
     get_image(&lock, &root);

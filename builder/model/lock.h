@@ -85,7 +85,8 @@ struct facts { /* what the image is and needs; empty where not known */
     struct str archs;       /* "5.0 6.0 ... 9.0" */
     struct str require;     /* NVIDIA_REQUIRE_CUDA */
     struct str compat;      /* driver whose user-space part the image brings (cuda-compat) */
-    bool archs_read;        /* archs were read from the device code itself; no lock says so */
+    struct str arch; /* processor, "amd64"; stands not among a lock's facts but in its base */
+    bool archs_read; /* archs were read from the device code itself; no lock says so */
 };
 
 struct lock_input {  /* a file beside the recipe that the choice was made by */

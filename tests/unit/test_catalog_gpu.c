@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/dotted.h"
 #include "model/catalog.h"
 
 static void open_built_in(struct catalog *c)
@@ -90,7 +91,41 @@ static void names_mean_what_people_mean(void **state)
         {"Quadro T2000", "Quadro T2000", "7.5", "workstation", "Turing"},
         {"Quadro T1000", "T1000", "7.5", "workstation", "Turing"},
         {"NVIDIA RTX A500 Laptop GPU", "RTX A500", "8.6", "workstation", "Ampere"},
+        {"Tesla K80", "K80", "3.7", "datacenter", "Kepler"},
+        {"Tesla K40m", "K40m", "3.5", "datacenter", "Kepler"},
+        {"Quadro K600", "Quadro K600", "3.0", "workstation", "Kepler"},
+        {"NVIDIA GeForce RTX 4090 D", "GeForce RTX 4090 D", "8.9", "geforce", "Ada"},
+        {"RTX 5090D", "GeForce RTX 5090 D", "12.0", "geforce", "Blackwell"},
+        {"NVIDIA L2", "L2", "8.9", "datacenter", "Ada"},
+        {"NVIDIA L20", "L20", "8.9", "datacenter", "Ada"},
+        {"NVIDIA RTX 5880 Ada Generation", "RTX 5880 Ada", "8.9", "workstation", "Ada"},
+        {"NVIDIA RTX 500 Ada Generation Laptop GPU", "RTX 500 Ada", "8.9", "workstation", "Ada"},
+        {"NVIDIA Thor", "Jetson AGX Thor", "11.0", "jetson", "Blackwell"},
+        {"GB10 (DGX Spark)", "GB10", "12.1", "datacenter", "Blackwell"},
+        /* virtual GPUs */
+        {"GRID T4-16Q", "T4", "7.5", "datacenter", "Turing"},
+        {"GRID P40-24Q", "P40", "6.1", "datacenter", "Pascal"},
+        {"GRID M60-2B4", "M60", "5.2", "datacenter", "Maxwell"},
+        {"GRID V100DX-32Q", "V100", "7.0", "datacenter", "Volta"},
+        {"NVIDIA A40-48Q", "A40", "8.6", "datacenter", "Ampere"},
+        {"NVIDIA H100L-47C", "H100", "9.0", "datacenter", "Hopper"},
+        {"NVIDIA H100XM-80C", "H100", "9.0", "datacenter", "Hopper"},
+        {"NVIDIA A100-4-20C", "A100", "8.0", "datacenter", "Ampere"},
+        {"NVIDIA A100DX-80C", "A100", "8.0", "datacenter", "Ampere"},
+        {"NVIDIA RTXA6000-48Q", "RTX A6000", "8.6", "workstation", "Ampere"},
+        {"NVIDIA L40S-48Q", "L40S", "8.9", "datacenter", "Ada"},
+        {"GRID RTX8000P-48Q", "Quadro RTX 8000", "7.5", "workstation", "Turing"},
+        /* MIG devices, labels, pasted lines */
+        {"NVIDIA A100-SXM4-80GB MIG 1g.10gb", "A100", "8.0", "datacenter", "Ampere"},
+        {"NVIDIA-H100-80GB-HBM3-MIG-1g.10gb.me", "H100", "9.0", "datacenter", "Hopper"},
+        {"NVIDIA-A100-SXM4-80GB-MIG-1g.10gb-SHARED", "A100", "8.0", "datacenter", "Ampere"},
+        {"NVIDIA-L40S-SHARED", "L40S", "8.9", "datacenter", "Ada"},
+        {"NVIDIA-GeForce-RTX-4090", "GeForce RTX 4090", "8.9", "geforce", "Ada"},
+        {"GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-5b3e6b1e-8f6a-4a0e-9d0e-0123456789ab)", "A100",
+         "8.0", "datacenter", "Ampere"},
+        {" GPU 12: Tesla T4 (UUID: GPU-0a)\n", "T4", "7.5", "datacenter", "Turing"},
         /* as people write them */
+        {"K80", "K80", "3.7", "datacenter", "Kepler"},
         {"RTX 4090", "GeForce RTX 4090", "8.9", "geforce", "Ada"},
         {"rtx4090", "GeForce RTX 4090", "8.9", "geforce", "Ada"},
         {"RTX-4090", "GeForce RTX 4090", "8.9", "geforce", "Ada"},
@@ -143,6 +178,11 @@ static void names_mean_what_people_mean(void **state)
         {"NVIDIA", NULL, NULL, NULL, NULL},
         {"GeForce", NULL, NULL, NULL, NULL},
         {"RTX", NULL, NULL, NULL, NULL},
+        {"RTX6000-8Q", NULL, NULL, NULL, NULL},
+        {"RTX 4090 (A100)", NULL, NULL, NULL, NULL},
+        {"MIG 1g.10gb", NULL, NULL, NULL, NULL},
+        {"GPU 0:", NULL, NULL, NULL, NULL},
+        {"-16Q", NULL, NULL, NULL, NULL},
         {"100 GB", NULL, NULL, NULL, NULL},
         {"quadro", NULL, NULL, NULL, NULL},
         {"", NULL, NULL, NULL, NULL},
@@ -194,6 +234,11 @@ static void near_names_are_listed(void **state)
         {"H101", "H100"},
         {"RTX 5070 Ti SUPER", "GeForce RTX 5070 Ti"},
         {"Voodoo 3", ""},
+        {"K81", "K80"},
+        {"K90", "K80"},
+        {"TX3", ""}, /* TX1 and TX2 are of two generations */
+        {"MX120", ""},
+        {"RTX 9090", ""},
         {"", ""},
     };
     CLEANUP(catalog_clear) struct catalog c = {0};
@@ -214,6 +259,65 @@ static void near_names_are_listed(void **state)
             (cases[i][1][0] == '\0' && got.len))
             fail_msg("%s: %s", cases[i][0], got.p);
     }
+}
+
+/* Of each name in the table with another last digit. */
+static void a_suggestion_is_of_the_same_generation(void **state)
+{
+    CLEANUP(catalog_clear) struct catalog c = {0};
+    const struct node *cc, *group, *list, *name;
+    size_t suggested = 0;
+
+    open_built_in(&c);
+    node_each(cc, node_get(c.gpu.root, "products"))
+        node_each(group, cc)
+            for (list = group->kind == NODE_MAP ? group->child : group; list;
+                 list = group->kind == NODE_MAP ? list->next : NULL)
+                node_each(name, list) {
+                    CLEANUP(buf_clear) struct buf asked = {0};
+                    struct catalog_gpu g;
+                    struct strs near = {0};
+                    const struct str *n;
+                    size_t at = name->text.len;
+
+                    while (at && !c_digit(name->text.p[at - 1]))
+                        at--;
+                    if (!at || str_find_str(name->text, STR("000")) < name->text.len)
+                        continue; /* "RTX 4001" is of no line */
+                    buf_str(&asked, name->text);
+                    asked.p[at - 1] = asked.p[at - 1] == '9' ? '1' : '9';
+                    if (catalog_gpu(&c, buf_view(&asked), &g))
+                        continue;
+                    catalog_gpu_nearest(&c, buf_view(&asked), 4, &near);
+                    vec_each(n, &near) {
+                        assert_true(catalog_gpu(&c, *n, &g));
+                        if (!str_eq(dotted_first(g.cc, 1), dotted_first(cc->key, 1)))
+                            fail_msg("%s: " STR_FMT, asked.p, STR_ARG(*n));
+                        suggested++;
+                    }
+                    vec_clear(&near);
+                }
+    assert_true(suggested > 50);
+}
+
+static void who_is_sold_with_an_arm64_processor_alone(void **state)
+{
+    static const char *const arm64[] = {
+        "NVIDIA GB10",  "DGX Spark",        "NVIDIA GH200 480GB", "NVIDIA GB200", "GB300",
+        "Orin (nvgpu)", "Jetson Orin Nano", "NVIDIA Thor",        "sm_121",       "8.7",
+        "11.0"};
+    static const char *const either[] = {
+        "NVIDIA H100 PCIe", "B200", "L4", "RTX 4090", "9.0", "10.0", "3.5"};
+    CLEANUP(catalog_clear) struct catalog c = {0};
+    struct catalog_gpu g;
+
+    open_built_in(&c);
+    for (size_t i = 0; i < ARRAY_LEN(arm64); i++)
+        if (!catalog_gpu(&c, str_of(arm64[i]), &g) || !g.arm64)
+            fail_msg("%s", arm64[i]);
+    for (size_t i = 0; i < ARRAY_LEN(either); i++)
+        if (!catalog_gpu(&c, str_of(either[i]), &g) || g.arm64)
+            fail_msg("%s", either[i]);
 }
 
 static void architectures_tell_what_drives_them(void **state)
@@ -317,6 +421,8 @@ int main(void)
         cmocka_unit_test(names_mean_what_people_mean),
         cmocka_unit_test(what_is_not_confirmed_is_told),
         cmocka_unit_test(near_names_are_listed),
+        cmocka_unit_test(a_suggestion_is_of_the_same_generation),
+        cmocka_unit_test(who_is_sold_with_an_arm64_processor_alone),
         cmocka_unit_test(architectures_tell_what_drives_them),
         cmocka_unit_test(code_runs_where_the_rules_say),
         cmocka_unit_test(the_table_is_consistent),

@@ -35,10 +35,16 @@ static void machines_are_read(void **state)
         fleet_parse(&f,
                     STR(F "  - {name: lab, driver: \"535.104.05\", gpu: RTX 4090, count: 8}\n"
                           "  - {driver: 580.65.06, gpus: [A100, sm_89, 8.6]}\n"
-                          "  - {name: 3, driver: 470.82, gpu: Tesla V100-SXM2-16GB}\n"),
+                          "  - {name: 3, driver: 470.82, gpu: Tesla V100-SXM2-16GB}\n"
+                          "  - {driver: 550.54.15-0ubuntu1, gpu: A100-SXM4-80GB MIG 1g.10gb}\n"
+                          "  - {driver: 580.65.06, arch: aarch64, gpu: B200}\n"),
                     "x.yaml", &catalog, &e),
         0);
-    assert_int_equal(f.machines.n, 3);
+    assert_int_equal(f.machines.n, 5);
+    assert_int_equal(f.machines.v[3].arch.len, 0);
+    assert_true(str_is(f.machines.v[4].arch, "arm64"));
+    assert_true(str_is(f.machines.v[3].driver, "550.54.15"));
+    assert_true(str_is(f.machines.v[3].gpus.v[0].name, "A100"));
     assert_true(str_is(f.machines.v[0].name, "lab"));
     assert_true(str_is(f.machines.v[0].driver, "535.104.05"));
     assert_int_equal(f.machines.v[0].count, 8);
@@ -71,6 +77,10 @@ static void faults_say_where_and_what_would_work(void **state)
          "x.yaml:3:25: unknown key \"gup\" (did you mean \"gpu\"?)"},
         {F "  - {driver: latest, gpu: A100}\n",
          "x.yaml:3:14: driver: \"latest\" is not a version such as 550.54.15"},
+        {F "  - {driver: 550.54.15, gpu: A100, arch: mips}\n",
+         "x.yaml:3:42: arch: \"mips\" is neither amd64 nor arm64"},
+        {F "  - {driver: R550, gpu: A100}\n",
+         "x.yaml:3:14: driver: \"R550\" is a branch, and its releases differ in what they run"},
         {F "  - {driver: 550.54.15, gpu: RTX 4009}\n",
          "x.yaml:3:30: gpu: \"RTX 4009\" is not a GPU that the catalog knows; do you mean"},
         {F "  - {driver: 550.54.15, gpus: [A100, Radeon]}\n",
@@ -147,7 +157,7 @@ static void same_keys(const struct node *schema, const char *const *keys)
 static void the_schema_has_the_same_keys(void **state)
 {
     static const char *const fleet[] = {"envbuild_fleet", "machines", NULL};
-    static const char *const machine[] = {"name", "driver", "gpu", "gpus", "count", NULL};
+    static const char *const machine[] = {"name", "driver", "arch", "gpu", "gpus", "count", NULL};
     CLEANUP(doc_clear) struct doc doc = {0};
     CLEANUP(err_clear) struct err e = {0};
     const struct node *machines;

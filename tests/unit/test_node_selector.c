@@ -170,6 +170,7 @@ static size_t compare_gpu(const struct facts *f, const struct node *terms,
     size_t chosen = 0;
 
     assert_true(host_gpu(&gpu, &catalog, STR(""), cc));
+    gpu.arm64 = false; /* the processor has a label of its own */
     for (size_t i = 0; i < drivers->n; i++) {
         struct str driver = drivers->v[i];
         bool want = runs(f, driver, &gpu), match;

@@ -198,6 +198,42 @@ static void nvml_is_asked(void **state)
     }
 }
 
+/* Without NVML: what the files alone tell. */
+static void files_tell_the_processor_and_hidden_drivers(void **state)
+{
+    static const struct {
+        const char *files[FILES_MAX], *driver, *arch;
+        bool hidden;
+    } cases[] = {
+        {{"proc/driver/nvidia/version=NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  "
+          "580.95.05  Release Build\n",
+          "sys/module/nvidia/version=580.95.05\n"},
+         "580.95.05",
+         "arm64",
+         false},
+        {{"proc/driver/nvidia/version=NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.120\n"},
+         "550.120",
+         "amd64",
+         false},
+        {{SYS}, "550.54.15", "", false},
+        {{"dev/dxg", "usr/lib/wsl/lib/libcuda.so.1"}, "", "", true},
+        {{"dev/dxg"}, "", "", false},
+        {{0}, "", "", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(machine_clear) struct machine m;
+        CLEANUP(probe_clear) struct probe p = {0};
+
+        machine_open(&m, cases[i].files);
+        probe_host(&p, m.dir, NULL);
+        if (!str_is(p.driver, cases[i].driver) || !str_is(p.arch, cases[i].arch) ||
+            p.hidden != cases[i].hidden)
+            fail_msg("case %zu: \"" STR_FMT "\" \"" STR_FMT "\"", i, STR_ARG(p.driver),
+                     STR_ARG(p.arch));
+    }
+}
+
 /* A machine's own word on its capability counts; its name gives the class. */
 static void a_machine_names_its_gpus(void **state)
 {
@@ -238,9 +274,12 @@ int main(int argc, char **argv)
     CLEANUP(free_clear) char *dir = path_dir(argv[0]);
     CLEANUP(free_clear) char *library = path_join(dir, "fake_nvml.so");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_missing_is_named), cmocka_unit_test(the_path_is_searched),
-        cmocka_unit_test(names_without_nvml),       cmocka_unit_test(nvml_is_asked),
+        cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(the_path_is_searched),
+        cmocka_unit_test(names_without_nvml),
+        cmocka_unit_test(nvml_is_asked),
         cmocka_unit_test(a_machine_names_its_gpus),
+        cmocka_unit_test(files_tell_the_processor_and_hidden_drivers),
     };
 
     fake = library;

@@ -519,6 +519,32 @@ static void nothing_is_advised_for_a_gpu_that_nobody_knows(void **state)
     vec_clear(&h.unknown);
 }
 
+static void nothing_is_advised_for_a_driver_that_cannot_be_read(void **state)
+{
+    CLEANUP(recommendation_clear) struct recommendation r = {0};
+    struct host h = {.has_driver = true, .hidden = true, .asked = true};
+    struct recommend_machine m = {.host = &h, .count = 1};
+
+    recommend(&r, &m, 1, &catalog);
+    assert_int_equal(r.images.n, 0);
+    assert_false(r.kinds.v[0].served || r.upgrade.found);
+    assert_string_equal(r.kinds.v[0].judgement.reasons.v[0].code, "driver-not-readable");
+}
+
+static void machines_of_another_processor_are_another_kind(void **state)
+{
+    CLEANUP(recommendation_clear) struct recommendation r = {0};
+    struct host pc = {.has_driver = true, .driver = STR("580.65.06")}, arm = pc;
+    struct recommend_machine m[] = {{.host = &pc, .count = 1}, {.host = &arm, .count = 1}};
+
+    arm.arch = STR("arm64");
+    recommend(&r, m, 2, &catalog);
+    assert_int_equal(r.kinds.n, 2);
+    assert_int_equal(r.served, 1);
+    assert_true(kind_of(&r, 0)->served);
+    assert_string_equal(kind_of(&r, 1)->judgement.reasons.v[0].code, "other-architecture");
+}
+
 static void sentences_of_upgrades(void **state)
 {
     static const char *const cases[][2] = {
@@ -552,6 +578,8 @@ int main(void)
         cmocka_unit_test(no_other_upgrade_is_better),
         cmocka_unit_test(offers_are_what_init_takes),
         cmocka_unit_test(nothing_is_advised_for_a_gpu_that_nobody_knows),
+        cmocka_unit_test(nothing_is_advised_for_a_driver_that_cannot_be_read),
+        cmocka_unit_test(machines_of_another_processor_are_another_kind),
         cmocka_unit_test(sentences_of_upgrades),
     };
 

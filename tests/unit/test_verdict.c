@@ -155,6 +155,54 @@ static void gpus_that_nobody_sees(void **state)
     assert_true(newest_that_runs(&better, &said, &catalog)); /* for the driver, then */
 }
 
+static void the_processor_counts(void **state)
+{
+    static const struct {
+        const char *image, *machine, *gpu;
+        bool runs;
+    } cases[] = {
+        {"amd64", "amd64", "NVIDIA B200", true},   {"amd64", "arm64", "NVIDIA B200", false},
+        {"amd64", "", "NVIDIA B200", true}, /* nobody says */
+        {"arm64", "arm64", "NVIDIA B200", true},   {"arm64", "amd64", "NVIDIA B200", false},
+        {"arm64", "", "NVIDIA GB200", true},       {"amd64", "", "NVIDIA GB200", false},
+        {"amd64", "amd64", "NVIDIA GB200", false}, /* it is sold with an arm64 processor alone */
+        {"", "arm64", "NVIDIA GB200", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(judgement_clear) struct judgement gpu = {0}, cpu = {0};
+        struct host h = {.arch = str_of(cases[i].machine)};
+        struct facts no_cuda = {.arch = str_of(cases[i].image)}, f = no_cuda;
+        struct catalog_gpu g;
+
+        assert_true(catalog_gpu(&catalog, str_of(cases[i].gpu), &g));
+        vec_add(&h.gpus, g);
+        f.cuda = STR("13.0");
+        f.archs = STR("10.0");
+        judge(&gpu, &f, &h, &catalog);
+        judge(&cpu, &no_cuda, &h, &catalog);
+        if (gpu.verdict != (cases[i].runs ? VERDICT_RUNS : VERDICT_NO) ||
+            cpu.verdict != gpu.verdict)
+            fail_msg("case %zu", i);
+        if (!cases[i].runs)
+            assert_string_equal(gpu.reasons.v[0].code, "other-architecture");
+        vec_clear(&h.gpus);
+    }
+}
+
+static void a_driver_that_cannot_be_read_is_not_none(void **state)
+{
+    CLEANUP(judgement_clear) struct judgement j = {0};
+    struct host h = {.has_driver = true, .hidden = true, .asked = true};
+    struct facts f = {.pytorch = STR("2.6.0"), .cuda = STR("12.4")}, better;
+
+    judge(&j, &f, &h, &catalog);
+    assert_int_equal(j.verdict, VERDICT_LIMITS);
+    assert_int_equal(j.reasons.n, 1);
+    assert_string_equal(j.reasons.v[0].code, "driver-not-readable");
+    assert_false(newest_that_runs(&better, &h, &catalog));
+}
+
 static void what_would_run(void **state)
 {
     static const struct {
@@ -226,8 +274,12 @@ static void drivers_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hosts_and_images),      cmocka_unit_test(without_a_driver),
-        cmocka_unit_test(gpus_that_nobody_sees), cmocka_unit_test(what_would_run),
+        cmocka_unit_test(hosts_and_images),
+        cmocka_unit_test(without_a_driver),
+        cmocka_unit_test(gpus_that_nobody_sees),
+        cmocka_unit_test(the_processor_counts),
+        cmocka_unit_test(a_driver_that_cannot_be_read_is_not_none),
+        cmocka_unit_test(what_would_run),
         cmocka_unit_test(drivers_are_found),
     };
 
