@@ -180,22 +180,19 @@ static int descend(struct stored *s, const struct digest *from, bool any, struct
                    INDEX_DEPTH);
 }
 
-/* To look into, all that was ever written; to build on, what may be handed on and is common. */
+/* To look into, all that was ever written; to build on, what may be handed on. */
 static bool layer_type_ok(struct str type, bool any)
 {
-    static const char *const common[] = {MEDIA_LAYER, MEDIA_LAYER_GZIP, MEDIA_LAYER_ZSTD,
-                                         MEDIA_DOCKER_LAYER};
-    static const char *const others[] = {MEDIA_DOCKER_LAYER_PLAIN, MEDIA_DOCKER_LAYER_ZSTD,
-                                         MEDIA_DOCKER_LAYER_FOREIGN};
+    static const char *const common[] = {
+        MEDIA_LAYER,        MEDIA_LAYER_GZIP,         MEDIA_LAYER_ZSTD,
+        MEDIA_DOCKER_LAYER, MEDIA_DOCKER_LAYER_PLAIN, MEDIA_DOCKER_LAYER_ZSTD};
 
     for (size_t i = 0; i < ARRAY_LEN(common); i++)
         if (str_is(type, common[i]))
             return true;
-    for (size_t i = 0; any && i < ARRAY_LEN(others); i++)
-        if (str_is(type, others[i]))
-            return true;
-    return any && str_skip(&type, STR(MEDIA_LAYER_FOREIGN)) &&
-           (!type.len || str_is(type, "+gzip") || str_is(type, "+zstd"));
+    if (any && str_skip(&type, STR(MEDIA_LAYER_FOREIGN)))
+        return !type.len || str_is(type, "+gzip") || str_is(type, "+zstd");
+    return any && str_is(type, MEDIA_DOCKER_LAYER_FOREIGN);
 }
 
 static int take_config(struct stored *s, struct str text, bool any, struct err *e)
