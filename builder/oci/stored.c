@@ -265,7 +265,11 @@ static int open_place(struct stored *s, const struct stored_text *place, const c
         return stored_files_saved(&s->files, form == STORED_DOCKER ? "docker" : "podman",
                                   place->path, scratch, e);
     if (!fs_exists(path))
-        return err_set(e, ERR_INPUT, "%s is not there", path);
+        return err_set(e, ERR_INPUT, "%s is not there%s", path,
+                       form == STORED_BARE
+                           ? "; an image is a path, or oci:DIR[:TAG], dir:DIR, oci-archive:FILE, "
+                             "docker-archive:FILE, docker:NAME or podman:NAME"
+                           : "");
     if (form == STORED_ARCHIVE || (form == STORED_BARE && !has_in(path, ".")))
         return stored_files_tar(&s->files, path, scratch, e);
     stored_files_folder(&s->files, path,

@@ -203,6 +203,23 @@ def on_an_archive_and_an_index(stage):
 
 
 @scenario
+def on_a_folder_of_skopeo(stage):
+    """`skopeo copy oci:base dir:flat`: the same image, so the same layers."""
+    path = stage.fresh()
+    base = image(path)
+    recipe(path, "oci:base@" + base.digest)
+    digest = build(stage, path)
+    os.rename(base.dir + "/blobs/sha256", path + "/flat")
+    os.rename(path + "/flat/" + base.manifest[7:], path + "/flat/manifest.json")
+    recipe(path, "dir:flat")
+    assert f'"dir:flat@{base.digest}"' in build(stage, path, code=3)
+    recipe(path, "dir:flat@" + base.digest)
+    other = build(stage, path, "-o", "oci:two")
+    assert documents(path, digest)[0]["layers"] == documents(path, other, "/two")[0]["layers"]
+    assert build(stage, path, "--locked", "--offline", "-o", "oci:three") == other
+
+
+@scenario
 def on_an_image_with_a_user(stage):
     path = stage.fresh()
     base = image(path)
