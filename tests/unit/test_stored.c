@@ -340,7 +340,7 @@ static void a_flat_folder_is_read(void **state)
 static void what_docker_exports_is_one_layer(void **state)
 {
     CLEANUP(free_clear) char *path = path_join(*state, "x.tar");
-    CLEANUP(buf_clear) struct buf tar = {0}, packed = {0}, text = {0};
+    CLEANUP(buf_clear) struct buf tar = {0}, packed = {0};
     CLEANUP(stored_clear) struct stored s = {0};
     CLEANUP(err_clear) struct err e = {0};
 
@@ -371,7 +371,6 @@ static int read_layer(const char *folder, struct str blob, struct str plain, tar
 {
     CLEANUP(place_clear) struct place *p = NULL;
     CLEANUP(stored_clear) struct stored s = {0};
-    CLEANUP(names_clear) struct names names = {0};
     struct descriptor *d = vec_push(&s.manifest.layers);
     uint64_t size = blob.len;
 
