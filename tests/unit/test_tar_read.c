@@ -212,7 +212,6 @@ static void a_size_of_pax_counts(void **state)
     buf_str(&tar, buf_view(&hidden));
     mktar(&tar, "next", '0', "", "x", 1);
     {
-        CLEANUP(buf_clear) struct buf out = {0};
         CLEANUP(err_clear) struct err e = {0};
         CLEANUP(tar_clear)
         struct tar_reader *t = tar_open(source_bytes(buf_view(&tar), "t"), TAR_LAYER);
@@ -521,11 +520,11 @@ static void holes_of_gnu_are_zeros(void **state)
 static void holes_of_pax_are_zeros(void **state)
 {
     static const char *const forms[] = {
-        "GNU.sparse.size=30\nGNU.sparse.numblocks=3\nGNU.sparse.offset=0\nGNU.sparse.numbytes=1\n"
-        "GNU.sparse.offset=10\nGNU.sparse.numbytes=1\nGNU.sparse.offset=20\nGNU.sparse.numbytes=1\n"
-        "GNU.sparse.name=holes\n",
-        "GNU.sparse.size=30\nGNU.sparse.numblocks=3\nGNU.sparse.map=0,1,10,1,20,1\n"
-        "GNU.sparse.name=holes\n",
+        ("GNU.sparse.size=30\nGNU.sparse.numblocks=3\nGNU.sparse.offset=0\nGNU.sparse.numbytes=1\n"
+         "GNU.sparse.offset=10\nGNU.sparse.numbytes=1\nGNU.sparse.offset=20\n"
+         "GNU.sparse.numbytes=1\nGNU.sparse.name=holes\n"),
+        ("GNU.sparse.size=30\nGNU.sparse.numblocks=3\nGNU.sparse.map=0,1,10,1,20,1\n"
+         "GNU.sparse.name=holes\n"),
         "GNU.sparse.major=1\nGNU.sparse.minor=0\nGNU.sparse.name=holes\nGNU.sparse.realsize=30\n",
     };
 
