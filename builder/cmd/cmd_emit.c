@@ -76,6 +76,29 @@ static const struct manifest_kind *find_kind(const char *word, struct err *e)
 
 /* ---- the image ---- */
 
+static int no_digest(const char *operand, const struct stored *image, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf from = {0};
+    struct str name = str_of(operand);
+
+    if (image->files.tree)
+        return err_set(e, ERR_INPUT,
+                       "%s holds the files of a container and no image, so there is no digest; "
+                       "`docker import %s NAME` makes an image of them",
+                       operand, image->files.path);
+    if (str_skip(&name, STR("docker:")))
+        buf_fmt(&from, "docker-daemon:" STR_FMT, STR_ARG(name));
+    else if (str_skip(&name, STR("podman:")))
+        buf_fmt(&from, "containers-storage:" STR_FMT, STR_ARG(name));
+    else
+        buf_fmt(&from, "docker-archive:%s", image->files.path);
+    return err_set(e, ERR_INPUT,
+                   "%s does not tell the digest of its image, as older `docker save` writes it; "
+                   "`skopeo copy %s oci:images:TAG` gives it one, and `emit` then takes "
+                   "oci:images:TAG",
+                   operand, from.p);
+}
+
 static int from_stored(struct emitting *m, struct session *s, const char *operand, struct err *e)
 {
     const struct stored *image = &m->stored.image;
@@ -83,12 +106,7 @@ static int from_stored(struct emitting *m, struct session *s, const char *operan
     if (stored_facts_open(&m->stored, s, operand, &m->catalog, e) < 0)
         return -1;
     if (!digest_is_set(&image->digest))
-        return err_set(
-            e, ERR_INPUT,
-            "%s does not tell the digest of its image, as older `docker save` writes it; "
-            "`skopeo copy docker-archive:%s oci:images:TAG` gives it one, and `emit` "
-            "then takes oci:images:TAG",
-            operand, image->files.path);
+        return no_digest(operand, image, e);
     buf_str(&m->name, image->name);
     m->image = (struct deploy_image){.digest = image->digest,
                                      .architecture = image->config.platform.architecture,
@@ -155,8 +173,8 @@ static int find_image(struct emitting *m, struct session *s, const char *operand
         return from_recipe(m, s, operand, e);
     return err_set(
         e, ERR_USAGE,
-        "\"%s\" is not a stored image (oci:DIR:TAG, oci-archive:FILE, docker-archive:FILE), "
-        "recipe or lock; a tag alone has no digest",
+        "\"%s\" is not a stored image (oci:DIR:TAG, oci-archive:FILE, docker-archive:FILE, "
+        "docker:NAME), recipe or lock; a tag alone has no digest",
         operand);
 }
 

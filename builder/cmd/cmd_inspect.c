@@ -25,7 +25,7 @@ static int inspect_image(struct session *s, const char *operand, struct err *e)
     CLEANUP(buf_clear) struct buf text = {0};
 
     if (catalog_open(&in.catalog, s->catalog_dir, e) < 0 ||
-        stored_open_any(&in.image, str_of(operand), ".", s->events, e) < 0 ||
+        stored_facts_image(&in.image, s, operand, e) < 0 ||
         stored_facts_look(&in.found, s, &in.image, &in.catalog, e) < 0 ||
         inspection_prove(&in.proof, &in.found, e) < 0)
         return -1;

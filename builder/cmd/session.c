@@ -21,6 +21,10 @@ static void print_help(const struct command *c, const struct opt *opts)
 
     buf_fmt(&text, "usage: envbuild %s [OPTION...]%s%s\n\n%s\n\n", c->name,
             c->operands[0] ? " " : "", c->operands, c->help);
+    if (strstr(c->operands, "IMAGE"))
+        buf_puts(&text, "IMAGE is a path, or oci:DIR[:TAG], dir:DIR, oci-archive:FILE, "
+                        "docker-archive:FILE;\ndocker:NAME and podman:NAME are images of the local "
+                        "engine.\n\n");
     opt_help(opts, &text);
     output_text(buf_view(&text));
 }

@@ -16,10 +16,24 @@ bool stored_facts_labelled(struct facts *out, const struct image_config *config)
            labels_read(out, &config->labels);
 }
 
+/* Owned. */
+static char *scratch_of(const struct session *s)
+{
+    return path_join(s->store_dir, "scratch");
+}
+
+int stored_facts_image(struct stored *out, struct session *s, const char *operand, struct err *e)
+{
+    CLEANUP(free_clear) char *dir = scratch_of(s);
+    const struct stored_scratch scratch = {dir, s->events};
+
+    return stored_open_any(out, str_of(operand), ".", &scratch, e);
+}
+
 int stored_facts_look(struct inspection *out, struct session *s, const struct stored *image,
                       const struct catalog *catalog, struct err *e)
 {
-    CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
+    CLEANUP(free_clear) char *scratch = scratch_of(s);
 
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "read the image"});
     return fs_mkdirs(scratch, e) < 0 ? -1 : inspect(out, image, catalog, scratch, s->jobs, e);
@@ -28,7 +42,7 @@ int stored_facts_look(struct inspection *out, struct session *s, const struct st
 int stored_facts_open(struct stored_facts *out, struct session *s, const char *operand,
                       const struct catalog *catalog, struct err *e)
 {
-    if (stored_open_any(&out->image, str_of(operand), ".", s->events, e) < 0)
+    if (stored_facts_image(&out->image, s, operand, e) < 0)
         return -1;
     if (!stored_facts_labelled(&out->facts, &out->image.config)) {
         if (stored_facts_look(&out->found, s, &out->image, catalog, e) < 0)

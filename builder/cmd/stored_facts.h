@@ -14,6 +14,9 @@ struct stored_facts {
 /* Our labels are believed while nobody has put layers on top of ours. */
 bool stored_facts_labelled(struct facts *out, const struct image_config *config);
 /* `operand` as stored_open_any() takes it. */
+int stored_facts_image(struct stored *out, struct session *s, const char *operand,
+                       struct err *e) MUST_CHECK;
+/* The same, and what it is. */
 int stored_facts_open(struct stored_facts *out, struct session *s, const char *operand,
                       const struct catalog *catalog, struct err *e) MUST_CHECK;
 /* Read all layers. `image` must outlive `out`. */

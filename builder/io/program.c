@@ -34,6 +34,15 @@ static int lift(struct fd *fd, int n)
     return n < 0 ? -1 : 0;
 }
 
+/* Another descriptor of the file, above the standard ones. */
+static int copy(struct fd *out, const struct fd *file)
+{
+    int n = fcntl(file->n, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+    *out = (struct fd){n, n >= 0};
+    return n < 0 ? -1 : 0;
+}
+
 /* The end that stays here does not block; the program's does. */
 static int make_pipe(struct fd *reads, struct fd *writes, struct fd *ours, struct err *e)
 {
@@ -46,22 +55,23 @@ static int make_pipe(struct fd *reads, struct fd *writes, struct fd *ours, struc
     return fcntl(ours->n, F_SETFL, O_NONBLOCK) < 0 ? err_errno(e, "cannot make a pipe") : 0;
 }
 
+/* `file` is where its output goes, `output` where what is kept. */
 static void arrange(posix_spawn_file_actions_t *files, const struct program_how *how, int input,
-                    int output)
+                    int file, int output)
 {
     posix_spawn_file_actions_init(files);
     if (how->input == PROGRAM_READS_NOTHING)
         posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     else if (how->input == PROGRAM_READS_PIPE)
         posix_spawn_file_actions_adddup2(files, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(files, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(files, file, STDOUT_FILENO);
     if (how->errors == PROGRAM_ERRORS_DROPPED)
         posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     else if (how->errors == PROGRAM_ERRORS_OUTPUT)
         posix_spawn_file_actions_adddup2(files, output, STDERR_FILENO);
 }
 
-static int spawn(struct program *p, int input, int output)
+static int spawn(struct program *p, int input, int file, int output)
 {
     const short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     const struct program_how *how = &p->how;
@@ -76,7 +86,7 @@ static int spawn(struct program *p, int input, int output)
     posix_spawnattr_setflags(&attr, p->shared ? flags : (short)(flags | POSIX_SPAWN_SETPGROUP));
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &all);
-    arrange(&files, how, input, output);
+    arrange(&files, how, input, file, output);
     rc = posix_spawnp(&p->pid, how->argv[0], &files, &attr, how->argv,
                       how->env ? how->env : environ);
     posix_spawn_file_actions_destroy(&files);
@@ -88,14 +98,16 @@ static int spawn(struct program *p, int input, int output)
 
 static int start(struct program *p, struct err *e)
 {
-    CLEANUP(fd_clear) struct fd input = {0}, output = {0};
+    CLEANUP(fd_clear) struct fd input = {0}, output = {0}, file = {0};
     int rc;
 
     if (p->how.input == PROGRAM_READS_PIPE && make_pipe(&input, &p->input, &p->input, e) < 0)
         return -1;
     if (make_pipe(&p->output, &output, &p->output, e) < 0)
         return -1;
-    rc = spawn(p, input.n, output.n);
+    if (p->how.file && copy(&file, p->how.file) < 0)
+        return err_errno(e, "cannot start %s", p->how.name);
+    rc = spawn(p, input.n, file.open ? file.n : output.n, output.n);
     if (rc == ENOENT && p->how.missing)
         return err_set(e, ERR_SYSTEM, "%s", p->how.missing);
     errno = rc;
@@ -224,6 +236,34 @@ int program_wait(struct program *p, struct program_end *end, struct err *e)
                                 .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
                                 .output = buf_view(&p->said)};
     return 0;
+}
+
+/* The program's words on one line: the end of them, where the reason stands. */
+static void add_said(struct buf *out, struct str rest)
+{
+    struct str line;
+
+    while (str_line(&rest, &line)) {
+        line = str_trim(line);
+        if (!line.len)
+            continue;
+        buf_puts(out, out->len ? "; " : ": ");
+        buf_str(out, line);
+    }
+}
+
+int program_judge(const struct program_end *end, const char *name, const char *how, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf said = {0};
+
+    add_said(&said, end->output);
+    if (end->signal)
+        return err_set(e, ERR_SYSTEM, "\"%s\" was ended by signal %d%s", name, end->signal,
+                       said.len ? said.p : "");
+    if (!how && !end->code)
+        return 0;
+    return err_set(e, ERR_SYSTEM, "\"%s\" %s (exit %d)%s", name, how ? how : "failed", end->code,
+                   said.len ? said.p : "");
 }
 
 /* Its group too, where that is its own; the group's name stays taken until waitpid(). */

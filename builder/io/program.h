@@ -28,6 +28,7 @@ struct program_how {
     const char *missing; /* the error where there is no such program; NULL: that it cannot start */
     enum program_input input;
     enum program_errors errors;
+    const struct fd *file;       /* its output goes there and is not kept; NULL: it is kept */
     size_t output_max;           /* bytes of output that are kept */
     bool keep_end;               /* of more output keep the end; else more is an error */
     const struct events *events; /* borrowed; may be NULL */
@@ -49,6 +50,10 @@ struct program_end {
 };
 /* Close its standard input and wait for its end. */
 int program_wait(struct program *p, struct program_end *end, struct err *e) MUST_CHECK;
+/* ERR_SYSTEM where it failed, with its words on one line; `how` is what an exit before its time is
+ * called, or NULL. */
+int program_judge(const struct program_end *end, const char *name, const char *how,
+                  struct err *e) MUST_CHECK;
 /* Ends it, if it still runs: SIGTERM, and half a second later SIGKILL. NULL is fine. */
 void program_free(struct program *p);
 void program_clear(struct program **p);

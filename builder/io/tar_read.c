@@ -497,19 +497,36 @@ static bool is_lenient(const struct tar_reader *t)
     return t->kind == TAR_LAYER || t->kind == TAR_ARCHIVE;
 }
 
-/* "/a//b/./c/" as "a/b/c"; false where a part is "..". */
-static bool clean(struct buf *out, struct str raw)
+static void drop_last(struct buf *path)
 {
-    struct str rest = raw, part;
+    struct str base = path_base(buf_view(path));
+
+    path->len -= base.len + (path->len > base.len);
+    path->p[path->len] = '\0';
+}
+
+/* "/a//b/./c/" as "a/b/c". With `up`, ".." leads up in the text and not above the root, as umoci
+ * and containerd have it; else false. */
+static bool clean(struct buf *out, struct str raw, bool up)
+{
+    struct str part;
 
     buf_reset(out);
-    while (str_item(&rest, '/', &part))
-        if (str_is(part, ".."))
-            return false;
-    while (str_skip(&raw, STR("/")))
-        continue;
     buf_puts(out, "");
-    return path_clean(out, raw);
+    while (str_item(&raw, '/', &part)) {
+        if (!part.len || str_is(part, "."))
+            continue;
+        if (str_is(part, "..") && !up)
+            return false;
+        if (str_is(part, "..")) {
+            drop_last(out);
+            continue;
+        }
+        if (out->len)
+            buf_putc(out, '/');
+        buf_str(out, part);
+    }
+    return true;
 }
 
 /* "./usr/bin/" as "usr/bin", "./" as "". */
@@ -525,7 +542,7 @@ static bool tar_path(const struct tar_reader *t, struct buf *out, struct str raw
 {
     if (!is_lenient(t))
         strip(out, raw);
-    else if (!raw.len || !clean(out, raw))
+    else if (!raw.len || !clean(out, raw, t->kind == TAR_LAYER))
         return false;
     return (root && !out->len) || path_is_safe(buf_view(out));
 }

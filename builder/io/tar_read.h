@@ -3,8 +3,8 @@
  *
  * What size a pax header gives is where the next header stands. Refused, ERR_INPUT: a wrong
  * checksum, numbers that are negative or overflow, links with data, types that nobody defined, a
- * global pax header that says more than a comment, paths with a ".." part or one over 255 bytes or
- * over 4096 in all, more than 5 million entries.
+ * global pax header that says more than a comment, paths with a ".." part (but in layers) or one
+ * over 255 bytes or over 4096 in all, more than 5 million entries.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -15,7 +15,7 @@ enum tar_kind {
     TAR_PACKAGE, /* what goes into an image: files, folders and links, each under a clean path */
     TAR_DEB,     /* the same, and not in pax form: deb(5) */
     TAR_LAYER, /* of somebody's image: also devices, and files with holes. Paths and the targets of
-                * hard links are cleaned: "/a", "././a" and "a//" are "a" */
+                * hard links are cleaned: "/a", "././a", "a//", "b/../a" and "../a" are "a" */
     TAR_ARCHIVE, /* images: what is looked for stands there in one piece, so no holes */
 };
 

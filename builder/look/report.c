@@ -308,7 +308,9 @@ void report_print(struct buf *out, const struct inspection *in, const struct pro
                                                      : STR("an image without a name")),
             in->image->name.len && digest[0] ? "@" : "", digest);
     row(out, "platform", STR_FMT "/" STR_FMT, STR_ARG(in->image->config.platform.os),
-        STR_ARG(in->image->config.platform.architecture));
+        STR_ARG(in->image->config.platform.architecture.len
+                    ? in->image->config.platform.architecture
+                    : STR("unknown")));
     print_maker(out, in);
     row(out, "system", STR_FMT "%s" STR_FMT,
         STR_ARG(in->system.len ? in->system : STR("none that says its name")),

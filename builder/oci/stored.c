@@ -3,6 +3,7 @@
 
 #include "../base/fs.h"
 #include "../base/path.h"
+#include "../io/crypto.h"
 #include "stored_saved.h"
 
 enum { INDEX_DEPTH = 4 };
@@ -180,22 +181,19 @@ static int descend(struct stored *s, const struct digest *from, bool any, struct
                    INDEX_DEPTH);
 }
 
-/* To look into, all that was ever written; to build on, what may be handed on and is common. */
+/* To look into, all that was ever written; to build on, what may be handed on. */
 static bool layer_type_ok(struct str type, bool any)
 {
-    static const char *const common[] = {MEDIA_LAYER, MEDIA_LAYER_GZIP, MEDIA_LAYER_ZSTD,
-                                         MEDIA_DOCKER_LAYER};
-    static const char *const others[] = {MEDIA_DOCKER_LAYER_PLAIN, MEDIA_DOCKER_LAYER_ZSTD,
-                                         MEDIA_DOCKER_LAYER_FOREIGN};
+    static const char *const common[] = {
+        MEDIA_LAYER,        MEDIA_LAYER_GZIP,         MEDIA_LAYER_ZSTD,
+        MEDIA_DOCKER_LAYER, MEDIA_DOCKER_LAYER_PLAIN, MEDIA_DOCKER_LAYER_ZSTD};
 
     for (size_t i = 0; i < ARRAY_LEN(common); i++)
         if (str_is(type, common[i]))
             return true;
-    for (size_t i = 0; any && i < ARRAY_LEN(others); i++)
-        if (str_is(type, others[i]))
-            return true;
-    return any && str_skip(&type, STR(MEDIA_LAYER_FOREIGN)) &&
-           (!type.len || str_is(type, "+gzip") || str_is(type, "+zstd"));
+    if (any && str_skip(&type, STR(MEDIA_LAYER_FOREIGN)))
+        return !type.len || str_is(type, "+gzip") || str_is(type, "+zstd");
+    return any && str_is(type, MEDIA_DOCKER_LAYER_FOREIGN);
 }
 
 static int take_config(struct stored *s, struct str text, bool any, struct err *e)
@@ -243,16 +241,40 @@ static void take_name(struct stored *s, const struct stored_text *place,
     }
 }
 
+static bool has_in(const char *folder, const char *name)
+{
+    CLEANUP(free_clear) char *path = path_join(folder, name);
+
+    return fs_exists(path);
+}
+
+/* skopeo's "dir:", told by what is there. */
+static bool is_flat(const char *folder)
+{
+    return !has_in(folder, "index.json") && has_in(folder, "manifest.json") &&
+           has_in(folder, "version");
+}
+
 static int open_place(struct stored *s, const struct stored_text *place, const char *dir,
-                      struct err *e)
+                      const struct stored_scratch *scratch, struct err *e)
 {
     CLEANUP(free_clear) char *name = str_dup(place->path), *path = path_join(dir, name);
-    CLEANUP(free_clear) char *inside = path_join(path, ".");
-    bool archive = place->bare ? !fs_exists(inside) : place->archive;
+    enum stored_form form = place->form;
 
+    if (form == STORED_DOCKER || form == STORED_PODMAN)
+        return stored_files_saved(&s->files, form == STORED_DOCKER ? "docker" : "podman",
+                                  place->path, scratch, e);
     if (!fs_exists(path))
-        return err_set(e, ERR_INPUT, "%s is not there", path);
-    return stored_files_open(&s->files, path, archive, place->any, e);
+        return err_set(e, ERR_INPUT, "%s is not there%s", path,
+                       form == STORED_BARE
+                           ? "; an image is a path, or oci:DIR[:TAG], dir:DIR, oci-archive:FILE, "
+                             "docker-archive:FILE, docker:NAME or podman:NAME"
+                           : "");
+    if (form == STORED_ARCHIVE || (form == STORED_BARE && !has_in(path, ".")))
+        return stored_files_tar(&s->files, path, scratch, e);
+    stored_files_folder(&s->files, path,
+                        form == STORED_FOLDER || (form == STORED_BARE && is_flat(path)));
+    return 0;
 }
 
 static bool has_index(const struct stored *s)
@@ -262,10 +284,24 @@ static bool has_index(const struct stored *s)
     return !s->files.archive || stored_files_has(&s->files, STR("index.json"), &size);
 }
 
+/* What "manifest.json" is, is all that such a folder has. */
+static int index_of_flat(struct image_index *index, struct stored *s, struct err *e)
+{
+    struct str text;
+
+    if (stored_files_text(&text, &s->files, STR("manifest.json"), e) < 0)
+        return -1;
+    hash_bytes(&s->files.top, text.p, text.len);
+    vec_push(&index->manifests)->digest = s->files.top;
+    return 0;
+}
+
 static int read_index(struct image_index *index, struct stored *s, struct err *e)
 {
     struct str text;
 
+    if (s->files.flat)
+        return index_of_flat(index, s, e);
     if (!has_index(s))
         return err_set(e, ERR_INPUT, "%s is not an oci-archive: it holds no index.json",
                        s->files.path);
@@ -298,7 +334,7 @@ int stored_open(struct stored *out, struct str text, const char *dir, const stru
     CLEANUP(image_index_clear) struct image_index index = {0};
     struct stored_text place;
 
-    if (stored_text_parse(&place, text, false, e) < 0 || open_place(&s, &place, dir, e) < 0 ||
+    if (stored_text_parse(&place, text, false, e) < 0 || open_place(&s, &place, dir, NULL, e) < 0 ||
         read_index(&index, &s, e) < 0)
         return -1;
     if (!digest_is_set(&place.digest))
@@ -351,13 +387,13 @@ static int pick(struct stored_text *place, const struct stored *s, const struct 
 }
 
 int stored_open_any(struct stored *out, struct str text, const char *dir,
-                    const struct events *events, struct err *e)
+                    const struct stored_scratch *scratch, struct err *e)
 {
-    CLEANUP(stored_clear) struct stored s = {.events = events};
+    CLEANUP(stored_clear) struct stored s = {.events = scratch->events};
     CLEANUP(image_index_clear) struct image_index index = {0};
     struct stored_text place;
 
-    if (stored_text_parse(&place, text, true, e) < 0 || open_place(&s, &place, dir, e) < 0)
+    if (stored_text_parse(&place, text, true, e) < 0 || open_place(&s, &place, dir, scratch, e) < 0)
         return -1;
     if (!has_index(&s)) {
         if (stored_saved_open(&s, &place, e) < 0)
@@ -375,16 +411,18 @@ int stored_open_any(struct stored *out, struct str text, const char *dir,
 
 bool stored_is_image(struct str text, const char *dir)
 {
-    static const char *const prefixes[] = {"oci:", "oci-archive:", "docker-archive:"};
+    static const char *const ends[] = {".tar",     ".tar.gz", ".tgz",
+                                       ".tar.zst", ".tar.xz", ".tar.bz2"};
     struct str bare = str_sub(text, 0, str_find(text, ':'));
     CLEANUP(free_clear) char *name = str_dup(bare);
     CLEANUP(free_clear) char *path = path_join(dir, name);
-    CLEANUP(free_clear) char *layout = path_join(path, "oci-layout");
 
-    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-        if (str_starts(text, str_of(prefixes[i])))
+    if (stored_text_form(&text, true) != STORED_BARE || has_in(path, "oci-layout") || is_flat(path))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (str_ends(bare, str_of(ends[i])) && fs_exists(path))
             return true;
-    return fs_exists(layout) || (str_ends(bare, STR(".tar")) && fs_exists(path));
+    return false;
 }
 
 void stored_clear(struct stored *s)

@@ -2,9 +2,15 @@
  * oci-archive or what `docker save` writes, one image of it.
  *
  *     oci:DIR[:TAG][@sha256:HEX]           a layout (OCI image-spec 1.1, image-layout.md)
- *     oci-archive:FILE[:TAG][@sha256:HEX]  the same in a tar that is not compressed
+ *     oci-archive:FILE[:TAG][@sha256:HEX]  the same in a tar
+ *     dir:DIR[@sha256:HEX]                 a folder as skopeo's "dir:" has it
  *     docker-archive:FILE[:NAME]           a tar with a manifest.json, or one as above
- *     PATH                                 any of these
+ *     docker:NAME, podman:NAME             what the local engine saves of it
+ *     PATH                                 any of these but the last
+ *
+ * A tar that is to be looked into may be compressed as a whole; to build on it may not. One that is
+ * no archive of images but has files of a system, as `docker export` writes it, is an image of one
+ * layer.
  *
  * The digest may be that of an index: then the manifest for linux/amd64 is taken. Manifest and
  * config are checked by digest when the image is opened; a layer by whoever reads it. A tar that
@@ -25,16 +31,16 @@ struct stored {
     const struct events *events; /* asked while blobs are read; borrowed */
 };
 
-/* Is `text` of one of the first two forms? ERR_INPUT says what is wrong. */
+/* Is `text` of one of the first three forms? ERR_INPUT says what is wrong. */
 int stored_check(struct str text, struct err *e) MUST_CHECK;
-/* To build on: of the first two forms, for linux/amd64, and named by its digest. A relative path is
- * one below `dir`. ERR_INPUT when there is no such image, and when the digest is left out (the
+/* To build on: of the first three forms, for linux/amd64, and named by its digest. A relative path
+ * is one below `dir`. ERR_INPUT when there is no such image, and when the digest is left out (the
  * message names the one that the place has). */
 int stored_open(struct stored *out, struct str text, const char *dir, const struct events *events,
                 struct err *e) MUST_CHECK;
 /* To look into: of any form and for any Linux. Without digest and tag it must be the only one. */
 int stored_open_any(struct stored *out, struct str text, const char *dir,
-                    const struct events *events, struct err *e) MUST_CHECK;
+                    const struct stored_scratch *scratch, struct err *e) MUST_CHECK;
 /* Does `text` name an image, rather than a recipe, a lock or a tag? By its form, or by what is
  * there.
  */

@@ -57,60 +57,118 @@ static void note_entry(struct stored_files *f, const struct tar_entry *t)
         map_set(&f->names, entry->path, NULL);
 }
 
-static int no_archive(const struct stored_files *f, const unsigned char *head, bool any,
-                      struct err *e)
+static int no_archive(const struct stored_files *f, bool any, struct err *e)
 {
-    if (any && head[0] == 0x1f && head[1] == 0x8b)
-        return err_set(
-            e, ERR_INPUT,
-            "%s is compressed as a whole, so nothing in it can be found; `gunzip` it first",
-            f->path);
     return err_set(
         e, ERR_INPUT,
-        any ? "%s is not an image: neither a layout's folder nor a tar, not compressed, as "
-              "`docker save` and `skopeo copy` write it"
+        any ? "%s is not an image: neither a layout's folder nor a tar as `docker save`, `docker "
+              "export` and `skopeo copy` write it"
             : "%s is not an oci-archive: a tar, not compressed, that holds a layout",
         f->path);
 }
 
-static int walk(struct stored_files *f, uint64_t size, struct err *e)
+/* No archive of images has such files; every system has them. */
+static void note_tree(struct stored_files *f, struct str path)
 {
-    CLEANUP(tar_clear)
-    struct tar_reader *tar = tar_open(source_file(f->fd.n, 0, size, f->path), TAR_ARCHIVE);
+    static const struct {
+        const char *loader, *arch;
+    } loaders[] = {
+        {"ld-linux-x86-64.so.2", "amd64"},
+        {"ld-musl-x86_64.so.1", "amd64"},
+        {"ld-linux-aarch64.so.1", "arm64"},
+        {"ld-musl-aarch64.so.1", "arm64"},
+    };
+
+    f->tree |= str_starts(path, STR("etc/")) || str_starts(path, STR("usr/"));
+    for (size_t i = 0; i < ARRAY_LEN(loaders); i++)
+        if (str_is(path_base(path), loaders[i].loader))
+            f->arch = str_of(loaders[i].arch);
+}
+
+static int walk(struct stored_files *f, const struct events *events, struct err *e)
+{
+    struct source *from = source_file(f->fd.n, 0, f->size, f->path);
+    CLEANUP(tar_clear) struct tar_reader *tar = tar_open(from, TAR_ARCHIVE);
     const struct tar_entry *entry;
+
+    from->events = events;
 
     for (size_t n = 0;; n++) {
         if (tar_next(tar, &entry, e) < 0)
             return -1;
         if (!entry)
             return 0;
-        if (n == FILES_MAX)
+        note_tree(f, entry->entry.path);
+        if (n < FILES_MAX)
+            note_entry(f, entry);
+        else if (!f->tree)
             return err_set(e, ERR_INPUT, "%s holds more than %d files", f->path, FILES_MAX);
-        note_entry(f, entry);
     }
 }
 
-static int scan(struct stored_files *f, bool any, struct err *e)
+/* *is: f->fd is a tar, the one that was in it if need be. */
+static int unpack(bool *is, struct stored_files *f, const struct stored_scratch *scratch,
+                  struct err *e)
 {
+    CLEANUP(fd_clear) struct fd plain = {0};
     unsigned char head[TAR_BLOCK] = {0};
-    uint64_t size;
     size_t got;
 
-    if (fd_open(&f->fd, f->path, O_RDONLY, 0, e) < 0 || fd_size(f->fd.n, &size, f->path, e) < 0 ||
-        fd_pread_some(f->fd.n, head, sizeof head, 0, &got, f->path, e) < 0)
+    if (fd_pread_some(f->fd.n, head, sizeof head, 0, &got, f->path, e) < 0)
         return -1;
-    if (memcmp(head + 257, "ustar", 5) != 0)
-        return no_archive(f, head, any, e);
-    return walk(f, size, e);
+    *is = stored_spool_is_tar(head);
+    if (*is || !scratch)
+        return 0;
+    if (stored_spool_unpack(&plain, f->fd.n, f->path, scratch, e) < 0)
+        return -1;
+    if (!plain.open)
+        return 0;
+    fd_clear(&f->fd);
+    MOVE(&f->fd, &plain);
+    *is = true;
+    return 0;
 }
 
-int stored_files_open(struct stored_files *out, const char *path, bool archive, bool any,
-                      struct err *e)
+static int scan(struct stored_files *f, const struct stored_scratch *scratch, struct err *e)
 {
-    CLEANUP(stored_files_clear) struct stored_files f = {.archive = archive};
+    bool is;
 
-    f.path = xstrdup(path);
-    if (archive && scan(&f, any, e) < 0)
+    f->archive = true;
+    if (unpack(&is, f, scratch, e) < 0)
+        return -1;
+    if (!is)
+        return no_archive(f, scratch, e);
+    return fd_size(f->fd.n, &f->size, f->path, e) < 0
+               ? -1
+               : walk(f, scratch ? scratch->events : NULL, e);
+}
+
+void stored_files_folder(struct stored_files *out, const char *path, bool flat)
+{
+    *out = (struct stored_files){.path = xstrdup(path), .flat = flat};
+}
+
+int stored_files_tar(struct stored_files *out, const char *path,
+                     const struct stored_scratch *scratch, struct err *e)
+{
+    CLEANUP(stored_files_clear) struct stored_files f = {.path = xstrdup(path)};
+
+    if (fd_open(&f.fd, path, O_RDONLY, 0, e) < 0 || scan(&f, scratch, e) < 0)
+        return -1;
+    MOVE(out, &f);
+    return 0;
+}
+
+int stored_files_saved(struct stored_files *out, const char *engine, struct str image,
+                       const struct stored_scratch *scratch, struct err *e)
+{
+    CLEANUP(stored_files_clear) struct stored_files f = {0};
+    CLEANUP(free_clear) char *name = str_dup(image);
+    struct buf path = {0};
+
+    buf_fmt(&path, "%s:%s", engine, name);
+    f.path = buf_take(&path);
+    if (stored_spool_save(&f.fd, engine, name, scratch, e) < 0 || scan(&f, scratch, e) < 0)
         return -1;
     MOVE(out, &f);
     return 0;
@@ -167,6 +225,31 @@ void stored_files_alias(struct stored_files *f, const struct digest *digest, str
         note(f, str_of(blob), p);
 }
 
+void stored_files_alias_all(struct stored_files *f, const struct digest *digest)
+{
+    char blob[128];
+
+    blob_name(blob, digest);
+    note(f, str_of(blob), &(struct spot){.size = f->size});
+}
+
+/* Owned. */
+static char *blob_path(const struct stored_files *f, const struct digest *digest)
+{
+    struct buf path = {0};
+    char hex[DIGEST_HEX + 1];
+
+    if (!f->flat)
+        return layout_blob_path(f->path, digest);
+    if (digest_eq(digest, &f->top))
+        return path_join(f->path, "manifest.json");
+    digest_hex(digest, hex);
+    buf_fmt(&path, "%s/%s", f->path, hex);
+    if (!fs_exists(path.p))
+        buf_puts(&path, ".manifest.json"); /* of an image that is one of several */
+    return buf_take(&path);
+}
+
 static int open_file(struct source **out, uint64_t *size, const char *path, struct err *e)
 {
     CLEANUP(fd_clear) struct fd fd = {0};
@@ -188,7 +271,7 @@ int stored_files_blob(struct source **out, uint64_t *size, const struct stored_f
     if (f->archive)
         p = find(f, str_of(name));
     else
-        path = layout_blob_path(f->path, digest);
+        path = blob_path(f, digest);
     if (path ? !fs_exists(path) : !p) {
         digest_text(digest, text);
         return err_set(e, ERR_INPUT, "%s lacks the blob %s", f->path, text);

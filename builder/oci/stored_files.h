@@ -1,4 +1,5 @@
-/* oci/stored_files.h - the files of a place with images: a layout's folder, or a tar of it.
+/* oci/stored_files.h - the files of a place with images: a layout's folder, or a tar of it; or a
+ * folder as skopeo's "dir:" has it, with "manifest.json" and blobs named by their hex digits.
  *
  * A tar is walked once and its files are found by their names; of two with one name the later
  * counts, as where it is unpacked. Links lead to files of the same tar.
@@ -9,24 +10,38 @@
 #include "../base/digest.h"
 #include "../base/map.h"
 #include "../io/source.h"
+#include "stored_spool.h"
 
 struct stored_files {
-    char *path;       /* owned; of the folder or the tar */
-    bool archive;     /* a tar */
-    struct fd fd;     /* of it */
-    struct map names; /* of its files */
+    char *path;        /* owned; of the folder or the tar */
+    bool archive;      /* a tar */
+    bool flat;         /* a folder of "dir:" */
+    struct digest top; /* there, of what "manifest.json" holds, once that was read */
+    struct fd fd;      /* of the tar */
+    uint64_t size;     /* of it, in bytes */
+    struct map names;  /* of its files */
+    bool tree;         /* it has files of a system, as `docker export` writes */
+    struct str arch;   /* whose loader they have, in Go's words; may be empty */
     struct arena arena;
 };
 
-/* `any`: in messages, an image of any kind is asked for, not an oci-archive. */
-int stored_files_open(struct stored_files *out, const char *path, bool archive, bool any,
-                      struct err *e) MUST_CHECK;
+/* A folder. */
+void stored_files_folder(struct stored_files *out, const char *path, bool flat);
+/* A tar. With `scratch` one that is to be looked into: it may be compressed as a whole. NULL: an
+ * oci-archive to build on. */
+int stored_files_tar(struct stored_files *out, const char *path,
+                     const struct stored_scratch *scratch, struct err *e) MUST_CHECK;
+/* What the engine ("docker", "podman") saves of an image of its own. */
+int stored_files_saved(struct stored_files *out, const char *engine, struct str image,
+                       const struct stored_scratch *scratch, struct err *e) MUST_CHECK;
 void stored_files_clear(struct stored_files *f);
 
 /* A file of a tar. */
 bool stored_files_has(const struct stored_files *f, struct str name, uint64_t *size);
 /* It is the blob of that digest. */
 void stored_files_alias(struct stored_files *f, const struct digest *digest, struct str name);
+/* The tar as a whole is. */
+void stored_files_alias_all(struct stored_files *f, const struct digest *digest);
 
 /* The text of a document, of at most IMAGE_DOC_MAX bytes; lives as long as `f`. */
 int stored_files_text(struct str *out, struct stored_files *f, struct str name,

@@ -2,6 +2,7 @@
 #include "stored_saved.h"
 
 #include "../doc/json.h"
+#include "../io/crypto.h"
 
 /* "Layers" of manifest.json become the manifest's, by their diff_ids. */
 static int take_layers(struct stored *s, const struct node *names, struct err *e)
@@ -71,6 +72,38 @@ static const struct node *pick_saved(const struct stored *s, const struct node *
     return NULL;
 }
 
+static int hash_all(struct digest *out, const struct stored *s, struct err *e)
+{
+    const struct stored_files *f = &s->files;
+    CLEANUP(source_clear) struct source *from = source_file(f->fd.n, 0, f->size, f->path);
+    CLEANUP(hash_source_clear) struct hash_source hashing;
+
+    from->events = s->events;
+    hash_source_open(&hashing, from);
+    if (source_drain(&hashing.source, e) < 0)
+        return -1;
+    hash_finish(&hashing.hash, out);
+    return 0;
+}
+
+int stored_exported_open(struct stored *s, struct err *e)
+{
+    struct descriptor *d;
+    struct digest digest;
+
+    if (hash_all(&digest, s, e) < 0)
+        return -1;
+    s->no_digests = true;
+    s->config.platform = (struct platform){.os = STR("linux"), .architecture = s->files.arch};
+    vec_add(&s->config.diff_ids, digest);
+    d = vec_push(&s->manifest.layers);
+    d->media_type = STR(MEDIA_LAYER);
+    d->digest = digest;
+    d->size = s->files.size;
+    stored_files_alias_all(&s->files, &digest);
+    return 0;
+}
+
 int stored_saved_open(struct stored *s, const struct stored_text *place, struct err *e)
 {
     CLEANUP(doc_clear) struct doc doc = {0};
@@ -78,6 +111,8 @@ int stored_saved_open(struct stored *s, const struct stored_text *place, struct 
     struct str text;
     uint64_t size;
 
+    if (!stored_files_has(&s->files, STR("manifest.json"), &size) && s->files.tree)
+        return stored_exported_open(s, e);
     if (!stored_files_has(&s->files, STR("manifest.json"), &size))
         return err_set(e, ERR_INPUT,
                        "%s is not an image: it holds neither an index.json nor a manifest.json",

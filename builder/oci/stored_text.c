@@ -6,18 +6,39 @@
 static int bad_form(struct str text, struct err *e)
 {
     return err_set(e, ERR_INPUT,
-                   "\"" STR_FMT "\" is not a stored image; write oci:DIR@sha256:… for a layout or "
-                   "oci-archive:FILE@sha256:… for an archive",
+                   "\"" STR_FMT "\" is not a stored image; write oci:DIR@sha256:… for a layout, "
+                   "oci-archive:FILE@sha256:… for an archive or dir:DIR@sha256:… for a folder of "
+                   "skopeo's",
                    STR_ARG(text));
 }
 
-static bool parse_prefix(struct stored_text *out, struct str *rest)
+static const struct prefix {
+    struct str text;
+    enum stored_form form;
+    bool built_on;
+} prefixes[] = {
+    {STR_INIT("oci:"), STORED_LAYOUT, true},
+    {STR_INIT("oci-archive:"), STORED_ARCHIVE, true},
+    {STR_INIT("dir:"), STORED_FOLDER, true},
+    {STR_INIT("docker-archive:"), STORED_ARCHIVE, false},
+    {STR_INIT("docker:"), STORED_DOCKER, false},
+    {STR_INIT("podman:"), STORED_PODMAN, false},
+};
+
+enum stored_form stored_text_form(struct str *text, bool any)
 {
-    if (str_skip(rest, STR("oci-archive:")) || (out->any && str_skip(rest, STR("docker-archive:"))))
-        out->archive = true;
-    else if (!str_skip(rest, STR("oci:")))
-        out->bare = true;
-    return !out->bare || out->any;
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if ((any || prefixes[i].built_on) && str_skip(text, prefixes[i].text))
+            return prefixes[i].form;
+    return STORED_BARE;
+}
+
+/* An engine's image goes by its name or the beginning of its number. */
+static int check_name(struct str name, struct err *e)
+{
+    CLEANUP(ref_clear) struct ref ref = {0};
+
+    return ref_parse(&ref, name, e);
 }
 
 int stored_text_parse(struct stored_text *out, struct str text, bool any, struct err *e)
@@ -25,8 +46,13 @@ int stored_text_parse(struct stored_text *out, struct str text, bool any, struct
     struct str rest = text, place, tag;
 
     *out = (struct stored_text){.any = any};
-    if (!parse_prefix(out, &rest))
+    out->form = stored_text_form(&rest, any);
+    if (out->form == STORED_BARE && !any)
         return bad_form(text, e);
+    if (out->form == STORED_DOCKER || out->form == STORED_PODMAN) {
+        out->path = rest;
+        return check_name(rest, e);
+    }
     if (str_cut(&rest, STR("@"), &place)) {
         if (!digest_from_text(&out->digest, rest))
             return err_set(e, ERR_INPUT,
@@ -35,7 +61,7 @@ int stored_text_parse(struct stored_text *out, struct str text, bool any, struct
         rest = place;
     }
     out->path = rest;
-    if (str_cut(&out->path, STR(":"), &place)) {
+    if (out->form != STORED_FOLDER && str_cut(&out->path, STR(":"), &place)) {
         tag = out->path;
         out->path = place;
         if (!ref_tag_ok(tag) && !ref_name_ok(tag))

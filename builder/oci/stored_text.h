@@ -4,13 +4,23 @@
 #include "../base/digest.h"
 #include "../base/err.h"
 
+enum stored_form {
+    STORED_BARE,    /* no prefix says what it is */
+    STORED_LAYOUT,  /* oci: */
+    STORED_ARCHIVE, /* oci-archive:, docker-archive: */
+    STORED_FOLDER,  /* dir: */
+    STORED_DOCKER,  /* docker:, and `path` is the image's name */
+    STORED_PODMAN,
+};
+
 struct stored_text {
-    bool archive; /* says the prefix */
-    bool any;     /* to look into: less is asked of it */
-    bool bare;    /* no prefix says what it is */
+    enum stored_form form;
+    bool any; /* to look into: less is asked of it */
     struct str path, tag;
     struct digest digest; /* all-zero when left out */
 };
 
-/* Views into `text`. Without `any` only "oci:" and "oci-archive:" will do. ERR_INPUT. */
+/* Takes the prefix off. */
+enum stored_form stored_text_form(struct str *text, bool any);
+/* Views into `text`. Without `any` only "oci:", "oci-archive:" and "dir:" will do. ERR_INPUT. */
 int stored_text_parse(struct stored_text *out, struct str text, bool any, struct err *e) MUST_CHECK;

@@ -86,38 +86,14 @@ struct load {
     char *name;              /* owned; "docker load" */
 };
 
-/* The program's words on one line: the end of them, where the reason stands. */
-static void add_said(struct buf *out, struct str rest)
-{
-    struct str line;
-
-    while (str_line(&rest, &line)) {
-        line = str_trim(line);
-        if (!line.len)
-            continue;
-        buf_puts(out, out->len ? "; " : ": ");
-        buf_str(out, line);
-    }
-}
-
 /* `how` is what an exit before its time is called. */
 static int load_end(struct load *l, const char *how, struct err *e)
 {
     CLEANUP(program_clear) struct program *program = l->program;
-    CLEANUP(buf_clear) struct buf said = {0};
     struct program_end end;
 
     l->program = NULL;
-    if (program_wait(program, &end, e) < 0)
-        return -1;
-    add_said(&said, end.output);
-    if (end.signal)
-        return err_set(e, ERR_SYSTEM, "\"%s\" was ended by signal %d%s", l->name, end.signal,
-                       said.len ? said.p : "");
-    if (!how && !end.code)
-        return 0;
-    return err_set(e, ERR_SYSTEM, "\"%s\" %s (exit %d)%s", l->name, how ? how : "failed", end.code,
-                   said.len ? said.p : "");
+    return program_wait(program, &end, e) < 0 ? -1 : program_judge(&end, l->name, how, e);
 }
 
 static int load_write(struct sink *self, const void *bytes, size_t len, struct err *e)

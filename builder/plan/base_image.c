@@ -515,6 +515,15 @@ int base_image_as_base(struct baselayer *out, const struct base_image *b, struct
     return 0;
 }
 
+/* In a manifest of OCI's, as ours is, umoci and others know OCI's types alone; of Docker's, that of
+ * gzip is kept as it always was. */
+static struct str type_in_lock(struct str type)
+{
+    return str_is(type, MEDIA_DOCKER_LAYER_PLAIN)  ? STR(MEDIA_LAYER)
+           : str_is(type, MEDIA_DOCKER_LAYER_ZSTD) ? STR(MEDIA_LAYER_ZSTD)
+                                                   : type;
+}
+
 void base_image_lock(struct lock *lock, const struct base_image *b, const struct recipe *r)
 {
     struct arena *a = &lock->doc.arena;
@@ -534,7 +543,7 @@ void base_image_lock(struct lock *lock, const struct base_image *b, const struct
 
         l->name = str_of(arena_fmt(a, "image-%zu", i + 1));
         l->kind = LOCK_IMAGE;
-        l->media_type = arena_str(a, d->media_type);
+        l->media_type = arena_str(a, type_in_lock(d->media_type));
         l->digest = d->digest;
         l->size = d->size;
         l->diff_id = c->diff_ids.v[i];

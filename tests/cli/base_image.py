@@ -33,21 +33,34 @@ def tar_of(files):
     return out.getvalue()
 
 
-class image:
-    """A layout `base` in the folder `path`; two layers, one plain and one gzip."""
+HISTORY = [{"created_by": "one"}, {"created_by": "two"}, {"created_by": "env", "empty_layer": True}]
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 
-    def __init__(self, path, files=None, arch="amd64", index=False):
+
+def zstd(plain):
+    """One frame of blocks that are not compressed (RFC 8878, 3.1.1)."""
+    at = range(0, len(plain), 1 << 17)
+    return b"\x28\xb5\x2f\xfd\xa0" + len(plain).to_bytes(4, "little") + b"".join(
+        (len(plain[i:i + (1 << 17)]) << 3 | (i == at[-1])).to_bytes(3, "little") + plain[i:i + (1 << 17)] for i in at)
+
+
+class image:
+    """A layout `base` in the folder `path`; two layers, one plain and one gzip, or with `docker` one plain and one zstd."""
+
+    def __init__(self, path, files=None, arch="amd64", index=False, history=HISTORY, docker=False):
         self.dir = os.path.join(path, "base")
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.dir + "/blobs/sha256")
         first, second = tar_of(files or FILES), tar_of({".wh.old": b"", "new-é": b"x"})
         second = second.rstrip(b"\0")  # as umoci insert leaves it
-        self.layers = [self.put(first, "application/vnd.oci.image.layer.v1.tar"),
-                       self.put(gzip.compress(second, mtime=0), "application/vnd.docker.image.rootfs.diff.tar.gzip")]
+        self.layers = [self.put(first, DOCKER_LAYER if docker else "application/vnd.oci.image.layer.v1.tar"),
+                       self.put(zstd(second), DOCKER_LAYER + ".zstd") if docker else
+                       self.put(gzip.compress(second, mtime=0), DOCKER_LAYER + ".gzip")]
         diff_ids = ["sha256:" + hashlib.sha256(x).hexdigest() for x in (first, second)]
         config = {"architecture": arch, "os": "linux", "created": "2024-01-02T03:04:05Z", "config": CONFIG,
-                  "rootfs": {"type": "layers", "diff_ids": diff_ids},
-                  "history": [{"created_by": "one"}, {"created_by": "two"}, {"created_by": "env", "empty_layer": True}]}
+                  "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+        if history is not None:
+            config["history"] = history
         top = self.put({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                         "config": self.put(config, "application/vnd.oci.image.config.v1+json"), "layers": self.layers},
                        "application/vnd.oci.image.manifest.v1+json")
@@ -127,6 +140,31 @@ def on_an_image(stage):
 
 
 @scenario
+def on_an_image_whose_history_does_not_fit(stage):
+    """As docker build and buildah leave it on bases that have none: every layer gets a line, so ours stay ours."""
+    path = stage.fresh()
+    for history in (None, [], HISTORY[:1], HISTORY + [{"created_by": "three"}]):
+        base = image(path, history=history)
+        recipe(path, "oci:base@" + base.digest)
+        config = documents(path, build(stage, path))[1]
+        lines = [h for h in config["history"] if not h.get("empty_layer")]
+        assert len(lines) == len(config["rootfs"]["diff_ids"]), (history, lines)
+        assert [h.get("created_by") for h in lines[:3]] == [None, None, "envbuild python"], (history, lines)
+
+
+@scenario
+def on_layers_of_docker_types(stage):
+    """They are in our manifest as OCI's types of the same bytes, which all readers know."""
+    path = stage.fresh()
+    base = image(path, docker=True)
+    recipe(path, "oci:base@" + base.digest)
+    layers = documents(path, build(stage, path))[0]["layers"]
+    oci = "application/vnd.oci.image.layer.v1.tar"
+    assert layers[:2] == [dict(base.layers[0], mediaType=oci), dict(base.layers[1], mediaType=oci + "+zstd")], layers
+    build(stage, path, "--locked", "--offline", "-o", "oci:again")
+
+
+@scenario
 def on_an_image_without_a_shell(stage):
     """There the start-up check cannot be: a warning says so, unless the recipe wants it, or wants none."""
     path = stage.fresh()
@@ -162,6 +200,23 @@ def on_an_archive_and_an_index(stage):
     other = build(stage, path, "-o", "oci:two")
     first, second = documents(path, digest)[0], documents(path, other, "/two")[0]
     assert first["layers"] == second["layers"], "an archive gives other layers than its layout"
+
+
+@scenario
+def on_a_folder_of_skopeo(stage):
+    """`skopeo copy oci:base dir:flat`: the same image, so the same layers."""
+    path = stage.fresh()
+    base = image(path)
+    recipe(path, "oci:base@" + base.digest)
+    digest = build(stage, path)
+    os.rename(base.dir + "/blobs/sha256", path + "/flat")
+    os.rename(path + "/flat/" + base.manifest[7:], path + "/flat/manifest.json")
+    recipe(path, "dir:flat")
+    assert f'"dir:flat@{base.digest}"' in build(stage, path, code=3)
+    recipe(path, "dir:flat@" + base.digest)
+    other = build(stage, path, "-o", "oci:two")
+    assert documents(path, digest)[0]["layers"] == documents(path, other, "/two")[0]["layers"]
+    assert build(stage, path, "--locked", "--offline", "-o", "oci:three") == other
 
 
 @scenario

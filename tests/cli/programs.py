@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that envbuild starts and that never end, or print without end. As scenarios.py."""
-import os, signal, subprocess
+import json, os, signal, subprocess, tarfile
 
+from base_image import image
 from lib import recipe, scenario
 
 
@@ -80,3 +81,51 @@ def a_reader_of_standard_output_that_never_reads(stage):
             p.send_signal(signal.SIGINT)
     os.close(reads)
     assert p.wait(timeout=60) == 130, p.returncode
+
+
+def with_engine(stage, name, script):
+    """A stand-in for an engine, and the archive of an image that it may print."""
+    path = stage.fresh()
+    base = image(path)
+    with tarfile.open(path + "/saved.tar", "w") as tar:
+        for file in ("oci-layout", "index.json", "blobs"):
+            tar.add(os.path.join(base.dir, file), file)
+    return path, base, stand_in(path, name, script)
+
+
+def ask(stage, path, found, *args):
+    return subprocess.run([stage.envbuild, *args], cwd=path, env=stage.env(path, PATH=found), text=True, timeout=60,
+                          capture_output=True, stdin=subprocess.DEVNULL)
+
+
+@scenario
+def an_image_of_an_engine(stage):
+    for engine in ("docker", "podman"):
+        path, base, found = with_engine(stage, engine, '[ "$*" = "save theirs:v1" ] && echo words >&2 && cat saved.tar')
+        done = ask(stage, path, found, "inspect", "-q", "--json", engine + ":theirs:v1")
+        assert done.returncode == 0 and json.loads(done.stdout)["digest"] == base.manifest, done
+        done = ask(stage, path, found, "check", "-q", engine + ":theirs:v1", "--driver", "550.54.15", "--gpu", "H100")
+        assert done.returncode == 0, done
+        done = ask(stage, path, found, "emit", "-q", "compose", engine + ":theirs:v1", "--gpus", "0")
+        assert done.returncode == 0 and base.manifest in done.stdout, done
+        assert not os.listdir(path + "/.cache/envbuild/scratch"), "the scratch file stayed"
+
+
+@scenario
+def an_engine_that_fails(stage):
+    path, _, found = with_engine(stage, "docker", "echo 'Error: no such image' >&2; exit 1")
+    done = ask(stage, path, found, "inspect", "-q", "docker:theirs")
+    assert (done.returncode, done.stderr) == (7, 'envbuild: "docker save" failed (exit 1): Error: no such image\n'), done
+    done = ask(stage, path, found, "inspect", "-q", "docker:--help")
+    assert done.returncode == 3 and "--help" in done.stderr, done
+    done = ask(stage, path, os.path.join(path, "programs"), "inspect", "-q", "podman:theirs")
+    assert done.returncode == 7 and done.stderr.startswith("envbuild: podman is not installed here; save the image"), done
+    path, _, found = with_engine(stage, "docker", "echo no tar")
+    done = ask(stage, path, found, "inspect", "-q", "docker:theirs")
+    assert done.returncode == 3 and "docker:theirs is not an image" in done.stderr, done
+
+
+@scenario
+def an_engine_that_never_ends(stage):
+    path, _, found = with_engine(stage, "docker", "exec sleep 1000")
+    interrupt_when_told(stage, path, "waiting for docker save", "inspect", "docker:theirs", PATH=found)

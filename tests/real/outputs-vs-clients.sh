@@ -1,6 +1,7 @@
 #!/bin/sh
 # A small image in every form that builder/oci and builder/out write, read by the programs that people
-# read images with: skopeo, umoci, podman, docker. Those that are missing are named as skipped.
+# read images with: skopeo, umoci, podman, docker; and what these write of it, read by `envbuild inspect`. Those that
+# are missing are named as skipped.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
 scratch
@@ -10,6 +11,14 @@ busybox=${BUSYBOX:-/usr/bin/busybox}
 [ -x "$busybox" ] || skip "$0 needs a static busybox (Debian: busybox-static)"
 cd "$work"
 hello='hello from a small image'
+
+# IMAGE [DIGEST]: we read it, as an image of that digest.
+reads() {
+    "$envbuild" inspect -q --json --store "$work/store" "$1" >seen 2>err || fail "inspect $1: $(cat err)"
+    grep -q "\"digest\": *\"${2:-}" seen || [ -z "${2:-}" ] || fail "inspect $1 sees another digest than $2"
+    [ -z "$(ls store/scratch)" ] || fail "inspect $1 leaves a scratch file"
+    ok "we read $1"
+}
 
 "$mini" oci:layout "$busybox" 2>/dev/null || fail "oci:"
 "$mini" oci:layout:second "$busybox" 2>/dev/null || fail "oci: with a tag"
@@ -27,6 +36,8 @@ if command -v skopeo >/dev/null; then
         skopeo copy -q --insecure-policy "$from" dir:copy 2>err || fail "skopeo copy $from: $(cat err)"
         ok "skopeo reads $from"
     done
+    reads dir:copy "$(skopeo manifest-digest copy/manifest.json)"
+    reads copy
     skopeo copy -q --insecure-policy oci:layout:1.0 oci:layout:third 2>err || fail "skopeo into ours"
     "$mini" oci:layout:second "$busybox" 2>err || fail "after skopeo wrote: $(cat err)"
     skopeo inspect oci:layout:third >/dev/null 2>err || fail "its tag is lost: $(cat err)"
@@ -73,6 +84,9 @@ END
     "$mini" podman:loaded/mini:2.0 "$busybox" 2>err || fail "podman: $(cat err)"
     [ "$(podman_run loaded/mini:2.0 2>err)" = "$hello" ] || fail "podman run: $(cat err)"
     ok "podman: loads"
+    reads podman:loaded/mini:2.0
+    podman save -q loaded/mini:2.0 2>err | xz -0 >podman.tar.xz || fail "podman save: $(cat err)"
+    reads podman.tar.xz
     podman rmi -af >/dev/null 2>&1 || fail "podman rmi"
 else
     echo "skipped: podman or runc is not installed, or this is not root"
@@ -89,6 +103,13 @@ if start_docker; then
     PATH=$work:$PATH "$mini" docker:loaded/mini:2.0 "$busybox" 2>err || fail "docker: $(cat err)"
     [ "$("$docker" run --rm loaded/mini:2.0)" = "$hello" ] || fail "docker run of what was loaded"
     ok "docker: loads"
+    PATH=$work:$PATH reads docker:loaded/mini:2.0
+    "$docker" save loaded/mini:2.0 | gzip >docker.tar.gz
+    reads docker-archive:docker.tar.gz
+    container=$("$docker" create loaded/mini:2.0)
+    "$docker" export "$container" >exported.tar
+    reads exported.tar
+    "$docker" rm "$container" >/dev/null
     status=0
     DOCKER_HOST="unix://$work/nobody" PATH=$work:$PATH "$mini" docker: "$busybox" 2>err || status=$?
     [ "$status" = 7 ] || fail "docker: without a daemon exits $status"

@@ -91,7 +91,7 @@ static void look(struct world *w)
     buf_fmt(&where, "oci:%s", w->folder);
     if (place_put_image(w->place, buf_view(&json), &name, &w->config.platform, &digest, &e) < 0 ||
         place_close(w->place, &e) < 0 ||
-        stored_open_any(&w->image, buf_view(&where), "", NULL, &e) < 0 ||
+        stored_open_any(&w->image, buf_view(&where), "", &(struct stored_scratch){0}, &e) < 0 ||
         inspect(&w->found, &w->image, &w->catalog, w->folder, 2, &e) < 0 ||
         inspection_prove(&w->proof, &w->found, &e) < 0)
         fail_msg("%s", e.msg);

@@ -124,6 +124,33 @@ static void it_starts_with_default_signals_and_three_descriptors(void **state)
     assert_string_equal(out.p, "SigBlk 0000000\nSigIgn 0000000\n012");
 }
 
+/* Also where it has the number of a standard one. */
+static void output_goes_to_a_file(void **state)
+{
+    for (unsigned closed = 0; closed < 2; closed++) {
+        CLEANUP(buf_clear) struct buf out = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        int in = dup(STDIN_FILENO), result;
+        struct program_end end;
+        struct fd file;
+        char text[10] = "";
+
+        if (closed)
+            close(STDIN_FILENO);
+        file = (struct fd){open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), true};
+        result = run(
+            (struct program_how){.errors = PROGRAM_ERRORS_OUTPUT, .file = &file, .output_max = 100},
+            "echo 1; echo 2 >&2", (struct str){0}, &end, &out, &e);
+        assert_int_equal(pread(file.n, text, sizeof text, 0), 2);
+        close(file.n);
+        dup2(in, STDIN_FILENO);
+        close(in);
+        assert_int_equal(result, 0);
+        assert_string_equal(out.p, "2\n");
+        assert_string_equal(text, "1\n");
+    }
+}
+
 static void closed_standard_descriptors_do_no_harm(void **state)
 {
     CLEANUP(buf_clear) struct buf out = {0};
@@ -281,6 +308,7 @@ int main(void)
         cmocka_unit_test(output_and_exit_code_come_back),
         cmocka_unit_test(input_goes_in_while_output_comes_out),
         cmocka_unit_test(it_starts_with_default_signals_and_three_descriptors),
+        cmocka_unit_test(output_goes_to_a_file),
         cmocka_unit_test(closed_standard_descriptors_do_no_harm),
         cmocka_unit_test(what_stops_reading_is_told_apart),
         cmocka_unit_test(output_without_end_is_stopped),

@@ -61,6 +61,40 @@ static void write_file(const char *path, struct str bytes)
         fail_msg("%s", e.msg);
 }
 
+static void gzip(struct buf *out, struct str plain)
+{
+    unsigned char tail[GZIP_TAIL];
+    struct deflater *d = deflater_open();
+
+    buf_add(out, gzip_head, GZIP_HEAD);
+    deflate_1(d, out, plain.p, plain.len);
+    gzip_tail(tail, crc32_add(0, plain.p, plain.len), plain.len);
+    buf_add(out, tail, sizeof tail);
+    deflater_clear(&d);
+}
+
+/* One frame of one block that is not compressed: RFC 8878, 3.1.1. */
+static void zstd(struct buf *out, struct str plain)
+{
+    const uint32_t n = (uint32_t)plain.len, block = n << 3 | 1;
+    const unsigned char head[] = {0x28,
+                                  0xb5,
+                                  0x2f,
+                                  0xfd,
+                                  0xa0,
+                                  (unsigned char)n,
+                                  (unsigned char)(n >> 8),
+                                  (unsigned char)(n >> 16),
+                                  0,
+                                  (unsigned char)block,
+                                  (unsigned char)(block >> 8),
+                                  (unsigned char)(block >> 16)};
+
+    assert_true(n < 128 * 1024);
+    buf_add(out, head, sizeof head);
+    buf_str(out, plain);
+}
+
 static int keep_none(void *ctx, struct str path, uint64_t size, struct source *data,
                      struct buf *text, struct err *e)
 {
@@ -74,9 +108,10 @@ static void see(struct buf *out, const char *path, const char *prefix)
     CLEANUP(rootfs_clear) struct rootfs fs = {0};
     CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(free_clear) char *dir = path_dir(path), *scratch = path_join(dir, "scratch");
 
     buf_fmt(&text, "%s%s", prefix, path);
-    if (stored_open_any(&s, buf_view(&text), "", NULL, &e) < 0 ||
+    if (stored_open_any(&s, buf_view(&text), "", &(struct stored_scratch){scratch, NULL}, &e) < 0 ||
         rootfs_read(&fs, &s, keep_none, NULL, &e) < 0)
         buf_puts(out, e.msg);
     else
@@ -183,7 +218,7 @@ static void what_is_no_archive_is_told(void **state)
     expect(path, "", "is not an image: neither a layout's folder nor a tar");
     expect(path, "oci-archive:", "is not an image");
     write_file(path, STR("\x1f\x8b"));
-    expect(path, "", "is compressed as a whole");
+    expect(path, "", "x.tar");
     mktar(&tar, "../index.json", '0', "", "{}", 2);
     write_file(path, buf_view(&tar));
     expect(path, "", "\"../index.json\" is not a safe path");
@@ -193,19 +228,142 @@ static void what_is_no_archive_is_told(void **state)
     expect(path, "", "it ends early");
 }
 
-/* ---- layers ---- */
-
-static void gzip(struct buf *out, struct str plain)
+static void a_compressed_archive_is_read(void **state)
 {
-    unsigned char tail[GZIP_TAIL];
-    struct deflater *d = deflater_open();
+    CLEANUP(free_clear) char *one = path_join(*state, "one"), *path = path_join(*state, "x.tar.gz");
+    CLEANUP(buf_clear) struct buf tar = {0}, packed = {0}, text = {0};
+    CLEANUP(names_clear) struct names left = {0};
+    CLEANUP(free_clear) char *scratch = path_join(*state, "scratch");
+    CLEANUP(stored_clear) struct stored s = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    char hex[DIGEST_TEXT + 1];
+    struct digest digest;
 
-    buf_add(out, gzip_head, GZIP_HEAD);
-    deflate_1(d, out, plain.p, plain.len);
-    gzip_tail(tail, crc32_add(0, plain.p, plain.len), plain.len);
-    buf_add(out, tail, sizeof tail);
-    deflater_clear(&d);
+    make_layout(one, "a", &digest);
+    add_blobs(&tar, one);
+    add_file(&tar, one, "index.json", "index.json");
+    gzip(&packed, buf_view(&tar));
+    write_file(path, buf_view(&packed));
+    expect(path, "", "a");
+    expect(path, "oci-archive:", "a");
+    expect(path, "docker-archive:", "a");
+    assert_int_equal(fs_list(&left, scratch, &e), 0);
+    assert_int_equal(left.n, 0);
+
+    /* Whoever builds on it reads it in place. */
+    digest_text(&digest, hex);
+    buf_fmt(&text, "oci-archive:%s@%s", path, hex);
+    assert_int_equal(stored_open(&s, buf_view(&text), "", NULL, &e), -1);
+    assert_non_null(strstr(e.msg, "is not an oci-archive: a tar, not compressed"));
+
+    packed.p[packed.len - 5] ^= 1; /* the CRC */
+    write_file(path, buf_view(&packed));
+    expect(path, "", "x.tar.gz");
+    write_file(path, str_sub(buf_view(&packed), 0, packed.len / 2));
+    expect(path, "", "x.tar.gz");
+    packed.len = 0;
+    zstd(&packed, buf_view(&tar));
+    write_file(path, buf_view(&packed));
+    expect(path, "", "a");
+    packed.len = 0;
+    gzip(&packed, STR("no tar"));
+    write_file(path, buf_view(&packed));
+    expect(path, "", "is not an image: neither a layout's folder nor a tar");
 }
+
+/* As skopeo writes "dir:": all in one folder, "manifest.json" what the image is. */
+static void a_flat_folder_is_read(void **state)
+{
+    CLEANUP(free_clear) char *one = path_join(*state, "one"), *flat = path_join(*state, "flat");
+    CLEANUP(free_clear) char *blobs = path_join(one, "blobs/sha256"), *top = NULL, *version = NULL;
+    CLEANUP(names_clear) struct names names = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, index = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    char hex[DIGEST_TEXT + 1];
+    struct digest digest;
+
+    make_layout(one, "a", &digest);
+    digest_hex(&digest, hex);
+    assert_ok(fs_list(&names, blobs, &e), &e);
+    assert_ok(fs_mkdirs(flat, &e), &e);
+    version = path_join(flat, "version");
+    top = path_join(flat, "manifest.json");
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP(free_clear) char *from = path_join(blobs, names.v[i]);
+        CLEANUP(free_clear) char *to = path_join(flat, names.v[i]);
+        bool is_manifest = strcmp(names.v[i], hex) == 0;
+
+        assert_int_equal(rename(from, is_manifest ? top : to), 0);
+    }
+    expect(flat, "dir:", "a");
+    expect(flat, "", "index.json"); /* nothing says that it is one */
+    write_file(version, STR("Directory Transport Version: 1.1\n"));
+    expect(flat, "", "a");
+    assert_true(stored_is_image(str_of(flat), ""));
+
+    buf_fmt(&text, "dir:%s", flat);
+    {
+        CLEANUP(stored_clear) struct stored s = {0};
+
+        assert_int_equal(stored_open(&s, buf_view(&text), "", NULL, &e), -1);
+        digest_text(&digest, hex);
+        assert_non_null(strstr(e.msg, "names no digest; what stands there now is"));
+        assert_non_null(strstr(e.msg, hex));
+        err_clear(&e);
+        buf_fmt(&text, "@%s", hex);
+        assert_ok(stored_open(&s, buf_view(&text), "", NULL, &e), &e);
+        assert_true(digest_eq(&s.digest, &digest));
+    }
+
+    /* Several: `skopeo copy --all`. */
+    {
+        CLEANUP(free_clear) char *own = NULL;
+        struct str manifest;
+
+        assert_ok(fs_read(&index, top, 1 << 20, &e), &e);
+        manifest = buf_view(&index);
+        text.len = 0;
+        buf_fmt(&text, "%s/%s.manifest.json", flat, hex + 7);
+        own = buf_take(&text);
+        write_file(own, manifest);
+        buf_fmt(&text,
+                "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_INDEX
+                "\",\"manifests\":[{\"mediaType\":\"" MEDIA_MANIFEST
+                "\",\"digest\":\"%s\",\"size\":%zu,\"platform\":{\"os\":\"linux\","
+                "\"architecture\":\"amd64\"}}]}",
+                hex, manifest.len);
+        write_file(top, buf_view(&text));
+    }
+    expect(flat, "dir:", "a");
+}
+
+static void what_docker_exports_is_one_layer(void **state)
+{
+    CLEANUP(free_clear) char *path = path_join(*state, "x.tar");
+    CLEANUP(buf_clear) struct buf tar = {0}, packed = {0};
+    CLEANUP(stored_clear) struct stored s = {0};
+    CLEANUP(err_clear) struct err e = {0};
+
+    mktar(&tar, ".dockerenv", '0', "", "", 0);
+    mktar(&tar, "dev/console", '3', "", "", 0);
+    write_file(path, buf_view(&tar));
+    expect(path, "", "it holds neither an index.json nor a manifest.json");
+    mktar(&tar, "etc/hostname", '0', "", "x", 1);
+    mktar(&tar, "lib/ld-linux-aarch64.so.1", '2', "x", "", 0);
+    write_file(path, buf_view(&tar));
+    expect(path, "", ".dockerenv");
+    gzip(&packed, buf_view(&tar));
+    write_file(path, buf_view(&packed));
+    expect(path, "docker-archive:", ".dockerenv");
+    write_file(path, buf_view(&tar));
+    assert_ok(stored_open_any(&s, str_of(path), "", &(struct stored_scratch){0}, &e), &e);
+    assert_true(str_is(s.config.platform.architecture, "arm64"));
+    assert_true(s.no_digests);
+    assert_int_equal(s.manifest.layers.n, 1);
+    assert_int_equal(s.manifest.layers.v[0].size, tar.len);
+}
+
+/* ---- layers ---- */
 
 /* An image by hand: one layer, its blob and the tar that its config names. */
 static int read_layer(const char *folder, struct str blob, struct str plain, tar_each each,
@@ -213,14 +371,13 @@ static int read_layer(const char *folder, struct str blob, struct str plain, tar
 {
     CLEANUP(place_clear) struct place *p = NULL;
     CLEANUP(stored_clear) struct stored s = {0};
-    CLEANUP(names_clear) struct names names = {0};
     struct descriptor *d = vec_push(&s.manifest.layers);
     uint64_t size = blob.len;
 
     if (layout_open(&p, folder, &(struct blob_files){0}, e) < 0 ||
-        place_put_bytes(p, blob, &d->digest, e) < 0 || place_close(p, e) < 0 ||
-        stored_files_open(&s.files, folder, false, true, e) < 0)
+        place_put_bytes(p, blob, &d->digest, e) < 0 || place_close(p, e) < 0)
         return -1;
+    stored_files_folder(&s.files, folder, false);
     d->size = size;
     s.events = events;
     hash_bytes(vec_push(&s.config.diff_ids), plain.p, plain.len);
@@ -280,7 +437,7 @@ static void damage_is_told_before_what_it_causes(void **state)
 
     make_layout(*state, "a", &digest);
     buf_fmt(&text, "oci:%s", (const char *)*state);
-    if (stored_open_any(&s, buf_view(&text), "", NULL, &e) < 0)
+    if (stored_open_any(&s, buf_view(&text), "", &(struct stored_scratch){0}, &e) < 0)
         fail_msg("%s", e.msg);
     blob = layout_blob_path(*state, &s.manifest.layers.v[0].digest);
     mktar(&tar, "a", '0', "", "x", 1);
@@ -319,6 +476,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_docker_saved_is_found_through_links, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(what_is_no_archive_is_told, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_compressed_archive_is_read, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_flat_folder_is_read, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_docker_exports_is_one_layer, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(layers_are_held_against_their_digests, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(damage_is_told_before_what_it_causes, make_folder,
