@@ -10,18 +10,24 @@
 #include "base/path.h"
 #include "faults.h"
 #include "base/fs.h"
+#include "io/crypto.h"
 #include "pkg/pypi/reqfile.h"
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HEX2 "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 
-static void put(const char *dir, const char *name, const char *text)
+static void put_bytes(const char *dir, const char *name, struct str bytes)
 {
     CLEANUP(free_clear) char *path = path_join(dir, name);
     struct err e = {0};
 
     assert_int_equal(fs_mkdirs_for(path, &e), 0);
-    assert_int_equal(fs_write(path, str_of(text), &e), 0);
+    assert_int_equal(fs_write(path, bytes, &e), 0);
+}
+
+static void put(const char *dir, const char *name, const char *text)
+{
+    put_bytes(dir, name, str_of(text));
 }
 
 static int setup(void **state)
@@ -97,6 +103,44 @@ static void files_that_pip_reads(void **state)
     }
 }
 
+/* `text` of ASCII in UTF-16, with its mark. */
+static void wide(struct buf *out, const char *text, bool big_endian)
+{
+    buf_puts(out, big_endian ? "\xfe\xff" : "\xff\xfe");
+    for (; *text; text++) {
+        if (big_endian)
+            buf_putc(out, 0);
+        buf_putc(out, *text);
+        if (!big_endian)
+            buf_putc(out, 0);
+    }
+}
+
+static void what_powershell_writes(void **state)
+{
+    CLEANUP(buf_clear) struct buf got = {0}, text = {0};
+
+    for (int big = 0; big < 2; big++) {
+        CLEANUP(reqfile_clear) struct reqfile r = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        struct digest digest;
+
+        buf_reset(&text);
+        wide(&text, "requests==2.32.3\r\nnumpy==1.26.4\r\n", big);
+        put_bytes(*state, "r.txt", buf_view(&text));
+        assert_int_equal(reqfile_read(&r, *state, STR("r.txt"), false, &e), 0);
+        assert_string_equal(lines(&got, &r), "r.txt:1 requests==2.32.3\nr.txt:2 numpy==1.26.4");
+        hash_bytes(&digest, text.p, text.len); /* of the file, not of what it says */
+        assert_true(digest_eq(&r.sources.v[0].digest, &digest));
+        buf_str(&text, big ? STR("\xd8\x3d\0x") : STR("\x3d\xd8x\0"));
+        put_bytes(*state, "r.txt", buf_view(&text));
+        assert_int_equal(reqfile_read(&r, *state, STR("r.txt"), false, &e), -1);
+        assert_string_equal(faults_text(&got, &e),
+                            "r.txt:3:1: the file begins with the byte order mark of UTF-16, and "
+                            "half a character stands here; save it as UTF-8");
+    }
+}
+
 static void files_that_are_refused(void **state)
 {
     static const struct {
@@ -169,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_that_pip_reads, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_powershell_writes, setup, teardown),
         cmocka_unit_test_setup_teardown(files_that_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_is_missing_is_told_where_it_is_named, setup,
                                         teardown),

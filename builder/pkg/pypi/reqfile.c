@@ -3,6 +3,7 @@
 
 #include "../../base/fs.h"
 #include "../../base/path.h"
+#include "../../base/utf8.h"
 #include "../../io/crypto.h"
 #include "wheeltag.h"
 
@@ -238,8 +239,6 @@ static void take_text(struct reading *in, struct str text)
     struct str line;
     unsigned number = 0;
 
-    str_skip(&text, STR("\xef\xbb\xbf"));
-    in->pos.col = 1;
     while (str_line(&text, &line)) {
         bool comment = str_starts(str_trim_left(line), STR("#"));
 
@@ -259,6 +258,35 @@ static void take_text(struct reading *in, struct str text)
     take_line(in, buf_view(&joined));
 }
 
+static unsigned count_lines(struct str text)
+{
+    struct str line;
+    unsigned n = 0;
+
+    while (str_line(&text, &line))
+        n++;
+    return n;
+}
+
+/* A byte order mark at the front tells UTF-8 or UTF-16, which is what PowerShell's ">" writes; then
+ * `made` holds the text. */
+static int decode(struct reading *in, struct str *text, struct buf *made)
+{
+    bool big = str_skip(text, STR("\xfe\xff"));
+
+    if (str_skip(text, STR("\xef\xbb\xbf")) || (!big && !str_skip(text, STR("\xff\xfe"))))
+        return 0;
+    if (!utf8_from_utf16(made, *text, big)) {
+        buf_putc(made, '?'); /* a line that begins with the fault counts */
+        in->pos.line = count_lines(buf_view(made));
+        return err_at(in->e, &in->pos,
+                      "the file begins with the byte order mark of UTF-16, and half a character "
+                      "stands here; save it as UTF-8");
+    }
+    *text = buf_view(made);
+    return 0;
+}
+
 /* As pip: where one requirement of a file has a hash, all must. */
 static void check_hashes(struct reading *in, size_t from)
 {
@@ -274,22 +302,27 @@ static void check_hashes(struct reading *in, size_t from)
 
 static int read_file(struct reading *in)
 {
-    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(buf_clear) struct buf read = {0}, made = {0};
     CLEANUP(free_clear) char *path = path_join(in->dir, in->path.p);
     CLEANUP(err_clear) struct err unread = {0};
     size_t from = in->out->lines.n;
     struct req_source *source;
+    struct str text;
 
-    if (fs_read(&text, path, REQFILE_MAX, &unread) < 0) {
+    if (fs_read(&read, path, REQFILE_MAX, &unread) < 0) {
         if (in->pos.file)
             return err_at(in->e, &in->pos, "%s", unread.msg);
         return err_join(in->e, &unread);
     }
     source = vec_push(&in->out->sources);
     source->path = in->path;
-    hash_bytes(&source->digest, text.p, text.len);
+    hash_bytes(&source->digest, read.p, read.len);
     in->pos.file = in->path.p;
-    take_text(in, buf_view(&text));
+    in->pos.col = 1;
+    text = buf_view(&read);
+    if (decode(in, &text, &made) < 0)
+        return -1;
+    take_text(in, text);
     check_hashes(in, from);
     return 0;
 }

@@ -4,7 +4,8 @@
  * in other files, relative to the one that names them; `--hash=sha256:...` behind a requirement
  * says which files will do. Options that mix indexes, build from source or install from a folder of
  * sources are refused with what stands in for them here, and so are variables of the environment:
- * what a file asks for depends on nothing but its text.
+ * what a file asks for depends on nothing but its text. The text is UTF-8, or UTF-16 where a byte
+ * order mark says so.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
