@@ -87,6 +87,16 @@ static void files_that_pip_reads(void **state)
          "r.txt:1 a_b @ ./w/a_b-1.0-py3-none-any.whl\nr.txt:2 c[x,y] @ ./w/c-1-py3-none-any.whl"},
         {"d @ https://h.test/d-1-py3-none-any.whl\n",
          "r.txt:1 d @ https://h.test/d-1-py3-none-any.whl"},
+        {"https://h.test/d_e-1%2Bcu124-py3-none-any.whl#sha256=" HEX "\n"
+         "https://h.test/e-1-py3-none-any.whl; python_version < '3'  # why\n"
+         "https://h.test/f-1-py3-none-any.whl ;os_name=='nt'\nfile:///w/g-1-py3-none-any.whl\n",
+         "r.txt:1 d_e @ https://h.test/d_e-1%2Bcu124-py3-none-any.whl#sha256=" HEX "\n"
+         "r.txt:2 e @ https://h.test/e-1-py3-none-any.whl ; python_version < '3'\n"
+         "r.txt:3 f @ https://h.test/f-1-py3-none-any.whl ; os_name=='nt'\n"
+         "r.txt:4 g @ file:///w/g-1-py3-none-any.whl"},
+        {"https://h.test/d-1.tar.gz\nhttps://h.test/d.whl\ngit+https://h.test/d-1-py3-none-any.whl",
+         "r.txt:1 https://h.test/d-1.tar.gz\nr.txt:2 https://h.test/d.whl\n"
+         "r.txt:3 git+https://h.test/d-1-py3-none-any.whl"}, /* told by who parses them */
     };
     CLEANUP(buf_clear) struct buf got = {0};
 

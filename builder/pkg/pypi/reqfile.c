@@ -5,6 +5,7 @@
 #include "../../base/path.h"
 #include "../../base/utf8.h"
 #include "../../io/crypto.h"
+#include "../../net/url.h"
 #include "wheeltag.h"
 
 struct reading {
@@ -351,11 +352,35 @@ void reqfile_clear(struct reqfile *r)
     *r = (struct reqfile){0};
 }
 
+/* "https://h.test/a-1.0-py3-none-any.whl ; marker": as pip, which wants a blank behind the ";". */
+static struct str wheel_at_url(struct arena *a, struct str text)
+{
+    CLEANUP(buf_clear) struct buf file = {0};
+    CLEANUP(err_clear) struct err unused = {0}; /* then it is told as what it is */
+    struct str rest = text, url;
+    struct wheel_name name;
+    bool marker;
+
+    if (!str_word(&rest, &url))
+        return text;
+    rest = str_trim(rest);
+    marker = str_drop(&url, STR(";")) || str_skip(&rest, STR(";"));
+    if (url_file_name(&file, url, &unused) < 0 || !wheel_name_parse(&name, buf_view(&file)))
+        return text;
+    return str_of(arena_fmt(a, STR_FMT " @ " STR_FMT "%s" STR_FMT, STR_ARG(name.dist), STR_ARG(url),
+                            marker     ? " ; "
+                            : rest.len ? " "
+                                       : "",
+                            STR_ARG(rest)));
+}
+
 struct str reqfile_wheel(struct arena *a, struct str text)
 {
     struct str path = text, extras = {0};
     struct wheel_name name;
 
+    if (str_find_str(text, STR("://")) < text.len)
+        return wheel_at_url(a, text);
     if (str_ends(path, STR("]")) && str_find_str(path, STR(".whl[")) < path.len) {
         path = str_sub(text, 0, str_find_str(text, STR(".whl[")) + strlen(".whl"));
         extras = str_sub(text, path.len, text.len);
@@ -363,8 +388,7 @@ struct str reqfile_wheel(struct arena *a, struct str text)
     for (size_t i = 0; i < path.len; i++)
         if (c_space(path.p[i]))
             return text;
-    if (!str_ends(path, STR(".whl")) || str_find_str(path, STR("://")) < path.len ||
-        !wheel_name_parse(&name, path_base(path)))
+    if (!str_ends(path, STR(".whl")) || !wheel_name_parse(&name, path_base(path)))
         return text;
     return str_of(arena_fmt(a, STR_FMT STR_FMT " @ %s" STR_FMT, STR_ARG(name.dist), STR_ARG(extras),
                             path.p[0] == '.' || path.p[0] == '/' ? "" : "./", STR_ARG(path)));

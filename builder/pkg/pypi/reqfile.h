@@ -41,6 +41,7 @@ int reqfile_read(struct reqfile *out, const char *dir, struct str path, bool con
                  struct err *e) MUST_CHECK;
 void reqfile_clear(struct reqfile *r);
 
-/* "./wheels/a-1.0-py3-none-any.whl[x]" as the requirement "a[x] @ ./wheels/a-1.0-py3-none-any.whl";
- * any other text as it is. In `a`. */
+/* "./wheels/a-1.0-py3-none-any.whl[x]" as the requirement "a[x] @ ./wheels/a-1.0-py3-none-any.whl",
+ * and a wheel's address ("https://h.test/a-1.0-py3-none-any.whl ; marker") in the same way; any
+ * other text as it is. In `a`. */
 struct str reqfile_wheel(struct arena *a, struct str text);
