@@ -14,6 +14,7 @@ void requirements_clear(struct requirements *a)
     vec_clear(&a->roots);
     vec_clear(&a->constraints);
     vec_clear(&a->places);
+    vec_clear(&a->constraint_places);
     vec_clear(&a->allowed);
     vec_clear(&a->may_lack);
     reqfile_clear(&a->files);
@@ -102,10 +103,12 @@ static void constrain(struct requirements *a, struct str text, const struct pos 
 {
     struct requirement *r = parse(a, text, pos, key, e);
 
-    if (r && r->extras.n)
+    if (r && r->extras.n) {
         err_at(e, pos, "%sa constraint has no extras: \"" STR_FMT "\"", key, STR_ARG(text));
-    else if (r)
+    } else if (r) {
         vec_add(&a->constraints, ((struct pypi_root){r, label}));
+        vec_add(&a->constraint_places, *pos);
+    }
 }
 
 /* Lines `from` and on of what was read. */

@@ -156,12 +156,12 @@ static void files_that_are_refused(void **state)
     static const struct {
         const char *text, *faults;
     } cases[] = {
-        {"--extra-index-url https://x.test/simple\n",
-         "r.txt:1:1: \"--extra-index-url\": pip mixes indexes, which lets anybody slip in a newer "
-         "version; name them in order of priority under `indexes` in the recipe"},
-        {"a\n-i https://x.test/simple\n-e .\n",
-         "r.txt:2:1: \"-i\": name the index under `indexes` in the recipe\n"
+        {"a\n--no-index\n-e .\n",
+         "r.txt:2:1: \"--no-index\": name the indexes under `indexes` in the recipe\n"
          "r.txt:3:1: \"-e\": nothing is built from source; build a wheel and name its file"},
+        {"a --index-url https://x.test/simple\n",
+         "r.txt:1:1: \"--index-url\": name the index under `indexes` in the recipe"},
+        {"-f\n", "r.txt:1:1: \"-f\": the option wants a value"},
         {"--frobnicate\n",
          "r.txt:1:1: \"--frobnicate\": this option of pip's requirements format is not known"},
         {"-r\n", "r.txt:1:1: \"-r\": the option wants a value"},
@@ -205,6 +205,41 @@ static void a_file_that_is_missing_is_told_where_it_is_named(void **state)
     assert_non_null(strstr(e.msg, "none.txt"));
 }
 
+static void options_for_who_knows_the_recipe(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        bool place;
+    } want[] = {
+        {"--index-url", "https://x.test/simple", true},
+        {"--extra-index-url", "https://y.test/", true},
+        {"--find-links", "wheels", true},
+        {"--prefer-binary", "", false},
+        {"--trusted-host", "x.test", false},
+        {"--no-cache-dir", "", false},
+        {"--use-feature", "fast-deps", false},
+        {"--only-binary", ":all:", false},
+    };
+    CLEANUP(reqfile_clear) struct reqfile r = {0};
+    struct err e = {0};
+
+    put(*state, "o.txt", "--use-feature fast-deps\n--only-binary=:all:\n");
+    put(*state, "r.txt",
+        "-i https://x.test/simple\n--extra-index-url=https://y.test/\n-f wheels\n"
+        "--prefer-binary\n--trusted-host x.test\n--no-cache-dir\n-r o.txt\nx\n");
+    assert_int_equal(reqfile_read(&r, *state, STR("r.txt"), false, &e), 0);
+    assert_int_equal(r.options.n, ARRAY_LEN(want));
+    for (size_t i = 0; i < r.options.n; i++) {
+        const struct req_option *o = &r.options.v[i];
+
+        assert_string_equal(o->name, want[i].name);
+        assert_true(str_is(o->value, want[i].value));
+        assert_int_equal(o->instead != NULL, want[i].place);
+        assert_string_equal(o->pos.file, i < 6 ? "r.txt" : "o.txt");
+        assert_int_equal(o->pos.line, i < 6 ? i + 1 : i - 5);
+    }
+}
+
 static void sources_and_pre(void **state)
 {
     CLEANUP(reqfile_clear) struct reqfile r = {0};
@@ -227,6 +262,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_that_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_is_missing_is_told_where_it_is_named, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(options_for_who_knows_the_recipe, setup, teardown),
         cmocka_unit_test_setup_teardown(sources_and_pre, setup, teardown),
     };
 

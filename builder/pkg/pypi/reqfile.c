@@ -20,33 +20,32 @@ struct reading {
 };
 
 /* What an option of pip means here. */
-enum meaning { IGNORED, FILE_OF, CONSTRAINT, PRE, HASHES, REFUSED };
+enum meaning { IDLE, FILE_OF, CONSTRAINT, PRE, HASHES, PLACE, REFUSED };
 
 static const struct option {
     const char *name, *brief; /* brief may be NULL */
     bool has_value;
     enum meaning meaning;
-    const char *instead; /* REFUSED: why, and what would work */
+    const char *instead; /* PLACE, REFUSED: why, and what would work */
 } options[] = {
     {"--requirement", "-r", true, FILE_OF, NULL},
     {"--constraint", "-c", true, CONSTRAINT, NULL},
     {"--pre", NULL, false, PRE, NULL},
     {"--require-hashes", NULL, false, HASHES, NULL},
-    {"--prefer-binary", NULL, false, IGNORED, NULL}, /* only wheels are installed anyway */
-    {"--only-binary", NULL, true, IGNORED, NULL},
-    {"--use-feature", NULL, true, IGNORED, NULL},
-    {"--index-url", "-i", true, REFUSED, "name the index under `indexes` in the recipe"},
-    {"--extra-index-url", NULL, true, REFUSED,
+    {"--prefer-binary", NULL, false, IDLE, NULL}, /* only wheels are installed anyway */
+    {"--only-binary", NULL, true, IDLE, NULL},
+    {"--use-feature", NULL, true, IDLE, NULL},
+    {"--no-cache-dir", NULL, false, IDLE, NULL},
+    {"--trusted-host", NULL, true, IDLE, NULL}, /* certificates are always checked */
+    {"--index-url", "-i", true, PLACE, "name the index under `indexes` in the recipe"},
+    {"--extra-index-url", NULL, true, PLACE,
      "pip mixes indexes, which lets anybody slip in a newer version; name them in order of "
-     "priority "
-     "under `indexes` in the recipe"},
+     "priority under `indexes` in the recipe"},
+    {"--find-links", "-f", true, PLACE, "name the folder under `find_links` in the recipe"},
     {"--no-index", NULL, false, REFUSED, "name the indexes under `indexes` in the recipe"},
-    {"--find-links", "-f", true, REFUSED, "name the folder under `find_links` in the recipe"},
     {"--editable", "-e", true, REFUSED,
      "nothing is built from source; build a wheel and name its file"},
     {"--no-binary", NULL, true, REFUSED, "nothing is built from source; leave it out"},
-    {"--trusted-host", NULL, true, REFUSED,
-     "certificates are always checked; name your own authority's file in SSL_CERT_FILE"},
     {"--config-settings", NULL, true, REFUSED, "nothing is built from source; leave it out"},
     {"--global-option", NULL, true, REFUSED, "nothing is built from source; leave it out"},
 };
@@ -134,7 +133,11 @@ static int take_option(struct reading *in, struct str word, struct str rest)
     if (o->has_value && !value.len)
         return fault(in, "the option wants a value", word);
     switch (o->meaning) {
-    case IGNORED:
+    case IDLE:
+    case PLACE:
+        vec_add(&in->out->options,
+                ((struct req_option){o->name, arena_str(&in->out->arena, value), in->pos,
+                                     o->meaning == PLACE ? o->instead : NULL}));
         return 0;
     case FILE_OF:
         return include(in, value, false);
@@ -348,6 +351,7 @@ void reqfile_clear(struct reqfile *r)
         vec_clear(&r->lines.v[i].hashes);
     vec_clear(&r->lines);
     vec_clear(&r->sources);
+    vec_clear(&r->options);
     arena_clear(&r->arena);
     *r = (struct reqfile){0};
 }

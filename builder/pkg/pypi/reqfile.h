@@ -2,9 +2,10 @@
  *
  * One requirement a line; "#" begins a comment; a "\" at the end joins lines; `-r` and `-c` bring
  * in other files, relative to the one that names them; `--hash=sha256:...` behind a requirement
- * says which files will do. Options that mix indexes, build from source or install from a folder of
- * sources are refused with what stands in for them here, and so are variables of the environment:
- * what a file asks for depends on nothing but its text. The text is UTF-8, or UTF-16 where a byte
+ * says which files will do. Options that say where to look, or that change nothing here, are kept
+ * for who knows the recipe. Those that build from source are refused with what stands in for them
+ * here, and so are variables of the environment: what a file asks for depends on nothing but its
+ * text. The text is UTF-8, or UTF-16 where a byte
  * order mark says so.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -23,6 +24,13 @@ struct req_line {
     bool constraint;                     /* binds only what something else asks for */
 };
 
+struct req_option {   /* of a line of its own */
+    const char *name; /* the long form: "--index-url" */
+    struct str value; /* empty for those that have none */
+    struct pos pos;
+    const char *instead; /* of those that name a place: what would work; NULL: it changes nothing */
+};
+
 struct req_source { /* a file that was read */
     struct str path;
     struct digest digest;
@@ -32,7 +40,8 @@ struct reqfile {
     struct arena arena; /* owns every text below */
     struct VEC_OF(struct req_line) lines;
     struct VEC_OF(struct req_source) sources; /* in the order of reading */
-    bool pre;                                 /* --pre */
+    struct VEC_OF(struct req_option) options;
+    bool pre; /* --pre */
 };
 
 /* Append what the file `path`, relative to `dir`, asks for, and all that it names. Paths keep the
