@@ -369,13 +369,11 @@ static struct str wheel_at_url(struct arena *a, struct str text)
         return text;
     rest = str_trim(rest);
     marker = str_drop(&url, STR(";")) || str_skip(&rest, STR(";"));
+    rest = str_trim(rest);
     if (url_file_name(&file, url, &unused) < 0 || !wheel_name_parse(&name, buf_view(&file)))
         return text;
-    return str_of(arena_fmt(a, STR_FMT " @ " STR_FMT "%s" STR_FMT, STR_ARG(name.dist), STR_ARG(url),
-                            marker     ? " ; "
-                            : rest.len ? " "
-                                       : "",
-                            STR_ARG(rest)));
+    return str_of(arena_fmt(a, STR_FMT " @ " STR_FMT "%s%s" STR_FMT, STR_ARG(name.dist),
+                            STR_ARG(url), marker ? " ;" : "", rest.len ? " " : "", STR_ARG(rest)));
 }
 
 struct str reqfile_wheel(struct arena *a, struct str text)
