@@ -6,10 +6,12 @@
  *   needs REQUIREMENT            of the last offer; extra NAME: it has this extra
  *   sdist PROJECT VERSION [python=SPEC]
  *   file PROJECT VERSION URL     what stands at a URL
- *   want REQUIREMENT | constrain REQUIREMENT | prefer PROJECT VERSION | pre | rounds N | build
- * LABEL expect PROJECT[EXTRAS] VERSION [-> PROJECT ...]      exactly these, sorted reads PROJECT
- * VERSION, ...   metadata asked for, in order warns TEXT                   a warning holds this
- * text fails TEXT                   instead of expect
+ *   want REQUIREMENT | constrain REQUIREMENT | prefer PROJECT VERSION | pre | rounds N
+ *   build LABEL                  of torch and its kin where versions do not say it
+ *   expect PROJECT[EXTRAS] VERSION [-> PROJECT ...]      exactly these, sorted
+ *   reads PROJECT VERSION, ...   metadata asked for, in order
+ *   warns TEXT                   a warning holds this text
+ *   fails TEXT                   instead of expect
  */
 #include <setjmp.h>
 #include <stdarg.h>
