@@ -91,7 +91,7 @@ static void check_requirement(struct checking *in, const struct requirement *r,
     const struct value *pytorch = &in->recipe->pytorch;
     const struct specifier *s;
     struct pep440 version;
-    bool holds, other = false;
+    bool holds;
 
     if (!torch_index_binds(r->name) ||
         marker_eval(r->marker, &in->env, STR(""), &holds, &unused) < 0 || !holds)
@@ -100,7 +100,8 @@ static void check_requirement(struct checking *in, const struct requirement *r,
         !admits(&r->specifiers, version))
         tell_key(&why, "pytorch", pytorch);
     vec_each(s, &r->specifiers)
-        other = other || (build_of(s).len && is_other_build(in, build_of(s), &why));
+        if (build_of(s).len && is_other_build(in, build_of(s), &why))
+            break;
     if (why.len)
         err_at_kind(in->e, ERR_UNSAT, pos, "\"" STR_FMT "\" contradicts %s; change one of them",
                     STR_ARG(r->text), why.p);
@@ -108,9 +109,10 @@ static void check_requirement(struct checking *in, const struct requirement *r,
 
 /* ---- places ---- */
 
+/* Does any requirement but the recipe's own torch, which is the first? */
 static bool names_build(const struct requirements *a)
 {
-    for (size_t i = 0; i < a->requirements.n; i++) {
+    for (size_t i = 1; i < a->requirements.n; i++) {
         const struct requirement *r = a->requirements.v[i];
         const struct specifier *s;
 
@@ -147,7 +149,7 @@ static void check_torch(struct checking *in, const struct req_option *o, struct 
     } else if (!str_eq(label, in->build)) {
         err_at(in->e, &o->pos,
                "\"%s " STR_FMT "\" names a build, and `cuda` in the recipe decides which one; "
-               "name it there and leave the line out",
+               "name it there",
                o->name, STR_ARG(o->value));
     }
 }

@@ -135,7 +135,10 @@ static void lines_that_say_otherwise(void **state)
          "recipe decides which one (cu124); leave the line out"},
         {"pytorch: \"2.99.0\"\n", "-i " WHL "cu124\n",
          "r.txt:1:1: \"--index-url " WHL "cu124\" names a build, and `cuda` in the recipe decides "
-         "which one; name it there and leave the line out"},
+         "which one; name it there"},
+        {"pytorch: \"2.6.0\"\ncuda: \"11.8\"\n", "-f " WHL "torch_stable.html\n",
+         "r.txt:1:1: \"--find-links " WHL "torch_stable.html\" has every build, and `cuda` in the "
+         "recipe decides which one (cu118); leave the line out"},
         {MINE, "-i " WHL "nightly/cu124\n",
          "r.txt:1:1: \"--index-url\": name the index under `indexes` in the recipe"},
     };
