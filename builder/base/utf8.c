@@ -54,6 +54,33 @@ void utf8_put(struct buf *out, uint32_t c)
     buf_putc(out, (char)(0x80 | (c & 0x3f)));
 }
 
+static uint32_t unit_at(struct str s, size_t at, bool big_endian)
+{
+    unsigned first = (unsigned char)s.p[at], second = (unsigned char)s.p[at + 1];
+
+    return big_endian ? first << 8 | second : second << 8 | first;
+}
+
+bool utf8_from_utf16(struct buf *out, struct str s, bool big_endian)
+{
+    size_t at = 0;
+
+    while (at + 2 <= s.len) {
+        uint32_t c = unit_at(s, at, big_endian), low;
+
+        at += 2;
+        if (c >= 0xd800 && c < 0xe000) {
+            low = c < 0xdc00 && at + 2 <= s.len ? unit_at(s, at, big_endian) : 0;
+            if (low < 0xdc00 || low >= 0xe000)
+                return false;
+            c = 0x10000 + ((c - 0xd800) << 10 | (low - 0xdc00));
+            at += 2;
+        }
+        utf8_put(out, c);
+    }
+    return at == s.len;
+}
+
 size_t utf8_valid(struct str s)
 {
     size_t at = 0, n;

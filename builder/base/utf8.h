@@ -8,6 +8,9 @@ size_t utf8_length(struct str s);
 /* The code point of such a character. */
 uint32_t utf8_code(struct str s, size_t length);
 void utf8_put(struct buf *out, uint32_t code);
+/* Append what UTF-16 (RFC 2781), without its byte order mark, says; false at half a character or a
+ * surrogate without its other half: then `out` has all before it. */
+bool utf8_from_utf16(struct buf *out, struct str text, bool big_endian) MUST_CHECK;
 /* How many bytes at the front are whole characters: s.len when all of `s` is UTF-8. */
 size_t utf8_valid(struct str s);
 /* Bytes of the first `count` characters, or all. What is no UTF-8 counts a byte as one. */

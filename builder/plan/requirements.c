@@ -14,6 +14,7 @@ void requirements_clear(struct requirements *a)
     vec_clear(&a->roots);
     vec_clear(&a->constraints);
     vec_clear(&a->places);
+    vec_clear(&a->constraint_places);
     vec_clear(&a->allowed);
     vec_clear(&a->may_lack);
     reqfile_clear(&a->files);
@@ -47,21 +48,44 @@ static void check_folders(const struct requirements *a, const struct recipe *r, 
     }
 }
 
+/* A line that is no requirement: is it a folder, an archive of sources, a repository? */
+static bool is_source(struct str text)
+{
+    struct str word = {0};
+
+    (void)str_word(&text, &word);
+    return str_starts(word, STR(".")) || str_starts(word, STR("/")) ||
+           str_find_str(word, STR("://")) < word.len;
+}
+
+/* "git+https://..." */
+static bool is_repository(struct str url)
+{
+    size_t scheme = str_find_str(url, STR("://"));
+
+    return scheme < url.len && str_find(url, '+') < scheme;
+}
+
 /* `key` says in messages what the text is: "pip", or nothing for a line of a file. */
 static struct requirement *parse(struct requirements *a, struct str text, const struct pos *pos,
                                  const char *key, struct err *e)
 {
     struct requirement *r = arena_alloc(&a->arena, sizeof *r);
-    struct err fault = {0};
+    CLEANUP(err_clear) struct err fault = {0};
+    bool whole = requirement_parse(r, &a->arena, reqfile_wheel(&a->arena, text), &fault) == 0;
 
-    if (requirement_parse(r, &a->arena, reqfile_wheel(&a->arena, text), &fault) < 0) {
+    if (whole)
+        vec_add(&a->requirements, r);
+    if (whole ? is_repository(r->url) : is_source(text))
+        err_at(e, pos,
+               "%s\"" STR_FMT "\" is not a wheel, and nothing is built from source; build a wheel "
+               "and name its file or its address",
+               key, STR_ARG(text));
+    else if (!whole)
         err_at(e, pos, "%s%s", key, fault.msg);
-        err_clear(&fault);
-        return NULL;
-    }
-    vec_add(&a->requirements, r);
-    check_local(a, r->url, pos, key, e);
-    return r;
+    else
+        check_local(a, r->url, pos, key, e);
+    return whole ? r : NULL;
 }
 
 static void ask(struct requirements *a, struct str text, const struct pos *pos, struct err *e)
@@ -79,10 +103,12 @@ static void constrain(struct requirements *a, struct str text, const struct pos 
 {
     struct requirement *r = parse(a, text, pos, key, e);
 
-    if (r && r->extras.n)
+    if (r && r->extras.n) {
         err_at(e, pos, "%sa constraint has no extras: \"" STR_FMT "\"", key, STR_ARG(text));
-    else if (r)
+    } else if (r) {
         vec_add(&a->constraints, ((struct pypi_root){r, label}));
+        vec_add(&a->constraint_places, *pos);
+    }
 }
 
 /* Lines `from` and on of what was read. */

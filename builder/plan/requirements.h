@@ -15,7 +15,7 @@ struct requirements {
     struct VEC_OF(struct requirement *) requirements;
     struct VEC_OF(struct pypi_root) roots, constraints;
     size_t own; /* as many roots are every variant's; those behind them are devel's or compile's */
-    struct VEC_OF(struct pos) places; /* of each root */
+    struct VEC_OF(struct pos) places, constraint_places; /* of each */
     struct VEC_OF(struct pypi_allowed) allowed;
     struct strs may_lack; /* extras that not every release of the toolkit has */
 };

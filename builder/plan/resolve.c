@@ -9,6 +9,7 @@
 #include "deb/apt_extra.h"
 #include "lock_facts.h"
 #include "layering.h"
+#include "req_check.h"
 #include "resolve_parts.h"
 #include "scan.h"
 #include "slimming.h"
@@ -307,10 +308,12 @@ static int plans_open(struct plans *out, const struct resolve_input *in, struct 
     const struct recipe *r = in->recipe;
 
     torch_index_choose(&out->torch, &out->arena, in->catalog, r);
-    return toolkit_plan_open(&out->toolkit, &out->arena, r, in->catalog, in->base, e) < 0 ||
-                   requirements_open(&out->reqs, r, out->torch.local, &out->toolkit, in->dir, e) < 0
-               ? -1
-               : 0;
+    if (toolkit_plan_open(&out->toolkit, &out->arena, r, in->catalog, in->base, e) < 0 ||
+        requirements_open(&out->reqs, r, out->torch.local, &out->toolkit, in->dir, e) < 0 ||
+        req_check(&out->reqs, r, &out->torch, in->base->python_version, e) < 0)
+        return -1;
+    req_note(&out->reqs, in->events);
+    return 0;
 }
 
 static void set_toolkit(struct lock *lock, const struct toolkit_plan *plan,

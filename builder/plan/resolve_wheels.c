@@ -241,6 +241,8 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
                               .prefer = keeping.prefer.v,
                               .prefer_n = keeping.prefer.n,
                               .may_lack = &reqs->may_lack,
+                              .build = plans->torch.local.len ? STR("") : plans->torch.build,
+                              .of_build = torch_index_binds,
                               .pre = reqs->files.pre,
                               .events = in->events};
     return choose_wheels(lock, index, &want, plans, in, e);

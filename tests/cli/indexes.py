@@ -192,3 +192,31 @@ def requirement_and_constraint_files(stage):
     put("requirements.txt", "numpy\n--extra-index-url https://x.example.org\n")
     err = lock(stage, path, code=3)
     assert err.startswith("requirements.txt:2:1: ") and "`indexes`" in err, err
+
+
+@scenario
+def lines_that_pip_takes(stage):
+    """In UTF-16 as PowerShell's ">" writes, a wheel's address alone, options that change nothing."""
+    path = stage.fresh()
+    w = next(w for w in world.WHEELS if w[:2] == ("numpy", "1.26.4"))
+    file, body, _ = world.wheel(*w)
+    text = f"-i {stage.index}\r\n--no-cache-dir\r\n--trusted-host x.test\r\n{at(stage, '/files/')}{file}\r\n"
+    recipe(stage, path, "pip: [{requirements: requirements.txt}]", f"indexes: [{stage.index}]")
+    got = []
+    for code in ("utf-8-sig", "utf-16", "utf-16-be"):
+        mark = b"\xfe\xff" if code == "utf-16-be" else b""
+        with open(path + "/requirements.txt", "wb") as f:
+            f.write(mark + text.encode(code))
+        document = lock(stage, path)
+        numpy = wheel_of(document, "numpy")
+        assert numpy["file"] == file and numpy["sha256"] == "sha256:" + hashlib.sha256(body).hexdigest() and numpy["requested"]
+        got.append(document["artifacts"])
+    assert got[0] == got[1] == got[2]
+    build(stage, path, "--locked")
+    recipe(stage, path, f"pip: [\"{at(stage, '/files/')}{file}\"]", f"indexes: [{stage.index}]")
+    assert lock(stage, path)["artifacts"] == got[0]
+    with open(path + "/requirements.txt", "wb") as f:
+        f.write("x\n".encode("utf-16") + b"\0")
+    recipe(stage, path, "pip: [{requirements: requirements.txt}]", f"indexes: [{stage.index}]")
+    err = lock(stage, path, code=3)
+    assert err.startswith("requirements.txt:2:1: ") and "UTF-16" in err, err

@@ -115,6 +115,26 @@ def a_build_without_cuda(stage):
 
 
 @scenario
+def lines_that_name_the_build(stage):
+    """What pip freeze says of a PyTorch install means the recipe's very build, from PyPI or from the index."""
+    for cuda, label in (("12.4", "cu124"), ("11.8", "cu118")):
+        recipe = f'pytorch: "2.6.0"\ncuda: "{cuda}"\npip: [%s]\n' + BASE
+        path = folder(stage, recipe % "torch, torchvision")
+        want, _ = lock(stage, path)
+        write(path, f"--extra-index-url {OFFICIAL}{label}\ntorch==2.6.0+{label}\ntorchvision==0.21.0+{label}\n", "r.txt")
+        write(path, recipe % "{requirements: r.txt}")
+        mark = len(log_since(stage))
+        document, said = lock(stage, path, "--upgrade", "-v")
+        assert document["artifacts"] == want["artifacts"], document
+        assert "r.txt:1 --extra-index-url: pip's options that change nothing" in said, said
+        assert label == "cu118" or not [p for p in log_since(stage, mark) if p.startswith("/whl/")]
+    write(path, "torch==2.5.1+cu124\n", "r.txt")
+    err = lock(stage, path, code=4)
+    assert ('r.txt:1:1: "torch==2.5.1+cu124" contradicts pytorch: "2.6.0" at recipe.yaml:1:10 and cuda: "11.8" at '
+            'recipe.yaml:2:7; change one of them\n') in err, err
+
+
+@scenario
 def cuda_does_not_come_in_by_the_back_door(stage):
     path = folder(stage, 'pytorch: "2.6.0"\ncuda: cpu\npip: [nvidia-nccl-cu12]\n' + BASE)
     err = lock(stage, path, code=4)

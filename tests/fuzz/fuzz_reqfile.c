@@ -35,6 +35,7 @@ static void print(struct buf *out, const struct reqfile *r)
     const struct req_line *l;
     char hex[DIGEST_HEX + 1];
 
+    buf_puts(out, "\xef\xbb\xbf"); /* so that no line can begin as another mark */
     if (r->pre)
         buf_puts(out, "--pre\n");
     vec_each(l, &r->lines) {

@@ -7,6 +7,7 @@
  *   sdist PROJECT VERSION [python=SPEC]
  *   file PROJECT VERSION URL     what stands at a URL
  *   want REQUIREMENT | constrain REQUIREMENT | prefer PROJECT VERSION | pre | rounds N
+ *   build LABEL                  of torch and its kin where versions do not say it
  *   expect PROJECT[EXTRAS] VERSION [-> PROJECT ...]      exactly these, sorted
  *   reads PROJECT VERSION, ...   metadata asked for, in order
  *   warns TEXT                   a warning holds this text
@@ -21,6 +22,7 @@
 #include "base/map.h"
 #include "base/path.h"
 #include "plan/pypi/solve_pypi.h"
+#include "plan/pypi/torch_index.h"
 #include "table.h"
 
 #define CASES "tests/unit/data/solve_pypi"
@@ -45,7 +47,7 @@ struct scene {
     struct VEC_OF(struct pypi_root) roots, constraints;
     struct VEC_OF(struct pypi_prefer) prefers;
     struct buf expect, reads, got_reads, warnings;
-    struct str fails, warns;
+    struct str fails, warns, build;
     bool pre, has_reads;
     unsigned rounds;
 };
@@ -162,7 +164,9 @@ static void read_line(struct scene *s, struct str key, struct str line)
         struct pypi_prefer *p = vec_push(&s->prefers);
 
         assert_true(str_word(&line, &p->name) && str_word(&line, &p->version));
-    } else if (str_is(key, "pre"))
+    } else if (str_is(key, "build"))
+        s->build = line;
+    else if (str_is(key, "pre"))
         s->pre = true;
     else if (str_is(key, "rounds"))
         assert_true(str_u32(line, &s->rounds));
@@ -330,6 +334,8 @@ static unsigned play(struct scene *s)
                                    .constraints_n = s->constraints.n,
                                    .prefer = s->prefers.v,
                                    .prefer_n = s->prefers.n,
+                                   .build = s->build,
+                                   .of_build = torch_index_binds,
                                    .pre = s->pre,
                                    .rounds = s->rounds,
                                    .events = &events};

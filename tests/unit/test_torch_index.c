@@ -51,6 +51,34 @@ static void builds_that_pypi_lacks(void **state)
     }
 }
 
+static void the_label_of_every_build(void **state)
+{
+    static const char *const cases[][2] = {
+        {"pytorch: 2.6.0\n", "cu124"}, /* PyPI's */
+        {"pytorch: 2.6.0\ncuda: 12.4.1\n", "cu124"},
+        {"pytorch: 2.6.0\ncuda: 11.8\n", "cu118"},
+        {"pytorch: 2.6.0\ncuda: cpu\n", "cpu"},
+        {"pytorch: 2.99.0\n", ""},
+        {"pytorch: 2.99.0\ncuda: 15.0\n", "cu150"},
+        {"pytorch: 2.6.0\nindexes: [{url: http://h/, only: [torch]}]\n", ""},
+        {"pytorch: 2.6.0\ncuda: 11.8\nindexes: [{url: http://h/, only: [torch]}]\n", "cu118"},
+    };
+    CLEANUP(catalog_clear) struct catalog catalog = {0};
+    struct err e = {0};
+
+    assert_int_equal(catalog_open(&catalog, NULL, &e), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(arena_clear) struct arena a = {0};
+        struct torch_index t;
+
+        assert_int_equal(recipe_parse(&r, str_of(cases[i][0]), "x.yaml", &e), 0);
+        torch_index_choose(&t, &a, &catalog, &r);
+        if (!str_is(t.build, cases[i][1]))
+            fail_msg("%s: " STR_FMT, cases[i][0], STR_ARG(t.build));
+    }
+}
+
 static void what_is_of_torchs_build(void **state)
 {
     assert_true(torch_index_binds(STR("torch")) && torch_index_binds(STR("torchvision")) &&
@@ -64,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(builds_that_pypi_lacks),
+        cmocka_unit_test(the_label_of_every_build),
         cmocka_unit_test(what_is_of_torchs_build),
     };
 

@@ -49,6 +49,36 @@ static void what_is_no_character_ends_the_valid_part(void **state)
             fail_msg("case %zu: %zu", i, utf8_valid(cases[i].text));
 }
 
+static void utf_16_in_both_orders(void **state)
+{
+    static const struct {
+        struct str text;
+        bool big;
+        const char *out;
+        bool whole;
+    } cases[] = {
+        {STR_INIT(""), false, "", true},
+        {STR_INIT("a\0\xac\x20"), false, "a\xe2\x82\xac", true},
+        {STR_INIT("\0a\x20\xac"), true, "a\xe2\x82\xac", true},
+        {STR_INIT("\x3d\xd8\0\xde"), false, "\xf0\x9f\x98\x80", true},
+        {STR_INIT("\xdb\xff\xdf\xff"), true, "\xf4\x8f\xbf\xbf", true},
+        {STR_INIT("a\0b"), false, "a", false},               /* half a unit */
+        {STR_INIT("a\0\x3d\xd8"), false, "a", false},        /* the first half alone */
+        {STR_INIT("a\0\x3d\xd8z\0"), false, "a", false},     /* no second half behind it */
+        {STR_INIT("a\0\0\xde\x3d\xd8"), false, "a", false},  /* the second half first */
+        {STR_INIT("\0a\xd8\x3d\xd8\x3d"), true, "a", false}, /* two first halves */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf_clear) struct buf b = {0};
+
+        buf_puts(&b, "");
+        if (utf8_from_utf16(&b, cases[i].text, cases[i].big) != cases[i].whole ||
+            !str_is(buf_view(&b), cases[i].out))
+            fail_msg("case %zu: %s", i, b.p);
+    }
+}
+
 static void what_a_terminal_obeys_is_escaped(void **state)
 {
     static const struct {
@@ -100,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_character_reads_back),
         cmocka_unit_test(what_is_no_character_ends_the_valid_part),
+        cmocka_unit_test(utf_16_in_both_orders),
         cmocka_unit_test(what_a_terminal_obeys_is_escaped),
         cmocka_unit_test(a_prefix_ends_between_characters),
     };

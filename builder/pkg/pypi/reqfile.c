@@ -3,7 +3,9 @@
 
 #include "../../base/fs.h"
 #include "../../base/path.h"
+#include "../../base/utf8.h"
 #include "../../io/crypto.h"
+#include "../../net/url.h"
 #include "wheeltag.h"
 
 struct reading {
@@ -18,33 +20,32 @@ struct reading {
 };
 
 /* What an option of pip means here. */
-enum meaning { IGNORED, FILE_OF, CONSTRAINT, PRE, HASHES, REFUSED };
+enum meaning { IDLE, FILE_OF, CONSTRAINT, PRE, HASHES, PLACE, REFUSED };
 
 static const struct option {
     const char *name, *brief; /* brief may be NULL */
     bool has_value;
     enum meaning meaning;
-    const char *instead; /* REFUSED: why, and what would work */
+    const char *instead; /* PLACE, REFUSED: why, and what would work */
 } options[] = {
     {"--requirement", "-r", true, FILE_OF, NULL},
     {"--constraint", "-c", true, CONSTRAINT, NULL},
     {"--pre", NULL, false, PRE, NULL},
     {"--require-hashes", NULL, false, HASHES, NULL},
-    {"--prefer-binary", NULL, false, IGNORED, NULL}, /* only wheels are installed anyway */
-    {"--only-binary", NULL, true, IGNORED, NULL},
-    {"--use-feature", NULL, true, IGNORED, NULL},
-    {"--index-url", "-i", true, REFUSED, "name the index under `indexes` in the recipe"},
-    {"--extra-index-url", NULL, true, REFUSED,
+    {"--prefer-binary", NULL, false, IDLE, NULL}, /* only wheels are installed anyway */
+    {"--only-binary", NULL, true, IDLE, NULL},
+    {"--use-feature", NULL, true, IDLE, NULL},
+    {"--no-cache-dir", NULL, false, IDLE, NULL},
+    {"--trusted-host", NULL, true, IDLE, NULL}, /* certificates are always checked */
+    {"--index-url", "-i", true, PLACE, "name the index under `indexes` in the recipe"},
+    {"--extra-index-url", NULL, true, PLACE,
      "pip mixes indexes, which lets anybody slip in a newer version; name them in order of "
-     "priority "
-     "under `indexes` in the recipe"},
+     "priority under `indexes` in the recipe"},
+    {"--find-links", "-f", true, PLACE, "name the folder under `find_links` in the recipe"},
     {"--no-index", NULL, false, REFUSED, "name the indexes under `indexes` in the recipe"},
-    {"--find-links", "-f", true, REFUSED, "name the folder under `find_links` in the recipe"},
     {"--editable", "-e", true, REFUSED,
      "nothing is built from source; build a wheel and name its file"},
     {"--no-binary", NULL, true, REFUSED, "nothing is built from source; leave it out"},
-    {"--trusted-host", NULL, true, REFUSED,
-     "certificates are always checked; name your own authority's file in SSL_CERT_FILE"},
     {"--config-settings", NULL, true, REFUSED, "nothing is built from source; leave it out"},
     {"--global-option", NULL, true, REFUSED, "nothing is built from source; leave it out"},
 };
@@ -132,7 +133,11 @@ static int take_option(struct reading *in, struct str word, struct str rest)
     if (o->has_value && !value.len)
         return fault(in, "the option wants a value", word);
     switch (o->meaning) {
-    case IGNORED:
+    case IDLE:
+    case PLACE:
+        vec_add(&in->out->options,
+                ((struct req_option){o->name, arena_str(&in->out->arena, value), in->pos,
+                                     o->meaning == PLACE ? o->instead : NULL}));
         return 0;
     case FILE_OF:
         return include(in, value, false);
@@ -238,8 +243,6 @@ static void take_text(struct reading *in, struct str text)
     struct str line;
     unsigned number = 0;
 
-    str_skip(&text, STR("\xef\xbb\xbf"));
-    in->pos.col = 1;
     while (str_line(&text, &line)) {
         bool comment = str_starts(str_trim_left(line), STR("#"));
 
@@ -259,6 +262,35 @@ static void take_text(struct reading *in, struct str text)
     take_line(in, buf_view(&joined));
 }
 
+static unsigned count_lines(struct str text)
+{
+    struct str line;
+    unsigned n = 0;
+
+    while (str_line(&text, &line))
+        n++;
+    return n;
+}
+
+/* A byte order mark at the front tells UTF-8 or UTF-16, which is what PowerShell's ">" writes; then
+ * `made` holds the text. */
+static int decode(struct reading *in, struct str *text, struct buf *made)
+{
+    bool big = str_skip(text, STR("\xfe\xff"));
+
+    if (str_skip(text, STR("\xef\xbb\xbf")) || (!big && !str_skip(text, STR("\xff\xfe"))))
+        return 0;
+    if (!utf8_from_utf16(made, *text, big)) {
+        buf_putc(made, '?'); /* a line that begins with the fault counts */
+        in->pos.line = count_lines(buf_view(made));
+        return err_at(in->e, &in->pos,
+                      "the file begins with the byte order mark of UTF-16, and half a character "
+                      "stands here; save it as UTF-8");
+    }
+    *text = buf_view(made);
+    return 0;
+}
+
 /* As pip: where one requirement of a file has a hash, all must. */
 static void check_hashes(struct reading *in, size_t from)
 {
@@ -274,22 +306,27 @@ static void check_hashes(struct reading *in, size_t from)
 
 static int read_file(struct reading *in)
 {
-    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(buf_clear) struct buf read = {0}, made = {0};
     CLEANUP(free_clear) char *path = path_join(in->dir, in->path.p);
     CLEANUP(err_clear) struct err unread = {0};
     size_t from = in->out->lines.n;
     struct req_source *source;
+    struct str text;
 
-    if (fs_read(&text, path, REQFILE_MAX, &unread) < 0) {
+    if (fs_read(&read, path, REQFILE_MAX, &unread) < 0) {
         if (in->pos.file)
             return err_at(in->e, &in->pos, "%s", unread.msg);
         return err_join(in->e, &unread);
     }
     source = vec_push(&in->out->sources);
     source->path = in->path;
-    hash_bytes(&source->digest, text.p, text.len);
+    hash_bytes(&source->digest, read.p, read.len);
     in->pos.file = in->path.p;
-    take_text(in, buf_view(&text));
+    in->pos.col = 1;
+    text = buf_view(&read);
+    if (decode(in, &text, &made) < 0)
+        return -1;
+    take_text(in, text);
     check_hashes(in, from);
     return 0;
 }
@@ -314,8 +351,29 @@ void reqfile_clear(struct reqfile *r)
         vec_clear(&r->lines.v[i].hashes);
     vec_clear(&r->lines);
     vec_clear(&r->sources);
+    vec_clear(&r->options);
     arena_clear(&r->arena);
     *r = (struct reqfile){0};
+}
+
+/* "https://h.test/a-1.0-py3-none-any.whl ; marker": as pip, which wants a blank behind the ";". */
+static struct str wheel_at_url(struct arena *a, struct str text)
+{
+    CLEANUP(buf_clear) struct buf file = {0};
+    CLEANUP(err_clear) struct err unused = {0}; /* then it is told as what it is */
+    struct str rest = text, url;
+    struct wheel_name name;
+    bool marker;
+
+    if (!str_word(&rest, &url))
+        return text;
+    rest = str_trim(rest);
+    marker = str_drop(&url, STR(";")) || str_skip(&rest, STR(";"));
+    rest = str_trim(rest);
+    if (url_file_name(&file, url, &unused) < 0 || !wheel_name_parse(&name, buf_view(&file)))
+        return text;
+    return str_of(arena_fmt(a, STR_FMT " @ " STR_FMT "%s%s" STR_FMT, STR_ARG(name.dist),
+                            STR_ARG(url), marker ? " ;" : "", rest.len ? " " : "", STR_ARG(rest)));
 }
 
 struct str reqfile_wheel(struct arena *a, struct str text)
@@ -323,6 +381,8 @@ struct str reqfile_wheel(struct arena *a, struct str text)
     struct str path = text, extras = {0};
     struct wheel_name name;
 
+    if (str_find_str(text, STR("://")) < text.len)
+        return wheel_at_url(a, text);
     if (str_ends(path, STR("]")) && str_find_str(path, STR(".whl[")) < path.len) {
         path = str_sub(text, 0, str_find_str(text, STR(".whl[")) + strlen(".whl"));
         extras = str_sub(text, path.len, text.len);
@@ -330,8 +390,7 @@ struct str reqfile_wheel(struct arena *a, struct str text)
     for (size_t i = 0; i < path.len; i++)
         if (c_space(path.p[i]))
             return text;
-    if (!str_ends(path, STR(".whl")) || str_find_str(path, STR("://")) < path.len ||
-        !wheel_name_parse(&name, path_base(path)))
+    if (!str_ends(path, STR(".whl")) || !wheel_name_parse(&name, path_base(path)))
         return text;
     return str_of(arena_fmt(a, STR_FMT STR_FMT " @ %s" STR_FMT, STR_ARG(name.dist), STR_ARG(extras),
                             path.p[0] == '.' || path.p[0] == '/' ? "" : "./", STR_ARG(path)));

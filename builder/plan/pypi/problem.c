@@ -88,6 +88,20 @@ static bool wants_bounds(const struct specifiers *set)
     return false;
 }
 
+bool problem_admits(const struct problem *w, struct str name, const struct specifiers *set,
+                    const struct pep440 *version)
+{
+    struct pep440 labelled = *version;
+
+    if (specifiers_match(set, version))
+        return true;
+    if (!w->want->build.len || version->local_n || !w->want->of_build(name))
+        return false;
+    labelled.local[0] = w->want->build;
+    labelled.local_n = 1;
+    return specifiers_match(set, &labelled);
+}
+
 /* The candidates that a specifier set admits; computed once for each text. */
 static struct bits fitting(struct problem *w, struct known *k, const struct specifiers *set)
 {
@@ -101,7 +115,7 @@ static struct bits fitting(struct problem *w, struct known *k, const struct spec
     b = arena_alloc(&w->arena, sizeof *b);
     *b = lasting_bits(w, k);
     for (uint32_t i = 0; i < k->n; i++)
-        if (specifiers_match(set, &k->project->candidates.v[i].version))
+        if (problem_admits(w, k->name, set, &k->project->candidates.v[i].version))
             bits_add(*b, i);
     map_set(&k->fits, arena_str(&w->arena, buf_view(&text)), b);
     return *b;
@@ -222,7 +236,8 @@ static int constraint_url(const struct problem *w, struct str name, struct str *
 }
 
 /* The project `name`; with a url, the file that stands there. */
-static int know(struct problem *w, struct str name, struct str url, struct known **out, struct err *e)
+static int know(struct problem *w, struct str name, struct str url, struct known **out,
+                struct err *e)
 {
     struct known *k = map_get(&w->by_name, name);
 
@@ -431,7 +446,8 @@ static int collect(struct problem *w, const struct node *n, const struct metadat
     return rc;
 }
 
-int problem_needs(struct problem *w, uint32_t node, uint32_t c, const struct needs **out, struct err *e)
+int problem_needs(struct problem *w, uint32_t node, uint32_t c, const struct needs **out,
+                  struct err *e)
 {
     struct node *n = w->nodes.v[node];
     struct known *k = n->of;
@@ -494,8 +510,8 @@ static int ask_roots(struct problem *w, struct err *e)
     return rc;
 }
 
-int problem_open(struct problem *w, const struct pypi_want *want, const struct pypi_universe *universe,
-               struct err *e)
+int problem_open(struct problem *w, const struct pypi_want *want,
+                 const struct pypi_universe *universe, struct err *e)
 {
     struct needs all = {0};
     int rc;

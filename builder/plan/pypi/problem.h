@@ -72,14 +72,18 @@ struct problem {
 };
 
 /* Read the wishes: roots (those for extras last), preferences and constraints. */
-int problem_open(struct problem *w, const struct pypi_want *want, const struct pypi_universe *universe,
-               struct err *e) MUST_CHECK;
+int problem_open(struct problem *w, const struct pypi_want *want,
+                 const struct pypi_universe *universe, struct err *e) MUST_CHECK;
 void problem_clear(struct problem *w);
 
 /* What candidate `c` of a node needs; *out = NULL when the candidate is broken, see known->faults.
  */
 int problem_needs(struct problem *w, uint32_t node, uint32_t c, const struct needs **out,
-                struct err *e) MUST_CHECK;
+                  struct err *e) MUST_CHECK;
+/* Does a set of specifiers admit that version of a project? "==2.6.0+cu124" admits torch 2.6.0
+ * where want->build says that this is the same. */
+bool problem_admits(const struct problem *w, struct str name, const struct specifiers *set,
+                    const struct pep440 *version);
 /* Tell the universe what the search will probably ask, as far as one can tell before it begins. */
 int problem_warm(struct problem *w, struct err *e) MUST_CHECK;
 /* An empty set for the candidates of `k`, in the heap; bits_clear frees it. */

@@ -132,8 +132,8 @@ static bool try_wishes(const struct wishes *wishes, const struct pypi_universe *
                                            .prefetch_metadata = prefetch_metadata};
 
     return problem_open(problem, &wishes->want, &universe, &unused) == 0 &&
-           problem_warm(problem, &unused) == 0 && pypi_search(found, problem, ROUNDS, &unused) == 0 &&
-           found->end == SEARCH_FOUND;
+           problem_warm(problem, &unused) == 0 &&
+           pypi_search(found, problem, ROUNDS, &unused) == 0 && found->end == SEARCH_FOUND;
 }
 
 /* What was chosen for a project; NULL when nothing. */
@@ -168,7 +168,8 @@ static bool try_root(struct buf *out, const struct problem *w, struct wishes *wi
 
     wishes_restore(wishes, w->want);
     let_go(wishes, root);
-    if (!try_wishes(wishes, w->universe, &problem, &found) || !(v = chosen(&problem, &found, r->name)))
+    if (!try_wishes(wishes, w->universe, &problem, &found) ||
+        !(v = chosen(&problem, &found, r->name)))
         return false;
     if (is_asked_twice(w->want, r->name)) {
         buf_puts(out, "without ");
@@ -202,8 +203,8 @@ static bool try_constraints(struct buf *out, const struct problem *w, struct wis
 }
 
 /* Name the versions that would have to change for what a search found. */
-static bool tell_changes(struct buf *out, const struct pypi_want *want, const struct problem *problem,
-                         const struct pypi_found *found)
+static bool tell_changes(struct buf *out, const struct pypi_want *want,
+                         const struct problem *problem, const struct pypi_found *found)
 {
     unsigned told = 0;
 
@@ -211,7 +212,7 @@ static bool tell_changes(struct buf *out, const struct pypi_want *want, const st
         const struct requirement *r = want->roots[i].requirement;
         const struct pep440 *v = chosen(problem, found, r->name);
 
-        if (v && r->specifiers.n && !specifiers_match(&r->specifiers, v))
+        if (v && r->specifiers.n && !problem_admits(problem, r->name, &r->specifiers, v))
             buf_fmt(out, "%s" STR_FMT " " STR_FMT, told++ ? ", " : "", STR_ARG(r->name),
                     STR_ARG(v->text));
     }

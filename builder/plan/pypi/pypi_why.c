@@ -114,9 +114,10 @@ static void tell_unknown(struct telling *t, const struct reason *r)
     t->complete = r->node == PYPI_NONE;
 }
 
-static bool admits(const struct need *need, const struct pep440 *v)
+static bool admits(const struct telling *t, const struct need *need, const struct pep440 *v)
 {
-    return !need->requirement || specifiers_match(&need->requirement->specifiers, v);
+    return !need->requirement ||
+           problem_admits(t->w, t->of->name, &need->requirement->specifiers, v);
 }
 
 /* The newest left-out version that would fit a need, or NULL. */
@@ -125,7 +126,7 @@ static const struct left_out *find_left_out(const struct telling *t, const struc
     const struct left_out *l;
 
     vec_each(l, &t->of->project->left_out)
-        if (admits(need, &l->version))
+        if (admits(t, need, &l->version))
             return l;
     return NULL;
 }
@@ -138,7 +139,7 @@ static unsigned tell_left_out(struct telling *t, const struct need *need,
     unsigned n = 0, told;
 
     for (l = first; l < t->of->project->left_out.v + t->of->project->left_out.n; l++)
-        n += l->why == first->why && admits(need, &l->version);
+        n += l->why == first->why && admits(t, need, &l->version);
     buf_fmt(&t->text, ", but " STR_FMT " " STR_FMT, STR_ARG(t->of->name),
             STR_ARG(first->version.text));
     if (n > NAMED_MAX) {
@@ -146,7 +147,7 @@ static unsigned tell_left_out(struct telling *t, const struct need *need,
         return n;
     }
     for (l = first + 1, told = 1; told < n; l++)
-        if (l->why == first->why && admits(need, &l->version) && told++)
+        if (l->why == first->why && admits(t, need, &l->version) && told++)
             buf_fmt(&t->text, ", " STR_FMT, STR_ARG(l->version.text));
     return n;
 }

@@ -33,8 +33,10 @@ struct pypi_want {
     const struct pypi_prefer *prefer;
     size_t prefer_n;
     const struct strs *may_lack; /* extras that nobody misses; may be NULL */
-    bool pre;                    /* admit pre-releases everywhere */
-    unsigned rounds;             /* give up after so many decisions; 0 is SOLVE_PYPI_ROUNDS */
+    struct str build; /* label of what `of_build` names, where versions do not say it; or empty */
+    bool (*of_build)(struct str name); /* may be NULL without a build */
+    bool pre;                          /* admit pre-releases everywhere */
+    unsigned rounds;                   /* give up after so many decisions; 0 is SOLVE_PYPI_ROUNDS */
     const struct events *events; /* yanked picks are warned of, cancelling is polled; may be NULL */
 };
 

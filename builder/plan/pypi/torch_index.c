@@ -54,12 +54,17 @@ void torch_index_choose(struct torch_index *out, struct arena *a, const struct c
     struct catalog_build build;
 
     *out = (struct torch_index){0};
-    if (!cuda.len || has_own_place(r, STR("torch"), a))
+    if (cuda.len)
+        out->build = label_of(a, cuda);
+    if (has_own_place(r, STR("torch"), a))
         return;
-    if (!str_is(cuda, RECIPE_CPU) &&
-        (!catalog_build(c, r->pytorch.text, dotted_first(cuda, 2), &build) || build.pypi))
+    if (!cuda.len && catalog_build(c, r->pytorch.text, STR(""), &build))
+        out->build = label_of(a, build.cuda);
+    if (!cuda.len ||
+        (!str_is(cuda, RECIPE_CPU) &&
+         (!catalog_build(c, r->pytorch.text, dotted_first(cuda, 2), &build) || build.pypi)))
         return;
-    out->local = label_of(a, cuda);
+    out->local = out->build;
     only = arena_alloc(a, sizeof bound);
     out->place = (struct pypi_place){
         .url = torch_index_url(a, cuda),

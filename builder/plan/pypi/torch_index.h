@@ -18,7 +18,8 @@
 
 struct torch_index {
     struct pypi_place place; /* its url is empty when PyPI's build is meant */
-    struct str local;        /* "cu118", "cpu" */
+    struct str local;        /* the label that torch's version must have: "cu118", "cpu" */
+    struct str build;        /* the same for PyPI's build too, "cu124"; empty: not known */
 };
 
 /* Which build the recipe means: PyPI's where it names no CUDA, or the one that PyPI's wheel has, or
