@@ -17,8 +17,8 @@ struct value { /* a text and where it stands; empty when left out */
 };
 struct values VEC_OF(struct value);
 
-/* An item of `pip` or `constraints`: a requirement (PEP 508), a wheel's path or address, or a file in
- * pip's requirements format. */
+/* An item of `pip` or `constraints`: a requirement (PEP 508), a wheel's path or address, or a file
+ * in pip's requirements format. */
 struct recipe_ask {
     struct value value;
     bool file;
