@@ -506,7 +506,7 @@ static void drop_last(struct buf *path)
 }
 
 /* "/a//b/./c/" as "a/b/c". With `up`, ".." leads up in the text and not above the root, as umoci
- * and containerd have it; else false. */
+ * has it; else false. */
 static bool clean(struct buf *out, struct str raw, bool up)
 {
     struct str part;
