@@ -29,7 +29,9 @@ struct resolve_input {
 /* Everything but what a build fills in. */
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e) MUST_CHECK;
 
-/* The oldest envbuild that derived as this one does; see resolve_again(). */
+/* The oldest envbuild that derived as this one does; see resolve_again(). A change of what is
+ * derived for a lock that exists, by code or catalog, is a new version of envbuild, and this
+ * becomes it. */
 #define RESOLVE_DERIVES_AS "0.3.0"
 
 /* What recipe and base give for the artifacts of the lock in->pins.old, without asking anybody:
