@@ -77,7 +77,9 @@ echo 'echo "$0" $$' | "$docker" run -i --rm --network none checked:warn >out 2>e
 ok "without a command, the image's own"
 
 id=$("$docker" run -d --network none checked:warn sh -c 'trap "echo ended; exit 42" TERM; echo up; sleep infinity & wait')
-"$docker" logs -f "$id" | grep -q up || fail "the container ended: $("$docker" logs "$id" 2>&1)"
+while [ "$("$docker" logs "$id")" != up ]; do
+    [ "$("$docker" inspect -f '{{.State.Running}}' "$id")" = true ] || fail "the container ended: $("$docker" logs "$id" 2>&1)"
+done
 "$docker" stop -t 300 "$id" >/dev/null
 [ "$("$docker" wait "$id") $("$docker" logs "$id" | tail -1)" = "42 ended" ] || fail "SIGTERM: $("$docker" logs "$id")"
 "$docker" rm "$id" >/dev/null
