@@ -42,9 +42,14 @@ end() {
     fi
     if [ -n "${registry_pid:-}" ]; then
         kill "$registry_pid" 2>/dev/null || true
+        wait "$registry_pid" 2>/dev/null || true
     fi
+    # What still runs may write into the folder while it is removed. Those that are no children of ours are not waited for.
     # shellcheck disable=SC2086 # a list of ids
-    [ -z "${own_pids:-}" ] || kill $own_pids 2>/dev/null || true
+    if [ -n "${own_pids:-}" ]; then
+        kill $own_pids 2>/dev/null || true
+        wait $own_pids 2>/dev/null || true
+    fi
     # What a daemon left mounted would keep the folder.
     awk -v top="$work/" 'index($2, top) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
     rm -rf "$work"
