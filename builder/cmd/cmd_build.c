@@ -30,22 +30,16 @@ static int check_edited(struct work *w, struct session *s, const struct build_ar
 {
     CLEANUP(lock_differences_clear) struct lock_differences found = {0};
     CLEANUP(buf_clear) struct buf words = {0};
-    const struct lock_difference *d;
 
     if (work_compare(w, s, &found, e) < 0)
         return -1;
-    vec_each(d, &found.list) {
-        buf_puts(&words, words.len ? "; " : "");
-        work_say_difference(&words, d);
-    }
-    if (!words.len)
+    if (!found.list.n)
         return 0;
     if (!work_derives_alike(w) && !a->strict) {
-        events_warn(s->events,
-                    "%s is from envbuild " STR_FMT ", which decided otherwise or was edited: %s",
-                    w->lock_path, STR_ARG(w->lock.writer), words.p);
+        work_warn_older(w, s, &found);
         return 0;
     }
+    work_say_differences(&words, &found);
     return err_set(
         e, ERR_INPUT,
         "%s is not what %s gives: %s; the lock was edited, or made with another catalog; "

@@ -86,11 +86,19 @@ static int choose(struct work *w, struct session *s, const struct lock_args *a, 
 }
 
 /* What a lock that is its recipe's says otherwise than the recipe gives. Where the envbuild that
- * wrote it derived otherwise, nothing is told: such a lock stays as it is until it is upgraded. */
+ * wrote it derived otherwise these are no edits: they are told, and such a lock stays as it is. */
 static int find_edits(struct work *w, struct session *s, struct lock_differences *edits,
                       struct err *e)
 {
-    return work_derives_alike(w) ? work_compare(w, s, edits, e) : 0;
+    CLEANUP(lock_differences_clear) struct lock_differences found = {0};
+
+    if (work_compare(w, s, &found, e) < 0)
+        return -1;
+    if (work_derives_alike(w))
+        MOVE(edits, &found);
+    else
+        work_warn_older(w, s, &found);
+    return 0;
 }
 
 static int lock_recipe(struct session *s, const struct lock_args *a, struct err *e)

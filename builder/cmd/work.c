@@ -201,6 +201,28 @@ void work_say_difference(struct buf *out, const struct lock_difference *d)
                 STR_ARG(d->now), STR_ARG(d->old));
 }
 
+void work_say_differences(struct buf *out, const struct lock_differences *all)
+{
+    const struct lock_difference *d;
+
+    vec_each(d, &all->list) {
+        buf_puts(out, out->len ? "; " : "");
+        work_say_difference(out, d);
+    }
+}
+
+void work_warn_older(const struct work *w, struct session *s, const struct lock_differences *all)
+{
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    work_say_differences(&words, all);
+    if (words.len)
+        events_warn(s->events,
+                    "%s is from envbuild " STR_FMT
+                    ", which decided otherwise, or it was edited: %s",
+                    w->lock_path, STR_ARG(w->lock.writer), words.p);
+}
+
 bool work_derives_alike(const struct work *w)
 {
     struct pep440 writer, oldest, newest;

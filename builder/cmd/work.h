@@ -49,6 +49,10 @@ int work_compare(struct work *w, struct session *s, struct lock_differences *out
                  struct err *e) MUST_CHECK;
 /* "work folder is "/x" and not "/workspace"" */
 void work_say_difference(struct buf *out, const struct lock_difference *d);
+/* All of them in one line. */
+void work_say_differences(struct buf *out, const struct lock_differences *all);
+/* The lock is of an envbuild that did not derive as this one: tell what differs. */
+void work_warn_older(const struct work *w, struct session *s, const struct lock_differences *all);
 /* Did the envbuild that wrote the lock derive as this one does? Else differences are no edits. */
 bool work_derives_alike(const struct work *w);
 /* Choose anew, keeping of an older lock what `pins` says. */

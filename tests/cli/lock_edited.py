@@ -94,6 +94,9 @@ def an_older_lock_is_no_edited_one(stage):
     assert "env OLD is" in build(stage, path, "--locked", "--strict", code=3)
     _, err = run(stage, path, "build", "--locked", "recipe.yaml")
     assert 'recipe.lock is from envbuild 0.2.0' in err and 'env OLD is "1"' in err, err
+    for args in (("lock", "--check", "recipe.yaml"), ("lock", "recipe.yaml")):
+        err = run(stage, path, *args)[1]
+        assert 'env OLD is "1"' in err and "is up to date" in err, err
 
 
 @scenario
