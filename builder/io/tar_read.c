@@ -1,80 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tar_read.h"
+#include "tar_read_parts.h"
 
 #include "../base/path.h"
-#include "../base/vec.h"
-#include "tar.h"
 
-enum {
-    CHUNK = 256 * 1024,
-    ENTRIES_MAX = 5000000,
-    EXTRA_MAX = 1 << 20,  /* bytes of a pax header or a long name */
-    XATTR_MAX = 64 << 10, /* bytes of one attribute */
-    PIECES_MAX = 1 << 20, /* of a file with holes */
-    LINK_MAX = 4096,
-    NUMBER_MAX = 20, /* decimal digits */
-};
-
-/* Where things stand in a header block. */
-enum {
-    AT_NAME = 0,
-    AT_MODE = 100,
-    AT_UID = 108,
-    AT_GID = 116,
-    AT_SIZE = 124,
-    AT_MTIME = 136,
-    AT_SUM = 148,
-    AT_TYPE = 156,
-    AT_LINK = 157,
-    AT_MAGIC = 257,
-    AT_UNAME = 265,
-    AT_GNAME = 297,
-    AT_PREFIX = 345,
-    AT_STAR = 508, /* "tar" here: star's, whose prefix is shorter */
-    AT_GNU_PIECES = 386,
-    AT_GNU_MORE = 482,
-    AT_GNU_REAL = 483,
-    AT_GNU_MORE_NEXT = 504, /* in the blocks that follow */
-};
-
-/* A stretch of a file with holes that is in the tar. */
-struct piece {
-    uint64_t at, len;
-};
-
-/* What the headers before an entry say of it. Texts lie in the reader's `records` and `long_…`. */
-struct extra {
-    bool pax, has_path, has_link, has_size, has_uid, has_gid, has_mtime;
-    struct str path, link;
-    uint64_t size;
-    int64_t uid, gid, mtime;
-    bool sparse, map_in_data; /* pax forms 0.0 and 0.1; 1.0 */
-    bool has_real;
-    uint64_t real;
-};
-
-struct tar_reader {
-    struct source *in;  /* owned */
-    struct source data; /* of the entry at hand; its `below` is `in` */
-    enum tar_kind kind;
-    struct tar_entry entry;
-    unsigned char *chunk; /* owned: bytes read ahead */
-    size_t room, at, have;
-    uint64_t offset;  /* of the next byte of the tar */
-    uint64_t left;    /* bytes of the entry that are still to come */
-    uint64_t padding; /* bytes behind them, up to the next header */
-    uint64_t total;   /* sizes of all files */
-    size_t entries;
-    bool ended;
-    struct extra extra;
-    struct buf raw, path, name, link, records, long_path, long_link, uname, gname;
-    bool sparse;
-    struct VEC_OF(struct piece) pieces;
-    size_t piece; /* the one at or after `pos` */
-    uint64_t pos; /* in the file with its holes */
-};
-
-static int bad(const struct tar_reader *t, const char *why, struct err *e)
+int tar_bad(const struct tar_reader *t, const char *why, struct err *e)
 {
     return err_set(e, ERR_INPUT, "%s is not a sound tar: %s, at byte %llu", t->in->name, why,
                    (unsigned long long)t->offset);
@@ -103,7 +32,7 @@ static int take_some(struct tar_reader *t, void *to, size_t len, size_t *got, st
     return 0;
 }
 
-static int take(struct tar_reader *t, void *to, size_t len, size_t *got, struct err *e)
+int tar_take(struct tar_reader *t, void *to, size_t len, size_t *got, struct err *e)
 {
     size_t n = 1;
 
@@ -160,8 +89,7 @@ static bool octal(const unsigned char *field, size_t len, uint64_t *out)
     return true;
 }
 
-/* Octal, or where the first bit is set the bits behind it, as a signed number of many bytes. */
-static bool number(const unsigned char *field, size_t len, int64_t *out)
+bool tar_number(const unsigned char *field, size_t len, int64_t *out)
 {
     uint64_t n, sign = field[0] & 0x40 ? UINT64_MAX : 0;
 
@@ -208,153 +136,6 @@ static bool is_zero(const unsigned char *h)
     return !h[0] && memcmp(h, h + 1, TAR_BLOCK - 1) == 0;
 }
 
-/* ---- pax ---- */
-
-/* "12", "-3"; with a fraction where `fraction`, which is dropped. */
-static bool pax_number(struct str s, bool fraction, int64_t *out)
-{
-    bool minus = str_skip(&s, STR("-"));
-    struct str rest = s, whole = s;
-    uint64_t n;
-
-    if (fraction && str_cut(&rest, STR("."), &whole))
-        for (size_t i = 0; i < rest.len; i++)
-            if (!c_digit(rest.p[i]))
-                return false;
-    if (!str_u64(whole, &n) || n > INT64_MAX)
-        return false;
-    *out = minus ? -(int64_t)n : (int64_t)n;
-    return true;
-}
-
-static bool add_piece(struct tar_reader *t, uint64_t at)
-{
-    if (t->pieces.n == PIECES_MAX)
-        return false;
-    vec_add(&t->pieces, ((struct piece){.at = at}));
-    return true;
-}
-
-/* "0,512,4096,100": the map of pax form 0.1. */
-static bool map_text(struct tar_reader *t, struct str map)
-{
-    struct str word;
-    uint64_t n;
-
-    t->pieces.n = 0;
-    while (str_item(&map, ',', &word)) {
-        if (!str_u64(word, &n) || !add_piece(t, n) || !str_item(&map, ',', &word) ||
-            !str_u64(word, &n))
-            return false;
-        t->pieces.v[t->pieces.n - 1].len = n;
-    }
-    return true;
-}
-
-/* GNU's records of files with holes. */
-static bool sparse_record(struct tar_reader *t, struct str key, struct str value)
-{
-    struct extra *x = &t->extra;
-    uint64_t n = 0;
-
-    if (str_is(key, "name")) {
-        x->path = value;
-        return x->has_path = true;
-    }
-    if (str_is(key, "map"))
-        return map_text(t, value);
-    if (!str_u64(value, &n))
-        return false;
-    if (str_is(key, "offset"))
-        return add_piece(t, n);
-    if (str_is(key, "numbytes")) {
-        if (!t->pieces.n)
-            return false;
-        t->pieces.v[t->pieces.n - 1].len = n;
-    } else if (str_is(key, "size") || str_is(key, "realsize")) {
-        x->real = n;
-        x->sparse = x->has_real = true;
-    } else if (str_is(key, "major")) {
-        x->map_in_data = n == 1;
-        return n <= 1;
-    }
-    return true;
-}
-
-static bool signed_record(bool *has, int64_t *out, struct str value, bool fraction)
-{
-    *has = true;
-    return pax_number(value, fraction, out);
-}
-
-static bool pax_record(struct tar_reader *t, struct str key, struct str value)
-{
-    struct extra *x = &t->extra;
-    int64_t n;
-
-    if (str_skip(&key, STR("GNU.sparse.")))
-        return !str_has(value, '\0') && sparse_record(t, key, value);
-    if (str_starts(key, STR("SCHILY.xattr.")))
-        return value.len <= XATTR_MAX;
-    if (!value.len) /* takes back what is said otherwise; nothing is */
-        return true;
-    if (str_is(key, "path") || str_is(key, "linkpath")) {
-        bool link = key.p[0] == 'l';
-
-        *(link ? &x->link : &x->path) = value;
-        return *(link ? &x->has_link : &x->has_path) = !str_has(value, '\0');
-    }
-    if (str_is(key, "uid"))
-        return signed_record(&x->has_uid, &x->uid, value, false);
-    if (str_is(key, "gid"))
-        return signed_record(&x->has_gid, &x->gid, value, false);
-    if (str_is(key, "mtime"))
-        return signed_record(&x->has_mtime, &x->mtime, value, true);
-    if (!str_is(key, "size"))
-        return true;
-    x->has_size = true;
-    if (!pax_number(value, false, &n) || n < 0)
-        return false;
-    x->size = (uint64_t)n;
-    return true;
-}
-
-/* The next "LEN key=value\n" of *rest, where LEN counts itself. */
-static bool next_record(struct str *rest, struct str *key, struct str *value)
-{
-    size_t space = str_find(*rest, ' ');
-    uint64_t len;
-
-    if (space > NUMBER_MAX || !str_u64(str_sub(*rest, 0, space), &len) || len > rest->len ||
-        len < space + 2 || rest->p[len - 1] != '\n')
-        return false;
-    *value = str_sub(*rest, space + 1, (size_t)len - space - 2);
-    *rest = str_sub(*rest, (size_t)len, rest->len);
-    return str_cut(value, STR("="), key) && key->len;
-}
-
-static int read_pax(struct tar_reader *t, bool global, struct err *e)
-{
-    struct str rest = buf_view(&t->records), key, value;
-
-    if (!global) {
-        t->extra = (struct extra){.pax = true};
-        t->pieces.n = 0;
-    }
-    while (rest.len) {
-        if (!next_record(&rest, &key, &value))
-            return bad(t, "a broken pax header", e);
-        if (global && !str_is(key, "comment"))
-            return bad(t, "a global pax header that says more than a comment", e);
-        if (!global && !pax_record(t, key, value))
-            return err_set(e, ERR_INPUT,
-                           "%s is not a sound tar: a pax header with a \"" STR_FMT
-                           "\" that cannot be, at byte %llu",
-                           t->in->name, STR_ARG(key), (unsigned long long)t->offset);
-    }
-    return 0;
-}
-
 /* The data of a header that speaks of the next. */
 static int read_extra(struct tar_reader *t, struct buf *to, const unsigned char *h, struct err *e)
 {
@@ -363,131 +144,18 @@ static int read_extra(struct tar_reader *t, struct buf *to, const unsigned char 
     uint64_t missing;
 
     buf_reset(to);
-    if (!number(h + AT_SIZE, 12, &size) || size < 0)
-        return bad(t, "a broken header", e);
+    if (!tar_number(h + AT_SIZE, 12, &size) || size < 0)
+        return tar_bad(t, "a broken header", e);
     if (size > EXTRA_MAX)
-        return bad(t, "a pax header or a long name of more than 1 MiB", e);
-    if (take(t, buf_room(to, (size_t)size), (size_t)size, &got, e) < 0 ||
+        return tar_bad(t, "a pax header or a long name of more than 1 MiB", e);
+    if (tar_take(t, buf_room(to, (size_t)size), (size_t)size, &got, e) < 0 ||
         pass(t, tar_padding((uint64_t)size), &missing, e) < 0)
         return -1;
     if (got < (size_t)size || missing)
-        return bad(t, "it ends early", e);
+        return tar_bad(t, "it ends early", e);
     to->len += got;
     to->p[to->len] = '\0';
     return 0;
-}
-
-/* ---- files with holes ---- */
-
-static int check_pieces(struct tar_reader *t, uint64_t real, struct err *e)
-{
-    const struct piece *p;
-    uint64_t end = 0, sum = 0;
-
-    vec_each(p, &t->pieces) {
-        if (p->at < end || __builtin_add_overflow(p->at, p->len, &end) || end > real)
-            return bad(t, "a file with holes whose pieces overlap or lie outside", e);
-        sum += p->len;
-    }
-    if (real > INT64_MAX || sum != t->left)
-        return bad(t, "a file with holes and more or less data than its pieces need", e);
-    t->entry.entry.content.size = real;
-    t->sparse = true;
-    return 0;
-}
-
-/* *more: another block of them follows. */
-static int gnu_pieces(struct tar_reader *t, const unsigned char *at, size_t n, struct err *e)
-{
-    for (size_t i = 0; i < n && at[i * 24]; i++) {
-        int64_t from, len;
-
-        if (!number(at + i * 24, 12, &from) || !number(at + i * 24 + 12, 12, &len) || from < 0 ||
-            len < 0 || !add_piece(t, (uint64_t)from))
-            return bad(t, "a file with a broken or too long list of pieces", e);
-        t->pieces.v[t->pieces.n - 1].len = (uint64_t)len;
-    }
-    return 0;
-}
-
-/* GNU's own form: pieces in the header, and in blocks behind it that its size does not count. */
-static int gnu_sparse(struct tar_reader *t, const unsigned char *h, struct err *e)
-{
-    unsigned char next[TAR_BLOCK];
-    bool more = h[AT_GNU_MORE] != 0;
-    int64_t real;
-    size_t got;
-
-    t->pieces.n = 0;
-    if (!number(h + AT_GNU_REAL, 12, &real) || real < 0)
-        return bad(t, "a broken header", e);
-    if (gnu_pieces(t, h + AT_GNU_PIECES, 4, e) < 0)
-        return -1;
-    while (more) {
-        if (take(t, next, sizeof next, &got, e) < 0)
-            return -1;
-        if (got < sizeof next)
-            return bad(t, "it ends early", e);
-        if (gnu_pieces(t, next, 21, e) < 0)
-            return -1;
-        more = next[AT_GNU_MORE_NEXT] != 0;
-    }
-    t->entry.offset = t->offset;
-    return check_pieces(t, (uint64_t)real, e);
-}
-
-/* One line of the map that stands before the data; blocks are taken as needed. */
-static int map_line(struct tar_reader *t, unsigned char *block, size_t *at, uint64_t *out,
-                    struct err *e)
-{
-    char digits[NUMBER_MAX + 1];
-    size_t n = 0, got;
-
-    for (;;) {
-        if (*at == TAR_BLOCK) {
-            if (t->left < TAR_BLOCK)
-                return bad(t, "a file with holes without its list of pieces", e);
-            if (take(t, block, TAR_BLOCK, &got, e) < 0)
-                return -1;
-            if (got < TAR_BLOCK)
-                return bad(t, "it ends early", e);
-            t->left -= TAR_BLOCK;
-            *at = 0;
-        }
-        char c = (char)block[(*at)++];
-        if (c == '\n')
-            break;
-        if (n == NUMBER_MAX)
-            return bad(t, "a file with a broken or too long list of pieces", e);
-        digits[n++] = c;
-    }
-    if (!str_u64((struct str){digits, n}, out))
-        return bad(t, "a file with a broken or too long list of pieces", e);
-    return 0;
-}
-
-static int pax_sparse(struct tar_reader *t, struct err *e)
-{
-    unsigned char block[TAR_BLOCK];
-    size_t at = TAR_BLOCK;
-    uint64_t n = 0, from, len;
-
-    if (!t->extra.has_real)
-        return bad(t, "a file with holes that does not tell its size", e);
-    if (t->extra.map_in_data) {
-        t->pieces.n = 0;
-        if (map_line(t, block, &at, &n, e) < 0)
-            return -1;
-        for (; n; n--) {
-            if (map_line(t, block, &at, &from, e) < 0 || map_line(t, block, &at, &len, e) < 0)
-                return -1;
-            if (!add_piece(t, from))
-                return bad(t, "a file with a broken or too long list of pieces", e);
-            t->pieces.v[t->pieces.n - 1].len = len;
-        }
-    }
-    t->entry.offset = t->offset;
-    return check_pieces(t, t->extra.real, e);
 }
 
 /* ---- an entry ---- */
@@ -608,9 +276,9 @@ static int take_numbers(struct tar_reader *t, const unsigned char *h, struct err
     struct entry *out = &t->entry.entry;
     int64_t mode, uid, gid, size, mtime;
 
-    if (!number(h + AT_MODE, 8, &mode) || !number(h + AT_UID, 8, &uid) ||
-        !number(h + AT_GID, 8, &gid) || !number(h + AT_SIZE, 12, &size) ||
-        !number(h + AT_MTIME, 12, &mtime))
+    if (!tar_number(h + AT_MODE, 8, &mode) || !tar_number(h + AT_UID, 8, &uid) ||
+        !tar_number(h + AT_GID, 8, &gid) || !tar_number(h + AT_SIZE, 12, &size) ||
+        !tar_number(h + AT_MTIME, 12, &mtime))
         return err_set(e, ERR_INPUT, "a broken header");
     uid = x->has_uid ? x->uid : uid;
     gid = x->has_gid ? x->gid : gid;
@@ -673,18 +341,18 @@ static int take_size(struct tar_reader *t, const unsigned char *h, struct str ra
     bool pax = t->extra.sparse || t->extra.map_in_data, sparse = pax || h[AT_TYPE] == 'S';
 
     if (sparse && t->entry.entry.type != ENTRY_FILE)
-        return bad(t, "holes in what is not a file", e);
+        return tar_bad(t, "holes in what is not a file", e);
     if (sparse && t->kind != TAR_LAYER)
         return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" is a file with holes, which no %s holds",
                        t->in->name, STR_ARG(raw),
                        t->kind == TAR_ARCHIVE ? "archive of an image" : "package");
-    if (pax && pax_sparse(t, e) < 0)
+    if (pax && tar_sparse_pax(t, e) < 0)
         return -1;
-    if (!pax && sparse && gnu_sparse(t, h, e) < 0)
+    if (!pax && sparse && tar_sparse_gnu(t, h, e) < 0)
         return -1;
     if (__builtin_add_overflow(t->total, t->entry.entry.content.size, &t->total) ||
         t->total > INT64_MAX)
-        return bad(t, "files of more bytes than can be", e);
+        return tar_bad(t, "files of more bytes than can be", e);
     return 0;
 }
 
@@ -728,7 +396,7 @@ static int take_header(struct tar_reader *t, const unsigned char *h, bool *found
     case 'g':
         return refuse_pax(t, e) < 0 || read_extra(t, &t->records, h, e) < 0
                    ? -1
-                   : read_pax(t, h[AT_TYPE] == 'g', e);
+                   : tar_pax_read(t, h[AT_TYPE] == 'g', e);
     case 'L':
         return read_extra(t, &t->long_path, h, e);
     case 'K':
@@ -744,17 +412,17 @@ static int take_block(struct tar_reader *t, unsigned char h[TAR_BLOCK], struct e
 {
     size_t got;
 
-    if (take(t, h, TAR_BLOCK, &got, e) < 0)
+    if (tar_take(t, h, TAR_BLOCK, &got, e) < 0)
         return -1;
     if (got && got < TAR_BLOCK)
-        return bad(t, "it ends early", e);
+        return tar_bad(t, "it ends early", e);
     t->ended = !got;
     if (t->ended || !is_zero(h))
         return 0;
     t->ended = true;
-    if (take(t, h, TAR_BLOCK, &got, e) < 0)
+    if (tar_take(t, h, TAR_BLOCK, &got, e) < 0)
         return -1;
-    return got == TAR_BLOCK && !is_zero(h) ? bad(t, "something follows its end", e) : 0;
+    return got == TAR_BLOCK && !is_zero(h) ? tar_bad(t, "something follows its end", e) : 0;
 }
 
 static int leave_entry(struct tar_reader *t, struct err *e)
@@ -764,7 +432,7 @@ static int leave_entry(struct tar_reader *t, struct err *e)
     if (pass(t, t->left, &missing, e) < 0)
         return -1;
     if (missing)
-        return bad(t, "it ends early", e);
+        return tar_bad(t, "it ends early", e);
     t->left = 0;
     if (pass(t, t->padding, &missing, e) < 0)
         return -1;
@@ -799,7 +467,7 @@ int tar_next(struct tar_reader *t, const struct tar_entry **out, struct err *e)
         if (t->ended)
             break;
         if (!sum_is_right(h))
-            return bad(t, "no header stands where one belongs", e);
+            return tar_bad(t, "no header stands where one belongs", e);
         if (take_header(t, h, &found, e) < 0)
             return -1;
     }
@@ -810,7 +478,7 @@ int tar_next(struct tar_reader *t, const struct tar_entry **out, struct err *e)
         t->data.ended = false;
         *out = &t->entry;
     } else if (t->extra.pax || t->long_path.len || t->long_link.len) {
-        return bad(t, "it ends early", e);
+        return tar_bad(t, "it ends early", e);
     }
     return 0;
 }
@@ -824,7 +492,7 @@ static int take_data(struct tar_reader *t, void *to, uint64_t len, size_t *got, 
     if (take_some(t, to, (size_t)len, got, e) < 0)
         return -1;
     if (!*got)
-        return bad(t, "it ends early", e);
+        return tar_bad(t, "it ends early", e);
     t->left -= *got;
     return 0;
 }
