@@ -175,6 +175,11 @@ int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct er
 {
     if (fdatasync(t->fd.n) < 0)
         return err_errno(e, "cannot write %s", path);
+    return fs_temp_publish_unsynced(t, path, replace, e);
+}
+
+int fs_temp_publish_unsynced(struct fs_temp *t, const char *path, bool replace, struct err *e)
+{
     if (!t->name) {
         char self[64];
 

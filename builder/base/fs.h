@@ -49,6 +49,9 @@ int fs_temp_open(struct fs_temp *t, const char *dir, struct err *e) MUST_CHECK;
  * already, `replace` says whether it is replaced or stays (then this file is dropped). Clears t.
  * The name itself is on the disk only after fs_sync_dir. */
 int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct err *e) MUST_CHECK;
+/* The same for bytes that a power cut may tear, because whoever reads them finds that out. */
+int fs_temp_publish_unsynced(struct fs_temp *t, const char *path, bool replace,
+                             struct err *e) MUST_CHECK;
 void fs_temp_clear(struct fs_temp *t); /* drops what is not published */
 
 /* An exclusive lock on a file that stays empty, made if missing. Waits for who holds it; says so

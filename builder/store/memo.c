@@ -126,7 +126,7 @@ int memo_put(const struct memo *memo, struct str key, const struct seen *of, str
         fd_write_all(temp.fd.n, key.p, key.len, path, e) < 0 ||
         fd_write_all(temp.fd.n, value.p, value.len, path, e) < 0)
         return -1;
-    return fs_temp_publish(&temp, path, true, e);
+    return fs_temp_publish_unsynced(&temp, path, true, e); /* the checksum tells a torn one */
 }
 
 int memo_put_text(const struct memo *memo, struct str key, struct str text, struct err *e)
