@@ -34,9 +34,8 @@ static int contradict(const struct lock_layer *l, const char *what, const struct
     digest_text(got, is);
     return err_set(
         e, ERR_INTEGRITY,
-        "layer %s: its %s is %s, but the lock has %s; the lock was edited, or is another "
-        "envbuild's: compare it with the one that it came from, with `envbuild lock "
-        "diff`",
+        "layer %s: its %s is %s, but the lock has %s; the lock was edited, or written by another "
+        "version: compare it with an older one, with `envbuild lock diff OLD NEW`",
         l->name.p, what, is, said);
 }
 

@@ -172,8 +172,8 @@ static int same(const char *what, const struct digest *want, const struct digest
     digest_text(got, made);
     return err_set(
         e, ERR_INTEGRITY,
-        "the %s is %s, but the lock has %s; the lock was edited, or is another envbuild's: "
-        "compare it with the one that it came from, with `envbuild lock diff`",
+        "the %s is %s, but the lock has %s; the lock was edited, or written by another version: "
+        "compare it with an older one, with `envbuild lock diff OLD NEW`",
         what, made, have);
 }
 

@@ -51,14 +51,14 @@ static int check_said(const struct deploy_image *image, struct err *e)
         if (!holds_only(versions[i].text, ".+-_!", VERSION_MAX))
             err_set(e, ERR_INPUT, "what the image says is its %s is none", versions[i].what);
     if (f->driver_min.len && !node_selector_takes(f->driver_min))
-        err_set(e, ERR_INPUT, "what the image says is the oldest driver for it is not a version");
+        err_set(e, ERR_INPUT, "the label of the image for its oldest driver is not a version");
     if (f->compat.len && !node_selector_takes(f->compat))
-        err_set(e, ERR_INPUT, "what the image says is the driver that it brings is not a version");
+        err_set(e, ERR_INPUT,
+                "the label of the image for the driver that it brings is not a version");
     if (!are_archs(f->archs))
-        err_set(
-            e, ERR_INPUT,
-            "what the image says are the GPU architectures that it has code for is not a list of "
-            "such as \"8.0 9.0+PTX\"");
+        err_set(e, ERR_INPUT,
+                "the label of the image for GPU architectures is not a list "
+                "such as \"8.0 9.0+PTX\"");
     if (!image->architecture.len || !holds_only(image->architecture, "", VERSION_MAX))
         err_set(e, ERR_INPUT, "what the image says is its processor's architecture is none");
     return err_is_set(e) ? -1 : 0;

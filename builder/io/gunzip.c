@@ -91,7 +91,7 @@ static int read_header(struct gunzip *g, struct err *e)
     if (number(g, 2, &magic, e) < 0)
         return -1;
     if (magic != 0x8b1f)
-        return damaged(g, "what follows is not gzip member", e);
+        return damaged(g, "what follows is not a gzip member", e);
     if (number(g, 1, &method, e) < 0 || number(g, 1, &flags, e) < 0 ||
         number(g, 4, &ignored, e) < 0 || number(g, 2, &ignored, e) < 0)
         return -1;

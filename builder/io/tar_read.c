@@ -5,7 +5,7 @@
 
 int tar_bad(const struct tar_reader *t, const char *why, struct err *e)
 {
-    return err_set(e, ERR_INPUT, "%s is not a sound tar: %s, at byte %llu", t->in->name, why,
+    return err_set(e, ERR_INPUT, "%s is not a valid tar: %s, at byte %llu", t->in->name, why,
                    (unsigned long long)t->offset);
 }
 

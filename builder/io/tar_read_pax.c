@@ -115,7 +115,7 @@ int tar_pax_read(struct tar_reader *t, bool global, struct err *e)
             return tar_bad(t, "a global pax header that says more than a comment", e);
         if (!global && !pax_record(t, key, value))
             return err_set(e, ERR_INPUT,
-                           "%s is not a sound tar: a pax header with a \"" STR_FMT
+                           "%s is not a valid tar: a pax header with a \"" STR_FMT
                            "\" that cannot be, at byte %llu",
                            t->in->name, STR_ARG(key), (unsigned long long)t->offset);
     }

@@ -323,6 +323,36 @@ static void compare_plan(struct comparison *c)
                      c->now->artifacts.v[i].requested ? STR("yes") : STR("no"));
 }
 
+static void differ_digest(struct comparison *c, struct str what, const struct digest *old,
+                          const struct digest *now)
+{
+    char a[DIGEST_TEXT + 1], b[DIGEST_TEXT + 1];
+
+    digest_text(old, a);
+    digest_text(now, b);
+    differ(c, what, str_of(a), str_of(b));
+}
+
+/* What builds recorded of the same plan. */
+static void compare_built(struct comparison *c)
+{
+    const struct lock *a = c->old, *b = c->now;
+
+    if (!a->built || !b->built || !same_artifacts(a, b) || a->layers.n != b->layers.n)
+        return;
+    for (size_t i = 0; i < a->layers.n; i++) {
+        const struct lock_layer *x = &a->layers.v[i], *y = &b->layers.v[i];
+        struct arena *m = &c->out->arena;
+
+        differ_digest(c, str_of(arena_fmt(m, "digest of layer " STR_FMT, STR_ARG(x->name))),
+                      &x->digest, &y->digest);
+        differ_digest(c, str_of(arena_fmt(m, "diff_id of layer " STR_FMT, STR_ARG(x->name))),
+                      &x->diff_id, &y->diff_id);
+    }
+    differ_digest(c, STR("config"), &a->config, &b->config);
+    differ_digest(c, STR("manifest"), &a->manifest, &b->manifest);
+}
+
 void lock_compare(struct lock_differences *out, const struct lock *old, const struct lock *now)
 {
     struct comparison c = {out, old, now};
@@ -337,6 +367,7 @@ void lock_compare(struct lock_differences *out, const struct lock *old, const st
     compare_toolkit(&c);
     compare_slim(&c);
     compare_plan(&c);
+    compare_built(&c);
 }
 
 void lock_differences_clear(struct lock_differences *d)

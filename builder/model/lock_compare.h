@@ -1,5 +1,6 @@
 /* model/lock_compare.h - what differs between two locks besides their packages and the content of
- * the recipe's files: settings of the image, facts, files made for it, the plan of its layers.
+ * the recipe's files: settings of the image, facts, files made for it, the plan of its layers,
+ * digests that builds recorded.
  *
  * For telling two locks apart, and for telling a lock from what its recipe and artifacts give. */
 /* SPDX-License-Identifier: Apache-2.0 */

@@ -219,8 +219,10 @@ void lock_diff_print(struct buf *out, const struct lock *old, const struct lock 
 
     lock_digest(&a, old);
     lock_digest(&b, now);
-    if (digest_eq(&a, &b))
+    if (digest_eq(&a, &b)) { /* one choice; two builds may have recorded different things */
+        print_differences(out, old, now);
         return;
+    }
     lock_recipe_changes(&recipe, old, now);
     if (recipe.len)
         buf_fmt(out, "recipe: %s\n", recipe.p);

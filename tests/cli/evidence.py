@@ -78,7 +78,7 @@ def an_edited_diff_id_is_nobody_elses(stage):
 
     path, env = beside(stage, store, edited)
     err = build(stage, path, "--locked", code=6, **env)
-    assert "config is sha256:" in err and "`envbuild lock diff`" in err, err
+    assert "config is sha256:" in err and "`envbuild lock diff OLD NEW`" in err, err
     nothing_published(path + "/images")
     liar, _ = beside(stage, store, lambda document: lie_about(document, largest(document)))
     assert build(stage, liar, "--locked", **env) != digest  # nobody looked, and its digest says whose image it is

@@ -133,3 +133,21 @@ def locks_that_crashed_are_refused(stage):
                      ("lock", "--check", "recipe.yaml"), ("lock", "diff", "recipe.lock", "recipe.lock")):
             err = run(stage, path, *args, code=3)[1]
             assert says in err, (says, args, err)
+
+
+@scenario
+def recorded_digests_that_differ_are_told(stage):
+    """What a refused build advises: two locks of one choice, of which somebody edited what a build recorded."""
+    path, _ = begin(stage)
+    build(stage, path)
+    with open(path + "/honest.lock", "wb") as f:
+        f.write(read(path, "recipe.lock"))
+    honest = json.loads(read(path, "recipe.lock"))
+    other = "sha256:" + 64 * "7"
+    for key, says in (("diff_id", "diff_id of layer files"), ("digest", "digest of layer files")):
+        put(path, change(honest, "built", "layers", -1, key, to=other))
+        out = run(stage, path, "lock", "diff", "honest.lock", "recipe.lock")[0]
+        assert out.startswith(says + ": sha256:") and out.endswith(f" becomes {other}\n") and out.count("\n") == 1, out
+        assert "envbuild lock diff OLD NEW" in build(stage, path, "--locked", code=6)
+    put(path, honest)
+    assert run(stage, path, "lock", "diff", "honest.lock", "recipe.lock")[0] == ""

@@ -167,7 +167,7 @@ static void what_is_no_gzip_is_told(void **state)
     CLEANUP(buf_clear) struct buf got = {0};
     CLEANUP(err_clear) struct err e = {0};
     assert_int_equal(gunzip_all(&got, buf_view(&more), 64, 100, &e), -1);
-    assert_string_equal(e.msg, "x.gz is damaged: what follows is not gzip member");
+    assert_string_equal(e.msg, "x.gz is damaged: what follows is not a gzip member");
 }
 
 int main(void)

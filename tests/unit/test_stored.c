@@ -420,7 +420,7 @@ static void layers_are_held_against_their_digests(void **state)
     assert_int_equal(
         read_layer(*state, buf_view(&twice), buf_view(&once), count, &n, NULL, &broken), -1);
     assert_int_equal(broken.kind, ERR_INPUT);
-    assert_non_null(strstr(broken.msg, "is not a sound tar"));
+    assert_non_null(strstr(broken.msg, "is not a valid tar"));
     assert_int_equal(read_layer(*state, buf_view(&once), buf_view(&tar), give_up, NULL, NULL, &own),
                      -1);
     assert_string_equal(own.msg, "of the caller");

@@ -409,7 +409,7 @@ static void headers_that_cannot_be_are_refused(void **state)
     mktar(&sum, "a", '0', "", "x", 1);
     header(&sum, LAST)[0]++;
     refuse(&sum, TAR_LAYER,
-           "t is not a sound tar: no header stands where one belongs, at byte 512");
+           "t is not a valid tar: no header stands where one belongs, at byte 512");
     mktar(&octal, "a", '0', "", "x", 1);
     header(&octal, LAST)[130] = '8';
     mktar_sum(header(&octal, LAST));
