@@ -32,7 +32,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e) MUS
 /* The oldest envbuild that derived as this one does; see resolve_again(). A change of what is
  * derived for a lock that exists, by code or catalog, is a new version of envbuild, and this
  * becomes it. */
-#define RESOLVE_DERIVES_AS "0.3.0"
+#define RESOLVE_DERIVES_AS "0.4.0"
 
 /* What recipe and base give for the artifacts of the lock in->pins.old, without asking anybody:
  * facts, settings, files made for the image, the plan of its layers. A lock that nobody edited says
