@@ -136,6 +136,13 @@ struct lock_image {
     struct str glibc;       /* "2.36" */
 };
 
+/* Two wheels with files of the same path that differ; pip would install the winner later. */
+struct lock_overlap {
+    struct str winner, loser; /* names of wheels */
+    struct strs paths;        /* of the image, sorted, at least one */
+};
+struct overlaps VEC_OF(struct lock_overlap);
+
 struct lock {
     struct doc doc; /* owns every text and node below */
 
@@ -172,9 +179,10 @@ struct lock {
 
     /* Filled in by the first build. */
     bool built;
-    struct str encoder;    /* of what was compressed anew */
-    struct strs uncovered; /* packages with a script that no rule covers */
-    struct strs findings;  /* what the load proof found, in words; see look/proof.h */
+    struct str encoder;       /* of what was compressed anew */
+    struct strs uncovered;    /* packages with a script that no rule covers */
+    struct overlaps overlaps; /* sorted by loser, then winner; of format 1 none is recorded */
+    struct strs findings;     /* what the load proof found, in words; see look/proof.h */
     struct digest config, manifest;
 };
 
@@ -184,12 +192,16 @@ void lock_print(struct buf *out, const struct lock *lock);
 /* Digest of the part that `lock` writes. */
 void lock_digest(struct digest *out, const struct lock *lock);
 void lock_clear(struct lock *lock);
+void overlaps_clear(struct overlaps *list);
 void lock_drop_stand_ins(struct lock_toolkit *t);
 
 /* The artifact of that ecosystem and normalised name, or NULL. */
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
 /* Would pip install wheel `a` before wheel `b`? Both have turns. */
 bool lock_installs_before(const struct artifact *a, const struct artifact *b);
+/* Is the loser in another layer than the winner, so that its files are left out of that? In one
+ * layer the winner's are laid over them. */
+bool lock_leaves_out(const struct lock *lock, const struct lock_overlap *overlap);
 /* The layer of that group, or NULL. */
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group);
 const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts have it */

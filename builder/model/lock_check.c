@@ -532,6 +532,31 @@ static void check_archives(const struct check *c)
     }
 }
 
+/* ---- what the build recorded ---- */
+
+static void check_overlaps(const struct check *c)
+{
+    const struct lock *l = c->lock;
+    const struct node *built = node_get(l->doc.root, "built");
+
+    for (size_t i = 0; i < l->overlaps.n; i++) {
+        const struct lock_overlap *o = &l->overlaps.v[i];
+        const struct node *n = item_of(built, "overlaps", i);
+
+        if (l->format < 2 || !lock_find(l, ECO_WHEEL, o->winner) ||
+            !lock_find(l, ECO_WHEEL, o->loser) || str_eq(o->winner, o->loser) || !o->paths.n)
+            fault(c, n,
+                  "overlaps: \"" STR_FMT "\" and \"" STR_FMT "\" are not two wheels of the "
+                  "lock that share paths",
+                  STR_ARG(o->winner), STR_ARG(o->loser));
+        for (size_t j = 0; j < o->paths.n; j++)
+            if (!path_is_safe(o->paths.v[j]) || !o->paths.v[j].len ||
+                (j && str_cmp(o->paths.v[j - 1], o->paths.v[j]) >= 0))
+                fault(c, n, "overlaps: \"" STR_FMT "\" is not a path, or not in order",
+                      STR_ARG(o->paths.v[j]));
+    }
+}
+
 int lock_check(const struct lock *lock, struct err *e)
 {
     struct check c = {lock, e};
@@ -544,5 +569,6 @@ int lock_check(const struct lock *lock, struct err *e)
     check_artifacts(&c);
     check_copies(&c);
     check_layers(&c);
+    check_overlaps(&c);
     return err_is_set(e) ? -1 : 0;
 }

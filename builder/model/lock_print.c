@@ -199,12 +199,27 @@ static void put_image(struct doc *d, struct node *root, const struct lock *lock)
         node_put(d, n, "labels", node_copy(d, lock->labels));
 }
 
+static void put_overlaps(struct doc *d, struct node *built, const struct lock *lock)
+{
+    struct node *list = lock->overlaps.n ? node_put(d, built, "overlaps", node_new_list(d)) : NULL;
+    const struct lock_overlap *o;
+
+    vec_each(o, &lock->overlaps) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "winner", o->winner);
+        node_put_str(d, n, "loser", o->loser);
+        put_strs(d, n, "paths", &o->paths);
+    }
+}
+
 static void put_built(struct doc *d, struct node *root, const struct lock *lock)
 {
     struct node *n = node_put(d, root, "built", node_new_map(d)), *list;
 
     node_put_str(d, n, "encoder", lock->encoder);
     put_strs(d, n, "uncovered_scripts", &lock->uncovered);
+    put_overlaps(d, n, lock);
     if (lock->findings.n)
         put_strs(d, n, "findings", &lock->findings);
     if (lock->toolkit.from.len)

@@ -107,8 +107,8 @@ static void order_wheels(const struct lock *lock, struct lock_layer *l)
     size_t *v = l->artifacts.v;
 
     for (size_t i = 1; l->kind == LOCK_WHEELS && i < l->artifacts.n; i++)
-        for (size_t j = i; j && lock_installs_before(&lock->artifacts.v[v[j]],
-                                                     &lock->artifacts.v[v[j - 1]]);
+        for (size_t j = i;
+             j && lock_installs_before(&lock->artifacts.v[v[j]], &lock->artifacts.v[v[j - 1]]);
              j--) {
             size_t below = v[j - 1];
 

@@ -287,9 +287,8 @@ struct artifact artifact_keep(struct arena *a, const struct artifact *from)
     to.needs = strs_keep(a, &from->needs);
     to.extras.v = arena_alloc(a, (from->extras.n + 1) * sizeof *to.extras.v);
     for (size_t i = 0; i < from->extras.n; i++)
-        to.extras.v[i] =
-            (struct artifact_extra){arena_str(a, from->extras.v[i].name),
-                                    strs_keep(a, &from->extras.v[i].needs)};
+        to.extras.v[i] = (struct artifact_extra){arena_str(a, from->extras.v[i].name),
+                                                 strs_keep(a, &from->extras.v[i].needs)};
     return to;
 }
 

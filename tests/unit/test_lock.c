@@ -461,6 +461,39 @@ static void damaged_needs_are_told(void **state)
         expect_told(&l, &cases[i]);
 }
 
+static void damaged_overlaps_are_told(void **state)
+{
+    static const struct damage cases[] = {
+        {"\"winner\": \"torch\"", "\"winner\": \"git\"", "are not two wheels of the lock"},
+        {"\"winner\": \"torch\"", "\"winner\": \"sympy\"", "are not two wheels of the lock"},
+        {"\"a/b\", \"a/c\"", "", "are not two wheels of the lock that share paths"},
+        {"\"a/b\", \"a/c\"", "\"a/c\", \"a/b\"", "\"a/b\" is not a path, or not in order"},
+        {"\"a/b\", \"a/c\"", "\"../b\"", "\"../b\" is not a path"},
+        {"\"a/b\", \"a/c\"", "\"/b\"", "\"/b\" is not a path"},
+    };
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    struct err e = {0};
+    struct lock_overlap *o;
+
+    needs_make(&l);
+    o = vec_push(&l.overlaps);
+    o->winner = STR("torch");
+    o->loser = STR("sympy");
+    vec_add(&o->paths, STR("a/b"));
+    vec_add(&o->paths, STR("a/c"));
+    l.built = true;
+    l.encoder = STR("deflate/1");
+    lock_print(&text, &l);
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+    assert_true(lock_leaves_out(&again, &again.overlaps.v[0]));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
+
 /* Paths, links and lines of dpkg's database come from here. */
 static void a_toolkit_that_leads_elsewhere_is_told(void **state)
 {
@@ -653,6 +686,7 @@ int main(void)
         cmocka_unit_test(slim_locks_and_sizes_are_kept),
         cmocka_unit_test(needs_are_kept),
         cmocka_unit_test(damaged_needs_are_told),
+        cmocka_unit_test(damaged_overlaps_are_told),
         cmocka_unit_test(unknown_rules_are_refused),
         cmocka_unit_test(damaged_locks_are_told),
         cmocka_unit_test(a_toolkit_that_leads_elsewhere_is_told),
