@@ -14,6 +14,9 @@ static void assembler_clear(struct assembler *a)
         vec_clear(&a->makings[i].slim);
         buf_clear(&a->makings[i].key);
     }
+    for (size_t i = 0; a->paths && i < a->lock->artifacts.n; i++)
+        wheel_paths_clear(&a->paths[i]);
+    free(a->paths);
     free(a->makings);
     tree_clear(&a->venv);
     system_layers_clear(&a->system);
@@ -142,11 +145,11 @@ static int ready(void *ctx, size_t index, struct err *e)
     for (size_t i = 0; i < a->lock->layers.n; i++) {
         struct making *m = &a->makings[i];
 
-        if (m->how != HOW_MAKE || m->layer->kind != LOCK_WHEELS)
+        if ((m->how != HOW_MAKE && !m->read) || m->layer->kind != LOCK_WHEELS)
             continue;
         for (size_t j = 0; j < m->layer->artifacts.n; j++)
             if (m->layer->artifacts.v[j] == artifact && --m->waiting == 0)
-                start(m, making_wheels);
+                start(m, m->read ? making_paths : making_wheels);
     }
     return 0;
 }
@@ -183,7 +186,8 @@ static void collect(struct assembler *a)
     for (size_t i = 0; i < a->lock->layers.n; i++) {
         struct making *m = &a->makings[i];
 
-        if (m->how != HOW_MAKE)
+        m->read = a->paths && m->how != HOW_MAKE && m->layer->kind == LOCK_WHEELS;
+        if (m->how != HOW_MAKE && !m->read)
             continue;
         files |= m->layer->kind == LOCK_FILES;
         a->need_system |= m->layer->kind == LOCK_SYSTEM;
@@ -275,6 +279,50 @@ static int audit(struct assembler *a, struct err *e)
     return audit_store(a, a->in->audit, e) < 0 ? -1 : audit_layers(a, a->in->audit, e);
 }
 
+/* ---- wheels with the same path ---- */
+
+static bool key_is_new(const struct making *m)
+{
+    CLEANUP(buf_clear) struct buf key = {0};
+
+    layer_key(&key, m->all->lock, m->index);
+    return !str_eq(buf_view(&key), buf_view(&m->key));
+}
+
+/* What was made, joined or there already is another layer, now that some of its files are known to
+ * be left out. */
+static int make_again(struct making *m, struct err *e)
+{
+    struct assembler *all = m->all;
+
+    layer_record_clear(&m->record);
+    buf_clear(&m->key);
+    m->layer->digest = m->layer->diff_id = (struct digest){0};
+    *m = (struct making){.all = all, .layer = m->layer, .index = m->index, .slim = m->slim};
+    if (making_decide(all, m, e) < 0)
+        return -1;
+    if (m->how == HOW_MAKE)
+        start(m, making_wheels);
+    else if (m->how == HOW_JOIN && !all->in->place->known_first)
+        start(m, making_join);
+    return 0;
+}
+
+/* All wheels were read: make those layers again that lose a file to a wheel of another layer. It is
+ * rare, so that no layer waits for it. */
+static int settle_overlaps(struct assembler *a, struct err *e)
+{
+    if (!a->paths)
+        return 0;
+    if (overlap_find(a, e) < 0)
+        return -1;
+    for (size_t i = 0; i < a->lock->layers.n && !a->lock->built; i++)
+        if (a->lock->layers.v[i].kind == LOCK_WHEELS && key_is_new(&a->makings[i]) &&
+            make_again(&a->makings[i], e) < 0)
+            return -1;
+    return pool_wait(a->pool, e);
+}
+
 /* ---- all of it ---- */
 
 static int run(struct assembler *a, struct err *e)
@@ -300,7 +348,7 @@ static int run(struct assembler *a, struct err *e)
         err_join(e, &fetch_err);
     err_clear(&fetch_err);
     err_clear(&pool_err);
-    if (made < 0 || fetched < 0)
+    if (made < 0 || fetched < 0 || settle_overlaps(a, e) < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n && known_first; i++)
         if (a->makings[i].how == HOW_TAKE
@@ -335,6 +383,8 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
 
     a.makings = xcalloc(lock->layers.n, sizeof *a.makings);
     a.wanted = xcalloc(lock->artifacts.n, sizeof *a.wanted);
+    if (lock->format >= 2 && (!lock->built || in->audit))
+        a.paths = xcalloc(lock->artifacts.n + 1, sizeof *a.paths);
     for (size_t i = 0; i < lock->layers.n; i++) {
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
         if (making_decide(&a, &a.makings[i], e) < 0)

@@ -326,6 +326,18 @@ static void take_rules(struct making *m)
             }
 }
 
+/* The files of a wheel that are left out for those of another. */
+static void left_out(struct strs *out, const struct lock *lock, struct str name)
+{
+    const struct lock_overlap *o;
+
+    vec_each(o, &lock->overlaps)
+        for (size_t i = 0; str_eq(o->loser, name) && lock_leaves_out(lock, o) && i < o->paths.n;
+             i++)
+            vec_add(out, o->paths.v[i]);
+    vec_sort(out, str_compare);
+}
+
 static int import_all(struct tree *t, struct making *m, struct input *inputs, struct err *e)
 {
     const struct assembly *in = m->all->in;
@@ -333,42 +345,61 @@ static int import_all(struct tree *t, struct making *m, struct input *inputs, st
     struct inflater *inflater = inflater_open();
     int result = 0;
 
+    vec_clear(&m->slim);
     take_rules(m);
     for (size_t i = 0; i < m->layer->artifacts.n && result == 0; i++) {
         const struct artifact *a = &lock->artifacts.v[m->layer->artifacts.v[i]];
         CLEANUP(buf_clear) struct buf metadata = {0};
+        struct strs without = {0};
+        struct wheel_paths *paths = m->all->paths ? &m->all->paths[a - lock->artifacts.v] : NULL;
         struct wheel_import how = {.python = lock->python,
                                    .prefix = STR(LAYER_PREFIX),
                                    .name = a->name,
                                    .version = a->version,
                                    .requested = a->requested,
                                    .slim = &m->slim,
+                                   .without = &without,
+                                   .paths = paths,
                                    .metadata = &metadata};
 
+        left_out(&without, lock, a->name);
+        if (paths)
+            wheel_paths_clear(paths);
         if (cas_input(&inputs[i], in->cas, &a->digest, a->file.p, e) < 0 ||
             import_wheel(t, &inputs[i], &how, inflater, e) < 0 ||
             metadata_confirm(in->metadata, in->cas, a, buf_view(&metadata), e) < 0)
             result = -1;
+        vec_clear(&without);
     }
     inflater_clear(&inflater);
     tree_sort(t);
     return result;
 }
 
-int making_wheels(void *ctx, struct err *e)
+/* Make a layer of wheels, or only read them. */
+static int wheels(struct making *m, bool made, struct err *e)
 {
-    struct making *m = ctx;
     CLEANUP(tree_clear) struct tree t = {.below = &m->all->venv};
     CLEANUP(free_clear) struct input *inputs = xcalloc(m->layer->artifacts.n, sizeof *inputs);
     int result = import_all(&t, m, inputs, e);
 
-    if (result == 0)
+    if (result == 0 && made)
         result = make_from(m, &t, e);
     if (result < 0)
         making_throw_out(m->all->in->cas, inputs, m->layer->artifacts.n, e);
     for (size_t i = 0; i < m->layer->artifacts.n; i++)
         cas_input_clear(&inputs[i]);
     return result;
+}
+
+int making_wheels(void *ctx, struct err *e)
+{
+    return wheels(ctx, true, e);
+}
+
+int making_paths(void *ctx, struct err *e)
+{
+    return wheels(ctx, false, e);
 }
 
 int making_system(void *ctx, struct err *e)

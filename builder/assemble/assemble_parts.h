@@ -3,6 +3,7 @@
 #pragma once
 #include "../base/pool.h"
 #include "assemble.h"
+#include "import/wheel_paths.h"
 #include "layer/layer_record.h"
 #include "system/system_layers.h"
 
@@ -21,6 +22,7 @@ struct making {
     struct layer_record record;
     struct slim_counts slim; /* what is left out while it is made */
     struct buf key;
+    bool read;      /* its wheels are read for their paths, though it is not made */
     size_t waiting; /* of its artifacts, not yet in the store; main thread only */
 };
 
@@ -32,6 +34,7 @@ struct assembler {
     struct tree venv;       /* its outline, which wheels are laid into */
     struct system_layers system;
     bool need_system;
+    struct wheel_paths *paths; /* one an artifact; NULL when the lock tells which wheels overlap */
     /* Of the system, to be unpacked: all, and those without the toolkit. The trees below the
      * toolkit's and the last part are waited for before the rest is made. */
     _Atomic size_t parts_left, below_left, stages_left;
@@ -52,5 +55,10 @@ int making_take(void *ctx, struct err *e) MUST_CHECK;
 int making_wheels(void *ctx, struct err *e) MUST_CHECK;
 int making_system(void *ctx, struct err *e) MUST_CHECK;
 int making_files(void *ctx, struct err *e) MUST_CHECK;
+/* A layer of wheels that need not be made: read them for their paths. */
+int making_paths(void *ctx, struct err *e) MUST_CHECK;
+/* assemble_overlap.c: from the paths of all wheels: into a lock that was not built, else it must
+ * say the same. */
+int overlap_find(struct assembler *a, struct err *e) MUST_CHECK;
 /* What of `inputs` is damaged is removed from the store, and *e then says so. */
 void making_throw_out(const struct cas *cas, const struct input *inputs, size_t n, struct err *e);

@@ -146,6 +146,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
         (!built && prove(&w->lock, &proving, below, e) < 0) ||
         image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
         return -1;
+    overlap_warn(&w->lock, s->events);
     prove_warn(&w->lock, s->events);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     if (place_close(place, e) < 0)

@@ -70,6 +70,43 @@ static int artifact_compare(const void *x, const void *y)
     return a->eco != b->eco ? (int)a->eco - (int)b->eco : str_cmp(a->name, b->name);
 }
 
+/* The array is the document's. */
+static struct strs texts_of(struct lock *lock, const struct node *list)
+{
+    struct strs out = {0};
+    const struct node *n;
+
+    node_each(n, list)
+        out.n++;
+    out.v = arena_alloc(&lock->doc.arena, (out.n + 1) * sizeof *out.v);
+    out.n = 0;
+    node_each(n, list)
+        out.v[out.n++] = n->text;
+    return out;
+}
+
+/* Of wheels, since format 2. */
+static void get_needs(struct lock *lock, struct artifact *a, const struct fields *f)
+{
+    const struct node *n, *extras = field_map(f, "extras");
+    struct fields map = {extras, "lock", f->e};
+    uint64_t turn = 0;
+
+    if (lock->format < 2 || a->eco != ECO_WHEEL)
+        return;
+    a->needs = texts_of(lock, field_need_list(f, "needs"));
+    node_each(n, extras)
+        a->extras.n++;
+    a->extras.v = arena_alloc(&lock->doc.arena, (a->extras.n + 1) * sizeof *a->extras.v);
+    a->extras.n = 0;
+    node_each(n, extras)
+        a->extras.v[a->extras.n++] =
+            (struct artifact_extra){n->key, texts_of(lock, field_need_list(&map, n->key.p))};
+    if (field_need_u64(f, "turn", &turn, LOCK_SIZE_MAX) && !turn)
+        err_at(f->e, &f->map->pos, "turn: the first one is 1");
+    a->turn = (uint32_t)turn;
+}
+
 static void get_artifacts(struct lock *lock, const struct fields *root)
 {
     const struct node *n, *list = field_need_list(root, "artifacts");
@@ -81,7 +118,7 @@ static void get_artifacts(struct lock *lock, const struct fields *root)
         unsigned eco = 0;
 
         ONLY(&f, "type", "name", "version", "arch", "group", "requested", "from", "file", "url",
-             "size", "sha256");
+             "size", "sha256", "needs", "extras", "turn");
         if (field_need_str(&f, "type", &type) &&
             !name_index(ecosystems, ARRAY_LEN(ecosystems), type, &eco))
             err_at(root->e, &n->pos, "artifact type \"" STR_FMT "\" is not known here",
@@ -97,6 +134,7 @@ static void get_artifacts(struct lock *lock, const struct fields *root)
         field_need_str(&f, "url", &a->url);
         field_need_u64(&f, "size", &a->size, UINT64_MAX / 2);
         need_digest(&f, "sha256", &a->digest);
+        get_needs(lock, a, &f);
         if (lock->artifacts.n > 1 && artifact_compare(a - 1, a) >= 0)
             err_at(root->e, &n->pos,
                    "%s \"" STR_FMT "\" stands there twice, or not in order: by type, then by name",
@@ -250,6 +288,21 @@ static void get_image(struct lock *lock, const struct fields *root)
     }
 }
 
+static void get_overlaps(struct lock *lock, const struct fields *built)
+{
+    const struct node *n;
+
+    node_each(n, field_list(built, "overlaps")) {
+        struct fields f = fields_of(n, "lock", built->e);
+        struct lock_overlap *o = vec_push(&lock->overlaps);
+
+        ONLY(&f, "winner", "loser", "paths");
+        field_need_str(&f, "winner", &o->winner);
+        field_need_str(&f, "loser", &o->loser);
+        get_strs(&f, "paths", &o->paths);
+    }
+}
+
 static void get_built(struct lock *lock, const struct fields *root)
 {
     const struct node *n, *map = field_map(root, "built");
@@ -259,10 +312,11 @@ static void get_built(struct lock *lock, const struct fields *root)
     if (!map)
         return;
     lock->built = true;
-    ONLY(&f, "encoder", "uncovered_scripts", "findings", "toolkit_saved", "slim", "layers",
-         "config", "manifest");
+    ONLY(&f, "encoder", "uncovered_scripts", "overlaps", "findings", "toolkit_saved", "slim",
+         "layers", "config", "manifest");
     field_need_str(&f, "encoder", &lock->encoder);
     get_strs(&f, "uncovered_scripts", &lock->uncovered);
+    get_overlaps(lock, &f);
     if (node_get(f.map, "findings"))
         get_strs(&f, "findings", &lock->findings);
     field_u64(&f, "toolkit_saved", &lock->toolkit.saved, UINT64_MAX / 2);
@@ -414,6 +468,27 @@ const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, st
     return NULL;
 }
 
+bool lock_installs_before(const struct artifact *a, const struct artifact *b)
+{
+    return a->turn != b->turn ? a->turn < b->turn : str_cmp(a->name, b->name) > 0;
+}
+
+static const struct lock_layer *layer_with(const struct lock *lock, struct str wheel)
+{
+    const struct artifact *a = lock_find(lock, ECO_WHEEL, wheel);
+
+    for (size_t i = 0; a && i < lock->layers.n; i++)
+        for (size_t j = 0; j < lock->layers.v[i].artifacts.n; j++)
+            if (&lock->artifacts.v[lock->layers.v[i].artifacts.v[j]] == a)
+                return &lock->layers.v[i];
+    return NULL;
+}
+
+bool lock_leaves_out(const struct lock *lock, const struct lock_overlap *overlap)
+{
+    return layer_with(lock, overlap->winner) != layer_with(lock, overlap->loser);
+}
+
 const char *lock_group_name(enum lock_group group)
 {
     return groups[group];
@@ -447,6 +522,15 @@ const char *lock_startup_check(const struct lock *lock)
     return asked && str_is(asked->text, "fail") ? "fail" : "warn";
 }
 
+void overlaps_clear(struct overlaps *list)
+{
+    struct lock_overlap *o;
+
+    vec_each(o, list)
+        vec_clear(&o->paths);
+    vec_clear(list);
+}
+
 void lock_clear(struct lock *lock)
 {
     for (size_t i = 0; i < lock->archives.n; i++)
@@ -466,6 +550,7 @@ void lock_clear(struct lock *lock)
     vec_clear(&lock->entrypoint);
     vec_clear(&lock->cmd);
     vec_clear(&lock->uncovered);
+    overlaps_clear(&lock->overlaps);
     vec_clear(&lock->findings);
     doc_clear(&lock->doc);
     *lock = (struct lock){0};

@@ -21,9 +21,11 @@
 #define LOCK_STARTUP_CHECK "/usr/local/bin/envbuild-startup-check"
 
 /* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
- * the recipe's inputs, 3 the toolkit and slim images: locks without either are written as 2.
- * LOCK_FORMAT is the newest layer format that it writes. */
-enum { LOCK_SCHEMA = 3, LOCK_FORMAT = 1, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
+ * the recipe's inputs, 3 the toolkit and slim images, 4 what each wheel needs and its turn, which
+ * every lock of format 2 has. LOCK_FORMAT is the newest layer format: in 1 the place of a wheel in
+ * the layers decides which of two files of one path stays, in 2 the order in which pip would
+ * install. */
+enum { LOCK_SCHEMA = 4, LOCK_FORMAT = 2, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
@@ -134,6 +136,13 @@ struct lock_image {
     struct str glibc;       /* "2.36" */
 };
 
+/* Two wheels with files of the same path that differ; pip would install the winner later. */
+struct lock_overlap {
+    struct str winner, loser; /* names of wheels */
+    struct strs paths;        /* of the image, sorted, at least one */
+};
+struct overlaps VEC_OF(struct lock_overlap);
+
 struct lock {
     struct doc doc; /* owns every text and node below */
 
@@ -151,7 +160,7 @@ struct lock {
     struct str apt_sources;         /* text of the image's sources list */
     struct str apt_sources_path;    /* the file that holds it */
     int64_t created;                /* newest date of the archives: the image's only time */
-    unsigned schema;                /* as it was read; 0: the oldest that can say it all */
+    unsigned schema;                /* as it was read; 0: LOCK_SCHEMA */
     unsigned format;                /* of the layers: every choice that decides bytes */
 
     struct VEC_OF(struct lock_archive) archives;
@@ -170,9 +179,10 @@ struct lock {
 
     /* Filled in by the first build. */
     bool built;
-    struct str encoder;    /* of what was compressed anew */
-    struct strs uncovered; /* packages with a script that no rule covers */
-    struct strs findings;  /* what the load proof found, in words; see look/proof.h */
+    struct str encoder;       /* of what was compressed anew */
+    struct strs uncovered;    /* packages with a script that no rule covers */
+    struct overlaps overlaps; /* sorted by loser, then winner; of format 1 none is recorded */
+    struct strs findings;     /* what the load proof found, in words; see look/proof.h */
     struct digest config, manifest;
 };
 
@@ -182,10 +192,16 @@ void lock_print(struct buf *out, const struct lock *lock);
 /* Digest of the part that `lock` writes. */
 void lock_digest(struct digest *out, const struct lock *lock);
 void lock_clear(struct lock *lock);
+void overlaps_clear(struct overlaps *list);
 void lock_drop_stand_ins(struct lock_toolkit *t);
 
 /* The artifact of that ecosystem and normalised name, or NULL. */
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
+/* Would pip install wheel `a` before wheel `b`? Both have turns. */
+bool lock_installs_before(const struct artifact *a, const struct artifact *b);
+/* Is the loser in another layer than the winner, so that its files are left out of that? In one
+ * layer the winner's are laid over them. */
+bool lock_leaves_out(const struct lock *lock, const struct lock_overlap *overlap);
 /* The layer of that group, or NULL. */
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group);
 const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts have it */

@@ -268,6 +268,43 @@ static bool group_is_known(const struct artifact *a)
     return false;
 }
 
+/* "numpy" or "fsspec[http,s3]": the name is of a wheel of the lock. */
+static bool is_need(const struct lock *lock, struct str text)
+{
+    struct str name = text, extras = {0};
+
+    if (str_find(text, '[') < text.len) {
+        name = str_sub(text, 0, str_find(text, '['));
+        extras = str_sub(text, name.len, text.len);
+        if (!str_drop(&extras, STR("]")) || !str_skip(&extras, STR("[")) ||
+            !has_only(extras, "-,._"))
+            return false;
+    }
+    return has_only(name, "-") && lock_find(lock, ECO_WHEEL, name);
+}
+
+static void check_need_list(const struct check *c, const struct node *n, const struct artifact *a,
+                            const struct strs *needs)
+{
+    for (size_t i = 0; i < needs->n; i++)
+        if (!is_need(c->lock, needs->v[i]) || (i && str_cmp(needs->v[i - 1], needs->v[i]) >= 0))
+            fault(c, n,
+                  "wheel \"" STR_FMT "\": needs \"" STR_FMT
+                  "\", which is no wheel of the lock, stands there twice, or not in order",
+                  STR_ARG(a->name), STR_ARG(needs->v[i]));
+}
+
+static void check_needs(const struct check *c, const struct node *n, const struct artifact *a)
+{
+    check_need_list(c, n, a, &a->needs);
+    for (size_t i = 0; i < a->extras.n; i++) {
+        if (!has_only(a->extras.v[i].name, "-,._"))
+            fault(c, n, "wheel \"" STR_FMT "\": \"" STR_FMT "\" is not a name of an extra",
+                  STR_ARG(a->name), STR_ARG(a->extras.v[i].name));
+        check_need_list(c, n, a, &a->extras.v[i].needs);
+    }
+}
+
 static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a)
 {
     const struct {
@@ -300,8 +337,10 @@ static void check_artifacts(const struct check *c)
     if (l->artifacts.n > LOCK_ARTIFACTS_MAX)
         fault(c, NULL, "artifacts: %zu are more than the %d that a lock may have", l->artifacts.n,
               LOCK_ARTIFACTS_MAX);
-    for (size_t i = 0; i < l->artifacts.n; i++, n = n ? n->next : NULL)
+    for (size_t i = 0; i < l->artifacts.n; i++, n = n ? n->next : NULL) {
         check_artifact(c, n, &l->artifacts.v[i]);
+        check_needs(c, n, &l->artifacts.v[i]);
+    }
 }
 
 /* ---- files ---- */
@@ -493,6 +532,31 @@ static void check_archives(const struct check *c)
     }
 }
 
+/* ---- what the build recorded ---- */
+
+static void check_overlaps(const struct check *c)
+{
+    const struct lock *l = c->lock;
+    const struct node *built = node_get(l->doc.root, "built");
+
+    for (size_t i = 0; i < l->overlaps.n; i++) {
+        const struct lock_overlap *o = &l->overlaps.v[i];
+        const struct node *n = item_of(built, "overlaps", i);
+
+        if (l->format < 2 || !lock_find(l, ECO_WHEEL, o->winner) ||
+            !lock_find(l, ECO_WHEEL, o->loser) || str_eq(o->winner, o->loser) || !o->paths.n)
+            fault(c, n,
+                  "overlaps: \"" STR_FMT "\" and \"" STR_FMT "\" are not two wheels of the "
+                  "lock that share paths",
+                  STR_ARG(o->winner), STR_ARG(o->loser));
+        for (size_t j = 0; j < o->paths.n; j++)
+            if (!path_is_safe(o->paths.v[j]) || !o->paths.v[j].len ||
+                (j && str_cmp(o->paths.v[j - 1], o->paths.v[j]) >= 0))
+                fault(c, n, "overlaps: \"" STR_FMT "\" is not a path, or not in order",
+                      STR_ARG(o->paths.v[j]));
+    }
+}
+
 int lock_check(const struct lock *lock, struct err *e)
 {
     struct check c = {lock, e};
@@ -505,5 +569,6 @@ int lock_check(const struct lock *lock, struct err *e)
     check_artifacts(&c);
     check_copies(&c);
     check_layers(&c);
+    check_overlaps(&c);
     return err_is_set(e) ? -1 : 0;
 }

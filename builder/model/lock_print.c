@@ -59,6 +59,20 @@ static void put_archives(struct doc *d, struct node *root, const struct lock *lo
     }
 }
 
+static void put_needs(struct doc *d, struct node *n, const struct artifact *a)
+{
+    struct node *extras;
+
+    if (!a->turn)
+        return;
+    put_strs(d, n, "needs", &a->needs);
+    extras = a->extras.n ? node_put(d, n, "extras", node_new_map(d)) : NULL;
+    for (size_t i = 0; i < a->extras.n; i++)
+        put_strs(d, extras, arena_fmt(&d->arena, STR_FMT, STR_ARG(a->extras.v[i].name)),
+                 &a->extras.v[i].needs);
+    node_put_u64(d, n, "turn", a->turn);
+}
+
 static void put_artifacts(struct doc *d, struct node *root, const struct lock *lock)
 {
     struct node *list = node_put(d, root, "artifacts", node_new_list(d));
@@ -79,6 +93,7 @@ static void put_artifacts(struct doc *d, struct node *root, const struct lock *l
         node_put_str(d, n, "url", a->url);
         node_put_u64(d, n, "size", a->size);
         put_digest(d, n, "sha256", &a->digest);
+        put_needs(d, n, a);
     }
 }
 
@@ -184,12 +199,27 @@ static void put_image(struct doc *d, struct node *root, const struct lock *lock)
         node_put(d, n, "labels", node_copy(d, lock->labels));
 }
 
+static void put_overlaps(struct doc *d, struct node *built, const struct lock *lock)
+{
+    struct node *list = lock->overlaps.n ? node_put(d, built, "overlaps", node_new_list(d)) : NULL;
+    const struct lock_overlap *o;
+
+    vec_each(o, &lock->overlaps) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "winner", o->winner);
+        node_put_str(d, n, "loser", o->loser);
+        put_strs(d, n, "paths", &o->paths);
+    }
+}
+
 static void put_built(struct doc *d, struct node *root, const struct lock *lock)
 {
     struct node *n = node_put(d, root, "built", node_new_map(d)), *list;
 
     node_put_str(d, n, "encoder", lock->encoder);
     put_strs(d, n, "uncovered_scripts", &lock->uncovered);
+    put_overlaps(d, n, lock);
     if (lock->findings.n)
         put_strs(d, n, "findings", &lock->findings);
     if (lock->toolkit.from.len)
@@ -227,9 +257,7 @@ static void put_base_image(struct doc *d, struct node *base, const struct lock_i
 
 static unsigned schema_of(const struct lock *lock)
 {
-    if (lock->schema)
-        return lock->schema;
-    return lock->toolkit.from.len || lock->slim.n ? LOCK_SCHEMA : 2;
+    return lock->schema ? lock->schema : LOCK_SCHEMA;
 }
 
 static struct node *chosen_part(struct doc *d, const struct lock *lock)

@@ -7,6 +7,11 @@
 
 enum ecosystem { ECO_DEB, ECO_WHEEL, ECO_REDIST };
 
+struct artifact_extra { /* what one more name in brackets brings */
+    struct str name;    /* "http", or "a,b" where one asks for both */
+    struct strs needs;  /* as the artifact's own */
+};
+
 struct artifact {
     enum ecosystem eco;
     struct str name;      /* normalised: PEP 503 for wheels, the package name for debs, the
@@ -22,5 +27,11 @@ struct artifact {
     bool requested;       /* named by the recipe or the base layer, not only by a dependency */
     uint64_t size;        /* bytes */
     struct digest digest; /* SHA-256 of the file */
+    /* Of wheels, all-zero in locks of schema 3 and older; these arrays are in the arena of who has
+     * the artifact. */
+    struct strs needs; /* what it needs, sorted: "numpy", "fsspec[http]" */
+    struct VEC_OF(struct artifact_extra) extras; /* sorted; those that bring something */
+    uint32_t turn; /* in which pip would install it: from 1, and what it needs before it; wheels of
+                      one turn by name, the last first */
 };
 struct artifacts VEC_OF(struct artifact);

@@ -101,6 +101,22 @@ static void add_wheels(struct lock *lock, enum tier tier, const char *small, uin
     }
 }
 
+/* Since format 2 wheels of a layer are laid in the order in which pip would install them. */
+static void order_wheels(const struct lock *lock, struct lock_layer *l)
+{
+    size_t *v = l->artifacts.v;
+
+    for (size_t i = 1; l->kind == LOCK_WHEELS && i < l->artifacts.n; i++)
+        for (size_t j = i;
+             j && lock_installs_before(&lock->artifacts.v[v[j]], &lock->artifacts.v[v[j - 1]]);
+             j--) {
+            size_t below = v[j - 1];
+
+            v[j - 1] = v[j];
+            v[j] = below;
+        }
+}
+
 /* Of packages, archives, or of links to wheels alone. */
 static void add_toolkit(struct lock *lock)
 {
@@ -128,4 +144,6 @@ void layering(struct lock *lock)
     add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
     add_toolkit(lock);
     add_layer(lock, STR("files"), LOCK_FILES);
+    for (size_t i = 0; i < lock->layers.n && lock->format >= 2; i++)
+        order_wheels(lock, &lock->layers.v[i]);
 }

@@ -125,7 +125,8 @@ bool pins_all_wheels(const struct pins *k, const struct lock *now)
                                        "variant", "toolkit",    "pip",  "constraints",
                                        "indexes", "find_links", NULL};
 
-    return keeps_all(k, ECO_WHEEL, now, keys) && str_eq(k->old->python_full, now->python_full);
+    return keeps_all(k, ECO_WHEEL, now, keys) && str_eq(k->old->python_full, now->python_full) &&
+           k->old->format >= 2; /* those before do not say what needs what */
 }
 
 bool pins_all_archives(const struct pins *k, const struct lock *now)

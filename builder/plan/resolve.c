@@ -264,6 +264,15 @@ static int set_name(struct lock *lock, const struct recipe *r, struct err *e)
 
 /* ---- for all parts ---- */
 
+static struct strs strs_keep(struct arena *a, const struct strs *from)
+{
+    struct strs to = {.v = arena_alloc(a, (from->n + 1) * sizeof *to.v), .n = from->n};
+
+    for (size_t i = 0; i < from->n; i++)
+        to.v[i] = arena_str(a, from->v[i]);
+    return to;
+}
+
 struct artifact artifact_keep(struct arena *a, const struct artifact *from)
 {
     struct artifact to = *from;
@@ -275,6 +284,11 @@ struct artifact artifact_keep(struct arena *a, const struct artifact *from)
     to.url = arena_str(a, from->url);
     to.from = arena_str(a, from->from);
     to.group = arena_str(a, from->group);
+    to.needs = strs_keep(a, &from->needs);
+    to.extras.v = arena_alloc(a, (from->extras.n + 1) * sizeof *to.extras.v);
+    for (size_t i = 0; i < from->extras.n; i++)
+        to.extras.v[i] = (struct artifact_extra){arena_str(a, from->extras.v[i].name),
+                                                 strs_keep(a, &from->extras.v[i].needs)};
     return to;
 }
 
@@ -400,8 +414,10 @@ int resolve_again(struct lock *out, const struct resolve_input *in, struct err *
     CLEANUP(lock_clear) struct lock lock = {0};
     CLEANUP(plans_clear) struct plans plans = {0};
 
-    if (plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, e) < 0 ||
-        (!in->image && resolve_debs_again(&lock, in, e) < 0) ||
+    if (plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, e) < 0)
+        return -1;
+    lock.format = in->pins.old->format;
+    if ((!in->image && resolve_debs_again(&lock, in, e) < 0) ||
         resolve_wheels_again(&lock, in, &plans, e) < 0)
         return -1;
     resolve_stand_ins_again(&lock, in, &plans);

@@ -78,7 +78,7 @@ def lacks_what_the_rules_say(stage):
     assert "slim: \"true\" is new" in build(stage, path, code=3)
     lock(stage, path)
     fresh = document(path)
-    assert fresh["envbuild_lock"] == 3 and full_lock["envbuild_lock"] == 2 and "slim" not in full_lock
+    assert "slim" not in full_lock
     assert sorted(fresh["slim"]) == sorted(RULES), fresh["slim"]
     digest = build(stage, path)
     labels, layers, slim, sizes = image(path, digest)

@@ -66,6 +66,28 @@ static void artifacts_have_their_layers(void **state)
 }
 
 /* Its own layers stay below, and Python's layer is there without packages of ours. */
+/* Since format 2: by turn, in a turn the last name first. */
+static void wheels_are_laid_as_pip_installs_them(void **state)
+{
+    static const uint32_t turns[] = {2, 1, 3, 1, 1};
+    static const char *const order[] = {"e", "d", "b", "a", "c"};
+
+    for (unsigned format = 1; format <= 2; format++) {
+        CLEANUP(lock_clear) struct lock l = {.format = format};
+        const struct lock_layer *wheels;
+
+        artifacts_add(&l, "wheel a 1 1; wheel b 1 1; wheel c 1 1; wheel d 1 1; wheel e 1 1");
+        for (size_t i = 0; i < ARRAY_LEN(turns); i++)
+            l.artifacts.v[i].turn = turns[i];
+        layering(&l);
+        wheels = &l.layers.v[0];
+        assert_int_equal(wheels->artifacts.n, ARRAY_LEN(order));
+        for (size_t i = 0; i < ARRAY_LEN(order); i++)
+            assert_true(format == 1 ? wheels->artifacts.v[i] == i
+                                    : str_is(l.artifacts.v[wheels->artifacts.v[i]].name, order[i]));
+    }
+}
+
 static void layers_stand_on_those_of_a_base_image(void **state)
 {
     CLEANUP(lock_clear) struct lock l = {0};
@@ -118,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(artifacts_have_their_layers),
+        cmocka_unit_test(wheels_are_laid_as_pip_installs_them),
         cmocka_unit_test(layers_stand_on_those_of_a_base_image),
         cmocka_unit_test(a_toolkit_of_links_alone_has_a_layer),
         cmocka_unit_test(there_are_never_too_many_layers),

@@ -265,10 +265,10 @@ static void a_toolkit_is_kept(void **state)
     lock_make(&plain);
     lock_print(&without, &plain);
     assert_null(strstr(without.p, "toolkit"));
-    assert_non_null(strstr(without.p, "\"envbuild_lock\": 2"));
+    assert_non_null(strstr(without.p, "\"envbuild_lock\": 4"));
     toolkit_make(&l);
     lock_print(&text, &l);
-    assert_non_null(strstr(text.p, "\"envbuild_lock\": 3"));
+    assert_non_null(strstr(text.p, "\"envbuild_lock\": 4"));
     if (read_text(&again, buf_view(&text), &e) < 0)
         fail_msg("%s", e.msg);
     a = lock_find(&again, ECO_REDIST, STR("cuda_nvcc"));
@@ -311,7 +311,7 @@ static void slim_locks_and_sizes_are_kept(void **state)
     lock_digest(&built, &l);
     assert_true(digest_eq(&built, &slim));
     lock_print(&text, &l);
-    assert_non_null(strstr(text.p, "\"envbuild_lock\": 3"));
+    assert_non_null(strstr(text.p, "\"envbuild_lock\": 4"));
     if (read_text(&again, buf_view(&text), &e) < 0)
         fail_msg("%s", e.msg);
     lock_print(&second, &again);
@@ -322,6 +322,55 @@ static void slim_locks_and_sizes_are_kept(void **state)
     assert_int_equal(again.layers.v[2].unpacked, 20);
     assert_int_equal(again.slim.n, 1);
     assert_int_equal(again.slim.v[0].packed, 5);
+}
+
+/* The arrays are in the lock's arena. */
+static struct strs words_in(struct lock *l, const char *text)
+{
+    struct strs out = {.v = arena_alloc(&l->doc.arena, 9 * sizeof *out.v)};
+    struct str rest = str_of(text), word;
+
+    while (str_word(&rest, &word))
+        out.v[out.n++] = word;
+    return out;
+}
+
+static void needs_make(struct lock *l)
+{
+    struct artifact *a;
+
+    lock_make(l);
+    l->format = 2;
+    vec_each(a, &l->artifacts)
+        a->turn = a->eco == ECO_WHEEL;
+    a = &l->artifacts.v[l->artifacts.n - 1];
+    a->needs = words_in(l, "nvidia-cudnn-cu12 sympy");
+    a->extras.v = arena_alloc(&l->doc.arena, sizeof *a->extras.v);
+    a->extras.v[a->extras.n++] =
+        (struct artifact_extra){STR_INIT("opt,x"), words_in(l, "numpy[fast] torch[y]")};
+    a->turn = 7;
+}
+
+static void needs_are_kept(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    const struct artifact *torch;
+
+    needs_make(&l);
+    lock_print(&text, &l);
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+    torch = lock_find(&again, ECO_WHEEL, STR("torch"));
+    assert_int_equal(torch->turn, 7);
+    assert_int_equal(torch->needs.n, 2);
+    assert_true(str_is(torch->needs.v[1], "sympy"));
+    assert_int_equal(torch->extras.n, 1);
+    assert_true(str_is(torch->extras.v[0].name, "opt,x"));
+    assert_true(str_is(torch->extras.v[0].needs.v[0], "numpy[fast]"));
 }
 
 static void unknown_rules_are_refused(void **state)
@@ -369,7 +418,7 @@ static void expect_told(const struct lock *good, const struct damage *d)
 static void damaged_locks_are_told(void **state)
 {
     static const struct damage cases[] = {
-        {"\"envbuild_lock\": 2", "\"envbuild_lock\": 4", "lock schema 4"},
+        {"\"envbuild_lock\": 4", "\"envbuild_lock\": 5", "lock schema 5"},
         {"\"format\": 1", "\"format\": 7", "layer format 7"},
         {"\"type\": \"wheel\"", "\"type\": \"weel\"", "weel"},
         {"wheel:sympy", "wheel:simpy", "wheel:simpy"},
@@ -387,6 +436,60 @@ static void damaged_locks_are_told(void **state)
     CLEANUP(lock_clear) struct lock l = {0};
 
     lock_make(&l);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
+
+static void damaged_needs_are_told(void **state)
+{
+    static const struct damage cases[] = {
+        {"\"turn\": 7", "\"turn\": 0", "turn: the first one is 1"},
+        {"\"turn\": 7", "\"turm\": 7", "turn"},
+        {"\"turn\": 7", "\"turn\": 99999999999", "turn"},
+        {"\"needs\": []", "\"needs\": {}", "needs"},
+        {"\"sympy\"]", "\"simpy\"]", "needs \"simpy\", which is no wheel of the lock"},
+        {"\"sympy\"]", "\"git\"]", "needs \"git\", which is no wheel of the lock"},
+        {"[\"nvidia-cudnn-cu12\", \"sympy\"]", "[\"torch\", \"sympy\"]", "twice, or not in order"},
+        {"numpy[fast]", "numpy[fast", "numpy[fast\""},
+        {"numpy[fast]", "numpy[]", "numpy[]\""},
+        {"opt,x", "opt x", "\"opt x\" is not a name of an extra"},
+    };
+    CLEANUP(lock_clear) struct lock l = {0};
+
+    needs_make(&l);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
+
+static void damaged_overlaps_are_told(void **state)
+{
+    static const struct damage cases[] = {
+        {"\"winner\": \"torch\"", "\"winner\": \"git\"", "are not two wheels of the lock"},
+        {"\"winner\": \"torch\"", "\"winner\": \"sympy\"", "are not two wheels of the lock"},
+        {"\"a/b\", \"a/c\"", "", "are not two wheels of the lock that share paths"},
+        {"\"a/b\", \"a/c\"", "\"a/c\", \"a/b\"", "\"a/b\" is not a path, or not in order"},
+        {"\"a/b\", \"a/c\"", "\"../b\"", "\"../b\" is not a path"},
+        {"\"a/b\", \"a/c\"", "\"/b\"", "\"/b\" is not a path"},
+    };
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    struct err e = {0};
+    struct lock_overlap *o;
+
+    needs_make(&l);
+    o = vec_push(&l.overlaps);
+    o->winner = STR("torch");
+    o->loser = STR("sympy");
+    vec_add(&o->paths, STR("a/b"));
+    vec_add(&o->paths, STR("a/c"));
+    l.built = true;
+    l.encoder = STR("deflate/1");
+    lock_print(&text, &l);
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+    assert_true(lock_leaves_out(&again, &again.overlaps.v[0]));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         expect_told(&l, &cases[i]);
 }
@@ -581,6 +684,9 @@ int main(void)
         cmocka_unit_test(a_toolkit_of_wheels_has_a_layer_too),
         cmocka_unit_test(a_toolkit_is_kept),
         cmocka_unit_test(slim_locks_and_sizes_are_kept),
+        cmocka_unit_test(needs_are_kept),
+        cmocka_unit_test(damaged_needs_are_told),
+        cmocka_unit_test(damaged_overlaps_are_told),
         cmocka_unit_test(unknown_rules_are_refused),
         cmocka_unit_test(damaged_locks_are_told),
         cmocka_unit_test(a_toolkit_that_leads_elsewhere_is_told),

@@ -106,6 +106,7 @@ static void lock_of(struct lock *l, const char *recipe, const char *variant)
 
     assert_int_equal(json_parse(&l->doc, str_of(recipe), UINT64_MAX, "recipe", &e), 0);
     l->recipe = l->doc.root;
+    l->format = LOCK_FORMAT;
     l->variant = str_of(variant);
     l->python_full = STR("3.11.2");
     l->toolkit.version = STR("12.4.1");
@@ -223,6 +224,8 @@ static void more_than_the_recipe_decides(void **state)
         }
         if (strcmp(kept(&k, &now), rows[i].kept) != 0)
             fail_msg("%s: %s", rows[i].what, kept(&k, &now));
+        old.format = 1; /* which does not say what wheels need */
+        assert_true(kept(&k, &now)[1] == '-');
         k.old = NULL;
         assert_string_equal(kept(&k, &now), "---");
         vec_clear(&upgrade);

@@ -8,7 +8,7 @@
  *   file PROJECT VERSION URL     what stands at a URL
  *   want REQUIREMENT | constrain REQUIREMENT | prefer PROJECT VERSION | pre | rounds N
  *   build LABEL                  of torch and its kin where versions do not say it
- *   expect PROJECT[EXTRAS] VERSION [-> PROJECT ...]      exactly these, sorted
+ *   expect PROJECT[EXTRAS] VERSION [-> NEED ...] [[EXTRA]-> NEED ...]     exactly these, sorted
  *   reads PROJECT VERSION, ...   metadata asked for, in order
  *   warns TEXT                   a warning holds this text
  *   fails TEXT                   instead of expect
@@ -256,6 +256,13 @@ static void describe(struct buf *out, const struct pypi_solution *solution)
         buf_fmt(out, "%s " STR_FMT, p->extras.n ? "]" : "", STR_ARG(p->candidate->version.text));
         for (size_t i = 0; i < p->needs.n; i++)
             buf_fmt(out, "%s" STR_FMT, i ? " " : " -> ", STR_ARG(p->needs.v[i]));
+        for (size_t i = 0; i < p->brought.n; i++) {
+            const struct artifact_extra *x = &p->brought.v[i];
+
+            buf_fmt(out, " [" STR_FMT "]->", STR_ARG(x->name));
+            for (size_t j = 0; j < x->needs.n; j++)
+                buf_fmt(out, " " STR_FMT, STR_ARG(x->needs.v[j]));
+        }
         buf_putc(out, '\n');
     }
 }

@@ -80,6 +80,12 @@ static int add(struct importer *im, struct str path, uint32_t mode, const struct
     if (!str_skip(&rest, im->how->prefix) || !str_starts(rest, STR("/")))
         return err_set(e, ERR_INPUT, "/" STR_FMT " leads out of the environment, to /" STR_FMT,
                        STR_ARG(path), STR_ARG(entry.path));
+    if (im->how->paths)
+        wheel_paths_add(im->how->paths, &entry);
+    if (im->how->without && im->how->without->n &&
+        bsearch(&entry.path, im->how->without->v, im->how->without->n, sizeof entry.path,
+                str_compare))
+        return 0;
     return tree_parents(im->tree, entry.path, im->newest, e) < 0
                ? -1
                : tree_add(im->tree, &entry, true, e);

@@ -6,6 +6,7 @@
 #include "../../io/inflate.h"
 #include "../../model/slim.h"
 #include "../layer/tree.h"
+#include "wheel_paths.h"
 
 struct wheel_import {
     struct str python;        /* "3.11" */
@@ -15,7 +16,10 @@ struct wheel_import {
     /* Rules for files that are left out, those of other wheels among them; what is left out is
      * added to their figures. NULL: all files are taken. */
     struct slim_counts *slim;
-    struct buf *metadata; /* gets its METADATA; NULL: nobody asks */
+    const struct strs
+        *without;              /* paths of the image, sorted, that are left out; its RECORD stays */
+    struct wheel_paths *paths; /* gets all its files, also those left out; NULL: nobody asks */
+    struct buf *metadata;      /* gets its METADATA; NULL: nobody asks */
 };
 
 /* `wheel` must stay open as long as the tree, whose `below` is the outline of the environment

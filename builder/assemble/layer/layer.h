@@ -1,11 +1,12 @@
-/* assemble/layer/layer.h - a tree becomes a layer: a tar and its gzip form in one pass (format 1).
+/* assemble/layer/layer.h - a tree becomes a layer: a tar and its gzip form in one pass (formats 1,
+ * 2).
  *
  * OCI image-spec 1.1 layer.md, RFC 1952. The blob is a chain of gzip members. A file of
  * LAYER_COPY_MIN bytes or more that lies deflated in a wheel is one member whose deflate bytes are
  * copied; everything else (headers, padding, smaller files, plain data) is gathered into members of
  * at most LAYER_GROUP plain bytes, compressed by "fixed/1" where they hold headers and padding
  * alone, else by "deflate/1". So the blob is a pure function of the tree. These numbers belong to
- * format 1 and never change in it.
+ * the format and never change in it.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -39,6 +39,17 @@ static void add_toolkit(struct buf *out, const struct lock *lock)
         }
 }
 
+/* The files of a wheel that another one's replace, which is in another layer. */
+static void add_left_out(struct buf *out, const struct lock *lock, const struct artifact *a)
+{
+    const struct lock_overlap *o;
+
+    vec_each(o, &lock->overlaps)
+        for (size_t i = 0; str_eq(o->loser, a->name) && lock_leaves_out(lock, o) && i < o->paths.n;
+             i++)
+            buf_fmt(out, " less %zu " STR_FMT, o->paths.v[i].len, STR_ARG(o->paths.v[i]));
+}
+
 static void add_artifacts(struct buf *out, const struct lock *lock, const struct lock_layer *l)
 {
     for (size_t i = 0; i < l->artifacts.n; i++) {
@@ -50,6 +61,8 @@ static void add_artifacts(struct buf *out, const struct lock *lock, const struct
         for (size_t j = 0; a->eco == ECO_WHEEL && j < lock->slim.n; j++)
             if (slim_concerns(lock->slim.v[j].rule, a->name))
                 buf_fmt(out, " without %s", lock->slim.v[j].rule->name);
+        if (a->eco == ECO_WHEEL)
+            add_left_out(out, lock, a);
         buf_putc(out, '\n');
     }
 }

@@ -544,7 +544,10 @@ int pypi_artifacts(struct artifacts *out, struct pypi_index *x,
                                           .group = STR("pip"),
                                           .requested = p->requested,
                                           .size = f.size,
-                                          .digest = f.digest}));
+                                          .digest = f.digest,
+                                          .needs = p->needs,
+                                          .extras = {p->brought.v, p->brought.n, 0},
+                                          .turn = p->turn}));
     }
     if (err_is_set(e) || wheel_sizes(made.v, made.n, x->http, x->memo, x->parallel, e) < 0) {
         vec_clear(&made);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "install_order.h"
 #include "pypi_hint.h"
 #include "pypi_why.h"
 
@@ -64,6 +65,58 @@ static void warn_of(const struct problem *w, const struct pypi_pick *p, const st
                 STR_ARG(p->candidate->file->yanked_reason));
 }
 
+/* The names of what a node needs; its own project, and a project that stands there with extras, are
+ * told by those. */
+static void add_names(struct strs *out, const struct problem *w, const struct node *n, uint32_t c)
+{
+    const struct needs *needs = n->needs[c];
+
+    for (size_t i = 0; i < needs->n; i++) {
+        const struct node *other = w->nodes.v[needs->v[i]->node];
+        bool told = other->of == n->of && !other->extras.n;
+
+        for (size_t j = 0; j < needs->n && !other->extras.n && !told; j++)
+            told = w->nodes.v[needs->v[j]->node]->base == needs->v[i]->node && i != j &&
+                   w->nodes.v[needs->v[j]->node] != other;
+        if (!told)
+            strs_add_once(out, other->id);
+    }
+}
+
+/* "a,b" of "name[a,b]" */
+static struct str brackets(const struct node *n)
+{
+    return str_sub(n->id, n->of->name.len + 1, n->id.len - n->of->name.len - 2);
+}
+
+static int extra_order(const void *a, const void *b)
+{
+    return str_cmp(((const struct artifact_extra *)a)->name,
+                   ((const struct artifact_extra *)b)->name);
+}
+
+/* What a node brings: the plain one what the project needs, one with extras what these add. */
+static void add_brought(struct pypi_pick *p, struct arena *a, const struct problem *w,
+                        const struct node *n, uint32_t c)
+{
+    struct artifact_extra extra = {0};
+    struct strs plain = {0}, all = {0};
+
+    add_names(&plain, w, w->nodes.v[n->base], c);
+    add_names(&all, w, n, c);
+    for (size_t i = 0; i < all.n; i++)
+        if (!n->extras.n || !strs_has(&plain, all.v[i]))
+            vec_add(&extra.needs, all.v[i]);
+    vec_clear(&plain);
+    vec_clear(&all);
+    settle(&extra.needs, a);
+    extra.name = n->extras.n ? arena_str(a, brackets(n)) : (struct str){0};
+    if (!n->extras.n)
+        p->needs = extra.needs;
+    else if (extra.needs.n)
+        vec_add(&p->brought, extra);
+}
+
 /* One project of the solution, from all its nodes. */
 static void add_pick(struct pypi_solution *out, const struct problem *w, const struct pypi_found *s,
                      uint32_t base, const bool *reached)
@@ -84,16 +137,11 @@ static void add_pick(struct pypi_solution *out, const struct problem *w, const s
             continue;
         for (size_t j = 0; j < n->extras.n; j++)
             strs_add_once(&p->extras, n->extras.v[j]);
-        for (size_t j = 0; j < n->needs[c]->n; j++) {
-            struct str other = w->nodes.v[n->needs[c]->v[j]->node]->of->name;
-
-            if (!str_eq(other, k->name))
-                strs_add_once(&p->needs, other);
-        }
+        add_brought(p, &out->arena, w, n, c);
         warn_of(w, p, n);
     }
     settle(&p->extras, &out->arena);
-    settle(&p->needs, &out->arena);
+    vec_sort(&p->brought, extra_order);
 }
 
 static int pick_order(const void *a, const void *b)
@@ -101,18 +149,49 @@ static int pick_order(const void *a, const void *b)
     return str_cmp(((const struct pypi_pick *)a)->name, ((const struct pypi_pick *)b)->name);
 }
 
+static void add_edges(struct install_graph *g, uint32_t from, const struct needs *needs)
+{
+    for (size_t i = 0; i < needs->n; i++)
+        vec_add(&g->nodes.v[from].needs, needs->v[i]->node + 1);
+}
+
+/* In pip's graph a project that says which Python it needs, needs one more thing. */
+static void find_turns(uint32_t *turns, const struct problem *w, const struct pypi_found *found,
+                       const bool *reached)
+{
+    CLEANUP(install_graph_clear) struct install_graph g = {0};
+    uint32_t python = (uint32_t)w->nodes.n + 1;
+
+    for (uint32_t i = 0; i <= python; i++)
+        vec_push(&g.nodes);
+    add_edges(&g, 0, &w->roots);
+    for (uint32_t i = 0; i < w->nodes.n; i++) {
+        const struct node *n = w->nodes.v[i];
+
+        if (!reached[i])
+            continue;
+        add_edges(&g, i + 1, n->needs[found->pick.v[i]]);
+        if (n->base == i && n->of->metadata[found->pick.v[i]]->requires_python.len)
+            vec_add(&g.nodes.v[i + 1].needs, python);
+    }
+    install_turns(turns, &g);
+}
+
 static void take_solution(struct pypi_solution *out, const struct problem *w,
                           const struct pypi_found *found)
 {
-    bool *reached = xcalloc(w->nodes.n + 1, sizeof *reached);
+    CLEANUP(free_clear) bool *reached = xcalloc(w->nodes.n + 1, sizeof *reached);
+    CLEANUP(free_clear) uint32_t *turns = xcalloc(w->nodes.n + 2, sizeof *turns);
 
     mark(w, found, &w->roots, reached);
+    find_turns(turns, w, found, reached);
     for (uint32_t i = 0; i < w->nodes.n; i++)
-        if (reached[i] && w->nodes.v[i]->base == i)
+        if (reached[i] && w->nodes.v[i]->base == i) {
             add_pick(out, w, found, i, reached);
+            out->picks.v[out->picks.n - 1].turn = turns[i + 1];
+        }
     vec_sort(&out->picks, pick_order);
     out->rounds = found->rounds;
-    free(reached);
 }
 
 static int tell_unsolved(struct problem *w, const struct pypi_found *found, struct err *e)
@@ -157,6 +236,10 @@ int solve_pypi(struct pypi_solution *out, const struct pypi_want *want,
 
 void pypi_solution_clear(struct pypi_solution *s)
 {
+    struct pypi_pick *p;
+
+    vec_each(p, &s->picks)
+        vec_clear(&p->brought);
     vec_clear(&s->picks);
     arena_clear(&s->arena);
     *s = (struct pypi_solution){0};

@@ -10,6 +10,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../../base/event.h"
+#include "../../pkg/artifact.h"
 #include "../../pkg/pypi/project.h"
 
 enum { SOLVE_PYPI_ROUNDS = 200000 };
@@ -47,7 +48,9 @@ struct pypi_pick {
     const struct metadata *metadata;
     bool requested;     /* named by a root */
     struct strs extras; /* chosen with it: normalised, sorted */
-    struct strs needs;  /* names of projects it needs for `env` and those extras, sorted */
+    struct strs needs;  /* what it needs for `env`, sorted: "numpy", "fsspec[http]" */
+    struct VEC_OF(struct artifact_extra) brought; /* by extras, as an artifact has it */
+    uint32_t turn;                                /* see install_order.h */
 };
 
 struct pypi_solution {

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/map.h"
+#include "assemble_parts.h"
+
+/* A file of one wheel. */
+struct owned {
+    const struct wheel_path *file;
+    size_t artifact;
+};
+
+struct finder {
+    const struct assembler *all;
+    struct VEC_OF(size_t) wheels; /* in the order in which pip would install them */
+    struct VEC_OF(struct owned) files;
+    struct map last; /* path to the position + 1 in `files` of the one that stays */
+    struct overlaps found;
+};
+
+static void finder_clear(struct finder *f)
+{
+    vec_clear(&f->wheels);
+    vec_clear(&f->files);
+    map_clear(&f->last);
+    overlaps_clear(&f->found);
+}
+
+static const struct artifact *artifact_at(const struct finder *f, size_t i)
+{
+    return &f->all->lock->artifacts.v[i];
+}
+
+static int wheel_compare(const void *x, const void *y, void *artifacts)
+{
+    const struct artifact *all = artifacts;
+    const struct artifact *a = &all[*(const size_t *)x], *b = &all[*(const size_t *)y];
+
+    return lock_installs_before(a, b) ? -1 : lock_installs_before(b, a);
+}
+
+static void list_files(struct finder *f)
+{
+    const struct assembler *a = f->all;
+    const size_t *wheel;
+    const struct wheel_path *file;
+
+    for (size_t i = 0; i < a->lock->artifacts.n; i++)
+        if (a->lock->artifacts.v[i].eco == ECO_WHEEL)
+            vec_add(&f->wheels, i);
+    if (f->wheels.n > 1)
+        qsort_r(f->wheels.v, f->wheels.n, sizeof f->wheels.v[0], wheel_compare,
+                a->lock->artifacts.v);
+    vec_each(wheel, &f->wheels)
+        vec_each(file, &a->paths[*wheel].list) {
+            vec_add(&f->files, ((struct owned){file, *wheel}));
+            map_set(&f->last, file->path, (void *)(uintptr_t)f->files.n);
+        }
+}
+
+static const struct owned *last_of(const struct finder *f, struct str path)
+{
+    uintptr_t at = (uintptr_t)map_get(&f->last, path);
+
+    return at ? &f->files.v[at - 1] : NULL;
+}
+
+static struct lock_overlap *pair_of(struct finder *f, struct str winner, struct str loser)
+{
+    struct lock_overlap *o;
+
+    vec_each(o, &f->found)
+        if (str_eq(o->winner, winner) && str_eq(o->loser, loser))
+            return o;
+    o = vec_push(&f->found);
+    o->winner = winner;
+    o->loser = loser;
+    return o;
+}
+
+/* No folder above a file may be a file of another wheel. Wheels list a folder's files one after
+ * the other, so that only what the file before does not share is looked up. */
+static int check_folders(const struct finder *f, const struct owned *file, struct str before,
+                         struct err *e)
+{
+    struct str path = file->file->path;
+    size_t same = 0;
+
+    while (same < path.len && same < before.len && path.p[same] == before.p[same])
+        same++;
+    for (size_t i = same; i < path.len; i++) {
+        const struct owned *other = path.p[i] == '/' ? last_of(f, str_sub(path, 0, i)) : NULL;
+
+        if (other)
+            return err_set(e, ERR_INPUT,
+                           "/" STR_FMT " is a file of " STR_FMT " and a folder of " STR_FMT
+                           "; leave one of the two out",
+                           STR_ARG(other->file->path),
+                           STR_ARG(artifact_at(f, other->artifact)->file),
+                           STR_ARG(artifact_at(f, file->artifact)->file));
+    }
+    return 0;
+}
+
+static int look_at(struct finder *f, size_t at, struct err *e)
+{
+    const struct owned *file = &f->files.v[at], *stays = last_of(f, file->file->path);
+    struct str before = at ? f->files.v[at - 1].file->path : (struct str){0};
+
+    if (stays->artifact != file->artifact && stays->file->print != file->file->print)
+        strs_add_once(
+            &pair_of(f, artifact_at(f, stays->artifact)->name, artifact_at(f, file->artifact)->name)
+                 ->paths,
+            file->file->path);
+    return check_folders(f, file, before, e);
+}
+
+static int overlap_compare(const void *x, const void *y)
+{
+    const struct lock_overlap *a = x, *b = y;
+    int order = str_cmp(a->loser, b->loser);
+
+    return order ? order : str_cmp(a->winner, b->winner);
+}
+
+static int find(struct finder *f, struct err *e)
+{
+    struct lock_overlap *o;
+
+    list_files(f);
+    for (size_t i = 0; i < f->files.n; i++)
+        if (look_at(f, i, e) < 0)
+            return -1;
+    vec_sort(&f->found, overlap_compare);
+    vec_each(o, &f->found) {
+        vec_sort(&o->paths, str_compare);
+        for (size_t i = 0; i < o->paths.n; i++)
+            o->paths.v[i] = arena_str(&f->all->lock->doc.arena, o->paths.v[i]);
+    }
+    return 0;
+}
+
+static bool same(const struct overlaps *a, const struct overlaps *b)
+{
+    bool result = a->n == b->n;
+
+    for (size_t i = 0; i < a->n && result; i++) {
+        const struct lock_overlap *x = &a->v[i], *y = &b->v[i];
+
+        result =
+            str_eq(x->winner, y->winner) && str_eq(x->loser, y->loser) && x->paths.n == y->paths.n;
+        for (size_t j = 0; j < x->paths.n && result; j++)
+            result = str_eq(x->paths.v[j], y->paths.v[j]);
+    }
+    return result;
+}
+
+int overlap_find(struct assembler *a, struct err *e)
+{
+    CLEANUP(finder_clear) struct finder f = {.all = a};
+
+    if (find(&f, e) < 0)
+        return -1;
+    if (a->lock->built && !same(&a->lock->overlaps, &f.found))
+        return err_set(
+            e, ERR_INTEGRITY,
+            "the wheels share other paths than the lock's \"overlaps\" say; the lock was "
+            "edited: `envbuild lock` makes it anew");
+    if (!a->lock->built) {
+        overlaps_clear(&a->lock->overlaps);
+        MOVE(&a->lock->overlaps, &f.found);
+    }
+    return 0;
+}
+
+void overlap_warn(const struct lock *lock, const struct events *events)
+{
+    const struct lock_overlap *o;
+
+    vec_each(o, &lock->overlaps)
+        events_warn(events,
+                    STR_FMT " and " STR_FMT
+                            " both have %zu file%s that differ%s, the first is /" STR_FMT
+                            "; those of " STR_FMT " stay, as pip would install it later",
+                    STR_ARG(o->loser), STR_ARG(o->winner), o->paths.n, o->paths.n == 1 ? "" : "s",
+                    o->paths.n == 1 ? "s" : "", STR_ARG(o->paths.v[0]), STR_ARG(o->winner));
+}
