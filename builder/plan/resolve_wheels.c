@@ -206,17 +206,15 @@ int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,
     return 0;
 }
 
-int resolve_wheels(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
+int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                    struct err *e)
 {
     CLEANUP(keeping_clear) struct keeping keeping = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
-    const struct requirements *reqs = &plans->reqs;
+    struct requirements *reqs = &plans->reqs;
     struct places places = {0};
-    struct pypi_index_options options = {.allowed = reqs->allowed.v,
-                                         .allowed_n = reqs->allowed.n,
-                                         .root = str_of(in->root),
+    struct pypi_index_options options = {.root = str_of(in->root),
                                          .python_full = lock->python_full,
                                          .memo = in->memo,
                                          .events = in->events};
@@ -227,6 +225,11 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
         return resolve_wheels_again(lock, in, plans, e);
     if (target_of(&options.target, in, e) < 0)
         return -1;
+    want.env = (struct marker_env){lock->python_full, options.target.machine};
+    if (requirements_allowed(reqs, &want.env, e) < 0)
+        return -1;
+    options.allowed = reqs->allowed.v;
+    options.allowed_n = reqs->allowed.n;
     keep_old(&keeping, &in->pins);
     options.bound = keeping.bound.v;
     options.bound_n = keeping.bound.n;
@@ -235,7 +238,7 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
     options.places_n = places.n;
     index = pypi_index_open(in->pages, in->http, &options);
     vec_clear(&places);
-    want = (struct pypi_want){.env = {lock->python_full, options.target.machine},
+    want = (struct pypi_want){.env = want.env,
                               .constraints = reqs->constraints.v,
                               .constraints_n = reqs->constraints.n,
                               .prefer = keeping.prefer.v,
