@@ -65,6 +65,7 @@ struct recipe {
     struct value variant; /* "runtime", "compile" or "devel" */
     struct recipe_toolkit toolkit;                 /* of "devel" */
     bool slim;                                     /* see model/slim.h */
+    bool wheels_only; /* take the newest that has a wheel where a newer one is source only */
     struct value python;                           /* "3.11"; empty: what the base has */
     struct values apt;                             /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */

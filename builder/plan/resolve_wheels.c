@@ -2,6 +2,7 @@
 #include "../base/dotted.h"
 #include "../net/url.h"
 #include "pypi/pypi_index.h"
+#include "pypi/pypi_sources.h"
 #include "resolve_parts.h"
 
 static int target_of(struct wheel_target *out, const struct resolve_input *in, struct err *e)
@@ -148,6 +149,42 @@ static int keep_added(struct lock *lock, struct pypi_index *index,
     return result;
 }
 
+static const struct pos *place_of(const struct requirements *reqs, struct str name)
+{
+    for (size_t i = 0; i < reqs->roots.n; i++)
+        if (str_eq(reqs->roots.v[i].requirement->name, name))
+            return &reqs->places.v[i];
+    return &reqs->places.v[0];
+}
+
+/* pip would take a newer release and build it: nobody gets an old one in silence. */
+static int check_sources(const struct pypi_solution *wheels, const struct pypi_want *want,
+                         const struct pypi_universe *universe, const struct requirements *reqs,
+                         const struct resolve_input *in, struct err *e)
+{
+    CLEANUP(pypi_sources_clear) struct pypi_sources sources = {0};
+    const struct pypi_source *s;
+    struct err fault = {0};
+
+    if (pypi_sources_find(&sources, want, universe, wheels, e) < 0)
+        return -1;
+    vec_each(s, &sources.list) {
+        if (in->recipe->wheels_only)
+            events_warn(in->events, "%s; with wheels alone " STR_FMT " is " STR_FMT, s->text,
+                        STR_ARG(s->root), STR_ARG(s->now));
+        else
+            err_at_kind(&fault, ERR_UNSAT, place_of(reqs, s->root),
+                        "%s, and building from source is not supported yet; with wheels alone "
+                        STR_FMT " would be " STR_FMT "%s" STR_FMT "%s: pin it (" STR_FMT "==" STR_FMT
+                        "), name a folder with a wheel that you built under `find_links`, or write "
+                        "`wheels_only: true`",
+                        s->text, STR_ARG(s->root), STR_ARG(s->now), s->dated.len ? " (" : "",
+                        STR_ARG(s->dated), s->dated.len ? ")" : "", STR_ARG(s->root),
+                        STR_ARG(s->now));
+    }
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}
+
 static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pypi_want *want,
                          const struct plans *plans, const struct resolve_input *in, struct err *e)
 {
@@ -158,6 +195,7 @@ static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pyp
     int result;
 
     if (solve_wheels(&first, want, reqs->own, &universe, reqs, e) < 0 ||
+        check_sources(&first, want, &universe, reqs, in, e) < 0 ||
         keep_wheels(lock, index, &first, e) < 0)
         return -1;
     if (reqs->own == reqs->roots.n)
