@@ -157,8 +157,9 @@ static const struct pos *place_of(const struct requirements *reqs, struct str na
     return &reqs->places.v[0];
 }
 
-/* pip would take a newer release and build it: nobody gets an old one in silence. */
-static int check_sources(const struct pypi_solution *wheels, const struct pypi_want *want,
+/* Nobody gets an old release in silence, be it that pip would build a newer one or that nothing newer
+ * fits. */
+static int check_choice(const struct pypi_solution *wheels, const struct pypi_want *want,
                          const struct pypi_universe *universe, const struct requirements *reqs,
                          const struct resolve_input *in, struct err *e)
 {
@@ -166,7 +167,9 @@ static int check_sources(const struct pypi_solution *wheels, const struct pypi_w
     const struct pypi_source *s;
     struct err fault = {0};
 
-    if (pypi_sources_find(&sources, want, universe, wheels, e) < 0)
+    if (pypi_sources_find(&sources, want, universe, wheels, e) < 0 ||
+        choices_find(in->choices, want, universe, wheels, reqs, &sources, in->recipe->wheels_only,
+                     e) < 0)
         return -1;
     vec_each(s, &sources.list) {
         if (in->recipe->wheels_only)
@@ -195,7 +198,7 @@ static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pyp
     int result;
 
     if (solve_wheels(&first, want, reqs->own, &universe, reqs, e) < 0 ||
-        check_sources(&first, want, &universe, reqs, in, e) < 0 ||
+        check_choice(&first, want, &universe, reqs, in, e) < 0 ||
         keep_wheels(lock, index, &first, e) < 0)
         return -1;
     if (reqs->own == reqs->roots.n)

@@ -112,7 +112,11 @@ static void slim_is_true_or_nothing(void **state)
     assert_string_equal(slim.p, "{\"envbuild\":1,\"name\":\"pytorch\",\"pytorch\":\"2.6.0\","
                                 "\"variant\":\"runtime\",\"slim\":true,\"base\":\"debian-12\","
                                 "\"workdir\":\"/workspace\"," TAG "}");
-    print(&full, P "slim: false\n");
+    buf_reset(&slim);
+    print(&slim, P "wheels_only: true\n");
+    assert_non_null(strstr(slim.p, "\"wheels_only\":true"));
+    print(&full, P "slim: false\nwheels_only: false\n");
+    assert_null(strstr(full.p, "wheels_only"));
     assert_null(strstr(full.p, "slim"));
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         CLEANUP(recipe_clear) struct recipe r = {0};

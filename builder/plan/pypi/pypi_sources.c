@@ -157,6 +157,7 @@ static void tell(struct pypi_sources *out, const struct pypi_solution *s,
                                : "is published as source only");
     now = pypi_solution_find(wheels, top->name);
     *made = (struct pypi_source){.root = arena_str(&out->arena, top->name),
+                                 .with = arena_str(&out->arena, top->candidate->version.text),
                                  .text = arena_strdup(&out->arena, text.p)};
     if (now) {
         made->now = arena_str(&out->arena, now->candidate->version.text);
