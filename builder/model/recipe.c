@@ -6,10 +6,11 @@
 #include "../oci/ref.h"
 
 static const char *const keys[] = {
-    "envbuild",   "name",       "pytorch",       "cuda",   "cudnn",        "variant", "toolkit",
-    "base",       "python",     "platforms",     "apt",    "apt_archives", "pip",     "constraints",
-    "indexes",    "find_links", "context",       "files",  "user",         "env",     "workdir",
-    "entrypoint", "cmd",        "startup_check", "labels", "tag",          "slim",    "wheels_only", NULL};
+    "envbuild", "name",        "pytorch", "cuda",        "cudnn",   "variant",
+    "toolkit",  "base",        "python",  "platforms",   "apt",     "apt_archives",
+    "pip",      "constraints", "indexes", "find_links",  "context", "files",
+    "user",     "env",         "workdir", "entrypoint",  "cmd",     "startup_check",
+    "labels",   "tag",         "slim",    "wheels_only", NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* ---- for all parts ---- */

@@ -146,10 +146,10 @@ static void tell_conflict(const struct choosing *in, struct buf *out, const stru
     want.events = &quiet;
     want.rounds = ROUNDS;
     want.brief = true;
-    if (requirement_parse(&only, &a,
-                          str_of(arena_fmt(&a, STR_FMT "==" STR_FMT, STR_ARG(p->name),
-                                           STR_ARG(version->text))),
-                          &why) < 0)
+    if (requirement_parse(
+            &only, &a,
+            str_of(arena_fmt(&a, STR_FMT "==" STR_FMT, STR_ARG(p->name), STR_ARG(version->text))),
+            &why) < 0)
         return;
     for (size_t i = 0; i < want.roots_n; i++)
         vec_add(&roots, want.roots[i]);
@@ -157,8 +157,7 @@ static void tell_conflict(const struct choosing *in, struct buf *out, const stru
     want.roots = roots.v;
     want.roots_n = roots.n;
     if (solve_pypi(&found, &want, in->universe, &why) < 0 && why.kind == ERR_UNSAT)
-        buf_fmt(out, "does not fit: " STR_FMT,
-                STR_ARG(str_sub(str_of(why.msg), 0, WHY_MAX)));
+        buf_fmt(out, "does not fit: " STR_FMT, STR_ARG(str_sub(str_of(why.msg), 0, WHY_MAX)));
     else
         buf_puts(out, "would make others older");
     vec_clear(&roots);
@@ -261,8 +260,7 @@ int choices_find(struct choices *out, const struct pypi_want *want,
     struct choosing in = {out, want, universe, chosen, reqs, wheels_only, &fault};
 
     for (size_t i = 0; i + 1 < reqs->own; i++) { /* the last is pip itself, for every image */
-        const struct pypi_pick *p =
-            pypi_solution_find(chosen, reqs->roots.v[i].requirement->name);
+        const struct pypi_pick *p = pypi_solution_find(chosen, reqs->roots.v[i].requirement->name);
 
         if (!p || is_listed(out, p->name))
             continue;

@@ -218,6 +218,6 @@ void req_note(const struct requirements *a, struct choices *out)
     vec_each(o, &a->files.options)
         buf_fmt(&all, "%s%s:%u %s", all.len ? ", " : "", o->pos.file, o->pos.line, o->name);
     if (all.len)
-        out->options =
-            str_of(arena_fmt(&out->arena, "%s: pip's options that change nothing; the recipe decides", all.p));
+        out->options = str_of(arena_fmt(
+            &out->arena, "%s: pip's options that change nothing; the recipe decides", all.p));
 }

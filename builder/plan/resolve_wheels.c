@@ -157,11 +157,11 @@ static const struct pos *place_of(const struct requirements *reqs, struct str na
     return &reqs->places.v[0];
 }
 
-/* Nobody gets an old release in silence, be it that pip would build a newer one or that nothing newer
- * fits. */
+/* Nobody gets an old release in silence, be it that pip would build a newer one or that nothing
+ * newer fits. */
 static int check_choice(const struct pypi_solution *wheels, const struct pypi_want *want,
-                         const struct pypi_universe *universe, const struct requirements *reqs,
-                         const struct resolve_input *in, struct err *e)
+                        const struct pypi_universe *universe, const struct requirements *reqs,
+                        const struct resolve_input *in, struct err *e)
 {
     CLEANUP(pypi_sources_clear) struct pypi_sources sources = {0};
     const struct pypi_source *s;
@@ -176,14 +176,14 @@ static int check_choice(const struct pypi_solution *wheels, const struct pypi_wa
             events_warn(in->events, "%s; with wheels alone " STR_FMT " is " STR_FMT, s->text,
                         STR_ARG(s->root), STR_ARG(s->now));
         else
-            err_at_kind(&fault, ERR_UNSAT, place_of(reqs, s->root),
-                        "%s, and building from source is not supported yet; with wheels alone "
-                        STR_FMT " would be " STR_FMT "%s" STR_FMT "%s: pin it (" STR_FMT "==" STR_FMT
-                        "), name a folder with a wheel that you built under `find_links`, or write "
-                        "`wheels_only: true`",
-                        s->text, STR_ARG(s->root), STR_ARG(s->now), s->dated.len ? " (" : "",
-                        STR_ARG(s->dated), s->dated.len ? ")" : "", STR_ARG(s->root),
-                        STR_ARG(s->now));
+            err_at_kind(
+                &fault, ERR_UNSAT, place_of(reqs, s->root),
+                "%s, and building from source is not supported yet; with wheels alone " STR_FMT
+                " would be " STR_FMT "%s" STR_FMT "%s: pin it (" STR_FMT "==" STR_FMT
+                "), name a folder with a wheel that you built under `find_links`, or write "
+                "`wheels_only: true`",
+                s->text, STR_ARG(s->root), STR_ARG(s->now), s->dated.len ? " (" : "",
+                STR_ARG(s->dated), s->dated.len ? ")" : "", STR_ARG(s->root), STR_ARG(s->now));
     }
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }

@@ -25,8 +25,8 @@ static void json_pages(void **state)
             &p, JSON "; charset=utf-8",
             "{\"meta\":{\"api-version\":\"1.4\"},\"files\":["
             "{\"filename\":\"a-1.whl\",\"url\":\"../../f/a-1.whl\",\"hashes\":{\"sha256\":\"" HEX
-            "\"},\"size\":77,\"upload-time\":\"2025-01-02T03:04:05.6Z\",\"requires-python\":\">=3.8\",\"core-metadata\":{\"sha256\":\"" HEX
-            "\"},\"yanked\":\"broken\"},"
+            "\"},\"size\":77,\"upload-time\":\"2025-01-02T03:04:05.6Z\",\"requires-python\":\">=3."
+            "8\",\"core-metadata\":{\"sha256\":\"" HEX "\"},\"yanked\":\"broken\"},"
             "{\"filename\":\"a-2.whl\",\"url\":\"https://f.test/a-2.whl\",\"hashes\":{},"
             "\"requires-python\":null,\"dist-info-metadata\":true,\"yanked\":false},"
             "{\"filename\":\"../a-3.whl\",\"url\":\"https://f.test/x\"},"

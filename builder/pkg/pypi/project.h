@@ -25,8 +25,8 @@ struct left_out {
         LEFT_NO_TAG,         /* its wheels fit no tag of the target */
         LEFT_OTHER_HASH,     /* its wheels that fit have none of the hashes that the user listed */
     } why;
-    struct str requires_python; /* LEFT_PYTHON_REFUSED */
-    struct str uploaded;        /* as of a file; may be empty */
+    struct str requires_python;      /* LEFT_PYTHON_REFUSED */
+    struct str uploaded;             /* as of a file; may be empty */
     const struct simple_file *sdist; /* what pip would build; in the page; NULL: it has none */
 };
 

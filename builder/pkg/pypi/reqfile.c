@@ -317,7 +317,8 @@ const char *reqfile_instead(struct str path)
         {"pyproject.toml", "write one with `uv pip compile pyproject.toml -o requirements.txt`"},
         {"setup.py", "write one with `uv pip compile setup.py -o requirements.txt`"},
         {"setup.cfg", "write one with `uv pip compile setup.cfg -o requirements.txt`"},
-        {"environment.yml", "list what it has under `pip:` in the recipe, system packages in `apt`"},
+        {"environment.yml",
+         "list what it has under `pip:` in the recipe, system packages in `apt`"},
         {"environment.yaml",
          "list what it has under `pip:` in the recipe, system packages in `apt`"},
     };

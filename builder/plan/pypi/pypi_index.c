@@ -197,8 +197,8 @@ static int learn_digest(struct pypi_index *x, struct simple_file *f, struct err 
 }
 
 /* Mark those files of the page whose digest one list of the user's lacks. */
-static int keep_listed(struct pypi_index *x, struct simple_page *page,
-                       const struct pypi_allowed *a, struct err *e)
+static int keep_listed(struct pypi_index *x, struct simple_page *page, const struct pypi_allowed *a,
+                       struct err *e)
 {
     size_t kept = 0;
 

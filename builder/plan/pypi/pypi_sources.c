@@ -161,8 +161,8 @@ static void tell(struct pypi_sources *out, const struct pypi_solution *s,
                                  .text = arena_strdup(&out->arena, text.p)};
     if (now) {
         made->now = arena_str(&out->arena, now->candidate->version.text);
-        made->dated = arena_str(&out->arena, str_sub(now->candidate->file->uploaded, 0,
-                                                     strlen("2025-01-29")));
+        made->dated = arena_str(&out->arena,
+                                str_sub(now->candidate->file->uploaded, 0, strlen("2025-01-29")));
     }
 }
 
