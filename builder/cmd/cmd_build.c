@@ -61,7 +61,10 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
         if (work_resolve(w, s, &(struct pins){0}, &lock, e) < 0)
             return -1;
         work_take_lock(w, &lock);
-        return work_write_lock(w, e);
+        if (work_write_lock(w, e) < 0)
+            return -1;
+        work_tell_choices(w, s);
+        return 0;
     }
     if (work_changes(w, &words, e) < 0)
         return -1;

@@ -28,6 +28,23 @@ static uint64_t download_size(const struct lock *lock)
     return sum;
 }
 
+static void put_requested(struct doc *d, struct node *root, const struct choices *choices)
+{
+    struct node *list = node_put(d, root, "requested", node_new_list(d));
+    const struct choice *c;
+
+    vec_each(c, &choices->list) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "name", c->name);
+        node_put_str(d, n, "version", c->version);
+        if (c->newest.len) {
+            node_put_str(d, n, "newest", c->newest);
+            node_put_str(d, n, "why", c->why);
+        }
+    }
+}
+
 static void print_json(const struct work *w, bool changed)
 {
     CLEANUP(doc_clear) struct doc d = {0};
@@ -43,6 +60,8 @@ static void print_json(const struct work *w, bool changed)
     node_put_bool(&d, root, "changed", changed);
     node_put_u64(&d, root, "artifacts", w->lock.artifacts.n);
     node_put_u64(&d, root, "bytes", download_size(&w->lock));
+    if (changed)
+        put_requested(&d, root, &w->choices);
     output_json(root);
 }
 
@@ -129,6 +148,7 @@ static int lock_recipe(struct session *s, const struct lock_args *a, struct err 
         return -1;
     say(s, "wrote %s: %zu artifacts, %.1f MiB", w.lock_path, w.lock.artifacts.n,
         (double)download_size(&w.lock) / (1024 * 1024));
+    work_tell_choices(&w, s);
     if (s->json)
         print_json(&w, true);
     return 0;

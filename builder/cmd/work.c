@@ -8,6 +8,7 @@
 #include "../plan/resolve.h"
 #include "../plan/pypi/torch_index.h"
 #include "credentials.h"
+#include "output.h"
 
 /* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
 static char *lock_path(const char *recipe)
@@ -104,6 +105,7 @@ void work_clear(struct work *w)
     free(w->index);
     auth_clear(&w->auth);
     config_clear(&w->config);
+    choices_clear(&w->choices);
     *w = (struct work){0};
 }
 
@@ -172,6 +174,8 @@ int work_resolve(struct work *w, struct session *s, const struct pins *pins, str
     r.in.index = str_of(w->index);
     r.in.now = s->now;
     r.in.events = s->events;
+    choices_clear(&w->choices);
+    r.in.choices = &w->choices;
     return resolve(out, &r.in, e);
 }
 
@@ -246,4 +250,34 @@ int work_write_lock(struct work *w, struct err *e)
 
     lock_print(&text, &w->lock);
     return fs_write(w->lock_path, buf_view(&text), e);
+}
+
+/* "vllm 0.8.5 (newest 0.33.0 needs torch==2.14.0)" */
+static void print_choice(const struct choice *c)
+{
+    if (c->newest.len)
+        output_message("  " STR_FMT " " STR_FMT " (newest " STR_FMT " " STR_FMT ")",
+                       STR_ARG(c->name), STR_ARG(c->version), STR_ARG(c->newest), STR_ARG(c->why));
+    else
+        output_message("  " STR_FMT " " STR_FMT, STR_ARG(c->name), STR_ARG(c->version));
+}
+
+void work_tell_choices(const struct work *w, struct session *s)
+{
+    enum { LINES_MAX = 20 }; /* a file that pins everything would be a wall */
+    const struct choice *c;
+    size_t shown = 0;
+
+    if (s->quiet)
+        return;
+    progress_pause(s->progress);
+    if (w->choices.options.len)
+        output_message(STR_FMT, STR_ARG(w->choices.options));
+    vec_each(c, &w->choices.list)
+        if (w->choices.list.n <= LINES_MAX || (c->newest.len && shown < LINES_MAX)) {
+            print_choice(c);
+            shown++;
+        }
+    if (shown < w->choices.list.n)
+        output_message("  and %zu more", w->choices.list.n - shown);
 }

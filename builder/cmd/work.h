@@ -6,6 +6,7 @@
 #include "../model/lock_compare.h"
 #include "../model/recipe.h"
 #include "../net/http.h"
+#include "../plan/choices.h"
 #include "../plan/pins.h"
 #include "../fetch/pages.h"
 #include "../store/cas.h"
@@ -19,6 +20,7 @@ struct work {
     struct recipe recipe;
     struct lock lock;
     bool has_lock;
+    struct choices choices; /* of the last work_resolve() */
     struct config config;
     struct auth auth;
     char *index; /* owned; the command line's, without user and password; NULL: none */
@@ -61,3 +63,5 @@ int work_resolve(struct work *w, struct session *s, const struct pins *pins, str
 /* It becomes w->lock, not written yet. */
 void work_take_lock(struct work *w, struct lock *lock);
 int work_write_lock(struct work *w, struct err *e) MUST_CHECK;
+/* What was chosen of what was asked for, a line each; after a lock is written. */
+void work_tell_choices(const struct work *w, struct session *s);

@@ -6,10 +6,11 @@
 #include "../oci/ref.h"
 
 static const char *const keys[] = {
-    "envbuild",   "name",       "pytorch",       "cuda",   "cudnn",        "variant", "toolkit",
-    "base",       "python",     "platforms",     "apt",    "apt_archives", "pip",     "constraints",
-    "indexes",    "find_links", "context",       "files",  "user",         "env",     "workdir",
-    "entrypoint", "cmd",        "startup_check", "labels", "tag",          "slim",    NULL};
+    "envbuild", "name",        "pytorch", "cuda",        "cudnn",   "variant",
+    "toolkit",  "base",        "python",  "platforms",   "apt",     "apt_archives",
+    "pip",      "constraints", "indexes", "find_links",  "context", "files",
+    "user",     "env",         "workdir", "entrypoint",  "cmd",     "startup_check",
+    "labels",   "tag",         "slim",    "wheels_only", NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* ---- for all parts ---- */
@@ -120,6 +121,7 @@ static int read_all(struct recipe *r, struct err *e)
     recipe_read_values(&in);
     recipe_read_lists(&in);
     field_bool(&in.f, "slim", &r->slim);
+    field_bool(&in.f, "wheels_only", &r->wheels_only);
     check_with_image(&in);
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }

@@ -63,10 +63,11 @@ struct recipe {
     struct value cuda;    /* "12.4", "12.4.1" or RECIPE_CPU: cu124 and cuda124 become the first */
     struct value cudnn;   /* "9" or "9.1.0.70" */
     struct value variant; /* "runtime", "compile" or "devel" */
-    struct recipe_toolkit toolkit;                 /* of "devel" */
-    bool slim;                                     /* see model/slim.h */
-    struct value python;                           /* "3.11"; empty: what the base has */
-    struct values apt;                             /* "name", "name=version" or "name/suite" */
+    struct recipe_toolkit toolkit; /* of "devel" */
+    bool slim;                     /* see model/slim.h */
+    bool wheels_only;    /* take the newest that has a wheel where a newer one is source only */
+    struct value python; /* "3.11"; empty: what the base has */
+    struct values apt;   /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
     struct recipe_asks pip, constraints;
     struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */

@@ -93,6 +93,8 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     if (r->image.text.len)
         put(doc, node_put(doc, root, "base", node_new_map(doc)), "image", &r->image);
     put(doc, root, "python", &r->python);
+    if (r->wheels_only)
+        node_put_bool(doc, root, "wheels_only", true);
     put_list(doc, root, "apt", &r->apt);
     put_archives(doc, root, r);
     put_asks(doc, root, r);

@@ -210,7 +210,7 @@ int req_check(const struct requirements *a, const struct recipe *r, const struct
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
-void req_note(const struct requirements *a, const struct events *events)
+void req_note(const struct requirements *a, struct choices *out)
 {
     CLEANUP(buf_clear) struct buf all = {0};
     const struct req_option *o;
@@ -218,5 +218,6 @@ void req_note(const struct requirements *a, const struct events *events)
     vec_each(o, &a->files.options)
         buf_fmt(&all, "%s%s:%u %s", all.len ? ", " : "", o->pos.file, o->pos.line, o->name);
     if (all.len)
-        events_note(events, "%s: pip's options that change nothing; the recipe decides", all.p);
+        out->options = str_of(arena_fmt(
+            &out->arena, "%s: pip's options that change nothing; the recipe decides", all.p));
 }

@@ -5,6 +5,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "choices.h"
 #include "pypi/torch_index.h"
 #include "requirements.h"
 
@@ -14,4 +15,4 @@
 int req_check(const struct requirements *a, const struct recipe *r, const struct torch_index *torch,
               struct str python, struct err *e) MUST_CHECK;
 /* One note names all options that were taken. */
-void req_note(const struct requirements *a, const struct events *events);
+void req_note(const struct requirements *a, struct choices *out);

@@ -66,13 +66,45 @@ static bool is_repository(struct str url)
     return scheme < url.len && str_find(url, '+') < scheme;
 }
 
+/* "requirements.txt" is a name that a stranger's project may have: where such a file stands beside
+ * the recipe, that is meant. */
+static bool names_file(const struct requirements *a, struct str text)
+{
+    CLEANUP(free_clear) char *name = str_dup(text);
+    CLEANUP(free_clear) char *path = path_join(a->dir, name);
+    uint64_t size;
+
+    return fs_file_size(path, &size);
+}
+
+static int refuse_file(struct str text, const struct pos *pos, const char *key, struct err *e)
+{
+    const char *instead = reqfile_instead(text);
+
+    if (instead)
+        return err_at(e, pos, "%s\"" STR_FMT "\" is a file, and no requirements file; %s", key,
+                      STR_ARG(text), instead);
+    return err_at(e, pos,
+                  "%s\"" STR_FMT "\" is a file, and a requirement is the name of a project; write "
+                  "%s" STR_FMT "%s",
+                  key, STR_ARG(text), *key ? "{requirements: " : "-r ", STR_ARG(text),
+                  *key ? "}" : "");
+}
+
 /* `key` says in messages what the text is: "pip", or nothing for a line of a file. */
 static struct requirement *parse(struct requirements *a, struct str text, const struct pos *pos,
                                  const char *key, struct err *e)
 {
     struct requirement *r = arena_alloc(&a->arena, sizeof *r);
     CLEANUP(err_clear) struct err fault = {0};
-    bool whole = requirement_parse(r, &a->arena, reqfile_wheel(&a->arena, text), &fault) == 0;
+    struct str meant = reqfile_wheel(&a->arena, text);
+    bool whole;
+
+    if (meant.p == text.p && names_file(a, text)) {
+        (void)!refuse_file(text, pos, key, e);
+        return NULL;
+    }
+    whole = requirement_parse(r, &a->arena, meant, &fault) == 0;
 
     if (whole)
         vec_add(&a->requirements, r);
@@ -146,20 +178,26 @@ static void ask_file(struct requirements *a, const struct recipe_ask *item, cons
     err_join(e, &fault);
 }
 
-/* The files' hashes, by project. */
-static void collect_hashes(struct requirements *a)
+int requirements_allowed(struct requirements *a, const struct marker_env *env, struct err *e)
 {
+    a->allowed.n = 0;
     for (size_t i = 0; i < a->files.lines.n; i++) {
         const struct req_line *line = &a->files.lines.v[i];
         CLEANUP(requirement_clear) struct requirement r = {0};
-        CLEANUP(err_clear) struct err told = {0}; /* told when it was asked for */
+        bool holds;
 
-        if (line->hashes.n && requirement_parse(&r, &a->arena, line->text, &told) == 0)
+        if (!line->hashes.n)
+            continue;
+        if (requirement_parse(&r, &a->arena, line->text, e) < 0 ||
+            marker_eval(r.marker, env, STR(""), &holds, e) < 0)
+            return -1;
+        if (holds)
             vec_add(&a->allowed, ((struct pypi_allowed){.name = r.name,
                                                         .where = str_of(line->pos.file),
                                                         .digests = line->hashes.v,
                                                         .n = line->hashes.n}));
     }
+    return 0;
 }
 
 /* What the variant has besides: torch.compile and torch.utils.cpp_extension import setuptools,
@@ -212,7 +250,6 @@ int requirements_open(struct requirements *out, const struct recipe *r, struct s
         else
             constrain(&a, r->constraints.v[i].value.text, &r->constraints.v[i].value.pos,
                       "constraints: ", RECIPE, &fault);
-    collect_hashes(&a);
     if (err_is_set(&fault))
         return err_join(e, &fault);
     MOVE(out, &a);

@@ -16,7 +16,7 @@ struct requirements {
     struct VEC_OF(struct pypi_root) roots, constraints;
     size_t own; /* as many roots are every variant's; those behind them are devel's or compile's */
     struct VEC_OF(struct pos) places, constraint_places; /* of each */
-    struct VEC_OF(struct pypi_allowed) allowed;
+    struct VEC_OF(struct pypi_allowed) allowed;          /* by requirements_allowed() */
     struct strs may_lack; /* extras that not every release of the toolkit has */
 };
 
@@ -28,6 +28,10 @@ int requirements_open(struct requirements *out, const struct recipe *r, struct s
                       const struct toolkit_plan *toolkit, const char *dir,
                       struct err *e) MUST_CHECK;
 void requirements_clear(struct requirements *a);
+/* Fill `allowed` with the hashes of those lines whose marker holds: those of the others are for
+ * other machines. */
+int requirements_allowed(struct requirements *a, const struct marker_env *env,
+                         struct err *e) MUST_CHECK;
 /* The solver knows no places: let `fault`, when nothing satisfies the recipe or an item
  * is no good, point at the first item that its words name. */
 void requirements_place(const struct requirements *a, struct err *fault);

@@ -326,7 +326,6 @@ static int plans_open(struct plans *out, const struct resolve_input *in, struct 
         requirements_open(&out->reqs, r, out->torch.local, &out->toolkit, in->dir, e) < 0 ||
         req_check(&out->reqs, r, &out->torch, in->base->python_version, e) < 0)
         return -1;
-    req_note(&out->reqs, in->events);
     return 0;
 }
 
@@ -402,8 +401,10 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 
     if (pins_check(&in->pins, e) < 0 ||
         catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
-        plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, e) < 0 ||
-        resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, e) < 0)
+        plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, e) < 0)
+        return -1;
+    req_note(&plans.reqs, in->choices);
+    if (resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, e) < 0)
         return -1;
     MOVE(out, &lock);
     return 0;

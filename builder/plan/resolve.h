@@ -8,6 +8,7 @@
 #include "../model/recipe.h"
 #include "../fetch/pages.h"
 #include "base_image.h"
+#include "choices.h"
 #include "pins.h"
 
 struct resolve_input {
@@ -24,6 +25,7 @@ struct resolve_input {
     struct str index; /* simple index to ask; empty: PyPI's */
     int64_t now;      /* seconds since 1970: archives dated later are refused */
     const struct events *events;
+    struct choices *choices; /* resolve() adds to it what was chosen */
 };
 
 /* Everything but what a build fills in. */

@@ -32,7 +32,7 @@ int resolve_debs_again(struct lock *lock, const struct resolve_input *in, struct
 void resolve_stand_ins_again(struct lock *lock, const struct resolve_input *in,
                              struct plans *plans);
 /* resolve_wheels.c: Python's packages, those of all variants and what the variant adds. */
-int resolve_wheels(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
+int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                    struct err *e) MUST_CHECK;
 /* The wheels of the older lock; which of them the recipe names is found anew. */
 int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,

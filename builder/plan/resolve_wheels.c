@@ -2,6 +2,7 @@
 #include "../base/dotted.h"
 #include "../net/url.h"
 #include "pypi/pypi_index.h"
+#include "pypi/pypi_sources.h"
 #include "resolve_parts.h"
 
 static int target_of(struct wheel_target *out, const struct resolve_input *in, struct err *e)
@@ -148,6 +149,45 @@ static int keep_added(struct lock *lock, struct pypi_index *index,
     return result;
 }
 
+static const struct pos *place_of(const struct requirements *reqs, struct str name)
+{
+    for (size_t i = 0; i < reqs->roots.n; i++)
+        if (str_eq(reqs->roots.v[i].requirement->name, name))
+            return &reqs->places.v[i];
+    return &reqs->places.v[0];
+}
+
+/* Nobody gets an old release in silence, be it that pip would build a newer one or that nothing
+ * newer fits. */
+static int check_choice(const struct pypi_solution *wheels, const struct pypi_want *want,
+                        const struct pypi_universe *universe, const struct requirements *reqs,
+                        const struct resolve_input *in, struct err *e)
+{
+    CLEANUP(pypi_sources_clear) struct pypi_sources sources = {0};
+    const struct pypi_source *s;
+    struct err fault = {0};
+
+    if (pypi_sources_find(&sources, want, universe, wheels, e) < 0 ||
+        choices_find(in->choices, want, universe, wheels, reqs, &sources, in->recipe->wheels_only,
+                     e) < 0)
+        return -1;
+    vec_each(s, &sources.list) {
+        if (in->recipe->wheels_only)
+            events_warn(in->events, "%s; with wheels alone " STR_FMT " is " STR_FMT, s->text,
+                        STR_ARG(s->root), STR_ARG(s->now));
+        else
+            err_at_kind(
+                &fault, ERR_UNSAT, place_of(reqs, s->root),
+                "%s, and building from source is not supported yet; with wheels alone " STR_FMT
+                " would be " STR_FMT "%s" STR_FMT "%s: pin it (" STR_FMT "==" STR_FMT
+                "), name a folder with a wheel that you built under `find_links`, or write "
+                "`wheels_only: true`",
+                s->text, STR_ARG(s->root), STR_ARG(s->now), s->dated.len ? " (" : "",
+                STR_ARG(s->dated), s->dated.len ? ")" : "", STR_ARG(s->root), STR_ARG(s->now));
+    }
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}
+
 static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pypi_want *want,
                          const struct plans *plans, const struct resolve_input *in, struct err *e)
 {
@@ -158,6 +198,7 @@ static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pyp
     int result;
 
     if (solve_wheels(&first, want, reqs->own, &universe, reqs, e) < 0 ||
+        check_choice(&first, want, &universe, reqs, in, e) < 0 ||
         keep_wheels(lock, index, &first, e) < 0)
         return -1;
     if (reqs->own == reqs->roots.n)
@@ -206,17 +247,15 @@ int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,
     return 0;
 }
 
-int resolve_wheels(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
+int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                    struct err *e)
 {
     CLEANUP(keeping_clear) struct keeping keeping = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
-    const struct requirements *reqs = &plans->reqs;
+    struct requirements *reqs = &plans->reqs;
     struct places places = {0};
-    struct pypi_index_options options = {.allowed = reqs->allowed.v,
-                                         .allowed_n = reqs->allowed.n,
-                                         .root = str_of(in->root),
+    struct pypi_index_options options = {.root = str_of(in->root),
                                          .python_full = lock->python_full,
                                          .memo = in->memo,
                                          .events = in->events};
@@ -227,6 +266,11 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
         return resolve_wheels_again(lock, in, plans, e);
     if (target_of(&options.target, in, e) < 0)
         return -1;
+    want.env = (struct marker_env){lock->python_full, options.target.machine};
+    if (requirements_allowed(reqs, &want.env, e) < 0)
+        return -1;
+    options.allowed = reqs->allowed.v;
+    options.allowed_n = reqs->allowed.n;
     keep_old(&keeping, &in->pins);
     options.bound = keeping.bound.v;
     options.bound_n = keeping.bound.n;
@@ -235,7 +279,7 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, const stru
     options.places_n = places.n;
     index = pypi_index_open(in->pages, in->http, &options);
     vec_clear(&places);
-    want = (struct pypi_want){.env = {lock->python_full, options.target.machine},
+    want = (struct pypi_want){.env = want.env,
                               .constraints = reqs->constraints.v,
                               .constraints_n = reqs->constraints.n,
                               .prefer = keeping.prefer.v,

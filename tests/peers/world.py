@@ -205,6 +205,15 @@ LATER_WHEELS = [("filelock", "3.17.0", ANY, [], {"filelock/__init__.py": b"\n"})
                 ("numpy", "2.3.0", CP, [], {"numpy/__init__.py": b"two.three = 2\n"})]
 PRIVATE = [("secretlib", "1.0", ANY, [], {"secretlib.py": b"ours\n"}), ("secretlib", "99", ANY, [], {"secretlib.py": b"theirs\n"}),
            ("numpy", "9.9", CP, [], {"numpy/__init__.py": b"nine = 9\n"})]
+# Wheels and sources with the dates that an index tells.
+SOURCE = "py3-none-source"
+DATED = [(("turned", "1.0", ANY, [], {"turned.py": b""}), "2020-01-02"), (("turned", "2.0", SOURCE, [], {}), "2025-03-04"),
+         (("early", "1.1.dev3", ANY, [], {"early.py": b""}), "2024-05-06"), (("early", "1.0", SOURCE, [], {}), "2024-01-02"),
+         (("deep", "1.0", ANY, [], {"deep.py": b""}), "2024-01-02"), (("deep", "2.0", ANY, ["middle"], {"deep.py": b""}), "2025-01-02"),
+         (("middle", "3.0", ANY, ["turned>=2"], {"middle.py": b""}), "2025-01-02"),
+         (("fast", "1.0", ANY, [], {"fast.py": b""}), "2020-01-02"), (("fast", "2.0", ANY, ["torch==9.0"], {"fast.py": b""}), "2025-01-02"),
+         (("slow", "1.0", ANY, [], {"slow.py": b""}), "2024-01-02"), (("slow", "2.0", ANY, ["torch==9.0"], {"slow.py": b""}), "2025-01-02"),
+         (("trial", "1.0", ANY, [], {"trial.py": b""}), "2024-01-02"), (("trial", "2.0rc1", ANY, [], {"trial.py": b""}), "2025-01-02")]
 WHO = {"Basic " + base64.b64encode(b"me:secret").decode(), "Bearer t0ken"}
 
 
@@ -366,6 +375,14 @@ sources: |
             lists.setdefault(w[0], []).append(e)
         lists["sourceful"] = [{"filename": "sourceful-1.0.tar.gz", "url": "../../files/sourceful-1.0.tar.gz", "size": 10,
                                "hashes": {"sha256": "0" * 64}, "yanked": False}]
+        for w, date in DATED:
+            file, body, meta = wheel(*w)
+            if w[2] is SOURCE:
+                file, body = f"{w[0]}-{w[1]}.tar.gz", b"not read"
+            self.files["/files/" + file] = body
+            lists.setdefault(w[0], []).append({
+                "filename": file, "url": "../../files/" + file, "size": len(body), "yanked": False,
+                "upload-time": date + "T10:00:00.000000Z", "hashes": {"sha256": hashlib.sha256(body).hexdigest()}})
         for name, files in lists.items():
             pages[f"/html/{name}/"] = ("text/html", html_page(files, True))
             pages[f"/bare/{name}/"] = ("text/html; charset=utf-8", html_page(files, False))

@@ -78,6 +78,11 @@ static void what_is_left_out_and_why(void **state)
     assert_int_equal(p.left_out.n, ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++)
         assert_int_equal(p.left_out.v[i].why, want[i]);
+    /* What pip would build: not where Python is refused. */
+    assert_true(str_is(p.left_out.v[0].sdist->name, "foo-bar-5.tar.gz"));
+    assert_null(p.left_out.v[1].sdist);
+    assert_null(p.left_out.v[2].sdist);
+    assert_true(str_is(p.left_out.v[3].sdist->name, "foo_bar-2.tar.gz"));
     assert_true(str_is(p.left_out.v[4].requires_python, ">=3.11.5"));
 }
 

@@ -112,7 +112,11 @@ static void slim_is_true_or_nothing(void **state)
     assert_string_equal(slim.p, "{\"envbuild\":1,\"name\":\"pytorch\",\"pytorch\":\"2.6.0\","
                                 "\"variant\":\"runtime\",\"slim\":true,\"base\":\"debian-12\","
                                 "\"workdir\":\"/workspace\"," TAG "}");
-    print(&full, P "slim: false\n");
+    buf_reset(&slim);
+    print(&slim, P "wheels_only: true\n");
+    assert_non_null(strstr(slim.p, "\"wheels_only\":true"));
+    print(&full, P "slim: false\nwheels_only: false\n");
+    assert_null(strstr(full.p, "wheels_only"));
     assert_null(strstr(full.p, "slim"));
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         CLEANUP(recipe_clear) struct recipe r = {0};
@@ -170,7 +174,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "context "
          "files user env "
          "workdir "
-         "entrypoint cmd startup_check labels tag slim services "
+         "entrypoint cmd startup_check labels tag slim wheels_only services "
          "matrix"},
         {P "pip: [{requirement: r.txt}]\n",
          "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"

@@ -35,11 +35,6 @@ static int teardown(void **state)
     return result;
 }
 
-static void hear(void *ctx, const struct event *event)
-{
-    buf_puts(ctx, event->name);
-}
-
 /* What is said of `lines` as a requirements file of `recipe`; "" when nothing, then `note` gets the
  * note. */
 static void check(struct buf *out, struct buf *note, const char *dir, const char *recipe,
@@ -52,7 +47,7 @@ static void check(struct buf *out, struct buf *note, const char *dir, const char
     CLEANUP(requirements_clear) struct requirements reqs = {0};
     CLEANUP(arena_clear) struct arena a = {0};
     CLEANUP(err_clear) struct err e = {0};
-    const struct events events = {.emit = hear, .ctx = note};
+    CLEANUP(choices_clear) struct choices choices = {0};
     struct torch_index torch;
 
     buf_fmt(&text, "%s%s", recipe, strstr(recipe, "pip:") ? "" : "pip: [{requirements: r.txt}]\n");
@@ -66,7 +61,8 @@ static void check(struct buf *out, struct buf *note, const char *dir, const char
     if (req_check(&reqs, &r, &torch, STR("3.11"), &e) < 0)
         (void)faults_text(out, &e);
     else
-        req_note(&reqs, &events);
+        req_note(&reqs, &choices);
+    buf_str(note, choices.options);
 }
 
 static void lines_that_say_the_same(void **state)

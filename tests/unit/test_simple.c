@@ -25,8 +25,8 @@ static void json_pages(void **state)
             &p, JSON "; charset=utf-8",
             "{\"meta\":{\"api-version\":\"1.4\"},\"files\":["
             "{\"filename\":\"a-1.whl\",\"url\":\"../../f/a-1.whl\",\"hashes\":{\"sha256\":\"" HEX
-            "\"},\"size\":77,\"requires-python\":\">=3.8\",\"core-metadata\":{\"sha256\":\"" HEX
-            "\"},\"yanked\":\"broken\"},"
+            "\"},\"size\":77,\"upload-time\":\"2025-01-02T03:04:05.6Z\",\"requires-python\":\">=3."
+            "8\",\"core-metadata\":{\"sha256\":\"" HEX "\"},\"yanked\":\"broken\"},"
             "{\"filename\":\"a-2.whl\",\"url\":\"https://f.test/a-2.whl\",\"hashes\":{},"
             "\"requires-python\":null,\"dist-info-metadata\":true,\"yanked\":false},"
             "{\"filename\":\"../a-3.whl\",\"url\":\"https://f.test/x\"},"
@@ -38,6 +38,8 @@ static void json_pages(void **state)
     assert_true(digest_is_set(&p.files.v[0].digest) && p.files.v[0].has_metadata);
     assert_true(digest_is_set(&p.files.v[0].metadata_digest) && p.files.v[0].yanked);
     assert_true(str_is(p.files.v[0].yanked_reason, "broken"));
+    assert_true(str_is(p.files.v[0].uploaded, "2025-01-02T03:04:05.6Z"));
+    assert_false(p.files.v[1].uploaded.len);
     assert_true(str_is(p.files.v[0].requires_python, ">=3.8"));
     assert_true(!digest_is_set(&p.files.v[1].digest) && p.files.v[1].has_metadata);
     assert_true(!digest_is_set(&p.files.v[1].metadata_digest) && !p.files.v[1].yanked);

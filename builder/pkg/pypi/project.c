@@ -94,13 +94,16 @@ static int release_order(const void *pa, const void *pb)
 /* Why none of the `n` files of a version will do. */
 static struct left_out why_not(const struct release_file *r, size_t n)
 {
-    struct left_out out = {.version = r->version, .why = LEFT_SDIST_ONLY};
+    struct left_out out = {
+        .version = r->version, .why = LEFT_SDIST_ONLY, .uploaded = r->file->uploaded};
     bool python = false;
 
     for (size_t i = 0; i < n; i++) {
         python |= r[i].python_fits;
         if (r[i].wheel)
             out.why = LEFT_NO_TAG;
+        else if (r[i].python_fits && !r[i].file->yanked && !r[i].file->refused)
+            out.sdist = r[i].file;
         if (!r[i].python_fits && !out.requires_python.len)
             out.requires_python = r[i].file->requires_python;
     }
@@ -140,32 +143,45 @@ static struct pep440 version_copy(struct arena *a, const struct pep440 *v)
     return copy;
 }
 
+static void keep_file(struct simple_page *kept, const struct simple_file *file)
+{
+    struct simple_file *f = vec_push(&kept->files);
+
+    *f = *file;
+    f->name = arena_str(&kept->arena, f->name);
+    f->url = arena_str(&kept->arena, f->url);
+    f->requires_python = arena_str(&kept->arena, f->requires_python);
+    f->yanked_reason = arena_str(&kept->arena, f->yanked_reason);
+    f->uploaded = arena_str(&kept->arena, f->uploaded);
+}
+
 /* A page of only those files that candidates point at: pages can be large, and many stay in use. */
 static void cut_down(struct project *p, struct str from)
 {
     struct simple_page kept = {0};
     struct candidate *c;
     struct left_out *l;
+    size_t at;
 
     from = arena_str(&kept.arena, from);
     p->name = arena_str(&kept.arena, p->name);
     vec_each(c, &p->candidates) {
-        struct simple_file *f = vec_push(&kept.files);
-
-        *f = *c->file;
-        f->name = arena_str(&kept.arena, f->name);
-        f->url = arena_str(&kept.arena, f->url);
-        f->requires_python = arena_str(&kept.arena, f->requires_python);
-        f->yanked_reason = arena_str(&kept.arena, f->yanked_reason);
+        keep_file(&kept, c->file);
         c->version = version_copy(&kept.arena, &c->version);
         c->from = from;
     }
-    for (size_t i = 0; i < p->candidates.n; i++)
-        p->candidates.v[i].file = &kept.files.v[i];
     vec_each(l, &p->left_out) {
         l->version = version_copy(&kept.arena, &l->version);
         l->requires_python = arena_str(&kept.arena, l->requires_python);
+        l->uploaded = arena_str(&kept.arena, l->uploaded);
+        if (l->sdist)
+            keep_file(&kept, l->sdist);
     }
+    for (at = 0; at < p->candidates.n; at++)
+        p->candidates.v[at].file = &kept.files.v[at];
+    vec_each(l, &p->left_out)
+        if (l->sdist)
+            l->sdist = &kept.files.v[at++];
     simple_clear(&p->page);
     p->page = kept;
 }

@@ -25,7 +25,9 @@ struct left_out {
         LEFT_NO_TAG,         /* its wheels fit no tag of the target */
         LEFT_OTHER_HASH,     /* its wheels that fit have none of the hashes that the user listed */
     } why;
-    struct str requires_python; /* LEFT_PYTHON_REFUSED */
+    struct str requires_python;      /* LEFT_PYTHON_REFUSED */
+    struct str uploaded;             /* as of a file; may be empty */
+    const struct simple_file *sdist; /* what pip would build; in the page; NULL: it has none */
 };
 
 struct project {
@@ -37,7 +39,7 @@ struct project {
 void project_clear(struct project *p);
 /* Fill candidates and the left-out list from `name` and `page` for a target. Of each version the
  * wheel with the best tag is taken, then the highest build tag; a yanked one only when all are. The
- * page is cut down to the files of candidates. */
+ * page is cut down to the files of candidates and the sdists of what is left out. */
 int project_select(struct project *p, const struct wheel_target *target, struct str python_full,
                    struct str from, struct err *e) MUST_CHECK;
 

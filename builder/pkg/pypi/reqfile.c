@@ -304,6 +304,46 @@ static void check_hashes(struct reading *in, size_t from)
     }
 }
 
+const char *reqfile_instead(struct str path)
+{
+    static const struct {
+        const char *name, *instead;
+    } others[] = {
+        {"uv.lock", "write one with `uv export --no-hashes -o requirements.txt`"},
+        {"poetry.lock", "write one with `poetry export -o requirements.txt`"},
+        {"pdm.lock", "write one with `pdm export -o requirements.txt`"},
+        {"Pipfile", "write one with `pipenv requirements > requirements.txt`"},
+        {"Pipfile.lock", "write one with `pipenv requirements > requirements.txt`"},
+        {"pyproject.toml", "write one with `uv pip compile pyproject.toml -o requirements.txt`"},
+        {"setup.py", "write one with `uv pip compile setup.py -o requirements.txt`"},
+        {"setup.cfg", "write one with `uv pip compile setup.cfg -o requirements.txt`"},
+        {"environment.yml",
+         "list what it has under `pip:` in the recipe, system packages in `apt`"},
+        {"environment.yaml",
+         "list what it has under `pip:` in the recipe, system packages in `apt`"},
+    };
+    struct str name = path_base(path);
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (str_is(name, others[i].name))
+            return others[i].instead;
+    if (str_starts(name, STR("pylock.")) && str_ends(name, STR(".toml"))) /* PEP 751 */
+        return "write one with the tool that wrote it, such as `uv export -o requirements.txt`";
+    return NULL;
+}
+
+/* A file of another tool is told as a whole, and not each of its lines. */
+static int refuse_other(struct reading *in)
+{
+    const char *instead = reqfile_instead(in->path);
+
+    if (!instead)
+        return 0;
+    if (in->pos.file)
+        return err_at(in->e, &in->pos, "%s is no requirements file; %s", in->path.p, instead);
+    return err_set(in->e, ERR_INPUT, "%s is no requirements file; %s", in->path.p, instead);
+}
+
 static int read_file(struct reading *in)
 {
     CLEANUP(buf_clear) struct buf read = {0}, made = {0};
@@ -313,6 +353,8 @@ static int read_file(struct reading *in)
     struct req_source *source;
     struct str text;
 
+    if (refuse_other(in) < 0)
+        return -1;
     if (fs_read(&read, path, REQFILE_MAX, &unread) < 0) {
         if (in->pos.file)
             return err_at(in->e, &in->pos, "%s", unread.msg);

@@ -50,6 +50,10 @@ int reqfile_read(struct reqfile *out, const char *dir, struct str path, bool con
                  struct err *e) MUST_CHECK;
 void reqfile_clear(struct reqfile *r);
 
+/* What stands in for a file of another tool, such as uv.lock or pyproject.toml, by its name; NULL
+ * for any other name. reqfile_read() refuses such files. */
+const char *reqfile_instead(struct str path);
+
 /* "./wheels/a-1.0-py3-none-any.whl[x]" as the requirement "a[x] @ ./wheels/a-1.0-py3-none-any.whl",
  * and a wheel's address ("https://h.test/a-1.0-py3-none-any.whl ; marker") in the same way; any
  * other text as it is. In `a`. */

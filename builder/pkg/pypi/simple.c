@@ -56,7 +56,7 @@ static bool set_url(const struct reading *r, struct simple_file *f, struct str l
 
 /* What a page says of one file, before it is judged. */
 struct member {
-    struct str name, url, hash, requires_python, yanked_reason, size, metadata_hash;
+    struct str name, url, hash, requires_python, yanked_reason, size, metadata_hash, uploaded;
     bool yanked, has_metadata, told_metadata;
 };
 
@@ -112,6 +112,8 @@ static void read_member(struct pull *p, struct member *m, struct str key)
         read_metadata_member(p, m, true);
     else if (str_is(key, "yanked"))
         read_yanked(p, m);
+    else if (str_is(key, "upload-time")) /* PEP 700 */
+        (void)pull_text(p, &m->uploaded);
     else if (str_is(key, "size"))
         (void)pull_number(p, &m->size);
     else
@@ -134,6 +136,7 @@ static void add_file(const struct reading *r, const struct member *m)
     f.name = arena_str(a, m->name);
     f.requires_python = arena_str(a, m->requires_python);
     f.yanked_reason = arena_str(a, m->yanked_reason);
+    f.uploaded = arena_str(a, m->uploaded);
     vec_add(&r->page->files, f);
 }
 

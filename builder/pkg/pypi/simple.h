@@ -12,6 +12,7 @@ struct simple_file {
     struct str url;             /* absolute */
     struct str requires_python; /* may be empty */
     struct str yanked_reason;
+    struct str uploaded;  /* RFC 3339; empty when the index does not say */
     struct digest digest; /* sha256; all-zero when the index gives none */
     struct digest
         metadata_digest;       /* of the .metadata file; all-zero when not announced with a hash */

@@ -178,14 +178,6 @@ static char *page_url(const struct place *p, struct str name)
     return buf_take(&b);
 }
 
-static const struct pypi_allowed *allowed_for(const struct pypi_index *x, struct str name)
-{
-    for (size_t i = 0; i < x->allowed.n; i++)
-        if (str_eq(x->allowed.v[i].name, name))
-            return &x->allowed.v[i];
-    return NULL;
-}
-
 static bool is_local(const struct simple_file *f)
 {
     return str_starts(f->url, STR("file:"));
@@ -204,14 +196,13 @@ static int learn_digest(struct pypi_index *x, struct simple_file *f, struct err 
     return pages_learn(x->pages, url, &f->digest, &f->size, e);
 }
 
-/* Mark those files of the page whose digest the user did not list. */
-static int keep_allowed(struct pypi_index *x, struct simple_page *page, struct str name,
-                        struct err *e)
+/* Mark those files of the page whose digest one list of the user's lacks. */
+static int keep_listed(struct pypi_index *x, struct simple_page *page, const struct pypi_allowed *a,
+                       struct err *e)
 {
-    const struct pypi_allowed *a = allowed_for(x, name);
     size_t kept = 0;
 
-    for (size_t i = 0; a && i < page->files.n; i++) {
+    for (size_t i = 0; i < page->files.n; i++) {
         struct simple_file *f = &page->files.v[i];
         bool found = false;
 
@@ -219,14 +210,25 @@ static int keep_allowed(struct pypi_index *x, struct simple_page *page, struct s
             return -1;
         for (size_t j = 0; j < a->n; j++)
             found |= digest_eq(&a->digests[j], &f->digest);
-        f->refused = !found;
+        f->refused |= !found;
         kept += found;
     }
-    if (!a || !page->files.n || kept)
+    if (!page->files.n || kept)
         return 0;
     return err_set(e, ERR_INTEGRITY,
                    STR_FMT ": no file that the index has matches a --hash of " STR_FMT,
-                   STR_ARG(name), STR_ARG(a->where));
+                   STR_ARG(a->name), STR_ARG(a->where));
+}
+
+static int keep_allowed(struct pypi_index *x, struct simple_page *page, struct str name,
+                        struct err *e)
+{
+    const struct pypi_allowed *a;
+
+    vec_each(a, &x->allowed)
+        if (str_eq(a->name, name) && keep_listed(x, page, a, e) < 0)
+            return -1;
+    return 0;
 }
 
 static bool is_place(const struct pypi_index *x, struct str shown)

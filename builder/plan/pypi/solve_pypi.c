@@ -205,7 +205,7 @@ static int tell_unsolved(struct problem *w, const struct pypi_found *found, stru
                        "help",
                        found->rounds);
     explain_conflict(&why, w, &found->told, &found->via);
-    if (!why.complete && hint_conflict(&hint, w, found, e) < 0)
+    if (!why.complete && !w->want->brief && hint_conflict(&hint, w, found, e) < 0)
         return -1;
     return err_set(e, ERR_UNSAT, "%s%s%s", why.text.p, hint.len || why.newest.len ? "; " : "",
                    hint.len         ? hint.p

@@ -36,6 +36,7 @@ struct pypi_want {
     const struct strs *may_lack; /* extras that nobody misses; may be NULL */
     struct str build; /* label of what `of_build` names, where versions do not say it; or empty */
     bool (*of_build)(struct str name); /* may be NULL without a build */
+    bool brief;                        /* do not look for what would work instead */
     bool pre;                          /* admit pre-releases everywhere */
     unsigned rounds;                   /* give up after so many decisions; 0 is SOLVE_PYPI_ROUNDS */
     const struct events *events; /* yanked picks are warned of, cancelling is polled; may be NULL */
