@@ -4,6 +4,7 @@
 #include "../assemble/image.h"
 #include "../assemble/system/system_gaps.h"
 #include "../base/path.h"
+#include "../model/finding.h"
 #include "../out/dest.h"
 #include "output.h"
 #include "prove.h"
@@ -114,7 +115,7 @@ static int check_strict(const struct lock *lock, const struct build_args *a, str
     if (err_is_set(e))
         return -1;
     system_gaps(lock, &gaps);
-    for (size_t i = 0; i < gaps.n; i++)
+    for (size_t i = 0; i < gaps.n && !lock->built; i++) /* afterwards it is known */
         events_warn(s->events, "%s", gaps.v[i]);
     return 0;
 }
@@ -149,8 +150,10 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
         (!built && prove(&w->lock, &proving, below, e) < 0) ||
         image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
         return -1;
-    overlap_warn(&w->lock, s->events);
-    prove_warn(&w->lock, s->events);
+    if (!built) { /* afterwards it is known */
+        overlap_warn(&w->lock, s->events);
+        prove_warn(&w->lock, w->recipe_path, s->events);
+    }
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     if (place_close(place, e) < 0)
         return -1;
@@ -160,7 +163,8 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
 
 /* ---- what is told at the end ---- */
 
-static void print_json(const struct work *w, const char *reference, const char *digest)
+static void print_json(struct session *s, const struct work *w, const char *reference,
+                       const char *digest)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
@@ -185,11 +189,12 @@ static void print_json(const struct work *w, const char *reference, const char *
         size += l->size;
     }
     node_put_u64(&d, root, "size", size);
-    output_json(root);
+    findings_put(&d, root, &w->lock);
+    session_json(s, &d, root);
 }
 
 /* The reference by digest. It goes to stderr where stdout carries the image itself. */
-static void print_result(const struct work *w, const struct session *s, const struct dest *dest,
+static void print_result(const struct work *w, struct session *s, const struct dest *dest,
                          const struct image_name *name)
 {
     CLEANUP(buf_clear) struct buf reference = {0};
@@ -200,7 +205,7 @@ static void print_result(const struct work *w, const struct session *s, const st
     buf_fmt(&reference, "@%s", digest);
     progress_pause(s->progress);
     if (s->json && !dest_is_stdout(dest))
-        print_json(w, reference.p, digest);
+        print_json(s, w, reference.p, digest);
     else if (dest_is_stdout(dest))
         output_message("%s", reference.p);
     else

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
 #include "../model/explain.h"
+#include "../model/finding.h"
 #include "../model/tag.h"
 #include "output.h"
 #include "work.h"
 
 struct explain_args {
     const char *index;
-    bool offline;
+    bool offline, findings;
 };
 
-static void tell(struct session *s, const struct lock *lock)
+static void tell(struct session *s, const struct explain_args *a, const struct lock *lock)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     CLEANUP(buf_clear) struct buf text = {0};
@@ -20,10 +21,15 @@ static void tell(struct session *s, const struct lock *lock)
         struct node *root = node_new_map(&d);
 
         node_put_u64(&d, root, "envbuild_output", 1);
-        explain_put(&d, root, lock);
-        output_json(root);
+        if (!a->findings)
+            explain_put(&d, root, lock);
+        findings_put(&d, root, lock);
+        session_json(s, &d, root);
     } else {
-        explain_print(&text, lock);
+        if (a->findings)
+            findings_print(&text, lock);
+        else
+            explain_print(&text, lock);
         output_text(buf_view(&text));
     }
 }
@@ -42,14 +48,14 @@ static int explain_recipe(struct session *s, const char *recipe, const struct ex
     if (work_open(&w, s, recipe, e) < 0 || (w.has_lock && work_changes(&w, &words, e) < 0))
         return -1;
     if (w.has_lock && !words.len) {
-        tell(s, &w.lock);
+        tell(s, a, &w.lock);
         return 0;
     }
     pins.old = w.has_lock ? &w.lock : NULL;
     if (work_connect(&w, s, a->index, a->offline, e) < 0 ||
         work_resolve(&w, s, &pins, &lock, e) < 0)
         return -1;
-    tell(s, &lock);
+    tell(s, a, &lock);
     return 0;
 }
 
@@ -74,17 +80,18 @@ static int explain_tag(struct session *s, const char *text, const struct explain
         work_connect(&w, s, a->index, a->offline, e) < 0 ||
         work_resolve(&w, s, &(struct pins){0}, &lock, e) < 0)
         return -1;
-    tell(s, &lock);
+    tell(s, a, &lock);
     return 0;
 }
 
-static int explain_lock(struct session *s, const char *path, struct err *e)
+static int explain_lock(struct session *s, const char *path, const struct explain_args *a,
+                        struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
 
     if (lock_read(&lock, path, e) < 0)
         return -1;
-    tell(s, &lock);
+    tell(s, a, &lock);
     return 0;
 }
 
@@ -100,6 +107,8 @@ int cmd_explain(struct session *s, int argc, char **argv, struct err *e)
     struct explain_args a = {0};
     const struct opt own[] = {
         {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &a.index},
+        {0, "findings", NULL, "list what the first build found out about loading libraries",
+         opt_flag, &a.findings},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
     };
 
@@ -108,6 +117,6 @@ int cmd_explain(struct session *s, int argc, char **argv, struct err *e)
     if (s->help)
         return 0;
     if (str_ends(str_of(argv[0]), STR(".lock")))
-        return explain_lock(s, argv[0], e);
+        return explain_lock(s, argv[0], &a, e);
     return is_recipe(argv[0]) ? explain_recipe(s, argv[0], &a, e) : explain_tag(s, argv[0], &a, e);
 }

@@ -45,7 +45,7 @@ static void put_requested(struct doc *d, struct node *root, const struct choices
     }
 }
 
-static void print_json(const struct work *w, bool changed)
+static void print_json(struct session *s, const struct work *w, bool changed)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
@@ -62,7 +62,7 @@ static void print_json(const struct work *w, bool changed)
     node_put_u64(&d, root, "bytes", download_size(&w->lock));
     if (changed)
         put_requested(&d, root, &w->choices);
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 struct lock_args {
@@ -133,7 +133,7 @@ static int lock_recipe(struct session *s, const struct lock_args *a, struct err 
     if (w.has_lock && !words.len && !edits.list.n && !a->upgrade) {
         say(s, "%s is up to date with %s", w.lock_path, a->recipe);
         if (s->json)
-            print_json(&w, false);
+            print_json(s, &w, false);
         return 0;
     }
     if (words.len)
@@ -150,7 +150,7 @@ static int lock_recipe(struct session *s, const struct lock_args *a, struct err 
         (double)download_size(&w.lock) / (1024 * 1024));
     work_tell_choices(&w, s);
     if (s->json)
-        print_json(&w, true);
+        print_json(s, &w, true);
     return 0;
 }
 
@@ -170,8 +170,8 @@ static void put_edits(struct doc *d, struct node *root, const struct lock_differ
     }
 }
 
-static void print_check(const struct work *w, const struct lock *newest, const char *words,
-                        const struct lock_differences *edits)
+static void print_check(struct session *s, const struct work *w, const struct lock *newest,
+                        const char *words, const struct lock_differences *edits)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
@@ -181,7 +181,7 @@ static void print_check(const struct work *w, const struct lock *newest, const c
     node_put_str(&d, root, "recipe_changes", str_of(words));
     put_edits(&d, root, edits);
     lock_diff_put(&d, root, &w->lock, newest);
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 static void tell_check(struct session *s, const struct work *w, const struct lock_changes *changes,
@@ -239,7 +239,7 @@ static int check_lock(struct session *s, const struct lock_args *a, struct err *
     lock_changes(&changes, &w.lock, &newest);
     s->no = changes.n || words.len || edits.list.n;
     if (s->json)
-        print_check(&w, &newest, words.p, &edits);
+        print_check(s, &w, &newest, words.p, &edits);
     else
         tell_check(s, &w, &changes, words.p, &edits);
     vec_clear(&changes);
@@ -262,7 +262,7 @@ static int diff_locks(struct session *s, const char *old_path, const char *new_p
 
         node_put_u64(&d, root, "envbuild_output", 1);
         lock_diff_put(&d, root, &old, &now);
-        output_json(root);
+        session_json(s, &d, root);
     } else {
         lock_diff_print(&text, &old, &now);
         output_text(buf_view(&text));

@@ -119,7 +119,7 @@ static void print_errors(const struct err *e)
     }
 }
 
-static void print_errors_json(const struct err *e)
+static void print_errors_json(struct session *s, const struct err *e)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
@@ -138,7 +138,7 @@ static void print_errors_json(const struct err *e)
         }
         node_put_str(&d, n, "message", str_of(e->msg));
     }
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 /* A command's name, or a recipe: `envbuild x.yaml` builds it. */
@@ -215,7 +215,7 @@ int main(int argc, char **argv)
     progress_free(s.progress);
     err_sort(&e);
     if (err_is_set(&e) && s.json)
-        print_errors_json(&e);
+        print_errors_json(&s, &e);
     else if (err_is_set(&e))
         print_errors(&e);
     if (fflush(stdout) != 0 && !code) {

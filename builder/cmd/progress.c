@@ -26,6 +26,7 @@ struct progress {
     uint64_t finished, planned; /* bytes of the present task, all items */
     uint64_t started_ms, drawn_ms;
     int rows; /* of the display now on the screen */
+    struct names warnings;
 };
 
 static uint64_t now_ms(void)
@@ -230,6 +231,12 @@ static void emit(void *ctx, const struct event *ev)
     if (p->say == SAY_NOTHING && ev->kind != EVENT_WARNING)
         return;
     pthread_mutex_lock(&p->lock);
+    if (ev->kind == EVENT_WARNING)
+        names_add(&p->warnings, ev->name);
+    if (p->say == SAY_NOTHING) {
+        pthread_mutex_unlock(&p->lock);
+        return;
+    }
     switch (ev->kind) {
     case EVENT_STEP:
         begin_step(p, ev);
@@ -299,6 +306,11 @@ void progress_pause(struct progress *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+const struct names *progress_warnings(const struct progress *p)
+{
+    return &p->warnings;
+}
+
 void progress_free(struct progress *p)
 {
     if (!p)
@@ -307,6 +319,7 @@ void progress_free(struct progress *p)
     while (p->items.n)
         drop(p, &p->items.v[0]);
     vec_clear(&p->items);
+    names_clear(&p->warnings);
     free(p->step);
     pthread_mutex_destroy(&p->lock);
     free(p);

@@ -1,7 +1,7 @@
 /* cmd/session.h - what main makes once and hands to commands: settings of this run, no globals. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "../base/err.h"
+#include "../doc/node.h"
 #include "opt.h"
 #include "progress.h"
 
@@ -37,6 +37,9 @@ extern const struct command commands[]; /* ended by a NULL name */
  * progress display. */
 int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
                   int *argc, char **argv, int least, int most, struct err *e) MUST_CHECK;
+
+/* Print the object of --json; what was warned of is its member "warnings", where there is any. */
+void session_json(struct session *s, struct doc *d, struct node *root);
 
 /* Commands; one file each. */
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);
