@@ -93,6 +93,14 @@ static const char *ca_file(void)
     return file && file[0] ? file : getenv("CURL_CA_BUNDLE");
 }
 
+/* Is standard error a terminal that can go up a row? */
+static bool can_draw(void)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(STDERR_FILENO) && term && term[0] && strcmp(term, "dumb") != 0;
+}
+
 static void add_usage(struct buf *out)
 {
     buf_puts(out, "usage: envbuild RECIPE                    the same as envbuild build RECIPE\n"
@@ -200,7 +208,7 @@ int main(int argc, char **argv)
                         .environment = environ,
                         .now = (int64_t)time(NULL),
                         .jobs = cores > 0 ? (uint32_t)cores : 1,
-                        .terminal = isatty(STDERR_FILENO),
+                        .terminal = can_draw(),
                         .ca_file = ca_file(),
                         .ca_dir = getenv("SSL_CERT_DIR"),
                         .cancelled = &interrupted};

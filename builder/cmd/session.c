@@ -74,7 +74,7 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
     s->progress = progress_open(s->quiet     ? SAY_NOTHING
                                 : s->verbose ? SAY_MORE
                                              : SAY_NORMAL,
-                                s->terminal, s->cancelled);
+                                s->terminal, NULL, s->cancelled);
     s->events = progress_events(s->progress);
     return 0;
 }

@@ -10,7 +10,7 @@ struct session {
     char *store_dir; /* owned; the option, else $XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild */
     int64_t now;     /* seconds since 1970 */
     uint32_t jobs;   /* threads for assembling */
-    bool terminal;   /* stderr is one */
+    bool terminal;   /* stderr is one, and not a dumb one */
     const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
     char *config_path;            /* owned; may be NULL, and the file need not be there */
     char *netrc;                  /* owned; may be NULL */

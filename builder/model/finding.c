@@ -54,7 +54,7 @@ void finding_read(struct finding *out, const struct lock *lock, struct str words
         out->rank = FINDING_IMPORT;
     else
         out->rank = out->owner.len && finding_is_named(lock, out->owner) ? FINDING_REQUESTED
-                                                                          : FINDING_OTHER;
+                                                                         : FINDING_OTHER;
 }
 
 /* ---- what is told of new ones ---- */
@@ -122,10 +122,9 @@ void findings_summary(struct names *out, const struct lock *lock, const char *re
     vec_clear(&plugins);
     if (told == lock->findings.n)
         return;
-    buf_fmt(&line,
-            "%zu %snote%s on how libraries load; `envbuild explain --findings %s` lists all",
-            lock->findings.n - told, told ? "more " : "",
-            lock->findings.n - told == 1 ? "" : "s", recipe);
+    buf_fmt(&line, "%zu %snote%s on how libraries load; `envbuild explain --findings %s` lists all",
+            lock->findings.n - told, told ? "more " : "", lock->findings.n - told == 1 ? "" : "s",
+            recipe);
     names_add(out, line.p);
 }
 
@@ -133,10 +132,10 @@ void findings_summary(struct names *out, const struct lock *lock, const char *re
 
 void findings_print(struct buf *out, const struct lock *lock)
 {
-    static const char *const heads[] = {
-        [FINDING_IMPORT] = "would not load",
-        [FINDING_REQUESTED] = "plug-ins of packages that the recipe names",
-        [FINDING_OTHER] = "others"};
+    static const char *const heads[] = {[FINDING_IMPORT] = "would not load",
+                                        [FINDING_REQUESTED] =
+                                            "plug-ins of packages that the recipe names",
+                                        [FINDING_OTHER] = "others"};
     const struct str *words;
 
     if (!lock->built)

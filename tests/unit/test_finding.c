@@ -80,13 +80,15 @@ static void what_matters_comes_first_and_alone(void **state)
                                         "libcublas.so.13, which is not in the image"));
     findings_summary(&lines, &lock, "x.yaml");
     assert_int_equal(lines.n, 2);
-    assert_string_equal(lines.v[0], "onnxruntime_gpu: libp.so needs libcublas.so.13, which is not in "
-                                    "the image; 1 more of its plug-ins lack something; it is met "
-                                    "only where that plug-in is asked for");
+    assert_string_equal(lines.v[0],
+                        "onnxruntime_gpu: libp.so needs libcublas.so.13, which is not in "
+                        "the image; 1 more of its plug-ins lack something; it is met "
+                        "only where that plug-in is asked for");
     assert_string_equal(lines.v[1], "38 more notes on how libraries load; `envbuild explain "
                                     "--findings x.yaml` lists all");
     findings_print(&all, &lock);
-    assert_true(str_starts(buf_view(&all), STR("plug-ins of packages that the recipe names\n  only")));
+    assert_true(
+        str_starts(buf_view(&all), STR("plug-ins of packages that the recipe names\n  only")));
     lock_clear(&lock);
 }
 
