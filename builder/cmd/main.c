@@ -35,6 +35,9 @@ const struct command commands[] = {
      "Tell the newest PyTorch image that runs on this machine, on one that is named, or on a "
      "fleet.",
      cmd_recommend},
+    {"tree", "RECIPE|LOCK|TAG", "Show what each Python package of the recipe needs.", cmd_tree},
+    {"why", "RECIPE|LOCK|TAG NAME", "Tell by what chain of needs a package came into the image.",
+     cmd_why},
     {NULL, NULL, NULL, NULL},
 };
 

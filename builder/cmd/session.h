@@ -51,3 +51,5 @@ int cmd_init(struct session *s, int argc, char **argv, struct err *e);
 int cmd_inspect(struct session *s, int argc, char **argv, struct err *e);
 int cmd_lock(struct session *s, int argc, char **argv, struct err *e);
 int cmd_recommend(struct session *s, int argc, char **argv, struct err *e);
+int cmd_tree(struct session *s, int argc, char **argv, struct err *e);
+int cmd_why(struct session *s, int argc, char **argv, struct err *e);
