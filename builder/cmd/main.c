@@ -17,6 +17,9 @@ const struct command commands[] = {
     {"check", "IMAGE|RECIPE|LOCK|TAG",
      "Tell whether an image runs on this machine, or on a driver and GPUs that are named.",
      cmd_check},
+    {"diff", "OLD NEW",
+     "Compare two recipes, locks or tags, or two images: packages, files, layers, what is pulled.",
+     cmd_diff},
     {"emit", "KIND IMAGE|RECIPE|LOCK",
      "Write what runs an image by its digest: k8s, compose, slurm or devcontainer.", cmd_emit},
     {"explain", "RECIPE|LOCK|TAG",
@@ -222,7 +225,7 @@ int main(int argc, char **argv)
     if (run(&s, argc, argv, &e) < 0)
         code = (int)e.kind;
     else if (s.no)
-        code = ERR_NO;
+        code = s.no;
     progress_free(s.progress);
     err_sort(&e);
     if (err_is_set(&e) && s.json)

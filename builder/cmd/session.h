@@ -5,6 +5,12 @@
 #include "opt.h"
 #include "progress.h"
 
+/* Exit codes of lock --check beside ERR_NO, which is: something is newer. */
+enum {
+    EXIT_SECURITY = 8, /* of what is newer, something is for security */
+    EXIT_CHANGED = 9,  /* the lock is not what its recipe gives: the recipe changed, or the lock */
+};
+
 struct session {
     /* Inputs: environment, clock and machine are read in main and nowhere else. */
     char *store_dir; /* owned; the option, else $XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild */
@@ -20,7 +26,7 @@ struct session {
     /* Options every command takes. */
     const char *store_opt, *catalog_dir;
     bool quiet, verbose, json, help;
-    bool no; /* set by a command that checked, and the answer is no: exit 1 */
+    int no; /* set by a command that checked, and the answer is no: ERR_NO, or one of these */
 
     struct progress *progress;
     const struct events *events;
@@ -45,6 +51,7 @@ void session_json(struct session *s, struct doc *d, struct node *root);
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
 int cmd_check(struct session *s, int argc, char **argv, struct err *e);
+int cmd_diff(struct session *s, int argc, char **argv, struct err *e);
 int cmd_emit(struct session *s, int argc, char **argv, struct err *e);
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e);
 int cmd_init(struct session *s, int argc, char **argv, struct err *e);

@@ -7,23 +7,33 @@
 
 #include "model/needed_by.h"
 
-static struct str needs_a[] = {STR("b"), STR("c[x]"), STR("elsewhere")}, needs_b[] = {STR("d")},
-                  needs_d[] = {STR("b")}, needs_extra[] = {STR("d"), STR("e")};
-static struct artifact_extra extras_c[] = {{STR("x"), {needs_extra, 2, 0}}};
+static struct str needs_a[] = {STR_INIT("b"), STR_INIT("c[x]"), STR_INIT("elsewhere")},
+                  needs_b[] = {STR_INIT("d")}, needs_d[] = {STR_INIT("b")},
+                  needs_extra[] = {STR_INIT("d"), STR_INIT("e")};
+static struct artifact_extra extras_c[] = {{STR_INIT("x"), {needs_extra, 2, 0}}};
 
 /* The recipe names a; b and d need each other; c needs d and e only with its extra. */
 static void fill(struct lock *lock)
 {
     static const struct artifact wheels[] = {
         {.eco = ECO_WHEEL,
-         .name = STR("a"),
-         .version = STR("1"),
+         .name = STR_INIT("a"),
+         .version = STR_INIT("1"),
          .requested = true,
          .needs = {needs_a, 3, 0}},
-        {.eco = ECO_WHEEL, .name = STR("b"), .version = STR("2"), .needs = {needs_b, 1, 0}},
-        {.eco = ECO_WHEEL, .name = STR("c"), .version = STR("3"), .extras = {extras_c, 1, 0}},
-        {.eco = ECO_WHEEL, .name = STR("d"), .version = STR("4"), .needs = {needs_d, 1, 0}},
-        {.eco = ECO_WHEEL, .name = STR("e"), .version = STR("5")},
+        {.eco = ECO_WHEEL,
+         .name = STR_INIT("b"),
+         .version = STR_INIT("2"),
+         .needs = {needs_b, 1, 0}},
+        {.eco = ECO_WHEEL,
+         .name = STR_INIT("c"),
+         .version = STR_INIT("3"),
+         .extras = {extras_c, 1, 0}},
+        {.eco = ECO_WHEEL,
+         .name = STR_INIT("d"),
+         .version = STR_INIT("4"),
+         .needs = {needs_d, 1, 0}},
+        {.eco = ECO_WHEEL, .name = STR_INIT("e"), .version = STR_INIT("5")},
     };
 
     lock->format = 2;
