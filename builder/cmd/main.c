@@ -113,9 +113,8 @@ static void add_usage(struct buf *out)
                   "       envbuild COMMAND [OPTION...] OPERAND\n\n");
     for (const struct command *c = commands; c->name; c++)
         buf_fmt(out, "  %-9s %-17s %s\n", c->name, c->operands, c->help);
-    buf_puts(out,
-             "\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
-             "version.\n");
+    buf_puts(out, "\nenvbuild help COMMAND lists the options of a command; envbuild --version the "
+                  "version.\n");
 }
 
 static void print_errors(const struct err *e)
@@ -188,12 +187,18 @@ static int run(struct session *s, int argc, char **argv, struct err *e)
             output_message(STR_FMT, STR_ARG(line));
         return err_set(e, ERR_USAGE, "no recipe is named");
     }
+    if (argc == 3 && strcmp(argv[1], "help") == 0) { /* help X is X --help */
+        char *swapped[] = {argv[0], argv[2], "--help", NULL};
+
+        c = pick(argc, swapped, e);
+        return c ? c->run(s, 1, swapped + 2, e) : -1;
+    }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         output_text(buf_view(&usage));
         return 0;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         output_print("envbuild %s\n", ENVBUILD_VERSION);
         return 0;
     }
