@@ -112,10 +112,9 @@ static void what_is_refused_has_its_place(void **state)
         {STR_INIT("a: x\0y\n"),
          "x.yaml:1:5: not text: control characters are not allowed; a recipe is UTF-8 text"},
         {STR_INIT("a: \x1b[0m\n"),
-         "x.yaml: not text: control characters are not allowed at byte 3; a recipe is UTF-8 text"},
-        {STR_INIT("a: \xff\n"),
-         "x.yaml: not text: invalid leading UTF-8 octet at byte 3; a recipe is "
-         "UTF-8 text"},
+         "x.yaml:1:4: not text: control characters are not allowed; a recipe is UTF-8 text"},
+        {STR_INIT("a: \xff\n"), "x.yaml:1:4: not text: invalid leading UTF-8 octet; a recipe is "
+                                "UTF-8 text"},
         {STR_INIT("\xff\xfe"
                   "a\0:\0"),
          "x.yaml: not text: invalid leading UTF-8 octet at byte 0; a recipe is UTF-8 text"},
