@@ -117,7 +117,7 @@ static void what_is_refused_has_its_place(void **state)
                                 "UTF-8 text"},
         {STR_INIT("\xff\xfe"
                   "a\0:\0"),
-         "x.yaml: not text: invalid leading UTF-8 octet at byte 0; a recipe is UTF-8 text"},
+         "x.yaml:1:1: not text: invalid leading UTF-8 octet; a recipe is UTF-8 text"},
         {STR_INIT("a: [1\nb: 2\n"),
          "x.yaml:2:2: no valid YAML: while parsing a flow sequence: did not "
          "find expected ',' or ']'"},
