@@ -325,12 +325,67 @@ static int settle_overlaps(struct assembler *a, struct err *e)
 
 /* ---- all of it ---- */
 
+/* Compressed bytes, as far as they are known before the first build. */
+static uint64_t weight(const struct lock *lock, const struct lock_layer *l)
+{
+    uint64_t sum = 0;
+
+    if (l->size)
+        return l->size;
+    for (size_t i = 0; i < l->artifacts.n; i++)
+        sum += lock->artifacts.v[l->artifacts.v[i]].size;
+    return sum;
+}
+
+/* Tell what each layer weighs before the first begins, so that the whole does not grow. */
+static void plan(const struct assembler *a)
+{
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        const struct making *m = &a->makings[i];
+        uint64_t bytes = weight(a->lock, m->layer);
+
+        if (m->how == HOW_MAKE)
+            events_emit(a->in->events,
+                        &(struct event){EVENT_PLAN, "assemble", m->layer->name.p, 0, bytes});
+        if (m->how != HOW_PRESENT && (m->how != HOW_MAKE || a->in->place->known_first))
+            events_emit(a->in->events,
+                        &(struct event){EVENT_PLAN, "write", m->layer->name.p, 0, bytes});
+    }
+}
+
+/* Wheels and debs that are not in the store go there, layers that the place lacks into the place.
+ */
+static int check_room(const struct assembler *a, struct err *e)
+{
+    CLEANUP(free_clear) bool *counted = xcalloc(a->lock->artifacts.n, sizeof *counted);
+    uint64_t store = 0, place = 0;
+
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        const struct making *m = &a->makings[i];
+
+        if (m->how != HOW_PRESENT)
+            place += weight(a->lock, m->layer);
+        if (a->in->fresh)
+            *a->in->fresh += m->how != HOW_PRESENT;
+        for (size_t j = 0; j < m->layer->artifacts.n && m->how == HOW_MAKE; j++) {
+            size_t at = m->layer->artifacts.v[j];
+            const struct artifact *artifact = &a->lock->artifacts.v[at];
+
+            if (!counted[at] && !cas_has(a->in->cas, &artifact->digest, 0))
+                store += artifact->size;
+            counted[at] = true;
+        }
+    }
+    return a->in->room && (store || place) ? a->in->room(a->in->room_ctx, store, place, e) : 0;
+}
+
 static int run(struct assembler *a, struct err *e)
 {
     struct err fetch_err = {0}, pool_err = {0};
     bool known_first = a->in->place->known_first;
     int fetched, made;
 
+    plan(a);
     for (size_t i = 0; i < a->lock->layers.n; i++)
         if (a->makings[i].how == HOW_JOIN && !known_first)
             start(&a->makings[i], making_join);
@@ -390,7 +445,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         if (making_decide(&a, &a.makings[i], e) < 0)
             return -1;
     }
-    if (check_store(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
+    if (check_store(&a, e) < 0 || check_room(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
         (in->audit && audit(&a, e) < 0))
         return -1;
     system_layers_open(&a.system, lock, in->scratch_dir);

@@ -57,6 +57,11 @@ struct assembly {
     /* NULL, or: believe nothing that is remembered. All that the store has of the lock is read
      * again, and every layer is made again from it. Filled in. */
     struct audit *audit;
+    size_t *fresh; /* NULL, or filled in: layers that the place did not have */
+    /* NULL, or asked before the first byte: is there room for these in the store's folder and in
+     * the place? Bytes; a layer that was never built counts with its artifacts' size. */
+    int (*room)(void *ctx, uint64_t store, uint64_t place, struct err *e);
+    void *room_ctx;
 };
 
 /* Put all layers of `lock` into the place and fill in their digests and sizes, lock->encoder and

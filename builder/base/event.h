@@ -4,9 +4,10 @@
 #include "err.h"
 
 enum event_kind {
-    EVENT_STEP,    /* `name` is what begins now, e.g. "resolve" */
-    EVENT_PLAN,    /* `total` more bytes are going to be worked on under task `name` */
-    EVENT_BEGIN,   /* item `name` of `task` begins; `total` bytes, 0 when not known */
+    EVENT_STEP,  /* `name` is what begins now, e.g. "resolve" */
+    EVENT_PLAN,  /* item `name` of `task` is going to weigh `total` bytes of the step's whole; where
+                    `name` is the task itself, all of its items together */
+    EVENT_BEGIN, /* item `name` of `task` begins; `total` bytes, 0 when not known */
     EVENT_ADVANCE, /* `done` of its bytes are through, counted from its start */
     EVENT_END,     /* the item is finished */
     EVENT_WARNING, /* `name` is a sentence for the user */

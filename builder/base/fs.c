@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "path.h"
@@ -77,6 +78,26 @@ bool fs_exists(const char *path)
     struct stat st;
 
     return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != EACCES);
+}
+
+void fs_room(struct fs_room *out, const char *path)
+{
+    CLEANUP(free_clear) char *at = xstrdup(path);
+    struct statvfs v;
+    struct stat st;
+
+    *out = (struct fs_room){0};
+    while (stat(at, &st) < 0) {
+        char *above = path_dir(at);
+        bool end = strcmp(above, at) == 0;
+
+        free(at);
+        at = above;
+        if (end)
+            return;
+    }
+    if (statvfs(at, &v) == 0)
+        *out = (struct fs_room){true, st.st_dev, (uint64_t)v.f_bavail * v.f_frsize};
 }
 
 bool fs_file_size(const char *path, uint64_t *size)

@@ -27,6 +27,13 @@ int fs_sync_dir(const char *dir, struct err *e) MUST_CHECK;
 /* What cannot be looked at, other than for want of rights, counts as there: whoever opens it learns
  * why. */
 bool fs_exists(const char *path);
+/* The disk below `path`, or below the nearest folder above that is there. */
+struct fs_room {
+    bool known;
+    uint64_t disk; /* the same for all paths on it */
+    uint64_t free; /* bytes that we may write */
+};
+void fs_room(struct fs_room *out, const char *path);
 /* Size of a regular file; false when there is none. */
 bool fs_file_size(const char *path, uint64_t *size);
 

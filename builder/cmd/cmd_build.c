@@ -4,9 +4,11 @@
 #include "../assemble/image.h"
 #include "../assemble/system/system_gaps.h"
 #include "../base/path.h"
+#include "../model/finding.h"
 #include "../out/dest.h"
 #include "output.h"
 #include "prove.h"
+#include "room.h"
 
 struct build_args {
     const char *output, *index;
@@ -114,18 +116,41 @@ static int check_strict(const struct lock *lock, const struct build_args *a, str
     if (err_is_set(e))
         return -1;
     system_gaps(lock, &gaps);
-    for (size_t i = 0; i < gaps.n; i++)
+    for (size_t i = 0; i < gaps.n && !lock->built; i++) /* afterwards it is known */
         events_warn(s->events, "%s", gaps.v[i]);
     return 0;
 }
 
+struct disks {
+    const char *store, *output; /* output: NULL where none of our files */
+};
+
+static int check_room(void *ctx, uint64_t store, uint64_t place, struct err *e)
+{
+    const struct disks *d = ctx;
+    struct room_need needs[] = {{.path = d->store, .bytes = store},
+                                {.path = d->output, .bytes = place}};
+
+    fs_room(&needs[0].have, d->store);
+    if (d->output)
+        fs_room(&needs[1].have, d->output);
+    return room_check(needs, d->output ? 2 : 1, e);
+}
+
+/* What is told at the end. */
+struct outcome {
+    struct audit audit;
+    size_t fresh; /* layers that the output did not have */
+};
+
 static int assemble(struct work *w, struct session *s, const struct build_args *a,
-                    const struct stored *image, struct place *place, const struct image_name *name,
-                    struct audit *audit, struct err *e)
+                    const struct stored *image, struct place *place, const struct dest *dest,
+                    const struct image_name *name, struct outcome *out, struct err *e)
 {
     const struct stored *below = w->lock.image.ref.len ? image : NULL;
     struct proving proving;
     struct fetching fetching = {w, s, a};
+    struct disks disks = {s->store_dir, dest->path};
     CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
     CLEANUP(free_clear) char *context = recipe_context(&w->recipe, w->dir);
     struct assembly in = {.cas = w->cas,
@@ -139,7 +164,10 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .jobs = a->jobs,
                           .watcher = &proving.watcher,
                           .events = s->events,
-                          .audit = a->audit ? audit : NULL};
+                          .audit = a->audit ? &out->audit : NULL,
+                          .fresh = &out->fresh,
+                          .room = check_room,
+                          .room_ctx = &disks};
     bool built = w->lock.built;
 
     proving_init(&proving, w->linkage, scratch);
@@ -149,8 +177,10 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
         (!built && prove(&w->lock, &proving, below, e) < 0) ||
         image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
         return -1;
-    overlap_warn(&w->lock, s->events);
-    prove_warn(&w->lock, s->events);
+    if (!built) { /* afterwards it is known */
+        overlap_warn(&w->lock, s->events);
+        prove_warn(&w->lock, w->recipe_path, s->events);
+    }
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     if (place_close(place, e) < 0)
         return -1;
@@ -160,7 +190,8 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
 
 /* ---- what is told at the end ---- */
 
-static void print_json(const struct work *w, const char *reference, const char *digest)
+static void print_json(struct session *s, const struct work *w, const char *reference,
+                       const char *digest)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
@@ -185,11 +216,12 @@ static void print_json(const struct work *w, const char *reference, const char *
         size += l->size;
     }
     node_put_u64(&d, root, "size", size);
-    output_json(root);
+    findings_put(&d, root, &w->lock);
+    session_json(s, &d, root);
 }
 
 /* The reference by digest. It goes to stderr where stdout carries the image itself. */
-static void print_result(const struct work *w, const struct session *s, const struct dest *dest,
+static void print_result(const struct work *w, struct session *s, const struct dest *dest,
                          const struct image_name *name)
 {
     CLEANUP(buf_clear) struct buf reference = {0};
@@ -200,7 +232,7 @@ static void print_result(const struct work *w, const struct session *s, const st
     buf_fmt(&reference, "@%s", digest);
     progress_pause(s->progress);
     if (s->json && !dest_is_stdout(dest))
-        print_json(w, reference.p, digest);
+        print_json(s, w, reference.p, digest);
     else if (dest_is_stdout(dest))
         output_message("%s", reference.p);
     else
@@ -221,6 +253,55 @@ static void print_audit(const struct audit *audit, const struct place *place,
         wrong ? ", and are replaced" : "");
 }
 
+/* What to type next. */
+static void add_next(struct buf *out, const struct work *w, const struct dest *dest,
+                     const struct image_name *name)
+{
+    const char *gpus = !w->lock.facts.cuda.len     ? ""
+                       : dest->kind == DEST_PODMAN ? "--device nvidia.com/gpu=all "
+                                                   : "--gpus all ";
+    CLEANUP(buf_clear) struct buf image = {0};
+
+    dest_print(dest, name, &image);
+    switch (dest->kind) {
+    case DEST_DOCKER:
+    case DEST_PODMAN:
+        buf_fmt(out, "; next: %s run --rm -it %s%s",
+                dest->kind == DEST_DOCKER ? "docker" : "podman", gpus, image.p);
+        return;
+    case DEST_LAYOUT:
+        buf_fmt(out, "; next: envbuild %s -o docker: to load it", w->recipe_path);
+        return;
+    case DEST_DOCKER_ARCHIVE:
+        if (dest->path)
+            buf_fmt(out, "; next: docker load -i %s", dest->path);
+        return;
+    case DEST_OCI_ARCHIVE:
+        buf_fmt(out, "; next: skopeo copy %s docker://REGISTRY/NAME:TAG", image.p);
+        return;
+    }
+}
+
+/* "  3.1 GiB in 12 layers, 2 new and 10 reused, 24 s; next: ...". */
+static void print_last(const struct work *w, struct session *s, const struct dest *dest,
+                       const struct image_name *name, const struct outcome *out)
+{
+    CLEANUP(buf_clear) struct buf line = {0};
+    size_t n = w->lock.layers.n;
+    uint64_t size = 0;
+
+    if (s->quiet || s->json)
+        return;
+    for (size_t i = 0; i < n; i++)
+        size += w->lock.layers.v[i].size;
+    progress_size(&line, size);
+    buf_fmt(&line, " in %zu layers, %zu new and %zu reused, ", n, out->fresh, n - out->fresh);
+    progress_time(s->progress, &line);
+    add_next(&line, w, dest, name);
+    progress_pause(s->progress);
+    output_message("  %s", line.p);
+}
+
 static int build(struct session *s, const char *recipe, const struct build_args *a, struct err *e)
 {
     CLEANUP(work_clear) struct work w = {0};
@@ -229,7 +310,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     CLEANUP(stored_clear) struct stored image = {0};
     struct image_name name;
     struct blob_files files = {.again = a->audit, .events = s->events};
-    struct audit audit = {0};
+    struct outcome out = {0};
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
         work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
@@ -238,11 +319,12 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
     if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
         dest_open(&place, &dest, w.lock.created, &files, e) < 0 ||
-        assemble(&w, s, a, &image, place, &name, &audit, e) < 0)
+        assemble(&w, s, a, &image, place, &dest, &name, &out, e) < 0)
         return -1;
     if (a->audit)
-        print_audit(&audit, place, s);
+        print_audit(&out.audit, place, s);
     print_result(&w, s, &dest, &name);
+    print_last(&w, s, &dest, &name, &out);
     return 0;
 }
 

@@ -432,7 +432,7 @@ static void put_row(struct doc *d, struct node *n, const struct query *q, const 
     put_text(d, n, "gpu_code_arch", row->by);
 }
 
-static void print_json(const struct query *q)
+static void print_json(struct session *s, const struct query *q)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
@@ -444,7 +444,7 @@ static void print_json(const struct query *q)
     list = node_put(&d, root, "builds", node_new_list(&d));
     vec_each(r, &q->rows)
         put_row(&d, node_add(&d, list, node_new_map(&d)), q, r);
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e)
@@ -463,7 +463,7 @@ int cmd_catalog(struct session *s, int argc, char **argv, struct err *e)
         read_gpu(&q, e) < 0 || search(&q, e) < 0)
         return -1;
     if (s->json)
-        print_json(&q);
+        print_json(s, &q);
     else
         print_table(s, &q);
     return 0;

@@ -128,7 +128,7 @@ static void print_text(const struct checking *c, const char *operand, const char
     print_machine(c);
 }
 
-static void print_json(const struct checking *c, const char *better)
+static void print_json(struct session *s, const struct checking *c, const char *better)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
@@ -139,7 +139,7 @@ static void print_json(const struct checking *c, const char *better)
     machine_put(&d, node_put(&d, root, "host", node_new_map(&d)), &c->machine);
     if (better[0])
         node_put_str(&d, root, "newest_that_runs", str_of(better));
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 static int check(struct session *s, const char *operand, const struct machine_args *a,
@@ -156,7 +156,7 @@ static int check(struct session *s, const char *operand, const struct machine_ar
     s->no = c.judgement.verdict == VERDICT_NO;
     progress_pause(s->progress);
     if (s->json)
-        print_json(&c, better.p ? better.p : "");
+        print_json(s, &c, better.p ? better.p : "");
     else
         print_text(&c, operand, better.p ? better.p : "");
     return 0;

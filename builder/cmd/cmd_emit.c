@@ -237,7 +237,7 @@ static int find_place(struct emitting *m, struct session *s, const char *as, str
 
 /* ---- printing ---- */
 
-static void print_json(const struct emitting *m, const char *kind, struct str text)
+static void print_json(struct session *s, const struct emitting *m, const char *kind, struct str text)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
@@ -247,7 +247,7 @@ static void print_json(const struct emitting *m, const char *kind, struct str te
     node_put_str(&d, root, "image", str_of(m->deploy.ref));
     node_put_u64(&d, root, "gpus", m->deploy.gpus);
     node_put_str(&d, root, "text", text);
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 static int emit(struct session *s, const char *word, const char *operand, const struct emit_args *a,
@@ -264,7 +264,7 @@ static int emit(struct session *s, const char *word, const char *operand, const 
     kind->print(&text, &m.deploy);
     progress_pause(s->progress);
     if (s->json)
-        print_json(&m, kind->name, buf_view(&text));
+        print_json(s, &m, kind->name, buf_view(&text));
     else
         output_text(buf_view(&text));
     return 0;

@@ -35,7 +35,7 @@ static int inspect_image(struct session *s, const char *operand, struct err *e)
 
         node_put_u64(&d, root, "envbuild_output", 1);
         report_put(&d, root, &in.found, &in.proof);
-        output_json(root);
+        session_json(s, &d, root);
     } else {
         report_print(&text, &in.found, &in.proof);
         output_text(buf_view(&text));

@@ -45,7 +45,7 @@ static void put_requested(struct doc *d, struct node *root, const struct choices
     }
 }
 
-static void print_json(const struct work *w, bool changed)
+static void print_json(struct session *s, const struct work *w, bool changed)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
@@ -62,7 +62,7 @@ static void print_json(const struct work *w, bool changed)
     node_put_u64(&d, root, "bytes", download_size(&w->lock));
     if (changed)
         put_requested(&d, root, &w->choices);
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 struct lock_args {
@@ -133,7 +133,7 @@ static int lock_recipe(struct session *s, const struct lock_args *a, struct err 
     if (w.has_lock && !words.len && !edits.list.n && !a->upgrade) {
         say(s, "%s is up to date with %s", w.lock_path, a->recipe);
         if (s->json)
-            print_json(&w, false);
+            print_json(s, &w, false);
         return 0;
     }
     if (words.len)
@@ -150,7 +150,7 @@ static int lock_recipe(struct session *s, const struct lock_args *a, struct err 
         (double)download_size(&w.lock) / (1024 * 1024));
     work_tell_choices(&w, s);
     if (s->json)
-        print_json(&w, true);
+        print_json(s, &w, true);
     return 0;
 }
 
@@ -170,8 +170,8 @@ static void put_edits(struct doc *d, struct node *root, const struct lock_differ
     }
 }
 
-static void print_check(const struct work *w, const struct lock *newest, const char *words,
-                        const struct lock_differences *edits)
+static void print_check(struct session *s, const struct work *w, const struct lock *newest,
+                        const char *words, const struct lock_differences *edits)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
@@ -181,13 +181,22 @@ static void print_check(const struct work *w, const struct lock *newest, const c
     node_put_str(&d, root, "recipe_changes", str_of(words));
     put_edits(&d, root, edits);
     lock_diff_put(&d, root, &w->lock, newest);
-    output_json(root);
+    session_json(s, &d, root);
+}
+
+static size_t count_security(const struct lock_changes *changes)
+{
+    const struct lock_change *c;
+    size_t n = 0;
+
+    vec_each(c, changes)
+        n += c->security;
+    return n;
 }
 
 static void tell_check(struct session *s, const struct work *w, const struct lock_changes *changes,
                        const char *words, const struct lock_differences *edits)
 {
-    size_t security = 0;
     const struct lock_change *c;
     const struct lock_difference *d;
 
@@ -205,7 +214,6 @@ static void tell_check(struct session *s, const struct work *w, const struct loc
 
         lock_change_print(&line, c);
         output_print("%s\n", line.p);
-        security += c->security;
     }
     if (!s->no)
         say(s, "%s is up to date with %s, its indexes and archives", w->lock_path, w->recipe_path);
@@ -213,7 +221,7 @@ static void tell_check(struct session *s, const struct work *w, const struct loc
         say(s,
             "%s: %zu package%s changed, %zu of them for security; run `envbuild lock %s%s` to "
             "accept",
-            w->lock_path, changes->n, changes->n == 1 ? "" : "s", security,
+            w->lock_path, changes->n, changes->n == 1 ? "" : "s", count_security(changes),
             words || edits->list.n ? "" : "--upgrade ", w->recipe_path);
 }
 
@@ -237,9 +245,12 @@ static int check_lock(struct session *s, const struct lock_args *a, struct err *
         work_resolve(&w, s, &pins, &newest, e) < 0)
         return -1;
     lock_changes(&changes, &w.lock, &newest);
-    s->no = changes.n || words.len || edits.list.n;
+    s->no = words.len || edits.list.n  ? EXIT_CHANGED
+            : count_security(&changes) ? EXIT_SECURITY
+            : changes.n                ? ERR_NO
+                                       : 0;
     if (s->json)
-        print_check(&w, &newest, words.p, &edits);
+        print_check(s, &w, &newest, words.p, &edits);
     else
         tell_check(s, &w, &changes, words.p, &edits);
     vec_clear(&changes);
@@ -248,13 +259,28 @@ static int check_lock(struct session *s, const struct lock_args *a, struct err *
 
 /* ---- lock diff ---- */
 
+/* A recipe is no JSON, and what the reader says of it helps nobody. */
+static int check_is_lock(const char *path, struct err *e)
+{
+    struct str name = str_of(path);
+
+    if (!str_ends(name, STR(".yaml")) && !str_ends(name, STR(".yml")))
+        return 0;
+    return err_set(
+        e, ERR_USAGE,
+        "lock diff takes two locks, and %s is a recipe; `envbuild diff` compares recipes "
+        "as well",
+        path);
+}
+
 static int diff_locks(struct session *s, const char *old_path, const char *new_path, struct err *e)
 {
     CLEANUP(lock_clear) struct lock old = {0}, now = {0};
     CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(doc_clear) struct doc d = {0};
 
-    if (lock_read(&old, old_path, e) < 0 || lock_read(&now, new_path, e) < 0)
+    if (check_is_lock(old_path, e) < 0 || check_is_lock(new_path, e) < 0 ||
+        lock_read(&old, old_path, e) < 0 || lock_read(&now, new_path, e) < 0)
         return -1;
     progress_pause(s->progress);
     if (s->json) {
@@ -262,7 +288,7 @@ static int diff_locks(struct session *s, const char *old_path, const char *new_p
 
         node_put_u64(&d, root, "envbuild_output", 1);
         lock_diff_put(&d, root, &old, &now);
-        output_json(root);
+        session_json(s, &d, root);
     } else {
         lock_diff_print(&text, &old, &now);
         output_text(buf_view(&text));
@@ -275,8 +301,10 @@ static int begin(struct session *s, struct lock_args *a, int argc, char **argv, 
     const struct opt own[] = {
         {0, "upgrade", NULL, "take the newest of the packages named behind the recipe, or of all",
          opt_flag, &a->upgrade},
-        {0, "check", NULL, "write nothing; list what is newer, and exit 1 if anything is", opt_flag,
-         &a->check},
+        {0, "check", NULL,
+         "write nothing; list what is newer; exit 1: something is, 8: for security, 9: the recipe "
+         "changed",
+         opt_flag, &a->check},
         {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &a->index},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a->offline},
     };

@@ -293,7 +293,7 @@ static void put_upgrade(struct doc *d, struct node *n, const struct asking *a)
     node_put_str(d, n, "sentence", u->sentence);
 }
 
-static void print_json(const struct asking *a)
+static void print_json(struct session *s, const struct asking *a)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list, *n;
@@ -317,7 +317,7 @@ static void print_json(const struct asking *a)
         node_add_str(&d, list, r->unconfirmed.v[i].tag);
     if (r->upgrade.found)
         put_upgrade(&d, node_put(&d, root, "upgrade", node_new_map(&d)), a);
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 static int answer(struct session *s, const char *fleet, const struct machine_args *args,
@@ -333,7 +333,7 @@ static int answer(struct session *s, const char *fleet, const struct machine_arg
     s->no = a.r.served < a.r.count;
     progress_pause(s->progress);
     if (s->json)
-        print_json(&a);
+        print_json(s, &a);
     else
         print_text(&a);
     return 0;

@@ -17,6 +17,9 @@ const struct command commands[] = {
     {"check", "IMAGE|RECIPE|LOCK|TAG",
      "Tell whether an image runs on this machine, or on a driver and GPUs that are named.",
      cmd_check},
+    {"diff", "OLD NEW",
+     "Compare two recipes, locks or tags, or two images: packages, files, layers, what is pulled.",
+     cmd_diff},
     {"emit", "KIND IMAGE|RECIPE|LOCK",
      "Write what runs an image by its digest: k8s, compose, slurm or devcontainer.", cmd_emit},
     {"explain", "RECIPE|LOCK|TAG",
@@ -35,6 +38,9 @@ const struct command commands[] = {
      "Tell the newest PyTorch image that runs on this machine, on one that is named, or on a "
      "fleet.",
      cmd_recommend},
+    {"tree", "RECIPE|LOCK|TAG", "Show what each Python package of the recipe needs.", cmd_tree},
+    {"why", "RECIPE|LOCK|TAG NAME", "Tell by what chain of needs a package came into the image.",
+     cmd_why},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -93,15 +99,22 @@ static const char *ca_file(void)
     return file && file[0] ? file : getenv("CURL_CA_BUNDLE");
 }
 
+/* Is standard error a terminal that can go up a row? */
+static bool can_draw(void)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(STDERR_FILENO) && term && term[0] && strcmp(term, "dumb") != 0;
+}
+
 static void add_usage(struct buf *out)
 {
     buf_puts(out, "usage: envbuild RECIPE                    the same as envbuild build RECIPE\n"
                   "       envbuild COMMAND [OPTION...] OPERAND\n\n");
     for (const struct command *c = commands; c->name; c++)
         buf_fmt(out, "  %-9s %-17s %s\n", c->name, c->operands, c->help);
-    buf_puts(out,
-             "\nenvbuild COMMAND --help lists the options of a command; envbuild --version the "
-             "version.\n");
+    buf_puts(out, "\nenvbuild help COMMAND lists the options of a command; envbuild --version the "
+                  "version.\n");
 }
 
 static void print_errors(const struct err *e)
@@ -119,7 +132,7 @@ static void print_errors(const struct err *e)
     }
 }
 
-static void print_errors_json(const struct err *e)
+static void print_errors_json(struct session *s, const struct err *e)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
@@ -138,7 +151,7 @@ static void print_errors_json(const struct err *e)
         }
         node_put_str(&d, n, "message", str_of(e->msg));
     }
-    output_json(root);
+    session_json(s, &d, root);
 }
 
 /* A command's name, or a recipe: `envbuild x.yaml` builds it. */
@@ -174,12 +187,18 @@ static int run(struct session *s, int argc, char **argv, struct err *e)
             output_message(STR_FMT, STR_ARG(line));
         return err_set(e, ERR_USAGE, "no recipe is named");
     }
+    if (argc == 3 && strcmp(argv[1], "help") == 0) { /* help X is X --help */
+        char *swapped[] = {argv[0], argv[2], "--help", NULL};
+
+        c = pick(argc, swapped, e);
+        return c ? c->run(s, 1, swapped + 2, e) : -1;
+    }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         output_text(buf_view(&usage));
         return 0;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         output_print("envbuild %s\n", ENVBUILD_VERSION);
         return 0;
     }
@@ -200,7 +219,7 @@ int main(int argc, char **argv)
                         .environment = environ,
                         .now = (int64_t)time(NULL),
                         .jobs = cores > 0 ? (uint32_t)cores : 1,
-                        .terminal = isatty(STDERR_FILENO),
+                        .terminal = can_draw(),
                         .ca_file = ca_file(),
                         .ca_dir = getenv("SSL_CERT_DIR"),
                         .cancelled = &interrupted};
@@ -211,11 +230,11 @@ int main(int argc, char **argv)
     if (run(&s, argc, argv, &e) < 0)
         code = (int)e.kind;
     else if (s.no)
-        code = ERR_NO;
+        code = s.no;
     progress_free(s.progress);
     err_sort(&e);
     if (err_is_set(&e) && s.json)
-        print_errors_json(&e);
+        print_errors_json(&s, &e);
     else if (err_is_set(&e))
         print_errors(&e);
     if (fflush(stdout) != 0 && !code) {

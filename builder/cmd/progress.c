@@ -8,10 +8,21 @@
 #include "../base/utf8.h"
 #include "../base/vec.h"
 
-enum { ROWS_MAX = 8, REDRAW_MS = 100, NAME_WIDTH = 34 };
+enum { REDRAW_MS = 100, LINE_MS = 10000, RATE_MS = 2000, BAR_MIN = 4, BAR_MAX = 30 };
 
 struct item {
     char *name, *task;
+    uint64_t done, total;
+    uint64_t weight; /* its part of the whole, in bytes of it; 0: it was not planned */
+};
+
+/* What somebody said is going to happen. */
+struct plan {
+    char *name, *task;
+    uint64_t weight;
+};
+
+struct whole {
     uint64_t done, total;
 };
 
@@ -23,9 +34,13 @@ struct progress {
     pthread_mutex_t lock;
     struct VEC_OF(struct item) items; /* what is being worked on */
     char *step;
-    uint64_t finished, planned; /* bytes of the present task, all items */
-    uint64_t started_ms, drawn_ms;
+    struct VEC_OF(struct plan) plans;
+    uint64_t finished, planned, begun; /* bytes of the present step, all items */
+    uint64_t opened_ms, started_ms, drawn_ms;
+    uint64_t left; /* seconds, the least that was told */
+    uint64_t (*clock)(void);
     int rows; /* of the display now on the screen */
+    struct names warnings;
 };
 
 static uint64_t now_ms(void)
@@ -36,7 +51,7 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void add_size(struct buf *b, uint64_t bytes)
+void progress_size(struct buf *b, uint64_t bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     double n = (double)bytes;
@@ -70,83 +85,123 @@ static unsigned width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 20 ? ws.ws_col : 80;
 }
 
-/* A name of NAME_WIDTH characters: cut where it is longer, with blanks behind it where shorter. */
-static void add_name(struct buf *out, const char *name)
+static unsigned long long percent(const struct whole *w)
 {
-    struct buf shown = {0};
-    size_t fits, width = 0;
-
-    utf8_show(&shown, str_of(name), SHOW_LINE);
-    fits = utf8_prefix(buf_view(&shown), NAME_WIDTH);
-    for (size_t i = 0; i < fits; i++)
-        width += ((unsigned char)shown.p[i] & 0xc0) != 0x80; /* all but what continues one */
-    buf_add(out, shown.p, fits);
-    buf_fmt(out, "%*s ", NAME_WIDTH - (int)width, "");
-    buf_clear(&shown);
+    return w->total ? (unsigned long long)((double)w->done * 100 / (double)w->total) : 0;
 }
 
-static void draw_item(struct buf *out, const struct item *item, unsigned columns)
+/* All of the step, as far as it was planned. Without a plan what has begun is all that is known. */
+static struct whole whole_of(const struct progress *p)
 {
-    enum { BAR = 20 };
-    struct buf line = {0};
-    unsigned filled = item->total ? (unsigned)(item->done * BAR / item->total) : 0;
+    struct whole w = {p->finished, p->planned ? p->planned : p->begun};
 
-    buf_fmt(&line, "  %-8s ", item->task);
-    add_name(&line, item->name);
-    for (unsigned i = 0; i < BAR && item->total; i++)
-        buf_puts(&line, i < filled ? "#" : ".");
-    buf_putc(&line, ' ');
-    add_size(&line, item->done);
-    if (item->total) {
-        buf_puts(&line, " of ");
-        add_size(&line, item->total);
+    for (size_t i = 0; i < p->items.n; i++) {
+        const struct item *item = &p->items.v[i];
+        double part = item->total ? (double)item->done / (double)item->total : 0;
+
+        w.done += (uint64_t)((double)item->weight * (part < 1 ? part : 1));
     }
-    buf_add(out, line.p, utf8_prefix(buf_view(&line), columns - 1));
-    buf_putc(out, '\n');
-    buf_clear(&line);
+    if (w.done > w.total)
+        w.done = w.total;
+    return w;
 }
 
-/* The last row: all items together, rate, and how long it will take. */
-static void draw_total(struct progress *p, struct buf *out, uint64_t now)
+/* Seconds left at the mean rate; they only fall, since a plan may guess. UINT64_MAX: too early. */
+static uint64_t seconds_left(struct progress *p, const struct whole *w, uint64_t now)
 {
-    uint64_t done = p->finished, ms = now - p->started_ms;
+    uint64_t ms = now - p->started_ms, left;
 
-    for (size_t i = 0; i < p->items.n; i++)
-        done += p->items.v[i].done;
-    buf_puts(out, "  ");
-    utf8_show(out, str_of(p->step), SHOW_LINE);
-    if (p->planned) {
-        buf_puts(out, ": ");
-        add_size(out, done);
-        buf_puts(out, " of ");
-        add_size(out, p->planned > done ? p->planned : done);
-        if (ms > 500 && done) {
-            uint64_t rate = done * 1000 / ms;
+    if (ms < RATE_MS || !w->done)
+        return UINT64_MAX;
+    left = (uint64_t)((double)(w->total - w->done) / (double)w->done * (double)ms / 1000) + 1;
+    if (left < p->left)
+        p->left = left;
+    return p->left;
+}
 
-            buf_puts(out, ", ");
-            add_size(out, rate);
-            buf_puts(out, "/s");
-            if (rate && p->planned > done)
-                buf_fmt(out, ", %llus left", (unsigned long long)((p->planned - done) / rate));
-        }
+static void add_time(struct buf *out, uint64_t seconds)
+{
+    if (seconds >= 60)
+        buf_fmt(out, "%llu min %llu s", (unsigned long long)(seconds / 60),
+                (unsigned long long)(seconds % 60));
+    else
+        buf_fmt(out, "%llu s", (unsigned long long)seconds);
+}
+
+/* "43%, 1.3 GiB of 3.1 GiB, 40 s left". */
+static void add_whole(struct progress *p, struct buf *out, const struct whole *w, uint64_t now)
+{
+    uint64_t left = seconds_left(p, w, now);
+
+    buf_fmt(out, "%llu%%, ", percent(w));
+    progress_size(out, w->done);
+    buf_puts(out, " of ");
+    progress_size(out, w->total);
+    if (left == UINT64_MAX)
+        return;
+    buf_puts(out, ", ");
+    add_time(out, left);
+    buf_puts(out, " left");
+}
+
+/* What happens now: the oldest item, or the step. */
+static void add_now(struct buf *out, const struct progress *p)
+{
+    if (p->items.n) {
+        utf8_show(out, str_of(p->items.v[0].task), SHOW_LINE);
+        buf_putc(out, ' ');
+        utf8_show(out, str_of(p->items.v[0].name), SHOW_LINE);
+        if (p->items.n > 1)
+            buf_fmt(out, ", and %zu more", p->items.n - 1);
+    } else {
+        utf8_show(out, str_of(p->step ? p->step : ""), SHOW_LINE);
     }
+}
+
+/* A row that does not wrap. */
+static void add_row(struct buf *out, const struct buf *row, unsigned columns)
+{
+    buf_add(out, row->p, utf8_prefix(buf_view(row), columns - 1));
     buf_putc(out, '\n');
+}
+
+static void draw_whole(struct progress *p, struct buf *out, unsigned columns, uint64_t now)
+{
+    CLEANUP(buf_clear) struct buf row = {0}, text = {0};
+    struct whole w = whole_of(p);
+    size_t bar;
+
+    if (!w.total)
+        return;
+    add_whole(p, &text, &w, now);
+    bar = columns > text.len + 6 ? columns - text.len - 6 : 0;
+    bar = bar < BAR_MAX ? bar : BAR_MAX;
+    if (bar >= BAR_MIN) {
+        size_t full = (size_t)((double)bar * (double)w.done / (double)w.total);
+
+        buf_putc(&row, '[');
+        for (size_t i = 0; i < bar; i++)
+            buf_putc(&row, i < full ? '#' : '.');
+        buf_puts(&row, "] ");
+    }
+    buf_str(&row, buf_view(&text));
+    add_row(out, &row, columns);
+    p->rows++;
 }
 
 static void draw(struct progress *p)
 {
-    CLEANUP(buf_clear) struct buf out = {0};
-    uint64_t now = now_ms();
+    CLEANUP(buf_clear) struct buf out = {0}, row = {0};
+    uint64_t now = p->clock();
     unsigned columns = width();
-    size_t rows = p->items.n < ROWS_MAX ? p->items.n : ROWS_MAX;
 
     if (now - p->drawn_ms < REDRAW_MS)
         return;
     wipe(p, &out);
-    for (size_t i = 0; i < rows; i++)
-        draw_item(&out, &p->items.v[i], columns);
-    draw_total(p, &out, now);
-    p->rows = (int)rows + 1;
+    draw_whole(p, &out, columns, now);
+    add_now(&row, p);
+    add_row(&out, &row, columns);
+    p->rows++;
     p->drawn_ms = now;
     put(&out);
 }
@@ -160,7 +215,24 @@ static void line(struct progress *p, const char *prefix, const char *text)
     utf8_show(&out, str_of(text), SHOW_LINE);
     buf_putc(&out, '\n');
     put(&out);
-    p->drawn_ms = 0;
+    if (p->terminal)
+        p->drawn_ms = 0;
+}
+
+/* Where nothing can be drawn: one line now and then. */
+static void tell(struct progress *p)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    uint64_t now = p->clock();
+    struct whole w = whole_of(p);
+
+    if (now - p->drawn_ms < LINE_MS || !w.total)
+        return;
+    add_whole(p, &text, &w, now);
+    buf_puts(&text, ": ");
+    add_now(&text, p);
+    line(p, "  ", text.p);
+    p->drawn_ms = now;
 }
 
 static struct item *find(struct progress *p, const struct event *ev)
@@ -181,6 +253,30 @@ static void drop(struct progress *p, struct item *item)
     p->items.n--;
 }
 
+static void add_plan(struct progress *p, const struct event *ev)
+{
+    *(struct plan *)vec_push(&p->plans) =
+        (struct plan){xstrdup(ev->name), xstrdup(ev->task), ev->total};
+    p->planned += ev->total;
+}
+
+/* A plan is of one item, or of all of a task: then an item weighs what it has. */
+static uint64_t weight_of(const struct progress *p, const struct event *ev)
+{
+    const struct plan *plan;
+
+    if (!p->planned)
+        return ev->total;
+    vec_each(plan, &p->plans)
+        if (strcmp(plan->task, ev->task) == 0) {
+            if (strcmp(plan->name, ev->name) == 0)
+                return plan->weight;
+            if (strcmp(plan->name, plan->task) == 0)
+                return ev->total;
+        }
+    return 0;
+}
+
 static void begin_item(struct progress *p, const struct event *ev)
 {
     struct item *item = find(p, ev);
@@ -189,8 +285,8 @@ static void begin_item(struct progress *p, const struct event *ev)
         item = vec_push(&p->items);
         item->name = xstrdup(ev->name);
         item->task = xstrdup(ev->task);
-        if (strcmp(ev->task, "fetch") != 0) /* downloads are announced before they begin */
-            p->planned += ev->total;
+        item->weight = weight_of(p, ev);
+        p->begun += ev->total;
     }
     item->done = ev->done;
     item->total = ev->total;
@@ -203,22 +299,35 @@ static void end_item(struct progress *p, const struct event *ev)
 
     if (!item)
         return;
-    p->finished += item->total;
-    if (!p->terminal || p->say == SAY_MORE) {
+    p->finished += item->weight;
+    if (p->say == SAY_MORE) {
         buf_fmt(&text, "%s %s, ", item->task, item->name);
-        add_size(&text, item->total);
+        progress_size(&text, item->total);
         line(p, "  ", text.p);
         buf_clear(&text);
     }
     drop(p, item);
 }
 
+static void drop_plans(struct progress *p)
+{
+    struct plan *plan;
+
+    vec_each(plan, &p->plans) {
+        free(plan->name);
+        free(plan->task);
+    }
+    p->plans.n = 0;
+}
+
 static void begin_step(struct progress *p, const struct event *ev)
 {
     free(p->step);
     p->step = xstrdup(ev->name);
-    p->finished = p->planned = 0;
-    p->started_ms = now_ms();
+    drop_plans(p);
+    p->finished = p->planned = p->begun = 0;
+    p->left = UINT64_MAX;
+    p->started_ms = p->drawn_ms = p->clock();
     if (!p->terminal)
         line(p, "", ev->name);
 }
@@ -230,12 +339,18 @@ static void emit(void *ctx, const struct event *ev)
     if (p->say == SAY_NOTHING && ev->kind != EVENT_WARNING)
         return;
     pthread_mutex_lock(&p->lock);
+    if (ev->kind == EVENT_WARNING)
+        names_add(&p->warnings, ev->name);
+    if (p->say == SAY_NOTHING) {
+        pthread_mutex_unlock(&p->lock);
+        return;
+    }
     switch (ev->kind) {
     case EVENT_STEP:
         begin_step(p, ev);
         break;
     case EVENT_PLAN:
-        p->planned += ev->total;
+        add_plan(p, ev);
         break;
     case EVENT_BEGIN:
         begin_item(p, ev);
@@ -261,8 +376,10 @@ static void emit(void *ctx, const struct event *ev)
             line(p, "  ", ev->name);
         break;
     }
-    if (p->terminal && p->say != SAY_NOTHING)
+    if (p->terminal)
         draw(p);
+    else if (ev->kind == EVENT_ADVANCE || ev->kind == EVENT_END)
+        tell(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -271,7 +388,8 @@ static bool cancelled(void *ctx)
     return *((struct progress *)ctx)->cancelled != 0;
 }
 
-struct progress *progress_open(enum verbosity say, bool terminal, const volatile int *flag)
+struct progress *progress_open(enum verbosity say, bool terminal, uint64_t (*clock)(void),
+                               const volatile int *flag)
 {
     struct progress *p = xcalloc(1, sizeof *p);
 
@@ -279,7 +397,9 @@ struct progress *progress_open(enum verbosity say, bool terminal, const volatile
     p->say = say;
     p->terminal = terminal;
     p->cancelled = flag;
-    p->started_ms = now_ms();
+    p->clock = clock ? clock : now_ms;
+    p->opened_ms = p->started_ms = p->drawn_ms = p->clock();
+    p->left = UINT64_MAX;
     pthread_mutex_init(&p->lock, NULL);
     return p;
 }
@@ -299,6 +419,16 @@ void progress_pause(struct progress *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+const struct names *progress_warnings(const struct progress *p)
+{
+    return &p->warnings;
+}
+
+void progress_time(const struct progress *p, struct buf *out)
+{
+    add_time(out, (p->clock() - p->opened_ms + 500) / 1000);
+}
+
 void progress_free(struct progress *p)
 {
     if (!p)
@@ -307,6 +437,9 @@ void progress_free(struct progress *p)
     while (p->items.n)
         drop(p, &p->items.v[0]);
     vec_clear(&p->items);
+    drop_plans(p);
+    vec_clear(&p->plans);
+    names_clear(&p->warnings);
     free(p->step);
     pthread_mutex_destroy(&p->lock);
     free(p);

@@ -2,13 +2,8 @@
 #include "prove.h"
 
 #include "../look/linkage.h"
+#include "../model/finding.h"
 #include "../oci/layer_read.h"
-#include "../pkg/pypi/pep508.h"
-
-enum { WARNED = 5 }; /* findings that are told one by one */
-
-/* Of findings that only plug-ins would meet. */
-#define PLUGIN "only where a plug-in is asked for: "
 
 /* ---- a layer that is being made ---- */
 
@@ -174,27 +169,15 @@ static int merge(struct merging *m, const struct lock *lock, const struct provin
     return proof_run(&m->proof, e);
 }
 
-/* Does the recipe name the package? Packages that every image has are not named by it. */
-static bool is_named(const struct lock *lock, struct str owner)
-{
-    CLEANUP(buf_clear) struct buf name = {0};
-    const struct artifact *a;
-
-    pep503_normalise(&name, owner);
-    a = lock_find(lock, ECO_WHEEL, buf_view(&name));
-    if (!a)
-        a = lock_find(lock, ECO_DEB, owner);
-    return a && a->requested && (a->eco == ECO_WHEEL || str_is(a->group, "apt"));
-}
-
 static void judge(struct lock *lock, const struct proof_finding *f, struct err *e)
 {
     CLEANUP(buf_clear) struct buf words = {0};
 
     if (!f->reached)
-        buf_puts(&words, PLUGIN);
+        buf_puts(&words, FINDING_PLUGIN);
     proof_words(&words, f);
-    if (f->reached && f->kind != PROOF_TWO_FILES && f->owner.len && is_named(lock, f->owner))
+    if (f->reached && f->kind != PROOF_TWO_FILES && f->owner.len &&
+        finding_is_named(lock, f->owner))
         err_set(e, ERR_INPUT,
                 "%s; name a package that brings it under `apt` or `pip`, or leave " STR_FMT " out",
                 words.p, STR_ARG(f->owner));
@@ -216,27 +199,11 @@ int prove(struct lock *lock, const struct proving *p, const struct stored *image
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
-void prove_warn(const struct lock *lock, const struct events *events)
+void prove_warn(const struct lock *lock, const char *recipe, const struct events *events)
 {
-    const struct str *words;
-    struct str first = {0};
-    size_t told = 0, plugins = 0;
+    CLEANUP(names_clear) struct names lines = {0};
 
-    vec_each(words, &lock->findings) {
-        struct str rest = *words;
-
-        if (str_skip(&rest, STR(PLUGIN))) {
-            first = plugins++ ? first : rest;
-        } else if (told++ < WARNED) {
-            events_warn(events, STR_FMT, STR_ARG(*words));
-        }
-    }
-    if (told > WARNED)
-        events_warn(events, "and %zu more like these; the lock has all, under `findings`",
-                    told - WARNED);
-    if (plugins)
-        events_warn(events,
-                    "%zu plug-ins would lack something if they were asked for; the first: " STR_FMT
-                    "; the lock has all, under `findings`",
-                    plugins, STR_ARG(first));
+    findings_summary(&lines, lock, recipe);
+    for (size_t i = 0; i < lines.n; i++)
+        events_warn(events, "%s", lines.v[i]);
 }

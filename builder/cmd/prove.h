@@ -18,5 +18,5 @@ void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir)
  * else that is found goes into lock->findings. `image` is the base, or NULL. */
 int prove(struct lock *lock, const struct proving *p, const struct stored *image,
           struct err *e) MUST_CHECK;
-/* Tell what was found, now or when the lock was first built. */
-void prove_warn(const struct lock *lock, const struct events *events);
+/* Tell what was found. `recipe` is its path, for the command that lists all. */
+void prove_warn(const struct lock *lock, const char *recipe, const struct events *events);

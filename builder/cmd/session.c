@@ -37,7 +37,7 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
         {0, "catalog", "DIR", "use the catalog in DIR, not the built-in one", opt_str,
          &s->catalog_dir},
         {0, "json", NULL, "print one JSON object on stdout, errors included", opt_flag, &s->json},
-        {'q', "quiet", NULL, "no progress, only errors and warnings", opt_flag, &s->quiet},
+        {'q', "quiet", NULL, "say nothing but errors", opt_flag, &s->quiet},
         {'v', "verbose", NULL, "say more", opt_flag, &s->verbose},
         {'h', "help", NULL, "print this", opt_flag, &s->help},
     };
@@ -74,7 +74,20 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
     s->progress = progress_open(s->quiet     ? SAY_NOTHING
                                 : s->verbose ? SAY_MORE
                                              : SAY_NORMAL,
-                                s->terminal, s->cancelled);
+                                s->terminal, NULL, s->cancelled);
     s->events = progress_events(s->progress);
     return 0;
+}
+
+void session_json(struct session *s, struct doc *d, struct node *root)
+{
+    const struct names *said = s->progress ? progress_warnings(s->progress) : NULL;
+    struct node *list;
+
+    if (said && said->n) {
+        list = node_put(d, root, "warnings", node_new_list(d));
+        for (size_t i = 0; i < said->n; i++)
+            node_add_str(d, list, arena_str(&d->arena, str_of(said->v[i])));
+    }
+    output_json(root);
 }

@@ -1,16 +1,22 @@
 /* cmd/session.h - what main makes once and hands to commands: settings of this run, no globals. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "../base/err.h"
+#include "../doc/node.h"
 #include "opt.h"
 #include "progress.h"
+
+/* Exit codes of lock --check beside ERR_NO, which is: something is newer. */
+enum {
+    EXIT_SECURITY = 8, /* of what is newer, something is for security */
+    EXIT_CHANGED = 9,  /* the lock is not what its recipe gives: the recipe changed, or the lock */
+};
 
 struct session {
     /* Inputs: environment, clock and machine are read in main and nowhere else. */
     char *store_dir; /* owned; the option, else $XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild */
     int64_t now;     /* seconds since 1970 */
     uint32_t jobs;   /* threads for assembling */
-    bool terminal;   /* stderr is one */
+    bool terminal;   /* stderr is one, and not a dumb one */
     const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
     char *config_path;            /* owned; may be NULL, and the file need not be there */
     char *netrc;                  /* owned; may be NULL */
@@ -20,7 +26,7 @@ struct session {
     /* Options every command takes. */
     const char *store_opt, *catalog_dir;
     bool quiet, verbose, json, help;
-    bool no; /* set by a command that checked, and the answer is no: exit 1 */
+    int no; /* set by a command that checked, and the answer is no: ERR_NO, or one of these */
 
     struct progress *progress;
     const struct events *events;
@@ -38,13 +44,19 @@ extern const struct command commands[]; /* ended by a NULL name */
 int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
                   int *argc, char **argv, int least, int most, struct err *e) MUST_CHECK;
 
+/* Print the object of --json; what was warned of is its member "warnings", where there is any. */
+void session_json(struct session *s, struct doc *d, struct node *root);
+
 /* Commands; one file each. */
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
 int cmd_check(struct session *s, int argc, char **argv, struct err *e);
+int cmd_diff(struct session *s, int argc, char **argv, struct err *e);
 int cmd_emit(struct session *s, int argc, char **argv, struct err *e);
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e);
 int cmd_init(struct session *s, int argc, char **argv, struct err *e);
 int cmd_inspect(struct session *s, int argc, char **argv, struct err *e);
 int cmd_lock(struct session *s, int argc, char **argv, struct err *e);
 int cmd_recommend(struct session *s, int argc, char **argv, struct err *e);
+int cmd_tree(struct session *s, int argc, char **argv, struct err *e);
+int cmd_why(struct session *s, int argc, char **argv, struct err *e);

@@ -38,24 +38,44 @@ static bool in_list(struct str key, const char *const *known)
     return false;
 }
 
-void fields_only(const struct fields *f, const char *const *known)
+static const char *instead_of(struct str key, const struct field_hint *hints)
+{
+    for (; hints && hints->key; hints++)
+        if (str_is(key, hints->key))
+            return hints->instead;
+    return NULL;
+}
+
+void fields_only_or(const struct fields *f, const char *const *known,
+                    const struct field_hint *hints)
 {
     const struct node *n;
+    bool listed = false;
 
     node_each(n, f->map) {
         CLEANUP(buf_clear) struct buf hint = {0};
+        const char *instead = instead_of(n->key, hints);
 
         if (in_list(n->key, known))
             continue;
-        fields_suggest(&hint, n->key, known);
-        if (!hint.len) {
+        if (instead)
+            buf_fmt(&hint, "; %s", instead);
+        else
+            fields_suggest(&hint, n->key, known);
+        if (!hint.len && !listed) {
+            listed = true;
             buf_puts(&hint, "; known keys:");
             for (const char *const *k = known; *k; k++)
                 buf_fmt(&hint, " %s", *k);
         }
         err_at(f->e, n->key_pos.file ? &n->key_pos : &n->pos, "unknown key \"" STR_FMT "\"%s",
-               STR_ARG(n->key), hint.p);
+               STR_ARG(n->key), hint.len ? hint.p : "");
     }
+}
+
+void fields_only(const struct fields *f, const char *const *known)
+{
+    fields_only_or(f, known, NULL);
 }
 
 static bool wrong(const struct fields *f, const struct node *n, const char *key, const char *want)

@@ -17,6 +17,12 @@ struct fields {
 struct fields fields_of(const struct node *n, const char *what, struct err *e);
 /* Complain about every member whose key is not in `known` (ended by NULL), naming the nearest. */
 void fields_only(const struct fields *f, const char *const *known);
+/* The same; of some keys it is known what they should be. `hints` end with an all-zero row. */
+struct field_hint {
+    const char *key, *instead; /* "name the packages under `pip`" */
+};
+void fields_only_or(const struct fields *f, const char *const *known,
+                    const struct field_hint *hints);
 /* The same nearest-name words for other lists: " (did you mean \"x\"?)" or nothing. */
 void fields_suggest(struct buf *out, struct str word, const char *const *known);
 

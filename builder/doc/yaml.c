@@ -10,7 +10,10 @@ enum { YAML_MAX = 1024 * 1024, YAML_DEPTH = 32 };
 
 struct reader {
     yaml_parser_t parser;
+    struct str text; /* all of it */
     struct doc *doc;
+    struct pos quote; /* of the last quoted text that goes over several lines, and its last line */
+    unsigned quote_end;
     struct err *e;
 };
 
@@ -19,15 +22,55 @@ static struct pos pos_of(const struct reader *r, yaml_mark_t mark)
     return (struct pos){r->doc->file, (unsigned)mark.line + 1, (unsigned)mark.column + 1};
 }
 
+/* Columns count characters, as libyaml's do. */
+static struct pos pos_of_byte(const struct reader *r, size_t at)
+{
+    struct pos pos = {r->doc->file, 1, 1};
+
+    for (size_t i = 0; i < at && i < r->text.len; i++) {
+        if (r->text.p[i] == '\n')
+            pos = (struct pos){pos.file, pos.line + 1, 1};
+        else if (((unsigned char)r->text.p[i] & 0xc0) != 0x80)
+            pos.col++;
+    }
+    return pos;
+}
+
+/* Is only blank space before the mark, and a tab there? */
+static bool is_tab(const struct reader *r, yaml_mark_t mark)
+{
+    struct str rest = r->text, line = {0};
+
+    for (size_t i = 0; i <= mark.line; i++)
+        if (!str_line(&rest, &line))
+            return false;
+    for (size_t i = 0; i < line.len && i <= mark.column; i++)
+        if (line.p[i] == '\t')
+            return true;
+        else if (line.p[i] != ' ')
+            return false;
+    return false;
+}
+
 static int syntax(struct reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     struct pos pos = pos_of(r, p->problem_mark);
 
-    if (p->error == YAML_READER_ERROR)
-        return err_at(r->e, &(struct pos){r->doc->file, 0, 0},
-                      "not text: %s at byte %zu; a recipe is UTF-8 text",
-                      p->problem ? p->problem : "unreadable", p->problem_offset);
+    if (p->error == YAML_READER_ERROR) {
+        pos = pos_of_byte(r, p->problem_offset);
+        return err_at(r->e, &pos, "not text: %s; a recipe is UTF-8 text",
+                      p->problem ? p->problem : "unreadable");
+    }
+    if (is_tab(r, p->problem_mark))
+        return err_at(r->e, &pos, "a tab; YAML indents with spaces");
+    if (p->context && strcmp(p->context, "while scanning a quoted scalar") == 0) {
+        pos = pos_of(r, p->context_mark);
+        return err_at(r->e, &pos, "a quote opens here, and nothing closes it");
+    }
+    if (r->quote_end && r->quote_end == pos.line)
+        return err_at(r->e, &r->quote, "a quote opens here, and the next one is in line %u",
+                      r->quote_end);
     return err_at(r->e, &pos, "no valid YAML: %s%s%s", p->context ? p->context : "",
                   p->context ? ": " : "", p->problem ? p->problem : "unreadable");
 }
@@ -89,6 +132,12 @@ static struct node *scalar(struct reader *r, const yaml_event_t *ev)
                         (struct str){(const char *)ev->data.scalar.value, ev->data.scalar.length});
     n->quoted = ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     n->pos = pos_of(r, ev->start_mark);
+    if (n->quoted && ev->end_mark.line > ev->start_mark.line &&
+        (ev->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE ||
+         ev->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE)) {
+        r->quote = n->pos;
+        r->quote_end = (unsigned)ev->end_mark.line + 1;
+    }
     classify(n);
     return n;
 }
@@ -269,6 +318,8 @@ int yaml_parse(struct doc *out, struct str text, const char *file, struct err *e
     doc.file = arena_strdup(&doc.arena, file);
     if (text.len > YAML_MAX)
         return err_at(e, &(struct pos){doc.file, 0, 0}, "larger than 1 MiB, the most allowed");
+    str_skip(&text, STR("\xef\xbb\xbf")); /* a byte order mark is no character of the text */
+    r.text = text;
     if (!yaml_parser_initialize(&r.parser))
         abort(); /* only memory can be missing */
     r.e = &fault;

@@ -187,6 +187,27 @@ static void print_parts(struct buf *out, const struct lock *lock)
     print_part(out, &all);
 }
 
+/* Wheels and archives one by one; of debs those that the recipe names, and how many came along. */
+static void print_packages(struct buf *out, const struct lock *lock)
+{
+    const struct artifact *a;
+    size_t others = 0;
+
+    buf_fmt(out, "packages%*s version                  download\n", NAME_WIDTH - 6, "");
+    vec_each(a, &lock->artifacts) {
+        if (a->eco == ECO_DEB && !(a->requested && str_is(a->group, "apt"))) {
+            others++;
+            continue;
+        }
+        buf_fmt(out, "  %-*.*s %-20.*s", NAME_WIDTH, (int)a->name.len, a->name.p,
+                (int)a->version.len, a->version.p);
+        print_bytes(out, a->size);
+        buf_fmt(out, "%s\n", a->requested ? "  asked for" : "");
+    }
+    if (others)
+        buf_fmt(out, "  and %zu Debian packages of the base, or that others need\n", others);
+}
+
 static void print_sources(struct buf *out, const struct lock *lock)
 {
     struct strs froms = {0};
@@ -211,6 +232,7 @@ void explain_print(struct buf *out, const struct lock *lock)
     print_toolkit(out, &lock->toolkit);
     print_parts(out, lock);
     print_slim(out, lock);
+    print_packages(out, lock);
     print_sources(out, lock);
 }
 
@@ -274,6 +296,22 @@ static void put_slim(struct doc *doc, struct node *root, const struct lock *lock
     }
 }
 
+static void put_packages(struct doc *doc, struct node *root, const struct lock *lock)
+{
+    struct node *list = node_put(doc, root, "packages", node_new_list(doc));
+    const struct artifact *a;
+
+    vec_each(a, &lock->artifacts) {
+        struct node *n = node_add(doc, list, node_new_map(doc));
+
+        node_put_str(doc, n, "type", str_of(ecosystem_name(a->eco)));
+        node_put_str(doc, n, "name", a->name);
+        node_put_str(doc, n, "version", a->version);
+        node_put_u64(doc, n, "download", a->size);
+        node_put_bool(doc, n, "requested", a->requested);
+    }
+}
+
 void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
 {
     const struct facts *f = &lock->facts;
@@ -301,6 +339,7 @@ void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
         node_put_str(doc, root, rows[i].key, rows[i].value);
     put_toolkit(doc, root, lock);
     put_slim(doc, root, lock);
+    put_packages(doc, root, lock);
     list = node_put(doc, root, "layers", node_new_list(doc));
     for (size_t i = 0; i < lock->layers.n; i++) {
         struct part p = part_of(lock, &lock->layers.v[i]);

@@ -90,6 +90,19 @@ static void check_schema(struct reading *in)
                STR_ARG(n->text));
 }
 
+/* What other tools' files say, and what people try first. */
+static const struct field_hint instead[] = {
+    {"run", "nothing runs at a build; name packages under `apt` and `pip`, and copy with `files`"},
+    {"requirements", "write pip: [{requirements: requirements.txt}]"},
+    {"requirments", "write pip: [{requirements: requirements.txt}]"},
+    {"packages", "name them under `apt` or `pip`"},
+    {"dependencies", "name them under `apt` or `pip`"},
+    {"image", "an image to build on is base: {image: \"oci:DIR@sha256:...\"}"},
+    {"from", "an image to build on is base: {image: \"oci:DIR@sha256:...\"}"},
+    {"copy", "files: [{from: PATH, to: /PATH}] copies"},
+    {NULL, NULL},
+};
+
 /* Keys that are not there yet say so instead of being called unknown. */
 static void check_keys(struct reading *in)
 {
@@ -107,7 +120,7 @@ static void check_keys(struct reading *in)
                    later_keys[i]);
     }
     known[n] = NULL;
-    fields_only(&in->f, known);
+    fields_only_or(&in->f, known, instead);
 }
 
 static int read_all(struct recipe *r, struct err *e)

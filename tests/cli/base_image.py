@@ -171,8 +171,8 @@ def on_an_image_without_a_shell(stage):
     base = image(path, {k: v for k, v in FILES.items() if k != "bin/sh"})
     where = "oci:base@" + base.digest
     recipe(path, where)
-    code, out, err = end(start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml"))
-    assert code == 0 and err.startswith("warning: the base has neither /bin/bash nor /bin/sh"), err
+    code, out, err = end(start(stage, path, "build", "--index", stage.index, "recipe.yaml"))
+    assert code == 0 and "warning: the base has neither /bin/bash nor /bin/sh" in err, err
     config = documents(path, out.strip().split("@")[1])[1]
     assert config["config"]["Entrypoint"] == ["/entry"] and "io.envbuild.startup-check" not in config["config"]["Labels"]
     recipe(path, where, "startup_check: off")

@@ -12,15 +12,15 @@ def check_lists_what_is_newer(stage):
     out, err = run(stage, path, "lock", "--check", "recipe.yaml")
     assert not out and "is up to date" in err, (out, err)
     with later(stage):
-        out, err = run(stage, path, "lock", "--check", "recipe.yaml", code=1)
+        out, err = run(stage, path, "lock", "--check", "recipe.yaml", code=8)
         assert out.splitlines() == ["deb git 1:2.39.2 becomes 1:2.40.0", "deb libc6 2.36-9 becomes 2.36-9+deb12u1 (security)",
                                     "wheel filelock 3.16.0 becomes 3.17.0", "wheel numpy 2.2.0 becomes 2.3.0"], out
         assert "4 packages changed, 1 of them for security; run `envbuild lock --upgrade recipe.yaml`" in err, err
-        out, _ = run(stage, path, "lock", "--check", "--json", "recipe.yaml", code=1)
+        out, _ = run(stage, path, "lock", "--check", "--json", "recipe.yaml", code=8)
         told = json.loads(out)
         assert [p["name"] for p in told["packages"] if p["security"]] == ["libc6"] and not told["recipe_changes"]
     recipe(stage, path, f"indexes: [{stage.index}]", "pip: [numpy, filelock]", "apt: [git]")
-    out, err = run(stage, path, "lock", "--check", "recipe.yaml", code=1)
+    out, err = run(stage, path, "lock", "--check", "recipe.yaml", code=9)
     assert "recipe.yaml changed: pip: \"filelock\" is new" in out, out
     assert read(path, "recipe.lock") == before, "--check wrote the lock"
     os.unlink(path + "/recipe.lock")
@@ -45,6 +45,7 @@ def diff_tells_in_words(stage):
     assert [p["name"] for p in told["packages"]] == ["git", "libc6", "filelock", "numpy"]
     assert told["download"]["missing"] < told["download"]["new"]
     assert "two locks" in run(stage, path, "lock", "diff", "old.lock", code=2)[1]
+    assert "and recipe.yaml is a recipe; `envbuild diff`" in run(stage, path, "lock", "diff", "recipe.yaml", "recipe.yaml", code=2)[1]
     assert "none.lock" in run(stage, path, "lock", "diff", "none.lock", "old.lock", code=3)[1]
 
 

@@ -71,9 +71,9 @@ def an_edited_lock_is_told_by_name(stage):
             err = build(stage, path, *args, code=3)
             assert says in err and "the lock was edited" in err, (says, err)
         assert not os.path.exists(path + "/images/index.json"), says
-        out = run(stage, path, "lock", "--check", "recipe.yaml", code=1)[0]
+        out = run(stage, path, "lock", "--check", "recipe.yaml", code=9)[0]
         assert f"recipe.lock was edited: {says}" in out, (says, out)
-        told = json.loads(run(stage, path, "lock", "--check", "--json", "recipe.yaml", code=1)[0])
+        told = json.loads(run(stage, path, "lock", "--check", "--json", "recipe.yaml", code=9)[0])
         assert any(says.startswith(x["what"]) for x in told["edits"]), (says, told)
         out = run(stage, path, "lock", "diff", "honest.lock", "recipe.lock")[0]
         assert says.partition(" is")[0] in out, (says, out)

@@ -167,8 +167,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "envbuild: 2\n",
          "x.yaml:2:11: envbuild: recipe schema \"2\" is not known to this envbuild, which reads 1"},
         {P "cudda: 12.4\n", "x.yaml:2:1: unknown key \"cudda\" (did you mean \"cuda\"?)"},
-        {P "packages: []\n",
-         "x.yaml:2:1: unknown key \"packages\"; known keys: envbuild name pytorch cuda cudnn "
+        {P "zzzzzzzz: []\n",
+         "x.yaml:2:1: unknown key \"zzzzzzzz\"; known keys: envbuild name pytorch cuda cudnn "
          "variant "
          "toolkit base python platforms apt apt_archives pip constraints indexes find_links "
          "context "
