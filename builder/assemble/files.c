@@ -17,6 +17,45 @@ struct copies {
     int dir; /* open: what the lock's files are relative to */
 };
 
+/* The folder of the user's own that holds a path of the image, or NULL. */
+static const struct lock_folder *own_folder(const struct copies *c, struct str path)
+{
+    CLEANUP(buf_clear) struct buf absolute = {0};
+
+    buf_fmt(&absolute, "/" STR_FMT, STR_ARG(path));
+    return lock_folder_of(c->lock, buf_view(&absolute));
+}
+
+/* Missing folders on the way, where they are the user's own. */
+static int add_own_parents(struct copies *c, struct str path, struct err *e)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        struct entry entry = {.path = str_sub(path, 0, i), .type = ENTRY_DIR, .mode = 0775};
+        const struct lock_folder *own = path.p[i] == '/' ? own_folder(c, entry.path) : NULL;
+
+        if (!own || tree_get(c->tree, entry.path) || tree_follow(c->skeleton, entry.path))
+            continue;
+        entry.uid = own->uid;
+        entry.mtime = c->lock->created;
+        if (tree_parents(c->tree, entry.path, entry.mtime, e) < 0 ||
+            tree_add(c->tree, &entry, false, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* What the user may do with what is the user's, group 0 may too: a container under any uid is in
+ * it (OpenShift, `docker run -u`). */
+static void share(const struct copies *c, struct entry *entry)
+{
+    const struct lock_folder *own = own_folder(c, entry->path);
+    bool users = own ? own->uid == entry->uid
+                     : c->lock->user.name.len && c->lock->user.uid == entry->uid;
+
+    if (c->lock->folders.n && users && !entry->gid && entry->type != ENTRY_SYMLINK)
+        entry->mode |= (entry->mode & 0700) >> 3;
+}
+
 /* Add an entry where links take it, the system's and those that came with other files, below
  * folders as the system has them. A link to a folder stays a link when a folder is put there. */
 static int add(struct copies *c, struct entry *entry, struct err *e)
@@ -24,7 +63,8 @@ static int add(struct copies *c, struct entry *entry, struct err *e)
     CLEANUP(buf_clear) struct buf path = {0};
     const struct entry *there;
 
-    if (tree_resolve(c->tree, &path, entry->path, e) < 0)
+    if (tree_resolve(c->tree, &path, entry->path, e) < 0 ||
+        add_own_parents(c, buf_view(&path), e) < 0)
         return -1;
     entry->path = buf_view(&path);
     entry->mtime = c->lock->created;
@@ -113,6 +153,10 @@ static int add_file(struct copies *to, const struct lock_copy *c, const struct l
     entry.path = buf_view(&path);
     entry.type = f->folder ? ENTRY_DIR : f->link.len ? ENTRY_SYMLINK : ENTRY_FILE;
     entry.mode = f->folder || f->executable ? 0755 : f->link.len ? 0777 : 0644;
+    if (c->mode && entry.type == ENTRY_FILE)
+        entry.mode = c->mode;
+    else
+        share(to, &entry);
     if (entry.type == ENTRY_FILE &&
         (c->text.len ? take_text(&entry.content, c, to->spool, e)
                      : read_file(&entry.content, f, to->dir, buf_view(&disk), to->spool, e)) < 0)
@@ -130,6 +174,7 @@ static int add_target(struct copies *to, const struct lock_copy *c, struct err *
     if (!c->uid || renamed || !path_clean(&path, c->to) || path.len < 2)
         return 0;
     entry.path = str_sub(buf_view(&path), 1, path.len);
+    share(to, &entry);
     return add(to, &entry, e);
 }
 
@@ -167,18 +212,18 @@ static bool has_line(struct str text, struct str name)
     return false;
 }
 
-/* Is `id` the third field of any line? */
-static bool has_id(struct str text, uint32_t id)
+/* The name, first field, of the line that has `id` as its third; empty when none has. */
+static struct str name_of(struct str text, uint32_t id)
 {
-    struct str line, field;
+    struct str line, name, field;
     uint32_t n;
 
     while (str_line(&text, &line))
-        if (str_cut(&line, STR(":"), &field) && str_cut(&line, STR(":"), &field) &&
+        if (str_cut(&line, STR(":"), &name) && str_cut(&line, STR(":"), &field) &&
             (str_cut(&line, STR(":"), &field) || (field = line).len) && str_u32(field, &n) &&
             n == id)
-            return true;
-    return false;
+            return name;
+    return (struct str){0};
 }
 
 /* An image may lack what every Debian has. */
@@ -215,14 +260,18 @@ static int add_account(struct copies *c, const char *path, struct str line, stru
 /* Somebody's image may have accounts of its own; Ubuntu's has a user 1000. */
 static int check_free(const struct copies *c, const struct lock_user *u, struct err *e)
 {
-    if (has_id(account_text(c, "etc/passwd"), u->uid))
+    struct str other = name_of(account_text(c, "etc/passwd"), u->uid);
+
+    if (other.len)
         return err_set(e, ERR_INPUT,
-                       "user: the base image has a user with uid %u already; write another `uid`",
-                       u->uid);
+                       "user: uid %u is the base image's own user \"" STR_FMT
+                       "\"; write `user: {name: " STR_FMT
+                       ", uid: %u}` to be that one, or another `uid`",
+                       u->uid, STR_ARG(other), STR_ARG(other), u->uid);
     if (has_line(account_text(c, "etc/group"), u->name))
         return err_set(e, ERR_INPUT, "user: the base image has a group \"" STR_FMT "\" already",
                        STR_ARG(u->name));
-    if (has_id(account_text(c, "etc/group"), u->gid))
+    if (name_of(account_text(c, "etc/group"), u->gid).len)
         return err_set(e, ERR_INPUT,
                        "user: the base image has a group with gid %u already; write another `gid`",
                        u->gid);
@@ -236,6 +285,8 @@ static int add_user(struct copies *c, struct err *e)
     CLEANUP(buf_clear) struct buf home = {0};
     struct entry entry = {.type = ENTRY_DIR, .mode = 0755, .uid = u->uid, .gid = u->gid};
 
+    if (c->lock->image.ref.len && str_eq(name_of(account_text(c, "etc/passwd"), u->uid), u->name))
+        return 0; /* the image's own user; home and work folder follow */
     if (has_line(account_text(c, "etc/passwd"), u->name))
         return err_set(e, ERR_INPUT, "user: the base has a user \"" STR_FMT "\" already",
                        STR_ARG(u->name));
@@ -270,6 +321,31 @@ static int add_workdir(struct copies *c, struct err *e)
     return add(c, &entry, e);
 }
 
+/* The user's own folders, whatever files were put there. Where the system has one it keeps its
+ * mode, and one like /tmp is everybody's already. */
+static int add_folders(struct copies *c, struct err *e)
+{
+    for (size_t i = 0; i < c->lock->folders.n; i++) {
+        const struct lock_folder *own = &c->lock->folders.v[i];
+        struct entry entry = {.path = str_sub(own->path, 1, own->path.len),
+                              .type = ENTRY_DIR,
+                              .mode = 0755,
+                              .uid = own->uid};
+        const struct entry *there = tree_follow(c->tree, entry.path);
+
+        if (!there)
+            there = tree_follow(c->skeleton, entry.path);
+        if (there && there->type == ENTRY_DIR && there->mode & 01000)
+            continue;
+        if (there && there->type == ENTRY_DIR)
+            entry.mode = there->mode;
+        entry.mode |= (entry.mode & 0700) >> 3;
+        if (add(c, &entry, e) < 0)
+            return err_wrap(e, "folders");
+    }
+    return 0;
+}
+
 int files_build(struct tree *out, const struct lock *lock, const char *dir, struct spool *spool,
                 const struct tree *skeleton, struct err *e)
 {
@@ -285,7 +361,7 @@ int files_build(struct tree *out, const struct lock *lock, const char *dir, stru
     for (size_t i = 0; i < lock->copies.n; i++)
         if (add_copy(&c, &lock->copies.v[i], e) < 0)
             return err_wrap(e, "files");
-    if (add_workdir(&c, e) < 0)
+    if (lock->folders.n ? add_folders(&c, e) < 0 : add_workdir(&c, e) < 0)
         return -1;
     tree_sort(&t);
     MOVE(out, &t);

@@ -113,7 +113,7 @@ int work_changes(struct work *w, struct buf *words, struct err *e)
 {
     CLEANUP(lock_clear) struct lock now = {0};
 
-    if (resolve_recipe(&now, &w->recipe, w->dir, e) < 0)
+    if (resolve_recipe(&now, &w->recipe, w->dir, w->lock.format, e) < 0)
         return -1;
     lock_recipe_changes(words, &w->lock, &now);
     return 0;

@@ -162,6 +162,24 @@ static void get_files(struct lock_copy *c, const struct fields *copy)
     }
 }
 
+/* "0755" */
+static void get_mode(struct lock_copy *c, const struct fields *copy)
+{
+    struct str text = {0};
+    bool octal;
+
+    if (!field_str(copy, "mode", &text))
+        return;
+    octal = text.len == 4 && text.p[0] == '0';
+    for (size_t i = 0; i < text.len && octal; i++) {
+        octal = text.p[i] >= '0' && text.p[i] <= '7';
+        c->mode = c->mode * 8 + (uint32_t)(text.p[i] - '0');
+    }
+    if (!octal || !c->mode)
+        err_at(copy->e, &copy->map->pos, "files: mode \"" STR_FMT "\" is not one such as \"0755\"",
+               STR_ARG(text));
+}
+
 static void get_copies(struct lock *lock, const struct fields *root)
 {
     const struct node *n, *list = field_need_list(root, "files");
@@ -171,7 +189,7 @@ static void get_copies(struct lock *lock, const struct fields *root)
         struct lock_copy *c = vec_push(&lock->copies);
         uint64_t uid = 0, gid = 0;
 
-        ONLY(&f, "from", "text", "to", "uid", "gid", "content");
+        ONLY(&f, "from", "text", "to", "uid", "gid", "mode", "content");
         field_str(&f, "text", &c->text);
         if (!c->text.len)
             field_need_str(&f, "from", &c->from);
@@ -180,7 +198,24 @@ static void get_copies(struct lock *lock, const struct fields *root)
         field_need_u64(&f, "gid", &gid, INT32_MAX);
         c->uid = (uint32_t)uid;
         c->gid = (uint32_t)gid;
+        get_mode(c, &f);
         get_files(c, &f);
+    }
+}
+
+static void get_folders(struct lock *lock, const struct fields *root)
+{
+    const struct node *n;
+
+    node_each(n, field_list(root, "folders")) {
+        struct fields f = fields_of(n, "lock", root->e);
+        struct lock_folder *folder = vec_push(&lock->folders);
+        uint64_t uid = 0;
+
+        ONLY(&f, "path", "uid");
+        field_need_str(&f, "path", &folder->path);
+        field_need_u64(&f, "uid", &uid, INT32_MAX);
+        folder->uid = (uint32_t)uid;
     }
 }
 
@@ -382,7 +417,8 @@ static void get_head(struct lock *lock, const struct fields *root)
     uint64_t format = 0;
 
     ONLY(root, "envbuild_lock", "envbuild", "format", "recipe", "name", "tag", "base", "facts",
-         "toolkit", "slim", "image", "archives", "artifacts", "files", "layers", "built");
+         "toolkit", "slim", "image", "archives", "artifacts", "files", "folders", "layers",
+         "built");
     ONLY(&r, "digest", "normal", "inputs");
     ONLY(&b, "name", "variant", "python", "python_full", "apt_sources", "apt_sources_path",
          "image");
@@ -443,6 +479,7 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     get_archives(&lock, &root);
     get_artifacts(&lock, &root);
     get_copies(&lock, &root);
+    get_folders(&lock, &root);
     if (err_is_set(e)) /* layers are made of artifacts in order */
         return -1;
     get_layers(&lock, &root);
@@ -492,6 +529,17 @@ bool lock_leaves_out(const struct lock *lock, const struct lock_overlap *overlap
 const char *lock_group_name(enum lock_group group)
 {
     return groups[group];
+}
+
+const struct lock_folder *lock_folder_of(const struct lock *lock, struct str path)
+{
+    for (size_t i = 0; i < lock->folders.n; i++) {
+        struct str rest = path;
+
+        if (str_skip(&rest, lock->folders.v[i].path) && (!rest.len || rest.p[0] == '/'))
+            return &lock->folders.v[i];
+    }
+    return NULL;
 }
 
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group)
@@ -545,6 +593,7 @@ void lock_clear(struct lock *lock)
     vec_clear(&lock->archives);
     vec_clear(&lock->artifacts);
     vec_clear(&lock->copies);
+    vec_clear(&lock->folders);
     vec_clear(&lock->layers);
     vec_clear(&lock->env);
     vec_clear(&lock->entrypoint);

@@ -77,7 +77,13 @@ struct lock_copy {   /* one item of the recipe's `files`, or made for the image 
     struct str text; /* what a file made for the image holds, which has no `from` */
     struct str to;   /* absolute; a trailing "/" means "into" */
     uint32_t uid, gid;
+    uint32_t mode; /* of its files; 0: 0755 with the x bit, else 0644 */
     struct VEC_OF(struct lock_file) files; /* sorted by path */
+};
+
+struct lock_folder { /* the user's own; group 0 may write there too, so that any uid may */
+    struct str path; /* absolute */
+    uint32_t uid;
 };
 
 struct facts { /* what the image is and needs; empty where not known */
@@ -166,6 +172,7 @@ struct lock {
     struct VEC_OF(struct lock_archive) archives;
     struct VEC_OF(struct artifact) artifacts; /* sorted: ecosystem, name */
     struct VEC_OF(struct lock_copy) copies;
+    struct VEC_OF(struct lock_folder) folders; /* none before format 2 */
     struct facts facts;
     struct lock_toolkit toolkit;
     struct slim_counts slim; /* the rules of a slim image, and by the build what they left out */
@@ -202,6 +209,8 @@ bool lock_installs_before(const struct artifact *a, const struct artifact *b);
 /* Is the loser in another layer than the winner, so that its files are left out of that? In one
  * layer the winner's are laid over them. */
 bool lock_leaves_out(const struct lock *lock, const struct lock_overlap *overlap);
+/* The folder of the user's own that is `path` (absolute), or above it; or NULL. */
+const struct lock_folder *lock_folder_of(const struct lock *lock, struct str path);
 /* The layer of that group, or NULL. */
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group);
 const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts have it */

@@ -400,6 +400,17 @@ static void check_copies(const struct check *c)
     }
 }
 
+static void check_folders(const struct check *c)
+{
+    const struct lock *l = c->lock;
+
+    for (size_t i = 0; i < l->folders.n; i++)
+        if (!lock_is_path(l->folders.v[i].path))
+            fault(c, item_of(l->doc.root, "folders", i),
+                  "folders: \"" STR_FMT "\" is not an absolute path without \"..\"",
+                  STR_ARG(l->folders.v[i].path));
+}
+
 /* ---- layers ---- */
 
 /* Image layers first, then groups in their order; files last. Wheels come above Python. */
@@ -568,6 +579,7 @@ int lock_check(const struct lock *lock, struct err *e)
     check_archives(&c);
     check_artifacts(&c);
     check_copies(&c);
+    check_folders(&c);
     check_layers(&c);
     check_overlaps(&c);
     return err_is_set(e) ? -1 : 0;

@@ -122,6 +122,16 @@ static void compare_words(struct comparison *c, const char *what, const struct s
     differ(c, str_of(what), buf_view(&a), buf_view(&b));
 }
 
+static struct str folder_words(struct comparison *c, const struct lock *l)
+{
+    CLEANUP(buf_clear) struct buf out = {0};
+
+    for (size_t i = 0; i < l->folders.n; i++)
+        buf_fmt(&out, "%s" STR_FMT " (%u)", i ? ", " : "", STR_ARG(l->folders.v[i].path),
+                l->folders.v[i].uid);
+    return arena_str(&c->out->arena, buf_view(&out));
+}
+
 static void compare_head(struct comparison *c)
 {
     const struct lock *a = c->old, *b = c->now;
@@ -132,6 +142,7 @@ static void compare_head(struct comparison *c)
     differ(c, STR("variant"), a->variant, b->variant);
     differ(c, STR("release of Python"), a->python_full, b->python_full);
     differ(c, STR("work folder"), a->workdir, b->workdir);
+    differ(c, STR("folders of the user"), folder_words(c, a), folder_words(c, b));
     compare_user(c);
     differ(c, STR("start-up check"), str_of(lock_startup_check(a)), str_of(lock_startup_check(b)));
     differ(c, STR("file of apt sources"), a->apt_sources_path, b->apt_sources_path);
@@ -205,6 +216,8 @@ static struct str copy_words(struct comparison *c, const struct lock_copy *copy)
 {
     struct str from = copy->from.len ? copy->from : STR("a text of its own");
 
+    if (copy->mode)
+        from = str_of(arena_fmt(&c->out->arena, STR_FMT " (mode 0%03o)", STR_ARG(from), copy->mode));
     if (!copy->uid && !copy->gid)
         return from;
     return str_of(

@@ -111,6 +111,8 @@ static void put_copies(struct doc *d, struct node *root, const struct lock *lock
         node_put_str(d, n, "to", c->to);
         node_put_u64(d, n, "uid", c->uid);
         node_put_u64(d, n, "gid", c->gid);
+        if (c->mode)
+            node_put_str(d, n, "mode", str_of(arena_fmt(&d->arena, "0%03o", c->mode)));
         files = node_put(d, n, "content", node_new_list(d));
         for (size_t j = 0; j < c->files.n; j++) {
             const struct lock_file *f = &c->files.v[j];
@@ -130,6 +132,19 @@ static void put_copies(struct doc *d, struct node *root, const struct lock *lock
             node_put_u64(d, m, "size", f->size);
             put_digest(d, m, "sha256", &f->digest);
         }
+    }
+}
+
+static void put_folders(struct doc *d, struct node *root, const struct lock *lock)
+{
+    struct node *list =
+        lock->folders.n ? node_put(d, root, "folders", node_new_list(d)) : NULL;
+
+    for (size_t i = 0; i < lock->folders.n; i++) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_str(d, n, "path", lock->folders.v[i].path);
+        node_put_u64(d, n, "uid", lock->folders.v[i].uid);
     }
 }
 
@@ -289,6 +304,7 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
     put_archives(d, root, lock);
     put_artifacts(d, root, lock);
     put_copies(d, root, lock);
+    put_folders(d, root, lock);
     put_layers(d, root, lock);
     return root;
 }

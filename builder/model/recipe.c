@@ -10,7 +10,7 @@ static const char *const keys[] = {
     "toolkit",  "base",        "python",  "platforms",   "apt",     "apt_archives",
     "pip",      "constraints", "indexes", "find_links",  "context", "files",
     "user",     "env",         "workdir", "entrypoint",  "cmd",     "startup_check",
-    "labels",   "tag",         "slim",    "wheels_only", NULL};
+    "labels",   "tag",         "slim",    "wheels_only", "folders", NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* ---- for all parts ---- */
@@ -175,7 +175,10 @@ void recipe_clear(struct recipe *r)
         vec_clear(&r->indexes.v[i].only);
     vec_clear(&r->indexes);
     vec_clear(&r->find_links);
+    for (size_t i = 0; i < r->files.n; i++)
+        vec_clear(&r->files.v[i].exclude);
     vec_clear(&r->files);
+    vec_clear(&r->folders);
     vec_clear(&r->env);
     vec_clear(&r->entrypoint);
     vec_clear(&r->cmd);

@@ -41,7 +41,10 @@ struct recipe_archive { /* an apt archive besides the base's */
 
 struct recipe_file {
     struct value from, to;
-    struct value owner; /* "student", "1000" or "1000:1000"; empty: root */
+    struct value owner; /* "student", "root", "1000" or "1000:1000"; empty: root, and the user in
+                           folders of the user's own */
+    struct value mode;      /* of its files, "0755"; empty: by their x bit */
+    struct values exclude;  /* patterns as a .dockerignore has them, below `from` */
 };
 
 struct recipe_user {
@@ -75,6 +78,7 @@ struct recipe {
     struct value context; /* the folder of `files`, from the recipe's; empty: that itself */
     struct VEC_OF(struct recipe_file) files;
     struct recipe_user user;
+    struct values folders;        /* absolute; the user's own, besides home and work folder */
     struct values env;            /* "NAME=value" */
     bool has_entrypoint, has_cmd; /* also when the list is empty, which takes the default away */
     struct values entrypoint, cmd;

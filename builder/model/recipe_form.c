@@ -107,6 +107,8 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
         put(doc, n, "from", &r->files.v[i].from);
         put(doc, n, "to", &r->files.v[i].to);
         put(doc, n, "owner", &r->files.v[i].owner);
+        put(doc, n, "mode", &r->files.v[i].mode);
+        put_list(doc, n, "exclude", &r->files.v[i].exclude);
     }
     if (r->user.name.text.len) {
         n = node_put(doc, root, "user", node_new_map(doc));
@@ -114,6 +116,7 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
         node_put_u64(doc, n, "uid", r->user.uid);
         node_put_u64(doc, n, "gid", r->user.gid);
     }
+    put_list(doc, root, "folders", &r->folders);
     put_list(doc, root, "env", &r->env);
     put(doc, root, "workdir", &r->workdir);
     put_command(doc, root, "entrypoint", r->has_entrypoint, &r->entrypoint);

@@ -316,9 +316,61 @@ static void check_indexes(struct reading *in)
         }
 }
 
+static void check_mode(struct reading *in, const struct value *mode)
+{
+    bool octal = mode->text.len == 3 || (mode->text.len == 4 && mode->text.p[0] == '0');
+
+    for (size_t i = 0; i < mode->text.len; i++)
+        octal &= mode->text.p[i] >= '0' && mode->text.p[i] <= '7';
+    if (mode->text.len && !octal)
+        err_at(in->e, &mode->pos,
+               "files: mode \"" STR_FMT "\" is not three octal digits such as \"0755\"",
+               STR_ARG(mode->text));
+}
+
+static void check_exclude(struct reading *in, const struct fields *f, struct values *out)
+{
+    const struct node *n;
+    struct value v;
+
+    node_each(n, field_list(f, "exclude"))
+        if (reading_text(in, n, "exclude", &v))
+            vec_add(out, v);
+}
+
+/* Made, and the user's own. */
+static void check_folders(struct reading *in)
+{
+    static const char *const kernel[] = {"/proc", "/sys", "/dev"};
+    const struct node *n;
+
+    node_each(n, field_list(&in->f, "folders")) {
+        CLEANUP(buf_clear) struct buf clean = {0};
+        bool bad;
+        struct value v;
+
+        if (!reading_text(in, n, "folders", &v))
+            continue;
+        bad = !reading_absolute(v.text) || !path_clean(&clean, v.text) || clean.len < 2;
+        for (size_t i = 0; i < ARRAY_LEN(kernel) && !bad; i++) {
+            struct str rest = buf_view(&clean);
+
+            bad = str_skip(&rest, str_of(kernel[i])) && (!rest.len || rest.p[0] == '/');
+        }
+        v.text = arena_str(&in->r->doc.arena, buf_view(&clean));
+        if (bad)
+            err_at(in->e, &n->pos,
+                   "folders: \"" STR_FMT "\" is not an absolute path such as \"/data\", outside "
+                   "/proc, /sys and /dev",
+                   STR_ARG(n->text));
+        else
+            vec_add(&in->r->folders, v);
+    }
+}
+
 static void check_files(struct reading *in)
 {
-    static const char *const known[] = {"from", "to", "owner", NULL};
+    static const char *const known[] = {"from", "to", "owner", "mode", "exclude", NULL};
     const struct node *n;
 
     node_each(n, field_list(&in->f, "files")) {
@@ -332,6 +384,9 @@ static void check_files(struct reading *in)
         if (field_need_str(&f, "to", &file->to.text))
             reading_value(&sub, "to", &file->to);
         reading_value(&sub, "owner", &file->owner);
+        reading_value(&sub, "mode", &file->mode);
+        check_mode(in, &file->mode);
+        check_exclude(in, &f, &file->exclude);
         if (str_starts(file->from.text, STR("/")))
             err_at(in->e, &file->from.pos,
                    "files: \"" STR_FMT "\" must be relative to the recipe's folder, or its context",
@@ -469,6 +524,7 @@ void recipe_read_lists(struct reading *in)
     check_pip(in);
     check_indexes(in);
     check_files(in);
+    check_folders(in);
     check_user(in);
     check_env(in);
     check_labels(in);

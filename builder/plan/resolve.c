@@ -7,6 +7,7 @@
 #include "../io/crypto.h"
 #include "../model/recipe_form.h"
 #include "deb/apt_extra.h"
+#include "env.h"
 #include "lock_facts.h"
 #include "layering.h"
 #include "req_check.h"
@@ -18,7 +19,7 @@
 /* ---- what the recipe alone decides ---- */
 
 static int owner_of(struct lock_copy *copy, const struct recipe *r, const struct value *owner,
-                    struct err *e)
+                    unsigned format, struct err *e)
 {
     struct str gid = owner->text, uid = {0};
 
@@ -26,7 +27,7 @@ static int owner_of(struct lock_copy *copy, const struct recipe *r, const struct
         return 0;
     if (str_eq(gid, r->user.name.text)) {
         copy->uid = r->user.uid;
-        copy->gid = r->user.gid;
+        copy->gid = format < 2 ? r->user.gid : 0; /* which any uid is in */
         return 0;
     }
     if (!str_cut(&gid, STR(":"), &uid))
@@ -40,26 +41,83 @@ static int owner_of(struct lock_copy *copy, const struct recipe *r, const struct
                   STR_ARG(owner->text));
 }
 
-static int take_copies(struct lock *lock, const struct recipe *r, const char *dir, struct err *e)
+/* What all of `files` leave out. */
+static int read_ignored(struct ignore *out, const char *context, struct err *e)
+{
+    CLEANUP(free_clear) char *path = path_join(context, ".dockerignore");
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    ignore_add_built_in(out);
+    if (!fs_exists(path))
+        return 0;
+    return fs_read(&text, path, IGNORE_FILE_MAX, e) < 0
+               ? -1
+               : ignore_add_lines(out, buf_view(&text), path, e);
+}
+
+static int take_copy(struct lock_copy *copy, struct arena *a, const struct recipe_file *f,
+                     const char *context, struct scan_rules *rules, struct err *e)
+{
+    struct err why = {0};
+
+    copy->from = arena_str(a, f->from.text);
+    copy->to = arena_str(a, f->to.text);
+    for (size_t i = 0; i < f->mode.text.len; i++)
+        copy->mode = copy->mode * 8 + (uint32_t)(f->mode.text.p[i] - '0');
+    ignore_clear(&rules->exclude);
+    for (size_t i = 0; i < f->exclude.n; i++)
+        if (ignore_add(&rules->exclude, f->exclude.v[i].text, &why) < 0) {
+            err_at(e, &f->exclude.v[i].pos, "files: exclude: %s", why.msg);
+            err_clear(&why);
+        }
+    if (scan_files(copy, a, context, rules, &why) < 0) {
+        err_at(e, &f->from.pos, "files: %s", why.msg);
+        err_clear(&why);
+    }
+    return err_is_set(e) ? -1 : 0;
+}
+
+/* What nobody said is to be left out is told. */
+static void tell_left(const struct names *left, const struct events *events)
+{
+    enum { NAMED = 8 };
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    for (size_t i = 0; i < left->n && i < NAMED; i++)
+        buf_fmt(&words, "%s%s", i ? ", " : "", left->v[i]);
+    if (left->n > NAMED)
+        buf_fmt(&words, " and %zu more", left->n - NAMED);
+    if (left->n)
+        events_warn(events,
+                    "files: left out, for it is not meant for an image: %s; a line such as "
+                    "\"!%s\" in .dockerignore takes it back",
+                    words.p, left->v[0]);
+}
+
+static int take_copies(struct lock *lock, const struct recipe *r, const char *dir,
+                       const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *context = recipe_context(r, dir);
+    CLEANUP(scan_rules_clear) struct scan_rules rules = {0};
     struct arena *a = &lock->doc.arena;
     struct err fault = {0};
+
+    if (r->files.n && lock->format >= 2 && read_ignored(&rules.ignore, context, e) < 0)
+        return err_wrap(e, "files");
 
     for (size_t i = 0; i < r->files.n; i++) {
         const struct recipe_file *f = &r->files.v[i];
         struct lock_copy *copy = vec_push(&lock->copies);
-        struct err scan = {0};
+        struct err why = {0};
 
-        copy->from = arena_str(a, f->from.text);
-        copy->to = arena_str(a, f->to.text);
-        owner_of(copy, r, &f->owner, &fault);
-        if (scan_files(copy, a, context, &scan) < 0) {
-            err_at(&fault, &f->from.pos, "files: %s", scan.msg);
-            err_clear(&scan);
-        }
+        owner_of(copy, r, &f->owner, lock->format, &fault);
+        if (take_copy(copy, a, f, context, &rules, &why) < 0)
+            err_join(&fault, &why);
     }
-    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+    if (err_is_set(&fault))
+        return err_join(e, &fault);
+    tell_left(&rules.built_in, events);
+    return 0;
 }
 
 static void add_input(struct lock *lock, struct str path, struct str use,
@@ -100,9 +158,10 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct r
 }
 
 static int recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
-                       const char *dir, struct err *e)
+                       const char *dir, unsigned format, const struct events *events,
+                       struct err *e)
 {
-    CLEANUP(lock_clear) struct lock lock = {0};
+    CLEANUP(lock_clear) struct lock lock = {.format = format};
     CLEANUP(buf_clear) struct buf text = {0};
 
     lock.recipe = recipe_to_node(r, &lock.doc);
@@ -110,7 +169,7 @@ static int recipe_part(struct lock *out, const struct recipe *r, const struct re
     hash_bytes(&lock.recipe_digest, text.p, text.len);
     lock.user =
         (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
-    if (take_inputs(&lock, r, reqs, dir, e) < 0 || take_copies(&lock, r, dir, e) < 0 ||
+    if (take_inputs(&lock, r, reqs, dir, e) < 0 || take_copies(&lock, r, dir, events, e) < 0 ||
         apt_extra_take(&lock, r, dir, e) < 0)
         return -1;
     vec_sort(&lock.inputs, input_compare);
@@ -118,28 +177,22 @@ static int recipe_part(struct lock *out, const struct recipe *r, const struct re
     return 0;
 }
 
-int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, struct err *e)
+int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, unsigned format,
+                   struct err *e)
 {
     CLEANUP(requirements_clear) struct requirements reqs = {0};
 
     /* What it is compared by hangs on no label. */
     return requirements_open(&reqs, r, STR(""), NULL, dir, e) < 0
                ? -1
-               : recipe_part(out, r, &reqs, dir, e);
+               : recipe_part(out, r, &reqs, dir, format, NULL, e);
 }
 
 /* ---- the image's settings ---- */
 
 static void set_env(struct lock *lock, struct str line)
 {
-    struct str name = str_sub(line, 0, str_find(line, '=') + 1);
-
-    for (size_t i = 0; i < lock->env.n; i++)
-        if (str_starts(lock->env.v[i], name)) {
-            lock->env.v[i] = arena_str(&lock->doc.arena, line);
-            return;
-        }
-    vec_add(&lock->env, arena_str(&lock->doc.arena, line));
+    env_set(&lock->env, &lock->doc.arena, line);
 }
 
 static void set_env_fact(struct lock *lock, const char *name, struct str value)
@@ -157,13 +210,29 @@ static void keep_values(struct strs *to, struct arena *a, const struct values *f
 /* The value that the image below gives a variable; `otherwise` when it gives none. */
 static struct str inherited(const struct lock *lock, struct str name, struct str otherwise)
 {
-    for (size_t i = 0; i < lock->env.n; i++) {
-        struct str value = lock->env.v[i];
+    struct str value = {0};
 
-        if (str_skip(&value, name) && str_skip(&value, STR("=")) && value.len)
-            return value;
+    return env_get(&value, &lock->env, name) && value.len ? value : otherwise;
+}
+
+/* The recipe's own variables, each made of those that are there before it. */
+static int set_own_env(struct lock *lock, const struct recipe *r, struct err *e)
+{
+    struct err fault = {0};
+
+    for (size_t i = 0; i < r->env.n; i++) {
+        CLEANUP(buf_clear) struct buf line = {0};
+        CLEANUP(err_clear) struct err why = {0};
+        struct str value = r->env.v[i].text, name;
+
+        str_cut(&value, STR("="), &name);
+        buf_fmt(&line, STR_FMT "=", STR_ARG(name));
+        if (env_expand(&line, value, &lock->env, &why) < 0)
+            err_at(&fault, &r->env.v[i].pos, "env: " STR_FMT ": %s", STR_ARG(name), why.msg);
+        else
+            set_env(lock, buf_view(&line));
     }
-    return otherwise;
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
 static void keep_strs(struct strs *to, struct arena *a, const struct strs *from)
@@ -185,7 +254,120 @@ static void continue_image(struct lock *lock, const struct recipe *r, const stru
         lock->workdir = arena_str(a, c->workdir);
 }
 
-static void set_image(struct lock *lock, const struct resolve_input *in)
+/* ---- whose it is ---- */
+
+/* The user's uid; false when only a name of the base image tells it. */
+static bool own_uid(uint32_t *uid, const struct recipe *r, const struct resolve_input *in)
+{
+    struct str user = in->image ? in->image->stored.config.user : STR("");
+
+    *uid = r->user.uid;
+    if (r->user.name.text.len || !user.len || str_is(user, "root"))
+        return true;
+    return str_u32(str_sub(user, 0, str_find(user, ':')), uid);
+}
+
+/* Any uid has a name and a home then, although it may stand in no /etc/passwd, and a place for what
+ * torch.compile makes. */
+static void set_own(struct lock *lock, const struct resolve_input *in)
+{
+    const struct recipe *r = in->recipe;
+    struct arena *a = &lock->doc.arena;
+    struct str name = r->user.name.text;
+    uint32_t uid;
+
+    set_env_fact(lock, "TORCHINDUCTOR_CACHE_DIR",
+                 inherited(lock, STR("TORCHINDUCTOR_CACHE_DIR"), STR("/tmp/torchinductor")));
+    if (name.len) {
+        set_env_fact(lock, "USER", name);
+        set_env_fact(lock, "HOME", str_of(arena_fmt(a, "/home/" STR_FMT, STR_ARG(name))));
+    } else if (own_uid(&uid, r, in) && !uid) {
+        set_env_fact(lock, "USER", inherited(lock, STR("USER"), STR("root")));
+        set_env_fact(lock, "HOME", inherited(lock, STR("HOME"), STR("/root")));
+    }
+}
+
+static void add_own_folder(struct lock *lock, struct str path, uint32_t uid)
+{
+    for (size_t i = 0; i < lock->folders.n; i++)
+        if (str_eq(lock->folders.v[i].path, path))
+            return;
+    if (path.len > 1)
+        vec_add(&lock->folders,
+                ((struct lock_folder){arena_str(&lock->doc.arena, path), uid}));
+}
+
+/* Home, work folder and those that the recipe names, and whose the files in them are. */
+static void set_folders(struct lock *lock, const struct resolve_input *in)
+{
+    const struct recipe *r = in->recipe;
+    CLEANUP(buf_clear) struct buf home = {0};
+    uint32_t uid = 0;
+
+    if (own_uid(&uid, r, in) && r->user.name.text.len)
+        buf_fmt(&home, "/home/" STR_FMT, STR_ARG(r->user.name.text));
+    else if (!uid && !in->image)
+        buf_puts(&home, "/root");
+    add_own_folder(lock, buf_view(&home), uid);
+    add_own_folder(lock, lock->workdir, uid);
+    for (size_t i = 0; i < r->folders.n; i++)
+        add_own_folder(lock, r->folders.v[i].text, uid);
+    for (size_t i = 0; i < r->files.n; i++) {
+        CLEANUP(buf_clear) struct buf to = {0};
+
+        if (!r->files.v[i].owner.text.len && path_clean(&to, lock->copies.v[i].to) &&
+            lock_folder_of(lock, buf_view(&to)))
+            lock->copies.v[i].uid = uid;
+    }
+}
+
+/* Is it there without the recipe: in the system, or a place where anybody makes it? */
+static bool is_systems(struct str path)
+{
+    static const char *const begins[] = {"/bin", "/dev", "/etc", "/lib",  "/media", "/mnt", "/opt",
+                                         "/proc", "/run", "/sbin", "/sys", "/tmp",  "/usr", "/var"};
+
+    for (size_t i = 0; i < ARRAY_LEN(begins); i++)
+        if (str_starts(path, str_of(begins[i])))
+            return true;
+    return false;
+}
+
+static bool files_make(const struct lock *lock, struct str path)
+{
+    for (size_t i = 0; i < lock->copies.n; i++) {
+        struct str to = lock->copies.v[i].to;
+
+        if (str_starts(to, path) || (str_ends(to, STR("/")) && str_starts(path, to)))
+            return true;
+    }
+    return false;
+}
+
+/* HF_HOME=/data: who writes there is not root, and cannot make it. */
+static void tell_env(const struct lock *lock, const struct recipe *r, const struct events *events)
+{
+    static const char *const ends[] = {"HOME", "DIR", "CACHE"};
+
+    for (size_t i = 0; i < r->env.n && lock->user.name.len; i++) {
+        struct str path = r->env.v[i].text, name;
+        bool folder = false;
+
+        str_cut(&path, STR("="), &name);
+        for (size_t k = 0; k < ARRAY_LEN(ends); k++)
+            folder |= str_ends(name, str_of(ends[k]));
+        if (!folder || !str_starts(path, STR("/")) || path.len < 2 || str_has(path, ':') ||
+            str_has(path, '$') || is_systems(path) || files_make(lock, path) ||
+            lock_folder_of(lock, path))
+            continue;
+        events_warn(events,
+                    "env: " STR_FMT " is " STR_FMT ", which nothing makes and " STR_FMT
+                    " cannot make; add `folders: [" STR_FMT "]`",
+                    STR_ARG(name), STR_ARG(path), STR_ARG(lock->user.name), STR_ARG(path));
+    }
+}
+
+static int set_image(struct lock *lock, const struct resolve_input *in, struct err *e)
 {
     const struct recipe *r = in->recipe;
     struct arena *a = &lock->doc.arena;
@@ -221,8 +403,10 @@ static void set_image(struct lock *lock, const struct resolve_input *in)
     }
     set_env_fact(lock, "NVIDIA_REQUIRE_CUDA", lock->facts.require);
     set_env_fact(lock, "PYTORCH_VERSION", lock->facts.pytorch);
-    for (size_t i = 0; i < r->env.n; i++)
-        set_env(lock, r->env.v[i].text);
+    if (lock->format >= 2)
+        set_own(lock, in);
+    if (set_own_env(lock, r, e) < 0)
+        return -1;
     keep_values(&lock->entrypoint, a, &r->entrypoint);
     keep_values(&lock->cmd, a, &r->cmd);
     lock->workdir = arena_str(a, r->workdir.text);
@@ -231,6 +415,11 @@ static void set_image(struct lock *lock, const struct resolve_input *in)
     if (!r->has_cmd && !r->has_entrypoint && !lock->cmd.n && !lock->entrypoint.n)
         vec_add(&lock->cmd, STR("/bin/bash"));
     lock->labels = r->labels ? node_copy(&lock->doc, r->labels) : NULL;
+    if (lock->format >= 2) {
+        set_folders(lock, in);
+        tell_env(lock, r, in->events);
+    }
+    return 0;
 }
 
 /* The shell that the image will have, if any. */
@@ -359,14 +548,13 @@ static int resolve_artifacts(struct lock *lock, const struct resolve_input *in, 
 
 /* What recipe and base decide before anything is chosen. */
 static int begin(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
-                 struct err *e)
+                 unsigned format, struct err *e)
 {
     struct arena *a;
 
-    if (recipe_part(lock, in->recipe, &plans->reqs, in->dir, e) < 0)
+    if (recipe_part(lock, in->recipe, &plans->reqs, in->dir, format, in->events, e) < 0)
         return -1;
     a = &lock->doc.arena;
-    lock->format = LOCK_FORMAT;
     lock->writer = STR(ENVBUILD_VERSION);
     lock->base = arena_str(a, in->base->name);
     lock->variant = arena_str(a, in->recipe->variant.text);
@@ -387,8 +575,8 @@ static int finish(struct lock *lock, const struct resolve_input *in, struct err 
     lock_facts_derive(lock, in->catalog, in->events);
     if (lock_facts_check(lock, in->catalog, in->recipe, e) < 0 || set_name(lock, in->recipe, e) < 0)
         return -1;
-    set_image(lock, in);
-    if (startup_add(lock, in->recipe, shell_of(lock, in), in->events, e) < 0)
+    if (set_image(lock, in, e) < 0 ||
+        startup_add(lock, in->recipe, shell_of(lock, in), in->events, e) < 0)
         return -1;
     layering(lock);
     return 0;
@@ -401,7 +589,8 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 
     if (pins_check(&in->pins, e) < 0 ||
         catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
-        plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, e) < 0)
+        plans_open(&plans, in, e) < 0 ||
+        begin(&lock, in, &plans, LOCK_FORMAT, e) < 0)
         return -1;
     req_note(&plans.reqs, in->choices);
     if (resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, e) < 0)
@@ -415,9 +604,9 @@ int resolve_again(struct lock *out, const struct resolve_input *in, struct err *
     CLEANUP(lock_clear) struct lock lock = {0};
     CLEANUP(plans_clear) struct plans plans = {0};
 
-    if (plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, e) < 0)
+    if (plans_open(&plans, in, e) < 0 ||
+        begin(&lock, in, &plans, in->pins.old->format, e) < 0)
         return -1;
-    lock.format = in->pins.old->format;
     if ((!in->image && resolve_debs_again(&lock, in, e) < 0) ||
         resolve_wheels_again(&lock, in, &plans, e) < 0)
         return -1;

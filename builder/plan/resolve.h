@@ -43,6 +43,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e) MUS
 int resolve_again(struct lock *out, const struct resolve_input *in, struct err *e) MUST_CHECK;
 
 /* The parts of a lock that follow from the recipe and its local files alone, for telling whether a
- * lock is still that of its recipe: recipe, recipe_digest, inputs, user, copies. */
+ * lock is still that of its recipe: recipe, recipe_digest, inputs, user, copies. `format` is that
+ * lock's: in 1 `files` left nothing out. */
 int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir,
-                   struct err *e) MUST_CHECK;
+                   unsigned format, struct err *e) MUST_CHECK;

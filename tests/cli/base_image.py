@@ -224,7 +224,7 @@ def on_an_image_with_a_user(stage):
     path = stage.fresh()
     base = image(path)
     where = "oci:base@" + base.digest
-    for line, word in (("user: {name: bob}", "uid 1000 already"), ("user: {name: ada, uid: 2000}", 'user "ada" already'),
+    for line, word in (("user: {name: bob}", 'uid 1000 is the base image\'s own user "ada"; write `user: {name: ada, uid: 1000}` to be that one'), ("user: {name: ada, uid: 2000}", 'user "ada" already'),
                        ("user: {name: bob, uid: 2000, gid: 1000}", "gid 1000 already")):
         recipe(path, where, line)
         assert word in build(stage, path, code=3), line

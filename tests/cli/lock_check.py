@@ -36,7 +36,9 @@ def diff_tells_in_words(stage):
         lock(stage, path)
     out, _ = run(stage, path, "lock", "diff", "old.lock", "recipe.lock")
     assert out.splitlines()[:-2] == [
-        "recipe: apt is new; user is new; pip is gone", "user: root becomes me (1000:1000)",
+        "recipe: apt is new; user is new; pip is gone",
+        "folders of the user: /root (0), /workspace (0) becomes /home/me (1000), /workspace (1000)", "user: root becomes me (1000:1000)",
+        "env USER: root becomes me", "env HOME: /root becomes /home/me",
         "deb git 1:2.40.0 is new", "deb libc6 2.36-9 becomes 2.36-9+deb12u1 (security)",
         "wheel filelock 3.16.0 becomes 3.17.0", "wheel numpy 2.2.0 is gone"], out
     assert out.splitlines()[-2].startswith("download: ") and out.splitlines()[-1].startswith("layers: "), out

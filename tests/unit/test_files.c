@@ -60,7 +60,7 @@ static int scan(struct lock *lock, const struct copy *copies, const char *dir, s
         c->from = str_of(copies[i].from);
         c->to = str_of(copies[i].to);
         c->uid = c->gid = copies[i].uid;
-        if (scan_files(c, &lock->doc.arena, dir, e) < 0)
+        if (scan_files(c, &lock->doc.arena, dir, &(struct scan_rules){0}, e) < 0)
             return -1;
     }
     return 0;

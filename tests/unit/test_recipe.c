@@ -174,7 +174,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "context "
          "files user env "
          "workdir "
-         "entrypoint cmd startup_check labels tag slim wheels_only services "
+         "entrypoint cmd startup_check labels tag slim wheels_only folders services "
          "matrix"},
         {P "pip: [{requirement: r.txt}]\n",
          "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"

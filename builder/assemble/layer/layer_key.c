@@ -99,6 +99,8 @@ static void add_files(struct buf *out, const struct lock *lock)
 
         buf_fmt(out, "copy %zu " STR_FMT " %zu " STR_FMT " %u %u\n", c->from.len, STR_ARG(c->from),
                 c->to.len, STR_ARG(c->to), c->uid, c->gid);
+        if (c->mode)
+            buf_fmt(out, "mode %o\n", c->mode);
         for (size_t j = 0; j < c->files.n; j++) {
             const struct lock_file *f = &c->files.v[j];
 
@@ -108,6 +110,9 @@ static void add_files(struct buf *out, const struct lock *lock)
             buf_putc(out, '\n');
         }
     }
+    for (size_t i = 0; i < lock->folders.n; i++)
+        buf_fmt(out, "folder " STR_FMT " %u\n", STR_ARG(lock->folders.v[i].path),
+                lock->folders.v[i].uid);
 }
 
 static void add_head(struct buf *out, const struct lock *lock, const char *kind)
