@@ -77,7 +77,9 @@ static int read_options(struct options *o, int argc, char **argv, struct err *e)
     }
     o->recipe.pytorch.text = STR("0");
     o->recipe.variant.text = STR("runtime");
-    return read_target(o, e) < 0 ? -1 : requirements_open(&o->asking, &o->recipe, STR(""), NULL, ".", e);
+    if (read_target(o, e) < 0 || requirements_open(&o->asking, &o->recipe, STR(""), NULL, ".", e) < 0)
+        return -1;
+    return requirements_allowed(&o->asking, &(struct marker_env){o->python, o->target.machine}, e);
 }
 
 static int print(const struct options *o, struct pypi_index *index, const struct pypi_solution *s,
