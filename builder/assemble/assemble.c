@@ -365,8 +365,6 @@ static int check_room(const struct assembler *a, struct err *e)
 
         if (m->how != HOW_PRESENT)
             place += weight(a->lock, m->layer);
-        if (a->in->fresh)
-            *a->in->fresh += m->how != HOW_PRESENT;
         for (size_t j = 0; j < m->layer->artifacts.n && m->how == HOW_MAKE; j++) {
             size_t at = m->layer->artifacts.v[j];
             const struct artifact *artifact = &a->lock->artifacts.v[at];
@@ -444,6 +442,8 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
         if (making_decide(&a, &a.makings[i], e) < 0)
             return -1;
+        if (in->fresh)
+            *in->fresh += a.makings[i].how != HOW_PRESENT;
     }
     if (check_store(&a, e) < 0 || check_room(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
         (in->audit && audit(&a, e) < 0))

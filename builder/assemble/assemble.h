@@ -67,6 +67,6 @@ struct assembly {
 /* Put all layers of `lock` into the place and fill in their digests and sizes, lock->encoder and
  * lock->uncovered. Digests that the lock has already are held against what was made:
  * ERR_INTEGRITY. Does not set lock->built: that is for who writes the manifest. */
+int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e) MUST_CHECK;
 /* One sentence for each pair of wheels that share paths and differ there. */
 void overlap_warn(const struct lock *lock, const struct events *events);
-int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e) MUST_CHECK;

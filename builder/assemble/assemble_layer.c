@@ -326,18 +326,6 @@ static void take_rules(struct making *m)
             }
 }
 
-/* The files of a wheel that are left out for those of another. */
-static void left_out(struct strs *out, const struct lock *lock, struct str name)
-{
-    const struct lock_overlap *o;
-
-    vec_each(o, &lock->overlaps)
-        for (size_t i = 0; str_eq(o->loser, name) && lock_leaves_out(lock, o) && i < o->paths.n;
-             i++)
-            vec_add(out, o->paths.v[i]);
-    vec_sort(out, str_compare);
-}
-
 static int import_all(struct tree *t, struct making *m, struct input *inputs, struct err *e)
 {
     const struct assembly *in = m->all->in;
@@ -362,7 +350,7 @@ static int import_all(struct tree *t, struct making *m, struct input *inputs, st
                                    .paths = paths,
                                    .metadata = &metadata};
 
-        left_out(&without, lock, a->name);
+        lock_left_out(&without, lock, a->name);
         if (paths)
             wheel_paths_clear(paths);
         if (cas_input(&inputs[i], in->cas, &a->digest, a->file.p, e) < 0 ||

@@ -92,7 +92,7 @@ static int check_folders(const struct finder *f, const struct owned *file, struc
         if (other)
             return err_set(e, ERR_INPUT,
                            "/" STR_FMT " is a file of " STR_FMT " and a folder of " STR_FMT
-                           "; leave one of the two out",
+                           "; leave one of the two packages out",
                            STR_ARG(other->file->path),
                            STR_ARG(artifact_at(f, other->artifact)->file),
                            STR_ARG(artifact_at(f, file->artifact)->file));
@@ -178,8 +178,8 @@ void overlap_warn(const struct lock *lock, const struct events *events)
     vec_each(o, &lock->overlaps)
         events_warn(events,
                     STR_FMT " and " STR_FMT
-                            " both have %zu file%s that differ%s, the first is /" STR_FMT
-                            "; those of " STR_FMT " stay, as pip would install it later",
+                            " both bring %zu file%s with different content; the first is /" STR_FMT
+                            "; the image has what " STR_FMT " brings, as after pip install",
                     STR_ARG(o->loser), STR_ARG(o->winner), o->paths.n, o->paths.n == 1 ? "" : "s",
-                    o->paths.n == 1 ? "s" : "", STR_ARG(o->paths.v[0]), STR_ARG(o->winner));
+                    STR_ARG(o->paths.v[0]), STR_ARG(o->winner));
 }

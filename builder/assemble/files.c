@@ -49,8 +49,8 @@ static int add_own_parents(struct copies *c, struct str path, struct err *e)
 static void share(const struct copies *c, struct entry *entry)
 {
     const struct lock_folder *own = own_folder(c, entry->path);
-    bool users = own ? own->uid == entry->uid
-                     : c->lock->user.name.len && c->lock->user.uid == entry->uid;
+    bool users =
+        own ? own->uid == entry->uid : c->lock->user.name.len && c->lock->user.uid == entry->uid;
 
     if (c->lock->folders.n && users && !entry->gid && entry->type != ENTRY_SYMLINK)
         entry->mode |= (entry->mode & 0700) >> 3;

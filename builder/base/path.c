@@ -72,3 +72,8 @@ bool path_is_safe(struct str path)
             return false;
     return true;
 }
+
+bool path_is_in(struct str path, struct str folder)
+{
+    return str_skip(&path, folder) && (!path.len || path.p[0] == '/' || str_ends(folder, STR("/")));
+}

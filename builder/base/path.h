@@ -16,3 +16,5 @@ bool path_clean(struct buf *out, struct str path);
 /* What may become a path in an image: relative, no empty part, no "." or "..", no NUL, no part over
  * 255 bytes, whole path at most 4096. */
 bool path_is_safe(struct str path);
+/* Is `path` the folder, or below it? Both clean, and both relative or both absolute. */
+bool path_is_in(struct str path, struct str folder);

@@ -199,6 +199,19 @@ bool str_u32(struct str s, uint32_t *out)
     return true;
 }
 
+bool str_octal(struct str s, uint32_t *out)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] < '0' || s.p[i] > '7' || n > UINT32_MAX / 8)
+            return false;
+        n = n * 8 + (uint32_t)(s.p[i] - '0');
+    }
+    *out = n;
+    return s.len > 0;
+}
+
 bool c_digit(char c)
 {
     return c >= '0' && c <= '9';

@@ -57,6 +57,8 @@ bool str_item(struct str *s, char sep, struct str *item);
 /* Decimal digits only, the whole string; false on anything else or overflow. */
 bool str_u64(struct str s, uint64_t *out);
 bool str_u32(struct str s, uint32_t *out);
+/* Octal digits only, as a file's mode is written: "0755". */
+bool str_octal(struct str s, uint32_t *out);
 
 /* ASCII classes, free of locale. */
 bool c_digit(char c);

@@ -89,7 +89,7 @@ int cmd_diff(struct session *s, int argc, char **argv, struct err *e)
         images[i] = stored_is_image(str_of(argv[i]), ".");
     if (images[0] != images[1])
         return err_set(e, ERR_USAGE,
-                       "%s is an image, and %s is none; diff takes two images, or two of recipe, "
+                       "%s is an image, and %s is not; diff takes two images, or two of recipe, "
                        "lock and tag",
                        argv[images[1]], argv[images[0]]);
     return images[0] ? diff_images(s, argv, e) : diff_locks(s, argv, &a, e);

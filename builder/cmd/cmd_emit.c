@@ -237,7 +237,8 @@ static int find_place(struct emitting *m, struct session *s, const char *as, str
 
 /* ---- printing ---- */
 
-static void print_json(struct session *s, const struct emitting *m, const char *kind, struct str text)
+static void print_json(struct session *s, const struct emitting *m, const char *kind,
+                       struct str text)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);

@@ -23,8 +23,9 @@ static int why(struct session *s, const struct lock *lock, const char *operand, 
     struct node *root = node_new_map(&d);
 
     if (!a)
-        return err_set(e, ERR_INPUT, "\"%s\" is no package of %s; `envbuild explain %s` lists them",
-                       name, operand, operand);
+        return err_set(e, ERR_INPUT,
+                       "%s has no package \"%s\"; `envbuild explain %s` lists what it has", operand,
+                       name, operand);
     if (a->eco == ECO_WHEEL && check_known(lock, operand, e) < 0)
         return -1;
     progress_pause(s->progress);

@@ -59,17 +59,17 @@ static int syntax(struct reader *r)
 
     if (p->error == YAML_READER_ERROR) {
         pos = pos_of_byte(r, p->problem_offset);
-        return err_at(r->e, &pos, "not text: %s; a recipe is UTF-8 text",
-                      p->problem ? p->problem : "unreadable");
+        return err_at(r->e, &pos, "not UTF-8 text: %s", p->problem ? p->problem : "unreadable");
     }
     if (is_tab(r, p->problem_mark))
         return err_at(r->e, &pos, "a tab; YAML indents with spaces");
     if (p->context && strcmp(p->context, "while scanning a quoted scalar") == 0) {
         pos = pos_of(r, p->context_mark);
-        return err_at(r->e, &pos, "a quote opens here, and nothing closes it");
+        return err_at(r->e, &pos, "a quote opens here and is never closed");
     }
     if (r->quote_end && r->quote_end == pos.line)
-        return err_at(r->e, &r->quote, "a quote opens here, and the next one is in line %u",
+        return err_at(r->e, &r->quote,
+                      "a quote opens here and closes only in line %u; is one missing?",
                       r->quote_end);
     return err_at(r->e, &pos, "no valid YAML: %s%s%s", p->context ? p->context : "",
                   p->context ? ": " : "", p->problem ? p->problem : "unreadable");

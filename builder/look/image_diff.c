@@ -126,6 +126,8 @@ void image_diff_print(struct buf *out, const struct image_diff *d)
         buf_fmt(out, "/" STR_FMT " %s\n", STR_ARG(d->files.v[i].path), words[d->files.v[i].change]);
     if (d->files.n > FILES_TOLD)
         buf_fmt(out, "and %zu more files; --json lists all\n", d->files.n - FILES_TOLD);
+    if (d->same_layers < d->layers)
+        buf_puts(out, "files are compared by size, rights and owner, not by content\n");
     buf_fmt(out, "layers: %zu of %zu stay the same\npull: %.1f MiB\n", d->same_layers, d->layers,
             (double)d->pull / (1024 * 1024));
 }

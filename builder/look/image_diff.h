@@ -1,9 +1,8 @@
 /* look/image_diff.h - what differs between two images: packages, files, layers, and what a pull of
  * the second transfers where the first is.
  *
- * Files are told apart by kind, size, rights, owner and target, and by the layer that they came in:
- * one that is alike in all this and stands in a layer that both have is the same; in another layer
- * it counts as the same, too, since its bytes are not compared.
+ * Files are told apart by kind, size, rights, owner and target, and those that an inspection keeps
+ * by their text; the bytes of others are not compared, and people are told so.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/path.h"
 #include "../base/version.h"
 #include "../doc/field.h"
 #include "../doc/json.h"
@@ -166,16 +167,10 @@ static void get_files(struct lock_copy *c, const struct fields *copy)
 static void get_mode(struct lock_copy *c, const struct fields *copy)
 {
     struct str text = {0};
-    bool octal;
 
     if (!field_str(copy, "mode", &text))
         return;
-    octal = text.len == 4 && text.p[0] == '0';
-    for (size_t i = 0; i < text.len && octal; i++) {
-        octal = text.p[i] >= '0' && text.p[i] <= '7';
-        c->mode = c->mode * 8 + (uint32_t)(text.p[i] - '0');
-    }
-    if (!octal || !c->mode)
+    if (text.len != 4 || !str_octal(text, &c->mode) || !c->mode || c->mode > 0777)
         err_at(copy->e, &copy->map->pos, "files: mode \"" STR_FMT "\" is not one such as \"0755\"",
                STR_ARG(text));
 }
@@ -521,9 +516,17 @@ static const struct lock_layer *layer_with(const struct lock *lock, struct str w
     return NULL;
 }
 
-bool lock_leaves_out(const struct lock *lock, const struct lock_overlap *overlap)
+void lock_left_out(struct strs *out, const struct lock *lock, struct str wheel)
 {
-    return layer_with(lock, overlap->winner) != layer_with(lock, overlap->loser);
+    const struct lock_overlap *o;
+
+    vec_each(o, &lock->overlaps) {
+        if (!str_eq(o->loser, wheel) || layer_with(lock, o->winner) == layer_with(lock, o->loser))
+            continue;
+        for (size_t i = 0; i < o->paths.n; i++)
+            vec_add(out, o->paths.v[i]);
+    }
+    vec_sort(out, str_compare);
 }
 
 const char *lock_group_name(enum lock_group group)
@@ -533,12 +536,9 @@ const char *lock_group_name(enum lock_group group)
 
 const struct lock_folder *lock_folder_of(const struct lock *lock, struct str path)
 {
-    for (size_t i = 0; i < lock->folders.n; i++) {
-        struct str rest = path;
-
-        if (str_skip(&rest, lock->folders.v[i].path) && (!rest.len || rest.p[0] == '/'))
+    for (size_t i = 0; i < lock->folders.n; i++)
+        if (path_is_in(path, lock->folders.v[i].path))
             return &lock->folders.v[i];
-    }
     return NULL;
 }
 

@@ -77,7 +77,7 @@ struct lock_copy {   /* one item of the recipe's `files`, or made for the image 
     struct str text; /* what a file made for the image holds, which has no `from` */
     struct str to;   /* absolute; a trailing "/" means "into" */
     uint32_t uid, gid;
-    uint32_t mode; /* of its files; 0: 0755 with the x bit, else 0644 */
+    uint32_t mode;                         /* of its files; 0: 0755 with the x bit, else 0644 */
     struct VEC_OF(struct lock_file) files; /* sorted by path */
 };
 
@@ -206,9 +206,9 @@ void lock_drop_stand_ins(struct lock_toolkit *t);
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
 /* Would pip install wheel `a` before wheel `b`? Both have turns. */
 bool lock_installs_before(const struct artifact *a, const struct artifact *b);
-/* Is the loser in another layer than the winner, so that its files are left out of that? In one
- * layer the winner's are laid over them. */
-bool lock_leaves_out(const struct lock *lock, const struct lock_overlap *overlap);
+/* The paths of a wheel that are left out of its layer, sorted, for a winner in another layer has
+ * them too; in one layer the winner's are laid over them. */
+void lock_left_out(struct strs *out, const struct lock *lock, struct str wheel);
 /* The folder of the user's own that is `path` (absolute), or above it; or NULL. */
 const struct lock_folder *lock_folder_of(const struct lock *lock, struct str path);
 /* The layer of that group, or NULL. */

@@ -290,7 +290,7 @@ static void check_need_list(const struct check *c, const struct node *n, const s
         if (!is_need(c->lock, needs->v[i]) || (i && str_cmp(needs->v[i - 1], needs->v[i]) >= 0))
             fault(c, n,
                   "wheel \"" STR_FMT "\": needs \"" STR_FMT
-                  "\", which is no wheel of the lock, stands there twice, or not in order",
+                  "\", which is not a wheel of the lock, is there twice, or is not in order",
                   STR_ARG(a->name), STR_ARG(needs->v[i]));
 }
 

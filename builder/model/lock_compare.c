@@ -217,7 +217,8 @@ static struct str copy_words(struct comparison *c, const struct lock_copy *copy)
     struct str from = copy->from.len ? copy->from : STR("a text of its own");
 
     if (copy->mode)
-        from = str_of(arena_fmt(&c->out->arena, STR_FMT " (mode 0%03o)", STR_ARG(from), copy->mode));
+        from =
+            str_of(arena_fmt(&c->out->arena, STR_FMT " (mode 0%03o)", STR_ARG(from), copy->mode));
     if (!copy->uid && !copy->gid)
         return from;
     return str_of(

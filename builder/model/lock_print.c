@@ -137,8 +137,7 @@ static void put_copies(struct doc *d, struct node *root, const struct lock *lock
 
 static void put_folders(struct doc *d, struct node *root, const struct lock *lock)
 {
-    struct node *list =
-        lock->folders.n ? node_put(d, root, "folders", node_new_list(d)) : NULL;
+    struct node *list = lock->folders.n ? node_put(d, root, "folders", node_new_list(d)) : NULL;
 
     for (size_t i = 0; i < lock->folders.n; i++) {
         struct node *n = node_add(d, list, node_new_map(d));

@@ -41,10 +41,10 @@ struct recipe_archive { /* an apt archive besides the base's */
 
 struct recipe_file {
     struct value from, to;
-    struct value owner; /* "student", "root", "1000" or "1000:1000"; empty: root, and the user in
-                           folders of the user's own */
-    struct value mode;      /* of its files, "0755"; empty: by their x bit */
-    struct values exclude;  /* patterns as a .dockerignore has them, below `from` */
+    struct value owner;    /* "student", "root", "1000" or "1000:1000"; empty: root, and the user in
+                              folders of the user's own */
+    struct value mode;     /* of its files, "0755"; empty: by their x bit */
+    struct values exclude; /* patterns as a .dockerignore has them, below `from` */
 };
 
 struct recipe_user {

@@ -318,11 +318,9 @@ static void check_indexes(struct reading *in)
 
 static void check_mode(struct reading *in, const struct value *mode)
 {
-    bool octal = mode->text.len == 3 || (mode->text.len == 4 && mode->text.p[0] == '0');
+    uint32_t bits;
 
-    for (size_t i = 0; i < mode->text.len; i++)
-        octal &= mode->text.p[i] >= '0' && mode->text.p[i] <= '7';
-    if (mode->text.len && !octal)
+    if (mode->text.len && (mode->text.len < 3 || !str_octal(mode->text, &bits) || bits > 0777))
         err_at(in->e, &mode->pos,
                "files: mode \"" STR_FMT "\" is not three octal digits such as \"0755\"",
                STR_ARG(mode->text));
@@ -352,11 +350,8 @@ static void check_folders(struct reading *in)
         if (!reading_text(in, n, "folders", &v))
             continue;
         bad = !reading_absolute(v.text) || !path_clean(&clean, v.text) || clean.len < 2;
-        for (size_t i = 0; i < ARRAY_LEN(kernel) && !bad; i++) {
-            struct str rest = buf_view(&clean);
-
-            bad = str_skip(&rest, str_of(kernel[i])) && (!rest.len || rest.p[0] == '/');
-        }
+        for (size_t i = 0; i < ARRAY_LEN(kernel) && !bad; i++)
+            bad = path_is_in(buf_view(&clean), str_of(kernel[i]));
         v.text = arena_str(&in->r->doc.arena, buf_view(&clean));
         if (bad)
             err_at(in->e, &n->pos,

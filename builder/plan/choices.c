@@ -159,7 +159,7 @@ static void tell_conflict(const struct choosing *in, struct buf *out, const stru
     if (solve_pypi(&found, &want, in->universe, &why) < 0 && why.kind == ERR_UNSAT)
         buf_fmt(out, "does not fit: " STR_FMT, STR_ARG(str_sub(str_of(why.msg), 0, WHY_MAX)));
     else
-        buf_puts(out, "would make others older");
+        buf_puts(out, "would make other packages older");
     vec_clear(&roots);
 }
 
@@ -171,12 +171,12 @@ static void tell_why(const struct choosing *in, struct buf *out, const struct py
     const struct metadata *m;
 
     if (bound) {
-        buf_puts(out, "is not ");
+        buf_puts(out, "does not fit ");
         requirement_print(out, bound, false);
     } else if (newest->left_out) {
         tell_left_out(out, newest->left_out);
     } else if (is_kept(in, p)) {
-        buf_puts(out, "is not what the lock has");
+        buf_puts(out, "is not taken without --upgrade");
     } else if (in->universe->metadata(in->universe->ctx, p->project, newest->usable, &m, &unused) <
                0) {
         buf_puts(out, "cannot be read");

@@ -34,7 +34,7 @@ static int not_there(const struct strs *env, struct str name, struct err *e)
         buf_fmt(&known, "%s" STR_FMT, i ? ", " : "",
                 STR_ARG(str_sub(env->v[i], 0, str_find(env->v[i], '='))));
     return err_set(e, ERR_INPUT,
-                   "\"$" STR_FMT "\" is no variable of the image, which has %s; \"$$\" is a "
+                   "the image has no variable \"$" STR_FMT "\"; it has %s; write \"$$\" for a "
                    "dollar",
                    STR_ARG(name), known.len ? known.p : "none");
 }
@@ -65,8 +65,8 @@ int env_expand(struct buf *out, struct str value, const struct strs *env, struct
         }
         if (!take_name(&name, &rest))
             return err_set(e, ERR_INPUT,
-                           "\"" STR_FMT "\" has a \"${\" that is not \"${NAME}\"; \"$$\" is a "
-                           "dollar",
+                           "\"" STR_FMT "\" has a \"${\" that is not \"${NAME}\"; write \"$$\" "
+                           "for a dollar",
                            STR_ARG(value));
         if (!name.len)
             buf_putc(out, '$');

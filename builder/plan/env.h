@@ -12,5 +12,4 @@ void env_set(struct strs *env, struct arena *a, struct str line);
 /* Write `value` with $NAME and ${NAME} replaced by what `env` has, and $$ by "$"; a "$" before
  * anything else stays. ERR_INPUT for a name that is not there, which names those that are, and for
  * a "${" that does not end. */
-int env_expand(struct buf *out, struct str value, const struct strs *env,
-               struct err *e) MUST_CHECK;
+int env_expand(struct buf *out, struct str value, const struct strs *env, struct err *e) MUST_CHECK;

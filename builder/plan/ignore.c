@@ -4,9 +4,9 @@
 #include "../base/path.h"
 
 static const char *const built_in[] = {
-    "**/.git",         "**/.env",   "**/__pycache__", "**/.ipynb_checkpoints",
-    "**/.ssh",         "**/id_rsa", "**/id_dsa",      "**/id_ecdsa",
-    "**/id_ed25519",   "**/.netrc", "**/.pypirc",     "**/.git-credentials",
+    "**/.git",       "**/.env",   "**/__pycache__", "**/.ipynb_checkpoints",
+    "**/.ssh",       "**/id_rsa", "**/id_dsa",      "**/id_ecdsa",
+    "**/id_ed25519", "**/.netrc", "**/.pypirc",     "**/.git-credentials",
     "**/.aws",
 };
 
@@ -48,7 +48,7 @@ static size_t read_set(struct ignore_piece *out, struct str p)
             return 0;
         memset(out->set + low, true, high - low + 1u);
     }
-    for (size_t k = 0; k < sizeof out->set && not; k++)
+    for (size_t k = 0; k < sizeof out->set && not ; k++)
         out->set[k] = !out->set[k];
     return i < p.len && i > first ? i + 1 : 0;
 }
@@ -211,8 +211,7 @@ int ignore_add(struct ignore *g, struct str pattern, struct err *e)
         return 0;
     while (str_skip(&text, STR("/")))
         ;
-    if (!text.len || !path_clean(&clean, text) ||
-        !compile(&rule, &g->arena, buf_view(&clean)))
+    if (!text.len || !path_clean(&clean, text) || !compile(&rule, &g->arena, buf_view(&clean)))
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\" is not a pattern as a .dockerignore has them, such as "
                        "\"data\", \"**/*.csv\" or \"!data/keep.csv\"",

@@ -41,8 +41,7 @@ void ignore_add_built_in(struct ignore *g);
 /* One pattern; empty is none. ERR_INPUT for one that is not well formed. */
 int ignore_add(struct ignore *g, struct str pattern, struct err *e) MUST_CHECK;
 /* All lines of a .dockerignore; `name` is it in errors, with the line. */
-int ignore_add_lines(struct ignore *g, struct str text, const char *name,
-                     struct err *e) MUST_CHECK;
+int ignore_add_lines(struct ignore *g, struct str text, const char *name, struct err *e) MUST_CHECK;
 /* `path` is relative and clean. */
 enum ignored ignore_find(const struct ignore *g, struct str path);
 void ignore_clear(struct ignore *g);

@@ -82,10 +82,10 @@ static int refuse_file(struct str text, const struct pos *pos, const char *key, 
     const char *instead = reqfile_instead(text);
 
     if (instead)
-        return err_at(e, pos, "%s\"" STR_FMT "\" is a file, and no requirements file; %s", key,
+        return err_at(e, pos, "%s\"" STR_FMT "\" is a file, and not a requirements file; %s", key,
                       STR_ARG(text), instead);
     return err_at(e, pos,
-                  "%s\"" STR_FMT "\" is a file, and a requirement is the name of a project; write "
+                  "%s\"" STR_FMT "\" is a file here, not the name of a package; write "
                   "%s" STR_FMT "%s",
                   key, STR_ARG(text), *key ? "{requirements: " : "-r ", STR_ARG(text),
                   *key ? "}" : "");

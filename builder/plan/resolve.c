@@ -62,8 +62,8 @@ static int take_copy(struct lock_copy *copy, struct arena *a, const struct recip
 
     copy->from = arena_str(a, f->from.text);
     copy->to = arena_str(a, f->to.text);
-    for (size_t i = 0; i < f->mode.text.len; i++)
-        copy->mode = copy->mode * 8 + (uint32_t)(f->mode.text.p[i] - '0');
+    if (!str_octal(f->mode.text, &copy->mode))
+        copy->mode = 0; /* the recipe names none */
     ignore_clear(&rules->exclude);
     for (size_t i = 0; i < f->exclude.n; i++)
         if (ignore_add(&rules->exclude, f->exclude.v[i].text, &why) < 0) {
@@ -158,8 +158,7 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct r
 }
 
 static int recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
-                       const char *dir, unsigned format, const struct events *events,
-                       struct err *e)
+                       const char *dir, unsigned format, const struct events *events, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {.format = format};
     CLEANUP(buf_clear) struct buf text = {0};
@@ -225,6 +224,10 @@ static int set_own_env(struct lock *lock, const struct recipe *r, struct err *e)
         CLEANUP(err_clear) struct err why = {0};
         struct str value = r->env.v[i].text, name;
 
+        if (lock->format < 2) { /* nothing was replaced then */
+            set_env(lock, value);
+            continue;
+        }
         str_cut(&value, STR("="), &name);
         buf_fmt(&line, STR_FMT "=", STR_ARG(name));
         if (env_expand(&line, value, &lock->env, &why) < 0)
@@ -293,8 +296,7 @@ static void add_own_folder(struct lock *lock, struct str path, uint32_t uid)
         if (str_eq(lock->folders.v[i].path, path))
             return;
     if (path.len > 1)
-        vec_add(&lock->folders,
-                ((struct lock_folder){arena_str(&lock->doc.arena, path), uid}));
+        vec_add(&lock->folders, ((struct lock_folder){arena_str(&lock->doc.arena, path), uid}));
 }
 
 /* Home, work folder and those that the recipe names, and whose the files in them are. */
@@ -324,11 +326,12 @@ static void set_folders(struct lock *lock, const struct resolve_input *in)
 /* Is it there without the recipe: in the system, or a place where anybody makes it? */
 static bool is_systems(struct str path)
 {
-    static const char *const begins[] = {"/bin", "/dev", "/etc", "/lib",  "/media", "/mnt", "/opt",
-                                         "/proc", "/run", "/sbin", "/sys", "/tmp",  "/usr", "/var"};
+    static const char *const begins[] = {"/bin", "/dev", "/etc",  "/lib", "/media",
+                                         "/mnt", "/opt", "/proc", "/run", "/sbin",
+                                         "/sys", "/tmp", "/usr",  "/var"};
 
     for (size_t i = 0; i < ARRAY_LEN(begins); i++)
-        if (str_starts(path, str_of(begins[i])))
+        if (path_is_in(path, str_of(begins[i])))
             return true;
     return false;
 }
@@ -338,7 +341,7 @@ static bool files_make(const struct lock *lock, struct str path)
     for (size_t i = 0; i < lock->copies.n; i++) {
         struct str to = lock->copies.v[i].to;
 
-        if (str_starts(to, path) || (str_ends(to, STR("/")) && str_starts(path, to)))
+        if (path_is_in(to, path) || (str_ends(to, STR("/")) && str_starts(path, to)))
             return true;
     }
     return false;
@@ -415,10 +418,8 @@ static int set_image(struct lock *lock, const struct resolve_input *in, struct e
     if (!r->has_cmd && !r->has_entrypoint && !lock->cmd.n && !lock->entrypoint.n)
         vec_add(&lock->cmd, STR("/bin/bash"));
     lock->labels = r->labels ? node_copy(&lock->doc, r->labels) : NULL;
-    if (lock->format >= 2) {
+    if (lock->format >= 2)
         set_folders(lock, in);
-        tell_env(lock, r, in->events);
-    }
     return 0;
 }
 
@@ -548,11 +549,11 @@ static int resolve_artifacts(struct lock *lock, const struct resolve_input *in, 
 
 /* What recipe and base decide before anything is chosen. */
 static int begin(struct lock *lock, const struct resolve_input *in, const struct plans *plans,
-                 unsigned format, struct err *e)
+                 unsigned format, const struct events *events, struct err *e)
 {
     struct arena *a;
 
-    if (recipe_part(lock, in->recipe, &plans->reqs, in->dir, format, in->events, e) < 0)
+    if (recipe_part(lock, in->recipe, &plans->reqs, in->dir, format, events, e) < 0)
         return -1;
     a = &lock->doc.arena;
     lock->writer = STR(ENVBUILD_VERSION);
@@ -589,12 +590,12 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 
     if (pins_check(&in->pins, e) < 0 ||
         catalog_check(in->catalog, in->recipe, in->base->python_version, e) < 0 ||
-        plans_open(&plans, in, e) < 0 ||
-        begin(&lock, in, &plans, LOCK_FORMAT, e) < 0)
+        plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, LOCK_FORMAT, in->events, e) < 0)
         return -1;
     req_note(&plans.reqs, in->choices);
     if (resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, e) < 0)
         return -1;
+    tell_env(&lock, in->recipe, in->events);
     MOVE(out, &lock);
     return 0;
 }
@@ -605,7 +606,7 @@ int resolve_again(struct lock *out, const struct resolve_input *in, struct err *
     CLEANUP(plans_clear) struct plans plans = {0};
 
     if (plans_open(&plans, in, e) < 0 ||
-        begin(&lock, in, &plans, in->pins.old->format, e) < 0)
+        begin(&lock, in, &plans, in->pins.old->format, NULL, e) < 0) /* told when it was chosen */
         return -1;
     if ((!in->image && resolve_debs_again(&lock, in, e) < 0) ||
         resolve_wheels_again(&lock, in, &plans, e) < 0)

@@ -25,7 +25,7 @@ struct resolve_input {
     struct str index; /* simple index to ask; empty: PyPI's */
     int64_t now;      /* seconds since 1970: archives dated later are refused */
     const struct events *events;
-    struct choices *choices; /* resolve() adds to it what was chosen */
+    struct choices *choices; /* for resolve(): gets what was chosen */
 };
 
 /* Everything but what a build fills in. */
@@ -45,5 +45,5 @@ int resolve_again(struct lock *out, const struct resolve_input *in, struct err *
 /* The parts of a lock that follow from the recipe and its local files alone, for telling whether a
  * lock is still that of its recipe: recipe, recipe_digest, inputs, user, copies. `format` is that
  * lock's: in 1 `files` left nothing out. */
-int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir,
-                   unsigned format, struct err *e) MUST_CHECK;
+int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir, unsigned format,
+                   struct err *e) MUST_CHECK;

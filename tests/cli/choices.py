@@ -18,17 +18,17 @@ def a_file_is_no_requirement(stage):
     put(path, "pyproject.toml", "[project]\nname = 'x'\n")
     put(path, "uv.lock", "version = 1\n[[package]]\nname = 'x'\n")
     for item, want in (
-            ("requirements.txt", "pip: \"requirements.txt\" is a file, and a requirement is the name of a project; write {requirements: requirements.txt}"),
-            ("pyproject.toml", "pip: \"pyproject.toml\" is a file, and no requirements file; write one with `uv pip compile pyproject.toml -o requirements.txt`"),
-            ("{requirements: uv.lock}", "pip: uv.lock is no requirements file; write one with `uv export --no-hashes -o requirements.txt`"),
-            ("{requirements: pyproject.toml}", "pip: pyproject.toml is no requirements file; write one with")):
+            ("requirements.txt", "pip: \"requirements.txt\" is a file here, not the name of a package; write {requirements: requirements.txt}"),
+            ("pyproject.toml", "pip: \"pyproject.toml\" is a file, and not a requirements file; write one with `uv pip compile pyproject.toml -o requirements.txt`"),
+            ("{requirements: uv.lock}", "pip: uv.lock is not a requirements file; write one with `uv export --no-hashes -o requirements.txt`"),
+            ("{requirements: pyproject.toml}", "pip: pyproject.toml is not a requirements file; write one with")):
         recipe(stage, path, f"pip: [{item}]", f"indexes: [{stage.index}]")
         err = lock(stage, path, code=3)
         assert want in err and len([line for line in err.splitlines() if "error" in line or "recipe.yaml" in line]) == 1, err
     put(path, "requirements.txt", "-r uv.lock\n")
     recipe(stage, path, "pip: [{requirements: requirements.txt}]", f"indexes: [{stage.index}]")
     err = lock(stage, path, code=3)
-    assert "requirements.txt:1:1: uv.lock is no requirements file; " in err, err
+    assert "requirements.txt:1:1: uv.lock is not a requirements file; " in err, err
 
 
 @scenario
@@ -93,7 +93,7 @@ def what_was_asked_for_is_listed(stage):
     code, _, err = end(start(stage, path, "lock", "recipe.yaml"))
     assert code == 0, err
     lines = [line for line in err.splitlines() if line.startswith("  ")]
-    assert lines[1:] == ["  slow 1.0 (newest 2.0 needs torch==9.0)", "  numpy 1.26.4 (newest 2.2.0 is not numpy<2.2)", f"  filelock {lines[3].split()[1]}", "  trial 1.0"], err
+    assert lines[1:] == ["  slow 1.0 (newest 2.0 needs torch==9.0)", "  numpy 1.26.4 (newest 2.2.0 does not fit numpy<2.2)", f"  filelock {lines[3].split()[1]}", "  trial 1.0"], err
     assert lines[0].startswith("  torch "), err
     assert err.count("requirements.txt:1 --no-cache-dir: pip's options that change nothing; the recipe decides") == 1, err
     os.unlink(path + "/recipe.lock")

@@ -26,4 +26,4 @@ def diff_of_recipes_locks_and_images(stage):
     assert 0 < told["pull"] < 1 << 20, told["pull"]
     assert run(stage, path, "diff", "oci:recipe", "oci:recipe")[0] == "layers: 7 of 7 stay the same\npull: 0.0 MiB\n"
     err = run(stage, path, "diff", "oci:recipe", "other.yaml", code=2)[1]
-    assert "oci:recipe is an image, and other.yaml is none" in err, err
+    assert "oci:recipe is an image, and other.yaml is not" in err, err

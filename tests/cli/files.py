@@ -94,7 +94,8 @@ def what_files_leave_out(stage):
     assert names == ["a.py", "ca.pem", "keep.csv", "n", "n/b.py", "out", "out/in"], names
     before = read(path, "recipe.lock")
     put(path, {"c/.env": "SECRET=2", "c/n/t.log": "other"})  # what is left out changes nothing
-    build(stage, path)
+    code, out, err = end(start(stage, path, "build", "recipe.yaml"))
+    assert code == 0 and "left out" not in err, err  # it was told when it was chosen
     assert json.loads(read(path, "recipe.lock"))["files"] == json.loads(before)["files"]
 
 
@@ -108,7 +109,7 @@ def files_refusals(stage):
                         ("files: [{from: c, to: /c, exclude: ['[']}]", 'files: exclude: "[" is not a pattern'),
                         ("folders: [data]", 'folders: "data" is not an absolute path such as "/data"'),
                         ("folders: [/]", 'folders: "/" is not'), ("folders: [/proc/x]", 'folders: "/proc/x" is not'),
-                        ("env: {PATH: '/x:$NOPE'}", 'env: PATH: "$NOPE" is no variable of the image, which has PATH, '),
+                        ("env: {PATH: '/x:$NOPE'}", 'env: PATH: the image has no variable "$NOPE"; it has PATH, '),
                         ("env: {A: '${B'}", "env: A: \"${B\" has a \"${\" that is not \"${NAME}\"")):
         recipe(stage, path, f"indexes: [{stage.index}]", line)
         err = lock(stage, path, code=3)

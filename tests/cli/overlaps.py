@@ -3,7 +3,7 @@
 import gzip, io, json, os, shutil, tarfile
 
 import world
-from lib import blobs, build, lock, read, recipe, run, scenario
+from lib import blobs, build, end, lock, read, recipe, run, scenario, start
 
 SIDE_BY_SIDE = True
 
@@ -59,8 +59,8 @@ def the_later_one_stays_in_one_layer(stage):
     lock(stage, path)
     fresh = read(path, "recipe.lock")
     words = told(stage, path)
-    assert ("view-headless and view-contrib both have 2 files that differ, the first is /" + SITE + "view/a.py; "
-            "those of view-contrib stay, as pip would install it later") in words, words
+    assert ("view-headless and view-contrib both bring 2 files with different content; the first is /" + SITE + "view/a.py; "
+            "the image has what view-contrib brings, as after pip install") in words, words
     digest = json.loads(read(path, "recipe.lock"))["built"]["manifest"]
     files, _ = files_of(path, digest)
     assert files[SITE + "view/a.py"] == files[SITE + "view/b.py"] == b"contrib\n"
@@ -68,7 +68,7 @@ def the_later_one_stays_in_one_layer(stage):
                                "paths": [SITE + "view/a.py", SITE + "view/b.py"]}]
     record = files[SITE + "view_headless-1.0.dist-info/RECORD"].decode()
     assert "view/a.py,sha256=" in record
-    assert "both have" not in told(stage, path)  # it is known now, and in the lock
+    assert "both bring" not in told(stage, path)  # it is known now, and in the lock
     with open(path + "/recipe.lock", "wb") as f:
         f.write(fresh)
     assert built(stage, path) == digest
@@ -129,7 +129,7 @@ def a_file_where_another_layer_has_a_folder(stage):
     lock(stage, path)
     words = build(stage, path, code=3)
     assert (f"/{SITE}shared is a file of nvidia_one-1.0-py3-none-any.whl and a folder of two-1.0-py3-none-any.whl; "
-            "leave one of the two out") in words, words
+            "leave one of the two packages out") in words, words
 
 
 @scenario
@@ -138,7 +138,7 @@ def the_same_bytes_are_no_overlap(stage):
     wheels(path, ("nvidia-one", [], OF_ALL), ("two", [], OF_ALL), ("three", [], OF_ALL))
     ask(stage, path, "nvidia-one", "two", "three")
     lock(stage, path)
-    assert "both have" not in told(stage, path)
+    assert "both bring" not in told(stage, path)
     assert overlaps(path) == []
 
 
@@ -149,7 +149,11 @@ def locks_of_format_1_keep_their_bytes(stage):
     wheels(path, ("nvidia-patch", ["plain"], {"plain/a.py": b"patched\n"}),
            ("plain", ["zero"], {"plain/a.py": b"plain\n", "plain/b.py": b"plain\n"}), ("zero", [], {"plain/b.py": b"zero\n"}))
     ask(stage, path, "nvidia-patch")
+    with open(path + "/recipe.yaml", "a") as f:
+        f.write("env: {PRICE: '$$5'}\n")  # which format 1 takes as it is
     old = lock(stage, path)
+    assert "PRICE=$5" in old["image"]["env"], old["image"]
+    old["image"]["env"] = ["PRICE=$$5" if line == "PRICE=$5" else line for line in old["image"]["env"]]
     old.update({"envbuild_lock": 2, "format": 1, "envbuild": "0.3.0"})
     for a in old["artifacts"]:
         for key in ("needs", "extras", "turn"):
@@ -158,6 +162,8 @@ def locks_of_format_1_keep_their_bytes(stage):
         layer["artifacts"].sort()
     with open(path + "/recipe.lock", "w") as f:
         json.dump(old, f)
+    code, out, err = end(start(stage, path, "lock", "--check", "recipe.yaml"))
+    assert "0.3.0" in out + err and "PRICE" not in out + err, (out, err)
     files, times = files_of(path, build(stage, path))
     assert files[SITE + "plain/a.py"] == b"plain\n" and times[SITE + "plain/a.py"] == 2, times
     assert files[SITE + "plain/b.py"] == b"zero\n", files[SITE + "plain/b.py"]

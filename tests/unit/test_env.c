@@ -45,11 +45,11 @@ static void names_become_values(void **state)
 static void what_is_no_variable_is_refused(void **state)
 {
     static const char *const cases[][2] = {
-        {"$B", "\"$B\" is no variable of the image, which has PATH, A, EMPTY, AB; \"$$\" is a "
-               "dollar"},
-        {"${A", "\"${A\" has a \"${\" that is not \"${NAME}\"; \"$$\" is a dollar"},
-        {"${}", "\"${}\" has a \"${\" that is not \"${NAME}\"; \"$$\" is a dollar"},
-        {"${A:-x}", "\"${A:-x}\" has a \"${\" that is not \"${NAME}\"; \"$$\" is a dollar"},
+        {"$B", "the image has no variable \"$B\"; it has PATH, A, EMPTY, AB; write \"$$\" "
+               "for a dollar"},
+        {"${A", "\"${A\" has a \"${\" that is not \"${NAME}\"; write \"$$\" for a dollar"},
+        {"${}", "\"${}\" has a \"${\" that is not \"${NAME}\"; write \"$$\" for a dollar"},
+        {"${A:-x}", "\"${A:-x}\" has a \"${\" that is not \"${NAME}\"; write \"$$\" for a dollar"},
     };
     struct strs env = {0};
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "look/proof.h"
 #include "model/finding.h"
 
 #define SITE "/opt/venv/lib/python3.11/site-packages/"
@@ -63,6 +64,32 @@ static void rank_follows_from_the_sentence(void **state)
     lock_clear(&lock);
 }
 
+/* What the load proof says today is read back: of each kind who asks, and for what. */
+static void the_words_of_the_proof_are_read_back(void **state)
+{
+    struct lock lock = {0};
+
+    fill(&lock);
+    for (unsigned kind = PROOF_MISSING; kind <= PROOF_TWO_FILES; kind++) {
+        const struct proof_finding said = {.kind = (enum proof_kind)kind,
+                                           .file = STR("/a b/libx.so"),
+                                           .owner = STR("numpy"),
+                                           .name = STR("liby.so"),
+                                           .version = STR("Y_1"),
+                                           .found = STR("/y"),
+                                           .other = STR("/z")};
+        CLEANUP(buf_clear) struct buf words = {0};
+        struct finding f;
+
+        proof_words(&words, &said);
+        finding_read(&f, &lock, buf_view(&words));
+        assert_true(str_is(f.file, "/a b/libx.so") && str_is(f.owner, "numpy"));
+        assert_true(str_find_str(f.what, STR("liby.so")) < f.what.len);
+        assert_int_equal(f.rank, kind == PROOF_TWO_FILES ? FINDING_OTHER : FINDING_IMPORT);
+    }
+    lock_clear(&lock);
+}
+
 /* 38 of one kind do not hide the one that matters. */
 static void what_matters_comes_first_and_alone(void **state)
 {
@@ -107,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rank_follows_from_the_sentence),
+        cmocka_unit_test(the_words_of_the_proof_are_read_back),
         cmocka_unit_test(what_matters_comes_first_and_alone),
         cmocka_unit_test(nothing_found_says_nothing),
     };

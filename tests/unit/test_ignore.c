@@ -36,7 +36,9 @@ static void patterns_match_as_docker_says(void **state)
         {"*.md\nREADME-secret.md\n!README*.md", "README-secret.md", IGNORE_BACK},
         {"# *\n\n  a  \r\n", "a", IGNORE_OWN},
         {"# *\n", "a", IGNORE_NOT},
-        {"\xef\xbb\xbf" "a", "a", IGNORE_OWN},
+        {"\xef\xbb\xbf"
+         "a",
+         "a", IGNORE_OWN},
         {" #a", "#a", IGNORE_OWN}, /* a comment has its "#" first */
         /* moby/patternmatcher */
         {"**", "file", IGNORE_OWN},
@@ -90,9 +92,14 @@ static void patterns_match_as_docker_says(void **state)
 
 static void what_nobody_means_is_built_in(void **state)
 {
-    static const char *const out[] = {".git",           ".git/config",    "a/.env",
-                                      "a/__pycache__",  "b/.ipynb_checkpoints/x",
-                                      "keys/id_ed25519", "home/.ssh/config", ".netrc"};
+    static const char *const out[] = {".git",
+                                      ".git/config",
+                                      "a/.env",
+                                      "a/__pycache__",
+                                      "b/.ipynb_checkpoints/x",
+                                      "keys/id_ed25519",
+                                      "home/.ssh/config",
+                                      ".netrc"};
     static const char *const in[] = {".github/x", ".env.example", "id_rsa.pub", "a.env", "git"};
     CLEANUP(ignore_clear) struct ignore g = {0};
     struct err e = {0};

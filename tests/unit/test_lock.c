@@ -463,6 +463,7 @@ static void damaged_needs_are_told(void **state)
 
 static void damaged_overlaps_are_told(void **state)
 {
+    struct strs left = {0};
     static const struct damage cases[] = {
         {"\"winner\": \"torch\"", "\"winner\": \"git\"", "are not two wheels of the lock"},
         {"\"winner\": \"torch\"", "\"winner\": \"sympy\"", "are not two wheels of the lock"},
@@ -489,7 +490,12 @@ static void damaged_overlaps_are_told(void **state)
         fail_msg("%s", e.msg);
     lock_print(&second, &again);
     assert_string_equal(text.p, second.p);
-    assert_true(lock_leaves_out(&again, &again.overlaps.v[0]));
+    lock_left_out(&left, &again, STR("sympy"));
+    assert_true(left.n == 2 && str_is(left.v[0], "a/b") && str_is(left.v[1], "a/c"));
+    left.n = 0;
+    lock_left_out(&left, &again, STR("torch"));
+    assert_int_equal(left.n, 0);
+    vec_clear(&left);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         expect_told(&l, &cases[i]);
 }

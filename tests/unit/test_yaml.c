@@ -122,7 +122,7 @@ static void what_is_refused_has_its_place(void **state)
          "x.yaml:2:2: no valid YAML: while parsing a flow sequence: did not "
          "find expected ',' or ']'"},
         {STR_INIT("a:\n\tb: 1\n"), "x.yaml:2:1: a tab; YAML indents with spaces"},
-        {STR_INIT("a: \"x\n"), "x.yaml:1:4: a quote opens here, and nothing closes it"},
+        {STR_INIT("a: \"x\n"), "x.yaml:1:4: a quote opens here and is never closed"},
         {STR_INIT("a: b: c\n"), "x.yaml:1:5: no valid YAML: mapping values are not allowed in this "
                                 "context"},
     };

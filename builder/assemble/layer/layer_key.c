@@ -42,12 +42,12 @@ static void add_toolkit(struct buf *out, const struct lock *lock)
 /* The files of a wheel that another one's replace, which is in another layer. */
 static void add_left_out(struct buf *out, const struct lock *lock, const struct artifact *a)
 {
-    const struct lock_overlap *o;
+    struct strs paths = {0};
 
-    vec_each(o, &lock->overlaps)
-        for (size_t i = 0; str_eq(o->loser, a->name) && lock_leaves_out(lock, o) && i < o->paths.n;
-             i++)
-            buf_fmt(out, " less %zu " STR_FMT, o->paths.v[i].len, STR_ARG(o->paths.v[i]));
+    lock_left_out(&paths, lock, a->name);
+    for (size_t i = 0; i < paths.n; i++)
+        buf_fmt(out, " less %zu " STR_FMT, paths.v[i].len, STR_ARG(paths.v[i]));
+    vec_clear(&paths);
 }
 
 static void add_artifacts(struct buf *out, const struct lock *lock, const struct lock_layer *l)

@@ -340,8 +340,8 @@ static int refuse_other(struct reading *in)
     if (!instead)
         return 0;
     if (in->pos.file)
-        return err_at(in->e, &in->pos, "%s is no requirements file; %s", in->path.p, instead);
-    return err_set(in->e, ERR_INPUT, "%s is no requirements file; %s", in->path.p, instead);
+        return err_at(in->e, &in->pos, "%s is not a requirements file; %s", in->path.p, instead);
+    return err_set(in->e, ERR_INPUT, "%s is not a requirements file; %s", in->path.p, instead);
 }
 
 static int read_file(struct reading *in)
