@@ -266,18 +266,18 @@ static void add_next(struct buf *out, const struct work *w, const struct dest *d
     switch (dest->kind) {
     case DEST_DOCKER:
     case DEST_PODMAN:
-        buf_fmt(out, "; next: %s run --rm -it %s%s",
+        buf_fmt(out, "; next: `%s run --rm -it %s%s`",
                 dest->kind == DEST_DOCKER ? "docker" : "podman", gpus, image.p);
         return;
     case DEST_LAYOUT:
-        buf_fmt(out, "; next: envbuild %s -o docker: to load it", w->recipe_path);
+        buf_fmt(out, "; next: `envbuild %s -o docker:` loads it", w->recipe_path);
         return;
     case DEST_DOCKER_ARCHIVE:
         if (dest->path)
-            buf_fmt(out, "; next: docker load -i %s", dest->path);
+            buf_fmt(out, "; next: `docker load -i %s`", dest->path);
         return;
     case DEST_OCI_ARCHIVE:
-        buf_fmt(out, "; next: skopeo copy %s docker://REGISTRY/NAME:TAG", image.p);
+        buf_fmt(out, "; next: `skopeo copy %s docker://REGISTRY/NAME:TAG`", image.p);
         return;
     }
 }

@@ -71,7 +71,7 @@ static int syntax(struct reader *r)
         return err_at(r->e, &r->quote,
                       "a quote opens here and closes only in line %u; is one missing?",
                       r->quote_end);
-    return err_at(r->e, &pos, "no valid YAML: %s%s%s", p->context ? p->context : "",
+    return err_at(r->e, &pos, "not valid YAML: %s%s%s", p->context ? p->context : "",
                   p->context ? ": " : "", p->problem ? p->problem : "unreadable");
 }
 

@@ -34,7 +34,7 @@ def nothing_wraps(stage):
         text = on_terminal(stage, stage.fresh(), columns, "xterm")
         rows = [r for r in re.sub("\x1b\\[[0-9]*[AJ]", "", text).replace("\r", "").split("\n") if not r.startswith("  ")]
         assert rows and all(len(r) < columns for r in rows), rows
-        assert "% of" not in text and re.search(r"in 7 layers, 7 new and 0 reused, \d+ s; next: envbuild recipe.yaml -o docker:", text), text
+        assert "% of" not in text and re.search(r"in 7 layers, 7 new and 0 reused, \d+ s; next: `envbuild recipe.yaml -o docker:", text), text
 
 
 @scenario

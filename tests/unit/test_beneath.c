@@ -25,7 +25,7 @@ static const struct mkfolder_item items[] = {
     {"top/loop", .link = "loop"},
     {"top/gone", .link = "nowhere"},
     {"secret/file", .text = "outside"},
-    {NULL},
+    {0},
 };
 
 static void links_are_followed_inside_alone(void **state)

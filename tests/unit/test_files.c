@@ -25,7 +25,7 @@ static const struct mkfolder_item items[] = {
     {"ctx/out", .link = "../secret"},
     {"ctx/away/link", .link = "/usr/lib"},
     {"secret/file", .text = "secret"},
-    {NULL},
+    {0},
 };
 
 struct copy {

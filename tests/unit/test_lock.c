@@ -447,9 +447,10 @@ static void damaged_needs_are_told(void **state)
         {"\"turn\": 7", "\"turm\": 7", "turn"},
         {"\"turn\": 7", "\"turn\": 99999999999", "turn"},
         {"\"needs\": []", "\"needs\": {}", "needs"},
-        {"\"sympy\"]", "\"simpy\"]", "needs \"simpy\", which is no wheel of the lock"},
-        {"\"sympy\"]", "\"git\"]", "needs \"git\", which is no wheel of the lock"},
-        {"[\"nvidia-cudnn-cu12\", \"sympy\"]", "[\"torch\", \"sympy\"]", "twice, or not in order"},
+        {"\"sympy\"]", "\"simpy\"]", "needs \"simpy\", which is not a wheel of the lock"},
+        {"\"sympy\"]", "\"git\"]", "needs \"git\", which is not a wheel of the lock"},
+        {"[\"nvidia-cudnn-cu12\", \"sympy\"]", "[\"torch\", \"sympy\"]",
+         "twice, or is not in order"},
         {"numpy[fast]", "numpy[fast", "numpy[fast\""},
         {"numpy[fast]", "numpy[]", "numpy[]\""},
         {"opt,x", "opt x", "\"opt x\" is not a name of an extra"},
@@ -463,7 +464,6 @@ static void damaged_needs_are_told(void **state)
 
 static void damaged_overlaps_are_told(void **state)
 {
-    struct strs left = {0};
     static const struct damage cases[] = {
         {"\"winner\": \"torch\"", "\"winner\": \"git\"", "are not two wheels of the lock"},
         {"\"winner\": \"torch\"", "\"winner\": \"sympy\"", "are not two wheels of the lock"},
@@ -472,6 +472,7 @@ static void damaged_overlaps_are_told(void **state)
         {"\"a/b\", \"a/c\"", "\"../b\"", "\"../b\" is not a path"},
         {"\"a/b\", \"a/c\"", "\"/b\"", "\"/b\" is not a path"},
     };
+    struct strs left = {0};
     CLEANUP(lock_clear) struct lock l = {0}, again = {0};
     CLEANUP(buf_clear) struct buf text = {0}, second = {0};
     struct err e = {0};
