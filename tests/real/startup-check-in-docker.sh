@@ -64,7 +64,7 @@ try "the command is process 1, with the whole environment" 0 "1 python3 x y PWD 
 import os
 e = os.environ
 known = "PATH HOSTNAME HOME LD_LIBRARY_PATH VIRTUAL_ENV LANG NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES " \
-        "NVIDIA_REQUIRE_CUDA PYTORCH_VERSION my.var my-var _ LC_CTYPE".split()
+        "NVIDIA_REQUIRE_CUDA PYTORCH_VERSION USER TORCHINDUCTOR_CACHE_DIR my.var my-var _ LC_CTYPE".split()
 print(os.getpid(), open("/proc/1/comm").read().strip(), e["my.var"], e["my-var"], *sorted(set(e) - set(known)))'
 try "a signal that is ignored stays so, and no other" 0 "" "" checked:warn python3 -c '
 import signal
