@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/dotted.h"
 #include "../base/fs.h"
+#include "../model/require.h"
 #include "../model/tag.h"
 #include "stored_facts.h"
 #include "machine.h"
@@ -48,6 +49,13 @@ static int from_catalog(struct checking *c, struct str pytorch, struct str cuda,
     return 0;
 }
 
+/* What its variables ask for counts: the recipe's `env` may say something else. */
+static void from_lock(struct checking *c, const struct lock *lock)
+{
+    c->image = lock->facts;
+    c->image.require = require_of_env(&c->arena, &lock->env);
+}
+
 /* By its lock, where that is still the recipe's. */
 static int from_recipe(struct checking *c, struct session *s, const char *path, struct err *e)
 {
@@ -58,7 +66,7 @@ static int from_recipe(struct checking *c, struct session *s, const char *path, 
         return -1;
     if (!w->has_lock || words.len)
         return from_catalog(c, w->recipe.pytorch.text, w->recipe.cuda.text, e);
-    c->image = w->lock.facts;
+    from_lock(c, &w->lock);
     return 0;
 }
 
@@ -78,7 +86,7 @@ static int find_image(struct checking *c, struct session *s, const char *operand
     if (str_ends(name, STR(".lock"))) {
         if (lock_read(&c->lock, operand, e) < 0)
             return -1;
-        c->image = c->lock.facts;
+        from_lock(c, &c->lock);
         return 0;
     }
     if (stored_is_image(name, ".")) {

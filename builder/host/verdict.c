@@ -2,6 +2,7 @@
 #include "verdict.h"
 
 #include "../base/dotted.h"
+#include "../model/require.h"
 
 static const char *const names[] = {
     [VERDICT_RUNS] = "runs", [VERDICT_LIMITS] = "runs-with-limits", [VERDICT_NO] = "does-not-run"};
@@ -12,6 +13,7 @@ static const char *const names[] = {
 #define RULE_BINARY "CUDA Programming Guide: binary and PTX compatibility"
 #define RULE_HARDWARE "NVIDIA driver: supported hardware"
 #define RULE_CUDNN "cuDNN: support matrix"
+#define RULE_REQUIRE "NVIDIA Container Toolkit: NVIDIA_REQUIRE_*"
 #define RULE_PLATFORM "OCI image-spec: platform"
 #define RULE_CATALOG "envbuild: what the catalog does not know is not said to run"
 
@@ -240,6 +242,61 @@ static void judge_driver(struct judgement *j, const struct facts *f, const struc
     knows = catalog_cuda_of_driver(c, h->driver);
     if (knows.len && !knows_cuda(f, h, c))
         judge_older_driver(j, f, h, knows, c);
+}
+
+/* ---- what the image asks NVIDIA's container tools for ---- */
+
+/* Of all that is asked, on all GPUs. */
+static enum require_answer require_on(const struct facts *f, const struct host *h,
+                                      struct str driver, const struct catalog *c, struct str *first)
+{
+    enum require_answer answer = REQUIRE_MET;
+
+    if (!h->gpus.n)
+        return require_judge(f->require, driver, NULL, c, first);
+    for (size_t i = 0; i < h->gpus.n && answer == REQUIRE_MET; i++)
+        answer = require_judge(f->require, driver, &h->gpus.v[i], c, first);
+    return answer;
+}
+
+/* The oldest driver of the catalog, newer than the host's, with which it is met. */
+static struct str driver_that_meets(const struct facts *f, const struct host *h,
+                                    const struct catalog *c)
+{
+    struct strs drivers = {0};
+    struct str found = {0}, first;
+
+    catalog_drivers(c, &drivers);
+    for (size_t i = 0; i < drivers.n && !found.len; i++)
+        if (dotted_compare(drivers.v[i], h->driver) > 0 &&
+            require_on(f, h, drivers.v[i], c, &first) == REQUIRE_MET)
+            found = drivers.v[i];
+    vec_clear(&drivers);
+    return found;
+}
+
+static void judge_require(struct judgement *j, const struct facts *f, const struct host *h,
+                          const struct catalog *c)
+{
+    struct str first = {0}, driver;
+    enum require_answer answer = require_on(f, h, h->driver, c, &first);
+
+    if (answer == REQUIRE_WRONG)
+        add(j, "require-not-read", RULE_REQUIRE, VERDICT_NO,
+            "the image asks for \"" STR_FMT "\" in NVIDIA_REQUIRE_*, which NVIDIA's container "
+            "tools cannot read, so they do not start it; NVIDIA_DISABLE_REQUIRE=1 in its "
+            "environment lets them",
+            STR_ARG(first));
+    if (answer != REQUIRE_UNMET)
+        return;
+    driver = driver_that_meets(f, h, c);
+    add(j, "require-not-met", RULE_REQUIRE, VERDICT_NO,
+        "the image asks for \"" STR_FMT "\" in NVIDIA_REQUIRE_*, and neither that nor another of "
+        "its alternatives holds with driver " STR_FMT
+        ", so NVIDIA's container tools do not start it; NVIDIA_DISABLE_REQUIRE=1 in its "
+        "environment lets them%s" STR_FMT,
+        STR_ARG(first), STR_ARG(h->driver), driver.len ? ", and so does driver " : "",
+        STR_ARG(driver));
 }
 
 /* ---- a GPU ---- */
@@ -475,6 +532,8 @@ void judge(struct judgement *out, const struct facts *f, const struct host *h,
         return; /* a CPU build asks nothing else */
     if (h->has_driver)
         judge_driver(out, f, h, c);
+    if (h->driver.len && out->verdict != VERDICT_NO) /* all that is asked, where the rest is met */
+        judge_require(out, f, h, c);
     for (size_t i = 0; i < h->gpus.n; i++)
         if (!judged_before(h, i))
             judge_gpu(out, f, &h->gpus.v[i], h, c);

@@ -11,7 +11,7 @@
 #define CATALOG_ARCH "amd64" /* what its builds are for */
 
 struct catalog {
-    struct doc pytorch, cuda, gpu, require, toolkit;
+    struct doc pytorch, cuda, gpu, toolkit;
 };
 
 /* The built-in tables, or those in `dir`, which may lack that of toolkits. */
@@ -51,8 +51,6 @@ struct str catalog_family_driver(const struct catalog *c, struct str cuda);
 /* All drivers that the two above may give, oldest first; adds to `out` texts that live as long as
  * the catalog. */
 void catalog_drivers(const struct catalog *c, struct strs *out);
-/* NVIDIA_REQUIRE_CUDA of NVIDIA's images of that toolkit; empty when not known. */
-struct str catalog_require(const struct catalog *c, struct str toolkit);
 
 /* The newest CUDA that a driver knows, as nvidia-smi's header says it: "12.4"; empty before 450.
  * (It is that of the branch: 550.40 knows what 550.54.14 does. There is no toolkit 12.7, so 565 has

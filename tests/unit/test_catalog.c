@@ -79,7 +79,6 @@ static void what_is_not_known_is_not_guessed(void **state)
     assert_int_equal(catalog_driver(&c, STR("13.2.2")).len, 0); /* not confirmed */
     assert_int_equal(catalog_driver(&c, STR("")).len, 0);
     assert_int_equal(catalog_family_driver(&c, STR("14.0")).len, 0);
-    assert_int_equal(catalog_require(&c, STR("13.1.0")).len, 0);
 }
 
 static void drivers_are_those_of_the_release_notes(void **state)
@@ -91,15 +90,12 @@ static void drivers_are_those_of_the_release_notes(void **state)
         {"12.6.3", "560.35.05", "525.60.13"}, {"13.0.0", "580.65.06", "580.65.06"},
     };
     CLEANUP(catalog_clear) struct catalog c = {0};
-    struct str require;
 
     open_built_in(&c);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         assert_true(str_is(catalog_driver(&c, str_of(cases[i][0])), cases[i][1]));
         assert_true(str_is(catalog_family_driver(&c, str_of(cases[i][0])), cases[i][2]));
     }
-    require = catalog_require(&c, STR("12.4.1"));
-    assert_true(str_starts(require, STR("cuda>=12.4 brand=tesla,driver>=470,driver<471 ")));
 }
 
 /* Judge a recipe by the built-in catalog; the faults as text. */
@@ -276,7 +272,6 @@ static void versions_are_sorted_and_architectures_known(void **state)
     check_order(node_get(c.cuda.root, "branches"), true);
     check_order(node_get(node_get(c.cuda.root, "forward"), "packages"), true);
     check_order(node_get(c.gpu.root, "architectures"), true);
-    check_order(node_get(c.require.root, "require"), true);
     node_each(n, node_get(node_get(c.cuda.root, "forward"), "packages"))
         check_order(n, false);
     node_each(r, node_get(c.pytorch.root, "releases")) {
@@ -410,24 +405,6 @@ static void forward_compatibility_is_the_vendors_table(void **state)
     }
 }
 
-static void every_requirement_is_of_its_toolkit(void **state)
-{
-    CLEANUP(catalog_clear) struct catalog c = {0};
-    const struct node *n;
-
-    open_built_in(&c);
-    node_each(n, node_get(c.require.root, "require")) {
-        struct str rest = n->text, first, version = n->key, minor;
-
-        assert_true(str_cut_last(&version, STR("."), &minor)); /* 12.4 of 12.4.1 */
-        assert_true(str_skip(&rest, STR("cuda>=")));
-        if (!str_cut(&rest, STR(" "), &first))
-            first = rest;
-        if (!str_eq(first, version))
-            fail_msg(STR_FMT ": " STR_FMT, STR_ARG(n->key), STR_ARG(first));
-    }
-}
-
 static void another_catalog_must_be_one(void **state)
 {
     static const char *const cases[][2] = {
@@ -472,7 +449,6 @@ int main(void)
         cmocka_unit_test(drivers_compare_number_by_number),
         cmocka_unit_test(drivers_know_the_cuda_of_their_branch),
         cmocka_unit_test(forward_compatibility_is_the_vendors_table),
-        cmocka_unit_test(every_requirement_is_of_its_toolkit),
         cmocka_unit_test(another_catalog_must_be_one),
     };
 
