@@ -392,7 +392,7 @@ static void find_libraries(struct inspection *in)
             vec_add(&in->libraries,
                     ((struct inspect_library){name, n->path, elf_of(n)->elf.soname,
                                               library_version(n, owner), n->size, owner}));
-        else if (n->size && needs_is_driver(elf_of(n)->elf.soname))
+        else if (n->size && needs_driver_capability(elf_of(n)->elf.soname).len)
             vec_add(&in->drivers, n->path);
     }
     merge_names(in);
