@@ -155,6 +155,8 @@ static void print_kind(const struct asking *a, const struct recommend_kind *k, c
                                          : "not ",
                   k->served || host_unseen(k->host) ? STR("") : tag_of(a, k->offer), &k->judgement,
                   indent);
+    if (k->has_free)
+        output_print("%swithout any limit: " STR_FMT "\n", indent, STR_ARG(tag_of(a, k->free)));
     if (k->served && k->newest < k->offer)
         output_print("%salone %s could take " STR_FMT "\n", indent, k->count == 1 ? "it" : "they",
                      STR_ARG(tag_of(a, k->newest)));
@@ -226,6 +228,8 @@ static void print_text(const struct asking *a)
                      STR_ARG(r->unconfirmed.v[i].tag), i + 1 < r->unconfirmed.n ? "" : "\n");
     if (r->upgrade.found)
         output_print(STR_FMT "\n", STR_ARG(r->upgrade.sentence));
+    for (size_t i = 0; i < r->images.n; i++)
+        output_print("envbuild init " STR_FMT "\n", STR_ARG(tag_of(a, r->images.v[i])));
 }
 
 /* ---- as JSON ---- */
@@ -264,6 +268,8 @@ static void put_kind(struct doc *d, struct node *n, const struct asking *a,
         node_put_str(d, n, k->served ? "image" : "nearest", tag_of(a, k->offer));
     if (k->served)
         node_put_str(d, n, "newest_alone", tag_of(a, k->newest));
+    if (k->has_free)
+        node_put_str(d, n, "without_limits", tag_of(a, k->free));
     node_put_str(d, n, "verdict",
                  str_of(verdict_name(k->served ? k->judgement.verdict : VERDICT_NO)));
     machine_put_reasons(d, n, &k->judgement);

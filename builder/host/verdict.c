@@ -33,9 +33,22 @@ static void add(struct judgement *j, const char *code, const char *rule, enum ve
     va_start(args, fmt);
     buf_vfmt(&text, fmt, args);
     va_end(args);
-    vec_add(&j->reasons, ((struct reason){code, rule, v, arena_str(&j->arena, buf_view(&text))}));
+    vec_add(&j->reasons, ((struct reason){.code = code,
+                                          .rule = rule,
+                                          .verdict = v,
+                                          .sentence = arena_str(&j->arena, buf_view(&text))}));
     if (v > j->verdict)
         j->verdict = v;
+}
+
+bool judgement_whole(const struct judgement *j)
+{
+    const struct reason *r;
+
+    vec_each(r, &j->reasons)
+        if (r->verdict != VERDICT_RUNS && !r->beside)
+            return false;
+    return true;
 }
 
 static bool has_reason(const struct judgement *j, const char *code)
@@ -189,6 +202,32 @@ static void judge_old_driver(struct judgement *j, const struct facts *f, const s
                 : "");
 }
 
+/* Has all of the image that PyTorch itself runs machine code for all the GPUs, as read from it? */
+static bool has_machine_code(const struct facts *f, const struct host *h, const struct catalog *c)
+{
+    struct str by;
+
+    for (size_t i = 0; i < h->gpus.n; i++)
+        if (catalog_code(f->archs, &h->gpus.v[i], &by) != CODE_MACHINE ||
+            !catalog_libraries_have_code(c, f->cuda, &h->gpus.v[i]))
+            return false;
+    return h->gpus.n && !h->unknown.n;
+}
+
+/* Triton and NVRTC, with which PyTorch compiles, make machine code with the image's own ptxas; a
+ * GPU that torch has code for is one that they know. */
+static void judge_ptx_of_others(struct judgement *j, const struct facts *f, const struct host *h,
+                                struct str knows)
+{
+    add(j, "ptx-newer-than-driver", RULE_MINOR, VERDICT_LIMITS,
+        "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT
+        "; PyTorch and its CUDA libraries have machine code for %s, and Triton and NVRTC make it "
+        "without the driver, so only a program that hands PTX of its own to the driver meets this",
+        STR_ARG(h->driver), STR_ARG(knows), STR_ARG(f->cuda),
+        h->gpus.n == 1 ? gpu_words(j, &h->gpus.v[0]) : "these GPUs");
+    j->reasons.v[j->reasons.n - 1].beside = true;
+}
+
 /* The driver runs the CUDA, and is older than it: PTX alone is concerned. */
 static void judge_older_driver(struct judgement *j, const struct facts *f, const struct host *h,
                                struct str knows, const struct catalog *c)
@@ -201,6 +240,8 @@ static void judge_older_driver(struct judgement *j, const struct facts *f, const
         add(j, "needs-forward-compatibility", RULE_FORWARD, VERDICT_LIMITS,
             "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT "; %s",
             STR_ARG(h->driver), STR_ARG(knows), STR_ARG(f->cuda), brought(j, f, way));
+    else if (has_machine_code(f, h, c))
+        judge_ptx_of_others(j, f, h, knows);
     else
         add(j, "ptx-newer-than-driver", RULE_MINOR, VERDICT_LIMITS,
             "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT
@@ -564,6 +605,12 @@ void facts_of_build(struct facts *out, const struct catalog *c, struct str pytor
                           .arch = STR(CATALOG_ARCH)};
 }
 
+/* A limit of what PyTorch itself does not do counts as none. */
+static enum verdict grade(const struct judgement *j)
+{
+    return judgement_whole(j) ? VERDICT_RUNS : j->verdict;
+}
+
 /* Judge a build, and keep it when it is better than what was found before. */
 static void try_build(struct facts *out, enum verdict *best, struct str pytorch, struct str cuda,
                       const struct host *h, const struct catalog *c)
@@ -577,8 +624,8 @@ static void try_build(struct facts *out, enum verdict *best, struct str pytorch,
         return; /* nothing is advised that is not known to run */
     facts_of_build(&f, c, pytorch, &b);
     judge(&j, &f, h, c);
-    if (j.verdict < *best) {
-        *best = j.verdict;
+    if (grade(&j) < *best) {
+        *best = grade(&j);
         *out = f;
     }
 }

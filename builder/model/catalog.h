@@ -119,6 +119,10 @@ enum catalog_code catalog_code(struct str archs, const struct catalog_gpu *gpu, 
  * version and *cc the oldest capability that it has code for. */
 bool catalog_library_lacks(const struct catalog *c, const char *library, struct str version,
                            const struct catalog_gpu *gpu, struct str *from, struct str *cc);
+/* Has all of the CUDA libraries that PyTorch loads machine code for the GPU, so that none hands PTX
+ * to the driver? False where nobody has read them. `cuda`: "12.6". */
+bool catalog_libraries_have_code(const struct catalog *c, struct str cuda,
+                                 const struct catalog_gpu *gpu);
 /* What is known of a compute capability "8.9". */
 bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *out);
 /* All of them; adds to `out` texts that live as long as the catalog. */
