@@ -192,6 +192,24 @@ void catalog_drivers(const struct catalog *c, struct strs *out)
     vec_sort(out, older_first);
 }
 
+bool catalog_branch_ends(const struct catalog *c, struct str branch, struct str *oldest,
+                         struct str *newest)
+{
+    struct strs drivers = {0};
+    bool any = false;
+
+    catalog_drivers(c, &drivers);
+    for (size_t i = 0; i < drivers.n; i++) {
+        if (!str_eq(dotted_first(drivers.v[i], 1), branch))
+            continue;
+        *oldest = any ? *oldest : drivers.v[i];
+        *newest = drivers.v[i];
+        any = true;
+    }
+    vec_clear(&drivers);
+    return any;
+}
+
 static struct str text(const struct node *n)
 {
     return n ? n->text : (struct str){0};

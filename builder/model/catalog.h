@@ -52,6 +52,10 @@ struct str catalog_family_driver(const struct catalog *c, struct str cuda);
  * the catalog. */
 void catalog_drivers(const struct catalog *c, struct strs *out);
 
+/* The oldest and the newest of them of a branch ("550"); false when there are none. */
+bool catalog_branch_ends(const struct catalog *c, struct str branch, struct str *oldest,
+                         struct str *newest);
+
 /* The newest CUDA that a driver knows, as nvidia-smi's header says it: "12.4"; empty before 450.
  * (It is that of the branch: 550.40 knows what 550.54.14 does. There is no toolkit 12.7, so 565 has
  * "12.6" here and 12.7 in the header.) */

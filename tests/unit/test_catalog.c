@@ -98,6 +98,40 @@ static void drivers_are_those_of_the_release_notes(void **state)
     }
 }
 
+static void a_branch_has_an_oldest_and_a_newest_release(void **state)
+{
+    CLEANUP(catalog_clear) struct catalog c = {0};
+    struct str oldest = {0}, newest = {0};
+
+    open_built_in(&c);
+    assert_true(catalog_branch_ends(&c, STR("580"), &oldest, &newest));
+    assert_true(str_is(oldest, "580.65.06") && str_is(newest, "580.126.20"));
+    assert_false(catalog_branch_ends(&c, STR("58"), &oldest, &newest));
+    assert_true(str_is(newest, "580.126.20"));
+}
+
+/* Which CUDA libraries have machine code, by the tables of cuobjdump. */
+static void libraries_have_code_for_what_was_read(void **state)
+{
+    static const struct {
+        const char *cuda, *gpu;
+        bool want;
+    } cases[] = {{"12.6", "RTX 4090", true},  {"12.6", "H100", true},
+                 {"12.6", "RTX 5090", false}, {"12.8", "RTX 5090", true},
+                 {"12.6", "GTX 1080", true},  {"13.2", "T4", true},
+                 {"13.2", "V100", false},     {"11.8", "RTX 4090", false}};
+    CLEANUP(catalog_clear) struct catalog c = {0};
+
+    open_built_in(&c);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct catalog_gpu gpu;
+
+        assert_true(catalog_gpu(&c, str_of(cases[i].gpu), &gpu));
+        if (catalog_libraries_have_code(&c, str_of(cases[i].cuda), &gpu) != cases[i].want)
+            fail_msg("%s on %s", cases[i].cuda, cases[i].gpu);
+    }
+}
+
 /* Judge a recipe by the built-in catalog; the faults as text. */
 static void check(struct buf *faults, const char *yaml, const char *python)
 {
@@ -449,6 +483,8 @@ int main(void)
         cmocka_unit_test(drivers_compare_number_by_number),
         cmocka_unit_test(drivers_know_the_cuda_of_their_branch),
         cmocka_unit_test(forward_compatibility_is_the_vendors_table),
+        cmocka_unit_test(a_branch_has_an_oldest_and_a_newest_release),
+        cmocka_unit_test(libraries_have_code_for_what_was_read),
         cmocka_unit_test(another_catalog_must_be_one),
     };
 
