@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/dotted.h"
 #include "../base/fs.h"
+#include "../model/require.h"
 #include "../model/tag.h"
 #include "stored_facts.h"
 #include "machine.h"
@@ -13,15 +14,23 @@ struct checking {
     struct lock lock;
     struct work work; /* of a recipe */
     struct stored_facts stored;
-    struct machine machine;
     struct facts image;
-    struct judgement judgement;
+    struct machine_releases releases;
+    struct answer {
+        struct machine machine;
+        struct judgement judgement;
+        struct buf better; /* the newest that would run, where this does not */
+    } answers[MACHINE_RELEASES];
 };
 
 static void checking_clear(struct checking *c)
 {
-    judgement_clear(&c->judgement);
-    machine_clear(&c->machine);
+    for (size_t i = 0; i < MACHINE_RELEASES; i++) {
+        judgement_clear(&c->answers[i].judgement);
+        machine_clear(&c->answers[i].machine);
+        buf_clear(&c->answers[i].better);
+    }
+    machine_releases_clear(&c->releases);
     work_clear(&c->work);
     stored_facts_clear(&c->stored);
     lock_clear(&c->lock);
@@ -48,6 +57,13 @@ static int from_catalog(struct checking *c, struct str pytorch, struct str cuda,
     return 0;
 }
 
+/* What its variables ask for counts: the recipe's `env` may say something else. */
+static void from_lock(struct checking *c, const struct lock *lock)
+{
+    c->image = lock->facts;
+    c->image.require = require_of_env(&c->arena, &lock->env);
+}
+
 /* By its lock, where that is still the recipe's. */
 static int from_recipe(struct checking *c, struct session *s, const char *path, struct err *e)
 {
@@ -58,7 +74,7 @@ static int from_recipe(struct checking *c, struct session *s, const char *path, 
         return -1;
     if (!w->has_lock || words.len)
         return from_catalog(c, w->recipe.pytorch.text, w->recipe.cuda.text, e);
-    c->image = w->lock.facts;
+    from_lock(c, &w->lock);
     return 0;
 }
 
@@ -78,7 +94,7 @@ static int find_image(struct checking *c, struct session *s, const char *operand
     if (str_ends(name, STR(".lock"))) {
         if (lock_read(&c->lock, operand, e) < 0)
             return -1;
-        c->image = c->lock.facts;
+        from_lock(c, &c->lock);
         return 0;
     }
     if (stored_is_image(name, ".")) {
@@ -94,71 +110,93 @@ static int find_image(struct checking *c, struct session *s, const char *operand
 
 /* ---- the answer ---- */
 
-static void print_better(struct buf *out, const struct checking *c)
+static void find_better(struct answer *a, const struct catalog *c)
 {
     struct facts f;
 
-    if (c->judgement.verdict != VERDICT_NO || !newest_that_runs(&f, &c->machine.host, &c->catalog))
-        return;
-    buf_fmt(out, STR_FMT "-cuda" STR_FMT "-cudnn" STR_FMT "-runtime", STR_ARG(f.pytorch),
-            STR_ARG(f.cuda), STR_ARG(dotted_first(f.cudnn, 1)));
+    if (a->judgement.verdict == VERDICT_NO && newest_that_runs(&f, &a->machine.host, c))
+        buf_fmt(&a->better, STR_FMT "-cuda" STR_FMT "-cudnn" STR_FMT "-runtime", STR_ARG(f.pytorch),
+                STR_ARG(f.cuda), STR_ARG(dotted_first(f.cudnn, 1)));
 }
 
 /* Of this machine, for an image that asks for a GPU. */
-static void print_machine(const struct checking *c)
+static void print_machine(const struct machine *machine, const struct facts *image)
 {
     const struct missing *m;
 
-    if (!c->machine.probed || !c->image.cuda.len)
+    if (!machine->probed || !image->cuda.len)
         return;
-    vec_each(m, &c->machine.plumbing.missing)
+    vec_each(m, &machine->plumbing.missing)
         output_print("  here: " STR_FMT "; remedy: %s [%s]\n", STR_ARG(m->sentence), m->remedy,
                      m->code);
 }
 
-static void print_text(const struct checking *c, const char *operand, const char *better)
+static void print_text(const struct checking *c, const char *operand)
 {
-    const struct reason *r;
+    for (size_t i = 0; i < c->releases.n; i++) {
+        const struct answer *a = &c->answers[i];
+        const char *name = c->releases.names[i];
+        const struct reason *r;
 
-    output_print("%s: %s\n", operand, verdict_name(c->judgement.verdict));
-    vec_each(r, &c->judgement.reasons)
-        output_print("  " STR_FMT " [%s]\n", STR_ARG(r->sentence), r->code);
-    if (better[0])
-        output_print("  the newest that runs here: %s\n", better);
-    print_machine(c);
+        output_print("%s", operand);
+        if (name)
+            output_print(" on %s of the catalog, %s", name, c->releases.args[i].driver);
+        output_print(": %s\n", verdict_name(a->judgement.verdict));
+        vec_each(r, &a->judgement.reasons)
+            output_print("  " STR_FMT " [%s]\n", STR_ARG(r->sentence), r->code);
+        if (a->better.len)
+            output_print("  the newest that runs here: %s\n", a->better.p);
+        print_machine(&a->machine, &c->image);
+    }
 }
 
-static void print_json(struct session *s, const struct checking *c, const char *better)
+static void put_answer(struct doc *d, struct node *map, const struct answer *a)
+{
+    node_put_str(d, map, "verdict", str_of(verdict_name(a->judgement.verdict)));
+    machine_put_reasons(d, map, &a->judgement);
+    machine_put(d, node_put(d, map, "host", node_new_map(d)), &a->machine);
+    if (a->better.len)
+        node_put_str(d, map, "newest_that_runs", buf_view(&a->better));
+}
+
+/* Of a branch the oldest release's, and in it the newest's. */
+static void print_json(struct session *s, const struct checking *c)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
 
     node_put_u64(&d, root, "envbuild_output", 1);
-    node_put_str(&d, root, "verdict", str_of(verdict_name(c->judgement.verdict)));
-    machine_put_reasons(&d, root, &c->judgement);
-    machine_put(&d, node_put(&d, root, "host", node_new_map(&d)), &c->machine);
-    if (better[0])
-        node_put_str(&d, root, "newest_that_runs", str_of(better));
+    put_answer(&d, root, &c->answers[0]);
+    if (c->releases.n > 1)
+        put_answer(&d, node_put(&d, root, "newest_release", node_new_map(&d)), &c->answers[1]);
     session_json(s, &d, root);
 }
 
-static int check(struct session *s, const char *operand, const struct machine_args *a,
+static int check(struct session *s, const char *operand, const struct machine_args *args,
                  struct err *e)
 {
     CLEANUP(checking_clear) struct checking c = {0};
-    CLEANUP(buf_clear) struct buf better = {0};
 
-    if (catalog_open(&c.catalog, s->catalog_dir, e) < 0 ||
-        machine_find(&c.machine, s, &c.catalog, a, e) < 0 || find_image(&c, s, operand, e) < 0)
+    if (catalog_open(&c.catalog, s->catalog_dir, e) < 0)
         return -1;
-    judge(&c.judgement, &c.image, &c.machine.host, &c.catalog);
-    print_better(&better, &c);
-    s->no = c.judgement.verdict == VERDICT_NO;
+    machine_releases(&c.releases, &c.catalog, args);
+    for (size_t i = 0; i < c.releases.n; i++)
+        if (machine_find(&c.answers[i].machine, s, &c.catalog, &c.releases.args[i], e) < 0)
+            return -1;
+    if (find_image(&c, s, operand, e) < 0)
+        return -1;
+    for (size_t i = 0; i < c.releases.n; i++) {
+        struct answer *a = &c.answers[i];
+
+        judge(&a->judgement, &c.image, &a->machine.host, &c.catalog);
+        find_better(a, &c.catalog);
+        s->no |= a->judgement.verdict == VERDICT_NO;
+    }
     progress_pause(s->progress);
     if (s->json)
-        print_json(s, &c, better.p ? better.p : "");
+        print_json(s, &c);
     else
-        print_text(&c, operand, better.p ? better.p : "");
+        print_text(&c, operand);
     return 0;
 }
 

@@ -6,9 +6,10 @@
 
 struct asking {
     struct catalog catalog;
-    struct machine machine;
+    struct machine_releases releases;
+    struct machine found[MACHINE_RELEASES];
     struct fleet fleet;
-    bool many; /* the fleet is meant, not the machine */
+    bool many; /* a fleet is meant, or a branch of drivers, not one machine */
     struct VEC_OF(struct host) hosts;
     struct VEC_OF(struct recommend_machine) machines;
     struct recommendation r;
@@ -22,7 +23,9 @@ static void asking_clear(struct asking *a)
         vec_clear(&a->hosts.v[i].gpus);
     vec_clear(&a->hosts);
     fleet_clear(&a->fleet);
-    machine_clear(&a->machine);
+    for (size_t i = 0; i < MACHINE_RELEASES; i++)
+        machine_clear(&a->found[i]);
+    machine_releases_clear(&a->releases);
     catalog_clear(&a->catalog);
 }
 
@@ -59,9 +62,14 @@ static int find_machines(struct asking *a, const struct session *s, const char *
     a->many = fleet != NULL;
     if (fleet)
         return read_fleet(a, fleet, e);
-    if (machine_find(&a->machine, s, &a->catalog, args, e) < 0)
-        return -1;
-    vec_add(&a->machines, ((struct recommend_machine){{0}, &a->machine.host, 1}));
+    machine_releases(&a->releases, &a->catalog, args);
+    a->many = a->releases.n > 1;
+    for (size_t i = 0; i < a->releases.n; i++) {
+        if (machine_find(&a->found[i], s, &a->catalog, &a->releases.args[i], e) < 0)
+            return -1;
+        vec_add(&a->machines,
+                ((struct recommend_machine){str_of(a->releases.names[i]), &a->found[i].host, 1}));
+    }
     return 0;
 }
 
@@ -155,6 +163,8 @@ static void print_kind(const struct asking *a, const struct recommend_kind *k, c
                                          : "not ",
                   k->served || host_unseen(k->host) ? STR("") : tag_of(a, k->offer), &k->judgement,
                   indent);
+    if (k->has_free)
+        output_print("%swithout any limit: " STR_FMT "\n", indent, STR_ARG(tag_of(a, k->free)));
     if (k->served && k->newest < k->offer)
         output_print("%salone %s could take " STR_FMT "\n", indent, k->count == 1 ? "it" : "they",
                      STR_ARG(tag_of(a, k->newest)));
@@ -216,7 +226,7 @@ static void print_text(const struct asking *a)
         if (a->many)
             output_print("nothing runs on %llu of %llu machines\n",
                          (unsigned long long)(r->count - r->served), (unsigned long long)r->count);
-        else if (!host_unseen(&a->machine.host))
+        else if (!host_unseen(&a->found[0].host))
             output_print("nothing runs there\n");
         print_kinds(a, false, 0);
     }
@@ -226,6 +236,8 @@ static void print_text(const struct asking *a)
                      STR_ARG(r->unconfirmed.v[i].tag), i + 1 < r->unconfirmed.n ? "" : "\n");
     if (r->upgrade.found)
         output_print(STR_FMT "\n", STR_ARG(r->upgrade.sentence));
+    for (size_t i = 0; i < r->images.n; i++)
+        output_print("envbuild init " STR_FMT "\n", STR_ARG(tag_of(a, r->images.v[i])));
 }
 
 /* ---- as JSON ---- */
@@ -264,6 +276,8 @@ static void put_kind(struct doc *d, struct node *n, const struct asking *a,
         node_put_str(d, n, k->served ? "image" : "nearest", tag_of(a, k->offer));
     if (k->served)
         node_put_str(d, n, "newest_alone", tag_of(a, k->newest));
+    if (k->has_free)
+        node_put_str(d, n, "without_limits", tag_of(a, k->free));
     node_put_str(d, n, "verdict",
                  str_of(verdict_name(k->served ? k->judgement.verdict : VERDICT_NO)));
     machine_put_reasons(d, n, &k->judgement);

@@ -69,6 +69,30 @@ static void ask(struct machine *m, const struct catalog *c, const char *root, co
     }
 }
 
+void machine_releases(struct machine_releases *out, const struct catalog *c,
+                      const struct machine_args *a)
+{
+    struct str branch, ends[MACHINE_RELEASES];
+
+    out->args[0] = *a;
+    out->n = 1;
+    if (!a->driver || !driver_branch(&branch, str_of(a->driver)) ||
+        !catalog_branch_ends(c, branch, &ends[0], &ends[1]))
+        return;
+    for (size_t i = 0; i < MACHINE_RELEASES; i++) {
+        out->args[i] = *a;
+        out->args[i].driver = arena_fmt(&out->arena, STR_FMT, STR_ARG(ends[i]));
+        out->names[i] = arena_fmt(&out->arena, "R" STR_FMT ", %s release", STR_ARG(branch),
+                                  i ? "newest" : "oldest");
+    }
+    out->n = MACHINE_RELEASES;
+}
+
+void machine_releases_clear(struct machine_releases *r)
+{
+    arena_clear(&r->arena);
+}
+
 int machine_find(struct machine *m, const struct session *s, const struct catalog *c,
                  const struct machine_args *a, struct err *e)
 {

@@ -23,6 +23,19 @@ struct machine {
 enum { MACHINE_OPTS = 4 };
 void machine_opts(struct opt *out, struct machine_args *a);
 
+/* A branch (`--driver R550`) means two machines, with its oldest and its newest release of the
+ * catalog. */
+enum { MACHINE_RELEASES = 2 };
+struct machine_releases {
+    struct arena arena;                         /* owns the texts of `args` */
+    struct machine_args args[MACHINE_RELEASES]; /* borrow the GPUs */
+    const char *names[MACHINE_RELEASES];        /* "R550, oldest"; NULL where no branch was named */
+    size_t n;                                   /* 1, or 2 for a branch */
+};
+void machine_releases(struct machine_releases *out, const struct catalog *c,
+                      const struct machine_args *a);
+void machine_releases_clear(struct machine_releases *r);
+
 /* What is named is judged; without a name this machine is, or the one below --root. */
 int machine_find(struct machine *m, const struct session *s, const struct catalog *c,
                  const struct machine_args *a, struct err *e) MUST_CHECK;

@@ -177,7 +177,10 @@ static void judge(struct lock *lock, const struct proof_finding *f, struct err *
         buf_puts(&words, FINDING_PLUGIN);
     proof_words(&words, f);
     if (f->reached && f->kind != PROOF_TWO_FILES && f->owner.len &&
-        finding_is_named(lock, f->owner))
+        finding_is_named(lock, f->owner) && f->kind == PROOF_CAPABILITY)
+        err_set(e, ERR_INPUT, "%s", words.p); /* says what to write */
+    else if (f->reached && f->kind != PROOF_TWO_FILES && f->owner.len &&
+             finding_is_named(lock, f->owner))
         err_set(e, ERR_INPUT,
                 "%s; name a package that brings it under `apt` or `pip`, or leave " STR_FMT " out",
                 words.p, STR_ARG(f->owner));

@@ -4,6 +4,7 @@
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../model/labels.h"
+#include "../model/require.h"
 
 bool stored_facts_labelled(struct facts *out, const struct image_config *config)
 {
@@ -44,7 +45,9 @@ int stored_facts_open(struct stored_facts *out, struct session *s, const char *o
 {
     if (stored_facts_image(&out->image, s, operand, e) < 0)
         return -1;
-    if (!stored_facts_labelled(&out->facts, &out->image.config)) {
+    if (stored_facts_labelled(&out->facts, &out->image.config)) {
+        out->facts.require = require_of_env(&out->found.arena, &out->image.config.env);
+    } else {
         if (stored_facts_look(&out->found, s, &out->image, catalog, e) < 0)
             return -1;
         out->facts = out->found.facts;

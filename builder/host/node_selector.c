@@ -2,6 +2,7 @@
 #include "node_selector.h"
 
 #include "../base/dotted.h"
+#include "../model/require.h"
 
 /* A driver's version, or a compute capability and a 0. */
 enum { NUMBERS = 3, COMPUTES = 2 };
@@ -86,6 +87,11 @@ static void cut_drivers(struct points *out, const struct facts *f, const struct 
     catalog_branches(c, &texts);
     for (size_t i = 0; i < texts.n; i++)
         cut_branch(out, texts.v[i], false);
+    texts.n = 0;
+    require_drivers(&texts, f->require);
+    for (size_t i = 0; i < texts.n; i++)
+        if (read_point(&p, texts.v[i]))
+            vec_add(out, p);
     texts.n = 0;
     catalog_archs(c, &texts);
     for (size_t i = 0; i < texts.n; i++)

@@ -89,7 +89,7 @@ static void take_machine(struct recommendation *r, const struct recommend_machin
 /* ---- who takes what ---- */
 
 struct taking {
-    struct offers runs, limits;
+    struct offers runs, limits; /* with all that PyTorch itself does, and without some of it */
 };
 
 /* What all machines would take, and how good that is. */
@@ -117,7 +117,7 @@ static struct taking judge_all(const struct recommendation *r, const struct host
         CLEANUP(judgement_clear) struct judgement j = {0};
 
         judge(&j, &r->offers.v[i].facts, h, c);
-        if (j.verdict == VERDICT_RUNS)
+        if (judgement_whole(&j))
             offers_add(&t.runs, i);
         else if (j.verdict == VERDICT_LIMITS)
             offers_add(&t.limits, i);
@@ -217,6 +217,20 @@ static void add_against(const struct recommendation *r, struct recommend_kind *k
     vec_add(&k->against, ((struct against){offer, j}));
 }
 
+/* Where what it takes has a limit of some kind: the newest that has none. */
+static void find_free(const struct recommendation *r, struct recommend_kind *k,
+                      const struct catalog *c)
+{
+    for (size_t i = 0; i < r->offers.n && k->judgement.verdict != VERDICT_RUNS && !k->has_free;
+         i++) {
+        CLEANUP(judgement_clear) struct judgement j = {0};
+
+        judge(&j, &r->offers.v[i].facts, k->host, c);
+        k->has_free = j.verdict == VERDICT_RUNS;
+        k->free = i;
+    }
+}
+
 /* Why not what others take; and for those that take the newest of it, why not the newest of all. */
 static void assign(struct recommendation *r, struct recommend_kind *k, const struct offers *wish,
                    const struct offers *chosen, const struct catalog *c)
@@ -236,6 +250,7 @@ static void assign(struct recommendation *r, struct recommend_kind *k, const str
     if (!k->served)
         return;
     k->newest = offers_first(wish);
+    find_free(r, k, c);
     r->served += k->count;
     for (size_t i = 0; i < r->offers.n; i++)
         if (offers_have(chosen, i) || (i == 0 && k->offer == offers_first(chosen)))

@@ -1,13 +1,14 @@
 /* host/recommend.h - which image should these machines take? The newest PyTorch that runs on all of
- * them without limits; or else the fewest images, and who takes which; and what one upgrade of a
- * driver would buy.
+ * them with all that PyTorch itself does; or else the fewest images, and who takes which; and what
+ * one upgrade of a driver would buy.
  *
  * Offers are the builds that `envbuild init` takes and of which it is confirmed for which GPUs they
  * have code; the newest OFFERS_MAX, should there be more. judge() alone says what runs. A machine
- * takes what runs without limits where there is such an offer, and what runs with limits only where
- * there is no other. Of the sets of fewest images that leave no such machine out, the one with the
- * newest PyTorch is taken, then with the newest second, and so on; each machine takes the newest of
- * the set.
+ * takes what runs with all that PyTorch itself does where there is such an offer (a limit of
+ * programs of one's own is told, with the newest offer that has none), and what lacks some of it
+ * only where there is no other. Of the sets of fewest images that leave no such machine out, the
+ * one with the newest PyTorch is taken, then with the newest second, and so on; each machine takes
+ * the newest of the set.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -46,6 +47,8 @@ struct recommend_kind {
     size_t offer;               /* what it takes; when nothing runs, what comes nearest */
     size_t newest;              /* what it could take if it were alone; of those served */
     struct judgement judgement; /* of `offer` */
+    bool has_free;              /* `offer` has limits, and `free` is the newest that has none */
+    size_t free;
     struct VEC_OF(struct against) against;
 };
 

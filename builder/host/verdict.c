@@ -2,6 +2,7 @@
 #include "verdict.h"
 
 #include "../base/dotted.h"
+#include "../model/require.h"
 
 static const char *const names[] = {
     [VERDICT_RUNS] = "runs", [VERDICT_LIMITS] = "runs-with-limits", [VERDICT_NO] = "does-not-run"};
@@ -12,6 +13,7 @@ static const char *const names[] = {
 #define RULE_BINARY "CUDA Programming Guide: binary and PTX compatibility"
 #define RULE_HARDWARE "NVIDIA driver: supported hardware"
 #define RULE_CUDNN "cuDNN: support matrix"
+#define RULE_REQUIRE "NVIDIA Container Toolkit: NVIDIA_REQUIRE_*"
 #define RULE_PLATFORM "OCI image-spec: platform"
 #define RULE_CATALOG "envbuild: what the catalog does not know is not said to run"
 
@@ -31,9 +33,22 @@ static void add(struct judgement *j, const char *code, const char *rule, enum ve
     va_start(args, fmt);
     buf_vfmt(&text, fmt, args);
     va_end(args);
-    vec_add(&j->reasons, ((struct reason){code, rule, v, arena_str(&j->arena, buf_view(&text))}));
+    vec_add(&j->reasons, ((struct reason){.code = code,
+                                          .rule = rule,
+                                          .verdict = v,
+                                          .sentence = arena_str(&j->arena, buf_view(&text))}));
     if (v > j->verdict)
         j->verdict = v;
+}
+
+bool judgement_whole(const struct judgement *j)
+{
+    const struct reason *r;
+
+    vec_each(r, &j->reasons)
+        if (r->verdict != VERDICT_RUNS && !r->beside)
+            return false;
+    return true;
 }
 
 static bool has_reason(const struct judgement *j, const char *code)
@@ -187,6 +202,32 @@ static void judge_old_driver(struct judgement *j, const struct facts *f, const s
                 : "");
 }
 
+/* Has all of the image that PyTorch itself runs machine code for all the GPUs, as read from it? */
+static bool has_machine_code(const struct facts *f, const struct host *h, const struct catalog *c)
+{
+    struct str by;
+
+    for (size_t i = 0; i < h->gpus.n; i++)
+        if (catalog_code(f->archs, &h->gpus.v[i], &by) != CODE_MACHINE ||
+            !catalog_libraries_have_code(c, f->cuda, &h->gpus.v[i]))
+            return false;
+    return h->gpus.n && !h->unknown.n;
+}
+
+/* Triton and NVRTC, with which PyTorch compiles, make machine code with the image's own ptxas; a
+ * GPU that torch has code for is one that they know. */
+static void judge_ptx_of_others(struct judgement *j, const struct facts *f, const struct host *h,
+                                struct str knows)
+{
+    add(j, "ptx-newer-than-driver", RULE_MINOR, VERDICT_LIMITS,
+        "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT
+        "; PyTorch and its CUDA libraries have machine code for %s, and Triton and NVRTC make it "
+        "without the driver, so only a program that hands PTX of its own to the driver meets this",
+        STR_ARG(h->driver), STR_ARG(knows), STR_ARG(f->cuda),
+        h->gpus.n == 1 ? gpu_words(j, &h->gpus.v[0]) : "these GPUs");
+    j->reasons.v[j->reasons.n - 1].beside = true;
+}
+
 /* The driver runs the CUDA, and is older than it: PTX alone is concerned. */
 static void judge_older_driver(struct judgement *j, const struct facts *f, const struct host *h,
                                struct str knows, const struct catalog *c)
@@ -199,6 +240,8 @@ static void judge_older_driver(struct judgement *j, const struct facts *f, const
         add(j, "needs-forward-compatibility", RULE_FORWARD, VERDICT_LIMITS,
             "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT "; %s",
             STR_ARG(h->driver), STR_ARG(knows), STR_ARG(f->cuda), brought(j, f, way));
+    else if (has_machine_code(f, h, c))
+        judge_ptx_of_others(j, f, h, knows);
     else
         add(j, "ptx-newer-than-driver", RULE_MINOR, VERDICT_LIMITS,
             "driver " STR_FMT " knows CUDA " STR_FMT " and cannot compile PTX of " STR_FMT
@@ -240,6 +283,61 @@ static void judge_driver(struct judgement *j, const struct facts *f, const struc
     knows = catalog_cuda_of_driver(c, h->driver);
     if (knows.len && !knows_cuda(f, h, c))
         judge_older_driver(j, f, h, knows, c);
+}
+
+/* ---- what the image asks NVIDIA's container tools for ---- */
+
+/* Of all that is asked, on all GPUs. */
+static enum require_answer require_on(const struct facts *f, const struct host *h,
+                                      struct str driver, const struct catalog *c, struct str *first)
+{
+    enum require_answer answer = REQUIRE_MET;
+
+    if (!h->gpus.n)
+        return require_judge(f->require, driver, NULL, c, first);
+    for (size_t i = 0; i < h->gpus.n && answer == REQUIRE_MET; i++)
+        answer = require_judge(f->require, driver, &h->gpus.v[i], c, first);
+    return answer;
+}
+
+/* The oldest driver of the catalog, newer than the host's, with which it is met. */
+static struct str driver_that_meets(const struct facts *f, const struct host *h,
+                                    const struct catalog *c)
+{
+    struct strs drivers = {0};
+    struct str found = {0}, first;
+
+    catalog_drivers(c, &drivers);
+    for (size_t i = 0; i < drivers.n && !found.len; i++)
+        if (dotted_compare(drivers.v[i], h->driver) > 0 &&
+            require_on(f, h, drivers.v[i], c, &first) == REQUIRE_MET)
+            found = drivers.v[i];
+    vec_clear(&drivers);
+    return found;
+}
+
+static void judge_require(struct judgement *j, const struct facts *f, const struct host *h,
+                          const struct catalog *c)
+{
+    struct str first = {0}, driver;
+    enum require_answer answer = require_on(f, h, h->driver, c, &first);
+
+    if (answer == REQUIRE_WRONG)
+        add(j, "require-not-read", RULE_REQUIRE, VERDICT_NO,
+            "the image asks for \"" STR_FMT "\" in NVIDIA_REQUIRE_*, which NVIDIA's container "
+            "tools cannot read, so they do not start it; NVIDIA_DISABLE_REQUIRE=1 in its "
+            "environment lets them",
+            STR_ARG(first));
+    if (answer != REQUIRE_UNMET)
+        return;
+    driver = driver_that_meets(f, h, c);
+    add(j, "require-not-met", RULE_REQUIRE, VERDICT_NO,
+        "the image asks for \"" STR_FMT "\" in NVIDIA_REQUIRE_*, and neither that nor another of "
+        "its alternatives holds with driver " STR_FMT
+        ", so NVIDIA's container tools do not start it; NVIDIA_DISABLE_REQUIRE=1 in its "
+        "environment lets them%s" STR_FMT,
+        STR_ARG(first), STR_ARG(h->driver), driver.len ? ", and so does driver " : "",
+        STR_ARG(driver));
 }
 
 /* ---- a GPU ---- */
@@ -475,6 +573,8 @@ void judge(struct judgement *out, const struct facts *f, const struct host *h,
         return; /* a CPU build asks nothing else */
     if (h->has_driver)
         judge_driver(out, f, h, c);
+    if (h->driver.len && out->verdict != VERDICT_NO) /* all that is asked, where the rest is met */
+        judge_require(out, f, h, c);
     for (size_t i = 0; i < h->gpus.n; i++)
         if (!judged_before(h, i))
             judge_gpu(out, f, &h->gpus.v[i], h, c);
@@ -505,6 +605,12 @@ void facts_of_build(struct facts *out, const struct catalog *c, struct str pytor
                           .arch = STR(CATALOG_ARCH)};
 }
 
+/* A limit of what PyTorch itself does not do counts as none. */
+static enum verdict grade(const struct judgement *j)
+{
+    return judgement_whole(j) ? VERDICT_RUNS : j->verdict;
+}
+
 /* Judge a build, and keep it when it is better than what was found before. */
 static void try_build(struct facts *out, enum verdict *best, struct str pytorch, struct str cuda,
                       const struct host *h, const struct catalog *c)
@@ -518,8 +624,8 @@ static void try_build(struct facts *out, enum verdict *best, struct str pytorch,
         return; /* nothing is advised that is not known to run */
     facts_of_build(&f, c, pytorch, &b);
     judge(&j, &f, h, c);
-    if (j.verdict < *best) {
-        *best = j.verdict;
+    if (grade(&j) < *best) {
+        *best = grade(&j);
         *out = f;
     }
 }

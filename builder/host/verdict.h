@@ -32,6 +32,8 @@ const char *verdict_name(enum verdict v); /* "runs", "runs-with-limits", "does-n
 struct reason {
     const char *code, *rule;
     enum verdict verdict; /* what it alone would make of the image; VERDICT_RUNS: it is but told */
+    bool
+        beside; /* a limit of what PyTorch itself does not do: a program of one's own may meet it */
     struct str sentence;
 };
 
@@ -49,11 +51,13 @@ bool host_gpu(struct catalog_gpu *out, const struct catalog *c, struct str name,
 void judge(struct judgement *out, const struct facts *image, const struct host *h,
            const struct catalog *c);
 void judgement_clear(struct judgement *j);
+/* Does all run that PyTorch itself does? */
+bool judgement_whole(const struct judgement *j);
 
 /* What the catalog says of a build, as an image of it would need; empty texts where it does not
  * know. Texts live as long as the catalog. */
 void facts_of_build(struct facts *out, const struct catalog *c, struct str pytorch,
                     const struct catalog_build *b);
-/* The newest release of which a build runs on the host, without limits if any does; of several
- * PyPI's, else that of the newest CUDA. False when none does. */
+/* The newest release of which a build runs on the host with all that PyTorch itself does, else with
+ * limits; of several PyPI's, else that of the newest CUDA. False when none does. */
 bool newest_that_runs(struct facts *out, const struct host *h, const struct catalog *c);

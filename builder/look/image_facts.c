@@ -3,6 +3,7 @@
 
 #include "../base/dotted.h"
 #include "../base/path.h"
+#include "../model/require.h"
 #include "needs.h"
 
 enum {
@@ -391,7 +392,7 @@ static void find_libraries(struct inspection *in)
             vec_add(&in->libraries,
                     ((struct inspect_library){name, n->path, elf_of(n)->elf.soname,
                                               library_version(n, owner), n->size, owner}));
-        else if (n->size && needs_is_driver(elf_of(n)->elf.soname))
+        else if (n->size && needs_driver_capability(elf_of(n)->elf.soname).len)
             vec_add(&in->drivers, n->path);
     }
     merge_names(in);
@@ -595,6 +596,7 @@ static void derive(struct inspection *in, const struct catalog *c)
     f->nccl = version_of(in, "nvidia-nccl", "libnccl");
     if (!f->cuda.len)
         return;
+    f->require = require_of_env(&in->arena, &in->image->config.env);
     f->cuda_toolkit = version_of(in, "cuda-toolkit", "");
     if (!f->cuda_toolkit.len && catalog_build(c, f->pytorch, f->cuda, &build))
         f->cuda_toolkit = build.toolkit;

@@ -8,21 +8,24 @@ enum {
     LOADED_MAX = 4096,
 };
 
-/* What the NVIDIA Container Toolkit brings into a container from the host's driver. */
-static const char *const driver_names[] = {
-    "libcuda.so.1",
-    "libcudadebugger.so.1",
-    "libnvcuvid.so.1",
-    "libnvidia-allocator.so.1",
-    "libnvidia-cfg.so.1",
-    "libnvidia-encode.so.1",
-    "libnvidia-fbc.so.1",
-    "libnvidia-ml.so.1",
-    "libnvidia-nvvm.so.4",
-    "libnvidia-opencl.so.1",
-    "libnvidia-opticalflow.so.1",
-    "libnvidia-ptxjitcompiler.so.1",
-    "libnvoptix.so.1",
+/* What the NVIDIA Container Toolkit brings into a container from the host's driver, and for which
+ * of NVIDIA_DRIVER_CAPABILITIES. Source: NVIDIA/libnvidia-container, src/nvc_info.c. */
+static const struct {
+    const char *name, *capability;
+} driver_names[] = {
+    {"libcuda.so.1", "compute"},
+    {"libcudadebugger.so.1", "compute"},
+    {"libnvcuvid.so.1", "video"},
+    {"libnvidia-allocator.so.1", "compute"},
+    {"libnvidia-cfg.so.1", "utility"},
+    {"libnvidia-encode.so.1", "video"},
+    {"libnvidia-fbc.so.1", "graphics"},
+    {"libnvidia-ml.so.1", "utility"},
+    {"libnvidia-nvvm.so.4", "compute"},
+    {"libnvidia-opencl.so.1", "compute"},
+    {"libnvidia-opticalflow.so.1", "video"},
+    {"libnvidia-ptxjitcompiler.so.1", "compute"},
+    {"libnvoptix.so.1", "graphics"},
 };
 
 /* Debian's and Ubuntu's loaders for x86-64 look here last, then where others' do. */
@@ -35,12 +38,12 @@ static const char *const default_dirs[] = {
     "/usr/lib",
 };
 
-bool needs_is_driver(struct str name)
+struct str needs_driver_capability(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(driver_names); i++)
-        if (str_is(name, driver_names[i]))
-            return true;
-    return false;
+        if (str_is(name, driver_names[i].name))
+            return str_of(driver_names[i].capability);
+    return (struct str){0};
 }
 
 /* A file as the map's value. */
@@ -322,12 +325,13 @@ static int load(struct loader *l, size_t by, struct str name, struct err *e)
     if (!search(&hit, l, by, name)) {
         const struct placed *elsewhere = map_get(&l->n->sonames, path_base(name));
 
-        vec_add(&l->out->v, ((struct needs_finding){
-                                .kind = needs_is_driver(name) ? NEEDS_DRIVER : NEEDS_MISSING,
-                                .file = file,
-                                .name = name,
-                                .found = elsewhere ? elsewhere->path : (struct str){0},
-                            }));
+        vec_add(&l->out->v,
+                ((struct needs_finding){
+                    .kind = needs_driver_capability(name).len ? NEEDS_DRIVER : NEEDS_MISSING,
+                    .file = file,
+                    .name = name,
+                    .found = elsewhere ? elsewhere->path : (struct str){0},
+                }));
         return 0;
     }
     for (size_t i = 0; i < l->all.n; i++)

@@ -34,7 +34,7 @@ enum needs_kind {
     NEEDS_MISSING,     /* `name` is nowhere where the loader looks */
     NEEDS_VERSION,     /* `found` does not define `version`, which `file` wants of `name` */
     NEEDS_INTERPRETER, /* the program's loader `name` is not there */
-    NEEDS_DRIVER,      /* `name` belongs to the driver, which the host brings: no fault */
+    NEEDS_DRIVER,      /* `name` belongs to the driver, which the host brings */
 };
 
 struct needs_finding {
@@ -63,5 +63,7 @@ void needs_findings_clear(struct needs_findings *f);
 int needs_check(struct needs_findings *out, const struct needs *n, struct str root,
                 struct err *e) MUST_CHECK;
 
-/* Does a library of this name come with NVIDIA's driver, so that no image has to hold it? */
-bool needs_is_driver(struct str name);
+/* Does a library of this name come with NVIDIA's driver, so that no image has to hold it? Then that
+ * of NVIDIA_DRIVER_CAPABILITIES with which NVIDIA's container tools bring it: "video"; else empty.
+ */
+struct str needs_driver_capability(struct str name);

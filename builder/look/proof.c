@@ -4,10 +4,13 @@
 #include "../base/path.h"
 #include "../pkg/elf/ldcache.h"
 
+/* Of the driver, where the image does not say. */
+#define CAPABILITIES "compute,utility"
+
 const char *proof_kind_name(enum proof_kind k)
 {
     static const char *const names[] = {"missing-library", "missing-version", "missing-loader",
-                                        "two-files-of-a-name"};
+                                        "missing-capability", "two-files-of-a-name"};
 
     return names[k];
 }
@@ -45,6 +48,8 @@ static void take_env(struct proof *p, const struct strs *env)
     vec_each(line, env) {
         struct str dirs = *line, dir;
 
+        if (str_skip(&dirs, STR("NVIDIA_DRIVER_CAPABILITIES=")))
+            p->capabilities = dirs;
         if (!str_skip(&dirs, STR("LD_LIBRARY_PATH=")))
             continue;
         vec_clear(&p->needs.library_path); /* the last one counts */
@@ -192,6 +197,34 @@ static void check_meaning(struct proof *p, struct meaning *m, const struct proof
     }
 }
 
+/* Do NVIDIA's container tools bring what belongs to a capability? */
+static bool is_brought(const struct proof *p, struct str capability)
+{
+    struct str rest = p->capabilities.len ? p->capabilities : STR(CAPABILITIES), item;
+
+    while (str_item(&rest, ',', &item))
+        if (str_eq(str_trim(item), capability) || str_is(str_trim(item), "all"))
+            return true;
+    return false;
+}
+
+/* Of the driver. */
+static void take_driver(struct proof *p, const struct needs_finding *f, struct str owner,
+                        bool reached)
+{
+    struct str capability = needs_driver_capability(f->name);
+
+    if (!is_brought(p, capability))
+        put(p, &(struct proof_finding){.kind = PROOF_CAPABILITY,
+                                       .reached = reached,
+                                       .file = f->file,
+                                       .owner = owner,
+                                       .name = f->name,
+                                       .version = capability,
+                                       .found = p->capabilities.len ? p->capabilities
+                                                                    : STR(CAPABILITIES)});
+}
+
 /* A library that many load is told once. */
 static bool is_told(struct proof *p, const struct needs_finding *f)
 {
@@ -208,9 +241,12 @@ static void take(struct proof *p, const struct needs_finding *f, bool reached)
                                             [NEEDS_INTERPRETER] = PROOF_INTERPRETER};
     const struct str *owner = map_get(&p->owners, f->file);
 
-    if (f->kind == NEEDS_DRIVER || (f->kind == NEEDS_MISSING && is_preloaded(f->file, f->found)) ||
-        is_told(p, f))
+    if ((f->kind == NEEDS_MISSING && is_preloaded(f->file, f->found)) || is_told(p, f))
         return;
+    if (f->kind == NEEDS_DRIVER) {
+        take_driver(p, f, owner ? *owner : (struct str){0}, reached);
+        return;
+    }
     put(p, &(struct proof_finding){.kind = kinds[f->kind],
                                    .reached = reached,
                                    .file = f->file,
@@ -348,6 +384,13 @@ void proof_words(struct buf *out, const struct proof_finding *f)
         return;
     case PROOF_INTERPRETER:
         buf_fmt(out, " is started by " STR_FMT ", which is not in the image", STR_ARG(f->name));
+        return;
+    case PROOF_CAPABILITY:
+        buf_fmt(out,
+                " needs " STR_FMT " of the driver, which NVIDIA_DRIVER_CAPABILITIES=" STR_FMT
+                " does not bring; write `env: {NVIDIA_DRIVER_CAPABILITIES: \"" STR_FMT "," STR_FMT
+                "\"}`",
+                STR_ARG(f->name), STR_ARG(f->found), STR_ARG(f->found), STR_ARG(f->version));
         return;
     case PROOF_TWO_FILES:
         buf_fmt(out, " takes " STR_FMT " from " STR_FMT ", others beside it from " STR_FMT,

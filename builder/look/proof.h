@@ -9,7 +9,8 @@
  * - All modules of one site-packages may meet in one process. There a name must always mean the
  *   same file: which of two is taken would hang on the order of imports.
  *
- * Libraries of the driver are the host's, and not asked for. Stubs, which are linked against and
+ * Libraries of the driver are the host's, and come into the container as far as the image's
+ * NVIDIA_DRIVER_CAPABILITIES ask for them. Stubs, which are linked against and
  * never run, and files for other processors are passed over.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -22,6 +23,8 @@ enum proof_kind {
     PROOF_MISSING,     /* `file` needs `name`, which is nowhere where it would be found */
     PROOF_VERSION,     /* `file` needs `version` of `name`, which `found` does not define */
     PROOF_INTERPRETER, /* the program's loader `name` is not there */
+    PROOF_CAPABILITY,  /* `name` is the driver's, and the image's NVIDIA_DRIVER_CAPABILITIES,
+                        * `found`,  do not bring it; `version` is what does */
     PROOF_TWO_FILES,   /* `name` is `found` for some modules, and `other` for `file` */
 };
 const char *proof_kind_name(enum proof_kind k); /* "missing-library" */
@@ -44,10 +47,11 @@ struct proof {
     struct needs needs;
     struct arena arena;
     struct VEC_OF(struct proof_root) roots;
-    uint16_t machine;   /* of its programs; 0: not said, and all are looked at */
-    struct map reached; /* path to root */
-    struct map owners;  /* path to root */
-    struct map told;    /* findings, each once */
+    struct str capabilities; /* of the driver; empty: what the tools bring without being asked */
+    uint16_t machine;        /* of its programs; 0: not said, and all are looked at */
+    struct map reached;      /* path to root */
+    struct map owners;       /* path to root */
+    struct map told;         /* findings, each once */
     struct VEC_OF(struct proof_finding) findings; /* sorted: reached first, kind, name, file */
     size_t checked;                               /* programs and libraries */
 };
@@ -58,7 +62,8 @@ void proof_cached(struct proof *p, struct str name, struct str path);
 /* The bytes of /etc/ld.so.cache. */
 void proof_cache(struct proof *p, struct str bytes);
 /* All of an image: files whose note is a struct scanned, and links; `packages` (may be NULL) knows
- * owners that no note tells. `env`: LD_LIBRARY_PATH counts. `architecture`: "amd64". */
+ * owners that no note tells. `env`: LD_LIBRARY_PATH and NVIDIA_DRIVER_CAPABILITIES count.
+ * `architecture`: "amd64". */
 void proof_image(struct proof *p, const struct rootfs *fs, const struct packages *packages,
                  const struct strs *env, struct str architecture);
 

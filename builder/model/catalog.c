@@ -58,14 +58,12 @@ int catalog_open(struct catalog *out, const char *dir, struct err *e)
     static const char *const pytorch[] = {"releases", NULL};
     static const char *const cuda[] = {"families", "toolkits", "branches", "forward", NULL};
     static const char *const gpu[] = {"architectures", "products", NULL};
-    static const char *const require[] = {"require", NULL};
     static const char *const toolkit[] = {"providers", "gcc", "parts", NULL};
     CLEANUP(catalog_clear) struct catalog c = {0};
 
     if (open_one(&c.pytorch, "pytorch.yaml", dir, pytorch, e) < 0 ||
         open_one(&c.cuda, "cuda.yaml", dir, cuda, e) < 0 ||
         open_one(&c.gpu, "gpu.yaml", dir, gpu, e) < 0 ||
-        open_one(&c.require, "require.yaml", dir, require, e) < 0 ||
         open_one(&c.toolkit, "toolkit.yaml", dir_of_toolkit(dir), toolkit, e) < 0)
         return -1;
     MOVE(out, &c);
@@ -77,7 +75,6 @@ void catalog_clear(struct catalog *c)
     doc_clear(&c->pytorch);
     doc_clear(&c->cuda);
     doc_clear(&c->gpu);
-    doc_clear(&c->require);
     doc_clear(&c->toolkit);
 }
 
@@ -168,13 +165,6 @@ struct str catalog_family_driver(const struct catalog *c, struct str cuda)
     return node_text_of(node_get_str(node_get(c->cuda.root, "families"), family), "driver");
 }
 
-struct str catalog_require(const struct catalog *c, struct str toolkit)
-{
-    const struct node *n = node_get_str(node_get(c->require.root, "require"), toolkit);
-
-    return n ? n->text : (struct str){0};
-}
-
 /* ---- drivers ---- */
 
 static void add_driver(struct strs *out, const struct node *row)
@@ -200,6 +190,24 @@ void catalog_drivers(const struct catalog *c, struct strs *out)
     node_each(n, toolkits)
         add_driver(out, n);
     vec_sort(out, older_first);
+}
+
+bool catalog_branch_ends(const struct catalog *c, struct str branch, struct str *oldest,
+                         struct str *newest)
+{
+    struct strs drivers = {0};
+    bool any = false;
+
+    catalog_drivers(c, &drivers);
+    for (size_t i = 0; i < drivers.n; i++) {
+        if (!str_eq(dotted_first(drivers.v[i], 1), branch))
+            continue;
+        *oldest = any ? *oldest : drivers.v[i];
+        *newest = drivers.v[i];
+        any = true;
+    }
+    vec_clear(&drivers);
+    return any;
 }
 
 static struct str text(const struct node *n)

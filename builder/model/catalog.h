@@ -11,7 +11,7 @@
 #define CATALOG_ARCH "amd64" /* what its builds are for */
 
 struct catalog {
-    struct doc pytorch, cuda, gpu, require, toolkit;
+    struct doc pytorch, cuda, gpu, toolkit;
 };
 
 /* The built-in tables, or those in `dir`, which may lack that of toolkits. */
@@ -51,8 +51,10 @@ struct str catalog_family_driver(const struct catalog *c, struct str cuda);
 /* All drivers that the two above may give, oldest first; adds to `out` texts that live as long as
  * the catalog. */
 void catalog_drivers(const struct catalog *c, struct strs *out);
-/* NVIDIA_REQUIRE_CUDA of NVIDIA's images of that toolkit; empty when not known. */
-struct str catalog_require(const struct catalog *c, struct str toolkit);
+
+/* The oldest and the newest of them of a branch ("550"); false when there are none. */
+bool catalog_branch_ends(const struct catalog *c, struct str branch, struct str *oldest,
+                         struct str *newest);
 
 /* The newest CUDA that a driver knows, as nvidia-smi's header says it: "12.4"; empty before 450.
  * (It is that of the branch: 550.40 knows what 550.54.14 does. There is no toolkit 12.7, so 565 has
@@ -121,6 +123,10 @@ enum catalog_code catalog_code(struct str archs, const struct catalog_gpu *gpu, 
  * version and *cc the oldest capability that it has code for. */
 bool catalog_library_lacks(const struct catalog *c, const char *library, struct str version,
                            const struct catalog_gpu *gpu, struct str *from, struct str *cc);
+/* Has all of the CUDA libraries that PyTorch loads machine code for the GPU, so that none hands PTX
+ * to the driver? False where nobody has read them. `cuda`: "12.6". */
+bool catalog_libraries_have_code(const struct catalog *c, struct str cuda,
+                                 const struct catalog_gpu *gpu);
 /* What is known of a compute capability "8.9". */
 bool catalog_arch(const struct catalog *c, struct str cc, struct catalog_arch *out);
 /* All of them; adds to `out` texts that live as long as the catalog. */

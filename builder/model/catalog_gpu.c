@@ -503,6 +503,15 @@ bool catalog_library_lacks(const struct catalog *c, const char *library, struct 
     return false;
 }
 
+bool catalog_libraries_have_code(const struct catalog *c, struct str cuda,
+                                 const struct catalog_gpu *gpu)
+{
+    const struct node *row = node_get_str(node_get(c->gpu.root, "machine_code"), cuda);
+    struct str by;
+
+    return row && catalog_code(row->text, gpu, &by) == CODE_MACHINE;
+}
+
 /* ---- code ---- */
 
 struct arch {

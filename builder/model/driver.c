@@ -45,15 +45,24 @@ bool driver_read(struct driver *out, struct str text)
     return d.version.len > 0;
 }
 
+bool driver_branch(struct str *branch, struct str text)
+{
+    struct str number = str_trim(text);
+    uint32_t value;
+
+    if ((!str_skip(&number, STR("R")) && !str_skip(&number, STR("r"))) || !str_u32(number, &value))
+        return false;
+    *branch = number;
+    return true;
+}
+
 void driver_words(struct buf *out, struct str text)
 {
-    struct str branch = str_trim(text);
-    uint32_t number;
-    bool is_branch =
-        (str_skip(&branch, STR("R")) || str_skip(&branch, STR("r"))) && str_u32(branch, &number);
+    struct str branch;
 
     buf_fmt(out, "\"" STR_FMT "\" is %s", STR_ARG(text),
-            is_branch ? "a branch, and its releases differ in what they run; name the whole "
-                        "version, as nvidia-smi prints it"
-                      : "not a version such as 550.54.15");
+            driver_branch(&branch, text)
+                ? "a branch, and its releases differ in what they run; name the whole version, as "
+                  "nvidia-smi prints it"
+                : "not a version such as 550.54.15");
 }

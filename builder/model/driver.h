@@ -12,6 +12,8 @@ struct driver {
  * "575.57.08-open"), or a line that has one, as in /proc/driver/nvidia/version: "NVRM version:
  * NVIDIA UNIX Open Kernel Module for aarch64  580.95.05 ...". Borrows the text. */
 bool driver_read(struct driver *out, struct str text);
+/* "R550" is a branch of drivers: 550. Borrows the text. */
+bool driver_branch(struct str *branch, struct str text);
 /* Says of a text that driver_read() does not take what would do: `"R550" is a branch; ...`. */
 void driver_words(struct buf *out, struct str text);
 

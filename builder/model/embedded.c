@@ -14,7 +14,6 @@
     X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")                     \
     X(gpu_yaml, "gpu.yaml", "builder/catalog/gpu.yaml")                        \
     X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")            \
-    X(require_yaml, "require.yaml", "builder/catalog/require.yaml")            \
     X(toolkit_yaml, "toolkit.yaml", "builder/catalog/toolkit.yaml")
 
 #define INCLUDE(id, name, path)                        \

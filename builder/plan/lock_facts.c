@@ -2,6 +2,7 @@
 #include "lock_facts.h"
 
 #include "../base/dotted.h"
+#include "../model/require.h"
 
 #include "pypi/torch_index.h"
 
@@ -46,17 +47,17 @@ static struct str compat_of(const struct lock *lock)
     return newest;
 }
 
-/* What NVIDIA's own images say of that toolkit; else the family's first CUDA, which is what any
- * driver of the family supports. */
-static struct str requirement(struct lock *lock, const struct catalog *catalog)
+/* NVIDIA_REQUIRE_CUDA: the family's oldest driver, or its first CUDA where that is not known. */
+static void take_requirement(struct lock *lock, const struct catalog *catalog)
 {
-    const struct facts *f = &lock->facts;
-    struct str known = catalog_require(catalog, f->cuda_toolkit);
+    struct facts *f = &lock->facts;
+    CLEANUP(buf_clear) struct buf text = {0};
 
-    if (known.len || !f->cuda.len)
-        return known;
-    return str_of(
-        arena_fmt(&lock->doc.arena, "cuda>=" STR_FMT ".0", STR_ARG(dotted_first(f->cuda, 1))));
+    if (f->driver_min.len)
+        require_print(&text, catalog, f->driver_min, f->compat);
+    else if (f->cuda.len)
+        buf_fmt(&text, "cuda>=" STR_FMT ".0", STR_ARG(dotted_first(f->cuda, 1)));
+    f->require = arena_str(&lock->doc.arena, buf_view(&text));
 }
 
 void lock_facts_derive(struct lock *lock, const struct catalog *catalog,
@@ -101,7 +102,7 @@ void lock_facts_derive(struct lock *lock, const struct catalog *catalog,
     f->compat = compat_of(lock);
     f->driver_min = arena_str(a, catalog_family_driver(catalog, f->cuda));
     f->driver_full = arena_str(a, catalog_driver(catalog, f->cuda_toolkit));
-    f->require = arena_str(a, requirement(lock, catalog));
+    take_requirement(lock, catalog);
 }
 
 /* "12.4" holds for "12.4.1", "9" for "9.1.0.70". */

@@ -147,3 +147,27 @@ def inspect_finds_what_the_build_found(stage):
         f.write(b"damaged")
     code, text, err = end(start(stage, path, "inspect", "images"))
     assert code == 6 and "the image is damaged" in err and text == "", (code, err)
+
+
+VIDEO = ("movies", [], {"movies/__init__.py": b"\n",
+                        "movies/_ext.cpython-311-x86_64-linux-gnu.so": elf(["libnvcuvid.so.1", "libnvidia-ml.so.1", "libcuda.so.1"])})
+NOT_BROUGHT = (SITE + "movies/_ext.cpython-311-x86_64-linux-gnu.so (movies) needs libnvcuvid.so.1 of the driver, which "
+               "NVIDIA_DRIVER_CAPABILITIES=%s does not bring; write `env: {NVIDIA_DRIVER_CAPABILITIES: \"%s,video\"}`")
+
+
+@scenario
+def the_driver_brings_what_the_image_asks_for(stage):
+    """NVIDIA's container tools bring a library of the driver with its capability alone."""
+    path = stage_with(stage, "pip: [movies]\n", VIDEO)
+    code, out, err = build(stage, path)
+    assert code == 3 and NOT_BROUGHT % (("compute,utility",) * 2) in err, (code, out, err)
+    assert "libcuda" not in err and "libnvidia-ml" not in err, err
+    for given in ("compute,video,utility", "all"):
+        path = stage_with(stage, 'pip: [movies]\nenv: {NVIDIA_DRIVER_CAPABILITIES: "%s"}\n' % given, VIDEO)
+        code, out, err = build(stage, path)
+        assert code == 0 and findings(path) == [], (code, out, err)
+    path = stage_with(stage, "pip: [wants-movies]\nenv: {NVIDIA_DRIVER_CAPABILITIES: compute}\n", VIDEO,
+                      ("wants-movies", ["movies"], {"wants_movies.py": b"\n"}))
+    code, out, err = build(stage, path)
+    assert code == 0 and NOT_BROUGHT % ("compute", "compute") in findings(path), (code, err, findings(path))
+    assert any("libnvidia-ml.so.1" in f and '"compute,utility"' in f for f in findings(path)), findings(path)

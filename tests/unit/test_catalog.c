@@ -79,7 +79,6 @@ static void what_is_not_known_is_not_guessed(void **state)
     assert_int_equal(catalog_driver(&c, STR("13.2.2")).len, 0); /* not confirmed */
     assert_int_equal(catalog_driver(&c, STR("")).len, 0);
     assert_int_equal(catalog_family_driver(&c, STR("14.0")).len, 0);
-    assert_int_equal(catalog_require(&c, STR("13.1.0")).len, 0);
 }
 
 static void drivers_are_those_of_the_release_notes(void **state)
@@ -91,15 +90,46 @@ static void drivers_are_those_of_the_release_notes(void **state)
         {"12.6.3", "560.35.05", "525.60.13"}, {"13.0.0", "580.65.06", "580.65.06"},
     };
     CLEANUP(catalog_clear) struct catalog c = {0};
-    struct str require;
 
     open_built_in(&c);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         assert_true(str_is(catalog_driver(&c, str_of(cases[i][0])), cases[i][1]));
         assert_true(str_is(catalog_family_driver(&c, str_of(cases[i][0])), cases[i][2]));
     }
-    require = catalog_require(&c, STR("12.4.1"));
-    assert_true(str_starts(require, STR("cuda>=12.4 brand=tesla,driver>=470,driver<471 ")));
+}
+
+static void a_branch_has_an_oldest_and_a_newest_release(void **state)
+{
+    CLEANUP(catalog_clear) struct catalog c = {0};
+    struct str oldest = {0}, newest = {0};
+
+    open_built_in(&c);
+    assert_true(catalog_branch_ends(&c, STR("580"), &oldest, &newest));
+    assert_true(str_is(oldest, "580.65.06") && str_is(newest, "580.126.20"));
+    assert_false(catalog_branch_ends(&c, STR("58"), &oldest, &newest));
+    assert_true(str_is(newest, "580.126.20"));
+}
+
+/* Which CUDA libraries have machine code, by the tables of cuobjdump. */
+static void libraries_have_code_for_what_was_read(void **state)
+{
+    static const struct {
+        const char *cuda, *gpu;
+        bool want;
+    } cases[] = {{"12.6", "RTX 4090", true},  {"12.6", "H100", true},
+                 {"12.6", "RTX 5090", false}, {"12.8", "RTX 5090", true},
+                 {"12.6", "GTX 1080", true},  {"13.2", "T4", true},
+                 {"13.2", "V100", false},     {"11.8", "RTX 4090", false}};
+    CLEANUP(catalog_clear) struct catalog c = {0};
+
+    open_built_in(&c);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct catalog_gpu gpu;
+
+        assert_true(catalog_gpu(&c, str_of(cases[i].gpu), &gpu));
+        if (catalog_libraries_have_code(&c, str_of(cases[i].cuda), &gpu) != cases[i].want)
+            fail_msg("%s on %s", cases[i].cuda, cases[i].gpu);
+    }
 }
 
 /* Judge a recipe by the built-in catalog; the faults as text. */
@@ -276,7 +306,6 @@ static void versions_are_sorted_and_architectures_known(void **state)
     check_order(node_get(c.cuda.root, "branches"), true);
     check_order(node_get(node_get(c.cuda.root, "forward"), "packages"), true);
     check_order(node_get(c.gpu.root, "architectures"), true);
-    check_order(node_get(c.require.root, "require"), true);
     node_each(n, node_get(node_get(c.cuda.root, "forward"), "packages"))
         check_order(n, false);
     node_each(r, node_get(c.pytorch.root, "releases")) {
@@ -410,24 +439,6 @@ static void forward_compatibility_is_the_vendors_table(void **state)
     }
 }
 
-static void every_requirement_is_of_its_toolkit(void **state)
-{
-    CLEANUP(catalog_clear) struct catalog c = {0};
-    const struct node *n;
-
-    open_built_in(&c);
-    node_each(n, node_get(c.require.root, "require")) {
-        struct str rest = n->text, first, version = n->key, minor;
-
-        assert_true(str_cut_last(&version, STR("."), &minor)); /* 12.4 of 12.4.1 */
-        assert_true(str_skip(&rest, STR("cuda>=")));
-        if (!str_cut(&rest, STR(" "), &first))
-            first = rest;
-        if (!str_eq(first, version))
-            fail_msg(STR_FMT ": " STR_FMT, STR_ARG(n->key), STR_ARG(first));
-    }
-}
-
 static void another_catalog_must_be_one(void **state)
 {
     static const char *const cases[][2] = {
@@ -472,7 +483,8 @@ int main(void)
         cmocka_unit_test(drivers_compare_number_by_number),
         cmocka_unit_test(drivers_know_the_cuda_of_their_branch),
         cmocka_unit_test(forward_compatibility_is_the_vendors_table),
-        cmocka_unit_test(every_requirement_is_of_its_toolkit),
+        cmocka_unit_test(a_branch_has_an_oldest_and_a_newest_release),
+        cmocka_unit_test(libraries_have_code_for_what_was_read),
         cmocka_unit_test(another_catalog_must_be_one),
     };
 

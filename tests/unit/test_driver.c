@@ -63,6 +63,17 @@ static void what_is_no_driver_is_told(void **state)
     }
 }
 
+static void branches(void **state)
+{
+    struct str branch = {0};
+
+    assert_true(driver_branch(&branch, STR(" r580 ")) && str_is(branch, "580"));
+    assert_true(driver_branch(&branch, STR("R550")) && str_is(branch, "550"));
+    assert_false(driver_branch(&branch, STR("550")));
+    assert_false(driver_branch(&branch, STR("R")));
+    assert_false(driver_branch(&branch, STR("R550.54")));
+}
+
 static void processors_have_two_names(void **state)
 {
     assert_true(str_is(driver_arch(STR("x86_64")), "amd64"));
@@ -76,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drivers_as_machines_write_them),
         cmocka_unit_test(what_is_no_driver_is_told),
+        cmocka_unit_test(branches),
         cmocka_unit_test(processors_have_two_names),
     };
 

@@ -119,6 +119,34 @@ static void facts_come_from_what_is_chosen(void **state)
     }
 }
 
+static void images_ask_for_what_they_need(void **state)
+{
+    static const char *const cases[][2] = {
+        {"torch==2.6.0 nvidia-cuda-runtime-cu12==12.4.127", "driver>=525.60.13"},
+        {"torch==2.13.0 cuda-toolkit==13.0.3.0", "driver>=580.65.06"},
+        {"torch==3.0.0 cuda-toolkit==14.0.0", "cuda>=14.0"}, /* a family of tomorrow */
+        {"torch==2.6.0+cpu", ""},
+        {"torch==2.6.0 nvidia-cuda-runtime-cu12==12.4.127 deb:cuda-compat-12-4==550.54.15-1",
+         "driver>=525.60.13"}, /* works on 535 alone, which needs none */
+        {"torch==2.13.0 cuda-toolkit==13.0.3.0 deb:cuda-compat-13-0==580.65.06-1",
+         "driver>=580.65.06 brand=quadro,driver>=535,driver<536 "
+         "brand=quadrortx,driver>=535,driver<536 brand=nvidiartx,driver>=535,driver<536 "
+         "brand=tesla,driver>=535,driver<536 brand=nvidia,driver>=535,driver<536 "
+         "brand=quadro,driver>=570,driver<571 brand=quadrortx,driver>=570,driver<571 "
+         "brand=nvidiartx,driver>=570,driver<571 brand=tesla,driver>=570,driver<571 "
+         "brand=nvidia,driver>=570,driver<571"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(lock_clear) struct lock lock = {0};
+
+        choose(&lock, str_of(cases[i][0]));
+        lock_facts_derive(&lock, &catalog, NULL);
+        if (!str_is(lock.facts.require, cases[i][1]))
+            fail_msg("%s: " STR_FMT, cases[i][0], STR_ARG(lock.facts.require));
+    }
+}
+
 static void the_toolkit_names_its_driver(void **state)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
@@ -218,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_come_from_what_is_chosen),
+        cmocka_unit_test(images_ask_for_what_they_need),
         cmocka_unit_test(the_toolkit_names_its_driver),
         cmocka_unit_test(a_choice_is_of_one_build_and_the_one_asked_for),
     };

@@ -157,7 +157,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {"pytorch: 2.6\n",
          "x.yaml:1:10: pytorch: \"2.6\" is not a whole release number; write \"2.6.0\""},
         {"pytorch: latest\n", "x.yaml:1:10: pytorch: \"latest\" is not a release number such as "
-                              "\"2.6.0\""},
+                              "\"2.6.0\"; `envbuild recommend` "
+                              "names the newest that this machine runs"},
         {"pytorch: 2.6.0+cu124\n",
          "x.yaml:1:10: pytorch: \"2.6.0+cu124\" is not a release number such "
          "as \"2.6.0\""},

@@ -201,7 +201,8 @@ static void say_images(struct buf *out, const struct recommendation *r, const si
         buf_puts(out, "-");
 }
 
-/* The tables' fields: images; what each machine takes, "~" behind it with limits; the upgrade. */
+/* The tables' fields: images; what each machine takes, behind it "~" with limits and "'" with such
+ * as PyTorch itself does not meet; the upgrade. */
 static void say(struct buf *out, const struct fleet_of *f, const struct recommendation *r)
 {
     say_images(out, r, r->images.v, r->images.n);
@@ -215,7 +216,10 @@ static void say(struct buf *out, const struct fleet_of *f, const struct recommen
             say_offer(out, r, k->offer);
         else
             buf_putc(out, '-');
-        buf_puts(out, k->served && k->judgement.verdict == VERDICT_LIMITS ? "~" : "");
+        if (k->served && k->judgement.verdict == VERDICT_LIMITS)
+            buf_putc(out, judgement_whole(&k->judgement) ? '\'' : '~');
+        assert_true(!k->has_free ||
+                    (k->judgement.verdict == VERDICT_LIMITS && k->free != k->offer));
     }
     buf_putc(out, '\t');
     if (!r->upgrade.found) {
@@ -301,7 +305,7 @@ static enum verdict verdict_on(const struct facts *f, const struct host *h)
     CLEANUP(judgement_clear) struct judgement j = {0};
 
     judge(&j, f, h, &catalog);
-    return j.verdict;
+    return judgement_whole(&j) ? VERDICT_RUNS : j.verdict;
 }
 
 /* What a machine may take, as bits of the offers: those with the best verdict there is. */
@@ -379,7 +383,7 @@ static struct score score_of(const struct recommendation *r)
 
     vec_each(k, &r->kinds) {
         s.idle += k->served ? 0 : k->count;
-        s.limited += k->served && k->judgement.verdict == VERDICT_LIMITS ? k->count : 0;
+        s.limited += k->served && !judgement_whole(&k->judgement) ? k->count : 0;
         s.age += k->served ? k->count * k->offer : 0;
     }
     return s;
@@ -550,9 +554,9 @@ static void sentences_of_upgrades(void **state)
     static const char *const cases[][2] = {
         {"4x 580.65.06 RTX 4090; 3x 535.104.05 L40S; 2x 580.65.06 H100",
          "upgrading the driver of b (3 machines, 535.104.05) to 580.65.06 or newer would let all 9 "
-         "machines run 2.13.0-cuda13.0-cudnn9-runtime"},
+         "machines run 2.15.0-cuda13.2-cudnn9-runtime"},
         {"580.65.06 V100; 440.33 V100",
-         "upgrading the driver of b (440.33) to 560.28.03 or newer, up to branch 580, would let "
+         "upgrading the driver of b (440.33) to 525.60.13 or newer, up to branch 580, would let "
          "all 2 machines run 2.13.0-cuda12.6-cudnn9-runtime"},
     };
 

@@ -208,11 +208,10 @@ static void what_would_run(void **state)
     static const struct {
         const char *driver, *gpu, *pytorch, *cuda;
     } cases[] = {
-        {"470.82.01", "RTX 3090", "2.7.1", "11.8"}, /* with limits */
-        {"515.65.01", "RTX 3090", "2.0.1", "11.7"}, /* PyPI's; that for 11.8 has limits */
-        {"535.104.05", "RTX 4090", "2.7.1", "11.8"},
-        {"550.54.15", "RTX 4090", "2.7.1", "11.8"}, /* newer than 2.6.0 for 12.4 */
-        {"560.35.03", "RTX 4090", "2.13.0", "12.6"},
+        {"470.82.01", "RTX 3090", "2.7.1", "11.8"},   /* with limits */
+        {"515.65.01", "RTX 3090", "2.0.1", "11.7"},   /* PyPI's; that for 11.8 has limits */
+        {"535.104.05", "RTX 4090", "2.13.0", "12.6"}, /* no PTX of PyTorch's is needed */
+        {"550.54.15", "RTX 4090", "2.13.0", "12.6"},  {"560.35.03", "RTX 4090", "2.13.0", "12.6"},
         {"570.124.06", "RTX 5090", "2.11.0", "12.8"}, /* not PyPI's of that release */
         {"595.58.03", "RTX 5090", "2.15.0", "13.2"},
     };
