@@ -13,7 +13,7 @@
 struct build_args {
     const char *output, *index;
     uint32_t jobs, downloads;
-    bool locked, offline, strict, audit;
+    bool locked, offline, strict, audit, replace;
 };
 
 /* ---- the lock ---- */
@@ -220,7 +220,8 @@ static void print_json(struct session *s, const struct work *w, const char *refe
     session_json(s, &d, root);
 }
 
-/* The reference by digest. It goes to stderr where stdout carries the image itself. */
+/* The reference, as other tools take it. Where stdout carries the image itself the digest tells
+ * what that is, on stderr. */
 static void print_result(const struct work *w, struct session *s, const struct dest *dest,
                          const struct image_name *name)
 {
@@ -229,12 +230,11 @@ static void print_result(const struct work *w, struct session *s, const struct d
 
     digest_text(&w->lock.manifest, digest);
     dest_print(dest, name, &reference);
-    buf_fmt(&reference, "@%s", digest);
     progress_pause(s->progress);
     if (s->json && !dest_is_stdout(dest))
         print_json(s, w, reference.p, digest);
     else if (dest_is_stdout(dest))
-        output_message("%s", reference.p);
+        output_message("%s@%s", reference.p, digest);
     else
         output_print("%s\n", reference.p);
 }
@@ -317,8 +317,12 @@ static int build(struct session *s, const char *recipe, const struct build_args 
         return -1;
     files.memo = w.outputs;
     name = dest_image_name(&dest, w.lock.name, w.lock.tag);
+    name.title = w.lock.name;
+    name.recipe = path_base(str_of(w.recipe_path));
+    name.replace = a->replace;
     if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
         dest_open(&place, &dest, w.lock.created, &files, e) < 0 ||
+        dest_check_name(&dest, &name, e) < 0 ||
         assemble(&w, s, a, &image, place, &dest, &name, &out, e) < 0)
         return -1;
     if (a->audit)
@@ -333,7 +337,8 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
     struct build_args a = {.output = "oci:images", .jobs = s->jobs};
     const struct opt own[] = {
         {'o', "output", "DEST",
-         "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker:, podman: (oci:images)",
+         "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, docker:, podman: "
+         "(oci:images)",
          opt_str, &a.output},
         {'j', "jobs", "N", "threads that assemble (one a core)", opt_u32, &a.jobs},
         {0, "downloads", "N", "downloads at once (8)", opt_u32, &a.downloads},
@@ -343,6 +348,8 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
         {0, "audit", NULL, "believe nothing that is remembered: read and make all of it again",
          opt_flag, &a.audit},
+        {0, "replace", NULL, "take a tag of the layout that is another recipe's", opt_flag,
+         &a.replace},
         {0, "strict", NULL,
          "fail on a maintainer script that no rule covers, and on an older lock that differs",
          opt_flag, &a.strict},
