@@ -70,7 +70,13 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
     }
     if (work_changes(w, &words, e) < 0)
         return -1;
-    return words.len ? stale(w, words.p, e) : check_edited(w, s, a, e);
+    if (words.len && (a->locked || !work_take_files(w)))
+        return stale(w, words.p, e);
+    if (words.len && !s->quiet && !s->json) {
+        progress_pause(s->progress);
+        output_message("%s; %s takes that over", words.p, w->lock_path);
+    }
+    return check_edited(w, s, a, e);
 }
 
 /* ---- fetching, as assemble asks for it ---- */
@@ -143,9 +149,25 @@ struct outcome {
     size_t fresh; /* layers that the output did not have */
 };
 
+/* The image that an edit of the recipe's files is going to replace: it has the system that they lie
+ * on. None is fine. */
+static bool open_beside(struct stored *out, const struct work *w, const struct dest *dest,
+                        const struct image_name *name, const struct session *s)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err ignored = {0};
+    const struct stored_scratch scratch = {NULL, s->events};
+
+    if (!w->lock.settled || dest->kind != DEST_LAYOUT)
+        return false;
+    dest_print(dest, name, &text);
+    return stored_open_any(out, buf_view(&text), ".", &scratch, &ignored) == 0;
+}
+
 static int assemble(struct work *w, struct session *s, const struct build_args *a,
-                    const struct stored *image, struct place *place, const struct dest *dest,
-                    const struct image_name *name, struct outcome *out, struct err *e)
+                    const struct stored *image, struct stored *beside, struct place *place,
+                    const struct dest *dest, const struct image_name *name, struct outcome *out,
+                    struct err *e)
 {
     const struct stored *below = w->lock.image.ref.len ? image : NULL;
     struct proving proving;
@@ -159,6 +181,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .place = place,
                           .fetcher = {fetch, &fetching},
                           .image = below,
+                          .beside = open_beside(beside, w, dest, name, s) ? beside : NULL,
                           .dir = context,
                           .scratch_dir = scratch,
                           .jobs = a->jobs,
@@ -168,16 +191,17 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .fresh = &out->fresh,
                           .room = check_room,
                           .room_ctx = &disks};
-    bool built = w->lock.built;
+    bool built = w->lock.built, settled = w->lock.settled;
 
     proving_init(&proving, w->linkage, scratch);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
     if (cas_sweep(w->cas, NULL, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
         assemble_layers(&w->lock, &in, e) < 0 || check_strict(&w->lock, a, s, e) < 0 ||
-        (!built && prove(&w->lock, &proving, below, e) < 0) ||
+        (!built && (!settled || proving_knows(&proving, &w->lock)) &&
+         prove(&w->lock, &proving, below, e) < 0) ||
         image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
         return -1;
-    if (!built) { /* afterwards it is known */
+    if (!built && !settled) { /* afterwards it is known */
         overlap_warn(&w->lock, s->events);
         prove_warn(&w->lock, w->recipe_path, s->events);
     }
@@ -185,6 +209,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     if (place_close(place, e) < 0)
         return -1;
     w->lock.built = true;
+    w->lock.settled = false;
     return built || a->locked ? 0 : work_write_lock(w, e);
 }
 
@@ -311,6 +336,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     struct image_name name;
     struct blob_files files = {.again = a->audit, .events = s->events};
     struct outcome out = {0};
+    CLEANUP(stored_clear) struct stored beside = {0};
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
         work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
@@ -323,7 +349,7 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
         dest_open(&place, &dest, w.lock.created, &files, e) < 0 ||
         dest_check_name(&dest, &name, e) < 0 ||
-        assemble(&w, s, a, &image, place, &dest, &name, &out, e) < 0)
+        assemble(&w, s, a, &image, &beside, place, &dest, &name, &out, e) < 0)
         return -1;
     if (a->audit)
         print_audit(&out.audit, place, s);

@@ -197,21 +197,22 @@ int layout_annotate(struct descriptor *d, const struct image_name *name, struct 
     return 0;
 }
 
-/* The title that an image of the layout has; empty when it has none, or cannot be read. */
-static void read_title(struct buf *out, const char *dir, const struct descriptor *d)
+/* The title that an image of the layout has, if any. False: it is damaged, and so written anew. */
+static bool read_title(struct buf *out, const char *dir, const struct descriptor *d)
 {
     CLEANUP(free_clear) char *path = layout_blob_path(dir, &d->digest);
     CLEANUP(image_manifest_clear) struct image_manifest m = {0};
     CLEANUP(buf_clear) struct buf text = {0};
-    CLEANUP(err_clear) struct err ignored = {0}; /* it is not one of ours, then */
+    CLEANUP(err_clear) struct err ignored = {0};
     const struct str *title;
 
     if (fs_read(&text, path, IMAGE_DOC_MAX, &ignored) < 0 ||
         image_manifest_parse(&m, buf_view(&text), NULL, path, &ignored) < 0)
-        return;
+        return false;
     title = pairs_get(&m.annotations, ANNOTATION_TITLE);
     if (title)
         buf_str(out, *title);
+    return true;
 }
 
 static int check_entry(const char *dir, const struct descriptor *d, const struct image_name *name,
@@ -221,9 +222,8 @@ static int check_entry(const char *dir, const struct descriptor *d, const struct
     const struct str *recipe = pairs_get(&d->annotations, ANNOTATION_RECIPE);
     CLEANUP(buf_clear) struct buf title = {0};
 
-    if (!tag || !str_eq(*tag, layout_tag(name)))
+    if (!tag || !str_eq(*tag, layout_tag(name)) || !read_title(&title, dir, d))
         return 0;
-    read_title(&title, dir, d);
     if (str_eq(buf_view(&title), name->title) && (!recipe || str_eq(*recipe, name->recipe)))
         return 0;
     if (!title.len)
