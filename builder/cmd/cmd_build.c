@@ -348,8 +348,11 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     name.replace = a->replace;
     if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
         dest_open(&place, &dest, w.lock.created, &files, e) < 0 ||
-        dest_check_name(&dest, &name, e) < 0 ||
-        assemble(&w, s, a, &image, &beside, place, &dest, &name, &out, e) < 0)
+        dest_check_name(&dest, &name, e) < 0)
+        return -1;
+    if (!a->audit)
+        dest_leave_out(&dest, place, &name, &w.lock, s->events);
+    if (assemble(&w, s, a, &image, &beside, place, &dest, &name, &out, e) < 0)
         return -1;
     if (a->audit)
         print_audit(&out.audit, place, s);

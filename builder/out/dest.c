@@ -212,6 +212,25 @@ struct image_name dest_image_name(struct dest *d, struct str repository, struct 
     };
 }
 
+void dest_leave_out(const struct dest *d, struct place *place, const struct image_name *name,
+                    const struct lock *lock, const struct events *events)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct digests known = {0};
+
+    if (d->kind != DEST_DOCKER)
+        return;
+    dest_print(d, name, &text);
+    load_known(&known, scheme_name(d->kind), text.p, events);
+    for (size_t i = 0; i < lock->layers.n && i < known.n; i++) {
+        if (!digest_is_set(&lock->layers.v[i].digest) ||
+            !digest_eq(&lock->layers.v[i].diff_id, &known.v[i]))
+            break;
+        tarball_leave_out(place, &lock->layers.v[i].digest);
+    }
+    vec_clear(&known);
+}
+
 int dest_check_name(const struct dest *d, const struct image_name *name, struct err *e)
 {
     return d->kind == DEST_LAYOUT ? layout_check_name(d->path, name, e) : 0;

@@ -13,6 +13,7 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../model/lock.h"
 #include "../oci/place.h"
 #include "../store/blob_file.h"
 
@@ -43,6 +44,10 @@ bool dest_is_stdout(const struct dest *d);
  * closed. */
 int dest_open(struct place **out, const struct dest *d, int64_t mtime,
               const struct blob_files *files, struct err *e) MUST_CHECK;
+/* Layers of the lock that the engine has, because an image of that name there has them too, are not
+ * loaded again. Only those from the bottom up, as layers are found there. */
+void dest_leave_out(const struct dest *d, struct place *place, const struct image_name *name,
+                    const struct lock *lock, const struct events *events);
 /* What the image is called there: what the user wrote, else the recipe's `repository` and `tag`.
  * Borrowed from its arguments. */
 struct image_name dest_image_name(struct dest *d, struct str repository, struct str tag);

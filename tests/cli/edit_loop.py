@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The edit loop: a file of the recipe's own changes, and one command takes it over. As lib.py."""
-import json, os, shutil
+import json, os, shutil, tarfile
 
 from lib import build, check_layout, end, log_since, printed, read, recipe, run, scenario, start
 
@@ -116,3 +116,45 @@ def more_than_files_is_a_choice(stage):
     with open(path + "/recipe.yaml", "a") as f:
         f.write("env: {A: b}\n")
     assert "run `envbuild lock recipe.yaml` to accept the change" in build(stage, path, code=3)
+
+
+ENGINE = """#!/bin/sh
+case "$1 $2" in
+"image inspect") cat "$HERE/has" 2>/dev/null ;;
+"info --format") cat "$HERE/driver" ;;
+"load ") cat >"$HERE/loaded.tar" ;;
+esac
+"""
+
+
+@scenario
+def an_engine_gets_only_what_it_lacks(stage):
+    """Layers that an image of that name has there, from the bottom up; all of them where containerd keeps the images."""
+    path, _ = begin(stage)
+    os.mkdir(path + "/bin")
+    with open(path + "/bin/docker", "w") as f:
+        f.write(ENGINE)
+    os.chmod(path + "/bin/docker", 0o755)
+    plain, containerd = '[["Backing Filesystem","extfs"]]', '[["driver-type","io.containerd.snapshotter.v1"]]'
+    env = dict(HERE=path, PATH=f"{path}/bin:" + stage.env(path)["PATH"])
+
+    def load(driver, has):
+        for name, text in (("driver", driver), ("has", has)):
+            with open(f"{path}/{name}", "w") as f:
+                f.write(text)
+        code, out, err = end(start(stage, path, "build", "-q", "recipe.yaml", "-o", "docker:", **env))
+        assert code == 0, err
+        with tarfile.open(path + "/loaded.tar") as tar:
+            names = {n.split("/")[-1] for n in tar.getnames() if n.startswith("blobs/sha256/")}
+            assert len(json.load(tar.extractfile("manifest.json"))[0]["Layers"]) == len(layers(path))
+        return [n for n, d in layers(path).items() if d[7:] in names]
+
+    every = list(layers(path))
+    diff_ids = [l["diff_id"] for l in document(path)["built"]["layers"]]
+    assert load(plain, "") == every and load(plain, "no JSON") == every
+    assert load(plain, json.dumps(diff_ids)) == []
+    assert load(containerd, json.dumps(diff_ids)) == every
+    assert load(plain, json.dumps(diff_ids[1:])) == every, "not from the bottom up"
+    edit(path, "print(2)\n")
+    assert load(plain, json.dumps(diff_ids)) == ["files"]
+    assert load(plain, json.dumps(["sha256:" + "1" * 64])) == every
