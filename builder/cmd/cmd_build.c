@@ -6,15 +6,10 @@
 #include "../base/path.h"
 #include "../model/finding.h"
 #include "../out/dest.h"
+#include "build.h"
 #include "output.h"
 #include "prove.h"
 #include "room.h"
-
-struct build_args {
-    const char *output, *index;
-    uint32_t jobs, downloads;
-    bool locked, offline, strict, audit, replace;
-};
 
 /* ---- the lock ---- */
 
@@ -248,20 +243,18 @@ static void print_json(struct session *s, const struct work *w, const char *refe
 /* The reference, as other tools take it. Where stdout carries the image itself the digest tells
  * what that is, on stderr. */
 static void print_result(const struct work *w, struct session *s, const struct dest *dest,
-                         const struct image_name *name)
+                         const char *reference)
 {
-    CLEANUP(buf_clear) struct buf reference = {0};
     char digest[DIGEST_TEXT + 1];
 
     digest_text(&w->lock.manifest, digest);
-    dest_print(dest, name, &reference);
     progress_pause(s->progress);
     if (s->json && !dest_is_stdout(dest))
-        print_json(s, w, reference.p, digest);
+        print_json(s, w, reference, digest);
     else if (dest_is_stdout(dest))
-        output_message("%s@%s", reference.p, digest);
+        output_message("%s@%s", reference, digest);
     else
-        output_print("%s\n", reference.p);
+        output_print("%s\n", reference);
 }
 
 /* What was wrong was told one by one, and is right now. */
@@ -327,9 +320,9 @@ static void print_last(const struct work *w, struct session *s, const struct des
     output_message("  %s", line.p);
 }
 
-static int build(struct session *s, const char *recipe, const struct build_args *a, struct err *e)
+int build_recipe(struct work *w, struct session *s, const char *recipe, const struct build_args *a,
+                 struct buf *reference, struct err *e)
 {
-    CLEANUP(work_clear) struct work w = {0};
     CLEANUP(dest_clear) struct dest dest = {0};
     CLEANUP(place_clear) struct place *place = NULL;
     CLEANUP(stored_clear) struct stored image = {0};
@@ -338,31 +331,36 @@ static int build(struct session *s, const char *recipe, const struct build_args 
     struct outcome out = {0};
     CLEANUP(stored_clear) struct stored beside = {0};
 
-    if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
-        work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
+    if (dest_parse(&dest, a->output, e) < 0 || work_open(w, s, recipe, e) < 0 ||
+        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0)
         return -1;
-    files.memo = w.outputs;
-    name = dest_image_name(&dest, w.lock.name, w.lock.tag);
-    name.title = w.lock.name;
-    name.recipe = path_base(str_of(w.recipe_path));
+    files.memo = w->outputs;
+    name = dest_image_name(&dest, w->lock.name, w->lock.tag);
+    name.title = w->lock.name;
+    name.recipe = path_base(str_of(w->recipe_path));
     name.replace = a->replace;
-    if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
-        dest_open(&place, &dest, w.lock.created, &files, e) < 0 ||
+    if ((w->lock.image.ref.len && open_image(&image, w, s->events, e) < 0) ||
+        dest_open(&place, &dest, w->lock.created, &files, e) < 0 ||
         dest_check_name(&dest, &name, e) < 0)
         return -1;
     if (!a->audit)
-        dest_leave_out(&dest, place, &name, &w.lock, s->events);
-    if (assemble(&w, s, a, &image, &beside, place, &dest, &name, &out, e) < 0)
+        dest_leave_out(&dest, place, &name, &w->lock, s->events);
+    if (assemble(w, s, a, &image, &beside, place, &dest, &name, &out, e) < 0)
         return -1;
     if (a->audit)
         print_audit(&out.audit, place, s);
-    print_result(&w, s, &dest, &name);
-    print_last(&w, s, &dest, &name, &out);
+    dest_print(&dest, &name, reference);
+    if (!a->silent) {
+        print_result(w, s, &dest, reference->p);
+        print_last(w, s, &dest, &name, &out);
+    }
     return 0;
 }
 
 int cmd_build(struct session *s, int argc, char **argv, struct err *e)
 {
+    CLEANUP(work_clear) struct work w = {0};
+    CLEANUP(buf_clear) struct buf reference = {0};
     struct build_args a = {.output = "oci:images", .jobs = s->jobs};
     const struct opt own[] = {
         {'o', "output", "DEST",
@@ -386,5 +384,5 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
 
     if (session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
         return -1;
-    return s->help ? 0 : build(s, argv[0], &a, e);
+    return s->help ? 0 : build_recipe(&w, s, argv[0], &a, &reference, e);
 }

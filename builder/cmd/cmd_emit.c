@@ -2,8 +2,8 @@
 #include "../base/fs.h"
 #include "../doc/field.h"
 #include "../host/deploy.h"
-#include "../io/program.h"
 #include "../oci/ref.h"
+#include "engine.h"
 #include "output.h"
 #include "stored_facts.h"
 #include "work.h"
@@ -165,26 +165,6 @@ static int from_recipe(struct emitting *m, struct session *s, const char *path, 
     return from_lock(m, &w->lock, path, e);
 }
 
-/* Has that engine an image of that name? Not if it is not there. */
-static bool engine_has(const char *engine, const char *name, const struct events *events)
-{
-    char *const argv[] = {(char *)(uintptr_t)engine, (char[]){"image"}, (char[]){"inspect"},
-                          (char *)(uintptr_t)name, NULL};
-    CLEANUP(program_clear) struct program *program = NULL;
-    CLEANUP(err_clear) struct err ignored = {0};
-    struct program_end end;
-
-    return program_open(&program,
-                        &(struct program_how){.name = engine,
-                                              .argv = argv,
-                                              .errors = PROGRAM_ERRORS_DROPPED,
-                                              .output_max = 1,
-                                              .keep_end = true,
-                                              .events = events},
-                        &ignored) == 0 &&
-           program_wait(program, &end, &ignored) == 0 && !end.code && !end.signal;
-}
-
 /* "docker:NAME" of what a build that loads its image prints, NAME; else nothing. */
 static void find_loaded(struct buf *out, const struct session *s, const char *operand)
 {
@@ -194,9 +174,13 @@ static void find_loaded(struct buf *out, const struct session *s, const char *op
 
     if (fs_exists(operand) || ref_parse(&ref, str_of(operand), &ignored) < 0 || !ref.tag)
         return;
-    for (size_t i = 0; i < ARRAY_LEN(engines) && !out->len; i++)
-        if (engine_has(engines[i], operand, s->events))
+    for (size_t i = 0; i < ARRAY_LEN(engines) && !out->len; i++) {
+        char *const argv[] = {(char *)(uintptr_t)engines[i], (char[]){"image"}, (char[]){"inspect"},
+                              (char *)(uintptr_t)operand, NULL};
+
+        if (engine_agrees(argv, s->events))
             buf_fmt(out, "%s:%s", engines[i], operand);
+    }
 }
 
 /* `here`: the image may be named as the engine of this machine names it. */

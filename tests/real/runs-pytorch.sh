@@ -53,6 +53,14 @@ start_docker || skip "the container checks need root and a Docker daemon that st
 "$envbuild" build --locked --offline "$recipe" -o docker: >/dev/null || fail "docker:"
 rm -rf "$work/images"
 image=pytorch:2.6.0-cuda12.4-cudnn9-runtime
+status=0
+PATH=$(dirname "$docker"):$PATH "$envbuild" run --locked --offline -q "$recipe" -- python -c '
+import os, torch
+assert os.path.exists("pytorch.yaml"), os.listdir(".")
+assert os.statvfs("/dev/shm").f_blocks * os.statvfs("/dev/shm").f_frsize >= 8 << 30
+raise SystemExit(43)' >"$work/log" 2>&1 || status=$?
+[ "$status" = 43 ] || fail "envbuild run exits $status: $(cat "$work/log")"
+ok "envbuild run: the folder is there, /dev/shm is large, the exit code is passed on"
 in_container "$image" python -c '
 import torch
 print(torch.__version__, torch.version.cuda, torch.backends.cudnn.version())
