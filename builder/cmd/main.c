@@ -25,7 +25,10 @@ const struct command commands[] = {
     {"explain", "RECIPE|LOCK|TAG",
      "Tell what an image holds, where it comes from, how large it is and what it needs of a host.",
      cmd_explain},
-    {"init", "TAG", "Write a recipe for a tag such as 2.6.0-cuda12.4-cudnn9-runtime.", cmd_init},
+    {"init", "[TAG]",
+     "Write a recipe for a tag such as 2.6.0-cuda12.4-cudnn9-runtime, or for this folder and "
+     "machine.",
+     cmd_init},
     {"inspect", "IMAGE",
      "Tell what is in an image, whoever made it: PyTorch, CUDA, device code, packages, sizes.",
      cmd_inspect},
