@@ -196,7 +196,9 @@ static void collect(struct assembler *a)
             want_layer(a, m->layer);
     }
     if (a->in->audit || !system_layers_recall(&a->system, a->lock, a->in->memo))
-        a->need_system |= files || !a->lock->built;
+        a->need_system |= !lock_is_settled(a->lock) ||
+                          (files && !(!a->in->image && a->in->beside && !a->in->audit &&
+                                      system_layers_beside(&a->system, a->lock, a->in->beside)));
     if (a->need_system)
         want_system(a);
     else
@@ -316,7 +318,7 @@ static int settle_overlaps(struct assembler *a, struct err *e)
         return 0;
     if (overlap_find(a, e) < 0)
         return -1;
-    for (size_t i = 0; i < a->lock->layers.n && !a->lock->built; i++)
+    for (size_t i = 0; i < a->lock->layers.n && !lock_is_settled(a->lock); i++)
         if (a->lock->layers.v[i].kind == LOCK_WHEELS && key_is_new(&a->makings[i]) &&
             make_again(&a->makings[i], e) < 0)
             return -1;
@@ -436,7 +438,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
 
     a.makings = xcalloc(lock->layers.n, sizeof *a.makings);
     a.wanted = xcalloc(lock->artifacts.n, sizeof *a.wanted);
-    if (lock->format >= 2 && (!lock->built || in->audit))
+    if (lock->format >= 2 && (!lock_is_settled(lock) || in->audit))
         a.paths = xcalloc(lock->artifacts.n + 1, sizeof *a.paths);
     for (size_t i = 0; i < lock->layers.n; i++) {
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
@@ -452,12 +454,12 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
     a.pool = pool_open(in->jobs);
     if (run(&a, e) < 0)
         return -1;
-    if (!lock->built)
+    if (!lock_is_settled(lock))
         for (size_t i = 0; i < a.system.uncovered.n; i++)
             vec_add(&lock->uncovered, arena_str(&lock->doc.arena, str_of(a.system.uncovered.v[i])));
-    if (!lock->built)
+    if (!lock_is_settled(lock))
         lock->toolkit.saved = a.system.saved;
-    for (size_t i = 0; i < lock->layers.n && !lock->built; i++)
+    for (size_t i = 0; i < lock->layers.n && !lock_is_settled(lock); i++)
         slim_add(&lock->slim, &a.makings[i].record.slim);
     lock->encoder = STR(DEFLATE_ENCODER);
     return 0;

@@ -49,6 +49,7 @@ struct assembly {
     struct place *place;
     struct fetcher fetcher;
     const struct stored *image;    /* of a lock that stands on an image; else NULL */
+    const struct stored *beside;   /* one that may have the same system layers; may be NULL */
     const char *dir;               /* of the recipe: where its local files are */
     const char *scratch_dir;       /* on a disk with room for the unpacked debs */
     unsigned jobs;                 /* threads, at least 1 */

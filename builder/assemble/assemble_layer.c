@@ -114,9 +114,10 @@ int making_decide(struct assembler *a, struct making *m, struct err *e)
         if (!a->in->audit && recall(m, a->in->memo, e) < 0)
             return -1;
     }
-    m->watched = m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
-                 !(layer_is_known(m->layer) &&
-                   a->in->watcher->knows(a->in->watcher->ctx, &m->layer->digest));
+    m->watched =
+        m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
+        !(layer_is_known(m->layer) &&
+          (a->lock->settled || a->in->watcher->knows(a->in->watcher->ctx, &m->layer->digest)));
     if (layer_is_known(m->layer) && !m->watched && !m->doubted &&
         place_has_blob(&here, a->in->place, &m->layer->digest, m->layer->size, e) < 0)
         return -1;

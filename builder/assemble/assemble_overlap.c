@@ -159,12 +159,12 @@ int overlap_find(struct assembler *a, struct err *e)
 
     if (find(&f, e) < 0)
         return -1;
-    if (a->lock->built && !same(&a->lock->overlaps, &f.found))
+    if (lock_is_settled(a->lock) && !same(&a->lock->overlaps, &f.found))
         return err_set(
             e, ERR_INTEGRITY,
             "the wheels share other paths than the lock's \"overlaps\" say; the lock was "
             "edited: `envbuild lock` makes it anew");
-    if (!a->lock->built) {
+    if (!lock_is_settled(a->lock)) {
         overlaps_clear(&a->lock->overlaps);
         MOVE(&a->lock->overlaps, &f.found);
     }

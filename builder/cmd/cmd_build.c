@@ -6,15 +6,10 @@
 #include "../base/path.h"
 #include "../model/finding.h"
 #include "../out/dest.h"
+#include "build.h"
 #include "output.h"
 #include "prove.h"
 #include "room.h"
-
-struct build_args {
-    const char *output, *index;
-    uint32_t jobs, downloads;
-    bool locked, offline, strict, audit;
-};
 
 /* ---- the lock ---- */
 
@@ -70,7 +65,13 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
     }
     if (work_changes(w, &words, e) < 0)
         return -1;
-    return words.len ? stale(w, words.p, e) : check_edited(w, s, a, e);
+    if (words.len && (a->locked || !work_take_files(w)))
+        return stale(w, words.p, e);
+    if (words.len && !s->quiet && !s->json) {
+        progress_pause(s->progress);
+        output_message("%s; %s takes that over", words.p, w->lock_path);
+    }
+    return check_edited(w, s, a, e);
 }
 
 /* ---- fetching, as assemble asks for it ---- */
@@ -143,9 +144,25 @@ struct outcome {
     size_t fresh; /* layers that the output did not have */
 };
 
+/* The image that an edit of the recipe's files is going to replace: it has the system that they lie
+ * on. None is fine. */
+static bool open_beside(struct stored *out, const struct work *w, const struct dest *dest,
+                        const struct image_name *name, const struct session *s)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err ignored = {0};
+    const struct stored_scratch scratch = {NULL, s->events};
+
+    if (!w->lock.settled || dest->kind != DEST_LAYOUT)
+        return false;
+    dest_print(dest, name, &text);
+    return stored_open_any(out, buf_view(&text), ".", &scratch, &ignored) == 0;
+}
+
 static int assemble(struct work *w, struct session *s, const struct build_args *a,
-                    const struct stored *image, struct place *place, const struct dest *dest,
-                    const struct image_name *name, struct outcome *out, struct err *e)
+                    const struct stored *image, struct stored *beside, struct place *place,
+                    const struct dest *dest, const struct image_name *name, struct outcome *out,
+                    struct err *e)
 {
     const struct stored *below = w->lock.image.ref.len ? image : NULL;
     struct proving proving;
@@ -159,6 +176,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .place = place,
                           .fetcher = {fetch, &fetching},
                           .image = below,
+                          .beside = open_beside(beside, w, dest, name, s) ? beside : NULL,
                           .dir = context,
                           .scratch_dir = scratch,
                           .jobs = a->jobs,
@@ -168,16 +186,17 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .fresh = &out->fresh,
                           .room = check_room,
                           .room_ctx = &disks};
-    bool built = w->lock.built;
+    bool built = w->lock.built, settled = w->lock.settled;
 
     proving_init(&proving, w->linkage, scratch);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
     if (cas_sweep(w->cas, NULL, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
         assemble_layers(&w->lock, &in, e) < 0 || check_strict(&w->lock, a, s, e) < 0 ||
-        (!built && prove(&w->lock, &proving, below, e) < 0) ||
+        (!built && (!settled || proving_knows(&proving, &w->lock)) &&
+         prove(&w->lock, &proving, below, e) < 0) ||
         image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
         return -1;
-    if (!built) { /* afterwards it is known */
+    if (!built && !settled) { /* afterwards it is known */
         overlap_warn(&w->lock, s->events);
         prove_warn(&w->lock, w->recipe_path, s->events);
     }
@@ -185,6 +204,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     if (place_close(place, e) < 0)
         return -1;
     w->lock.built = true;
+    w->lock.settled = false;
     return built || a->locked ? 0 : work_write_lock(w, e);
 }
 
@@ -220,23 +240,21 @@ static void print_json(struct session *s, const struct work *w, const char *refe
     session_json(s, &d, root);
 }
 
-/* The reference by digest. It goes to stderr where stdout carries the image itself. */
+/* The reference, as other tools take it. Where stdout carries the image itself the digest tells
+ * what that is, on stderr. */
 static void print_result(const struct work *w, struct session *s, const struct dest *dest,
-                         const struct image_name *name)
+                         const char *reference)
 {
-    CLEANUP(buf_clear) struct buf reference = {0};
     char digest[DIGEST_TEXT + 1];
 
     digest_text(&w->lock.manifest, digest);
-    dest_print(dest, name, &reference);
-    buf_fmt(&reference, "@%s", digest);
     progress_pause(s->progress);
     if (s->json && !dest_is_stdout(dest))
-        print_json(s, w, reference.p, digest);
+        print_json(s, w, reference, digest);
     else if (dest_is_stdout(dest))
-        output_message("%s", reference.p);
+        output_message("%s@%s", reference, digest);
     else
-        output_print("%s\n", reference.p);
+        output_print("%s\n", reference);
 }
 
 /* What was wrong was told one by one, and is right now. */
@@ -302,38 +320,52 @@ static void print_last(const struct work *w, struct session *s, const struct des
     output_message("  %s", line.p);
 }
 
-static int build(struct session *s, const char *recipe, const struct build_args *a, struct err *e)
+int build_recipe(struct work *w, struct session *s, const char *recipe, const struct build_args *a,
+                 struct buf *reference, struct err *e)
 {
-    CLEANUP(work_clear) struct work w = {0};
     CLEANUP(dest_clear) struct dest dest = {0};
     CLEANUP(place_clear) struct place *place = NULL;
     CLEANUP(stored_clear) struct stored image = {0};
     struct image_name name;
     struct blob_files files = {.again = a->audit, .events = s->events};
     struct outcome out = {0};
+    CLEANUP(stored_clear) struct stored beside = {0};
 
-    if (dest_parse(&dest, a->output, e) < 0 || work_open(&w, s, recipe, e) < 0 ||
-        work_connect(&w, s, a->index, a->offline, e) < 0 || have_lock(&w, s, a, e) < 0)
+    if (dest_parse(&dest, a->output, e) < 0 || work_open(w, s, recipe, e) < 0 ||
+        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0)
         return -1;
-    files.memo = w.outputs;
-    name = dest_image_name(&dest, w.lock.name, w.lock.tag);
-    if ((w.lock.image.ref.len && open_image(&image, &w, s->events, e) < 0) ||
-        dest_open(&place, &dest, w.lock.created, &files, e) < 0 ||
-        assemble(&w, s, a, &image, place, &dest, &name, &out, e) < 0)
+    files.memo = w->outputs;
+    name = dest_image_name(&dest, w->lock.name, w->lock.tag);
+    name.title = w->lock.name;
+    name.recipe = path_base(str_of(w->recipe_path));
+    name.replace = a->replace;
+    if ((w->lock.image.ref.len && open_image(&image, w, s->events, e) < 0) ||
+        dest_open(&place, &dest, w->lock.created, &files, e) < 0 ||
+        dest_check_name(&dest, &name, e) < 0)
+        return -1;
+    if (!a->audit)
+        dest_leave_out(&dest, place, &name, &w->lock, s->events);
+    if (assemble(w, s, a, &image, &beside, place, &dest, &name, &out, e) < 0)
         return -1;
     if (a->audit)
         print_audit(&out.audit, place, s);
-    print_result(&w, s, &dest, &name);
-    print_last(&w, s, &dest, &name, &out);
+    dest_print(&dest, &name, reference);
+    if (!a->silent) {
+        print_result(w, s, &dest, reference->p);
+        print_last(w, s, &dest, &name, &out);
+    }
     return 0;
 }
 
 int cmd_build(struct session *s, int argc, char **argv, struct err *e)
 {
+    CLEANUP(work_clear) struct work w = {0};
+    CLEANUP(buf_clear) struct buf reference = {0};
     struct build_args a = {.output = "oci:images", .jobs = s->jobs};
     const struct opt own[] = {
         {'o', "output", "DEST",
-         "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker:, podman: (oci:images)",
+         "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, docker:, podman: "
+         "(oci:images)",
          opt_str, &a.output},
         {'j', "jobs", "N", "threads that assemble (one a core)", opt_u32, &a.jobs},
         {0, "downloads", "N", "downloads at once (8)", opt_u32, &a.downloads},
@@ -343,6 +375,8 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
         {0, "audit", NULL, "believe nothing that is remembered: read and make all of it again",
          opt_flag, &a.audit},
+        {0, "replace", NULL, "take a tag of the layout that is another recipe's", opt_flag,
+         &a.replace},
         {0, "strict", NULL,
          "fail on a maintainer script that no rule covers, and on an older lock that differs",
          opt_flag, &a.strict},
@@ -350,5 +384,5 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
 
     if (session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
         return -1;
-    return s->help ? 0 : build(s, argv[0], &a, e);
+    return s->help ? 0 : build_recipe(&w, s, argv[0], &a, &reference, e);
 }

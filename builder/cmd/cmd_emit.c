@@ -3,6 +3,7 @@
 #include "../doc/field.h"
 #include "../host/deploy.h"
 #include "../oci/ref.h"
+#include "engine.h"
 #include "output.h"
 #include "stored_facts.h"
 #include "work.h"
@@ -22,7 +23,7 @@ struct emitting {
     struct lock lock;
     struct work work; /* of a recipe */
     struct stored_facts stored;
-    struct buf user, name;
+    struct buf user, name, local;
     struct ref ref;
     struct buf repository;
     struct deploy_image image;
@@ -34,6 +35,7 @@ static void emitting_clear(struct emitting *m)
     deploy_clear(&m->deploy);
     buf_clear(&m->repository);
     ref_clear(&m->ref);
+    buf_clear(&m->local);
     buf_clear(&m->name);
     buf_clear(&m->user);
     stored_facts_clear(&m->stored);
@@ -46,13 +48,14 @@ static void emitting_clear(struct emitting *m)
 
 struct manifest_kind {
     const char *name;
+    bool here; /* may run it on this machine, by the name that the engine has */
     void (*print)(struct buf *out, const struct deploy *d);
 };
 static const struct manifest_kind kinds[] = {
-    {"k8s", deploy_k8s},
-    {"compose", deploy_compose},
-    {"slurm", deploy_slurm},
-    {"devcontainer", deploy_devcontainer},
+    {"k8s", false, deploy_k8s},
+    {"compose", true, deploy_compose},
+    {"slurm", false, deploy_slurm},
+    {"devcontainer", true, deploy_devcontainer},
 };
 
 static const struct manifest_kind *find_kind(const char *word, struct err *e)
@@ -105,10 +108,11 @@ static int from_stored(struct emitting *m, struct session *s, const char *operan
 
     if (stored_facts_open(&m->stored, s, operand, &m->catalog, e) < 0)
         return -1;
-    if (!digest_is_set(&image->digest))
+    if (!digest_is_set(&image->digest) && !m->image.local.len)
         return no_digest(operand, image, e);
     buf_str(&m->name, image->name);
-    m->image = (struct deploy_image){.digest = image->digest,
+    m->image = (struct deploy_image){.local = m->image.local,
+                                     .digest = image->digest,
                                      .architecture = image->config.platform.architecture,
                                      .facts = &m->stored.facts,
                                      .user = image->config.user,
@@ -161,14 +165,44 @@ static int from_recipe(struct emitting *m, struct session *s, const char *path, 
     return from_lock(m, &w->lock, path, e);
 }
 
-static int find_image(struct emitting *m, struct session *s, const char *operand, struct err *e)
+/* "docker:NAME" of what a build that loads its image prints, NAME; else nothing. */
+static void find_loaded(struct buf *out, const struct session *s, const char *operand)
 {
+    static const char *const engines[] = {"docker", "podman"};
+    CLEANUP(ref_clear) struct ref ref = {0};
+    CLEANUP(err_clear) struct err ignored = {0};
+
+    if (fs_exists(operand) || ref_parse(&ref, str_of(operand), &ignored) < 0 || !ref.tag)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(engines) && !out->len; i++) {
+        char *const argv[] = {(char *)(uintptr_t)engines[i], (char[]){"image"}, (char[]){"inspect"},
+                              (char *)(uintptr_t)operand, NULL};
+
+        if (engine_agrees(argv, s->events))
+            buf_fmt(out, "%s:%s", engines[i], operand);
+    }
+}
+
+/* `here`: the image may be named as the engine of this machine names it. */
+static int find_image(struct emitting *m, struct session *s, const char *operand, bool here,
+                      struct err *e)
+{
+    CLEANUP(buf_clear) struct buf loaded = {0};
     struct str name = str_of(operand);
 
     if (str_ends(name, STR(".lock")))
         return lock_read(&m->lock, operand, e) < 0 ? -1 : from_lock(m, &m->lock, "RECIPE", e);
-    if (stored_is_image(name, "."))
+    find_loaded(&loaded, s, operand);
+    if (loaded.len)
+        operand = loaded.p;
+    name = str_of(operand);
+    if (here && (str_skip(&name, STR("docker:")) || str_skip(&name, STR("podman:")))) {
+        buf_str(&m->local, name);
+        m->image.local = buf_view(&m->local);
+    }
+    if (stored_is_image(str_of(operand), "."))
         return from_stored(m, s, operand, e);
+    name = str_of(operand);
     if (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || fs_exists(operand))
         return from_recipe(m, s, operand, e);
     return err_set(
@@ -203,10 +237,16 @@ static int repository_own(struct emitting *m, struct session *s, struct err *e)
     CLEANUP(buf_clear) struct buf full = {0};
     struct str name;
 
-    if (!m->ref.path)
+    if (!m->ref.path && !m->image.local.len)
         return err_set(e, ERR_INPUT,
                        "the image has no name; say where it is pulled from, with --as "
                        "registry.example.org/team/pytorch");
+    if (m->image.local.len) {
+        name = m->image.local;
+        name.len = str_find(name, ':');
+        buf_str(&m->repository, name);
+        return 0;
+    }
     ref_print_full(&m->ref, &full);
     name = buf_view(&full);
     name.len = str_find(name, '@');
@@ -259,7 +299,8 @@ static int emit(struct session *s, const char *word, const char *operand, const 
     const struct manifest_kind *kind = find_kind(word, e);
 
     if (!kind || catalog_open(&m.catalog, s->catalog_dir, e) < 0 ||
-        find_image(&m, s, operand, e) < 0 || find_place(&m, s, a->as, e) < 0 ||
+        find_image(&m, s, operand, kind->here && !a->as, e) < 0 ||
+        find_place(&m, s, a->as, e) < 0 ||
         deploy_open(&m.deploy, &m.image, a->gpus.given ? &a->gpus.n : NULL, &m.catalog, e) < 0)
         return -1;
     kind->print(&text, &m.deploy);

@@ -1,30 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
+#include "../host/recommend.h"
 #include "../model/tag.h"
+#include "machine.h"
 #include "output.h"
-#include "session.h"
 
-static int init(struct session *s, const char *text, const char *path, struct err *e)
+enum { REQUIREMENTS_MAX = 4 << 20 };
+
+/* ---- from a tag ---- */
+
+static int write_recipe(struct session *s, const struct catalog *catalog, const struct tag *tag,
+                        struct str head, struct str more, const char *path, struct err *e)
 {
-    CLEANUP(catalog_clear) struct catalog catalog = {0};
-    CLEANUP(arena_clear) struct arena arena = {0};
     CLEANUP(buf_clear) struct buf recipe = {0}, name = {0};
     struct catalog_build build = {0};
-    struct tag tag;
 
-    if (tag_parse(&tag, &arena, str_of(text), e) < 0 ||
-        catalog_open(&catalog, s->catalog_dir, e) < 0 || tag_check(&tag, &catalog, e) < 0)
-        return -1;
-    catalog_build(&catalog, tag.pytorch, tag.cuda, &build);
+    catalog_build(catalog, tag->pytorch, tag->cuda, &build);
     if (!path) {
         buf_puts(&name, "pytorch-");
-        tag_print(&name, &tag);
+        tag_print(&name, tag);
         buf_puts(&name, ".yaml");
         path = name.p;
     }
     if (fs_exists(path))
         return err_set(e, ERR_INPUT, "%s exists already; choose another name with -o FILE", path);
-    tag_recipe(&recipe, &tag, &build);
+    buf_str(&recipe, head);
+    tag_recipe(&recipe, tag, &build);
+    buf_str(&recipe, more);
     if (fs_write(path, buf_view(&recipe), e) < 0)
         return -1;
     progress_pause(s->progress);
@@ -32,14 +34,177 @@ static int init(struct session *s, const char *text, const char *path, struct er
     return 0;
 }
 
+static int init(struct session *s, const char *text, const char *path, struct err *e)
+{
+    CLEANUP(catalog_clear) struct catalog catalog = {0};
+    CLEANUP(arena_clear) struct arena arena = {0};
+    struct tag tag;
+
+    if (tag_parse(&tag, &arena, str_of(text), e) < 0 ||
+        catalog_open(&catalog, s->catalog_dir, e) < 0 || tag_check(&tag, &catalog, e) < 0)
+        return -1;
+    return write_recipe(s, &catalog, &tag, (struct str){0}, (struct str){0}, path, e);
+}
+
+/* ---- from the folder and the machine ---- */
+
+/* What is in the folder. */
+struct found {
+    bool requirements, pyproject;
+    struct buf text;  /* of requirements.txt */
+    struct str torch; /* the version that it pins, or empty; in `text` */
+    size_t notebooks;
+    struct names names;
+};
+
+static void found_clear(struct found *f)
+{
+    buf_clear(&f->text);
+    names_clear(&f->names);
+}
+
+/* "2.6.0" of "torch==2.6.0+cu124 ; marker", if the line is such. */
+static struct str pinned_torch(struct str line)
+{
+    struct str rest = line;
+    size_t n = 0;
+
+    if (!str_skip(&rest, STR("torch==")))
+        return (struct str){0};
+    while (n < rest.len && (c_alnum(rest.p[n]) || rest.p[n] == '.'))
+        n++;
+    return str_sub(rest, 0, n);
+}
+
+static int look(struct found *f, struct err *e)
+{
+    struct str rest, line;
+
+    if (fs_list(&f->names, ".", e) < 0)
+        return -1;
+    for (size_t i = 0; i < f->names.n; i++) {
+        struct str name = str_of(f->names.v[i]);
+
+        f->requirements |= str_is(name, "requirements.txt");
+        f->pyproject |= str_is(name, "pyproject.toml");
+        f->notebooks += str_ends(name, STR(".ipynb"));
+    }
+    if (f->requirements && fs_read(&f->text, "requirements.txt", REQUIREMENTS_MAX, e) < 0)
+        return -1;
+    for (rest = buf_view(&f->text); str_line(&rest, &line) && !f->torch.len;)
+        f->torch = pinned_torch(line);
+    return 0;
+}
+
+/* The newest offer of the wanted release (of any, where `torch` is empty) that runs on the machine,
+ * if need be with limits; where none does, the newest. NULL: there is none of that release. */
+static const struct offer *choose(enum verdict *verdict, const struct recommendation *r,
+                                  struct str torch, const struct host *host,
+                                  const struct catalog *c)
+{
+    const struct offer *best = NULL, *o;
+
+    vec_each(o, &r->offers) {
+        CLEANUP(judgement_clear) struct judgement j = {0};
+
+        if (torch.len && !str_eq(o->facts.pytorch, torch))
+            continue;
+        judge(&j, &o->facts, host, c);
+        if (best && (j.verdict != VERDICT_RUNS || *verdict == VERDICT_RUNS) &&
+            (j.verdict != VERDICT_LIMITS || *verdict != VERDICT_NO))
+            continue;
+        best = o;
+        *verdict = j.verdict;
+    }
+    return best;
+}
+
+static void add_head(struct buf *out, const struct found *f, const struct host *host,
+                     enum verdict verdict)
+{
+    if (f->torch.len)
+        buf_fmt(out, "# requirements.txt pins torch " STR_FMT ".\n", STR_ARG(f->torch));
+    if (verdict == VERDICT_RUNS)
+        buf_puts(out, "# The newest image that runs on this machine: "
+                      "`envbuild recommend` says why.\n");
+    else if (!host->driver.len)
+        buf_puts(out, "# This machine has no NVIDIA driver, so the newest is taken. What another "
+                      "runs: `envbuild recommend --driver VERSION --gpu NAME`.\n");
+    else if (verdict == VERDICT_LIMITS)
+        buf_puts(out, "# It runs on this machine with limits: `envbuild check THIS-FILE` says "
+                      "which.\n");
+    else
+        buf_puts(out, "# It does not run on this machine: `envbuild check THIS-FILE` says why.\n");
+}
+
+static void add_found(struct buf *out, const struct found *f)
+{
+    if (f->pyproject && !f->requirements)
+        buf_puts(out, "\n# What pyproject.toml needs goes into a requirements file: `uv export "
+                      "--no-emit-project -o requirements.txt`,\n"
+                      "# and then: pip: [{requirements: requirements.txt}]\n");
+    if (!f->requirements && !f->notebooks)
+        return;
+    buf_puts(out, "\npip:\n");
+    if (f->requirements)
+        buf_puts(out, "  - {requirements: requirements.txt}\n");
+    if (!f->notebooks)
+        return;
+    buf_fmt(out, "  - jupyterlab            # for the notebook%s that %s here\n",
+            f->notebooks == 1 ? "" : "s", f->notebooks == 1 ? "is" : "are");
+    buf_puts(out, "user: {name: student, uid: 1000}\n"
+                  "cmd: [jupyter, lab, --ip=0.0.0.0, --no-browser]\n");
+}
+
+static int init_here(struct session *s, const struct machine_args *args, const char *path,
+                     struct err *e)
+{
+    CLEANUP(catalog_clear) struct catalog catalog = {0};
+    CLEANUP(found_clear) struct found found = {0};
+    CLEANUP(machine_clear) struct machine machine = {0};
+    CLEANUP(recommendation_clear) struct recommendation r = {0};
+    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(buf_clear) struct buf head = {0}, more = {0};
+    struct recommend_machine one = {.host = &machine.host, .count = 1};
+    const struct offer *offer;
+    struct tag tag;
+    enum verdict verdict = VERDICT_NO;
+
+    if (catalog_open(&catalog, s->catalog_dir, e) < 0 || look(&found, e) < 0 ||
+        machine_find(&machine, s, &catalog, args, e) < 0)
+        return -1;
+    recommend(&r, &one, 1, &catalog);
+    offer = choose(&verdict, &r, found.torch, &machine.host, &catalog);
+    if (!offer && found.torch.len)
+        return err_set(
+            e, ERR_UNSAT,
+            "requirements.txt pins torch " STR_FMT
+            ", and the catalog has no build of it to choose; name one: envbuild init TAG",
+            STR_ARG(found.torch));
+    if (!offer)
+        return err_set(e, ERR_UNSAT, "the catalog has no build that could be taken");
+    if (tag_parse(&tag, &arena, offer->tag, e) < 0)
+        return -1;
+    add_head(&head, &found, &machine.host, verdict);
+    add_found(&more, &found);
+    return write_recipe(s, &catalog, &tag, buf_view(&head), buf_view(&more), path, e);
+}
+
 int cmd_init(struct session *s, int argc, char **argv, struct err *e)
 {
     const char *path = NULL;
-    const struct opt own[] = {
-        {'o', "output", "FILE", "the recipe to write (pytorch-TAG.yaml)", opt_str, &path},
-    };
+    struct machine_args a = {0};
+    struct opt own[MACHINE_OPTS + 1];
+    int result;
 
-    if (session_begin(s, "init", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
-        return -1;
-    return s->help ? 0 : init(s, argv[0], path, e);
+    machine_opts(own, &a);
+    own[MACHINE_OPTS] = (struct opt){
+        'o', "output", "FILE", "the recipe to write (pytorch-TAG.yaml)", opt_str, &path};
+    result = session_begin(s, "init", own, ARRAY_LEN(own), &argc, argv, 0, 1, e);
+    if (result == 0 && argc && (a.driver || a.root || a.arch || a.gpus.n))
+        result = err_set(e, ERR_USAGE, "a tag is taken as it is; leave out what names a machine");
+    if (result == 0 && !s->help)
+        result = argc ? init(s, argv[0], path, e) : init_here(s, &a, path, e);
+    vec_clear(&a.gpus);
+    return result;
 }

@@ -120,6 +120,17 @@ static int find_edits(struct work *w, struct session *s, struct lock_differences
     return 0;
 }
 
+/* Only the contents of the recipe's files changed: nothing is chosen, and nobody asked. */
+static int take_files(struct session *s, struct work *w, struct err *e)
+{
+    if (work_write_lock(w, e) < 0)
+        return -1;
+    say(s, "wrote %s: what is built stays, but for the layer of these files", w->lock_path);
+    if (s->json)
+        print_json(s, w, true);
+    return 0;
+}
+
 static int lock_recipe(struct session *s, const struct lock_args *a, struct err *e)
 {
     CLEANUP(work_clear) struct work w = {0};
@@ -138,6 +149,12 @@ static int lock_recipe(struct session *s, const struct lock_args *a, struct err 
     }
     if (words.len)
         say(s, "%s changed: %s", a->recipe, words.p);
+    if (words.len && !a->upgrade && work_take_files(&w)) {
+        if (find_edits(&w, s, &edits, e) < 0)
+            return -1;
+        if (!edits.list.n)
+            return take_files(s, &w, e);
+    }
     vec_each(d, &edits.list) {
         CLEANUP(buf_clear) struct buf line = {0};
 

@@ -102,6 +102,16 @@ void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir)
                           .watcher = {knows, open_looking, done, close_looking, p}};
 }
 
+bool proving_knows(struct proving *p, const struct lock *lock)
+{
+    const struct lock_layer *l;
+
+    vec_each(l, &lock->layers)
+        if (l->kind != LOCK_IMAGE && !knows(p, &l->digest))
+            return false;
+    return true;
+}
+
 /* ---- the proof ---- */
 
 /* A layer of the image that is the base. */

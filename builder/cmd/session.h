@@ -16,7 +16,9 @@ struct session {
     char *store_dir; /* owned; the option, else $XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild */
     int64_t now;     /* seconds since 1970 */
     uint32_t jobs;   /* threads for assembling */
-    bool terminal;   /* stderr is one, and not a dumb one */
+    uint32_t uid, gid;            /* whose process it is */
+    bool interactive;             /* stdin and stdout are a terminal */
+    bool terminal;                /* stderr is one, and not a dumb one */
     const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
     char *config_path;            /* owned; may be NULL, and the file need not be there */
     char *netrc;                  /* owned; may be NULL */
@@ -58,5 +60,7 @@ int cmd_init(struct session *s, int argc, char **argv, struct err *e);
 int cmd_inspect(struct session *s, int argc, char **argv, struct err *e);
 int cmd_lock(struct session *s, int argc, char **argv, struct err *e);
 int cmd_recommend(struct session *s, int argc, char **argv, struct err *e);
+int cmd_run(struct session *s, int argc, char **argv, struct err *e);
+int cmd_shell(struct session *s, int argc, char **argv, struct err *e);
 int cmd_tree(struct session *s, int argc, char **argv, struct err *e);
 int cmd_why(struct session *s, int argc, char **argv, struct err *e);

@@ -4,6 +4,7 @@
 #include "../base/path.h"
 #include "../base/version.h"
 #include "../model/lock_diff.h"
+#include "../model/lock_files.h"
 #include "../pkg/pypi/pep440.h"
 #include "../plan/resolve.h"
 #include "../plan/pypi/torch_index.h"
@@ -96,6 +97,7 @@ void work_clear(struct work *w)
     memo_clear(&w->metadata);
     memo_clear(&w->outputs);
     cas_clear(&w->cas);
+    lock_clear(&w->now);
     lock_clear(&w->lock);
     recipe_clear(&w->recipe);
     free(w->recipe_path);
@@ -111,12 +113,16 @@ void work_clear(struct work *w)
 
 int work_changes(struct work *w, struct buf *words, struct err *e)
 {
-    CLEANUP(lock_clear) struct lock now = {0};
-
-    if (resolve_recipe(&now, &w->recipe, w->dir, w->lock.format, e) < 0)
+    lock_clear(&w->now);
+    if (resolve_recipe(&w->now, &w->recipe, w->dir, w->lock.format, e) < 0)
         return -1;
-    lock_recipe_changes(words, &w->lock, &now);
+    lock_recipe_changes(words, &w->lock, &w->now);
     return 0;
+}
+
+bool work_take_files(struct work *w)
+{
+    return lock_take_files(&w->lock, &w->now);
 }
 
 /* What resolving needs of recipe, catalog and base. */

@@ -20,6 +20,7 @@ struct work {
     struct recipe recipe;
     struct lock lock;
     bool has_lock;
+    struct lock now;        /* what work_changes() found of the recipe as it stands */
     struct choices choices; /* of the last work_resolve() */
     struct config config;
     struct auth auth;
@@ -45,6 +46,9 @@ void work_clear(struct work *w);
 
 /* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */
 int work_changes(struct work *w, struct buf *words, struct err *e) MUST_CHECK;
+/* After work_changes(): take over contents of the recipe's files where nothing else changed; not
+ * written yet. See lock_take_files(). */
+bool work_take_files(struct work *w);
 /* What the lock says otherwise than its recipe and artifacts give: `old` is what they give, `now`
  * what the lock has. Nobody is asked. */
 int work_compare(struct work *w, struct session *s, struct lock_differences *out,

@@ -167,6 +167,12 @@ void deploy_comment(struct buf *out, const struct deploy *d)
                 "), which lets data-center GPUs\n# do with an older driver; that is not counted "
                 "on here.\n",
                 STR_ARG(f->compat));
+    if (d->image->local.len) {
+        buf_puts(out,
+                 "# The image is one that the engine of this machine has, by its name there; a "
+                 "machine that pulls it needs\n# --as with the repository.\n");
+        return;
+    }
     buf_puts(out, "# The digest holds where the image was copied byte for byte: `skopeo copy "
                   "--preserve-digests` does that,\n# `docker push` does not always.\n");
 }
@@ -183,7 +189,9 @@ int deploy_open(struct deploy *out, const struct deploy_image *image, const uint
     if (check_said(image, e) < 0 || count_gpus(&d, gpus, e) < 0)
         return -1;
     digest_text(&image->digest, digest);
-    d.ref = arena_fmt(&d.arena, STR_FMT "@%s", STR_ARG(image->repository), digest);
+    d.ref = image->local.len
+                ? arena_fmt(&d.arena, STR_FMT, STR_ARG(image->local))
+                : arena_fmt(&d.arena, STR_FMT "@%s", STR_ARG(image->repository), digest);
     d.name = name_of(&d.arena, image->repository);
     d.what = what_of(&d.arena, f);
     d.try = try_of(&d);

@@ -3,8 +3,8 @@
  * number of GPUs give the same bytes.
  *
  * What an image says of itself is not to be trusted: a value that means something to YAML, a shell
- * or a reader of devcontainer.json other than itself is refused or left out. The image is always
- * named by its digest.
+ * or a reader of devcontainer.json other than itself is refused or left out. The image is
+ * named by its digest, but where the engine of this machine has it: no registry gave it one.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -14,6 +14,7 @@
 struct deploy_image {      /* borrowed by what is made of it */
     struct str repository; /* where it is pulled from: "registry.example.org/team/pytorch" */
     struct str tag;        /* of its name, to be told; may be empty */
+    struct str local;      /* what the engine here calls it; empty: it is pulled, by its digest */
     struct digest digest;
     struct str architecture; /* "amd64" */
     const struct facts *facts;
@@ -24,13 +25,13 @@ struct deploy_image {      /* borrowed by what is made of it */
 struct deploy {
     struct arena arena;
     const struct deploy_image *image;
-    const char *ref;       /* "registry.example.org/team/pytorch@sha256:..." */
-    const char *name;      /* "pytorch": letters, digits and dashes, a DNS label of RFC 1123 */
-    const char *what;      /* "PyTorch 2.6.0, CUDA 12.4, cuDNN 9.1.0.70" */
-    const char *try;       /* a Python program for images that would do nothing by themselves */
-    bool all_gpus;         /* nobody said how many */
-    uint32_t gpus;         /* 0: none is asked for */
-    bool checks;           /* the image's entrypoint begins with our start-up check */
+    const char *ref;  /* "registry.example.org/team/pytorch@sha256:..." */
+    const char *name; /* "pytorch": letters, digits and dashes, a DNS label of RFC 1123 */
+    const char *what; /* "PyTorch 2.6.0, CUDA 12.4, cuDNN 9.1.0.70" */
+    const char *try;  /* a Python program for images that would do nothing by themselves */
+    bool all_gpus;    /* nobody said how many */
+    uint32_t gpus;    /* 0: none is asked for */
+    bool checks;      /* the image's entrypoint begins with our start-up check */
     struct node_selector wanted; /* where gpus is not 0 */
     struct node_selector
         drivers; /* the same for the driver alone; without a term where it is not known */

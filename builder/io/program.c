@@ -301,3 +301,14 @@ void program_clear(struct program **p)
     program_free(*p);
     *p = NULL;
 }
+
+int program_become(char *const *argv, struct err *e)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    signal(SIGPIPE, SIG_DFL); /* what has a handler gets its default by itself */
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execvp(argv[0], argv);
+    return err_errno(e, "cannot start %s", argv[0]);
+}

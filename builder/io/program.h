@@ -54,6 +54,9 @@ int program_wait(struct program *p, struct program_end *end, struct err *e) MUST
  * called, or NULL. */
 int program_judge(const struct program_end *end, const char *name, const char *how,
                   struct err *e) MUST_CHECK;
+/* Become that program, with our descriptors 0, 1 and 2, and every signal at its default. Returns
+ * only when it cannot be: ERR_SYSTEM. */
+int program_become(char *const *argv, struct err *e) MUST_CHECK;
 /* Ends it, if it still runs: SIGTERM, and half a second later SIGKILL. NULL is fine. */
 void program_free(struct program *p);
 void program_clear(struct program **p);

@@ -333,15 +333,16 @@ static void get_overlaps(struct lock *lock, const struct fields *built)
     }
 }
 
-static void get_built(struct lock *lock, const struct fields *root)
+/* `key`: "built" is whole, "kept" lacks what hangs on the recipe's own files. */
+static void get_recorded(struct lock *lock, const struct fields *root, const char *key, bool *is)
 {
-    const struct node *n, *map = field_map(root, "built");
+    const struct node *n, *map = field_map(root, key);
     struct fields f = {map, "lock", root->e};
     size_t i = 0;
 
     if (!map)
         return;
-    lock->built = true;
+    *is = true;
     ONLY(&f, "encoder", "uncovered_scripts", "overlaps", "findings", "toolkit_saved", "slim",
          "layers", "config", "manifest");
     field_need_str(&f, "encoder", &lock->encoder);
@@ -357,8 +358,10 @@ static void get_built(struct lock *lock, const struct fields *root)
 
         ONLY(&g, "name", "size", "unpacked", "digest", "diff_id");
         field_need_str(&g, "name", &name);
+        if (lock->settled && i < lock->layers.n && lock->layers.v[i].kind == LOCK_FILES)
+            i++;
         if (i >= lock->layers.n || !str_eq(name, lock->layers.v[i].name)) {
-            err_at(root->e, &n->pos, "built layer \"" STR_FMT "\" is not the planned one",
+            err_at(root->e, &n->pos, "%s layer \"" STR_FMT "\" is not the planned one", key,
                    STR_ARG(name));
             return;
         }
@@ -368,9 +371,13 @@ static void get_built(struct lock *lock, const struct fields *root)
         need_digest(&g, "diff_id", &lock->layers.v[i].diff_id);
         i++;
     }
+    if (lock->settled && i < lock->layers.n && lock->layers.v[i].kind == LOCK_FILES)
+        i++;
     if (i != lock->layers.n)
-        err_at(root->e, &map->pos, "built: %zu layers are planned, %zu recorded", lock->layers.n,
+        err_at(root->e, &map->pos, "%s: %zu layers are planned, %zu recorded", key, lock->layers.n,
                i);
+    if (lock->settled)
+        return;
     need_digest(&f, "config", &lock->config);
     need_digest(&f, "manifest", &lock->manifest);
 }
@@ -412,8 +419,8 @@ static void get_head(struct lock *lock, const struct fields *root)
     uint64_t format = 0;
 
     ONLY(root, "envbuild_lock", "envbuild", "format", "recipe", "name", "tag", "base", "facts",
-         "toolkit", "slim", "image", "archives", "artifacts", "files", "folders", "layers",
-         "built");
+         "toolkit", "slim", "image", "archives", "artifacts", "files", "folders", "layers", "built",
+         "kept");
     ONLY(&r, "digest", "normal", "inputs");
     ONLY(&b, "name", "variant", "python", "python_full", "apt_sources", "apt_sources_path",
          "image");
@@ -478,7 +485,11 @@ int lock_read(struct lock *out, const char *path, struct err *e)
     if (err_is_set(e)) /* layers are made of artifacts in order */
         return -1;
     get_layers(&lock, &root);
-    get_built(&lock, &root);
+    get_recorded(&lock, &root, "built", &lock.built);
+    if (lock.built && node_get(root.map, "kept"))
+        err_at(e, &root.map->pos, "it has \"built\" and \"kept\"; a lock has one of them");
+    else
+        get_recorded(&lock, &root, "kept", &lock.settled);
     if (err_is_set(e) || lock_check(&lock, e) < 0)
         return -1;
     MOVE(out, &lock);

@@ -186,12 +186,21 @@ struct lock {
 
     /* Filled in by the first build. */
     bool built;
+    bool settled; /* not built, but was but for the contents of the recipe's files: all below holds
+                   * but config and manifest, and so do the digests of all layers but that one */
     struct str encoder;       /* of what was compressed anew */
     struct strs uncovered;    /* packages with a script that no rule covers */
     struct overlaps overlaps; /* sorted by loser, then winner; of format 1 none is recorded */
     struct strs findings;     /* what the load proof found, in words; see look/proof.h */
     struct digest config, manifest;
 };
+
+/* Was it built, but for the contents of the recipe's files? Then what its wheels, debs and layers
+ * gave is recorded. */
+static inline bool lock_is_settled(const struct lock *lock)
+{
+    return lock->built || lock->settled;
+}
 
 int lock_read(struct lock *out, const char *path, struct err *e) MUST_CHECK;
 /* Canonical text; the same lock gives the same bytes. */

@@ -227,9 +227,10 @@ static void put_overlaps(struct doc *d, struct node *built, const struct lock *l
     }
 }
 
-static void put_built(struct doc *d, struct node *root, const struct lock *lock)
+/* What the build recorded; of a settled lock what still holds of it. */
+static void put_recorded(struct doc *d, struct node *root, const struct lock *lock)
 {
-    struct node *n = node_put(d, root, "built", node_new_map(d)), *list;
+    struct node *n = node_put(d, root, lock->built ? "built" : "kept", node_new_map(d)), *list;
 
     node_put_str(d, n, "encoder", lock->encoder);
     put_strs(d, n, "uncovered_scripts", &lock->uncovered);
@@ -242,8 +243,11 @@ static void put_built(struct doc *d, struct node *root, const struct lock *lock)
     list = node_put(d, n, "layers", node_new_list(d));
     for (size_t i = 0; i < lock->layers.n; i++) {
         const struct lock_layer *l = &lock->layers.v[i];
-        struct node *m = node_add(d, list, node_new_map(d));
+        struct node *m;
 
+        if (lock->settled && l->kind == LOCK_FILES)
+            continue;
+        m = node_add(d, list, node_new_map(d));
         node_put_str(d, m, "name", l->name);
         node_put_u64(d, m, "size", l->size);
         if (l->unpacked)
@@ -251,6 +255,8 @@ static void put_built(struct doc *d, struct node *root, const struct lock *lock)
         put_digest(d, m, "digest", &l->digest);
         put_digest(d, m, "diff_id", &l->diff_id);
     }
+    if (lock->settled)
+        return;
     put_digest(d, n, "config", &lock->config);
     put_digest(d, n, "manifest", &lock->manifest);
 }
@@ -313,8 +319,8 @@ void lock_print(struct buf *out, const struct lock *lock)
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = chosen_part(&d, lock);
 
-    if (lock->built)
-        put_built(&d, root, lock);
+    if (lock->built || (lock->settled && (!lock->schema || lock->schema >= 4)))
+        put_recorded(&d, root, lock);
     emit_json(out, root, EMIT_LINES);
 }
 

@@ -28,6 +28,8 @@
 #define MEDIA_DOCKER_LAYER_FOREIGN "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
 #define ANNOTATION_REF_NAME "org.opencontainers.image.ref.name"
+#define ANNOTATION_TITLE "org.opencontainers.image.title"
+#define ANNOTATION_RECIPE "io.envbuild.recipe" /* in an index: file name of an image's recipe */
 #define ANNOTATION_CONTAINERD_NAME "io.containerd.image.name"
 
 /* Annotations or labels. Written sorted by key, so the order they were added in never shows. */

@@ -175,11 +175,16 @@ static int full_name(struct buf *out, const struct image_name *name, struct err 
     return 0;
 }
 
+static struct str layout_tag(const struct image_name *name)
+{
+    return name->layout_tag.len ? name->layout_tag : name->tag;
+}
+
 int layout_annotate(struct descriptor *d, const struct image_name *name, struct arena *arena,
                     struct err *e)
 {
     CLEANUP(buf_clear) struct buf full = {0};
-    struct str tag = name->layout_tag.len ? name->layout_tag : name->tag;
+    struct str tag = layout_tag(name);
 
     if (!ref_tag_ok(tag) && !ref_name_ok(tag))
         return err_set(e, ERR_INPUT, "\"" STR_FMT "\" is not a tag", STR_ARG(tag));
@@ -189,6 +194,67 @@ int layout_annotate(struct descriptor *d, const struct image_name *name, struct 
     if (full.len)
         pairs_add(&d->annotations, STR(ANNOTATION_CONTAINERD_NAME),
                   arena_str(arena, buf_view(&full)));
+    return 0;
+}
+
+/* The title that an image of the layout has, if any. False: it is damaged, and so written anew. */
+static bool read_title(struct buf *out, const char *dir, const struct descriptor *d)
+{
+    CLEANUP(free_clear) char *path = layout_blob_path(dir, &d->digest);
+    CLEANUP(image_manifest_clear) struct image_manifest m = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err ignored = {0};
+    const struct str *title;
+
+    if (fs_read(&text, path, IMAGE_DOC_MAX, &ignored) < 0 ||
+        image_manifest_parse(&m, buf_view(&text), NULL, path, &ignored) < 0)
+        return false;
+    title = pairs_get(&m.annotations, ANNOTATION_TITLE);
+    if (title)
+        buf_str(out, *title);
+    return true;
+}
+
+static int check_entry(const char *dir, const struct descriptor *d, const struct image_name *name,
+                       struct err *e)
+{
+    const struct str *tag = pairs_get(&d->annotations, ANNOTATION_REF_NAME);
+    const struct str *recipe = pairs_get(&d->annotations, ANNOTATION_RECIPE);
+    CLEANUP(buf_clear) struct buf title = {0};
+
+    if (!tag || !str_eq(*tag, layout_tag(name)) || !read_title(&title, dir, d))
+        return 0;
+    if (str_eq(buf_view(&title), name->title) && (!recipe || str_eq(*recipe, name->recipe)))
+        return 0;
+    if (!title.len)
+        return err_set(e, ERR_INPUT,
+                       "layout %s: \"" STR_FMT
+                       "\" is an image that no recipe made; write oci:%s:TAG "
+                       "with another tag, or --replace",
+                       dir, STR_ARG(*tag), dir);
+    return err_set(
+        e, ERR_INPUT,
+        "layout %s: \"" STR_FMT "\" is the image of another recipe%s" STR_FMT
+        ", with the name %s; give this one another `name`, write oci:%s:TAG with another "
+        "tag, or --replace",
+        dir, STR_ARG(*tag), recipe ? ", " : "", STR_ARG(recipe ? *recipe : STR("")), title.p, dir);
+}
+
+int layout_check_name(const char *dir, const struct image_name *name, struct err *e)
+{
+    CLEANUP(free_clear) char *path = path_join(dir, "index.json");
+    CLEANUP(image_index_clear) struct image_index index = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    const struct descriptor *d;
+
+    if (!name->title.len || name->replace)
+        return 0;
+    if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0 ||
+        image_index_parse(&index, buf_view(&text), MEDIA_INDEX, path, e) < 0)
+        return -1;
+    vec_each(d, &index.manifests)
+        if (check_entry(dir, d, name, e) < 0)
+            return -1;
     return 0;
 }
 
@@ -223,8 +289,11 @@ static int put_image(struct place *p, const struct descriptor *d,
     entry.annotations = (struct pairs){0};
     if (sync_blobs(layout->dir, e) < 0 ||
         lock_layout(&lock, layout->dir, layout->files.events, e) < 0 ||
-        read_index(&doc, &before, path, e) < 0 || layout_annotate(&entry, name, &doc.arena, e) < 0)
+        layout_check_name(layout->dir, name, e) < 0 || read_index(&doc, &before, path, e) < 0 ||
+        layout_annotate(&entry, name, &doc.arena, e) < 0)
         return -1;
+    if (name->recipe.len)
+        pairs_add(&entry.annotations, STR(ANNOTATION_RECIPE), name->recipe);
     list = find_list(&doc); /* read_index saw it */
     replace_entry(list, descriptor_to_node(&entry, &doc));
     emit_json(&text, doc.root, EMIT_COMPACT);

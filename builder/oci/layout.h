@@ -22,6 +22,11 @@ int layout_open(struct place **out, const char *dir, const struct blob_files *fi
 /* "<dir>/blobs/sha256/<hex>", owned. */
 char *layout_blob_path(const char *dir, const struct digest *digest);
 
+/* May an image get that name in the layout `dir`, which is there? ERR_INPUT where another recipe's
+ * image has it and name->replace is false: that has another title, or another recipe is noted
+ * beside it. Putting the image asks again. */
+int layout_check_name(const char *dir, const struct image_name *name, struct err *e) MUST_CHECK;
+
 /* Give the index entry of an image its annotations: the tag and the full name. The texts go into
  * `arena`. ERR_INPUT for a name or tag outside the grammar. */
 int layout_annotate(struct descriptor *d, const struct image_name *name, struct arena *arena,

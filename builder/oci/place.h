@@ -34,6 +34,9 @@ struct image_name {
     struct str repository; /* "pytorch", "org/pytorch" or with a host; may be empty in a layout */
     struct str tag;
     struct str layout_tag; /* the layout's ref.name where it is another than `tag`; else empty */
+    struct str title;      /* the image's own name; empty: whatever has the tag is replaced */
+    struct str recipe;     /* file name of its recipe */
+    bool replace;          /* also what another recipe made */
 };
 
 struct place_ops {

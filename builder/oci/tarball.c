@@ -139,6 +139,15 @@ static int has_blob(bool *has, struct place *p, const struct digest *digest, uin
     return 0;
 }
 
+void tarball_leave_out(struct place *p, const struct digest *digest)
+{
+    struct tarball *t = (struct tarball *)p;
+
+    pthread_mutex_lock(&t->lock);
+    vec_add(&t->blobs, ((struct written){.digest = *digest}));
+    pthread_mutex_unlock(&t->lock);
+}
+
 enum blob_state { BLOB_DROPPED = 1, BLOB_OPEN, BLOB_DONE };
 
 static void set_state(struct place_blob *b, enum blob_state state)

@@ -21,3 +21,5 @@ int tarball_create(struct place **out, const char *path, enum tarball_kind kind,
  * called when the place is freed, and by a failure here. */
 int tarball_stream(struct place **out, struct sink *to, void (*release)(struct sink *to),
                    enum tarball_kind kind, int64_t mtime, struct err *e) MUST_CHECK;
+/* Whoever reads the archive has this blob: it is left out, and as good as there. */
+void tarball_leave_out(struct place *p, const struct digest *digest);

@@ -8,8 +8,8 @@
 #include "../oci/tarball.h"
 #include "load.h"
 
-static const char forms[] = "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker:, podman:"
-                            " and - (a docker-archive on standard output)";
+static const char forms[] = "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, docker:, "
+                            "podman: and - (a docker-archive on standard output)";
 
 struct scheme {
     const char *name;
@@ -32,7 +32,7 @@ static const char *scheme_name(enum dest_kind kind)
     return "";
 }
 
-/* "[NAME:]TAG" behind a layout's folder. */
+/* "[NAME:]TAG" behind a layout's folder or file. */
 static int parse_layout_tag(struct dest *d, struct str text, struct err *e)
 {
     CLEANUP(ref_clear) struct ref ref = {0};
@@ -67,12 +67,32 @@ static int parse_layout(struct dest *d, struct str rest, struct err *e)
     return 0;
 }
 
+static int parse_name(struct dest *d, struct str text, struct err *e)
+{
+    CLEANUP(ref_clear) struct ref ref = {0};
+    CLEANUP(err_clear) struct err why = {0};
+
+    if (ref_parse(&ref, text, &why) < 0)
+        return err_set(e, ERR_USAGE, "%s: %s", scheme_name(d->kind), why.msg);
+    if (digest_is_set(&ref.digest))
+        return err_set(e, ERR_USAGE, "%s: a digest cannot be chosen; write name:tag",
+                       scheme_name(d->kind));
+    d->name = ref_repository(&ref);
+    MOVE(&d->tag, &ref.tag);
+    return 0;
+}
+
 static int parse_file(struct dest *d, struct str rest, struct err *e)
 {
-    if (!rest.len)
+    struct str file = rest, name = rest;
+
+    if (str_cut(&name, STR(":"), &file) &&
+        (d->kind == DEST_OCI_ARCHIVE ? parse_layout_tag(d, name, e) : parse_name(d, name, e)) < 0)
+        return -1;
+    if (!file.len)
         return err_set(e, ERR_USAGE, "%s: names no file", scheme_name(d->kind));
-    if (!str_is(rest, "-")) {
-        d->path = str_dup(rest);
+    if (!str_is(file, "-")) {
+        d->path = str_dup(file);
         return 0;
     }
     if (d->kind == DEST_OCI_ARCHIVE)
@@ -84,22 +104,12 @@ static int parse_file(struct dest *d, struct str rest, struct err *e)
 
 static int parse_load(struct dest *d, struct str rest, struct err *e)
 {
-    CLEANUP(ref_clear) struct ref ref = {0};
-    CLEANUP(err_clear) struct err why = {0};
-
     if (!rest.len)
         return 0;
     if (str_starts(rest, STR("//")))
         return err_set(e, ERR_USAGE,
                        "pushing to a registry comes later; write oci:DIR and use skopeo copy");
-    if (ref_parse(&ref, rest, &why) < 0)
-        return err_set(e, ERR_USAGE, "%s: %s", scheme_name(d->kind), why.msg);
-    if (digest_is_set(&ref.digest))
-        return err_set(e, ERR_USAGE, "%s: a digest cannot be chosen; write name:tag",
-                       scheme_name(d->kind));
-    d->name = ref_repository(&ref);
-    MOVE(&d->tag, &ref.tag);
-    return 0;
+    return parse_name(d, rest, e);
 }
 
 static int parse_rest(struct dest *d, struct str rest, struct err *e)
@@ -186,8 +196,15 @@ int dest_open(struct place **out, const struct dest *d, int64_t mtime,
     return -1;
 }
 
-struct image_name dest_image_name(const struct dest *d, struct str repository, struct str tag)
+struct image_name dest_image_name(struct dest *d, struct str repository, struct str tag)
 {
+    if ((d->kind == DEST_LAYOUT || d->kind == DEST_OCI_ARCHIVE) && !d->tag && repository.len) {
+        struct buf both = {0};
+
+        buf_fmt(&both, STR_FMT ":" STR_FMT, STR_ARG(repository), STR_ARG(tag));
+        free(d->layout_tag);
+        d->layout_tag = buf_take(&both);
+    }
     return (struct image_name){
         .repository = d->name ? str_of(d->name) : repository,
         .tag = d->tag ? str_of(d->tag) : tag,
@@ -195,14 +212,38 @@ struct image_name dest_image_name(const struct dest *d, struct str repository, s
     };
 }
 
+void dest_leave_out(const struct dest *d, struct place *place, const struct image_name *name,
+                    const struct lock *lock, const struct events *events)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct digests known = {0};
+
+    if (d->kind != DEST_DOCKER)
+        return;
+    dest_print(d, name, &text);
+    load_known(&known, scheme_name(d->kind), text.p, events);
+    for (size_t i = 0; i < lock->layers.n && i < known.n; i++) {
+        if (!digest_is_set(&lock->layers.v[i].digest) ||
+            !digest_eq(&lock->layers.v[i].diff_id, &known.v[i]))
+            break;
+        tarball_leave_out(place, &lock->layers.v[i].digest);
+    }
+    vec_clear(&known);
+}
+
+int dest_check_name(const struct dest *d, const struct image_name *name, struct err *e)
+{
+    return d->kind == DEST_LAYOUT ? layout_check_name(d->path, name, e) : 0;
+}
+
 void dest_print(const struct dest *d, const struct image_name *name, struct buf *out)
 {
     switch (d->kind) {
     case DEST_LAYOUT:
-        buf_fmt(out, "oci:%s:" STR_FMT, d->path,
+    case DEST_OCI_ARCHIVE:
+        buf_fmt(out, "%s:%s:" STR_FMT, scheme_name(d->kind), d->path,
                 STR_ARG(name->layout_tag.len ? name->layout_tag : name->tag));
         return;
-    case DEST_OCI_ARCHIVE:
     case DEST_DOCKER_ARCHIVE:
         buf_fmt(out, "%s:%s", scheme_name(d->kind), d->path ? d->path : "-");
         return;

@@ -1,14 +1,19 @@
 /* out/dest.h - what `-o` means.
  *
- *     oci:DIR[:[NAME:]TAG]  a layout, shared by many tags
- *     oci-archive:FILE      a layout in a tar
- *     docker-archive:FILE   the same, and what `docker load` reads; FILE "-" is standard output
- *     docker:[NAME:TAG]     load into Docker
- *     podman:[NAME:TAG]     load into Podman
- *     -                     docker-archive:-
+ *     oci:DIR[:[NAME:]TAG]              a layout, shared by many images
+ *     oci-archive:FILE[:[NAME:]TAG]     a layout in a tar
+ *     docker-archive:FILE[:NAME[:TAG]]  the same, and what `docker load` reads; FILE "-" is
+ *                                       standard output
+ *     docker:[NAME[:TAG]]               load into Docker
+ *     podman:[NAME[:TAG]]               load into Podman
+ *     -                                 docker-archive:-
+ *
+ * What is behind the first colon means what it means to skopeo. An image that was given no name in
+ * a layout is called NAME:TAG of its recipe, so that recipes share a layout.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../model/lock.h"
 #include "../oci/place.h"
 #include "../store/blob_file.h"
 
@@ -25,7 +30,7 @@ struct dest {
     char *path;       /* owned; folder or file, NULL for standard output and for loads */
     char *name;       /* owned; repository that the user named, else NULL */
     char *tag;        /* owned; tag that the user named, else NULL */
-    char *layout_tag; /* owned; "name:tag" where the user named both in a layout, else NULL */
+    char *layout_tag; /* owned; "name:tag" in a layout where that is not `tag`, else NULL */
 };
 
 /* ERR_USAGE names the forms there are. */
@@ -39,9 +44,15 @@ bool dest_is_stdout(const struct dest *d);
  * closed. */
 int dest_open(struct place **out, const struct dest *d, int64_t mtime,
               const struct blob_files *files, struct err *e) MUST_CHECK;
+/* Layers of the lock that the engine has, because an image of that name there has them too, are not
+ * loaded again. Only those from the bottom up, as layers are found there. */
+void dest_leave_out(const struct dest *d, struct place *place, const struct image_name *name,
+                    const struct lock *lock, const struct events *events);
 /* What the image is called there: what the user wrote, else the recipe's `repository` and `tag`.
  * Borrowed from its arguments. */
-struct image_name dest_image_name(const struct dest *d, struct str repository, struct str tag);
-/* How the user names the image to other tools: "oci:images:2.6.0-…", "docker-archive:x.tar",
+struct image_name dest_image_name(struct dest *d, struct str repository, struct str tag);
+/* Before anything is made: may the image get that name there? See layout_check_name(). */
+int dest_check_name(const struct dest *d, const struct image_name *name, struct err *e) MUST_CHECK;
+/* As other tools take it: "oci:images:pytorch:2.6.0-…", "docker-archive:x.tar",
  * "pytorch:2.6.0-…". */
 void dest_print(const struct dest *d, const struct image_name *name, struct buf *out);

@@ -6,10 +6,12 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include "../doc/json.h"
 #include "../io/program.h"
 #include "../oci/tarball.h"
 
-enum { SAID_MAX = 2000 }; /* bytes of a program's output that an error repeats */
+enum { ASKED_MAX = 1024 * 1024 }; /* bytes of an answer */
+enum { SAID_MAX = 2000 };         /* bytes of a program's output that an error repeats */
 
 /* ---- a descriptor of the caller ---- */
 
@@ -150,4 +152,64 @@ int load_open(struct place **out, const char *program, int64_t mtime, const stru
         return -1;
     }
     return tarball_stream(out, &l->sink, load_release, TARBALL_DOCKER, mtime, e);
+}
+
+/* ---- what is there ---- */
+
+/* What the engine answers in JSON; false when it has no answer. */
+static bool ask(struct doc *out, char *const *argv, const struct events *events)
+{
+    CLEANUP(program_clear) struct program *program = NULL;
+    CLEANUP(err_clear) struct err ignored = {0}; /* then all layers are loaded */
+    struct program_end end;
+
+    return program_open(&program,
+                        &(struct program_how){.name = argv[0],
+                                              .argv = argv,
+                                              .errors = PROGRAM_ERRORS_DROPPED,
+                                              .output_max = ASKED_MAX,
+                                              .events = events},
+                        &ignored) == 0 &&
+           program_wait(program, &end, &ignored) == 0 && !end.code && !end.signal &&
+           json_parse(out, end.output, ASKED_MAX, argv[0], &ignored) == 0;
+}
+
+/* `docker info` names the driver's type where containerd keeps the images, and only there. */
+static bool keeps_layers(const char *program, const struct events *events)
+{
+    char *const argv[] = {(char *)(uintptr_t)program, (char[]){"info"}, (char[]){"--format"},
+                          (char[]){"{{json .DriverStatus}}"}, NULL};
+    CLEANUP(doc_clear) struct doc doc = {0};
+    const struct node *pair, *word;
+
+    if (!ask(&doc, argv, events))
+        return false;
+    node_each(pair, doc.root)
+        node_each(word, pair)
+            if (word->kind == NODE_STRING && str_starts(word->text, STR("io.containerd.")))
+                return false;
+    return true;
+}
+
+void load_known(struct digests *out, const char *program, const char *name,
+                const struct events *events)
+{
+    char *const argv[] = {(char *)(uintptr_t)program,
+                          (char[]){"image"},
+                          (char[]){"inspect"},
+                          (char[]){"--format"},
+                          (char[]){"{{json .RootFS.Layers}}"},
+                          (char *)(uintptr_t)name,
+                          NULL};
+    CLEANUP(doc_clear) struct doc doc = {0};
+    struct digest digest;
+    const struct node *n;
+
+    if (!ask(&doc, argv, events) || !keeps_layers(program, events))
+        return;
+    node_each(n, doc.root) {
+        if (n->kind != NODE_STRING || !digest_from_text(&digest, n->text))
+            return;
+        vec_add(out, digest);
+    }
 }

@@ -10,6 +10,12 @@
 int load_open(struct place **out, const char *program, int64_t mtime, const struct events *events,
               struct err *e) MUST_CHECK;
 
+/* The diff_ids of the image that Docker has under that name ("pytorch:2.6.0"), bottom first, if it
+ * takes an archive without them: its own store of layers does, containerd's does not. Empty
+ * otherwise. */
+void load_known(struct digests *out, const char *program, const char *name,
+                const struct events *events);
+
 /* An archive onto a descriptor that stays the caller's (standard output). A reader that went away
  * is an error, never a signal. `what` names it in messages; borrowed. */
 int load_stream(struct place **out, int fd, const char *what, int64_t mtime,

@@ -2,7 +2,7 @@
 """Scenarios on somebody's own image: a layout made by hand, with tiny files that say what real ones say."""
 import gzip, hashlib, io, json, os, shutil, tarfile
 
-from lib import blobs, build, check_entries, end, read, scenario, start
+from lib import blobs, build, check_entries, end, printed, read, scenario, start
 
 SIDE_BY_SIDE = True
 
@@ -173,7 +173,7 @@ def on_an_image_without_a_shell(stage):
     recipe(path, where)
     code, out, err = end(start(stage, path, "build", "--index", stage.index, "recipe.yaml"))
     assert code == 0 and "warning: the base has neither /bin/bash nor /bin/sh" in err, err
-    config = documents(path, out.strip().split("@")[1])[1]
+    config = documents(path, printed(path, out))[1]
     assert config["config"]["Entrypoint"] == ["/entry"] and "io.envbuild.startup-check" not in config["config"]["Labels"]
     recipe(path, where, "startup_check: off")
     build(stage, path)

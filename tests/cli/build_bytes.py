@@ -2,7 +2,7 @@
 """One lock gives the same bytes, wherever, whenever and by whomever it is built. As lib.py."""
 import os, shutil, subprocess
 
-from lib import GOLD, PATIENCE, Skip, blobs, build, check_layout, end, golden, locked, read, scenario, start
+from lib import GOLD, PATIENCE, Skip, blobs, build, check_layout, end, golden, locked, printed, read, scenario, start
 
 SIDE_BY_SIDE = True
 
@@ -37,7 +37,7 @@ def same_bytes_as_another_user(stage):
                            "--index", stage.index, "recipe.yaml"], cwd=path, env=stage.env(path), capture_output=True,
                           timeout=PATIENCE, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout.decode().strip().endswith(digest)
+    assert printed(path, done.stdout.decode()) == digest
     assert blobs(path + "/images") == want
 
 
@@ -68,6 +68,6 @@ def two_at_once(stage):
         both = [start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", "-o", o) for o in outputs]
         for p, o in zip(both, outputs):
             code, out, err = end(p)
-            assert code == 0 and out.strip().endswith(digest), f"{o}: {code} {err}"
+            assert code == 0 and printed(path, out) == digest, f"{o}: {code} {err}"
         for o in set(outputs):
             assert check_layout(os.path.join(path, o[4:]), digest) == want

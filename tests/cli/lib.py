@@ -37,6 +37,21 @@ def end(process):
     return process.returncode, out.decode(), err.decode()
 
 
+def printed(path, out):
+    """The digest of the image that a build's printed line names."""
+    line = out.strip()
+    scheme, place, ref = (line + ":").split(":", 2)
+    place = os.path.join(path, place)
+    if scheme == "oci":
+        index = json.loads(read(place, "index.json"))
+    else:
+        with tarfile.open(place) as tar:
+            index = json.load(tar.extractfile("index.json"))
+    digests = [m["digest"] for m in index["manifests"] if not ref or m["annotations"]["org.opencontainers.image.ref.name"] == ref[:-1]]
+    assert len(digests) == 1, (line, index)
+    return digests[0]
+
+
 def build(stage, path, *args, code=0, **how):
     """The digest, or the error's text where another code than 0 is expected."""
     got, out, err = end(start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", *args, **how))
@@ -45,7 +60,7 @@ def build(stage, path, *args, code=0, **how):
         assert not out and err.startswith(("envbuild: ", "recipe.")), f"stdout {out!r}, stderr {err!r}"
         return err
     assert out.count("\n") == 1 and not err, f"stdout {out!r}, stderr {err!r}"
-    return out.strip().split("@")[1]
+    return printed(path, out)
 
 
 def run(stage, path, *args, code=0):

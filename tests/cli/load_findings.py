@@ -2,7 +2,7 @@
 """The load proof in builds: what a package lacks fails the build when the recipe names it, and is told when not."""
 import json, os, struct
 import world
-from lib import end, scenario, start
+from lib import end, printed, scenario, start
 
 SIDE_BY_SIDE = True
 
@@ -80,7 +80,7 @@ def what_came_along_is_told(stage):
     assert findings(path) == [LACKS], findings(path)
     code, second, err = build(stage, path, "--locked", "-o", "oci:other")
     assert code == 0 and "warning" not in err, err
-    assert first.split("@")[1] == second.split("@")[1]
+    assert printed(path, first) == printed(path, second)
     for what in ("recipe.yaml", "recipe.lock"):
         code, out, err = end(start(stage, path, "explain", "--findings", what))
         assert code == 0 and out == "would not load\n  " + LACKS + "\n" and err == "", (out, err)
@@ -128,12 +128,12 @@ def inspect_finds_what_the_build_found(stage):
     path = stage_with(stage, "pip: [wants-it]\n", BROKEN, ("wants-it", ["broken"], {"wants_it.py": b"\n"}))
     code, out, err = build(stage, path)
     assert code == 0, err
-    for place in (out.strip(), "oci:images", "images", "oci:images:" + out.split(":")[2].split("@")[0]):
+    for place in (out.strip(), "oci:images", "images", out.strip() + "@" + printed(path, out)):
         code, text, err = end(start(stage, path, "inspect", "--json", place))
         assert code == 0, (place, err)
         said = json.loads(text)
         assert [f["sentence"] for f in said["load_findings"]] == [LACKS], said["load_findings"]
-        assert said["digest"] == out.strip().split("@")[1]
+        assert said["digest"] == printed(path, out)
     code, text, err = end(start(stage, path, "inspect", "images"))
     assert code == 0 and "  " + LACKS in text and "made by" in text, text
     code, text, err = end(start(stage, path, "check", "images", "--driver", "470.82.01", "--gpu", "8.6"))

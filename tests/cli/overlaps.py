@@ -3,7 +3,7 @@
 import gzip, io, json, os, shutil, tarfile
 
 import world
-from lib import blobs, build, end, lock, read, recipe, run, scenario, start
+from lib import blobs, build, end, lock, printed, read, recipe, run, scenario, start
 
 SIDE_BY_SIDE = True
 
@@ -46,7 +46,7 @@ def told(stage, path, *args, code=0):
 
 def built(stage, path, *args):
     """The digest; there is a warning."""
-    return run(stage, path, "build", "--index", stage.index, "recipe.yaml", *args)[0].strip().split("@")[1]
+    return printed(path, run(stage, path, "build", "--index", stage.index, "recipe.yaml", *args)[0])
 
 
 @scenario

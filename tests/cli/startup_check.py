@@ -3,7 +3,7 @@
 script does is the affair of tests/unit/test_startup.c and tests/real/startup-check-in-docker.sh."""
 import gzip, io, json, os, shutil, tarfile
 
-from lib import begin, blobs, build, lock, read, run, scenario
+from lib import begin, blobs, build, lock, printed, read, run, scenario
 
 SIDE_BY_SIDE = True
 
@@ -88,7 +88,7 @@ def a_lock_without_the_check_stays(stage):
     run(stage, path, "lock", "--check", "recipe.yaml")
     out, err = run(stage, path, "build", "recipe.yaml")
     assert "recipe.lock is from envbuild 0.2.0" in err and 'start-up check is "off"' in err, err
-    without = out.strip().split("@")[1]
+    without = printed(path, out)
     manifest, config, all_blobs = image_of(path, without)
     assert CHECK[1:] not in top_files(manifest, all_blobs) and "Entrypoint" not in config, config
     assert "startup" not in json.dumps(config), "an old lock gives another config"

@@ -3,7 +3,7 @@
 a power cut do is in tests/torture."""
 import fcntl, os, shutil, signal, subprocess, threading
 
-from lib import PATIENCE, Skip, blobs, build, check_store, end, golden, locked, log_since, mischief, scenario, start
+from lib import PATIENCE, Skip, blobs, build, check_store, end, golden, locked, log_since, mischief, printed, scenario, start
 
 SANITIZED = "-san" in os.environ.get("ENVBUILD", "")
 
@@ -77,7 +77,7 @@ def a_store_of_somebody_else(stage):
     try:
         done = subprocess.run([*wrap, program, "build", "-q", "--store", store, "--locked", "recipe.yaml"], cwd=path,
                               env=stage.env(path), capture_output=True, timeout=90, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0 and done.stdout.decode().strip().endswith(digest), done.stderr.decode()
+        assert done.returncode == 0 and printed(path, done.stdout.decode()) == digest, done.stderr.decode()
     finally:
         for f in folders:
             os.chmod(f, 0o755)
@@ -120,7 +120,7 @@ def waiting_for_an_output(stage):
         p = start(stage, path, "build", "recipe.yaml")
         wait_for(p, "waiting")
     code, out, err = end(p)  # the lock is free now
-    assert code == 0 and out.strip().endswith(digest), f"exit {code}: {err}"
+    assert code == 0 and printed(path, out) == digest, f"exit {code}: {err}"
     assert blobs(path + "/images") == want
 
 

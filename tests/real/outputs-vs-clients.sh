@@ -29,16 +29,25 @@ cmp -s docker.tar stream.tar || fail "a stream differs from a file"
 ok "written in all forms; a stream is the file's bytes"
 
 if command -v skopeo >/dev/null; then
-    for from in oci:layout:1.0 oci:layout:second oci-archive:oci.tar docker-archive:docker.tar; do
+    for from in oci:layout:mini:1.0 oci:layout:second oci-archive:oci.tar docker-archive:docker.tar; do
         skopeo inspect "$from" >inspect 2>&1 || fail "skopeo inspect $from: $(cat inspect)"
         grep -q '"io.envbuild.test": "yes"' inspect || fail "skopeo sees no label in $from"
         rm -rf copy
         skopeo copy -q --insecure-policy "$from" dir:copy 2>err || fail "skopeo copy $from: $(cat err)"
         ok "skopeo reads $from"
     done
+    for to in oci:named:team/mini:3 oci-archive:named.tar:mini:3 oci-archive:named.tar:third docker-archive:named.docker:other/mini:3; do
+        "$mini" "$to" "$busybox" 2>line || fail "$to: $(cat line)"
+        skopeo copy -q --insecure-policy "$(cat line)" dir:copy 2>err || fail "skopeo copy $(cat line): $(cat err)"
+        reads "$(cat line)"
+    done
+    "$mini" oci-archive:named.tar:third "$busybox" 2>/dev/null && skopeo inspect oci-archive:named.tar:third >/dev/null ||
+        fail "oci-archive:FILE:TAG is not what it is to skopeo"
+    skopeo copy -q --insecure-policy oci:layout:second dir:copy 2>err || fail "skopeo copy: $(cat err)"
+    ok "skopeo takes the line that is printed"
     reads dir:copy "$(skopeo manifest-digest copy/manifest.json)"
     reads copy
-    skopeo copy -q --insecure-policy oci:layout:1.0 oci:layout:third 2>err || fail "skopeo into ours"
+    skopeo copy -q --insecure-policy oci:layout:mini:1.0 oci:layout:third 2>err || fail "skopeo into ours"
     "$mini" oci:layout:second "$busybox" 2>err || fail "after skopeo wrote: $(cat err)"
     skopeo inspect oci:layout:third >/dev/null 2>err || fail "its tag is lost: $(cat err)"
     ok "skopeo and we write into one layout"
@@ -83,6 +92,11 @@ END
     done
     "$mini" podman:loaded/mini:2.0 "$busybox" 2>err || fail "podman: $(cat err)"
     [ "$(podman_run loaded/mini:2.0 2>err)" = "$hello" ] || fail "podman run: $(cat err)"
+    for to in podman:line/mini:3 oci:layout oci-archive:line.tar:mini:4 docker-archive:line.docker; do
+        "$mini" "$to" "$busybox" 2>line || fail "$to"
+        [ "$(podman_run "$(cat line)" 2>err)" = "$hello" ] || fail "podman run $(cat line): $(cat err)"
+        ok "podman run takes $(cat line)"
+    done
     ok "podman: loads"
     reads podman:loaded/mini:2.0
     podman save -q loaded/mini:2.0 2>err | xz -0 >podman.tar.xz || fail "podman save: $(cat err)"
@@ -102,6 +116,16 @@ if start_docker; then
     ln -s "$docker" docker
     PATH=$work:$PATH "$mini" docker:loaded/mini:2.0 "$busybox" 2>err || fail "docker: $(cat err)"
     [ "$("$docker" run --rm loaded/mini:2.0)" = "$hello" ] || fail "docker run of what was loaded"
+    PATH=$work:$PATH "$mini" docker: "$busybox" 2>line || fail "docker: $(cat line)"
+    [ "$("$docker" run --rm "$(cat line)")" = "$hello" ] || fail "docker run $(cat line)"
+    PATH=$work:$PATH "$envbuild" emit compose --store "$work/store" --gpus 0 "$(cat line)" >compose.yaml 2>err ||
+        fail "emit compose $(cat line): $(cat err)"
+    sed 's/^    image:/    network_mode: none\n&/' compose.yaml >offline.yaml # this daemon has no bridge
+    if command -v docker-compose >/dev/null; then
+        docker-compose -p mini -f offline.yaml up --no-color --abort-on-container-exit >out 2>&1 || fail "compose: $(cat out)"
+        grep -q "$hello" out || fail "compose says $(cat out)"
+        ok "docker-compose starts what emit says of a loaded image"
+    fi
     ok "docker: loads"
     PATH=$work:$PATH reads docker:loaded/mini:2.0
     "$docker" save loaded/mini:2.0 | gzip >docker.tar.gz

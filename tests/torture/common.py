@@ -5,7 +5,7 @@ import hashlib, json, os, shutil, subprocess, sys, tarfile, tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "cli"), os.path.join(HERE, "..", "peers")]
 sys.dont_write_bytecode = True
-import run, world  # noqa: E402
+import lib, run, world  # noqa: E402
 
 PATIENCE = 120  # seconds; nothing here takes so long but what hangs
 LARGE = 64 * 1024  # bytes
@@ -35,8 +35,8 @@ def hooked(**how):
             **{f"HOOKS_{k.upper()}": v for k, v in how.items()}}
 
 
-def digest_of(out):
-    return out.strip().split("@")[-1]
+def digest_of(path, out):
+    return lib.printed(path, out)
 
 
 def read(path):

@@ -63,7 +63,7 @@ def fresh(stage, act):
 def result_of(act, path, out):
     if act.name == "lock":
         return read(path + "/recipe.lock")
-    return digest_of(out) if act.name != "inspect" else out
+    return digest_of(path, out) if act.name != "inspect" else out
 
 
 def measure(stage, act):

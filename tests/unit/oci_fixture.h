@@ -60,7 +60,7 @@ static inline int put_tagged(struct place *p, struct str layer, const char *tag,
                              struct digest *digest, struct err *e)
 {
     CLEANUP(buf_clear) struct buf json = {0};
-    struct image_name name = {STR("mini"), str_of(tag), {0}};
+    struct image_name name = {.repository = STR("mini"), .tag = str_of(tag)};
 
     if (put_blobs(p, layer, &json, e) < 0)
         return -1;

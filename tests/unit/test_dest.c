@@ -14,11 +14,14 @@ static void destinations_parse(void **state)
         enum dest_kind kind;
         const char *path, *name, *tag, *layout_tag, *printed;
     } cases[] = {
-        {"oci:images", DEST_LAYOUT, "images", NULL, NULL, NULL, "oci:images:T"},
+        {"oci:images", DEST_LAYOUT, "images", NULL, NULL, NULL, "oci:images:N:T"},
         {"oci:/a/b:1.0", DEST_LAYOUT, "/a/b", NULL, "1.0", NULL, "oci:/a/b:1.0"},
         {"oci:i:o/n:1", DEST_LAYOUT, "i", "o/n", "1", "o/n:1", "oci:i:o/n:1"},
-        {"oci-archive:x.tar", DEST_OCI_ARCHIVE, "x.tar", NULL, NULL, NULL, "oci-archive:x.tar"},
-        {"docker-archive:a:b", DEST_DOCKER_ARCHIVE, "a:b", NULL, NULL, NULL, "docker-archive:a:b"},
+        {"oci-archive:x.tar", DEST_OCI_ARCHIVE, "x.tar", NULL, NULL, NULL, "oci-archive:x.tar:N:T"},
+        {"oci-archive:x.tar:v1", DEST_OCI_ARCHIVE, "x.tar", NULL, "v1", NULL,
+         "oci-archive:x.tar:v1"},
+        {"oci-archive:x:n:v1", DEST_OCI_ARCHIVE, "x", "n", "v1", "n:v1", "oci-archive:x:n:v1"},
+        {"docker-archive:a:b", DEST_DOCKER_ARCHIVE, "a", "b", NULL, NULL, "docker-archive:a"},
         {"docker-archive:-", DEST_DOCKER_ARCHIVE, NULL, NULL, NULL, NULL, "docker-archive:-"},
         {"-", DEST_DOCKER_ARCHIVE, NULL, NULL, NULL, NULL, "docker-archive:-"},
         {"docker:", DEST_DOCKER, NULL, NULL, NULL, NULL, "N:T"},
@@ -59,6 +62,8 @@ static void what_is_no_destination_says_what_would_be(void **state)
         {"oci:d:x@sha256:1", "neither a tag"},
         {"oci-archive:", "no file"},
         {"oci-archive:-", "docker-archive:-"},
+        {"oci-archive:x:a b", "neither a tag"},
+        {"docker-archive:x:UP", "UP"},
         {"docker-archive:", "no file"},
         {"docker:UP", "UP"},
         {"docker://ghcr.io/x", "skopeo copy"},
@@ -100,7 +105,8 @@ static int load_image(const char *program, size_t layer_size, struct err *e)
 
     memset(buf_room(&layer, layer_size), 'x', layer_size);
     layer.len = layer_size;
-    if (load_open(&p, program, 0, NULL, e) < 0 || put_tagged(p, buf_view(&layer), "1", &digest, e) < 0)
+    if (load_open(&p, program, 0, NULL, e) < 0 ||
+        put_tagged(p, buf_view(&layer), "1", &digest, e) < 0)
         return -1;
     return place_close(p, e);
 }

@@ -163,7 +163,7 @@ static void an_image_without_its_blobs_is_refused(void **state)
     CLEANUP(err_clear) struct err e = {0};
     CLEANUP(buf_clear) struct buf json = {0};
     CLEANUP(free_clear) char *path = NULL;
-    struct image_name name = {STR("mini"), STR("1"), {0}};
+    struct image_name name = {.repository = STR("mini"), .tag = STR("1")};
     struct digest layer, digest;
 
     assert_ok(put_blobs(p, STR("layer"), &json, &e), &e);

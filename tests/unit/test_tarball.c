@@ -135,10 +135,10 @@ static void a_cut_entry_spoils_the_archive(void **state)
 static void docker_needs_a_name_and_a_tag(void **state)
 {
     static const struct image_name names[] = {
-        {{0}, STR_INIT("1"), {0}},
-        {STR_INIT("mini"), {0}, {0}},
-        {STR_INIT("Mini"), STR_INIT("1"), {0}},
-        {STR_INIT("mini"), STR_INIT("a b"), {0}},
+        {.tag = STR_INIT("1")},
+        {.repository = STR_INIT("mini")},
+        {.repository = STR_INIT("Mini"), .tag = STR_INIT("1")},
+        {.repository = STR_INIT("mini"), .tag = STR_INIT("a b")},
     };
     CLEANUP(free_clear) char *path = path_join(*state, "x.tar");
 

@@ -80,6 +80,21 @@ static int take_venv(struct tree *out, const struct tree *whole, const struct tr
     return 0;
 }
 
+int image_layers_skeleton(struct tree *out, const struct stored *image, struct err *e)
+{
+    CLEANUP(rootfs_clear) struct rootfs fs = {0};
+    CLEANUP(tree_clear) struct tree whole = {0};
+    struct inflater *inflater;
+    int result;
+
+    if (rootfs_read(&fs, image, keep, NULL, e) < 0 || to_tree(&whole, &fs, e) < 0)
+        return -1;
+    inflater = inflater_open();
+    result = skeleton_of(out, &whole, inflater, e);
+    inflater_clear(&inflater);
+    return result;
+}
+
 int image_layers_build(struct tree *skeleton, struct tree *venv, const struct lock *lock,
                        const struct stored *image, struct err *e)
 {

@@ -122,8 +122,7 @@ static int add_toolkit(struct whole *w, struct system_layers *s, const struct lo
     int64_t date;
 
     for (size_t i = 0; i < lock->artifacts.n; i++)
-        if (lock->artifacts.v[i].eco == ECO_WHEEL &&
-            layer_order_needs(lock, &lock->artifacts.v[i]))
+        if (lock->artifacts.v[i].eco == ECO_WHEEL && layer_order_needs(lock, &lock->artifacts.v[i]))
             vec_add(&w->wheels, &s->wheels[i]);
     date = toolkit_date(w, s, lock);
     for (size_t i = 0; i < t->stand_ins.n; i++)
@@ -270,4 +269,45 @@ bool system_layers_recall(struct system_layers *s, const struct lock *lock, cons
         names_add(&s->uncovered, name);
     }
     return true;
+}
+
+/* The layer of an image; NULL when it has none of that digest. */
+static const struct descriptor *find_layer(const struct stored *image, const struct digest *digest,
+                                           size_t *at)
+{
+    const struct descriptor *d;
+
+    vec_each(d, &image->manifest.layers)
+        if (digest_eq(&d->digest, digest)) {
+            *at = (size_t)(d - image->manifest.layers.v);
+            return *at < image->config.diff_ids.n ? d : NULL;
+        }
+    return NULL;
+}
+
+bool system_layers_beside(struct system_layers *s, const struct lock *lock,
+                          const struct stored *image)
+{
+    struct stored part = *image; /* borrows all but its two lists */
+    CLEANUP(err_clear) struct err ignored = {0};
+    const struct lock_layer *l;
+    bool found = true;
+    size_t at = 0;
+
+    part.manifest.layers = (struct descriptors){0};
+    part.config.diff_ids = (struct digests){0};
+    vec_each(l, &lock->layers)
+        if (l->kind == LOCK_SYSTEM) {
+            const struct descriptor *d = find_layer(image, &l->digest, &at);
+
+            found = found && d && digest_eq(&image->config.diff_ids.v[at], &l->diff_id);
+            if (!found)
+                break;
+            vec_add(&part.manifest.layers, *d);
+            vec_add(&part.config.diff_ids, l->diff_id);
+        }
+    found = found && image_layers_skeleton(&s->skeleton, &part, &ignored) == 0;
+    vec_clear(&part.manifest.layers);
+    vec_clear(&part.config.diff_ids);
+    return found;
 }

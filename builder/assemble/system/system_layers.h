@@ -46,3 +46,8 @@ int system_layers_remember(const struct system_layers *s, const struct lock *loc
                            const struct memo *memo, struct err *e) MUST_CHECK;
 bool system_layers_recall(struct system_layers *s, const struct lock *lock,
                           const struct memo *memo);
+/* The skeleton alone, out of an image that has the system layers of the lock, by their digests.
+ * False where it has not, or cannot be read. It does not become memory: that these layers are what
+ * the lock's packages give is the lock's word. */
+bool system_layers_beside(struct system_layers *s, const struct lock *lock,
+                          const struct stored *image);

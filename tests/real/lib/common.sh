@@ -100,6 +100,11 @@ in_container() {
         -e PIP_CERT=/etc/ssl/certs/ca-certificates.crt "$@"
 }
 
+# LOCK: the digest of the image that it built.
+built_digest() {
+    python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["built"]["manifest"])' "$1"
+}
+
 # LAYOUT TAG FOLDER: the image's root, by its layers one on top of the other. Ours have no whiteouts.
 unpack_image() {
     local inflate=gzip
@@ -110,7 +115,7 @@ import json, sys
 layout, tag = sys.argv[1:]
 blob = lambda d: layout + "/blobs/sha256/" + d.split(":")[1]
 index = json.load(open(layout + "/index.json"))["manifests"]
-m = [m for m in index if m["annotations"]["org.opencontainers.image.ref.name"] == tag][0]
+m = [m for m in index if m["annotations"]["org.opencontainers.image.ref.name"] in (tag, "pytorch:" + tag)][0]
 for layer in json.load(open(blob(m["digest"])))["layers"]:
     print(blob(layer["digest"]))
 X

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lock_files.h"
+
+static bool same_inputs(const struct lock *a, const struct lock *b)
+{
+    bool same = a->inputs.n == b->inputs.n;
+
+    for (size_t i = 0; i < a->inputs.n && same; i++)
+        same = str_eq(a->inputs.v[i].path, b->inputs.v[i].path) &&
+               digest_eq(&a->inputs.v[i].digest, &b->inputs.v[i].digest);
+    return same;
+}
+
+/* The recipe's own copies come first; files that are made for the image follow. */
+static bool same_copies(const struct lock *lock, const struct lock *now)
+{
+    bool same = lock->copies.n >= now->copies.n;
+
+    for (size_t i = 0; i < now->copies.n && same; i++)
+        same = str_eq(lock->copies.v[i].from, now->copies.v[i].from) &&
+               str_eq(lock->copies.v[i].to, now->copies.v[i].to);
+    return same;
+}
+
+static void take_copy(struct lock_copy *to, const struct lock_copy *from, struct arena *arena)
+{
+    const struct lock_file *f;
+
+    to->files.n = 0;
+    vec_each(f, &from->files) {
+        struct lock_file *own = vec_push(&to->files);
+
+        *own = *f;
+        own->path = arena_str(arena, f->path);
+        own->link = arena_str(arena, f->link);
+    }
+}
+
+static void forget_digests(struct lock *lock)
+{
+    struct lock_layer *l;
+
+    vec_each(l, &lock->layers)
+        if (l->kind == LOCK_FILES) {
+            l->digest = l->diff_id = (struct digest){0};
+            l->size = l->unpacked = 0;
+        }
+    lock->config = lock->manifest = (struct digest){0};
+    lock->settled |= lock->built;
+    lock->built = false;
+}
+
+bool lock_take_files(struct lock *lock, const struct lock *now)
+{
+    /* The oldest locks did not know their inputs. */
+    if (lock->schema == 1 || !digest_eq(&lock->recipe_digest, &now->recipe_digest) ||
+        !same_inputs(lock, now) || !same_copies(lock, now))
+        return false;
+    for (size_t i = 0; i < now->copies.n; i++)
+        take_copy(&lock->copies.v[i], &now->copies.v[i], &lock->doc.arena);
+    forget_digests(lock);
+    return true;
+}

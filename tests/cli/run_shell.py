@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`run` and `shell`: what the engine is told, by one that records it. As lib.py."""
+import os, shutil
+
+from lib import end, read, recipe, scenario, start
+
+ENGINE = """#!/bin/sh
+case "$1 $2" in
+"version ") exit $(cat "$HERE/bin/answers" 2>/dev/null || echo 0) ;;
+"load ") cat >/dev/null; echo load >>"$HERE/asked" ;;
+"run "*) for word; do echo "$word"; done >"$HERE/told"; echo from the container; exit 42 ;;
+*) exit 1 ;;
+esac
+"""
+IMAGE = "pytorch:2.6.0-cuda12.4-cudnn9-runtime"
+
+
+def engine(stage, path, *names):
+    shutil.rmtree(path + "/bin", ignore_errors=True)
+    os.mkdir(path + "/bin")
+    for name in names:
+        with open(path + "/bin/" + name, "w") as f:
+            f.write(ENGINE)
+        os.chmod(path + "/bin/" + name, 0o755)
+    for tool in ("sh", "cat", "gpgv"):
+        os.symlink(shutil.which(tool), path + "/bin/" + tool)
+    return dict(HERE=path, PATH=path + "/bin")
+
+
+def told(path):
+    return read(path, "told").decode().split("\n")[:-1]
+
+
+def go(stage, path, *args, code=42, **env):
+    got, out, err = end(start(stage, path, *args, **env))
+    assert got == code, f"exit {got}, not {code}: {out}{err}"
+    return out, err
+
+
+@scenario
+def the_engine_is_told_what_to_run(stage):
+    path = stage.fresh()
+    for name in ("docker", "podman"):
+        env = engine(stage, path, name)
+        out, err = go(stage, path, "run", "-q", "--index", stage.index, "recipe.yaml", "--", "python", "train.py", "--lr", "1e-3", **env)
+        assert out == "from the container\n" and not err, (out, err)
+        mount = f"type=bind,source={os.path.realpath(path)},target=/workspace"
+        want = ["run", "--rm", "-i", "--shm-size", "8g", "--mount", mount, IMAGE, "python", "train.py", "--lr", "1e-3"]
+        assert told(path) == want, told(path)
+    go(stage, path, "run", "-q", "--no-mount", "recipe.yaml", **env)
+    assert told(path) == ["run", "--rm", "-i", "--shm-size", "8g", IMAGE], told(path)
+    go(stage, path, "shell", "-q", "recipe.yaml", **env)
+    assert told(path)[-5:] == ["--entrypoint", "/bin/sh", IMAGE, "-c", "command -v bash >/dev/null && exec bash; exec sh"], told(path)
+
+
+@scenario
+def the_first_engine_that_answers(stage):
+    path = stage.fresh()
+    env = engine(stage, path, "docker", "podman")
+    with open(path + "/bin/docker", "w") as f:
+        f.write("#!/bin/sh\nexit 1\n")
+    go(stage, path, "run", "-q", "--index", stage.index, "recipe.yaml", **env)
+    assert told(path)[0] == "run"
+    env = engine(stage, path)
+    err = go(stage, path, "run", "recipe.yaml", code=7, **env)[1]
+    assert "neither docker nor podman answers here" in err, err
+
+
+@scenario
+def a_changed_file_is_taken_over(stage):
+    path = stage.fresh()
+    env = engine(stage, path, "docker")
+    with open(path + "/train.py", "w") as f:
+        f.write("1\n")
+    recipe(stage, path, "files: [{from: train.py, to: /srv/}]")
+    go(stage, path, "run", "-q", "--index", stage.index, "recipe.yaml", **env)
+    with open(path + "/train.py", "w") as f:
+        f.write("2\n")
+    go(stage, path, "run", "-q", "recipe.yaml", **env)
+    with open(path + "/train.py", "w") as f:
+        f.write("3\n")
+    assert "train.py changed" in go(stage, path, "run", "-q", "--locked", "recipe.yaml", code=3, **env)[1]
+
+
+@scenario
+def a_folder_that_cannot_be_named(stage):
+    path = os.path.join(stage.fresh(), "a,b")
+    shutil.copytree(os.path.dirname(path), path)
+    env = engine(stage, path, "docker")
+    err = go(stage, path, "run", "-q", "--index", stage.index, "recipe.yaml", code=3, **env)[1]
+    assert "cannot be mounted" in err and "--no-mount" in err, err
+    go(stage, path, "run", "-q", "--no-mount", "recipe.yaml", **env)
