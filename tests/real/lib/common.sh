@@ -105,6 +105,11 @@ built_digest() {
     python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["built"]["manifest"])' "$1"
 }
 
+# LAYOUT: the digest of the image that was put there last.
+last_digest() {
+    python3 -c 'import json, sys; print(json.load(open(sys.argv[1] + "/index.json"))["manifests"][-1]["digest"])' "$1"
+}
+
 # LAYOUT TAG FOLDER: the image's root, by its layers one on top of the other. Ours have no whiteouts.
 unpack_image() {
     local inflate=gzip
