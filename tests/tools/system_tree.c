@@ -2,12 +2,14 @@
  *
  *     system_tree [--tar | --uncovered] [--sources FILE PATH] DEB...
  *
- * The list has one line an entry: type mode uid gid path TAB (link target | SHA-256). With --tar
+ * The list has one line an entry: type mode uid gid path TAB (link target | SHA-256) and, after a
+ * blank, the hexadecimal bytes of its capabilities. With --tar
  * the tree itself goes to stdout; with --uncovered the scripts without a rule. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include "assemble/system/system.h"
 #include "io/crypto.h"
+#include "model/lock.h"
 
 struct options {
     bool tar, uncovered;
@@ -56,9 +58,12 @@ static int print_entry(const struct tree *t, const struct entry *entry, struct b
         hash_bytes(&digest, bytes->p ? bytes->p : "", bytes->len);
         digest_hex(&digest, hex);
     }
-    printf("%c %04o %u %u " STR_FMT "\t%s" STR_FMT "\n", "fdlf"[entry->type], file -> mode,
-           file -> uid, file -> gid, STR_ARG(entry->path), hex,
+    printf("%c %04o %u %u " STR_FMT "\t%s" STR_FMT, "fdlf"[entry->type], file -> mode, file -> uid,
+           file -> gid, STR_ARG(entry->path), hex,
            STR_ARG(entry->type == ENTRY_SYMLINK ? entry->link : STR("")));
+    for (size_t i = 0; i < file->caps.len; i++)
+        printf("%s%02x", i ? "" : " ", (unsigned char)file->caps.p[i]);
+    putchar('\n');
     return 0;
 }
 
@@ -161,7 +166,7 @@ static int run(const struct options *o, char **paths, size_t n, struct err *e)
     CLEANUP(buf_clear) struct buf sources = {0};
     struct debpkg *packages = xcalloc(n + 1, sizeof *packages);
     const struct debpkg **v = xcalloc(n + 1, sizeof *v);
-    struct system_input in = {.arch = STR("amd64")};
+    struct system_input in = {.format = LOCK_FORMAT, .arch = STR("amd64")};
     int rc = 0;
 
     spool_open(&spool, ".");

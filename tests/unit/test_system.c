@@ -12,6 +12,7 @@ struct world {
     size_t n;
     struct tree tree;
     struct names uncovered;
+    unsigned format; /* 0: the newest */
     struct err e;
 };
 
@@ -77,7 +78,8 @@ static void add(struct world *w, const char *name, const char *fields, const cha
 
 static int build(struct world *w)
 {
-    const struct system_input in = {.arch = STR("amd64"),
+    const struct system_input in = {.format = w->format ? w->format : 2,
+                                    .arch = STR("amd64"),
                                     .sources = STR("Types: deb\n"),
                                     .sources_path = STR("/etc/apt/sources.list.d/debian.sources")};
 
@@ -528,6 +530,96 @@ static void only_scripts_without_a_rule_are_reported(void **state)
     assert_string_equal(w.uncovered.v[1], "d-tool 1.0 postinst");
 }
 
+/* As iputils-ping of Debian 12 and Ubuntu 22.04 has it. */
+static const char ping_postinst[] =
+    "#!/bin/sh\n\nset -e\n\n"
+    "PROGRAM=$(dpkg-divert --truename /bin/ping)\n\n"
+    "if [ \"$1\" = configure ]; then\n"
+    "    if command -v setcap > /dev/null; then\n"
+    "        if setcap cap_net_raw+ep $PROGRAM; then\n"
+    "            chmod u-s $PROGRAM\n"
+    "        else\n"
+    "            echo \"Setcap failed on $PROGRAM, falling back to setuid\" >&2\n"
+    "            chmod u+s $PROGRAM\n"
+    "        fi\n"
+    "    else\n"
+    "        echo \"Setcap is not installed, falling back to setuid\" >&2\n"
+    "        chmod u+s $PROGRAM\n"
+    "    fi\n"
+    "fi\n\n\n\nexit 0\n";
+
+static void setcap_makes_capabilities(void **state)
+{
+    static const struct mk ping[] = {MK_FILE("./bin/ping", 0755, "ping"), MK_END};
+    static const char other[] = "setcap cap_net_raw+ep /bin/ping\nchmod u+s /bin/ping\n";
+    static const struct {
+        const char *package, *postinst;
+        bool setcap;
+        unsigned format;
+        uint32_t mode;
+        bool caps, covered;
+    } cases[] = {
+        {"iputils-ping", ping_postinst, true, 2, 0755, true, true},
+        {"iputils-ping", ping_postinst, false, 2, 04755, false, true},
+        {"iputils-ping", ping_postinst, true, 1, 04755, false, true}, /* as its locks have it */
+        {"iputils-ping", NULL, true, 1, 04755, false, true},
+        {"iputils-ping", NULL, true, 2, 0755, false, true}, /* as of Debian 13 */
+        {"iputils-ping", other, true, 2, 0755, false, false},
+        {"other", ping_postinst, true, 2, 0755, false, false},
+    };
+    static const unsigned char net_raw[20] = {1, 0, 0, 2, 0, 0x20};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(world_clear) struct world w;
+        const struct entry *entry;
+
+        world_open(&w);
+        w.format = cases[i].format;
+        add(&w, cases[i].package, plain_fields, cases[i].postinst, ping);
+        if (cases[i].setcap)
+            add(&w, "libcap2-bin", plain_fields, NULL, no_files);
+        assert_int_equal(build(&w), 0);
+        entry = tree_get(&w.tree, STR("usr/bin/ping"));
+        assert_non_null(entry);
+        if (entry->mode != cases[i].mode || (entry->caps.len > 0) != cases[i].caps ||
+            (w.uncovered.n == 0) != cases[i].covered)
+            fail_msg("case %zu: mode %o, %zu bytes of capabilities, %zu uncovered", i, entry->mode,
+                     entry->caps.len, w.uncovered.n);
+        if (cases[i].caps)
+            assert_memory_equal(entry->caps.p, net_raw, sizeof net_raw);
+    }
+}
+
+/* Of Debian 12's. A script of a format 1 lock stays without a rule. */
+static void scripts_with_capabilities_are_covered_since_format_2(void **state)
+{
+    static const struct mk files[] = {MK_FILE("./usr/bin/mtr-packet", 0755, "mtr"), MK_END};
+    static const char postinst[] =
+        "if [ \"$1\" = configure ]; then\n"
+        "    if command -v setcap > /dev/null; then\n"
+        "        if ! setcap cap_net_raw+ep /usr/bin/mtr-packet; then\n"
+        "            echo \"Setcap failed on /usr/bin/mtr-packet, falling back to setuid\" >&2\n"
+        "            chmod u+s /usr/bin/mtr-packet\n"
+        "        fi\n"
+        "    else\n"
+        "        echo \"Setcap is not installed, falling back to setuid\" >&2\n"
+        "        chmod u+s /usr/bin/mtr-packet\n"
+        "    fi\n"
+        "fi\n";
+
+    for (unsigned format = 1; format <= 2; format++) {
+        CLEANUP(world_clear) struct world w;
+
+        world_open(&w);
+        w.format = format;
+        add(&w, "mtr-tiny", plain_fields, postinst, files);
+        assert_int_equal(build(&w), 0);
+        assert_int_equal(w.uncovered.n, format < 2 ? 1 : 0);
+        assert_int_equal(tree_get(&w.tree, STR("usr/bin/mtr-packet"))->mode,
+                         format < 2 ? 0755 : 04755);
+    }
+}
+
 static void two_packages_may_not_hold_one_file(void **state)
 {
     static const struct mk files[] = {MK_FILE("./usr/x", 0644, "x"), MK_END};
@@ -707,6 +799,8 @@ int main(void)
         cmocka_unit_test(diversions_stand_in_the_order_of_dpkg),
         cmocka_unit_test(shells_have_their_real_paths_too),
         cmocka_unit_test(only_scripts_without_a_rule_are_reported),
+        cmocka_unit_test(setcap_makes_capabilities),
+        cmocka_unit_test(scripts_with_capabilities_are_covered_since_format_2),
         cmocka_unit_test(two_packages_may_not_hold_one_file),
         cmocka_unit_test(the_package_that_replaces_wins),
         cmocka_unit_test(hostile_packages_are_refused),

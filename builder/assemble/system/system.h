@@ -30,6 +30,7 @@ struct toolkit {
 };
 
 struct system_input {
+    unsigned format;               /* of the layers: capabilities came with 2 */
     struct str arch;               /* "amd64" */
     struct str sources;            /* what apt asks */
     struct str sources_path;       /* the file with that text; empty: none */

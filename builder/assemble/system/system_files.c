@@ -408,8 +408,8 @@ int system_files(struct build *b, struct err *e)
     set_owner(b, "etc/sudoers", 0440, 0);
     if (build_package(b, "fuse3"))
         set_owner(b, "usr/bin/fusermount3", 04755, 0);
-    if (build_package(b, "iputils-ping"))
-        set_owner(b, "usr/bin/ping", 04755, 0); /* its script does so where setcap is missing */
+    if (b->in->format < 2 && build_package(b, "iputils-ping"))
+        set_owner(b, "usr/bin/ping", 04755, 0); /* since then system_caps.c reads its script */
     set_owner(b, "var/lib/apt/lists/partial", 0700, APT);
     set_owner(b, "var/cache/apt/archives/partial", 0700, APT);
     for (size_t i = 0; i < b->n; i++)

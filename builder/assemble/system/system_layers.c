@@ -150,8 +150,10 @@ static int whole_tree(struct tree *out, struct system_layers *s, const struct lo
                       size_t last, struct err *e)
 {
     CLEANUP(whole_clear) struct whole w = {0};
-    struct system_input in = {
-        .arch = lock->arch, .sources = lock->apt_sources, .sources_path = lock->apt_sources_path};
+    struct system_input in = {.format = lock->format,
+                              .arch = lock->arch,
+                              .sources = lock->apt_sources,
+                              .sources_path = lock->apt_sources_path};
     int result;
 
     gather(&w, s, lock, last);
