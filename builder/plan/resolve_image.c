@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/path.h"
+#include "../model/locale.h"
 #include "env.h"
 #include "resolve_parts.h"
 
@@ -162,7 +163,8 @@ static bool files_make(const struct lock *lock, struct str path)
 }
 
 /* HF_HOME=/data: who writes there is not root, and cannot make it. */
-void resolve_tell_env(const struct lock *lock, const struct recipe *r, const struct events *events)
+static void tell_folders(const struct lock *lock, const struct recipe *r,
+                         const struct events *events)
 {
     static const char *const ends[] = {"HOME", "DIR", "CACHE"};
 
@@ -182,6 +184,35 @@ void resolve_tell_env(const struct lock *lock, const struct recipe *r, const str
                     " cannot make; add `folders: [" STR_FMT "]`",
                     STR_ARG(name), STR_ARG(path), STR_ARG(lock->user.name), STR_ARG(path));
     }
+}
+
+/* Programs would take another than the one that is asked for, most without a word. */
+static void tell_locales(const struct lock *lock, const struct recipe *r,
+                         const struct events *events)
+{
+    struct strs told = {0};
+
+    for (size_t i = 0; i < r->env.n; i++) {
+        struct str locale = locale_asked(r->env.v[i].text), line = r->env.v[i].text, name;
+
+        if (!locale.len || lock->image.ref.len || lock_find(lock, ECO_DEB, STR("locales-all")) ||
+            !strs_add_once(&told, locale))
+            continue;
+        str_cut(&line, STR("="), &name);
+        events_warn(events,
+                    "env: " STR_FMT " is " STR_FMT ", a locale that the image does not have; %s",
+                    STR_ARG(name), STR_ARG(locale),
+                    lock_find(lock, ECO_DEB, STR("locales"))
+                        ? "no archive has the package locales-all, from which it would be taken"
+                        : "add `apt: [locales]`, which makes it, or write C.UTF-8");
+    }
+    vec_clear(&told);
+}
+
+void resolve_tell_env(const struct lock *lock, const struct recipe *r, const struct events *events)
+{
+    tell_folders(lock, r, events);
+    tell_locales(lock, r, events);
 }
 
 int resolve_image(struct lock *lock, const struct resolve_input *in, struct err *e)
