@@ -47,5 +47,7 @@ struct entry {
     uint32_t uid, gid;
     int64_t mtime;   /* seconds since 1970, at least 0 */
     struct str link; /* symlink: target as is; hardlink: path of an entry of the same layer */
+    struct str
+        caps; /* of a file: its xattr "security.capability" (capabilities(7)); mostly empty */
     struct content content; /* files only */
 };

@@ -225,6 +225,8 @@ int tar_header(struct buf *out, const struct entry *entry, struct err *e)
     put_number(h.size, sizeof h.size, size);
     put_number(h.mtime, sizeof h.mtime, (uint64_t)entry->mtime);
 
+    if (entry->type == ENTRY_FILE && entry->caps.len)
+        pax_record(&records, TAR_CAPS, entry->caps);
     pax_number(&records, "gid", entry->gid, sizeof h.gid);
     if (linked)
         put_text(h.linkname, sizeof h.linkname, entry->link);

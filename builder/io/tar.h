@@ -1,8 +1,9 @@
 /* io/tar.h - tar headers as every layer has them (POSIX ustar; pax only where ustar cannot hold a
  * value). Pure functions of the entry: no clock, no names of users, no order of their own.
  *
- * The pax header's own name is a constant; there is never a pax mtime. A directory's name ends in
- * "/". The end of an archive is two zero blocks.
+ * The pax header's own name is a constant; there is never a pax mtime. Capabilities of a file are
+ * a pax record, TAR_CAPS, as Docker, containerd and umoci read it. A directory's name ends in "/".
+ * The end of an archive is two zero blocks.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -10,6 +11,8 @@
 #include "../base/buf.h"
 
 enum { TAR_BLOCK = 512 };
+
+#define TAR_CAPS "SCHILY.xattr.security.capability"
 
 /* ERR_INPUT for what no layer may hold: an unsafe or too long path, a name that starts with ".wh.",
  * a mode beyond 07777, a time that tar has no room for, a link's target that is empty, too long or

@@ -375,6 +375,8 @@ static int take_entry(struct tar_reader *t, const unsigned char *h, struct err *
         return err_wrap(e, "%s: \"" STR_FMT "\"", t->in->name, STR_ARG(raw));
     if (!out->path.len && out->type != ENTRY_DIR)
         return err_set(e, ERR_INPUT, "%s: the root is not a folder", t->in->name);
+    if (t->kind == TAR_LAYER && out->type == ENTRY_FILE)
+        out->caps = t->extra.caps;
     take_owners(t, h);
     return take_size(t, h, raw, e);
 }

@@ -14,8 +14,9 @@
 enum tar_kind {
     TAR_PACKAGE, /* what goes into an image: files, folders and links, each under a clean path */
     TAR_DEB,     /* the same, and not in pax form: deb(5) */
-    TAR_LAYER, /* of somebody's image: also devices, and files with holes. Paths and the targets of
-                * hard links are cleaned: "/a", "././a", "a//", "b/../a" and "../a" are "a" */
+    TAR_LAYER,   /* of somebody's image: also devices, files with holes, and capabilities. Paths and
+                  * the targets of hard links are cleaned: "/a", "././a", "a//", "b/../a" and "../a"
+                  * are "a" */
     TAR_ARCHIVE, /* images: what is looked for stands there in one piece, so no holes */
 };
 

@@ -45,7 +45,7 @@ struct piece {
 /* What the headers before an entry say of it. Texts lie in the reader's `records` and `long_…`. */
 struct extra {
     bool pax, has_path, has_link, has_size, has_uid, has_gid, has_mtime;
-    struct str path, link;
+    struct str path, link, caps;
     uint64_t size;
     int64_t uid, gid, mtime;
     bool sparse, map_in_data; /* pax forms 0.0 and 0.1; 1.0 */

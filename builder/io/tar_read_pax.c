@@ -61,6 +61,8 @@ static bool pax_record(struct tar_reader *t, struct str key, struct str value)
 
     if (str_skip(&key, STR("GNU.sparse.")))
         return !str_has(value, '\0') && sparse_record(t, key, value);
+    if (str_is(key, TAR_CAPS))
+        x->caps = value;
     if (str_starts(key, STR("SCHILY.xattr.")))
         return value.len <= XATTR_MAX;
     if (!value.len) /* takes back what is said otherwise; nothing is */

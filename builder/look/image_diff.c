@@ -40,7 +40,7 @@ static bool alike(const struct rootfs_node *a, const struct rootfs_node *b)
 {
     return a->type == b->type && a->special == b->special && a->mode == b->mode &&
            a->uid == b->uid && a->gid == b->gid && str_eq(a->link, b->link) && a->size == b->size &&
-           str_eq(a->text, b->text);
+           str_eq(a->text, b->text) && str_eq(a->caps, b->caps);
 }
 
 static int file_compare(const void *a, const void *b)

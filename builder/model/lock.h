@@ -39,8 +39,10 @@ enum lock_layer_kind {
 enum lock_group {
     LOCK_NO_GROUP, /* of layers that are not LOCK_SYSTEM */
     LOCK_BASE,
-    LOCK_PYTHON, /* and the skeleton of the Python environment */
-    LOCK_APT,    /* what the recipe's `apt` asks for */
+    LOCK_PYTHON,  /* and the skeleton of the Python environment */
+    LOCK_APT,     /* what the recipe's `apt` asks for */
+    LOCK_LOCALES, /* the locales that `env` asks for, of the deb locales-all, which is not installed
+                   */
     LOCK_COMPILE,
     LOCK_TOOLKIT, /* debs or archives of the CUDA toolkit, or links to wheels alone */
 };

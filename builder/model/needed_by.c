@@ -115,6 +115,8 @@ static void find_chain(struct chain *out, const struct lock *lock, const struct 
 
 static const char *asker(const struct artifact *a)
 {
+    if (str_is(a->group, "locales"))
+        return "the locale that the recipe's `env` asks for is taken from it";
     return !str_is(a->group, "apt") ? NULL
            : a->requested           ? "the recipe's `apt` names it"
                                     : "a package that the recipe's `apt` names needs it";

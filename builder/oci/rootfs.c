@@ -182,6 +182,7 @@ static int put_link(struct rootfs *r, const struct entry *entry, struct str path
     n->gid = to->gid;
     n->mtime = to->mtime;
     n->link = to->link;
+    n->caps = to->caps;
     n->text = to->text;
     n->note = to->note;
     n->size = to->size;
@@ -213,6 +214,7 @@ int rootfs_put(struct rootfs *r, const struct entry *entry, bool special, struct
     n->mtime = entry->mtime;
     n->size = entry->type == ENTRY_FILE ? entry->content.size : 0;
     n->link = arena_str(&r->arena, entry->link);
+    n->caps = arena_str(&r->arena, entry->caps);
     n->text = arena_str(&r->arena, text);
     n->note = note;
     return 0;

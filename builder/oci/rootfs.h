@@ -21,6 +21,7 @@ struct rootfs_node {
     uint32_t mode, uid, gid;
     int64_t mtime;
     struct str link;  /* of a symbolic link */
+    struct str caps;  /* as in struct entry */
     struct str text;  /* what was kept of a file */
     const void *note; /* the caller's own; hard links to a file share it */
     uint64_t size;    /* bytes of a file */

@@ -22,8 +22,8 @@ struct artifact {
     struct str url;       /* absolute, https or http or file */
     struct str from;      /* the index, suite or manifest that named it, e.g.
                              "bookworm-security/main" */
-    struct str group;     /* debs: "base", "python", "compile", "apt"; wheels: "pip"; redist:
-                             "toolkit" */
+    struct str group;     /* debs: "base", "python", "apt", "locales", "compile", "toolkit"; wheels:
+                             "pip"; redist:     "toolkit" */
     bool requested;       /* named by the recipe or the base layer, not only by a dependency */
     uint64_t size;        /* bytes */
     struct digest digest; /* SHA-256 of the file */

@@ -140,6 +140,7 @@ void layering(struct lock *lock)
     add_wheels(lock, TIER_TORCH, "torch", own_min);
     add_wheels(lock, TIER_OTHER, "wheels", own_min);
     add_debs(lock, LOCK_APT);
+    add_debs(lock, LOCK_LOCALES);
     add_debs(lock, LOCK_COMPILE); /* from here on what the variant adds */
     add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
     add_toolkit(lock);

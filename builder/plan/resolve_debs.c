@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../model/locale.h"
 #include "deb/apt_archive.h"
 #include "deb/apt_extra.h"
 #include "lock_facts.h"
@@ -198,6 +199,53 @@ static int choose_keeping(struct deb_solution *out, struct deb_solver **solver,
     return 0;
 }
 
+static bool asks_for_locale(const struct recipe *r)
+{
+    for (size_t i = 0; i < r->env.n; i++)
+        if (locale_asked(r->env.v[i].text).len)
+            return true;
+    return false;
+}
+
+/* What locale-gen would make is taken from a package of the archive, of the very version where
+ * there is one. With locales-all itself everything is there already. */
+static void choose_locales(struct deb_solution *solution, const struct debindex *index,
+                           const struct recipe *r)
+{
+    const struct deb_package *first = debindex_find(index, STR("locales-all")), *best = first;
+    const struct deb_package *locales = NULL;
+    size_t at = 0;
+
+    for (size_t i = 0; i < solution->n; i++) {
+        const struct deb_package *p = solution->v[i].package;
+
+        if (str_is(p->name, "locales"))
+            locales = p;
+        if (p == first)
+            return;
+        at += str_cmp(p->name, STR("locales-all")) < 0;
+    }
+    if (!locales || !first || !asks_for_locale(r))
+        return;
+    for (const struct deb_package *p = first; p; p = p->next_version)
+        if (str_eq(p->version, locales->version))
+            best = p;
+    vec_push(solution);
+    memmove(&solution->v[at + 1], &solution->v[at], (solution->n - 1 - at) * sizeof *solution->v);
+    solution->v[at] = (struct deb_chosen){best, lock_group_name(LOCK_LOCALES), false};
+}
+
+/* Does the older lock have locales where the recipe asks for some, and only there? */
+static bool keeps_locales(const struct lock *old, const struct recipe *r)
+{
+    bool had = lock_layer_of(old, LOCK_LOCALES);
+
+    if (!asks_for_locale(r))
+        return !had;
+    return had || !lock_find(old, ECO_DEB, STR("locales")) ||
+           lock_find(old, ECO_DEB, STR("locales-all"));
+}
+
 /* Which versions there are of the libraries that wheels may have as well. */
 static void learn_libraries(struct plans *plans, const struct debindex *index,
                             const struct base_toolkit *base)
@@ -239,6 +287,7 @@ static int choose_anew(struct lock *lock, const struct resolve_input *in, struct
     if (open_archive(&archive, in, plans, lock, e) < 0 ||
         choose_keeping(&solution, &solver, &archive.index, in, plans, lock, e) < 0)
         return -1;
+    choose_locales(&solution, &archive.index, in->recipe);
     result = keep_debs(lock, &solution, e);
     vec_clear(&solution);
     learn_libraries(plans, &archive.index, &in->base->toolkit);
@@ -276,7 +325,7 @@ int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans
                  struct err *e)
 {
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose system packages"});
-    if (pins_all_debs(&in->pins, lock)) {
+    if (pins_all_debs(&in->pins, lock) && keeps_locales(in->pins.old, in->recipe)) {
         take_stand_ins(lock, &in->pins.old->toolkit);
         return resolve_debs_again(lock, in, e);
     }

@@ -20,6 +20,19 @@ struct artifact artifact_keep(struct arena *a, const struct artifact *from);
 /* All artifacts of one kind, as the older lock has them. */
 void artifacts_take_over(struct lock *lock, const struct lock *old, enum ecosystem eco);
 
+/* resolve_recipe.c: what the recipe and its local files decide alone; see resolve_recipe(). What is
+ * left out of `files` is told, unless `events` is NULL. */
+int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
+                        const char *dir, unsigned format, const struct events *events,
+                        struct err *e) MUST_CHECK;
+
+/* resolve_image.c: the settings of the image, and whose its folders are. */
+int resolve_image(struct lock *lock, const struct resolve_input *in, struct err *e) MUST_CHECK;
+/* The shell that the image will have, if any. */
+struct str resolve_shell(const struct lock *lock, const struct resolve_input *in);
+/* Warn of the recipe's variables that name what the image will not have. */
+void resolve_tell_env(const struct lock *lock, const struct recipe *r, const struct events *events);
+
 /* resolve_debs.c: the groups of packages, and lock->python_full. */
 int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                  struct err *e) MUST_CHECK;

@@ -86,6 +86,15 @@ def deb(name, version, fields, files, scripts):
 VENV = "usr/lib/python3.11/venv/scripts/"
 MASTER = {"usr/share/base-passwd/passwd.master": b"root:*:0:0:root:/root:/bin/bash\n_apt:*:42:65534::/:/bin/false\n",
           "usr/share/base-passwd/group.master": b"root:*:0:\nmail:*:8:\nshadow:*:42:\nutmp:*:43:\nstaff:*:50:\n"}
+PING = b"""#!/bin/sh
+set -e
+PROGRAM=$(dpkg-divert --truename /bin/ping)
+if [ "$1" = configure ]; then
+    if setcap cap_net_raw+ep $PROGRAM; then
+        chmod u-s $PROGRAM
+    fi
+fi
+"""
 ESSENTIAL = {"Essential": "yes", "Priority": "required"}
 DEBS = [  # name, version, fields, files, maintainer scripts
     ("base-files", "12.4", ESSENTIAL, {"etc/debian_version": b"12.4\n", "usr/share/base-files/profile": b"# profile\n",
@@ -109,6 +118,12 @@ DEBS = [  # name, version, fields, files, maintainer scripts
     ("make", "4.3-4.1", {"Depends": "libc6"}, {"usr/bin/make": b"make\n"}, {}),
     ("git", "1:2.39.2", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {}),
     ("oddity", "1.0", {}, {"usr/share/oddity": b"odd\n"}, {"postinst": b"#!/bin/sh\nfrobnicate /etc\n"}),
+    ("locales", "2.36-9", {}, {"usr/share/i18n/SUPPORTED": b"de_DE.UTF-8 UTF-8\nen_US.UTF-8 UTF-8\n"}, {}),
+    ("locales-all", "2.36-9", {}, {
+        "usr/lib/locale/de_DE.utf8/LC_TIME": b"Montag\n", "usr/lib/locale/de_DE.utf8/LC_CTYPE": b"types\n",
+        "usr/lib/locale/en_US.utf8/LC_TIME": b"Monday\n", "usr/lib/locale/en_US.utf8/LC_CTYPE": ("../de_DE.utf8/LC_CTYPE",)}, {}),
+    ("libcap2-bin", "2.66", {}, {"usr/sbin/setcap": b"setcap\n"}, {}),
+    ("iputils-ping", "20221126-1", {"Depends": "libcap2-bin"}, {"bin/ping": b"ping\n"}, {"postinst": PING}),
     ("broken", "1.0", {"Depends": "nowhere-to-be-found"}, {"usr/share/broken": b"x"}, {}),
 ]
 

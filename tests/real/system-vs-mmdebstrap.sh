@@ -54,7 +54,7 @@ read -r _ _ uri suite _ <"$work/sources.list"
 curl -fsS --max-time 20 -o /dev/null "$uri/dists/$suite/InRelease" || skip "no archive at $uri"
 [ -x "$tool" ] || make -s -C "$root" tools
 # shellcheck disable=SC2046 # words are meant
-[ $# -gt 0 ] || set -- $(groups) python3-venv
+[ $# -gt 0 ] || set -- $(groups) python3-venv locales iputils-ping
 packages=$*
 
 echo "== mmdebstrap"
@@ -82,11 +82,22 @@ chroot "$work/ref" dpkg-query -W -f '${Package}:${Architecture}=${Version}\n' |
 apt-get -qq update
 (cd "$work/debs" && [ "$(find . -name '*.deb' | wc -l)" = "$(wc -l <"$work/packages")" ] ||
     xargs -a "$work/packages" apt-get -qq download)
+# A locale as its tools make it, for ours to be held against; ours is taken from locales-all of the same version.
+locale=()
+if [ -e "$work/ref/usr/sbin/update-locale" ]; then
+    mkdir -p "$work/all"
+    (cd "$work/all" && [ -f locales-all_*.deb ] ||
+        apt-get -qq download "locales-all=$(chroot "$work/ref" dpkg-query -W -f '${Version}' locales)")
+    locale=(--locale en_US.UTF-8 "$(echo "$work"/all/*.deb)")
+    chroot "$work/ref" localedef --no-archive -i en_US -f UTF-8 -A /usr/share/locale/locale.alias /usr/lib/locale/en_US.utf8
+    sed -i 's/^# en_US.UTF-8 UTF-8/en_US.UTF-8 UTF-8/' "$work/ref/etc/locale.gen"
+    chroot "$work/ref" update-locale LANG=en_US.UTF-8
+fi
 unset APT_CONFIG
 
 echo "== ours"
-(cd "$work" && "$tool" debs/*.deb >ours.list && "$tool" --uncovered debs/*.deb >uncovered &&
-    "$tool" --tar --sources distribution.sources "$sources_path" debs/*.deb >ours.tar)
+(cd "$work" && "$tool" "${locale[@]}" debs/*.deb >ours.list && "$tool" --uncovered debs/*.deb >uncovered &&
+    "$tool" --tar "${locale[@]}" --sources distribution.sources "$sources_path" debs/*.deb >ours.tar)
 
 failed=0
 fail() { echo "FAIL: $*" >&2; failed=1; }
@@ -128,6 +139,10 @@ if inside test -x /usr/bin/python3; then
     works python3 -c 'import ssl, sqlite3, ctypes, zoneinfo; c = ssl.create_default_context();
 c.load_verify_locations("/etc/ssl/certs/ca-certificates.crt");
 assert c.cert_store_stats()["x509_ca"] > 100, c.cert_store_stats(); ctypes.CDLL("libc.so.6")'
+fi
+if [ ${#locale[@]} -gt 0 ]; then
+    [ "$(inside LANG=en_US.UTF-8 locale -a | grep -c en_US.utf8)" = 1 ] || fail "locale -a lists no en_US.utf8"
+    works env LANG=en_US.UTF-8 python3 -c 'import locale; assert locale.setlocale(locale.LC_ALL, "") == "en_US.UTF-8"'
 fi
 works apt-get update
 works apt-get install -y --no-install-recommends less

@@ -11,10 +11,11 @@ scratch
 unset PIP_FIND_LINKS PIP_INDEX_URL PIP_EXTRA_INDEX_URL
 export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# A recipe with scripts, data files and headers in its wheels.
+# A recipe with scripts, data files and headers in its wheels, and two that share most of their paths: pip installs the
+# one with contrib later, so that its cv2 stays.
 cat >"$work/recipe.yaml" <<'END'
 pytorch: "2.6.0"
-pip: [numpy, jupyter-core, pybind11]
+pip: [numpy, jupyter-core, pybind11, opencv-python-headless, opencv-contrib-python-headless]
 END
 "$envbuild" build -q "$work/recipe.yaml" -o "oci:$work/images" >/dev/null || fail "build"
 store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
@@ -51,3 +52,10 @@ tag=$(sed -n 's/^  "tag": "\(.*\)",$/\1/p' "$work/recipe.lock")
 unpack_image "$work/images" "$tag" "$work/ours" || fail "unpack"
 python3 "$(dirname "$0")/judges/compare-venv.py" /opt/venv "$work/ours/opt/venv" || fail "they differ"
 ok "/opt/venv is what venv and pip make of the same wheels"
+thinned() { # the answer of a cv2 that is imported from there
+    env -i PYTHONPATH="$1/lib/python3.11/site-packages" $python -c \
+        'import cv2; print(cv2.__version__, hasattr(cv2, "ximgproc") and hasattr(cv2.ximgproc, "thinning"))'
+}
+theirs=$(thinned /opt/venv) ours=$(thinned "$work/ours/opt/venv")
+[ "$theirs" = "$ours" ] || fail "cv2 of pip: $theirs, of the image: $ours"
+ok "cv2 of both: $ours"

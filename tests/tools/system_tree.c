@@ -1,17 +1,19 @@
 /* tests/tools/system_tree.c - the system that envbuild makes of debs, as a list or as a tar.
  *
- *     system_tree [--tar | --uncovered] [--sources FILE PATH] DEB...
+ *     system_tree [--tar | --uncovered] [--sources FILE PATH] [--locale NAME DEB] DEB...
  *
- * The list has one line an entry: type mode uid gid path TAB (link target | SHA-256). With --tar
+ * The list has one line an entry: type mode uid gid path TAB (link target | SHA-256) and, after a
+ * blank, the hexadecimal bytes of its capabilities. With --tar
  * the tree itself goes to stdout; with --uncovered the scripts without a rule. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include "assemble/system/system.h"
 #include "io/crypto.h"
+#include "model/lock.h"
 
 struct options {
     bool tar, uncovered;
-    const char *sources, *sources_path;
+    const char *sources, *sources_path, *locale, *locale_deb;
 };
 
 static int read_deb(struct debpkg *out, struct spool *spool, const char *path, struct err *e)
@@ -56,9 +58,12 @@ static int print_entry(const struct tree *t, const struct entry *entry, struct b
         hash_bytes(&digest, bytes->p ? bytes->p : "", bytes->len);
         digest_hex(&digest, hex);
     }
-    printf("%c %04o %u %u " STR_FMT "\t%s" STR_FMT "\n", "fdlf"[entry->type], file -> mode,
-           file -> uid, file -> gid, STR_ARG(entry->path), hex,
+    printf("%c %04o %u %u " STR_FMT "\t%s" STR_FMT, "fdlf"[entry->type], file -> mode, file -> uid,
+           file -> gid, STR_ARG(entry->path), hex,
            STR_ARG(entry->type == ENTRY_SYMLINK ? entry->link : STR("")));
+    for (size_t i = 0; i < file->caps.len; i++)
+        printf("%s%02x", i ? "" : " ", (unsigned char)file->caps.p[i]);
+    putchar('\n');
     return 0;
 }
 
@@ -161,7 +166,10 @@ static int run(const struct options *o, char **paths, size_t n, struct err *e)
     CLEANUP(buf_clear) struct buf sources = {0};
     struct debpkg *packages = xcalloc(n + 1, sizeof *packages);
     const struct debpkg **v = xcalloc(n + 1, sizeof *v);
-    struct system_input in = {.arch = STR("amd64")};
+    struct system_input in = {.format = LOCK_FORMAT, .arch = STR("amd64")};
+    CLEANUP(debpkg_clear) struct debpkg compiled = {0};
+    struct str locale = str_of(o->locale ? o->locale : "");
+    struct system_locales locales = {&compiled, {.v = &locale, .n = 1}, locale};
     int rc = 0;
 
     spool_open(&spool, ".");
@@ -173,6 +181,10 @@ static int run(const struct options *o, char **paths, size_t n, struct err *e)
         rc = fs_read(&sources, o->sources, 1 << 20, e);
         in.sources = buf_view(&sources);
         in.sources_path = str_of(o->sources_path);
+    }
+    if (rc == 0 && o->locale) {
+        rc = read_deb(&compiled, &spool, o->locale_deb, e);
+        in.locales = &locales;
     }
     if (rc == 0)
         rc = system_build(&tree, v, n, &in, &uncovered, e);
@@ -203,6 +215,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[at], "--sources") == 0 && at + 2 < argc) {
             o.sources = argv[++at];
             o.sources_path = argv[++at];
+        } else if (strcmp(argv[at], "--locale") == 0 && at + 2 < argc) {
+            o.locale = argv[++at];
+            o.locale_deb = argv[++at];
         }
     }
     if (run(&o, argv + at, (size_t)(argc - at), &e) == 0)

@@ -256,6 +256,29 @@ static void links_need_pax_beyond_100_bytes(void **state)
 }
 
 /* LEN counts its own digits: the edges are where that adds one. */
+static void capabilities_are_the_first_pax_record(void **state)
+{
+    static const char caps[20] = {1, 0, 0, 2, 0, 0x20};
+    struct entry entry = file(STR("usr/bin/ping"));
+    CLEANUP(buf_clear) struct buf out = {0}, want = {0};
+
+    entry.caps = (struct str){caps, sizeof caps};
+    entry.uid = 4000000;
+    make(&out, &entry);
+    buf_puts(&want, "57 SCHILY.xattr.security.capability=");
+    buf_add(&want, caps, sizeof caps);
+    buf_puts(&want, "\n15 uid=4000000\n");
+    assert_int_equal(out.len, 3 * TAR_BLOCK);
+    assert_int_equal(out.p[156], 'x');
+    assert_int_equal(strtoul(out.p + 124, NULL, 8), want.len);
+    assert_memory_equal(out.p + TAR_BLOCK, want.p, want.len);
+
+    entry.type = ENTRY_DIR; /* only files have some */
+    entry.uid = 0;
+    make(&out, &entry);
+    assert_int_equal(out.len, TAR_BLOCK);
+}
+
 static void pax_lengths_count_themselves(void **state)
 {
     for (size_t len = 101; len <= 1010; len++) {
@@ -378,6 +401,7 @@ int main(void)
         cmocka_unit_test(pax_has_a_constant_name_and_only_what_does_not_fit),
         cmocka_unit_test(numbers_need_pax_from_their_edge_on),
         cmocka_unit_test(links_need_pax_beyond_100_bytes),
+        cmocka_unit_test(capabilities_are_the_first_pax_record),
         cmocka_unit_test(pax_lengths_count_themselves),
         cmocka_unit_test(names_beyond_ascii_stay_as_they_are),
         cmocka_unit_test(unsafe_paths_are_refused),

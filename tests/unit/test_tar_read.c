@@ -200,6 +200,34 @@ static void pax_says_more_than_the_header(void **state)
     refuse(&tar, TAR_DEB, "t: a tar in pax form, which no deb may hold");
 }
 
+/* Of an image they are known, with NUL bytes and all; what becomes part of one brings none. */
+static void capabilities_are_read_of_layers_alone(void **state)
+{
+    static const enum tar_kind kinds[] = {TAR_LAYER, TAR_PACKAGE};
+    CLEANUP(buf_clear) struct buf tar = {0}, record = {0};
+    static const char caps[20] = {1, 0, 0, 2, 0, 0x20};
+
+    buf_puts(&record, "SCHILY.xattr.security.capability=");
+    buf_add(&record, caps, sizeof caps);
+    buf_putc(&record, '\n');
+    mktar_pax(&tar, 'x', buf_view(&record));
+    mktar(&tar, "ping", '0', "", "x", 1);
+    mktar(&tar, "plain", '0', "", "x", 1);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        CLEANUP(tar_clear)
+        struct tar_reader *t = tar_open(source_bytes(buf_view(&tar), "t"), kinds[i]);
+        CLEANUP(err_clear) struct err e = {0};
+        const struct tar_entry *entry;
+
+        assert_int_equal(tar_next(t, &entry, &e), 0);
+        assert_int_equal(entry->entry.caps.len, kinds[i] == TAR_LAYER ? sizeof caps : 0);
+        if (entry->entry.caps.len)
+            assert_memory_equal(entry->entry.caps.p, caps, sizeof caps);
+        assert_int_equal(tar_next(t, &entry, &e), 0);
+        assert_int_equal(entry->entry.caps.len, 0);
+    }
+}
+
 /* The size that counts is where the next header stands: another reader must not see the one that is
  * hidden here. */
 static void a_size_of_pax_counts(void **state)
@@ -636,6 +664,7 @@ int main(void)
         cmocka_unit_test(targets_of_hard_links_are_cleaned_in_layers),
         cmocka_unit_test(devices_are_for_layers),
         cmocka_unit_test(pax_says_more_than_the_header),
+        cmocka_unit_test(capabilities_are_read_of_layers_alone),
         cmocka_unit_test(a_size_of_pax_counts),
         cmocka_unit_test(the_prefix_of_ustar_is_part_of_the_name),
         cmocka_unit_test(gnu_names_are_as_long_as_they_are),

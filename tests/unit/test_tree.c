@@ -202,7 +202,9 @@ static void hardlinks_follow_their_file(void **state)
     mktree_file(&t, "m", 0755, 1, STR("bytes"));
     assert_int_equal(add(&t, "a", ENTRY_HARDLINK, "m", false, &e), 0);
     assert_int_equal(add(&t, "z", ENTRY_HARDLINK, "m", false, &e), 0);
+    tree_get(&t, STR("m"))->caps = STR("capabilities");
     tree_sort(&t);
+    assert_true(str_is(t.entries.v[0].caps, "capabilities"));
     assert_int_equal(t.entries.v[0].type, ENTRY_FILE);
     assert_int_equal(t.entries.v[0].content.size, 5);
     for (size_t i = 1; i < 3; i++) {
@@ -224,8 +226,12 @@ static void a_difference_is_what_is_new_with_its_folders(void **state)
     mktree_file(&upper, "etc/status", 0644, 1, STR("two"));
     mktree_dir(&upper, "opt", 0700, 1);
     mktree_file(&upper, "opt/new", 0644, 1, STR("n"));
+    mktree_file(&lower, "ping", 0755, 1, STR("p"));
+    mktree_file(&upper, "ping", 0755, 1, STR("p"));
+    tree_get(&upper, STR("ping"))->caps = STR("capabilities");
     assert_int_equal(tree_diff(&diff, &lower, &upper, &e), 0);
-    assert_int_equal(diff.entries.n, 4);
+    assert_int_equal(diff.entries.n, 5);
+    assert_true(str_is(tree_get(&diff, STR("ping"))->caps, "capabilities"));
     assert_null(tree_get(&diff, STR("etc/same")));
     assert_int_equal(tree_get(&diff, STR("opt"))->mode, 0700);
     assert_int_equal(tree_diff(&bad, &upper, &lower, &e), -1); /* something would be deleted */

@@ -2,6 +2,7 @@
 #include "layer_key.h"
 
 #include "../../io/deflate.h"
+#include "../../model/locale.h"
 #include "layer.h"
 #include "layer_order.h"
 
@@ -37,6 +38,14 @@ static void add_toolkit(struct buf *out, const struct lock *lock)
             add_digest(out, &lock->artifacts.v[i].digest);
             buf_putc(out, '\n');
         }
+}
+
+/* The variables that ask for locales. */
+static void add_locales(struct buf *out, const struct lock *lock)
+{
+    for (size_t i = 0; i < lock->env.n; i++)
+        if (locale_asked(lock->env.v[i]).len)
+            buf_fmt(out, STR_FMT "\n", STR_ARG(lock->env.v[i]));
 }
 
 /* The files of a wheel that another one's replace, which is in another layer. */
@@ -86,6 +95,8 @@ static void add_system(struct buf *out, const struct lock *lock, size_t last)
         add_artifacts(out, lock, &lock->layers.v[i]);
         if (lock->layers.v[i].group == LOCK_TOOLKIT)
             add_toolkit(out, lock);
+        if (lock->layers.v[i].group == LOCK_LOCALES)
+            add_locales(out, lock);
     }
 }
 

@@ -35,6 +35,7 @@ static void keep(struct tree *t, struct entry *to, const struct entry *from)
     *to = *from;
     to->path = path;
     to->link = arena_str(&t->arena, from->link);
+    to->caps = arena_str(&t->arena, from->caps);
     to->content.hash = arena_str(&t->arena, from->content.hash);
     if (from->type == ENTRY_FILE && from->content.kind == CONTENT_BYTES)
         to->content.bytes =
@@ -275,6 +276,7 @@ static void settle_hardlinks(struct tree *t)
         }
         link->type = target->type;
         link->content = target->content;
+        link->caps = target->caps;
         link->link = target->link;
         target->type = ENTRY_HARDLINK;
         target->content = (struct content){0};
@@ -319,7 +321,7 @@ static bool same_content(const struct content *a, const struct content *b)
 static bool same_entry(const struct entry *a, const struct entry *b)
 {
     return a->type == b->type && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid &&
-           a->mtime == b->mtime && str_eq(a->link, b->link) &&
+           a->mtime == b->mtime && str_eq(a->link, b->link) && str_eq(a->caps, b->caps) &&
            (a->type != ENTRY_FILE || same_content(&a->content, &b->content));
 }
 

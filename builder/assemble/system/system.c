@@ -351,8 +351,8 @@ static int add_ldcache(struct build *b, struct err *e)
     if (!libc_bin)
         return 0;
     name_generator(&generator, libc_bin);
-    if (ldconfig(&cache, b->t, buf_view(&generator),
-                      debver_cmp(libc_bin->version, STR("2.36")) < 0, &b->outside, &newest, e) < 0)
+    if (ldconfig(&cache, b->t, buf_view(&generator), debver_cmp(libc_bin->version, STR("2.36")) < 0,
+                 &b->outside, &newest, e) < 0)
         return -1;
     if (libc_bin->newest > newest)
         newest = libc_bin->newest;
@@ -361,10 +361,11 @@ static int add_ldcache(struct build *b, struct err *e)
 
 static int run_rules(struct build *b, const struct accounts *a, struct err *e)
 {
-    if (system_accounts(b, a, e) < 0 || system_files(b, e) < 0 || system_pam(b, e) < 0 ||
-        system_certs(b, e) < 0 || system_alternatives(b, e) < 0 || add_sources(b, e) < 0 ||
-        system_dpkg(b, e) < 0 || system_toolkit(b, e) < 0)
+    if (system_accounts(b, a, e) < 0 || system_locales(b, e) < 0 || system_files(b, e) < 0 ||
+        system_pam(b, e) < 0 || system_certs(b, e) < 0 || system_alternatives(b, e) < 0 ||
+        add_sources(b, e) < 0 || system_dpkg(b, e) < 0 || system_toolkit(b, e) < 0)
         return -1;
+    system_caps(b);
     return add_ldcache(b, e);
 }
 

@@ -29,11 +29,20 @@ struct toolkit {
     uint64_t *saved; /* gets the bytes of libraries that a wheel has and the toolkit links to */
 };
 
+/* Locales that the system is to have; everything is borrowed. */
+struct system_locales {
+    const struct debpkg *from; /* locales-all, which is no package of the system */
+    struct strs names;         /* "en_US.UTF-8" */
+    struct str lang;           /* the default one; may be empty */
+};
+
 struct system_input {
-    struct str arch;               /* "amd64" */
-    struct str sources;            /* what apt asks */
-    struct str sources_path;       /* the file with that text; empty: none */
-    const struct toolkit *toolkit; /* NULL: none */
+    unsigned format;                      /* of the layers: capabilities came with 2 */
+    struct str arch;                      /* "amd64" */
+    struct str sources;                   /* what apt asks */
+    struct str sources_path;              /* the file with that text; empty: none */
+    const struct toolkit *toolkit;        /* NULL: none */
+    const struct system_locales *locales; /* NULL: none but glibc's own */
 };
 
 /* The tree of exactly these packages, sorted. Contents refer to the packages' spool and to the

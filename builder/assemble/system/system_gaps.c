@@ -9,8 +9,9 @@ static const struct {
     const char *text;
 } lacking[] = {
     {"locales", "locales-all",
-     "no locale is generated; C.UTF-8 is there without it, and the package locales-all has all "
-     "others"},
+     "no locale is made, for the recipe's env asks for none; C.UTF-8 is there anyway, and with "
+     "`env: "
+     "{LANG: en_US.UTF-8}` that one is made"},
     {"openssh-server", NULL,
      "the image has no ssh host keys, which all of its containers would share; run `mkdir -p "
      "/run/sshd && ssh-keygen -A` in a container before sshd starts, or mount keys into /etc/ssh"},
@@ -19,35 +20,64 @@ static const struct {
      "`make-ssl-cert generate-default-snakeoil` in a container before a program asks for it"},
 };
 
+#define NO_RAW(program) \
+    "/usr/bin/" program \
+    " has no capability cap_net_raw; where it may not open its socket, run it as root"
+#define NO_GLIB                                                                               \
+    "the cache of schemas or of modules is missing; run `/usr/lib/x86_64-linux-gnu/glib-2.0/" \
+    "glib-compile-schemas /usr/share/glib-2.0/schemas` and `/usr/lib/x86_64-linux-gnu/"       \
+    "glib-2.0/gio-querymodules /usr/lib/x86_64-linux-gnu/gio/modules` in a container before " \
+    "a program asks for them"
+
 /* What is known of scripts that no rule stands for. */
 static const struct {
     const char *script; /* "package script" */
     const char *text;
 } known[] = {
-    {"iputils-arping postinst", "/usr/bin/arping has no capability cap_net_raw; run it as root"},
-    {"iputils-ping postinst",
-     "/usr/bin/ping is setuid and has no capability cap_net_raw; where containers may gain no "
-     "privileges, run it as root"},
+    {"fping postinst", NO_RAW("fping")},
+    {"iputils-arping postinst", NO_RAW("arping")},
+    {"iputils-clockdiff postinst", NO_RAW("clockdiff")},
+    {"iputils-ping postinst", NO_RAW("ping")},
+    {"libgdk-pixbuf-2.0-0 postinst",
+     "the list of image loaders is missing; run `/usr/lib/x86_64-linux-gnu/gdk-pixbuf-2.0/"
+     "gdk-pixbuf-query-loaders --update-cache` in a container before a program asks for it"},
+    {"libglib2.0-0 postinst", NO_GLIB},
+    {"libglib2.0-0t64 postinst", NO_GLIB},
     {"libgstreamer1.0-0 postinst",
      "gst-ptp-helper has no capability; only PTP clocks need it, and only for other users than "
      "root"},
     {"locales-all postinst", "it only removes what an older release left; nothing is missing"},
-    {"mtr-tiny postinst", "/usr/bin/mtr-packet has no capability cap_net_raw; run mtr as root"},
+    {"mtr postinst", NO_RAW("mtr-packet")},
+    {"mtr-tiny postinst", NO_RAW("mtr-packet")},
+    {"munge postinst",
+     "the user munge is missing, and /etc/munge/munge.key, which all containers of the image would "
+     "share; make the user with `adduser --system --group munge`, and mount the cluster's own key"},
+    {"shared-mime-info postinst",
+     "the database of file types is missing; run `update-mime-database /usr/share/mime` in a "
+     "container before a program asks for it"},
 };
 
 /* `script` is "name version script". */
-static const char *text_of(struct str script)
+static void put_text(struct buf *out, struct str script)
 {
     CLEANUP(buf_clear) struct buf key = {0};
     struct str package = {0}, version = {0};
 
     str_word(&script, &package);
     str_word(&script, &version);
-    buf_fmt(&key, STR_FMT " " STR_FMT, STR_ARG(package), STR_ARG(str_trim(script)));
+    script = str_trim(script);
+    buf_fmt(&key, STR_FMT " " STR_FMT, STR_ARG(package), STR_ARG(script));
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (strcmp(known[i].script, key.p) == 0)
-            return known[i].text;
-    return "what it would have done is missing in the image";
+        if (strcmp(known[i].script, key.p) == 0) {
+            buf_puts(out, known[i].text);
+            return;
+        }
+    buf_fmt(out,
+            "what it would have done is missing in the image; read it there, as "
+            "/var/lib/dpkg/info/" STR_FMT "*." STR_FMT
+            ", and run what you need of it in a container, or bring the result "
+            "by `files`",
+            STR_ARG(package), STR_ARG(script));
 }
 
 static bool has_deb(const struct lock *lock, const char *name)
@@ -63,8 +93,8 @@ void system_gaps(const struct lock *lock, struct names *out)
         struct str script = lock->uncovered.v[i];
 
         buf_reset(&text);
-        buf_fmt(&text, "no rule stands for the maintainer script " STR_FMT ": %s", STR_ARG(script),
-                text_of(script));
+        buf_fmt(&text, "no rule stands for the maintainer script " STR_FMT ": ", STR_ARG(script));
+        put_text(&text, script);
         names_add(out, text.p);
     }
     for (size_t i = 0; i < ARRAY_LEN(lacking); i++) {

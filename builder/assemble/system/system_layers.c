@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "system_layers.h"
 
+#include "../../model/locale.h"
 #include "../layer/layer_key.h"
 #include "../layer/layer_order.h"
 #include "../import/stand_in.h"
@@ -62,6 +63,7 @@ struct whole {
     struct VEC_OF(struct debpkg) stand_ins; /* owned */
     struct buf site_text;
     struct toolkit toolkit;
+    struct system_locales locales;
     bool python, has_toolkit;
 };
 
@@ -73,6 +75,7 @@ static void whole_clear(struct whole *w)
     vec_clear(&w->packages);
     vec_clear(&w->archives);
     vec_clear(&w->wheels);
+    vec_clear(&w->locales.names);
     buf_clear(&w->site_text);
 }
 
@@ -88,7 +91,9 @@ static void gather(struct whole *w, struct system_layers *s, const struct lock *
         for (size_t j = 0; j < l->artifacts.n; j++) {
             size_t at = l->artifacts.v[j];
 
-            if (lock->artifacts.v[at].eco == ECO_DEB)
+            if (l->group == LOCK_LOCALES)
+                w->locales.from = &s->packages[at];
+            else if (lock->artifacts.v[at].eco == ECO_DEB)
                 vec_add(&w->packages, &s->packages[at]);
             else
                 vec_add(&w->archives, &s->archives[at]);
@@ -145,19 +150,33 @@ static int add_toolkit(struct whole *w, struct system_layers *s, const struct lo
     return 0;
 }
 
+static void add_locales(struct system_locales *out, const struct strs *env)
+{
+    locale_list(&out->names, env);
+    for (size_t i = 0; i < env->n; i++)
+        if (str_starts(env->v[i], STR("LANG=")))
+            out->lang = locale_asked(env->v[i]);
+}
+
 /* The system of layers 0 to `last`, as a whole tree. */
 static int whole_tree(struct tree *out, struct system_layers *s, const struct lock *lock,
                       size_t last, struct err *e)
 {
     CLEANUP(whole_clear) struct whole w = {0};
-    struct system_input in = {
-        .arch = lock->arch, .sources = lock->apt_sources, .sources_path = lock->apt_sources_path};
+    struct system_input in = {.format = lock->format,
+                              .arch = lock->arch,
+                              .sources = lock->apt_sources,
+                              .sources_path = lock->apt_sources_path};
     int result;
 
     gather(&w, s, lock, last);
     if (w.has_toolkit && add_toolkit(&w, s, lock, e) < 0)
         return -1;
     in.toolkit = w.has_toolkit ? &w.toolkit : NULL;
+    if (w.locales.from) {
+        add_locales(&w.locales, &lock->env);
+        in.locales = &w.locales;
+    }
     names_clear(&s->uncovered); /* the last tree, which has all packages, decides */
     result = system_build(out, w.packages.v, w.packages.n, &in, &s->uncovered, e);
     if (result == 0 && w.python) {

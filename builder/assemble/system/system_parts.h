@@ -78,6 +78,12 @@ int system_sysusers(struct build *b, struct tables *t, struct err *e) MUST_CHECK
 
 /* system_files.c: the small files and folders that postinst scripts make. */
 int system_files(struct build *b, struct err *e) MUST_CHECK;
+/* system_caps.c: what setcap(8) makes, since layer format 2. */
+void system_caps(struct build *b);
+/* Is that script, "package script" and the digest of its rest, one that it stands for? */
+bool system_caps_cover(const struct build *b, const char *script, const struct digest *rest);
+/* system_locales.c: what locale-gen(8) and update-locale(8) make. */
+int system_locales(struct build *b, struct err *e) MUST_CHECK;
 /* system_pam.c: what pam-auth-update makes. */
 int system_pam(struct build *b, struct err *e) MUST_CHECK;
 /* system_certs.c: what update-ca-certificates makes. */

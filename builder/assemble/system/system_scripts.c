@@ -153,6 +153,8 @@ static bool is_covered(const struct build *b, const struct debpkg *p, const char
     buf_fmt(&name, STR_FMT " %s", STR_ARG(p->name), script);
     if (has_cache(b, name.p))
         return false;
+    if (system_caps_cover(b, name.p, &digest))
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (strcmp(known[i].script, name.p) == 0 && strcmp(known[i].digest, hex) == 0)
             return true;

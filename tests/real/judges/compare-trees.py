@@ -20,6 +20,8 @@ def describe(path):
         what = "f"
         with open(path, "rb") as f:
             extra = hashlib.sha256(f.read()).hexdigest()
+        if "security.capability" in os.listxattr(path):
+            extra += " " + os.getxattr(path, "security.capability").hex()
     return f"{what} {stat.S_IMODE(s.st_mode):04o} {s.st_uid} {s.st_gid} {extra}"
 
 

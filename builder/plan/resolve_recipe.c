@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/fs.h"
+#include "../base/path.h"
+#include "../doc/emit.h"
+#include "../io/crypto.h"
+#include "../model/recipe_form.h"
+#include "deb/apt_extra.h"
+#include "resolve_parts.h"
+#include "scan.h"
+
+static int owner_of(struct lock_copy *copy, const struct recipe *r, const struct value *owner,
+                    unsigned format, struct err *e)
+{
+    struct str gid = owner->text, uid = {0};
+
+    if (!gid.len || str_is(gid, "root"))
+        return 0;
+    if (str_eq(gid, r->user.name.text)) {
+        copy->uid = r->user.uid;
+        copy->gid = format < 2 ? r->user.gid : 0; /* which any uid is in */
+        return 0;
+    }
+    if (!str_cut(&gid, STR(":"), &uid))
+        uid = gid;
+    if (str_u32(uid, &copy->uid) && str_u32(gid, &copy->gid) && copy->uid <= INT32_MAX &&
+        copy->gid <= INT32_MAX)
+        return 0;
+    return err_at(e, &owner->pos,
+                  "files: owner \"" STR_FMT
+                  "\" is neither the recipe's user nor root nor a number such as 1000 or 1000:1000",
+                  STR_ARG(owner->text));
+}
+
+/* What all of `files` leave out. */
+static int read_ignored(struct ignore *out, const char *context, struct err *e)
+{
+    CLEANUP(free_clear) char *path = path_join(context, ".dockerignore");
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    ignore_add_built_in(out);
+    if (!fs_exists(path))
+        return 0;
+    return fs_read(&text, path, IGNORE_FILE_MAX, e) < 0
+               ? -1
+               : ignore_add_lines(out, buf_view(&text), path, e);
+}
+
+static int take_copy(struct lock_copy *copy, struct arena *a, const struct recipe_file *f,
+                     const char *context, struct scan_rules *rules, struct err *e)
+{
+    struct err why = {0};
+
+    copy->from = arena_str(a, f->from.text);
+    copy->to = arena_str(a, f->to.text);
+    if (!str_octal(f->mode.text, &copy->mode))
+        copy->mode = 0; /* the recipe names none */
+    ignore_clear(&rules->exclude);
+    for (size_t i = 0; i < f->exclude.n; i++)
+        if (ignore_add(&rules->exclude, f->exclude.v[i].text, &why) < 0) {
+            err_at(e, &f->exclude.v[i].pos, "files: exclude: %s", why.msg);
+            err_clear(&why);
+        }
+    if (scan_files(copy, a, context, rules, &why) < 0) {
+        err_at(e, &f->from.pos, "files: %s", why.msg);
+        err_clear(&why);
+    }
+    return err_is_set(e) ? -1 : 0;
+}
+
+/* What nobody said is to be left out is told. */
+static void tell_left(const struct names *left, const struct events *events)
+{
+    enum { NAMED = 8 };
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    for (size_t i = 0; i < left->n && i < NAMED; i++)
+        buf_fmt(&words, "%s%s", i ? ", " : "", left->v[i]);
+    if (left->n > NAMED)
+        buf_fmt(&words, " and %zu more", left->n - NAMED);
+    if (left->n)
+        events_warn(events,
+                    "files: left out, for it is not meant for an image: %s; a line such as "
+                    "\"!%s\" in .dockerignore takes it back",
+                    words.p, left->v[0]);
+}
+
+static int take_copies(struct lock *lock, const struct recipe *r, const char *dir,
+                       const struct events *events, struct err *e)
+{
+    CLEANUP(free_clear) char *context = recipe_context(r, dir);
+    CLEANUP(scan_rules_clear) struct scan_rules rules = {0};
+    struct arena *a = &lock->doc.arena;
+    struct err fault = {0};
+
+    if (r->files.n && lock->format >= 2 && read_ignored(&rules.ignore, context, e) < 0)
+        return err_wrap(e, "files");
+
+    for (size_t i = 0; i < r->files.n; i++) {
+        const struct recipe_file *f = &r->files.v[i];
+        struct lock_copy *copy = vec_push(&lock->copies);
+        struct err why = {0};
+
+        owner_of(copy, r, &f->owner, lock->format, &fault);
+        if (take_copy(copy, a, f, context, &rules, &why) < 0)
+            err_join(&fault, &why);
+    }
+    if (err_is_set(&fault))
+        return err_join(e, &fault);
+    tell_left(&rules.built_in, events);
+    return 0;
+}
+
+static void add_input(struct lock *lock, struct str path, struct str use,
+                      const struct digest *digest)
+{
+    for (size_t i = 0; i < lock->inputs.n; i++)
+        if (str_eq(lock->inputs.v[i].path, path))
+            return;
+    vec_add(&lock->inputs, ((struct lock_input){arena_str(&lock->doc.arena, path), use, *digest}));
+}
+
+static int input_compare(const void *x, const void *y)
+{
+    const struct lock_input *a = x, *b = y;
+
+    return str_cmp(a->path, b->path);
+}
+
+/* The files that decide with the recipe. */
+static int take_inputs(struct lock *lock, const struct recipe *r, const struct requirements *reqs,
+                       const char *dir, struct err *e)
+{
+    for (size_t i = 0; i < reqs->files.sources.n; i++)
+        add_input(lock, reqs->files.sources.v[i].path, STR("pip"),
+                  &reqs->files.sources.v[i].digest);
+    if (baselayer_is_path(r->base.text)) {
+        CLEANUP(free_clear) char *name = str_dup(r->base.text);
+        CLEANUP(free_clear) char *path = path_join(dir, name);
+        CLEANUP(buf_clear) struct buf text = {0};
+        struct digest digest;
+
+        if (fs_read(&text, path, REQFILE_MAX, e) < 0)
+            return err_wrap(e, "base");
+        hash_bytes(&digest, text.p, text.len);
+        add_input(lock, r->base.text, STR("base"), &digest);
+    }
+    return 0;
+}
+
+int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
+                        const char *dir, unsigned format, const struct events *events,
+                        struct err *e)
+{
+    CLEANUP(lock_clear) struct lock lock = {.format = format};
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    lock.recipe = recipe_to_node(r, &lock.doc);
+    emit_json(&text, lock.recipe, EMIT_COMPACT);
+    hash_bytes(&lock.recipe_digest, text.p, text.len);
+    lock.user =
+        (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
+    if (take_inputs(&lock, r, reqs, dir, e) < 0 || take_copies(&lock, r, dir, events, e) < 0 ||
+        apt_extra_take(&lock, r, dir, e) < 0)
+        return -1;
+    vec_sort(&lock.inputs, input_compare);
+    MOVE(out, &lock);
+    return 0;
+}
+
+int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, unsigned format,
+                   struct err *e)
+{
+    CLEANUP(requirements_clear) struct requirements reqs = {0};
+
+    /* What it is compared by hangs on no label. */
+    return requirements_open(&reqs, r, STR(""), NULL, dir, e) < 0
+               ? -1
+               : resolve_recipe_part(out, r, &reqs, dir, format, NULL, e);
+}
