@@ -6,6 +6,7 @@
 #include "../base/path.h"
 #include "../model/finding.h"
 #include "../out/dest.h"
+#include "../store/roots.h"
 #include "build.h"
 #include "output.h"
 #include "prove.h"
@@ -42,6 +43,16 @@ static int check_edited(struct work *w, struct session *s, const struct build_ar
         "%s is not what %s gives: %s; the lock was edited, or made with another catalog; "
         "restore it, or run `envbuild lock %s` to write what the recipe gives",
         w->lock_path, w->recipe_path, words.p, w->recipe_path);
+}
+
+/* What the lock names is needed in the store as long as the lock is there. */
+static int note_lock(const struct work *w, const struct session *s, struct err *e)
+{
+    CLEANUP(free_clear) char *path = NULL;
+
+    if (cas_is_read_only(w->cas))
+        return 0;
+    return fs_absolute(&path, w->lock_path, e) < 0 ? -1 : roots_note(s->store_dir, path, e);
 }
 
 /* A lock that is the recipe's, chosen now if there is none. */
@@ -332,7 +343,7 @@ int build_recipe(struct work *w, struct session *s, const char *recipe, const st
     CLEANUP(stored_clear) struct stored beside = {0};
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(w, s, recipe, e) < 0 ||
-        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0)
+        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 || note_lock(w, s, e) < 0)
         return -1;
     files.memo = w->outputs;
     name = dest_image_name(&dest, w->lock.name, w->lock.tag);

@@ -143,9 +143,16 @@ static int scan(struct stored_files *f, const struct stored_scratch *scratch, st
                : walk(f, scratch ? scratch->events : NULL, e);
 }
 
-void stored_files_folder(struct stored_files *out, const char *path, bool flat)
+int stored_files_folder(struct stored_files *out, const char *path, bool flat,
+                        const struct events *events, struct err *e)
 {
-    *out = (struct stored_files){.path = xstrdup(path), .flat = flat};
+    CLEANUP(stored_files_clear) struct stored_files f = {.path = xstrdup(path), .flat = flat};
+    CLEANUP(free_clear) char *header = path_join(path, "oci-layout");
+
+    if (!flat && fs_exists(header) && layout_use(&f.fd, path, events, e) < 0)
+        return -1;
+    MOVE(out, &f);
+    return 0;
 }
 
 int stored_files_tar(struct stored_files *out, const char *path,

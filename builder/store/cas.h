@@ -5,6 +5,10 @@
  * checked, so nobody ever sees half of one: its bytes are on the disk before the name is given. The
  * name itself may be lost by a power cut; then the blob is fetched or made again. Safe for many
  * threads and processes at once.
+ *
+ * Whoever has the store open uses it: by a shared lock on the file ".lock" nothing that he found
+ * there is removed by store/gc.h until he closes it. A store that may only be read is fine for
+ * whoever finds all in it.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -16,8 +20,12 @@
 
 struct cas; /* opaque; cas_open to cas_clear; may be shared by threads */
 
-/* Makes the folder `dir` and what belongs in it. */
-int cas_open(struct cas **out, const char *dir, struct err *e) MUST_CHECK;
+/* Makes the folder `dir` and what belongs in it. Waits for who removes things there; `events` (may
+ * be NULL) are told so. */
+int cas_open(struct cas **out, const char *dir, const struct events *events,
+             struct err *e) MUST_CHECK;
+/* The file that is locked. Owned by the caller. */
+char *cas_lock_path(const char *dir);
 void cas_clear(struct cas **cas);
 
 /* Is it on a disk, or of an owner, where this process may only read? What is here can be used all

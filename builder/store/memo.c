@@ -18,7 +18,7 @@ int memo_open(struct memo **out, const char *dir, struct err *e)
 {
     struct memo *memo;
 
-    if (fs_mkdirs(dir, e) < 0)
+    if (fs_mkdirs_where_writable(dir, e) < 0)
         return -1;
     memo = xcalloc(1, sizeof *memo);
     memo->dir = xstrdup(dir);
