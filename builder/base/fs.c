@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -240,6 +242,35 @@ int fs_temp_publish_unsynced(struct fs_temp *t, const char *path, bool replace, 
     free_clear(&t->name);
     fs_temp_clear(t);
     return 0;
+}
+
+void fs_make_read_only(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0)
+        (void)!fchmod(fd, st.st_mode & 0444);
+}
+
+bool fs_link(int fd, const char *path)
+{
+    CLEANUP(free_clear) char *dir = path_dir(path), *name = temp_name(dir);
+    char self[64];
+    bool done;
+
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+        return true;
+    if (errno != EEXIST || linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) < 0)
+        return false;
+    done = rename(name, path) == 0;
+    unlink(name); /* it stays where both are one file already */
+    return done;
+}
+
+bool fs_temp_clone(struct fs_temp *t, int from)
+{
+    return ioctl(t->fd.n, FICLONE, from) == 0;
 }
 
 void fs_temp_clear(struct fs_temp *t)

@@ -62,6 +62,14 @@ int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct er
 int fs_temp_publish_unsynced(struct fs_temp *t, const char *path, bool replace,
                              struct err *e) MUST_CHECK;
 void fs_temp_clear(struct fs_temp *t); /* drops what is not published */
+/* A blob: nobody writes to it any more, as far as its file system knows rights. */
+void fs_make_read_only(int fd);
+/* Give the open file `fd` one more name, over what stands there; its folder is synced by the
+ * caller. False where that cannot be: another file system, or no rights to do so. */
+bool fs_link(int fd, const char *path);
+/* Fill the file with the bytes of `from`, sharing them on the disk. False where its file system
+ * cannot. */
+bool fs_temp_clone(struct fs_temp *t, int from);
 /* Is `path` a temporary file that a killed run left? Its process is gone and it is over an hour old
  * (the process may live where we cannot see it). */
 bool fs_temp_is_abandoned(const char *path);

@@ -172,8 +172,8 @@ static bool open_beside(struct stored *out, const struct work *w, const struct d
 
 static int assemble(struct work *w, struct session *s, const struct build_args *a,
                     const struct stored *image, struct stored *beside, struct place *place,
-                    const struct dest *dest, const struct image_name *name, struct outcome *out,
-                    struct err *e)
+                    const struct blob_files *files, const struct dest *dest,
+                    const struct image_name *name, struct outcome *out, struct err *e)
 {
     const struct stored *below = w->lock.image.ref.len ? image : NULL;
     struct proving proving;
@@ -190,6 +190,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .beside = open_beside(beside, w, dest, name, s) ? beside : NULL,
                           .dir = context,
                           .scratch_dir = scratch,
+                          .files = files,
                           .jobs = a->jobs,
                           .watcher = &proving.watcher,
                           .events = s->events,
@@ -343,7 +344,8 @@ int build_recipe(struct work *w, struct session *s, const char *recipe, const st
     CLEANUP(stored_clear) struct stored beside = {0};
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(w, s, recipe, e) < 0 ||
-        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 || note_lock(w, s, e) < 0)
+        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 ||
+        note_lock(w, s, e) < 0)
         return -1;
     files.memo = w->outputs;
     name = dest_image_name(&dest, w->lock.name, w->lock.tag);
@@ -356,7 +358,7 @@ int build_recipe(struct work *w, struct session *s, const char *recipe, const st
         return -1;
     if (!a->audit)
         dest_leave_out(&dest, place, &name, &w->lock, s->events);
-    if (assemble(w, s, a, &image, &beside, place, &dest, &name, &out, e) < 0)
+    if (assemble(w, s, a, &image, &beside, place, &files, &dest, &name, &out, e) < 0)
         return -1;
     if (a->audit)
         print_audit(&out.audit, place, s);

@@ -48,6 +48,15 @@ static int has_blob(bool *has, struct place *p, const struct digest *digest, uin
     return 0;
 }
 
+static int share_blob(bool *shared, struct place *p, const struct digest *digest, uint64_t size,
+                      struct err *e)
+{
+    const struct layout *layout = (const struct layout *)p;
+    CLEANUP(free_clear) char *path = layout_blob_path(layout->dir, digest);
+
+    return blob_file_share(shared, &layout->files, path, digest, size, e);
+}
+
 static int blob_open(struct place *p, struct place_blob *b, struct err *e)
 {
     CLEANUP(free_clear) char *dir = path_join(((struct layout *)p)->dir, "blobs/sha256");
@@ -78,6 +87,7 @@ static int blob_finish(struct place_blob *b, struct err *e)
 
     if (blob_file_known(&layout->files, path, &b->digest, b->size))
         return 0; /* it stays, and what was written is dropped */
+    fs_make_read_only(temp->fd.n);
     if (fstat(temp->fd.n, &written) < 0)
         return err_errno(e, "cannot write %s", path);
     if (fs_temp_publish(temp, path, true, e) < 0)
@@ -296,7 +306,8 @@ static int put_image(struct place *p, const struct descriptor *d,
     entry.annotations = (struct pairs){0};
     if (sync_blobs(layout->dir, e) < 0 ||
         layout_lock(&lock, layout->dir, layout->files.events, e) < 0 ||
-        layout_check_name(layout->dir, name, e) < 0 || layout_read_index(&now, layout->dir, e) < 0 ||
+        layout_check_name(layout->dir, name, e) < 0 ||
+        layout_read_index(&now, layout->dir, e) < 0 ||
         layout_annotate(&entry, name, &now.doc.arena, e) < 0)
         return -1;
     if (name->recipe.len)
@@ -305,7 +316,7 @@ static int put_image(struct place *p, const struct descriptor *d,
     replace_entry(list, descriptor_to_node(&entry, &now.doc));
     emit_json(&text, now.doc.root, EMIT_COMPACT);
     return str_eq(buf_view(&now.text), buf_view(&text)) ? fs_sync_dir(layout->dir, e)
-                                                      : fs_write(path, buf_view(&text), e);
+                                                        : fs_write(path, buf_view(&text), e);
 }
 
 /* ---- open ---- */
@@ -387,7 +398,8 @@ static void free_layout(struct place *p)
 }
 
 static const struct place_ops layout_ops = {
-    has_blob, blob_open, blob_write, blob_finish, blob_clear, put_image, close_layout, free_layout,
+    has_blob,   share_blob, blob_open,    blob_write,  blob_finish,
+    blob_clear, put_image,  close_layout, free_layout,
 };
 
 int layout_use(struct fd *out, const char *dir, const struct events *events, struct err *e)

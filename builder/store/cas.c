@@ -194,6 +194,9 @@ static int put_finish(struct sink *self, struct err *e)
         return wrong_digest(&put->expect, &put->digest, e);
     path = cas_path(put->cas, &put->digest);
     saw(put->cas, &put->seen);
+    fs_make_read_only(put->temp.fd.n);
+    if (fstat(put->temp.fd.n, &put->written) < 0)
+        return err_errno(e, "cannot write %s", path);
     return fs_temp_publish(&put->temp, path, true, e);
 }
 
@@ -216,7 +219,8 @@ void cas_put_clear(struct cas_put *put)
 {
     hash_clear(&put->hash);
     fs_temp_clear(&put->temp);
-    *put = (struct cas_put){.size = put->size, .digest = put->digest, .seen = put->seen};
+    *put = (struct cas_put){
+        .size = put->size, .digest = put->digest, .seen = put->seen, .written = put->written};
 }
 
 int cas_put_bytes(const struct cas *cas, struct str bytes, struct digest *out, struct err *e)
@@ -263,6 +267,14 @@ static int hash_at_hand(struct cas_partial *p, struct err *e)
         at += n;
     }
     return 0;
+}
+
+uint64_t cas_partial_size(const struct cas *cas, const struct digest *digest)
+{
+    CLEANUP(free_clear) char *path = path_in(cas->partial, digest);
+    uint64_t size = 0;
+
+    return fs_file_size(path, &size) ? size : 0;
 }
 
 int cas_partial_open(struct cas_partial *out, enum cas_claim *claim, const struct cas *cas,
@@ -335,6 +347,7 @@ int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
             (void)!cas_partial_cut(p, 0, e); /* its error joins the other */
         return -1;
     }
+    fs_make_read_only(p->fd.n);
     if (fdatasync(p->fd.n) < 0 || rename(p->path, path) < 0)
         return err_errno(e, "cannot write %s", path);
     saw(p->cas, &seen);

@@ -12,6 +12,8 @@
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <sys/stat.h>
+
 #include "../base/digest.h"
 #include "../base/fs.h"
 #include "../io/crypto.h"
@@ -56,6 +58,7 @@ struct cas_put {
     struct sink sink;      /* write here; sink_finish() publishes the blob, instead of one there */
     struct digest digest;  /* SHA-256 of what was written; valid after finish */
     struct seen seen;      /* the same as evidence */
+    struct stat written;   /* the file, before it got its name; valid after finish */
     uint64_t size;         /* bytes; valid after finish */
     const struct cas *cas; /* borrowed */
     struct digest expect;  /* all-zero: any */
@@ -73,6 +76,8 @@ void cas_put_clear(struct cas_put *put);
 int cas_put_bytes(const struct cas *cas, struct str bytes, struct digest *out,
                   struct err *e) MUST_CHECK;
 
+/* Bytes at hand of a download that was cut, or is under way. */
+uint64_t cas_partial_size(const struct cas *cas, const struct digest *digest);
 /* A download that survives being killed. One process at a time holds it, by a lock on the file. */
 struct cas_partial {
     const struct cas *cas; /* borrowed */
