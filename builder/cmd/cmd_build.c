@@ -179,7 +179,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
     struct proving proving;
     struct fetching fetching = {w, s, a};
     struct disks disks = {s->store_dir, dest->path};
-    CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
+    CLEANUP(free_clear) char *scratch = NULL;
     CLEANUP(free_clear) char *context = recipe_context(&w->recipe, w->dir);
     struct assembly in = {.cas = w->cas,
                           .memo = w->layers,
@@ -189,7 +189,6 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .image = below,
                           .beside = open_beside(beside, w, dest, name, s) ? beside : NULL,
                           .dir = context,
-                          .scratch_dir = scratch,
                           .files = files,
                           .jobs = a->jobs,
                           .watcher = &proving.watcher,
@@ -200,10 +199,13 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .room_ctx = &disks};
     bool built = w->lock.built, settled = w->lock.settled;
 
+    if (session_scratch(&scratch, s, e) < 0)
+        return -1;
+    in.scratch_dir = scratch;
     proving_init(&proving, w->linkage, scratch);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
-    if (cas_sweep(w->cas, NULL, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
-        assemble_layers(&w->lock, &in, e) < 0 || check_strict(&w->lock, a, s, e) < 0 ||
+    if (cas_sweep(w->cas, NULL, e) < 0 || assemble_layers(&w->lock, &in, e) < 0 ||
+        check_strict(&w->lock, a, s, e) < 0 ||
         (!built && (!settled || proving_knows(&proving, &w->lock)) &&
          prove(&w->lock, &proving, below, e) < 0) ||
         image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)

@@ -39,9 +39,8 @@ static int prune_store(struct pruned *out, const struct session *s, const struct
     CLEANUP(free_clear) char *path = cas_lock_path(s->store_dir);
     CLEANUP(fd_clear) struct fd alone = {0};
     struct gc_result result = {0};
-    struct gc_rules rules = {.before = a->older ? s->now - a->older : 0,
-                             .remove = !a->dry_run,
-                             .events = s->events};
+    struct gc_rules rules = {
+        .before = a->older ? s->now - a->older : 0, .remove = !a->dry_run, .events = s->events};
 
     out->place = s->store_dir;
     if (!fs_exists(s->store_dir))

@@ -103,6 +103,13 @@ static char *netrc(void)
     return usual && access(usual, R_OK) == 0 ? xstrdup(usual) : NULL;
 }
 
+static const char *tmp_dir(void)
+{
+    const char *dir = getenv("TMPDIR");
+
+    return dir && dir[0] == '/' ? dir : "/tmp";
+}
+
 /* The variables that curl, OpenSSL and their like read. */
 static const char *ca_file(void)
 {
@@ -228,6 +235,7 @@ int main(int argc, char **argv)
                         .config_path =
                             in_home("XDG_CONFIG_HOME", ".config", "envbuild/config.yaml"),
                         .netrc = netrc(),
+                        .tmp_dir = tmp_dir(),
                         .environment = environ,
                         .now = (int64_t)time(NULL),
                         .uid = getuid(),

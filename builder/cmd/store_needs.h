@@ -19,5 +19,6 @@ struct store_needs {
 /* Artifacts, and what of each layer is in none of them. `before` as in struct gc_rules: locks that
  * were not built since need nothing; 0: all count that are there. A lock that cannot be read is
  * ERR_INPUT: what it needs is not known. */
-int store_needs_read(struct store_needs *out, const char *store, int64_t before, struct err *e) MUST_CHECK;
+int store_needs_read(struct store_needs *out, const char *store, int64_t before,
+                     struct err *e) MUST_CHECK;
 void store_needs_clear(struct store_needs *n);

@@ -32,7 +32,8 @@ static int open_memo(struct memo **out, const struct session *s, const char *kin
 
 static int open_store(struct work *w, const struct session *s, struct err *e)
 {
-    return cas_open(&w->cas, s->store_dir, s->events, e) < 0 || open_memo(&w->layers, s, "layers", e) < 0 ||
+    return cas_open(&w->cas, s->store_dir, s->events, e) < 0 ||
+                   open_memo(&w->layers, s, "layers", e) < 0 ||
                    open_memo(&w->linkage, s, "linkage", e) < 0 ||
                    open_memo(&w->page_memo, s, "pages", e) < 0 ||
                    open_memo(&w->metadata, s, "metadata", e) < 0 ||

@@ -46,9 +46,9 @@ void layout_judge(struct layout_images *images, const struct layout_rules *rules
         if (!is_for_rules(i) || (!rules->keep && !rules->before))
             continue;
         vec_each(other, images)
-            newer += is_for_rules(other) && strcmp(other->name, i->name) == 0 &&
-                     is_newer(other, i);
-        i->goes = (!rules->keep || newer >= rules->keep) && (!rules->before || last < rules->before);
+            newer += is_for_rules(other) && strcmp(other->name, i->name) == 0 && is_newer(other, i);
+        i->goes =
+            (!rules->keep || newer >= rules->keep) && (!rules->before || last < rules->before);
     }
 }
 
@@ -143,8 +143,8 @@ static int read_images(struct surveying *s, const struct image_index *index,
                        const struct layout_rules *rules, struct err *e)
 {
     struct layout_images *images = &s->out->images;
-    CLEANUP(free_clear) struct reach_entry *entries =
-        xcalloc(index->manifests.n + 1, sizeof *entries);
+    CLEANUP(free_clear)
+    struct reach_entry *entries = xcalloc(index->manifests.n + 1, sizeof *entries);
     void *dir = (void *)(uintptr_t)s->dir;
     size_t n = index->manifests.n;
 
@@ -183,8 +183,7 @@ static bool is_unneeded(const struct surveying *s, const struct walk_item *item)
     if (!S_ISREG(item->st->st_mode))
         return false;
     if (str_skip(&hex, STR("blobs/sha256/")) && digest_from_hex(&digest, hex))
-        return !s->needed.n ||
-               !bsearch(&digest, s->needed.v, s->needed.n, sizeof digest, compare);
+        return !s->needed.n || !bsearch(&digest, s->needed.v, s->needed.n, sizeof digest, compare);
     path = path_join(s->dir, item->path.p);
     return fs_temp_is_abandoned(path);
 }

@@ -109,7 +109,7 @@ static bool subject_of_tag(struct digest *out, const struct descriptor *d)
     if (!str_skip(&hex, STR("sha256-")) || hex.len < DIGEST_HEX)
         return false;
     rest = str_sub(hex, DIGEST_HEX, hex.len);
-    return digest_from_hex(out, str_sub(hex, 0, DIGEST_HEX)) && (!rest.len || rest.p[0] == '.');
+    return (!rest.len || rest.p[0] == '.') && digest_from_hex(out, str_sub(hex, 0, DIGEST_HEX));
 }
 
 int reach_referrers(struct reach_entry *entries, size_t n, reach_read read, void *ctx,
@@ -180,8 +180,7 @@ int reach(struct digests *out, struct reach_entry *entries, size_t n, reach_read
     return 0;
 }
 
-int reach_size(uint64_t *out, const struct descriptor *d, reach_read read, void *ctx,
-               struct err *e)
+int reach_size(uint64_t *out, const struct descriptor *d, reach_read read, void *ctx, struct err *e)
 {
     CLEANUP(reaching_clear) struct reaching r = {.read = read, .ctx = ctx};
 

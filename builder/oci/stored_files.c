@@ -267,6 +267,11 @@ static int open_file(struct source **out, uint64_t *size, const char *path, stru
     return 0;
 }
 
+char *stored_files_blob_path(const struct stored_files *f, const struct digest *digest)
+{
+    return f->archive ? NULL : blob_path(f, digest);
+}
+
 int stored_files_blob(struct source **out, uint64_t *size, const struct stored_files *f,
                       const struct digest *digest, struct err *e)
 {
@@ -277,8 +282,7 @@ int stored_files_blob(struct source **out, uint64_t *size, const struct stored_f
     blob_name(name, digest);
     if (f->archive)
         p = find(f, str_of(name));
-    else
-        path = blob_path(f, digest);
+    path = stored_files_blob_path(f, digest);
     if (path ? !fs_exists(path) : !p) {
         digest_text(digest, text);
         return err_set(e, ERR_INPUT, "%s lacks the blob %s", f->path, text);
