@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
 #include "../base/fs.h"
 #include "../oci/layout_gc.h"
 #include "../store/cas.h"
@@ -45,6 +47,10 @@ static int prune_store(struct pruned *out, const struct session *s, const struct
     out->place = s->store_dir;
     if (!fs_exists(s->store_dir))
         return 0;
+    if (rules.remove && access(s->store_dir, W_OK) < 0)
+        return err_set(e, ERR_SYSTEM,
+                       "the store %s may only be read here, so nothing can be removed from it",
+                       s->store_dir);
     if ((rules.remove && fs_lock(&alone, path, s->events, e) < 0) ||
         store_needs_read(&needs, s->store_dir, rules.before, e) < 0)
         return -1;

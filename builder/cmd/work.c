@@ -183,7 +183,14 @@ int work_resolve(struct work *w, struct session *s, const struct pins *pins, str
     r.in.events = s->events;
     choices_clear(&w->choices);
     r.in.choices = &w->choices;
-    return resolve(out, &r.in, e);
+    if (resolve(out, &r.in, e) == 0)
+        return 0;
+    if (e->kind == ERR_SYSTEM && cas_is_read_only(w->cas))
+        err_wrap(e,
+                 "the store %s may only be read, and choosing writes there what it learns; name "
+                 "another with --store DIR",
+                 cas_dir(w->cas));
+    return -1;
 }
 
 int work_compare(struct work *w, struct session *s, struct lock_differences *out, struct err *e)

@@ -2,8 +2,9 @@
 """What envbuild says that the store and layouts take, and what it removes from them."""
 import hashlib, json, os, shutil, signal, subprocess, time
 
-from lib import blobs, build, check_layout, check_store, end, golden, locked, log_since, mischief, read, recipe, run, scenario, start
-from survival import in_namespace, wait_for
+from lib import (Skip, build, check_layout, check_store, end, golden, locked, log_since, mischief, printed, read, recipe, run,
+                 scenario, start, tmpfs)
+from survival import wait_for
 
 STORE, BLOBS = ".cache/envbuild", "/images/blobs/sha256/"
 
@@ -277,3 +278,100 @@ def nothing_of_others_is_touched(stage):
     code, _, err = end(start(stage, path, "prune"))
     assert code == 3 and "what this lock needs is not known; mend or remove it" in err and other in err, err
     assert files_below(path + "/" + STORE) == before
+
+
+def as_nobody(stage, path):
+    """How to run as somebody who may only read what is not his; `path` becomes his, but for the store."""
+    os.chmod(stage.top, 0o755)
+    os.chmod(path, 0o777)
+    program = shutil.copy(stage.envbuild, path + "/program")
+    if os.getuid():
+        return lambda *args: subprocess.run([program, *args], cwd=path, env=stage.env(path), capture_output=True, text=True)
+    if not shutil.which("setpriv"):
+        raise Skip("root may write everywhere, and there is no setpriv to become somebody else")
+    for name in ("images", "recipe.yaml", "recipe.lock"):
+        subprocess.run(["chown", "-R", "65534:65534", path + "/" + name], check=True)
+    wrap = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    return lambda *args: subprocess.run([*wrap, program, *args], cwd=path, env=stage.env(path), capture_output=True, text=True)
+
+
+@scenario
+def a_store_that_may_only_be_read(stage):
+    """chmod -R a-w, and what holds nothing is not even there, as after a copy by a cache of CI."""
+    digest, want = golden(stage)
+    path = locked(stage)
+    store = path + "/" + STORE
+    assert build(stage, path) == digest
+    for name in ("scratch", "partial"):
+        os.rmdir(f"{store}/{name}")
+    os.unlink(store + "/.lock")
+    subprocess.run(["chmod", "-R", "a-w", path + "/.cache"], check=True)
+    nobody = as_nobody(stage, path)
+    before = files_below(store)
+    try:
+        for args in (["--locked"], ["--offline"], ["-o", "oci:other"], ["-o", "oci-archive:o.tar"]):
+            done = nobody("build", "-q", *args, "recipe.yaml")
+            assert done.returncode == 0 and printed(path, done.stdout) == digest, (args, done.stderr)
+        assert check_layout(path + "/other", digest) == want
+        for args in (["inspect", "oci:images"], ["inspect", "o.tar"], ["explain", "recipe.yaml"], ["disk"], ["prune", "--dry-run"],
+                     ["lock", "recipe.yaml"]):
+            done = nobody(*args)
+            assert done.returncode == 0, (args, done.stderr)
+        done = nobody("prune")
+        assert done.returncode == 7 and done.stderr == f"envbuild: the store {store} may only be read here, so nothing can be removed from it\n", done
+        done = nobody("lock", "-q", "--upgrade", "--index", stage.index, "recipe.yaml")
+        assert done.returncode == 7 and f"the store {store} may only be read" in done.stderr and "--store DIR" in done.stderr, done
+        assert files_below(store) == before
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", path + "/.cache"], check=True)
+
+
+@scenario
+def what_was_read_of_a_layer_is_remembered(stage):
+    digest, want = golden(stage)
+    path = locked(stage)
+    assert build(stage, path) == digest
+    first = run(stage, path, "inspect", "--json", "oci:images")[0]
+    assert any(files_below(f"{path}/{STORE}/scans"))
+    assert run(stage, path, "inspect", "--json", "oci:images")[0] == first
+    assert run(stage, path, "diff", "--json", "oci:images", "oci:images")[0]
+    big = path + BLOBS + max(want, key=lambda d: len(want[d]))[7:]
+    st, body = os.stat(big), read(big)
+    os.chmod(big, 0o644)
+    with open(big, "r+b") as f:
+        f.seek(len(body) // 2)
+        f.write(b"damage")
+    os.utime(big, ns=(st.st_atime_ns, st.st_mtime_ns))
+    code, _, err = end(start(stage, path, "inspect", "oci:images"))
+    assert code == 6 and "the image is damaged" in err, err
+    with open(big, "wb") as f:
+        f.write(body)
+    assert run(stage, path, "inspect", "--json", "oci:images")[0] == first
+    for root, _, names in os.walk(f"{path}/{STORE}/scans"):
+        for name in names:
+            with open(f"{root}/{name}", "r+b") as f:
+                f.seek(300)
+                f.write(b"torn")
+    assert run(stage, path, "inspect", "--json", "oci:images")[0] == first
+
+
+@scenario
+def room_for_what_is_left_of_a_download(stage):
+    """A download that was cut needs room for the rest of it, and what is shared needs none."""
+    digest, _ = golden(stage)
+    path = locked(stage)
+    with tmpfs(path + "/small", "24M"):
+        store = ("--store", path + "/small/store")
+        with mischief(stage, "stall always torch-2.6.0-cp"):
+            mark = len(log_since(stage))
+            builder = start(stage, path, "build", "-q", "recipe.yaml", *store)
+            while not any("torch-2.6.0-cp" in p for p in log_since(stage, mark)):
+                assert builder.poll() is None
+            while not any(os.stat(f"{path}/small/store/partial/{f}").st_size > 4e6 for f in os.listdir(path + "/small/store/partial")):
+                assert builder.poll() is None
+            builder.send_signal(signal.SIGINT)
+            assert end(builder)[0] == 130
+        free = os.statvfs(path + "/small")
+        with open(path + "/small/ballast", "wb") as f:
+            f.write(bytes(free.f_bavail * free.f_bsize - 7 * 1000 * 1000))  # less than the wheel, more than its rest
+        assert build(stage, path, *store) == digest
