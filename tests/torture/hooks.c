@@ -365,6 +365,24 @@ int unlink(const char *path)
     return result;
 }
 
+int unlinkat(int dir, const char *name, int flags)
+{
+    char self[64], at[PATH_MAX];
+    ssize_t len;
+    int result;
+
+    if (fails(UNLINK))
+        return -1;
+    begin_change();
+    result = REAL(unlinkat, dir, name, flags);
+    snprintf(self, sizeof self, "/proc/self/fd/%d", dir);
+    len = syscall(SYS_readlinkat, AT_FDCWD, self, at, sizeof at);
+    if (result == 0 && len > 0)
+        put("unlink %.*s/%s\n", (int)len, at, name);
+    end_change();
+    return result;
+}
+
 int mkdir(const char *path, mode_t mode)
 {
     char at[PATH_MAX];
