@@ -349,7 +349,8 @@ static void plan(const struct assembler *a)
         if (m->how == HOW_MAKE)
             events_emit(a->in->events,
                         &(struct event){EVENT_PLAN, "assemble", m->layer->name.p, 0, bytes});
-        if (m->how != HOW_PRESENT && (m->how != HOW_MAKE || a->in->place->known_first))
+        if (m->how != HOW_PRESENT &&
+            (m->how != HOW_MAKE || a->in->place->known_first || m->layer->kind != LOCK_WHEELS))
             events_emit(a->in->events,
                         &(struct event){EVENT_PLAN, "write", m->layer->name.p, 0, bytes});
     }
@@ -370,7 +371,6 @@ static int check_room(const struct assembler *a, struct err *e)
         for (size_t j = 0; j < m->layer->artifacts.n && m->how == HOW_MAKE; j++) {
             size_t at = m->layer->artifacts.v[j];
             const struct artifact *artifact = &a->lock->artifacts.v[at];
-
             uint64_t begun = cas_partial_size(a->in->cas, &artifact->digest);
 
             if (!counted[at] && !cas_has(a->in->cas, &artifact->digest, 0))

@@ -274,12 +274,18 @@ static int put_literals(struct making *m, const struct cas_put *literals, struct
 {
     const struct assembly *in = m->all->in;
     CLEANUP(free_clear) char *path = cas_path(in->cas, &literals->digest);
+    struct event ev = {EVENT_BEGIN, "write", m->layer->name.p, 0, m->layer->size};
     bool done;
 
     blob_file_remember(in->files, path, &literals->written, &literals->seen);
     if (place_share_blob(&done, in->place, &literals->digest, literals->size, e) < 0)
         return -1;
-    return done ? 0 : making_join(m, e);
+    if (!done)
+        return making_join(m, e);
+    events_emit(in->events, &ev);
+    ev.kind = EVENT_END;
+    events_emit(in->events, &ev);
+    return 0;
 }
 
 /* Write a tree as this layer: into the place where that can take it now, else only into the store's

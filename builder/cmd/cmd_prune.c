@@ -34,6 +34,26 @@ static int forget_locks(const char *store, const struct store_needs *needs, stru
     return 0;
 }
 
+/* A store that an older envbuild filled knows no lock, and all of it would go. */
+static int check_roots(const struct session *s, const struct store_needs *needs,
+                       const struct gc_rules *rules, struct err *e)
+{
+    struct gc_rules look = *rules;
+    struct gc_result result;
+
+    look.remove = false;
+    if (needs->roots.n || rules->before)
+        return 0;
+    if (gc_store(&result, s->store_dir, &look, e) < 0)
+        return -1;
+    return !result.unneeded.files ? 0
+                                  : err_set(e, ERR_INPUT,
+                                            "the store %s knows no lock that was built from it, so "
+                                            "all of it would go; build once, or name an age: "
+                                            "`envbuild prune --older 30d`",
+                                            s->store_dir);
+}
+
 static int prune_store(struct pruned *out, const struct session *s, const struct prune_args *a,
                        struct err *e)
 {
@@ -56,7 +76,8 @@ static int prune_store(struct pruned *out, const struct session *s, const struct
         return -1;
     rules.needed = needs.blobs.v;
     rules.needed_n = needs.blobs.n;
-    if (gc_store(&result, s->store_dir, &rules, e) < 0)
+    if ((rules.remove && check_roots(s, &needs, &rules, e) < 0) ||
+        gc_store(&result, s->store_dir, &rules, e) < 0)
         return -1;
     for (size_t i = 0; i < GC_KINDS; i++) {
         out->all.files += result.kinds[i].files;

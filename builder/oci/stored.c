@@ -274,7 +274,7 @@ static int open_place(struct stored *s, const struct stored_text *place, const c
         return stored_files_tar(&s->files, path, scratch, e);
     return stored_files_folder(&s->files, path,
                                form == STORED_FOLDER || (form == STORED_BARE && is_flat(path)),
-                               scratch ? scratch->events : NULL, e);
+                               s->events, e);
 }
 
 static bool has_index(const struct stored *s)

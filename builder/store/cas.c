@@ -347,9 +347,9 @@ int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
             (void)!cas_partial_cut(p, 0, e); /* its error joins the other */
         return -1;
     }
-    fs_make_read_only(p->fd.n);
     if (fdatasync(p->fd.n) < 0 || rename(p->path, path) < 0)
         return err_errno(e, "cannot write %s", path);
+    fs_make_read_only(p->fd.n); /* not before: what is partial is written to by the next run */
     saw(p->cas, &seen);
     cas_partial_clear(p);
     return 0;

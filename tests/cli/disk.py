@@ -150,6 +150,13 @@ def age_counts_from_the_last_build(stage):
         os.utime(store + f, (then, then))
     told(stage, path, "prune", "--older", "30d")
     assert files_below(store + "/blobs") == [] and files_below(store) == ["/.lock"]
+    build(stage, path)
+    shutil.rmtree(store + "/locks")  # as an older envbuild left it
+    before = files_below(store)
+    code, _, err = end(start(stage, path, "prune"))
+    assert code == 3 and err == (f"envbuild: the store {store} knows no lock that was built from it, so all of it would go; "
+                                 "build once, or name an age: `envbuild prune --older 30d`\n"), err
+    assert files_below(store) == before
     code, _, err = end(start(stage, path, "prune", "--older", "30"))
     assert code == 2 and 'envbuild: --older: "30" is not an age; write hours, days or weeks: 12h, 30d or 4w\n' == err, err
 
