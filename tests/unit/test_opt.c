@@ -146,7 +146,8 @@ static void help_is_made_from_the_table(void **state)
                                "      --long-only          has no letter\n"
                                "  -o, --output DEST        where it goes\n"
                                "  -g, --gpu NAME           one of several\n"
-                               "  -j, --jobs N             at once\n");
+                               "  -j, --jobs N             at once\n"
+                               "      --older AGE          than that\n");
 }
 
 static void ages_have_a_unit(void **state)
