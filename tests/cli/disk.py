@@ -150,6 +150,7 @@ def age_counts_from_the_last_build(stage):
         os.utime(store + f, (then, then))
     told(stage, path, "prune", "--older", "30d")
     assert files_below(store + "/blobs") == [] and files_below(store) == ["/.lock"]
+    shutil.rmtree(path + "/images")
     build(stage, path)
     shutil.rmtree(store + "/locks")  # as an older envbuild left it
     before = files_below(store)
