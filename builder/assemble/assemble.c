@@ -349,7 +349,8 @@ static void plan(const struct assembler *a)
         if (m->how == HOW_MAKE)
             events_emit(a->in->events,
                         &(struct event){EVENT_PLAN, "assemble", m->layer->name.p, 0, bytes});
-        if (m->how != HOW_PRESENT && (m->how != HOW_MAKE || a->in->place->known_first))
+        if (m->how != HOW_PRESENT &&
+            (m->how != HOW_MAKE || a->in->place->known_first || m->layer->kind != LOCK_WHEELS))
             events_emit(a->in->events,
                         &(struct event){EVENT_PLAN, "write", m->layer->name.p, 0, bytes});
     }
@@ -370,9 +371,10 @@ static int check_room(const struct assembler *a, struct err *e)
         for (size_t j = 0; j < m->layer->artifacts.n && m->how == HOW_MAKE; j++) {
             size_t at = m->layer->artifacts.v[j];
             const struct artifact *artifact = &a->lock->artifacts.v[at];
+            uint64_t begun = cas_partial_size(a->in->cas, &artifact->digest);
 
             if (!counted[at] && !cas_has(a->in->cas, &artifact->digest, 0))
-                store += artifact->size;
+                store += artifact->size > begun ? artifact->size - begun : 0;
             counted[at] = true;
         }
     }
@@ -445,7 +447,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         if (making_decide(&a, &a.makings[i], e) < 0)
             return -1;
         if (in->fresh)
-            *in->fresh += a.makings[i].how != HOW_PRESENT;
+            *in->fresh += a.makings[i].how != HOW_PRESENT || a.makings[i].shared;
     }
     if (check_store(&a, e) < 0 || check_room(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
         (in->audit && audit(&a, e) < 0))

@@ -14,6 +14,7 @@
 #include "../model/lock.h"
 #include "../oci/place.h"
 #include "../oci/stored.h"
+#include "../store/blob_file.h"
 #include "../store/cas.h"
 #include "../store/memo.h"
 #include "layer/layer.h"
@@ -48,12 +49,13 @@ struct assembly {
     struct memo *metadata; /* of wheels */
     struct place *place;
     struct fetcher fetcher;
-    const struct stored *image;    /* of a lock that stands on an image; else NULL */
-    const struct stored *beside;   /* one that may have the same system layers; may be NULL */
-    const char *dir;               /* of the recipe: where its local files are */
-    const char *scratch_dir;       /* on a disk with room for the unpacked debs */
-    unsigned jobs;                 /* threads, at least 1 */
-    const struct watcher *watcher; /* asked of a lock that was never built; NULL: nobody looks */
+    const struct stored *image;     /* of a lock that stands on an image; else NULL */
+    const struct stored *beside;    /* one that may have the same system layers; may be NULL */
+    const char *dir;                /* of the recipe: where its local files are */
+    const char *scratch_dir;        /* on a disk with room for the unpacked debs */
+    const struct blob_files *files; /* where the place finds blobs that it may share */
+    unsigned jobs;                  /* threads, at least 1 */
+    const struct watcher *watcher;  /* asked of a lock that was never built; NULL: nobody looks */
     const struct events *events;
     /* NULL, or: believe nothing that is remembered. All that the store has of the lock is read
      * again, and every layer is made again from it. Filled in. */

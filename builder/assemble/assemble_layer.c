@@ -118,9 +118,13 @@ int making_decide(struct assembler *a, struct making *m, struct err *e)
         m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
         !(layer_is_known(m->layer) &&
           (a->lock->settled || a->in->watcher->knows(a->in->watcher->ctx, &m->layer->digest)));
-    if (layer_is_known(m->layer) && !m->watched && !m->doubted &&
-        place_has_blob(&here, a->in->place, &m->layer->digest, m->layer->size, e) < 0)
-        return -1;
+    if (layer_is_known(m->layer) && !m->watched && !m->doubted) {
+        if (place_has_blob(&here, a->in->place, &m->layer->digest, m->layer->size, e) < 0 ||
+            (!here &&
+             place_share_blob(&m->shared, a->in->place, &m->layer->digest, m->layer->size, e) < 0))
+            return -1;
+        here |= m->shared;
+    }
     if (m->layer->kind == LOCK_IMAGE)
         m->how = here ? HOW_PRESENT : HOW_TAKE;
     else if (m->watched || a->in->audit)
@@ -264,6 +268,26 @@ static int take_result(struct making *m, const struct layer_result *made,
     return 0;
 }
 
+/* A layer without wheels is all literals: the store has just got the same bytes, so the place takes
+ * them over, or a copy. */
+static int put_literals(struct making *m, const struct cas_put *literals, struct err *e)
+{
+    const struct assembly *in = m->all->in;
+    CLEANUP(free_clear) char *path = cas_path(in->cas, &literals->digest);
+    struct event ev = {EVENT_BEGIN, "write", m->layer->name.p, 0, m->layer->size};
+    bool done;
+
+    blob_file_remember(in->files, path, &literals->written, &literals->seen);
+    if (place_share_blob(&done, in->place, &literals->digest, literals->size, e) < 0)
+        return -1;
+    if (!done)
+        return making_join(m, e);
+    events_emit(in->events, &ev);
+    ev.kind = EVENT_END;
+    events_emit(in->events, &ev);
+    return 0;
+}
+
 /* Write a tree as this layer: into the place where that can take it now, else only into the store's
  * memory, from where it is joined later. */
 static int write_layer(struct making *m, const struct tree *tree, struct layer_watch *watch,
@@ -273,6 +297,7 @@ static int write_layer(struct making *m, const struct tree *tree, struct layer_w
     CLEANUP(cas_put_clear) struct cas_put literals = {0};
     const struct assembly *in = m->all->in;
     struct layer_result made = {0};
+    bool now = !in->place->known_first, wheels = m->layer->kind == LOCK_WHEELS;
     struct layer_output to = {.literals = &literals.sink,
                               .segments = &m->record.segments,
                               .skip_diff_id = layer_is_known(m->layer) && !watch && !in->audit,
@@ -282,7 +307,7 @@ static int write_layer(struct making *m, const struct tree *tree, struct layer_w
     layer_record_clear(&m->record);
     if (cas_put_open(&literals, in->cas, NULL, UINT64_MAX, e) < 0)
         return -1;
-    if (!in->place->known_first) {
+    if (now && wheels) {
         if (place_blob_open(&blob, in->place, NULL, 0, e) < 0)
             return -1;
         to.blob = &blob.sink;
@@ -293,6 +318,8 @@ static int write_layer(struct making *m, const struct tree *tree, struct layer_w
         return -1;
     m->has_record = true;
     *digest = made.digest;
+    if (now && !wheels)
+        return put_literals(m, &literals, e);
     return to.blob ? sink_finish(to.blob, e) : 0;
 }
 

@@ -18,6 +18,7 @@ struct making {
     bool has_record;
     bool diff_id_seen; /* the store remembers it, and the lock's is the same */
     bool doubted;      /* the store remembers another layer than the lock says */
+    bool shared;       /* the place lacked it, and took it over from elsewhere on its disk */
     bool watched;      /* made although it is known, because somebody has to see it */
     struct layer_record record;
     struct slim_counts slim; /* what is left out while it is made */

@@ -4,7 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -54,6 +57,15 @@ int fs_mkdirs(const char *path, struct err *e)
 int fs_mkdirs_synced(const char *path, struct err *e)
 {
     return make_dirs(path, true, e);
+}
+
+int fs_mkdirs_where_writable(const char *path, struct err *e)
+{
+    CLEANUP(free_clear) char *parent = path_dir(path);
+
+    if (!fs_exists(path) && access(parent, F_OK) == 0 && access(parent, W_OK) < 0)
+        return 0;
+    return fs_mkdirs(path, e);
 }
 
 int fs_mkdirs_for(const char *path, struct err *e)
@@ -232,6 +244,35 @@ int fs_temp_publish_unsynced(struct fs_temp *t, const char *path, bool replace, 
     return 0;
 }
 
+void fs_make_read_only(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0)
+        (void)!fchmod(fd, st.st_mode & 0444);
+}
+
+bool fs_link(int fd, const char *path)
+{
+    CLEANUP(free_clear) char *dir = path_dir(path), *name = temp_name(dir);
+    char self[64];
+    bool done;
+
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+        return true;
+    if (errno != EEXIST || linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) < 0)
+        return false;
+    done = rename(name, path) == 0;
+    unlink(name); /* it stays where both are one file already */
+    return done;
+}
+
+bool fs_temp_clone(struct fs_temp *t, int from)
+{
+    return ioctl(t->fd.n, FICLONE, from) == 0;
+}
+
 void fs_temp_clear(struct fs_temp *t)
 {
     if (t->name)
@@ -242,41 +283,105 @@ void fs_temp_clear(struct fs_temp *t)
     *t = (struct fs_temp){0};
 }
 
-int fs_lock(struct fd *out, const char *path, const struct events *events, struct err *e)
+bool fs_temp_is_abandoned(const char *path)
 {
-    CLEANUP(fd_clear) struct fd fd = {0};
+    enum { HOUR = 3600 };
+    struct str name = path_base(str_of(path)), pid;
+    uint32_t number;
+    struct stat st;
+
+    if (!str_skip(&name, STR(".envbuild-")) || !str_cut(&name, STR("-"), &pid) ||
+        !str_u32(pid, &number) || number > INT32_MAX)
+        return false;
+    if (kill((pid_t)number, 0) == 0 || errno != ESRCH)
+        return false;
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && time(NULL) - st.st_mtime > HOUR;
+}
+
+/* *held is false when there are no locks. */
+static int take_lock(int fd, int how, bool *held, const char *path, const struct events *events,
+                     struct err *e)
+{
     struct wait wait = {.events = events};
 
-    if (fd_open(&fd, path, O_RDWR | O_CREAT, 0666, e) < 0)
-        return -1;
-    while (flock(fd.n, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return err_errno(e, "cannot lock %s", path);
+    *held = true;
+    while (flock(fd, how | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            *held = false;
+            return 0;
+        }
         if (wait_nap(&wait, e, "waiting for the lock %s, which another process holds", path) < 0)
             return -1;
     }
+    return 0;
+}
+
+int fs_lock(struct fd *out, const char *path, const struct events *events, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    bool held;
+
+    if (fd_open(&fd, path, O_RDWR | O_CREAT, 0666, e) < 0 ||
+        take_lock(fd.n, LOCK_EX, &held, path, events, e) < 0)
+        return -1;
+    if (!held)
+        return err_errno(e, "cannot lock %s", path);
     MOVE(out, &fd);
     return 0;
 }
 
-int fs_list(struct names *out, const char *dir, struct err *e)
+int fs_lock_shared(struct fd *out, const char *path, const struct events *events, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    bool held;
+    int n = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (n < 0 && errno == ENOENT)
+        n = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0666);
+    fd = (struct fd){n, n >= 0};
+    if (n < 0 && (errno == EROFS || errno == EACCES))
+        return 0;
+    if (n < 0)
+        return err_errno(e, "cannot open %s", path);
+    if (take_lock(n, LOCK_SH, &held, path, events, e) < 0)
+        return -1;
+    if (held)
+        MOVE(out, &fd);
+    return 0;
+}
+
+int fs_list_at(struct names *out, int dir, const char *what, struct err *e)
 {
     struct dirent *item;
-    DIR *d = opendir(dir);
+    int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = own < 0 ? NULL : fdopendir(own);
 
-    if (!d)
-        return err_errno(e, "cannot read folder %s", dir);
+    if (!d) {
+        err_errno(e, "cannot read folder %s", what);
+        if (own >= 0)
+            close(own);
+        return -1;
+    }
     for (errno = 0; (item = readdir(d)); errno = 0)
         if (strcmp(item->d_name, ".") && strcmp(item->d_name, ".."))
             names_add(out, item->d_name);
     if (errno) {
-        err_errno(e, "cannot read folder %s", dir);
+        err_errno(e, "cannot read folder %s", what);
         closedir(d);
         return -1;
     }
     closedir(d);
     vec_sort(out, strp_compare);
     return 0;
+}
+
+int fs_list(struct names *out, const char *dir, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    int n = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    fd = (struct fd){n, n >= 0};
+    return n < 0 ? err_errno(e, "cannot read folder %s", dir) : fs_list_at(out, n, dir, e);
 }
 
 int fs_remove(const char *path, struct err *e)

@@ -18,6 +18,8 @@
 int fs_mkdirs(const char *path, struct err *e) MUST_CHECK;
 /* The same, and the folders made are on the disk, with their names. */
 int fs_mkdirs_synced(const char *path, struct err *e) MUST_CHECK;
+/* The same, but where the folder above may only be read nothing is made, and that is fine. */
+int fs_mkdirs_where_writable(const char *path, struct err *e) MUST_CHECK;
 /* fs_mkdirs for the folder that `path` stands in. */
 int fs_mkdirs_for(const char *path, struct err *e) MUST_CHECK;
 /* The absolute path of what is there, without links in it. Owned. */
@@ -60,13 +62,33 @@ int fs_temp_publish(struct fs_temp *t, const char *path, bool replace, struct er
 int fs_temp_publish_unsynced(struct fs_temp *t, const char *path, bool replace,
                              struct err *e) MUST_CHECK;
 void fs_temp_clear(struct fs_temp *t); /* drops what is not published */
+/* A blob: nobody writes to it any more, as far as its file system knows rights. */
+void fs_make_read_only(int fd);
+/* Give the open file `fd` one more name, over what stands there; its folder is synced by the
+ * caller. False where that cannot be: another file system, or no rights to do so. */
+bool fs_link(int fd, const char *path);
+/* Fill the file with the bytes of `from`, sharing them on the disk. False where its file system
+ * cannot. */
+bool fs_temp_clone(struct fs_temp *t, int from);
+/* Is `path` a temporary file that a killed run left? Its process is gone and it is over an hour old
+ * (the process may live where we cannot see it). */
+bool fs_temp_is_abandoned(const char *path);
 
 /* An exclusive lock on a file that stays empty, made if missing. Waits for who holds it; says so
  * after a second, and ends when cancelled. `events` may be NULL. Freed by fd_clear. */
 int fs_lock(struct fd *out, const char *path, const struct events *events,
             struct err *e) MUST_CHECK;
 
+/* The same for those who only use what the lock guards: many hold it so at once, and nobody beside
+ * one that fs_lock() gave. A file that may only be read will do. Where there is nothing to lock (it
+ * is not there and cannot be made, its file system has no locks) they go on without, and *out stays
+ * closed. */
+int fs_lock_shared(struct fd *out, const char *path, const struct events *events,
+                   struct err *e) MUST_CHECK;
+
 /* Names in a folder, sorted by byte, without "." and "..". */
 int fs_list(struct names *out, const char *dir, struct err *e) MUST_CHECK;
+/* The same of one that is open; `what` names it in errors. */
+int fs_list_at(struct names *out, int dir, const char *what, struct err *e) MUST_CHECK;
 /* Remove a file; a missing one is fine. */
 int fs_remove(const char *path, struct err *e) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "../base/path.h"
 #include "../model/finding.h"
 #include "../out/dest.h"
+#include "../store/roots.h"
 #include "build.h"
 #include "output.h"
 #include "prove.h"
@@ -42,6 +43,16 @@ static int check_edited(struct work *w, struct session *s, const struct build_ar
         "%s is not what %s gives: %s; the lock was edited, or made with another catalog; "
         "restore it, or run `envbuild lock %s` to write what the recipe gives",
         w->lock_path, w->recipe_path, words.p, w->recipe_path);
+}
+
+/* What the lock names is needed in the store as long as the lock is there. */
+static int note_lock(const struct work *w, const struct session *s, struct err *e)
+{
+    CLEANUP(free_clear) char *path = NULL;
+
+    if (cas_is_read_only(w->cas))
+        return 0;
+    return fs_absolute(&path, w->lock_path, e) < 0 ? -1 : roots_note(s->store_dir, path, e);
 }
 
 /* A lock that is the recipe's, chosen now if there is none. */
@@ -161,14 +172,14 @@ static bool open_beside(struct stored *out, const struct work *w, const struct d
 
 static int assemble(struct work *w, struct session *s, const struct build_args *a,
                     const struct stored *image, struct stored *beside, struct place *place,
-                    const struct dest *dest, const struct image_name *name, struct outcome *out,
-                    struct err *e)
+                    const struct blob_files *files, const struct dest *dest,
+                    const struct image_name *name, struct outcome *out, struct err *e)
 {
     const struct stored *below = w->lock.image.ref.len ? image : NULL;
     struct proving proving;
     struct fetching fetching = {w, s, a};
     struct disks disks = {s->store_dir, dest->path};
-    CLEANUP(free_clear) char *scratch = path_join(s->store_dir, "scratch");
+    CLEANUP(free_clear) char *scratch = NULL;
     CLEANUP(free_clear) char *context = recipe_context(&w->recipe, w->dir);
     struct assembly in = {.cas = w->cas,
                           .memo = w->layers,
@@ -178,7 +189,7 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .image = below,
                           .beside = open_beside(beside, w, dest, name, s) ? beside : NULL,
                           .dir = context,
-                          .scratch_dir = scratch,
+                          .files = files,
                           .jobs = a->jobs,
                           .watcher = &proving.watcher,
                           .events = s->events,
@@ -188,10 +199,13 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
                           .room_ctx = &disks};
     bool built = w->lock.built, settled = w->lock.settled;
 
+    if (session_scratch(&scratch, s, e) < 0)
+        return -1;
+    in.scratch_dir = scratch;
     proving_init(&proving, w->linkage, scratch);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
-    if (cas_sweep(w->cas, NULL, e) < 0 || fs_mkdirs(scratch, e) < 0 ||
-        assemble_layers(&w->lock, &in, e) < 0 || check_strict(&w->lock, a, s, e) < 0 ||
+    if (cas_sweep(w->cas, NULL, e) < 0 || assemble_layers(&w->lock, &in, e) < 0 ||
+        check_strict(&w->lock, a, s, e) < 0 ||
         (!built && (!settled || proving_knows(&proving, &w->lock)) &&
          prove(&w->lock, &proving, below, e) < 0) ||
         image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
@@ -332,7 +346,8 @@ int build_recipe(struct work *w, struct session *s, const char *recipe, const st
     CLEANUP(stored_clear) struct stored beside = {0};
 
     if (dest_parse(&dest, a->output, e) < 0 || work_open(w, s, recipe, e) < 0 ||
-        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0)
+        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 ||
+        note_lock(w, s, e) < 0)
         return -1;
     files.memo = w->outputs;
     name = dest_image_name(&dest, w->lock.name, w->lock.tag);
@@ -345,7 +360,7 @@ int build_recipe(struct work *w, struct session *s, const char *recipe, const st
         return -1;
     if (!a->audit)
         dest_leave_out(&dest, place, &name, &w->lock, s->events);
-    if (assemble(w, s, a, &image, &beside, place, &dest, &name, &out, e) < 0)
+    if (assemble(w, s, a, &image, &beside, place, &files, &dest, &name, &out, e) < 0)
         return -1;
     if (a->audit)
         print_audit(&out.audit, place, s);

@@ -20,6 +20,9 @@ const struct command commands[] = {
     {"diff", "OLD NEW",
      "Compare two recipes, locks or tags, or two images: packages, files, layers, what is pulled.",
      cmd_diff},
+    {"disk", "[LAYOUT...]",
+     "Show what the store and layouts take on the disk, what they share, and what nothing needs.",
+     cmd_disk},
     {"emit", "KIND IMAGE|RECIPE|LOCK",
      "Write what runs an image by its digest: k8s, compose, slurm or devcontainer.", cmd_emit},
     {"explain", "RECIPE|LOCK|TAG",
@@ -37,6 +40,8 @@ const struct command commands[] = {
      cmd_lock},
     {"catalog", "", "Show which PyTorch builds there are, with their CUDA, and for which GPUs.",
      cmd_catalog},
+    {"prune", "[LAYOUT]",
+     "Remove from the store what no lock needs, or from a layout what no image needs.", cmd_prune},
     {"recommend", "",
      "Tell the newest PyTorch image that runs on this machine, on one that is named, or on a "
      "fleet.",
@@ -96,6 +101,13 @@ static char *netrc(void)
     if (named && named[0])
         return xstrdup(named);
     return usual && access(usual, R_OK) == 0 ? xstrdup(usual) : NULL;
+}
+
+static const char *tmp_dir(void)
+{
+    const char *dir = getenv("TMPDIR");
+
+    return dir && dir[0] == '/' ? dir : "/tmp";
 }
 
 /* The variables that curl, OpenSSL and their like read. */
@@ -223,6 +235,7 @@ int main(int argc, char **argv)
                         .config_path =
                             in_home("XDG_CONFIG_HOME", ".config", "envbuild/config.yaml"),
                         .netrc = netrc(),
+                        .tmp_dir = tmp_dir(),
                         .environment = environ,
                         .now = (int64_t)time(NULL),
                         .uid = getuid(),

@@ -33,6 +33,26 @@ int opt_u32(void *value, const char *arg, struct err *e)
     return 0;
 }
 
+int opt_age(void *value, const char *arg, struct err *e)
+{
+    static const struct {
+        const char *unit;
+        int64_t seconds;
+    } units[] = {{"h", 3600}, {"d", 24 * 3600}, {"w", 7 * 24 * 3600}};
+    uint32_t n;
+
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        struct str text = str_of(arg);
+
+        if (!str_drop(&text, str_of(units[i].unit)) || !str_u32(text, &n) || n < 1 || n > 10000)
+            continue;
+        *(int64_t *)value = n * units[i].seconds;
+        return 0;
+    }
+    return err_set(e, ERR_USAGE, "\"%s\" is not an age; write hours, days or weeks: 12h, 30d or 4w",
+                   arg);
+}
+
 static bool ends(const struct opt *o)
 {
     return !o->letter && !o->name;

@@ -16,6 +16,7 @@ int opt_flag(void *value, const char *arg, struct err *e); /* bool */
 int opt_str(void *value, const char *arg, struct err *e);  /* const char *, borrowed from argv */
 int opt_add(void *value, const char *arg, struct err *e);  /* struct strs, one more; borrowed */
 int opt_u32(void *value, const char *arg, struct err *e);  /* uint32_t, at least 1 */
+int opt_age(void *value, const char *arg, struct err *e);  /* int64_t, seconds: 12h, 30d, 4w */
 
 /* Take all options (ended by an all-zero row) out of argv, wherever they stand; operands stay, in
  * order. "--" ends options. An unknown option names the nearest. */

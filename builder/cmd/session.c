@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
+#include <unistd.h>
+
+#include "../base/fs.h"
 #include "../base/path.h"
 #include "../base/vec.h"
 #include "output.h"
@@ -76,6 +79,16 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
                                              : SAY_NORMAL,
                                 s->terminal, NULL, s->cancelled);
     s->events = progress_events(s->progress);
+    return 0;
+}
+
+int session_scratch(char **out, const struct session *s, struct err *e)
+{
+    CLEANUP(free_clear) char *own = path_join(s->store_dir, "scratch");
+
+    if (fs_mkdirs_where_writable(own, e) < 0)
+        return -1;
+    *out = xstrdup(access(own, W_OK) == 0 ? own : s->tmp_dir);
     return 0;
 }
 

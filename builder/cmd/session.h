@@ -21,6 +21,7 @@ struct session {
     bool terminal;                /* stderr is one, and not a dumb one */
     const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
     char *config_path;            /* owned; may be NULL, and the file need not be there */
+    const char *tmp_dir;          /* for scratch files where the store may only be read */
     char *netrc;                  /* owned; may be NULL */
     char **environment;           /* for credentials, whose names only recipes tell */
     const volatile int *cancelled;
@@ -46,6 +47,9 @@ extern const struct command commands[]; /* ended by a NULL name */
 int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
                   int *argc, char **argv, int least, int most, struct err *e) MUST_CHECK;
 
+/* A folder for scratch files, owned: the store's, or where that may only be read the machine's. */
+int session_scratch(char **out, const struct session *s, struct err *e) MUST_CHECK;
+
 /* Print the object of --json; what was warned of is its member "warnings", where there is any. */
 void session_json(struct session *s, struct doc *d, struct node *root);
 
@@ -54,11 +58,13 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e);
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
 int cmd_check(struct session *s, int argc, char **argv, struct err *e);
 int cmd_diff(struct session *s, int argc, char **argv, struct err *e);
+int cmd_disk(struct session *s, int argc, char **argv, struct err *e);
 int cmd_emit(struct session *s, int argc, char **argv, struct err *e);
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e);
 int cmd_init(struct session *s, int argc, char **argv, struct err *e);
 int cmd_inspect(struct session *s, int argc, char **argv, struct err *e);
 int cmd_lock(struct session *s, int argc, char **argv, struct err *e);
+int cmd_prune(struct session *s, int argc, char **argv, struct err *e);
 int cmd_recommend(struct session *s, int argc, char **argv, struct err *e);
 int cmd_run(struct session *s, int argc, char **argv, struct err *e);
 int cmd_shell(struct session *s, int argc, char **argv, struct err *e);

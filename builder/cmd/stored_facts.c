@@ -17,27 +17,50 @@ bool stored_facts_labelled(struct facts *out, const struct image_config *config)
            labels_read(out, &config->labels);
 }
 
-/* Owned. */
-static char *scratch_of(const struct session *s)
-{
-    return path_join(s->store_dir, "scratch");
-}
-
 int stored_facts_image(struct stored *out, struct session *s, const char *operand, struct err *e)
 {
-    CLEANUP(free_clear) char *dir = scratch_of(s);
-    const struct stored_scratch scratch = {dir, s->events};
+    CLEANUP(free_clear) char *dir = NULL;
+    struct stored_scratch scratch = {.events = s->events};
 
+    if (session_scratch(&dir, s, e) < 0)
+        return -1;
+    scratch.dir = dir;
     return stored_open_any(out, str_of(operand), ".", &scratch, e);
+}
+
+struct remembering {
+    struct memo *scans, *outputs;
+    struct scan_memory memory; /* of them */
+};
+
+static int remembering_open(struct remembering *m, const struct session *s, struct err *e)
+{
+    CLEANUP(free_clear)
+    char *scans = path_join(s->store_dir, "scans"),
+         *outputs = path_join(s->store_dir, "outputs");
+
+    if (memo_open(&m->scans, scans, e) < 0 || memo_open(&m->outputs, outputs, e) < 0)
+        return -1;
+    m->memory = (struct scan_memory){m->scans, {.memo = m->outputs, .events = s->events}};
+    return 0;
+}
+
+static void remembering_clear(struct remembering *m)
+{
+    memo_clear(&m->scans);
+    memo_clear(&m->outputs);
 }
 
 int stored_facts_look(struct inspection *out, struct session *s, const struct stored *image,
                       const struct catalog *catalog, struct err *e)
 {
-    CLEANUP(free_clear) char *scratch = scratch_of(s);
+    CLEANUP(remembering_clear) struct remembering m = {0};
+    CLEANUP(free_clear) char *scratch = NULL;
 
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "read the image"});
-    return fs_mkdirs(scratch, e) < 0 ? -1 : inspect(out, image, catalog, scratch, s->jobs, e);
+    if (session_scratch(&scratch, s, e) < 0 || remembering_open(&m, s, e) < 0)
+        return -1;
+    return inspect(out, image, catalog, &m.memory, scratch, s->jobs, e);
 }
 
 int stored_facts_open(struct stored_facts *out, struct session *s, const char *operand,

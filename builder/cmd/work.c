@@ -32,7 +32,8 @@ static int open_memo(struct memo **out, const struct session *s, const char *kin
 
 static int open_store(struct work *w, const struct session *s, struct err *e)
 {
-    return cas_open(&w->cas, s->store_dir, e) < 0 || open_memo(&w->layers, s, "layers", e) < 0 ||
+    return cas_open(&w->cas, s->store_dir, s->events, e) < 0 ||
+                   open_memo(&w->layers, s, "layers", e) < 0 ||
                    open_memo(&w->linkage, s, "linkage", e) < 0 ||
                    open_memo(&w->page_memo, s, "pages", e) < 0 ||
                    open_memo(&w->metadata, s, "metadata", e) < 0 ||
@@ -182,7 +183,14 @@ int work_resolve(struct work *w, struct session *s, const struct pins *pins, str
     r.in.events = s->events;
     choices_clear(&w->choices);
     r.in.choices = &w->choices;
-    return resolve(out, &r.in, e);
+    if (resolve(out, &r.in, e) == 0)
+        return 0;
+    if (e->kind == ERR_SYSTEM && cas_is_read_only(w->cas))
+        err_wrap(e,
+                 "the store %s may only be read, and choosing writes there what it learns; name "
+                 "another with --store DIR",
+                 cas_dir(w->cas));
+    return -1;
 }
 
 int work_compare(struct work *w, struct session *s, struct lock_differences *out, struct err *e)

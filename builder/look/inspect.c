@@ -10,6 +10,7 @@
 
 struct reading {
     const struct stored *image;
+    const struct scan_memory *memory;
     const char *scratch_dir;
     struct layer_scan *scans;
 };
@@ -19,17 +20,48 @@ struct reading_layer {
     size_t i;
 };
 
+/* The file that the layer is, if it is one by itself; NULL else. */
+static char *file_of(const struct reading *r, const struct descriptor *d)
+{
+    return r->image->no_digests ? NULL : stored_files_blob_path(&r->image->files, &d->digest);
+}
+
+/* *known false: it is to be read. */
+static int recall(struct layer_scan *g, bool *known, const struct reading *r, const char *path,
+                  const struct descriptor *d, struct err *e)
+{
+    *known = path && blob_file_known(&r->memory->files, path, &d->digest, d->size);
+    return *known ? scan_recall(g, known, r->memory, &d->digest, e) : 0;
+}
+
 static int read_layer(void *ctx, struct err *e)
 {
     const struct reading_layer *job = ctx;
     const struct reading *r = job->r;
+    const struct descriptor *d = &r->image->manifest.layers.v[job->i];
     CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
+    CLEANUP(free_clear) char *path = file_of(r, d);
     struct layer_scan *g = &r->scans[job->i];
+    struct stat before;
+    struct seen seen;
+    bool known;
 
     if (fs_temp_open(&scratch, r->scratch_dir, e) < 0)
         return -1;
     layer_scan_open(g, scratch.fd.n, true);
-    return layer_read(r->image, job->i, false, layer_scan_take, g, NULL, e);
+    if (recall(g, &known, r, path, d, e) < 0)
+        return -1;
+    if (known)
+        return 0;
+    if (path && stat(path, &before) < 0)
+        return err_errno(e, "cannot read %s", path);
+    if (layer_read(r->image, job->i, false, layer_scan_take, g, &seen, e) < 0)
+        return -1;
+    if (!path)
+        return 0;
+    blob_file_remember(&r->memory->files, path, &before, &seen);
+    scan_remember(r->memory, g, &seen);
+    return 0;
 }
 
 static int read_layers(struct inspection *out, const struct reading *r, unsigned jobs,
@@ -97,10 +129,10 @@ static void count(struct inspection *out)
 }
 
 int inspect(struct inspection *out, const struct stored *image, const struct catalog *catalog,
-            const char *scratch_dir, unsigned jobs, struct err *e)
+            const struct scan_memory *memory, const char *scratch_dir, unsigned jobs, struct err *e)
 {
     CLEANUP(inspection_clear) struct inspection in = {.image = image};
-    struct reading r = {image, scratch_dir, NULL};
+    struct reading r = {image, memory, scratch_dir, NULL};
 
     in.scans_n = image->manifest.layers.n;
     in.scans = r.scans = xcalloc(in.scans_n + 1, sizeof *in.scans);

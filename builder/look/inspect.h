@@ -11,6 +11,7 @@
 #include "layer_scan.h"
 #include "packages.h"
 #include "proof.h"
+#include "scan_memo.h"
 
 struct inspect_layer {
     struct digest digest; /* of the blob; of the plain tar where the place keeps no other */
@@ -76,10 +77,12 @@ struct inspection {
     struct facts facts; /* what it needs, derived from what was found */
 };
 
-/* `image` must outlive the result. `scratch_dir`: where scratch files may stand, a few MiB for each
- * job. Blobs are held against their digests: ERR_INTEGRITY. */
+/* `image` must outlive the result. A layer that is a file of its own, known to be what its name
+ * says, is not read again where `memory` has what it tells. `scratch_dir`: where scratch files may
+ * stand, a few MiB for each job. Blobs are held against their digests: ERR_INTEGRITY. */
 int inspect(struct inspection *out, const struct stored *image, const struct catalog *catalog,
-            const char *scratch_dir, unsigned jobs, struct err *e) MUST_CHECK;
+            const struct scan_memory *memory, const char *scratch_dir, unsigned jobs,
+            struct err *e) MUST_CHECK;
 void inspection_clear(struct inspection *i);
 /* Would everything in it load? */
 int inspection_prove(struct proof *out, const struct inspection *in, struct err *e) MUST_CHECK;

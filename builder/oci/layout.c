@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "layout.h"
-
 #include <fcntl.h>
 
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../doc/emit.h"
 #include "../doc/json.h"
+#include "layout_parts.h"
 #include "ref.h"
 
 static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
@@ -16,6 +15,7 @@ struct layout {
     struct place place;
     char *dir; /* owned */
     struct blob_files files;
+    struct fd use; /* the lock */
 };
 
 char *layout_blob_path(const char *dir, const struct digest *digest)
@@ -48,6 +48,15 @@ static int has_blob(bool *has, struct place *p, const struct digest *digest, uin
     return 0;
 }
 
+static int share_blob(bool *shared, struct place *p, const struct digest *digest, uint64_t size,
+                      struct err *e)
+{
+    const struct layout *layout = (const struct layout *)p;
+    CLEANUP(free_clear) char *path = layout_blob_path(layout->dir, digest);
+
+    return blob_file_share(shared, &layout->files, path, digest, size, e);
+}
+
 static int blob_open(struct place *p, struct place_blob *b, struct err *e)
 {
     CLEANUP(free_clear) char *dir = path_join(((struct layout *)p)->dir, "blobs/sha256");
@@ -78,6 +87,7 @@ static int blob_finish(struct place_blob *b, struct err *e)
 
     if (blob_file_known(&layout->files, path, &b->digest, b->size))
         return 0; /* it stays, and what was written is dropped */
+    fs_make_read_only(temp->fd.n);
     if (fstat(temp->fd.n, &written) < 0)
         return err_errno(e, "cannot write %s", path);
     if (fs_temp_publish(temp, path, true, e) < 0)
@@ -140,17 +150,24 @@ static void replace_entry(struct node *list, struct node *added)
 }
 
 /* Parse index.json and make sure that it is one: what cannot be read is never written over. */
-static int read_index(struct doc *doc, struct buf *text, const char *path, struct err *e)
+int layout_read_index(struct layout_index *out, const char *dir, struct err *e)
 {
-    CLEANUP(image_index_clear) struct image_index index = {0};
+    CLEANUP(free_clear) char *path = path_join(dir, "index.json");
 
-    if (fs_read(text, path, IMAGE_DOC_MAX, e) < 0 ||
-        image_index_parse(&index, buf_view(text), MEDIA_INDEX, path, e) < 0)
+    if (fs_read(&out->text, path, IMAGE_DOC_MAX, e) < 0 ||
+        image_index_parse(&out->index, buf_view(&out->text), MEDIA_INDEX, path, e) < 0)
         return -1;
-    return json_parse(doc, buf_view(text), IMAGE_DOC_MAX, path, e);
+    return json_parse(&out->doc, buf_view(&out->text), IMAGE_DOC_MAX, path, e);
 }
 
-static struct node *find_list(struct doc *doc)
+void layout_index_clear(struct layout_index *i)
+{
+    buf_clear(&i->text);
+    image_index_clear(&i->index);
+    doc_clear(&i->doc);
+}
+
+struct node *layout_index_list(struct doc *doc)
 {
     struct node *n;
 
@@ -258,7 +275,7 @@ int layout_check_name(const char *dir, const struct image_name *name, struct err
     return 0;
 }
 
-static int lock_layout(struct fd *lock, const char *dir, const struct events *events, struct err *e)
+int layout_lock(struct fd *lock, const char *dir, const struct events *events, struct err *e)
 {
     CLEANUP(free_clear) char *path = path_join(dir, ".lock");
 
@@ -281,24 +298,25 @@ static int put_image(struct place *p, const struct descriptor *d,
     const struct layout *layout = (const struct layout *)p;
     CLEANUP(free_clear) char *path = path_join(layout->dir, "index.json");
     CLEANUP(fd_clear) struct fd lock = {0};
-    CLEANUP(doc_clear) struct doc doc = {0};
-    CLEANUP(buf_clear) struct buf before = {0}, text = {0};
+    CLEANUP(layout_index_clear) struct layout_index now = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(descriptor_clear) struct descriptor entry = *d;
     struct node *list;
 
     entry.annotations = (struct pairs){0};
     if (sync_blobs(layout->dir, e) < 0 ||
-        lock_layout(&lock, layout->dir, layout->files.events, e) < 0 ||
-        layout_check_name(layout->dir, name, e) < 0 || read_index(&doc, &before, path, e) < 0 ||
-        layout_annotate(&entry, name, &doc.arena, e) < 0)
+        layout_lock(&lock, layout->dir, layout->files.events, e) < 0 ||
+        layout_check_name(layout->dir, name, e) < 0 ||
+        layout_read_index(&now, layout->dir, e) < 0 ||
+        layout_annotate(&entry, name, &now.doc.arena, e) < 0)
         return -1;
     if (name->recipe.len)
         pairs_add(&entry.annotations, STR(ANNOTATION_RECIPE), name->recipe);
-    list = find_list(&doc); /* read_index saw it */
-    replace_entry(list, descriptor_to_node(&entry, &doc));
-    emit_json(&text, doc.root, EMIT_COMPACT);
-    return str_eq(buf_view(&before), buf_view(&text)) ? fs_sync_dir(layout->dir, e)
-                                                      : fs_write(path, buf_view(&text), e);
+    list = layout_index_list(&now.doc);
+    replace_entry(list, descriptor_to_node(&entry, &now.doc));
+    emit_json(&text, now.doc.root, EMIT_COMPACT);
+    return str_eq(buf_view(&now.text), buf_view(&text)) ? fs_sync_dir(layout->dir, e)
+                                                        : fs_write(path, buf_view(&text), e);
 }
 
 /* ---- open ---- */
@@ -353,7 +371,7 @@ static int make_layout(const char *dir, const struct events *events, struct err 
     CLEANUP(fd_clear) struct fd lock = {0};
     struct image_index none = {0};
 
-    if (lock_layout(&lock, dir, events, e) < 0 || fs_mkdirs_synced(blobs, e) < 0)
+    if (layout_lock(&lock, dir, events, e) < 0 || fs_mkdirs_synced(blobs, e) < 0)
         return -1;
     /* The header first: by it others know the folder for a layout, whatever else is in it. */
     if (fs_exists(header) ? check_version(header, e) < 0
@@ -372,22 +390,35 @@ static int close_layout(struct place *p, struct err *e)
 
 static void free_layout(struct place *p)
 {
-    free(((struct layout *)p)->dir);
+    struct layout *layout = (struct layout *)p;
+
+    fd_clear(&layout->use);
+    free(layout->dir);
     free(p);
 }
 
 static const struct place_ops layout_ops = {
-    has_blob, blob_open, blob_write, blob_finish, blob_clear, put_image, close_layout, free_layout,
+    has_blob,   share_blob, blob_open,    blob_write,  blob_finish,
+    blob_clear, put_image,  close_layout, free_layout,
 };
+
+int layout_use(struct fd *out, const char *dir, const struct events *events, struct err *e)
+{
+    CLEANUP(free_clear) char *header = path_join(dir, "oci-layout");
+
+    return fs_lock_shared(out, header, events, e);
+}
 
 int layout_open(struct place **out, const char *dir, const struct blob_files *files, struct err *e)
 {
+    CLEANUP(fd_clear) struct fd use = {0};
     struct layout *layout;
 
     if (fs_mkdirs_synced(dir, e) < 0 || check_folder(dir, e) < 0 ||
-        make_layout(dir, files->events, e) < 0)
+        make_layout(dir, files->events, e) < 0 || layout_use(&use, dir, files->events, e) < 0)
         return err_wrap(e, "layout %s", dir);
     layout = xcalloc(1, sizeof *layout);
+    MOVE(&layout->use, &use);
     layout->place = (struct place){.ops = &layout_ops};
     layout->dir = xstrdup(dir);
     layout->files = *files;

@@ -6,6 +6,9 @@
  * into index.json stays; only the entry of the same tag is replaced. An index.json that cannot be
  * read is left as it is, and is an error. After a power cut it names only blobs that are whole:
  * their folder is synced before.
+ *
+ * Whoever writes into a layout, or reads an image in it, uses it: by a shared lock on its file
+ * "oci-layout" no blob that he found there is removed by layout_gc.h until he is done.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -18,6 +21,10 @@
  * for, too; events and memo are borrowed. */
 int layout_open(struct place **out, const char *dir, const struct blob_files *files,
                 struct err *e) MUST_CHECK;
+
+/* Use the layout `dir`, which is there, until fd_clear(). Waits for who removes things from it. */
+int layout_use(struct fd *out, const char *dir, const struct events *events,
+               struct err *e) MUST_CHECK;
 
 /* "<dir>/blobs/sha256/<hex>", owned. */
 char *layout_blob_path(const char *dir, const struct digest *digest);

@@ -9,6 +9,13 @@ int place_has_blob(bool *has, struct place *p, const struct digest *digest, uint
     return p->ops->has_blob(has, p, digest, size, e);
 }
 
+int place_share_blob(bool *shared, struct place *p, const struct digest *digest, uint64_t size,
+                     struct err *e)
+{
+    *shared = false;
+    return p->ops->share_blob ? p->ops->share_blob(shared, p, digest, size, e) : 0;
+}
+
 static int blob_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
     struct place_blob *b = (struct place_blob *)self;

@@ -42,6 +42,9 @@ struct image_name {
 struct place_ops {
     int (*has_blob)(bool *has, struct place *p, const struct digest *digest, uint64_t size,
                     struct err *e);
+    /* *shared: the place now has the blob, from elsewhere on its disk. NULL: it never can. */
+    int (*share_blob)(bool *shared, struct place *p, const struct digest *digest, uint64_t size,
+                      struct err *e);
     int (*blob_open)(struct place *p, struct place_blob *b, struct err *e);
     int (*blob_write)(struct place_blob *b, const void *bytes, size_t len, struct err *e);
     int (*blob_finish)(struct place_blob *b, struct err *e); /* digest and size are verified */
@@ -65,6 +68,11 @@ struct place {
  * bytes were seen, and are not only named so. */
 int place_has_blob(bool *has, struct place *p, const struct digest *digest, uint64_t size,
                    struct err *e) MUST_CHECK;
+
+/* Where the blob is known to be elsewhere on the disk, the place takes it over without a copy. To
+ * be asked when it lacks the blob. */
+int place_share_blob(bool *shared, struct place *p, const struct digest *digest, uint64_t size,
+                     struct err *e) MUST_CHECK;
 
 /* Begin a blob. With `digest` (and `size`) given, finish fails with ERR_INTEGRITY on any other
  * content. Where the blob is there already, the bytes are checked and dropped. Where

@@ -272,9 +272,9 @@ static int open_place(struct stored *s, const struct stored_text *place, const c
                            : "");
     if (form == STORED_ARCHIVE || (form == STORED_BARE && !has_in(path, ".")))
         return stored_files_tar(&s->files, path, scratch, e);
-    stored_files_folder(&s->files, path,
-                        form == STORED_FOLDER || (form == STORED_BARE && is_flat(path)));
-    return 0;
+    return stored_files_folder(&s->files, path,
+                               form == STORED_FOLDER || (form == STORED_BARE && is_flat(path)),
+                               s->events, e);
 }
 
 static bool has_index(const struct stored *s)

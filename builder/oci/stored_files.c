@@ -143,9 +143,16 @@ static int scan(struct stored_files *f, const struct stored_scratch *scratch, st
                : walk(f, scratch ? scratch->events : NULL, e);
 }
 
-void stored_files_folder(struct stored_files *out, const char *path, bool flat)
+int stored_files_folder(struct stored_files *out, const char *path, bool flat,
+                        const struct events *events, struct err *e)
 {
-    *out = (struct stored_files){.path = xstrdup(path), .flat = flat};
+    CLEANUP(stored_files_clear) struct stored_files f = {.path = xstrdup(path), .flat = flat};
+    CLEANUP(free_clear) char *header = path_join(path, "oci-layout");
+
+    if (!flat && fs_exists(header) && layout_use(&f.fd, path, events, e) < 0)
+        return -1;
+    MOVE(out, &f);
+    return 0;
 }
 
 int stored_files_tar(struct stored_files *out, const char *path,
@@ -260,6 +267,11 @@ static int open_file(struct source **out, uint64_t *size, const char *path, stru
     return 0;
 }
 
+char *stored_files_blob_path(const struct stored_files *f, const struct digest *digest)
+{
+    return f->archive ? NULL : blob_path(f, digest);
+}
+
 int stored_files_blob(struct source **out, uint64_t *size, const struct stored_files *f,
                       const struct digest *digest, struct err *e)
 {
@@ -270,8 +282,7 @@ int stored_files_blob(struct source **out, uint64_t *size, const struct stored_f
     blob_name(name, digest);
     if (f->archive)
         p = find(f, str_of(name));
-    else
-        path = blob_path(f, digest);
+    path = stored_files_blob_path(f, digest);
     if (path ? !fs_exists(path) : !p) {
         digest_text(digest, text);
         return err_set(e, ERR_INPUT, "%s lacks the blob %s", f->path, text);

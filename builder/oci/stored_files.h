@@ -17,7 +17,7 @@ struct stored_files {
     bool archive;      /* a tar */
     bool flat;         /* a folder of "dir:" */
     struct digest top; /* there, of what "manifest.json" holds, once that was read */
-    struct fd fd;      /* of the tar */
+    struct fd fd;      /* of the tar, or the lock on a layout: layout_use() */
     uint64_t size;     /* of it, in bytes */
     struct map names;  /* of its files */
     bool tree;         /* it has files of a system, as `docker export` writes */
@@ -25,8 +25,10 @@ struct stored_files {
     struct arena arena;
 };
 
-/* A folder. */
-void stored_files_folder(struct stored_files *out, const char *path, bool flat);
+/* A folder. A layout is used until this is cleared; `events` (may be NULL) are told when it waits.
+ */
+int stored_files_folder(struct stored_files *out, const char *path, bool flat,
+                        const struct events *events, struct err *e) MUST_CHECK;
 /* A tar. With `scratch` one that is to be looked into: it may be compressed as a whole. NULL: an
  * oci-archive to build on. */
 int stored_files_tar(struct stored_files *out, const char *path,
@@ -49,6 +51,8 @@ int stored_files_text(struct str *out, struct stored_files *f, struct str name,
 /* The same of a blob, held against its digest. */
 int stored_files_doc(struct str *out, struct stored_files *f, const struct digest *digest,
                      struct err *e) MUST_CHECK;
+/* The file that it is, owned; NULL in a tar. */
+char *stored_files_blob_path(const struct stored_files *f, const struct digest *digest);
 /* The bytes of a blob, and how many there are. ERR_INPUT when it is missing. */
 int stored_files_blob(struct source **out, uint64_t *size, const struct stored_files *f,
                       const struct digest *digest, struct err *e) MUST_CHECK;

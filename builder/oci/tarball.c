@@ -332,7 +332,7 @@ static void free_tarball(struct place *p)
 }
 
 static const struct place_ops tarball_ops = {
-    has_blob,   blob_open, blob_write,    blob_finish,
+    has_blob,   NULL,      blob_open,     blob_write,   blob_finish,
     blob_clear, put_image, close_tarball, free_tarball,
 };
 

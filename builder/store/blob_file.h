@@ -3,6 +3,9 @@
  * A small file is read each time. A large one is read once for each content: that its bytes were
  * seen is remembered with its device, inode, size and times of change, so that a file which was
  * written to, put in its place or brought back is read again, and one that is untouched is not.
+ *
+ * Where a large one stands is remembered as well, so that another place on the same disk takes it
+ * over without a copy. What shares bytes so may only be read, whatever its name.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -27,6 +30,11 @@ int blob_file_check(enum blob_file *out, const struct blob_files *how, const cha
 /* The same without reading what is large: is it known to be right? */
 bool blob_file_known(const struct blob_files *how, const char *path, const struct digest *digest,
                      uint64_t size);
+/* Is such a file known elsewhere, and right? Then `path` becomes one with the same bytes on the
+ * disk, instead of what stands there: a clone where the file system can, else a link. *shared
+ * false: it has to be written. The folder is synced by the caller. */
+int blob_file_share(bool *shared, const struct blob_files *how, const char *path,
+                    const struct digest *digest, uint64_t size, struct err *e) MUST_CHECK;
 /* The file that was written as `written` tells, and is published as `path`, has the bytes that were
  * seen. Where that cannot be remembered the file is read again some day. */
 void blob_file_remember(const struct blob_files *how, const char *path, const struct stat *written,

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,9 +18,27 @@ struct sights { /* of this handle */
 struct cas {
     char *dir, *blobs, *partial; /* folders; owned */
     struct sights *sights;       /* owned */
+    struct fd use;               /* the lock */
 };
 
-int cas_open(struct cas **out, const char *dir, struct err *e)
+char *cas_lock_path(const char *dir)
+{
+    return path_join(dir, ".lock");
+}
+
+/* The lock first: what is removed while we wait for it is not there for us. */
+static int open_folders(struct cas *cas, const struct events *events, struct err *e)
+{
+    CLEANUP(free_clear) char *lock = cas_lock_path(cas->dir);
+
+    return fs_mkdirs(cas->dir, e) < 0 || fs_lock_shared(&cas->use, lock, events, e) < 0 ||
+                   fs_mkdirs_where_writable(cas->blobs, e) < 0 ||
+                   fs_mkdirs_where_writable(cas->partial, e) < 0
+               ? -1
+               : 0;
+}
+
+int cas_open(struct cas **out, const char *dir, const struct events *events, struct err *e)
 {
     struct cas *cas = xcalloc(1, sizeof *cas);
 
@@ -30,7 +47,7 @@ int cas_open(struct cas **out, const char *dir, struct err *e)
     cas->partial = path_join(dir, "partial");
     cas->sights = xcalloc(1, sizeof *cas->sights);
     pthread_mutex_init(&cas->sights->lock, NULL);
-    if (fs_mkdirs(cas->blobs, e) < 0 || fs_mkdirs(cas->partial, e) < 0) {
+    if (open_folders(cas, events, e) < 0) {
         cas_clear(&cas);
         return err_wrap(e, "the store %s", dir);
     }
@@ -42,6 +59,7 @@ void cas_clear(struct cas **cas)
 {
     if (!*cas)
         return;
+    fd_clear(&(*cas)->use);
     free((*cas)->dir);
     free((*cas)->blobs);
     free((*cas)->partial);
@@ -176,6 +194,9 @@ static int put_finish(struct sink *self, struct err *e)
         return wrong_digest(&put->expect, &put->digest, e);
     path = cas_path(put->cas, &put->digest);
     saw(put->cas, &put->seen);
+    fs_make_read_only(put->temp.fd.n);
+    if (fstat(put->temp.fd.n, &put->written) < 0)
+        return err_errno(e, "cannot write %s", path);
     return fs_temp_publish(&put->temp, path, true, e);
 }
 
@@ -198,7 +219,8 @@ void cas_put_clear(struct cas_put *put)
 {
     hash_clear(&put->hash);
     fs_temp_clear(&put->temp);
-    *put = (struct cas_put){.size = put->size, .digest = put->digest, .seen = put->seen};
+    *put = (struct cas_put){
+        .size = put->size, .digest = put->digest, .seen = put->seen, .written = put->written};
 }
 
 int cas_put_bytes(const struct cas *cas, struct str bytes, struct digest *out, struct err *e)
@@ -245,6 +267,14 @@ static int hash_at_hand(struct cas_partial *p, struct err *e)
         at += n;
     }
     return 0;
+}
+
+uint64_t cas_partial_size(const struct cas *cas, const struct digest *digest)
+{
+    CLEANUP(free_clear) char *path = path_in(cas->partial, digest);
+    uint64_t size = 0;
+
+    return fs_file_size(path, &size) ? size : 0;
 }
 
 int cas_partial_open(struct cas_partial *out, enum cas_claim *claim, const struct cas *cas,
@@ -319,6 +349,7 @@ int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
     }
     if (fdatasync(p->fd.n) < 0 || rename(p->path, path) < 0)
         return err_errno(e, "cannot write %s", path);
+    fs_make_read_only(p->fd.n); /* not before: what is partial is written to by the next run */
     saw(p->cas, &seen);
     cas_partial_clear(p);
     return 0;
@@ -334,22 +365,6 @@ void cas_partial_clear(struct cas_partial *p)
 
 /* ---- sweeping ---- */
 
-/* ".envbuild-<pid>-...", as fs_temp names them. */
-static bool is_abandoned(struct str name, const char *path)
-{
-    enum { HOUR = 3600 };
-    struct str pid;
-    uint32_t number;
-    struct stat st;
-
-    if (!str_skip(&name, STR(".envbuild-")) || !str_cut(&name, STR("-"), &pid) ||
-        !str_u32(pid, &number) || number > INT32_MAX)
-        return false;
-    if (kill((pid_t)number, 0) == 0 || errno != ESRCH)
-        return false;
-    return lstat(path, &st) == 0 && time(NULL) - st.st_mtime > HOUR;
-}
-
 static int sweep_folder(const char *dir, size_t *removed, struct err *e)
 {
     CLEANUP(names_clear) struct names names = {0};
@@ -361,7 +376,7 @@ static int sweep_folder(const char *dir, size_t *removed, struct err *e)
         CLEANUP(free_clear) char *path = path_join(dir, *name);
         CLEANUP(err_clear) struct err ignored = {0}; /* a leftover does no harm */
 
-        if (is_abandoned(str_of(*name), path) && fs_remove(path, &ignored) == 0)
+        if (fs_temp_is_abandoned(path) && fs_remove(path, &ignored) == 0)
             ++*removed;
     }
     return 0;
@@ -371,6 +386,8 @@ int cas_sweep(const struct cas *cas, size_t *removed, struct err *e)
 {
     size_t count = 0;
 
+    if (cas_is_read_only(cas))
+        return 0;
     if (sweep_folder(cas->blobs, &count, e) < 0 || sweep_folder(cas->partial, &count, e) < 0)
         return -1;
     if (removed)

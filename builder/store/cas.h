@@ -5,9 +5,15 @@
  * checked, so nobody ever sees half of one: its bytes are on the disk before the name is given. The
  * name itself may be lost by a power cut; then the blob is fetched or made again. Safe for many
  * threads and processes at once.
+ *
+ * Whoever has the store open uses it: by a shared lock on the file ".lock" nothing that he found
+ * there is removed by store/gc.h until he closes it. A store that may only be read is fine for
+ * whoever finds all in it.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <sys/stat.h>
+
 #include "../base/digest.h"
 #include "../base/fs.h"
 #include "../io/crypto.h"
@@ -16,8 +22,12 @@
 
 struct cas; /* opaque; cas_open to cas_clear; may be shared by threads */
 
-/* Makes the folder `dir` and what belongs in it. */
-int cas_open(struct cas **out, const char *dir, struct err *e) MUST_CHECK;
+/* Makes the folder `dir` and what belongs in it. Waits for who removes things there; `events` (may
+ * be NULL) are told so. */
+int cas_open(struct cas **out, const char *dir, const struct events *events,
+             struct err *e) MUST_CHECK;
+/* The file that is locked. Owned by the caller. */
+char *cas_lock_path(const char *dir);
 void cas_clear(struct cas **cas);
 
 /* Is it on a disk, or of an owner, where this process may only read? What is here can be used all
@@ -48,6 +58,7 @@ struct cas_put {
     struct sink sink;      /* write here; sink_finish() publishes the blob, instead of one there */
     struct digest digest;  /* SHA-256 of what was written; valid after finish */
     struct seen seen;      /* the same as evidence */
+    struct stat written;   /* the file, before it got its name; valid after finish */
     uint64_t size;         /* bytes; valid after finish */
     const struct cas *cas; /* borrowed */
     struct digest expect;  /* all-zero: any */
@@ -65,6 +76,8 @@ void cas_put_clear(struct cas_put *put);
 int cas_put_bytes(const struct cas *cas, struct str bytes, struct digest *out,
                   struct err *e) MUST_CHECK;
 
+/* Bytes at hand of a download that was cut, or is under way. */
+uint64_t cas_partial_size(const struct cas *cas, const struct digest *digest);
 /* A download that survives being killed. One process at a time holds it, by a lock on the file. */
 struct cas_partial {
     const struct cas *cas; /* borrowed */

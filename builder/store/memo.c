@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memo.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "../base/fs.h"
 #include "../base/path.h"
 
@@ -18,7 +21,7 @@ int memo_open(struct memo **out, const char *dir, struct err *e)
 {
     struct memo *memo;
 
-    if (fs_mkdirs(dir, e) < 0)
+    if (fs_mkdirs_where_writable(dir, e) < 0)
         return -1;
     memo = xcalloc(1, sizeof *memo);
     memo->dir = xstrdup(dir);
@@ -57,6 +60,16 @@ static void seal(struct digest *out, const struct digest *of, struct str key, st
     hash_finish(&h, out);
 }
 
+/* What is used stays, where things go by their age (store/gc.h); to the day is enough. */
+static void note_use(const char *path)
+{
+    enum { DAY = 24 * 3600 };
+    struct stat st;
+
+    if (stat(path, &st) == 0 && time(NULL) - st.st_mtime > DAY)
+        (void)!utimensat(AT_FDCWD, path, NULL, 0);
+}
+
 /* The value in a file's text, if it is whole and of this key. */
 static bool unseal(struct str text, struct str key, struct digest *of, struct str *value)
 {
@@ -93,6 +106,7 @@ int memo_get(const struct memo *memo, struct str key, const struct digest *of, s
     if (!unseal(buf_view(&text), key, &seen, &value) || (of && !digest_eq(of, &seen)))
         return 0;
     *found = true;
+    note_use(path);
     if (out->len) {
         buf_str(out, value);
         return 0;
@@ -105,8 +119,8 @@ int memo_get(const struct memo *memo, struct str key, const struct digest *of, s
     return 0;
 }
 
-int memo_put(const struct memo *memo, struct str key, const struct seen *of, struct str value,
-             struct err *e)
+static int put(const struct memo *memo, struct str key, const struct digest *of, struct str value,
+               struct err *e)
 {
     CLEANUP(free_clear) char *path = path_of(memo, key);
     CLEANUP(buf_clear) struct buf head = {0};
@@ -117,9 +131,9 @@ int memo_put(const struct memo *memo, struct str key, const struct seen *of, str
 
     if (key.len > KEY_MAX || value.len > MEMO_MAX)
         return err_set(e, ERR_INPUT, "%s: too large to be remembered", memo->dir);
-    seal(&digest, seen_digest(of), key, value);
+    seal(&digest, of, key, value);
     digest_hex(&digest, hex);
-    digest_hex(seen_digest(of), of_hex);
+    digest_hex(of, of_hex);
     buf_fmt(&head, MAGIC "%s %zu %s\n", hex, key.len, of_hex);
     if (fs_mkdirs(dir, e) < 0 || fs_temp_open(&temp, dir, e) < 0 ||
         fd_write_all(temp.fd.n, head.p, head.len, path, e) < 0 ||
@@ -127,6 +141,23 @@ int memo_put(const struct memo *memo, struct str key, const struct seen *of, str
         fd_write_all(temp.fd.n, value.p, value.len, path, e) < 0)
         return -1;
     return fs_temp_publish_unsynced(&temp, path, true, e); /* the checksum tells a torn one */
+}
+
+int memo_put(const struct memo *memo, struct str key, const struct seen *of, struct str value,
+             struct err *e)
+{
+    return put(memo, key, seen_digest(of), value, e);
+}
+
+int memo_copy(const struct memo *memo, struct str from, struct str to, const struct digest *of,
+              struct err *e)
+{
+    CLEANUP(buf_clear) struct buf value = {0};
+    bool found;
+
+    if (memo_get(memo, from, of, &value, &found, e) < 0)
+        return -1;
+    return found ? put(memo, to, of, buf_view(&value), e) : 0;
 }
 
 int memo_put_text(const struct memo *memo, struct str key, struct str text, struct err *e)

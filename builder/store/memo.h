@@ -5,7 +5,9 @@
  *
  * On disk: <2 hex>/<62 hex> of the key's SHA-256; the file holds the key, the value, the digest of
  * the bytes that were seen, and a checksum. All are checked on reading: a damaged file, or one of
- * another key, is as good as none. Writing is atomic. Safe for many threads and processes at once.
+ * another key, is as good as none. One that was used within a day was changed within a day, so that
+ * those nobody uses are told by their date. Writing is atomic. Safe for many threads and processes
+ * at once.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -25,6 +27,9 @@ int memo_get(const struct memo *memo, struct str key, const struct digest *of, s
 /* Remember what was found out about bytes that were seen; replaces. */
 int memo_put(const struct memo *memo, struct str key, const struct seen *of, struct str value,
              struct err *e) MUST_CHECK;
+/* What is remembered under `from` of bytes of that digest holds under `to`, too. */
+int memo_copy(const struct memo *memo, struct str from, struct str to, const struct digest *of,
+              struct err *e) MUST_CHECK;
 /* Remember a text for its own sake; replaces. The key names all that it hangs on: who answered so,
  * or what it was made from. */
 int memo_put_text(const struct memo *memo, struct str key, struct str text,

@@ -67,7 +67,7 @@ static int run(char **argv, bool offline, struct err *e)
     int result;
 
     if (http_open(&http, &(struct http_options){.tries = 2}, e) < 0 ||
-        memo_open(&page_memo, pages_dir, e) < 0 || cas_open(&cas, argv[0], e) < 0 ||
+        memo_open(&page_memo, pages_dir, e) < 0 || cas_open(&cas, argv[0], NULL, e) < 0 ||
         fs_read(&ring, argv[1], 16 << 20, e) < 0)
         return -1;
     pages = pages_open(http, page_memo, cas, &(struct pages_options){.offline = offline});

@@ -145,7 +145,7 @@ static int run(struct options *o, int argc, char **argv, struct err *e)
     if (read_options(o, argc, argv, e) < 0 ||
         http_open(&http, &(struct http_options){.events = &events}, e) < 0 ||
         memo_open(&page_memo, in_pages, e) < 0 || memo_open(&memo, in_memo, e) < 0 ||
-        cas_open(&cas, argv[1], e) < 0)
+        cas_open(&cas, argv[1], NULL, e) < 0)
         return -1;
     pages = pages_open(http, page_memo, cas, &(struct pages_options){.events = &events});
     return solve(o, pages, http, memo, &events, e);

@@ -54,16 +54,18 @@ def record(stage):
     first = read(path + "/recipe.yaml").decode()
     second = first + "env: {A: b}\n"
     build, lock = ("build", "-q", *index), ("lock", "-q", *index)
+    prune = ("prune", "images", "--keep", "1")
     steps = [Step(build, first, [build]), Step(lock, second, [lock, build]), Step(build, second, [build]),
+             Step((*build, "-o", "oci:images:another"), second, [build]), Step(prune, second, [prune, build]),
              Step((*build, "-o", "oci-archive:o.tar"), second, [build])]
     for s in steps:
         with open(path + "/recipe.yaml", "w") as f:
             f.write(s.recipe)
         code, out, err = envbuild(stage, path, *s.args, **hooked(log=log))
         assert code == 0, err
-        s.digest = None if "lock" in s.args else digest_of(path, out)
+        s.digest = digest_of(path, out) if s.args[0] == "build" else None
         s.end = len(parse(read(log), path))
-    steps[1].digest = steps[2].digest
+    steps[1].digest = steps[4].digest = steps[2].digest
     return path, steps, parse(read(log), path)
 
 
@@ -209,7 +211,7 @@ def wake(stage, path, step, texts, ended):
     if ended:
         assert step.digest in named or step.args[0] == "lock", "the image is gone"
         assert os.path.exists(path + "/recipe.lock"), "the lock is gone"
-        assert os.path.exists(path + "/o.tar") or "-o" not in step.args, "the archive is gone"
+        assert os.path.exists(path + "/o.tar") or "oci-archive:o.tar" not in step.args, "the archive is gone"
     for args in step.after:
         code, out, err = envbuild(stage, path, *args)
         assert code == 0, f"afterwards: exit {code}: {err}"

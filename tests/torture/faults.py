@@ -47,10 +47,18 @@ def make_acts(stage):
     stored = stage.fresh()
     shutil.copytree(done + "/.cache", stored + "/.cache")
     shutil.copy(done + "/recipe.lock", stored)
+    twice = stage.fresh()  # a second tag, and blobs of an image that lost its own
+    shutil.copytree(done, twice, dirs_exist_ok=True)
+    with open(twice + "/recipe.yaml", "a") as f:
+        f.write("env: {A: b}\n")
+    assert envbuild(stage, twice, "lock", "-q", "--index", stage.index, "recipe.yaml")[0] == 0
+    assert envbuild(stage, twice, *build)[0] == 0 and envbuild(stage, twice, *build, "-o", "oci:images:another")[0] == 0
+    locks.add(read(twice + "/recipe.lock"))
     acts = [Act("cold", fresh, build), Act("locked", stored, (*build, "--locked", "--offline")),
             Act("archive", stored, (*build, "-o", "oci-archive:o.tar"), "o.tar"), Act("again", done, build),
             Act("lock", fresh, ("lock", "-q", "--index", stage.index, "recipe.yaml")),
-            Act("inspect", done, ("inspect", "-q", "oci:images"))]
+            Act("inspect", done, ("inspect", "-q", "oci:images")),
+            Act("prune", twice, ("prune", "images", "--keep", "1")), Act("prune the store", twice, ("prune",))]
     return acts, locks
 
 
@@ -63,6 +71,9 @@ def fresh(stage, act):
 def result_of(act, path, out):
     if act.name == "lock":
         return read(path + "/recipe.lock")
+    if act.name.startswith("prune"):
+        return sorted(os.path.join(root, f)[len(path):] for root, _, names in os.walk(path) for f in names
+                      if "sha256" in root or f == "index.json")
     return digest_of(path, out) if act.name != "inspect" else out
 
 

@@ -19,6 +19,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -30,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -363,6 +365,24 @@ int unlink(const char *path)
     return result;
 }
 
+int unlinkat(int dir, const char *name, int flags)
+{
+    char self[64], at[PATH_MAX];
+    ssize_t len;
+    int result;
+
+    if (fails(UNLINK))
+        return -1;
+    begin_change();
+    result = REAL(unlinkat, dir, name, flags);
+    snprintf(self, sizeof self, "/proc/self/fd/%d", dir);
+    len = syscall(SYS_readlinkat, AT_FDCWD, self, at, sizeof at);
+    if (result == 0 && len > 0)
+        put("unlink %.*s/%s\n", (int)len, at, name);
+    end_change();
+    return result;
+}
+
 int mkdir(const char *path, mode_t mode)
 {
     char at[PATH_MAX];
@@ -378,6 +398,22 @@ int mkdir(const char *path, mode_t mode)
         put("mkdir %lu %s\n", id_of(&st), at);
     end_change();
     return result;
+}
+
+/* A clone is no write that the log has, so no disk here can. */
+int ioctl(int fd, unsigned long what, ...)
+{
+    void *to;
+    va_list args;
+
+    if (what == FICLONE) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    va_start(args, what);
+    to = va_arg(args, void *);
+    va_end(args);
+    return REAL(ioctl, fd, what, to);
 }
 
 /* ---- what only fails ---- */

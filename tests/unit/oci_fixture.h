@@ -18,7 +18,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-static int make_folder(void **state)
+static inline int make_folder(void **state)
 {
     char path[] = "/tmp/envbuild-oci-XXXXXX";
 
@@ -26,7 +26,7 @@ static int make_folder(void **state)
     return 0;
 }
 
-static int remove_folder(void **state)
+static inline int remove_folder(void **state)
 {
     int rc = nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 

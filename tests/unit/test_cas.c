@@ -19,7 +19,7 @@ static int begin(void **state)
     struct err e = {0};
 
     folder = scratch_make();
-    return cas_open(&cas, folder, &e);
+    return cas_open(&cas, folder, NULL, &e);
 }
 
 static int end(void **state)
@@ -361,7 +361,7 @@ static void only_a_handle_that_saw_the_bytes_says_so(void **state)
     struct err e = {0};
     bool right;
 
-    assert_int_equal(cas_open(&other, folder, &e), 0);
+    assert_int_equal(cas_open(&other, folder, NULL, &e), 0);
     assert_false(cas_saw(cas, &d, &seen));
     assert_int_equal(cas_put_bytes(cas, STR("seen or not"), &got, &e), 0);
     assert_true(cas_saw(cas, &d, &seen));

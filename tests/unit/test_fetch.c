@@ -49,7 +49,7 @@ static int empty_store(void **state)
     struct err e = {0};
 
     buf_fmt(&dir, "%s/store-%u", folder, n++);
-    assert_int_equal(cas_open(&cas, dir.p, &e), 0);
+    assert_int_equal(cas_open(&cas, dir.p, NULL, &e), 0);
     buf_clear(&dir);
     return 0;
 }

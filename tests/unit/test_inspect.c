@@ -20,10 +20,12 @@ struct world {
     struct catalog catalog;
     struct inspection found;
     struct proof proof;
+    struct memo *memo;
 };
 
 static void world_clear(struct world *w)
 {
+    memo_clear(&w->memo);
     proof_clear(&w->proof);
     inspection_clear(&w->found);
     stored_clear(&w->image);
@@ -75,8 +77,28 @@ static void end_layer(struct world *w)
     buf_reset(&w->tar);
 }
 
+/* What is told of an image is the same when it comes from what was remembered of its layers. */
+static int look_twice(struct world *w, struct err *e)
+{
+    const struct scan_memory memory = {w->memo, {.memo = w->memo}};
+    CLEANUP(inspection_clear) struct inspection first = {0};
+
+    if (inspect(&first, &w->image, &w->catalog, &memory, w->folder, 2, e) < 0)
+        return -1;
+    for (size_t i = 0; i < w->image.manifest.layers.n; i++) {
+        CLEANUP(layer_scan_clear) struct layer_scan g = {0};
+        bool found = false;
+
+        if (scan_recall(&g, &found, &memory, &w->image.manifest.layers.v[i].digest, e) < 0)
+            return -1;
+        assert_true(found);
+    }
+    return inspect(&w->found, &w->image, &w->catalog, &memory, w->folder, 2, e);
+}
+
 static void look(struct world *w)
 {
+    CLEANUP(free_clear) char *memory = path_join(w->folder, "memory");
     CLEANUP(buf_clear) struct buf text = {0}, json = {0}, where = {0};
     CLEANUP(err_clear) struct err e = {0};
     struct image_name name = {.repository = STR("x"), .tag = STR("1")};
@@ -92,7 +114,7 @@ static void look(struct world *w)
     if (place_put_image(w->place, buf_view(&json), &name, &w->config.platform, &digest, &e) < 0 ||
         place_close(w->place, &e) < 0 ||
         stored_open_any(&w->image, buf_view(&where), "", &(struct stored_scratch){0}, &e) < 0 ||
-        inspect(&w->found, &w->image, &w->catalog, w->folder, 2, &e) < 0 ||
+        memo_open(&w->memo, memory, &e) < 0 || look_twice(w, &e) < 0 ||
         inspection_prove(&w->proof, &w->found, &e) < 0)
         fail_msg("%s", e.msg);
 }
@@ -360,6 +382,45 @@ static void a_remembered_layer_proves_the_same(void **state)
     assert_string_equal(words.p, said.p);
 }
 
+static void a_scan_that_is_cut_is_none(void **state)
+{
+    CLEANUP(world_clear) struct world w = {0};
+    CLEANUP(layer_scan_clear) struct layer_scan g = {0};
+    CLEANUP(fs_temp_clear) struct fs_temp scratch = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, again = {0};
+    CLEANUP(err_clear) struct err e = {0};
+
+    open_world(&w, state);
+    file(&w, "etc/os-release", "NAME=\"Some\"\n");
+    file(&w, "usr/lib/\xff\xfe", "");
+    elf(&w, "usr/bin/x", &(struct mkelf){.needed = {"liba.so.1"}, .defines = {"A_1"}});
+    look(&w);
+    if (fs_temp_open(&scratch, w.folder, &e) < 0)
+        fail_msg("%s", e.msg);
+    layer_scan_open(&g, scratch.fd.n, true);
+    if (layer_read(&w.image, 0, true, layer_scan_take, &g, NULL, &e) < 0)
+        fail_msg("%s", e.msg);
+    scan_print(&text, &g);
+    for (size_t len = 0; len <= text.len; len++) {
+        CLEANUP(layer_scan_clear) struct layer_scan cut = {0};
+        CLEANUP(err_clear) struct err fault = {0};
+
+        assert_int_equal(scan_parse(&cut, str_sub(buf_view(&text), 0, len), &fault),
+                         len == text.len ? 0 : -1);
+        if (len == text.len)
+            scan_print(&again, &cut);
+    }
+    assert_true(str_eq(buf_view(&again), buf_view(&text)));
+    for (size_t i = 0; i < text.len; i++) { /* whatever is in it */
+        CLEANUP(layer_scan_clear) struct layer_scan other = {0};
+        CLEANUP(err_clear) struct err fault = {0};
+
+        text.p[i] = (char)(text.p[i] ^ 0x81);
+        (void)!scan_parse(&other, buf_view(&text), &fault);
+        text.p[i] = (char)(text.p[i] ^ 0x81);
+    }
+}
+
 static void what_is_remembered_must_make_sense(void **state)
 {
     static const char *const cases[] = {"", "{", "[]", "{\"linkage\": 2}", "{}"};
@@ -384,6 +445,7 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_remembered_layer_proves_the_same, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(a_scan_that_is_cut_is_none, make_folder, remove_folder),
         cmocka_unit_test(what_is_remembered_must_make_sense),
     };
 

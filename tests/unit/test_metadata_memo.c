@@ -33,7 +33,7 @@ static int begin(void **state)
                                  .url = STR("https://a/foo_bar-1.0-py3-none-any.whl"),
                                  .from = STR("https://a/simple/")};
     hash_bytes(&w->wheel.digest, "the wheel", 9);
-    return cas_open(&w->cas, w->folder, &e) < 0 ? -1 : memo_open(&w->memo, w->folder, &e);
+    return cas_open(&w->cas, w->folder, NULL, &e) < 0 ? -1 : memo_open(&w->memo, w->folder, &e);
 }
 
 static int end(void **state)

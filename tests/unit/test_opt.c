@@ -14,9 +14,10 @@ struct values {
     const char *output;
     struct strs gpus;
     uint32_t jobs;
+    int64_t age;
 };
 
-static const struct opt *table(struct opt out[6], struct values *v)
+static const struct opt *table(struct opt out[7], struct values *v)
 {
     const struct opt opts[] = {
         {'a', "all", NULL, "everything", opt_flag, &v->all},
@@ -24,6 +25,7 @@ static const struct opt *table(struct opt out[6], struct values *v)
         {'o', "output", "DEST", "where it goes", opt_str, &v->output},
         {'g', "gpu", "NAME", "one of several", opt_add, &v->gpus},
         {'j', "jobs", "N", "at once", opt_u32, &v->jobs},
+        {0, "older", "AGE", "than that", opt_age, &v->age},
         {0},
     };
 
@@ -36,7 +38,7 @@ static int parse(struct values *v, const char *line, struct buf *left, struct er
 {
     char text[256], *argv[WORDS_MAX + 1] = {0};
     struct str rest = str_of(line), word;
-    struct opt opts[6];
+    struct opt opts[7];
     int argc = 0;
     size_t at = 0;
 
@@ -137,19 +139,45 @@ static void help_is_made_from_the_table(void **state)
 {
     CLEANUP(buf_clear) struct buf out = {0};
     struct values v = {0};
-    struct opt opts[6];
+    struct opt opts[7];
 
     opt_help(table(opts, &v), &out);
     assert_string_equal(out.p, "  -a, --all                everything\n"
                                "      --long-only          has no letter\n"
                                "  -o, --output DEST        where it goes\n"
                                "  -g, --gpu NAME           one of several\n"
-                               "  -j, --jobs N             at once\n");
+                               "  -j, --jobs N             at once\n"
+                               "      --older AGE          than that\n");
+}
+
+static void ages_have_a_unit(void **state)
+{
+    static const struct {
+        const char *line;
+        int64_t seconds; /* 0: refused */
+    } cases[] = {
+        {"--older 12h", 12 * 3600}, {"--older 30d", 30 * 86400},
+        {"--older=4w", 28 * 86400}, {"--older 30", 0},
+        {"--older d", 0},           {"--older 0d", 0},
+        {"--older 1.5d", 0},        {"--older -1d", 0},
+        {"--older 10001w", 0},      {"--older 30 d", 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf_clear) struct buf left = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        struct values v = {0};
+
+        assert_int_equal(parse(&v, cases[i].line, &left, &e), cases[i].seconds ? 0 : -1);
+        assert_int_equal(v.age, cases[i].seconds);
+        assert_int_equal(e.kind, cases[i].seconds ? ERR_NONE : ERR_USAGE);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ages_have_a_unit),
         cmocka_unit_test(options_stand_wherever_they_like),
         cmocka_unit_test(an_option_of_a_list_comes_again),
         cmocka_unit_test(mistakes_are_told),

@@ -24,7 +24,7 @@ static int begin(void **state)
     folder = scratch_make();
     dir = path_join(folder, "pages");
     if (!peer_start(&peer, "tests/peers/http_peer.py", folder) || http_open(&http, &o, &e) < 0 ||
-        memo_open(&page_memo, dir, &e) < 0 || cas_open(&cas, folder, &e) < 0)
+        memo_open(&page_memo, dir, &e) < 0 || cas_open(&cas, folder, NULL, &e) < 0)
         return -1;
     free(dir);
     return 0;

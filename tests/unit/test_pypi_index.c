@@ -35,7 +35,7 @@ static int begin(void **state)
     b = path_join(folder, "memo");
     if (!peer_start(&peer, "tests/peers/index_peer.py", folder) || http_open(&http, &o, &e) < 0 ||
         memo_open(&page_memo, a, &e) < 0 || memo_open(&memo, b, &e) < 0 ||
-        cas_open(&cas, folder, &e) < 0)
+        cas_open(&cas, folder, NULL, &e) < 0)
         return -1;
     places[0] = at("/simple");
     places[1] = at("/other/");

@@ -48,7 +48,7 @@ static int begin(void **state)
     stand_in(CUDA "redistrib_1.1.1.json", "/bytes/100");
     stand_in(CUDA "redistrib_1.1.2.json", "/bytes/5000000");
     if (http_open(&http, &o, &e) < 0 || memo_open(&page_memo, dir, &e) < 0 ||
-        cas_open(&cas, folder, &e) < 0)
+        cas_open(&cas, folder, NULL, &e) < 0)
         return -1;
     free(dir);
     return 0;

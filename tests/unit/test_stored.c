@@ -377,7 +377,7 @@ static int read_layer(const char *folder, struct str blob, struct str plain, tar
     if (layout_open(&p, folder, &(struct blob_files){0}, e) < 0 ||
         place_put_bytes(p, blob, &d->digest, e) < 0 || place_close(p, e) < 0)
         return -1;
-    stored_files_folder(&s.files, folder, false);
+    assert_int_equal(stored_files_folder(&s.files, folder, false, NULL, e), 0);
     d->size = size;
     s.events = events;
     hash_bytes(vec_push(&s.config.diff_ids), plain.p, plain.len);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "fs.h"
+
+enum { DEPTH_MAX = 256 };
+
+struct walking {
+    int (*each)(void *ctx, const struct walk_item *item, struct err *e);
+    void *ctx;
+    const char *top;
+    struct buf path;
+    unsigned depth;
+};
+
+static int walk_folder(struct walking *w, int dir, struct err *e);
+
+static int enter(struct walking *w, int dir, const char *name, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    int n = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), result;
+
+    fd = (struct fd){n, n >= 0};
+    if (n < 0)
+        return errno == ENOENT ? 0
+                               : err_errno(e, "cannot read folder %s/%s", w->top, w->path.p);
+    if (w->depth == DEPTH_MAX)
+        return err_set(e, ERR_SYSTEM, "%s/%s: more than %d folders in one another", w->top,
+                       w->path.p, DEPTH_MAX);
+    w->depth++;
+    result = walk_folder(w, n, e);
+    w->depth--;
+    return result;
+}
+
+static int visit(struct walking *w, int dir, const char *name, struct err *e)
+{
+    struct walk_item item = {buf_view(&w->path), dir, name, NULL};
+    struct stat st;
+
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : err_errno(e, "cannot read %s/%s", w->top, w->path.p);
+    item.st = &st;
+    if (w->each(w->ctx, &item, e) < 0)
+        return -1;
+    return S_ISDIR(st.st_mode) ? enter(w, dir, name, e) : 0;
+}
+
+static int walk_folder(struct walking *w, int dir, struct err *e)
+{
+    CLEANUP(names_clear) struct names names = {0};
+    size_t at = w->path.len;
+    char **name;
+
+    if (fs_list_at(&names, dir, w->top, e) < 0)
+        return -1;
+    vec_each(name, &names) {
+        buf_fmt(&w->path, "%s%s", at ? "/" : "", *name);
+        if (visit(w, dir, *name, e) < 0)
+            return -1;
+        w->path.len = at;
+        w->path.p[at] = '\0';
+    }
+    return 0;
+}
+
+int walk(const char *dir, int (*each)(void *ctx, const struct walk_item *item, struct err *e),
+         void *ctx, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    struct walking w = {.each = each, .ctx = ctx, .top = dir};
+    struct walk_item item = {.name = "."};
+    struct stat st;
+    int result;
+
+    if (fd_open(&fd, dir, O_RDONLY | O_DIRECTORY, 0, e) < 0)
+        return -1;
+    if (fstat(fd.n, &st) < 0)
+        return err_errno(e, "cannot read %s", dir);
+    item.dir = fd.n;
+    item.st = &st;
+    if (each(ctx, &item, e) < 0)
+        return -1;
+    result = walk_folder(&w, fd.n, e);
+    buf_clear(&w.path);
+    return result;
+}
+
+void walk_count(struct walk_use *use, const struct stat *st)
+{
+    use->files += !S_ISDIR(st->st_mode);
+    use->bytes += S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+    use->real += (uint64_t)st->st_blocks * 512;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store_needs.h"
+
+#include "../assemble/layer/layer_key.h"
+#include "../assemble/layer/layer_record.h"
+#include "../base/fs.h"
+#include "../base/path.h"
+#include "../model/lock.h"
+#include "../store/memo.h"
+
+void store_needs_clear(struct store_needs *n)
+{
+    roots_clear(&n->roots);
+    vec_clear(&n->locks);
+    vec_clear(&n->blobs);
+}
+
+/* What is remembered of a layer puts it together from blobs. */
+static void add_layer(struct digests *out, const struct memo *layers, const struct lock *lock,
+                      size_t i)
+{
+    CLEANUP(layer_record_clear) struct layer_record record = {0};
+    CLEANUP(buf_clear) struct buf key = {0}, text = {0};
+    CLEANUP(err_clear) struct err none = {0}; /* as good as no record */
+    bool found = false;
+
+    layer_key(&key, lock, i);
+    if (memo_get(layers, buf_view(&key), NULL, &text, &found, &none) < 0 || !found ||
+        layer_record_parse(&record, buf_view(&text), &none) < 0)
+        return;
+    vec_add(out, record.literals);
+    for (size_t k = 0; k < record.segments.inputs.n; k++)
+        vec_add(out, record.segments.inputs.v[k]);
+}
+
+static int add_lock(struct digests *out, const struct memo *layers, const char *path, struct err *e)
+{
+    CLEANUP(lock_clear) struct lock lock = {0};
+    const struct artifact *a;
+
+    if (lock_read(&lock, path, e) < 0)
+        return err_wrap(e, "what this lock needs is not known; mend or remove it");
+    vec_each(a, &lock.artifacts)
+        vec_add(out, a->digest);
+    for (size_t i = 0; i < lock.layers.n; i++)
+        if (lock.layers.v[i].kind != LOCK_IMAGE)
+            add_layer(out, layers, &lock, i);
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return digest_cmp(a, b);
+}
+
+static void sort_once(struct digests *list)
+{
+    size_t kept = 0;
+
+    vec_sort(list, compare);
+    for (size_t i = 0; i < list->n; i++)
+        if (!kept || !digest_eq(&list->v[i], &list->v[kept - 1]))
+            list->v[kept++] = list->v[i];
+    list->n = kept;
+}
+
+int store_needs_read(struct store_needs *out, const char *store, int64_t before, struct err *e)
+{
+    CLEANUP(store_needs_clear) struct store_needs needs = {0};
+    CLEANUP(free_clear) char *dir = path_join(store, "layers");
+    CLEANUP(memo_clear) struct memo *layers = NULL;
+    const struct root *root;
+
+    if (roots_list(&needs.roots, store, e) < 0 || memo_open(&layers, dir, e) < 0)
+        return -1;
+    vec_each(root, &needs.roots) {
+        struct need_lock *lock = vec_push(&needs.locks);
+
+        lock->root = root;
+        lock->gone = !fs_exists(root->path);
+        lock->counts = !lock->gone && (!before || root->used >= before);
+        if (lock->counts && add_lock(&needs.blobs, layers, root->path, e) < 0)
+            return -1;
+    }
+    sort_once(&needs.blobs);
+    MOVE(out, &needs);
+    return 0;
+}
