@@ -58,7 +58,7 @@ unpack_image "$work/images" "$tag" "$work/ours" || fail "unpack"
         cut -d, -f1 "$large"-*.dist-info/RECORD | grep -v '^nvidia/__init__.py$' | xargs -d '\n' rm -f
         rm -rf "$large"-*.dist-info
     done <"$work/large"
-    find nvidia -depth -type d -empty -delete
+    find . -depth -type d -empty -delete
 ) || fail "large wheels"
 python3 "$(dirname "$0")/judges/compare-venv.py" /opt/venv "$work/ours/opt/venv" || fail "they differ"
 ok "/opt/venv is what venv and pip make of the same wheels"
