@@ -127,7 +127,7 @@ check-long: $(BIN) $(TOOLS)
 	$(Q)ALL=1 ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh \
 	    runs-other-releases.sh build-survives.sh slim-vs-full.sh bases-vs-mmdebstrap.sh runs-on-own-base.sh \
 	    runs-on-base-image.sh inspect-vs-running.sh device-code-vs-cuobjdump.sh stubs-link.sh devel-compiles.sh \
-	    toolkit-libraries.py solve-vs-pip.sh solve-vs-apt.py
+	    toolkit-libraries.py venv-vs-pip.sh solve-vs-pip.sh solve-vs-apt.py
 
 bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh

@@ -254,7 +254,8 @@ int main(int argc, char **argv)
         code = (int)e.kind;
     else if (s.no)
         code = s.no;
-    progress_free(s.progress);
+    if (s.progress)
+        progress_pause(s.progress);
     err_sort(&e);
     if (err_is_set(&e) && s.json)
         print_errors_json(&s, &e);
@@ -265,6 +266,7 @@ int main(int argc, char **argv)
         code = ERR_SYSTEM;
     }
     err_clear(&e);
+    progress_free(s.progress); /* it knows the warnings that --json tells with an error */
     free(s.store_dir);
     free(s.config_path);
     free(s.netrc);

@@ -8,7 +8,7 @@
 #include "../base/utf8.h"
 #include "../base/vec.h"
 
-enum { REDRAW_MS = 100, LINE_MS = 10000, RATE_MS = 2000, BAR_MIN = 4, BAR_MAX = 30 };
+enum { REDRAW_MS = 100, TICK_MS = 500, LINE_MS = 10000, RATE_MS = 2000, BAR_MIN = 4, BAR_MAX = 30 };
 
 struct item {
     char *name, *task;
@@ -32,6 +32,9 @@ struct progress {
     bool terminal;
     const volatile int *cancelled;
     pthread_mutex_t lock;
+    pthread_t ticker; /* draws what stands still */
+    pthread_cond_t stop;
+    bool ticks, stopped, shown;       /* shown: until the display is wiped for good */
     struct VEC_OF(struct item) items; /* what is being worked on */
     char *step;
     struct VEC_OF(struct plan) plans;
@@ -206,6 +209,27 @@ static void draw(struct progress *p)
     put(&out);
 }
 
+/* Events may stay away, and the last ones came too fast to be drawn: then this draws them, and the
+ * time that is left. */
+static void *keep_drawn(void *ctx)
+{
+    struct progress *p = ctx;
+    struct timespec until;
+
+    pthread_mutex_lock(&p->lock);
+    while (!p->stopped) {
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += TICK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&p->stop, &p->lock, &until);
+        if (!p->stopped && p->shown && p->clock() - p->drawn_ms >= TICK_MS)
+            draw(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
 static void line(struct progress *p, const char *prefix, const char *text)
 {
     CLEANUP(buf_clear) struct buf out = {0};
@@ -376,6 +400,7 @@ static void emit(void *ctx, const struct event *ev)
             line(p, "  ", ev->name);
         break;
     }
+    p->shown = true;
     if (p->terminal)
         draw(p);
     else if (ev->kind == EVENT_ADVANCE || ev->kind == EVENT_END)
@@ -386,6 +411,29 @@ static void emit(void *ctx, const struct event *ev)
 static bool cancelled(void *ctx)
 {
     return *((struct progress *)ctx)->cancelled != 0;
+}
+
+static void start_ticker(struct progress *p)
+{
+    pthread_condattr_t how;
+
+    pthread_condattr_init(&how);
+    pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->stop, &how);
+    pthread_condattr_destroy(&how);
+    p->ticks = pthread_create(&p->ticker, NULL, keep_drawn, p) == 0;
+}
+
+static void stop_ticker(struct progress *p)
+{
+    if (!p->ticks)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stopped = true;
+    pthread_cond_signal(&p->stop);
+    pthread_mutex_unlock(&p->lock);
+    pthread_join(p->ticker, NULL);
+    pthread_cond_destroy(&p->stop);
 }
 
 struct progress *progress_open(enum verbosity say, bool terminal, uint64_t (*clock)(void),
@@ -401,6 +449,8 @@ struct progress *progress_open(enum verbosity say, bool terminal, uint64_t (*clo
     p->opened_ms = p->started_ms = p->drawn_ms = p->clock();
     p->left = UINT64_MAX;
     pthread_mutex_init(&p->lock, NULL);
+    if (terminal && say != SAY_NOTHING && !clock)
+        start_ticker(p);
     return p;
 }
 
@@ -416,6 +466,7 @@ void progress_pause(struct progress *p)
     pthread_mutex_lock(&p->lock);
     wipe(p, &out);
     put(&out);
+    p->shown = false;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -433,6 +484,7 @@ void progress_free(struct progress *p)
 {
     if (!p)
         return;
+    stop_ticker(p);
     progress_pause(p);
     while (p->items.n)
         drop(p, &p->items.v[0]);

@@ -143,9 +143,9 @@ static int item_write(void *ctx, const void *bytes, size_t len, struct err *e)
     }
     if (cas_partial_write(p, bytes, len, e) < 0)
         return -1;
-    if (p->size - item->told >= STEP) {
-        item->told = p->size;
-        tell(item, EVENT_ADVANCE, p->size);
+    if (p->size / STEP > item->told / STEP) {
+        item->told = p->size / STEP * STEP; /* however the bytes came, the same is told */
+        tell(item, EVENT_ADVANCE, item->told);
     }
     return 0;
 }

@@ -3,7 +3,7 @@
 import json, os, re, signal, subprocess, time
 
 from lib import (GOLD, PATIENCE, Skip, blobs, build, check_store, end, golden, locked, log_since, mischief,
-                 nothing_published, read, scenario, start, tmpfs)
+                 nothing_published, read, recipe, scenario, start, tmpfs)
 import world
 
 # ---- being stopped ----
@@ -137,3 +137,17 @@ def unreadable_recipe(stage):
     path = stage.fresh()
     os.chmod(path + "/recipe.yaml", 0)
     assert "Permission denied" in build(stage, path, code=3)
+
+
+@scenario
+def json_tells_warnings_beside_an_error(stage):
+    path = stage.fresh()
+    os.mkdir(path + "/app")
+    with open(path + "/app/.env", "w") as f:
+        f.write("SECRET=1\n")
+    recipe(stage, path, "files: [{from: app, to: /srv/app}]")
+    with mischief(stage, "gone always files/torch-2.6.0-cp311-cp311-manylinux1_x86_64.whl"):
+        code, out, _ = end(start(stage, path, "build", "--json", "--index", stage.index, "recipe.yaml"))
+    said = json.loads(out)
+    assert code == 5 and "torch" in said["errors"][0]["message"], said
+    assert any("app/.env" in w for w in said.get("warnings", [])), said

@@ -7,7 +7,7 @@
 A case is a folder tests/cli/AREA/CASE with `cmd` (a shell script), and what it must give: `stdout`, `stderr`,
 `exit`. It runs in a fresh folder that holds the case's other files, base.yaml and base.gpg of the world
 (tests/peers/world.py) and, where it brings none, a recipe.yaml that is fine. `envbuild` is in PATH, $INDEX is the
-world's index. Lines of progress (two spaces in front) are left out, for their order is free; digests, the
+world's index. Lines of progress (two spaces in front) are left out, for their order is free, and so is what says that it waits; digests, the
 port and the scratch folder have placeholders. What no single command can show is a scenario: a function that says
 so, in any other file here, named by the command or the feature that it tries. NAME picks those whose name has it.
 """
@@ -48,7 +48,7 @@ class Stage:
                 "XDG_CACHE_HOME": path + "/.cache", "INDEX": self.index, "LSAN_OPTIONS": "detect_leaks=0", **more}
 
     def clean(self, text, path, progress=False):
-        text = re.sub(r"(?m)^  .*\n", "", text) if progress and "usage:" not in text else text
+        text = re.sub(r"(?m)^(  |waiting for ).*\n", "", text) if progress and "usage:" not in text else text
         for what, name in ((path, "@HERE@"), (str(self.port), "@PORT@")):
             text = text.replace(what, name)
         text = re.sub(r"sha256:[0-9a-f]{64}", "sha256:@DIGEST@", text)

@@ -21,7 +21,8 @@
 FOLDER/later, if it is there, makes the archive and the index those of a later day: LATER.
 FOLDER/mischief, if it is there, holds lines "KIND N TEXT": a request for a file whose path has TEXT in it
 misbehaves, N times (or "always"): cut (the line closes half way), stall (half the body, then nothing),
-wrong (every byte inverted), 503, norange, slow (16 KiB each 20 ms), gone (404).
+hold (half the body, the rest when GATE is released once), wrong (every byte inverted), 503, norange,
+slow (16 KiB each 20 ms), gone (404).
 """
 import base64, hashlib, io, json, lzma, os, random, re, shutil, subprocess, sys, tarfile, tempfile
 import threading, time, zipfile
@@ -33,6 +34,7 @@ DATE = 1700000000  # of every file of every package
 GOOD = 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n'  # a recipe
 LOCK, LOG, USED = threading.Lock(), [], {}
 ASKED = threading.Condition(LOCK)  # told of each request
+GATE = threading.Semaphore(0)  # what is on hold goes on, one each
 
 # ---- debs ----
 
@@ -474,6 +476,11 @@ class Handler(BaseHTTPRequestHandler):
             if how == "stall":
                 self.connection.recv(1)  # until the other side hangs up
             self.close_connection = True
+        elif how == "hold":
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            GATE.acquire()
+            self.wfile.write(body[len(body) // 2 :])
         elif how == "slow":
             for i in range(0, len(body), 16384):
                 self.wfile.write(body[i : i + 16384])

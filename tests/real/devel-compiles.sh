@@ -14,7 +14,7 @@ here=$top/tests/real/data/devel
 make_image() {
     "$envbuild" build -q "$work/$1.yaml" -o "oci:$work/images" >"$work/out" || fail "$1: build"
     ! grep -q 'no rule stands for' "$work/out" || fail "$1: $(cat "$work/out")"
-    tag=$(sed 's/^.*:\([^:@]*\)@.*$/\1/' "$work/out")
+    tag=$(sed 's/^.*://' "$work/out")
     root=$work/root-$1
     unpack_image "$work/images" "$tag" "$root" || fail "$1: unpack"
     mkdir "$root/tmp/p"

@@ -63,7 +63,6 @@ done <"$work/libraries"
 [ "$compared" -gt 2 ] || fail "only $compared libraries compared"
 ok "device code of $compared libraries is what cuobjdump lists"
 "$docker" rm "$container" >/dev/null
-"$docker" rmi pytorch:2.6.0-cuda12.4-cudnn9-runtime >/dev/null
 rm -rf "$work/images" "$work/library.so"
 
 # ---- those of docker ----

@@ -1,21 +1,34 @@
 #!/bin/sh
-# Run the tests against real archives, indexes and clients: two lanes side by side, for many of them keep one core busy; those
-# that start Docker or take the machine's own places are all in the first. Names as arguments are run one after the other.
+# Run the tests against real archives, indexes and clients: two lanes side by side, for many of them keep one core busy. Those
+# that start Docker or take the machine's own places run one after the other in the first lane, with one folder for Docker's
+# data, so that an image is loaded once. The others are in a queue, the longest first, from which a lane that is free takes the
+# next. Names as arguments are run one after the other.
 # Each script ends with 0 when it passed or said loudly why it was skipped; its name says what it proves. In judges/
 # are programs that compute the right answer with another tool, in lib/ what scripts share, in data/ lists and files.
 # SPDX-License-Identifier: Apache-2.0
 set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.." || exit 1
-first='recipes-lock.sh runs-pytorch.sh venv-vs-pip.sh outputs-vs-clients.sh runs-on-base-image.sh
-    startup-check-in-docker.sh inspect-vs-running.sh emit-vs-schemas.sh devel-compiles.sh
-    elf-vs-readelf.py needs-vs-ldd.py'
-second='solve-vs-apt.py solve-random-vs-apt.py bases-vs-mmdebstrap.sh system-vs-mmdebstrap.sh
-    solve-vs-pip.sh stubs-link.sh apt-archive-fetches.py'
+alone='runs-pytorch.sh inspect-vs-running.sh users.sh startup-check-in-docker.sh outputs-vs-clients.sh venv-vs-pip.sh
+    emit-vs-schemas.sh'
+any='devel-compiles.sh solve-vs-apt.py runs-on-base-image.sh system-vs-mmdebstrap.sh solve-vs-pip.sh bases-vs-mmdebstrap.sh
+    elf-vs-readelf.py solve-random-vs-apt.py stubs-link.sh recipes-lock.sh needs-vs-ldd.py apt-archive-fetches.py'
 folder=$(mktemp -d) || exit 1
 lanes=
 trap 'rm -rf "$folder"' EXIT
+export DOCKER_DATA="$folder/docker"
 trap 'kill $lanes 2>/dev/null; exit 130' INT TERM
+
+# The next name of the queue, on standard output.
+next() {
+    flock "$folder/queue" sh -c 'head -n 1 "$1" && sed -i 1d "$1"' - "$folder/names"
+}
+
+from_queue() {
+    while queued=$(next) && [ -n "$queued" ]; do
+        lane "$1" "$queued"
+    done
+}
 
 # What a script said is told when it ends, as a whole.
 lane() {
@@ -50,10 +63,14 @@ if [ $# -gt 0 ]; then
     lane 1 "$@"
 else
     # shellcheck disable=SC2086 # lists of names
-    lane 1 $first &
-    lanes=$!
+    printf '%s\n' $any >"$folder/names"
     # shellcheck disable=SC2086
-    lane 2 $second &
+    {
+        lane 1 $alone
+        from_queue 1
+    } &
+    lanes=$!
+    from_queue 2 &
     lanes="$lanes $!"
     wait
 fi

@@ -50,7 +50,10 @@ try() {
     [ "$(skopeo inspect --raw "$(cat "$work/$1.ref2")" | sha256sum)" = "$first" ] || fail "$1: another digest"
     rm -f "$work/$1.tar"
     ok "$1: built again into an archive: the same digest"
-    umoci unpack --image "$work/first-$1:$tag" "$work/bundle" >/dev/null 2>&1 || fail "$1: umoci unpack"
+    case $1 in # umoci reads whiteouts, and takes a minute more
+    apt) unpack_image "$work/first-$1" "$tag" "$work/bundle/rootfs" || fail "$1: unpack" ;;
+    *) umoci unpack --image "$work/first-$1:$tag" "$work/bundle" >/dev/null 2>&1 || fail "$1: umoci unpack" ;;
+    esac
     rm -rf "$work/first-$1"
     mount -t proc proc "$work/bundle/rootfs/proc"
     env -i PATH=/opt/venv/bin:/usr/bin:/bin LANG=C.UTF-8 "$chroot" "$work/bundle/rootfs" python -c '

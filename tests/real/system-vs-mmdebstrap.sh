@@ -2,9 +2,10 @@
 # The system that envbuild makes of debs against the one that dpkg and apt make of the same debs: every
 # path, its type, mode, owner, link and content. Then apt, dpkg, ldconfig and Python work inside ours.
 #
-#     tests/real/system-vs-mmdebstrap.sh [--base BASE] [PACKAGE...]   (needs root, mmdebstrap, the archive)
+#     tests/real/system-vs-mmdebstrap.sh [--base BASE] [--small] [PACKAGE...]   (needs root, mmdebstrap, the archive)
 #
-# BASE is debian-12 unless told: archives, keys, sources and packages are those of base-layers/BASE.yaml.
+# --small leaves out the groups of what compiles. BASE is debian-12 unless told: archives, keys, sources and packages are
+# those of base-layers/BASE.yaml.
 # What may differ stands in system-vs-mmdebstrap.allow and in system-vs-mmdebstrap.BASE.allow, with the
 # reason. MIRROR=http://HOST takes the place of the archives' own host.
 # SPDX-License-Identifier: Apache-2.0
@@ -14,6 +15,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 base=debian-12
 [ "${1:-}" != --base ] || { base=$2; shift 2; }
+without='^$'
+[ "${1:-}" != --small ] || { without='^ *(compile|devel):'; shift; }
 file=$root/base-layers/$base.yaml
 tool=${TOOLS:-$root/build/obj-cc/tools}/system_tree
 work=${WORK:-$(mktemp -d /tmp/system-test.XXXXXX)}
@@ -35,7 +38,7 @@ archives() { # "deb URI SUITE COMPONENTS", one line a suite
         $1 == "components:" { $1 = ""; n = split(suites, s)
             for (i = 1; i <= n; i++) print "deb", "[signed-by=" key "]", uri, s[i] $0 }' key="$1" "$file"
 }
-groups() { awk '/^[a-z]/ { inside = $1 == "packages:"; next } inside && !/^#/ { sub(/^[^:]*:/, ""); gsub(/[][,]/, " "); print }' "$file"; }
+groups() { awk -v without="$without" '/^[a-z]/ { inside = $1 == "packages:"; next } inside && !/^#/ && $0 !~ without { sub(/^[^:]*:/, ""); gsub(/[][,]/, " "); print }' "$file"; }
 sources() { awk '/^[a-z]/ { inside = /^sources: \|/; next } inside { sub(/^  /, ""); print }' "$file"; }
 sources_path=$(awk '$1 == "sources_path:" { print $2 }' "$file")
 sources_path=${sources_path:-/etc/apt/sources.list.d/debian.sources}

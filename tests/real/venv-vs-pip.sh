@@ -1,6 +1,7 @@
 #!/bin/bash
 # /opt/venv of an image against `python3.11 -m venv` and pip with the same wheels: every path, its type,
-# mode, owner, link and content. Needs root, and Python 3.11 as Debian 12 has it.
+# mode, owner, link and content. Needs root, and Python 3.11 as Debian 12 has it. NVIDIA's large wheels, which hold little
+# but libraries, only with ALL=1.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
 python=/usr/bin/python3.11
@@ -22,11 +23,13 @@ store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
 
 # The wheels under their names, for pip; then pip itself as the newest does it.
 mkdir "$work/wheels"
-python3 - "$work/recipe.lock" "$store" "$work/wheels" >"$work/pins" <<'END'
+python3 - "$work/recipe.lock" "$store" "$work/wheels" >"$work/pins" 2>"$work/large" <<'END'
 import json, os, sys
 lock, store, out = sys.argv[1:]
 for a in json.load(open(lock))["artifacts"]:
-    if a["type"] == "wheel":
+    if a["type"] == "wheel" and a["name"].startswith("nvidia-") and a["size"] > 50 << 20 and not os.environ.get("ALL"):
+        print(a["file"].split("-")[0], file=sys.stderr)
+    elif a["type"] == "wheel":
         os.symlink(f"{store}/blobs/sha256/{a['sha256'][7:]}", f"{out}/{a['file']}")
         print(f"{a['name']}=={a['version']}", "requested" if a.get("requested") else "")
 END
@@ -50,6 +53,14 @@ find /opt/venv -name __pycache__ -prune -exec rm -rf {} +
 
 tag=$(sed -n 's/^  "tag": "\(.*\)",$/\1/p' "$work/recipe.lock")
 unpack_image "$work/images" "$tag" "$work/ours" || fail "unpack"
+(
+    cd "$work/ours/opt/venv/lib/python3.11/site-packages" || exit 1
+    while read -r large; do # nvidia/__init__.py is of several
+        cut -d, -f1 "$large"-*.dist-info/RECORD | grep -v '^nvidia/__init__.py$' | xargs -d '\n' rm -f
+        rm -rf "$large"-*.dist-info
+    done <"$work/large"
+    find . -depth -type d -empty -delete
+) || fail "large wheels"
 python3 "$(dirname "$0")/judges/compare-venv.py" /opt/venv "$work/ours/opt/venv" || fail "they differ"
 ok "/opt/venv is what venv and pip make of the same wheels"
 thinned() { # the answer of a cv2 that is imported from there

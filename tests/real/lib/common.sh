@@ -73,7 +73,7 @@ start_world() {
     index=http://127.0.0.1:$port/simple/
 }
 
-# Debian's Docker with a daemon of our own. Sets DOCKER_HOST and $docker.
+# Debian's Docker with a daemon of our own. Sets DOCKER_HOST and $docker. What earlier scripts of a run loaded is there.
 start_docker() {
     [ "$(id -u)" = 0 ] || return 1
     command -v dockerd >/dev/null || return 1
@@ -81,7 +81,7 @@ start_docker() {
     [ -x "$docker" ] || docker=docker
     mkdir -p "$work/docker"
     # Own process id kept, so that only this daemon is ever ended.
-    dockerd --iptables=false --bridge=none --data-root "$work/docker/data" \
+    dockerd --iptables=false --bridge=none --data-root "${DOCKER_DATA:-$work/docker/data}" \
         --exec-root "$work/docker/exec" -p "$work/docker/pid" \
         -H "unix://$work/docker/sock" >"$work/docker/log" 2>&1 &
     dockerd_pid=$!
