@@ -7,9 +7,11 @@
 #include "../io/crypto.h"
 #include "../model/recipe_form.h"
 #include "deb/apt_extra.h"
+#include "certificates.h"
 #include "env.h"
 #include "lock_facts.h"
 #include "layering.h"
+#include "offers.h"
 #include "req_check.h"
 #include "resolve_parts.h"
 #include "scan.h"
@@ -157,8 +159,10 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct r
     return 0;
 }
 
+/* `now` and `events`: to tell what is new to who chooses; NULL where it was told. */
 static int recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
-                       const char *dir, unsigned format, const struct events *events, struct err *e)
+                       const char *dir, unsigned format, int64_t now, const struct events *events,
+                       struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {.format = format};
     CLEANUP(buf_clear) struct buf text = {0};
@@ -169,7 +173,8 @@ static int recipe_part(struct lock *out, const struct recipe *r, const struct re
     lock.user =
         (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
     if (take_inputs(&lock, r, reqs, dir, e) < 0 || take_copies(&lock, r, dir, events, e) < 0 ||
-        apt_extra_take(&lock, r, dir, e) < 0)
+        apt_extra_take(&lock, r, dir, e) < 0 ||
+        certificates_take(&lock, r, dir, now, events, e) < 0)
         return -1;
     vec_sort(&lock.inputs, input_compare);
     MOVE(out, &lock);
@@ -184,7 +189,7 @@ int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, un
     /* What it is compared by hangs on no label. */
     return requirements_open(&reqs, r, STR(""), NULL, dir, e) < 0
                ? -1
-               : recipe_part(out, r, &reqs, dir, format, NULL, e);
+               : recipe_part(out, r, &reqs, dir, format, 0, NULL, e);
 }
 
 /* ---- the image's settings ---- */
@@ -270,8 +275,18 @@ static bool own_uid(uint32_t *uid, const struct recipe *r, const struct resolve_
     return str_u32(str_sub(user, 0, str_find(user, ':')), uid);
 }
 
-/* Any uid has a name and a home then, although it may stand in no /etc/passwd, and a place for what
- * torch.compile makes. */
+/* Who the base image's user is called, where its config says a name. */
+static struct str name_in_image(const struct resolve_input *in)
+{
+    struct str user = in->image ? in->image->stored.config.user : STR("");
+
+    user = str_sub(user, 0, str_find(user, ':'));
+    return user.len && !c_digit(user.p[0]) ? user : STR("user");
+}
+
+/* Any uid has a name and a home then, although it may stand in no /etc/passwd: torch.compile names
+ * its folder in /tmp by $USER, and fails without. That folder is not set here: under Apptainer /tmp
+ * and $USER are the host's, and one folder for all would be the first user's. */
 static void set_own(struct lock *lock, const struct resolve_input *in)
 {
     const struct recipe *r = in->recipe;
@@ -279,14 +294,14 @@ static void set_own(struct lock *lock, const struct resolve_input *in)
     struct str name = r->user.name.text;
     uint32_t uid;
 
-    set_env_fact(lock, "TORCHINDUCTOR_CACHE_DIR",
-                 inherited(lock, STR("TORCHINDUCTOR_CACHE_DIR"), STR("/tmp/torchinductor")));
     if (name.len) {
         set_env_fact(lock, "USER", name);
         set_env_fact(lock, "HOME", str_of(arena_fmt(a, "/home/" STR_FMT, STR_ARG(name))));
     } else if (own_uid(&uid, r, in) && !uid) {
         set_env_fact(lock, "USER", inherited(lock, STR("USER"), STR("root")));
         set_env_fact(lock, "HOME", inherited(lock, STR("HOME"), STR("/root")));
+    } else {
+        set_env_fact(lock, "USER", inherited(lock, STR("USER"), name_in_image(in)));
     }
 }
 
@@ -314,6 +329,8 @@ static void set_folders(struct lock *lock, const struct resolve_input *in)
     add_own_folder(lock, lock->workdir, uid);
     for (size_t i = 0; i < r->folders.n; i++)
         add_own_folder(lock, r->folders.v[i].text, uid);
+    for (size_t i = 0; i < r->volumes.n; i++)
+        add_own_folder(lock, r->volumes.v[i].text, uid);
     for (size_t i = 0; i < r->files.n; i++) {
         CLEANUP(buf_clear) struct buf to = {0};
 
@@ -370,6 +387,17 @@ static void tell_env(const struct lock *lock, const struct recipe *r, const stru
     }
 }
 
+/* OpenSSL's programs and Python read the first, curl and git the one of their name, pip and
+ * requests bring certificates of their own, and Node adds to its own. */
+static void set_certificates(struct lock *lock)
+{
+    static const char *const names[] = {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT",
+                                        "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && lock_has_certificates(lock); i++)
+        set_env_fact(lock, names[i], STR(LOCK_CERTIFICATE_BUNDLE));
+}
+
 static int set_image(struct lock *lock, const struct resolve_input *in, struct err *e)
 {
     const struct recipe *r = in->recipe;
@@ -408,6 +436,7 @@ static int set_image(struct lock *lock, const struct resolve_input *in, struct e
     set_env_fact(lock, "PYTORCH_VERSION", lock->facts.pytorch);
     if (lock->format >= 2)
         set_own(lock, in);
+    set_certificates(lock);
     if (set_own_env(lock, r, e) < 0)
         return -1;
     keep_values(&lock->entrypoint, a, &r->entrypoint);
@@ -417,6 +446,7 @@ static int set_image(struct lock *lock, const struct resolve_input *in, struct e
         continue_image(lock, r, &in->image->stored.config);
     if (!r->has_cmd && !r->has_entrypoint && !lock->cmd.n && !lock->entrypoint.n)
         vec_add(&lock->cmd, STR("/bin/bash"));
+    offers_set(lock, r, in->image ? &in->image->stored.config : NULL);
     lock->labels = r->labels ? node_copy(&lock->doc, r->labels) : NULL;
     if (lock->format >= 2)
         set_folders(lock, in);
@@ -553,7 +583,7 @@ static int begin(struct lock *lock, const struct resolve_input *in, const struct
 {
     struct arena *a;
 
-    if (recipe_part(lock, in->recipe, &plans->reqs, in->dir, format, events, e) < 0)
+    if (recipe_part(lock, in->recipe, &plans->reqs, in->dir, format, in->now, events, e) < 0)
         return -1;
     a = &lock->doc.arena;
     lock->writer = STR(ENVBUILD_VERSION);
