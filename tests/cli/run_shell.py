@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`run` and `shell`: what the engine is told, by one that records it. As lib.py."""
-import os, shutil
+import hashlib, os, shutil
 
-from lib import end, read, recipe, scenario, start
+from base_image import image
+from lib import Skip, end, read, recipe, scenario, start
 
 ENGINE = """#!/bin/sh
 case "$1 $2" in
@@ -51,6 +52,44 @@ def the_engine_is_told_what_to_run(stage):
     assert told(path) == ["run", "--rm", "-i", "--shm-size", "8g", IMAGE], told(path)
     go(stage, path, "shell", "-q", "recipe.yaml", **env)
     assert told(path)[-5:] == ["--entrypoint", "/bin/sh", IMAGE, "-c", "command -v bash >/dev/null && exec bash; exec sh"], told(path)
+
+
+@scenario
+def ports_and_volumes(stage):
+    """Ports for this machine alone; a volume is this recipe's own, and no second mount of the work folder."""
+    path = stage.fresh()
+    env = engine(stage, path, "docker")
+    recipe(stage, path, "ports: [8888, 53/udp]", "volumes: [/data, /srv/cache, /workspace]")
+    go(stage, path, "run", "-q", "--index", stage.index, "recipe.yaml", **env)
+    whose = hashlib.sha256((os.path.realpath(path) + "/recipe.yaml").encode()).hexdigest()[:8]
+    volume = "type=volume,source=pytorch{}-" + whose + ",target={}"
+    want = ["--publish", "127.0.0.1:8888:8888/tcp", "--publish", "127.0.0.1:53:53/udp",
+            "--mount", volume.format("-data", "/data"), "--mount", volume.format("-srv-cache", "/srv/cache"),
+            "--mount", f"type=bind,source={os.path.realpath(path)},target=/workspace", IMAGE]
+    assert told(path)[5:] == want, told(path)
+    go(stage, path, "run", "-q", "--no-mount", "recipe.yaml", **env)
+    assert told(path)[-3:-1] == ["--mount", volume.format("-workspace", "/workspace")], told(path)
+
+
+@scenario
+def roots_folder(stage):
+    """Where root mounts a folder that the recipe's user cannot write, that is told."""
+    if os.getuid():
+        raise Skip("root alone has a folder that others cannot write")
+    path = stage.fresh()
+    env = engine(stage, path, "docker")
+    base = image(path)
+    recipe(stage, path, "user: {name: student, uid: 2000}")
+    with open(path + "/recipe.yaml") as f:
+        text = f.read().replace("base: ./base.yaml", 'base: {image: "oci:base@' + base.digest + '"}')
+    with open(path + "/recipe.yaml", "w") as f:
+        f.write(text)
+    os.chmod(path, 0o755)
+    says = "cannot be written by student, who the container runs as"
+    assert says in go(stage, path, "run", "--index", stage.index, "recipe.yaml", **env)[1]
+    assert says not in go(stage, path, "run", "--no-mount", "recipe.yaml", **env)[1]
+    os.chown(path, 2000, 2000)
+    assert says not in go(stage, path, "run", "recipe.yaml", **env)[1]
 
 
 @scenario
