@@ -179,7 +179,8 @@ static void find_loaded(struct buf *out, const struct session *s, const char *op
     CLEANUP(ref_clear) struct ref ref = {0};
     CLEANUP(err_clear) struct err ignored = {0};
 
-    if (fs_exists(operand) || ref_parse(&ref, str_of(operand), &ignored) < 0 || !ref.tag)
+    if (fs_exists(operand) || stored_is_image(str_of(operand), ".") ||
+        ref_parse(&ref, str_of(operand), &ignored) < 0 || !ref.tag)
         return;
     for (size_t i = 0; i < ARRAY_LEN(engines) && !out->len; i++) {
         char *const argv[] = {(char *)(uintptr_t)engines[i], (char[]){"image"}, (char[]){"inspect"},

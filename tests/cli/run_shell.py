@@ -122,6 +122,19 @@ def a_changed_file_is_taken_over(stage):
 
 
 @scenario
+def no_engine_is_asked_for_a_layout(stage):
+    """`emit oci:images` names no image of an engine's, although it could be one's name."""
+    path = stage.fresh()
+    env = engine(stage, path, "docker", "podman")
+    go(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", code=0, **env)
+    for name in ("docker", "podman"):
+        with open(path + "/bin/" + name, "w") as f:
+            f.write('#!/bin/sh\necho "$@" >>"$HERE/asked"\nexit 1\n')
+    go(stage, path, "emit", "compose", "oci:images", "--as", "example.org/x", "--gpus", "1", code=0, **env)
+    assert not os.path.exists(path + "/asked"), read(path, "asked")
+
+
+@scenario
 def a_folder_that_cannot_be_named(stage):
     path = os.path.join(stage.fresh(), "a,b")
     shutil.copytree(os.path.dirname(path), path)

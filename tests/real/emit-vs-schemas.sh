@@ -28,7 +28,7 @@ ports: [8888, 53/udp]
 volumes: [/data, /srv/cache]
 healthcheck: {command: "curl -f http://localhost:8888/$HOME", interval: 1m30s, timeout: 5s, retries: 4, start_period: 2m}
 END
-"$envbuild" build -q --index "$index" y.yaml >/dev/null || fail "build y"
+"$envbuild" build -q --index "$index" y.yaml -o oci:offers >/dev/null || fail "build y"
 for kind in k8s compose slurm devcontainer; do
     "$envbuild" emit "$kind" y.lock -q --as registry.example.org/team/3d-net --gpus 1 >$kind.offers || fail "$kind"
 done
