@@ -9,6 +9,8 @@
 
 enum { SECONDS_A_DAY = 86400 };
 
+#define CERTIFICATES "etc/ssl/certs"
+
 struct copies {
     struct tree *tree;
     const struct tree *skeleton;
@@ -193,6 +195,89 @@ static int add_copy(struct copies *to, const struct lock_copy *c, struct err *e)
     return 0;
 }
 
+/* ---- certificates ---- */
+
+/* The first free name <subject hash>.N, which leads to the certificate. */
+static int add_hash_link(struct copies *c, struct str pem, const char *name, struct err *e)
+{
+    struct entry entry = {.type = ENTRY_SYMLINK, .mode = 0777, .link = str_of(name)};
+    uint32_t hash;
+
+    if (cert_subject_hash(&hash, pem, name, e) < 0)
+        return -1;
+    for (unsigned n = 0;; n++) {
+        CLEANUP(buf_clear) struct buf path = {0}, real = {0};
+
+        buf_fmt(&path, CERTIFICATES "/%08x.%u", hash, n);
+        if (tree_resolve(c->tree, &real, buf_view(&path), e) < 0)
+            return -1;
+        if (tree_get(c->tree, buf_view(&real)) || tree_get(c->skeleton, buf_view(&real)))
+            continue;
+        entry.path = buf_view(&path);
+        return add(c, &entry, e);
+    }
+}
+
+/* "corp.pem" and its hash lead to "corp.crt". */
+static int add_links(struct copies *c, const struct lock_copy *copy, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf name = {0}, path = {0};
+    struct entry entry = {.type = ENTRY_SYMLINK, .mode = 0777, .link = copy->to};
+    struct str base = path_base(copy->to);
+
+    str_drop(&base, STR(".crt"));
+    buf_fmt(&name, STR_FMT ".pem", STR_ARG(base));
+    buf_fmt(&path, CERTIFICATES "/%s", name.p);
+    entry.path = buf_view(&path);
+    return add(c, &entry, e) < 0 ? -1 : add_hash_link(c, copy->text, name.p, e);
+}
+
+static int add_bundle(struct copies *c, const char *path, struct str old, struct str own,
+                      struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct entry entry = {.path = str_of(path), .type = ENTRY_FILE, .mode = 0644};
+
+    buf_str(&text, old);
+    if (text.len && text.p[text.len - 1] != '\n')
+        buf_putc(&text, '\n');
+    buf_str(&text, own);
+    entry.content = (struct content){CONTENT_BYTES, .size = text.len, .bytes = text.p};
+    return add(c, &entry, e);
+}
+
+static struct str text_of(const struct copies *c, const char *path)
+{
+    const struct entry *e = tree_get(c->skeleton, str_of(path));
+
+    return e && e->type == ENTRY_FILE ? (struct str){e->content.bytes, e->content.size}
+                                      : (struct str){0};
+}
+
+/* Every bundle that the system has gets them behind its own, and Debian's is there in any case. */
+static int add_certificates(struct copies *c, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf own = {0};
+    struct str system = {0};
+    const struct lock_copy *copy;
+    const char *path;
+
+    vec_each(copy, &c->lock->copies)
+        if (lock_copy_is_certificate(copy)) {
+            if (add_links(c, copy, e) < 0)
+                return -1;
+            buf_str(&own, copy->text);
+        }
+    for (size_t i = 0; (path = skeleton_bundle(i)); i++) {
+        struct str old = text_of(c, path);
+
+        system = system.len ? system : old;
+        if (i && old.len && add_bundle(c, path, old, buf_view(&own), e) < 0)
+            return -1;
+    }
+    return own.len ? add_bundle(c, skeleton_bundle(0), system, buf_view(&own), e) : 0;
+}
+
 /* ---- user and work folder ---- */
 
 static struct str account_text(const struct copies *c, const char *path)
@@ -361,6 +446,8 @@ int files_build(struct tree *out, const struct lock *lock, const char *dir, stru
     for (size_t i = 0; i < lock->copies.n; i++)
         if (add_copy(&c, &lock->copies.v[i], e) < 0)
             return err_wrap(e, "files");
+    if (lock_has_certificates(lock) && add_certificates(&c, e) < 0)
+        return err_wrap(e, "ca_certificates");
     if (lock->folders.n ? add_folders(&c, e) < 0 : add_workdir(&c, e) < 0)
         return -1;
     tree_sort(&t);

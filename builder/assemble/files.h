@@ -1,4 +1,6 @@
-/* assemble/files.h - the top layer: the recipe's files, its user and its work folder. */
+/* assemble/files.h - the top layer: the recipe's files, its user and its work folder, and what
+ * update-ca-certificates(8) would make of its certificates.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../io/spool.h"

@@ -102,6 +102,20 @@ static void continue_config(struct image_config *c, const struct image_config *b
         vec_add(&c->history, ((struct image_history){.comment = STR("of the base image")}));
 }
 
+static void add_offers(struct image_config *c, const struct lock *lock)
+{
+    for (size_t i = 0; i < lock->ports.n; i++)
+        vec_add(&c->ports, lock->ports.v[i]);
+    for (size_t i = 0; i < lock->volumes.n; i++)
+        vec_add(&c->volumes, lock->volumes.v[i]);
+    for (size_t i = 0; i < lock->health.command.n; i++)
+        vec_add(&c->health.command, lock->health.command.v[i]);
+    c->health.interval = lock->health.interval;
+    c->health.timeout = lock->health.timeout;
+    c->health.start_period = lock->health.start_period;
+    c->health.retries = lock->health.retries;
+}
+
 static void config_fill(struct image_config *c, const struct lock *lock,
                         const struct image_config *below)
 {
@@ -121,6 +135,7 @@ static void config_fill(struct image_config *c, const struct lock *lock,
         vec_add(&c->entrypoint, lock->entrypoint.v[i]);
     for (size_t i = 0; i < lock->cmd.n; i++)
         vec_add(&c->cmd, lock->cmd.v[i]);
+    add_offers(c, lock);
     add_labels(&c->labels, lock, a);
     for (size_t i = 0; i < lock->layers.n; i++) {
         const struct lock_layer *l = &lock->layers.v[i];

@@ -289,17 +289,13 @@ static void print_audit(const struct audit *audit, const struct place *place,
 static void add_next(struct buf *out, const struct work *w, const struct dest *dest,
                      const struct image_name *name)
 {
-    const char *gpus = !w->lock.facts.cuda.len     ? ""
-                       : dest->kind == DEST_PODMAN ? "--device nvidia.com/gpu=all "
-                                                   : "--gpus all ";
     CLEANUP(buf_clear) struct buf image = {0};
 
     dest_print(dest, name, &image);
     switch (dest->kind) {
     case DEST_DOCKER:
     case DEST_PODMAN:
-        buf_fmt(out, "; next: `%s run --rm -it %s%s`",
-                dest->kind == DEST_DOCKER ? "docker" : "podman", gpus, image.p);
+        buf_fmt(out, "; next: `envbuild run %s` starts it", w->recipe_path);
         return;
     case DEST_LAYOUT:
         buf_fmt(out, "; next: `envbuild %s -o docker:` loads it", w->recipe_path);

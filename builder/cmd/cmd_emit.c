@@ -48,14 +48,15 @@ static void emitting_clear(struct emitting *m)
 
 struct manifest_kind {
     const char *name;
-    bool here; /* may run it on this machine, by the name that the engine has */
+    bool here;   /* may run it on this machine, by the name that the engine has */
+    bool strict; /* asks for a GPU or for none: it is fatal where there is none */
     void (*print)(struct buf *out, const struct deploy *d);
 };
 static const struct manifest_kind kinds[] = {
-    {"k8s", false, deploy_k8s},
-    {"compose", true, deploy_compose},
-    {"slurm", false, deploy_slurm},
-    {"devcontainer", true, deploy_devcontainer},
+    {"k8s", false, false, deploy_k8s},
+    {"compose", true, true, deploy_compose},
+    {"slurm", false, false, deploy_slurm},
+    {"devcontainer", true, false, deploy_devcontainer},
 };
 
 static const struct manifest_kind *find_kind(const char *word, struct err *e)
@@ -118,7 +119,10 @@ static int from_stored(struct emitting *m, struct session *s, const char *operan
                                      .user = image->config.user,
                                      .workdir = image->config.workdir,
                                      .entrypoint = &image->config.entrypoint,
-                                     .cmd = &image->config.cmd};
+                                     .cmd = &image->config.cmd,
+                                     .ports = &image->config.ports,
+                                     .volumes = &image->config.volumes,
+                                     .health = &image->config.health};
     return 0;
 }
 
@@ -140,7 +144,10 @@ static int from_lock(struct emitting *m, const struct lock *lock, const char *re
                                      .user = buf_view(&m->user),
                                      .workdir = lock->workdir,
                                      .entrypoint = &lock->entrypoint,
-                                     .cmd = &lock->cmd};
+                                     .cmd = &lock->cmd,
+                                     .ports = &lock->ports,
+                                     .volumes = &lock->volumes,
+                                     .health = &lock->health};
     return 0;
 }
 
@@ -172,7 +179,8 @@ static void find_loaded(struct buf *out, const struct session *s, const char *op
     CLEANUP(ref_clear) struct ref ref = {0};
     CLEANUP(err_clear) struct err ignored = {0};
 
-    if (fs_exists(operand) || ref_parse(&ref, str_of(operand), &ignored) < 0 || !ref.tag)
+    if (fs_exists(operand) || stored_is_image(str_of(operand), ".") ||
+        ref_parse(&ref, str_of(operand), &ignored) < 0 || !ref.tag)
         return;
     for (size_t i = 0; i < ARRAY_LEN(engines) && !out->len; i++) {
         char *const argv[] = {(char *)(uintptr_t)engines[i], (char[]){"image"}, (char[]){"inspect"},
@@ -291,6 +299,21 @@ static void print_json(struct session *s, const struct emitting *m, const char *
     session_json(s, &d, root);
 }
 
+/* How many GPUs to ask for where nobody said; NULL: as the image is. */
+static const uint32_t *usual_gpus(const struct manifest_kind *kind, const struct emitting *m,
+                                  struct session *s)
+{
+    static const uint32_t none = 0;
+
+    if (!kind->strict || !m->image.facts->cuda.len || engine_has_gpus())
+        return NULL;
+    if (!s->quiet && !s->json) {
+        progress_pause(s->progress);
+        output_message("this machine has no GPU, so none is asked for; --gpus N asks for N");
+    }
+    return &none;
+}
+
 static int emit(struct session *s, const char *word, const char *operand, const struct emit_args *a,
                 struct err *e)
 {
@@ -301,7 +324,8 @@ static int emit(struct session *s, const char *word, const char *operand, const 
     if (!kind || catalog_open(&m.catalog, s->catalog_dir, e) < 0 ||
         find_image(&m, s, operand, kind->here && !a->as, e) < 0 ||
         find_place(&m, s, a->as, e) < 0 ||
-        deploy_open(&m.deploy, &m.image, a->gpus.given ? &a->gpus.n : NULL, &m.catalog, e) < 0)
+        deploy_open(&m.deploy, &m.image, a->gpus.given ? &a->gpus.n : usual_gpus(kind, &m, s),
+                    &m.catalog, e) < 0)
         return -1;
     kind->print(&text, &m.deploy);
     progress_pause(s->progress);
@@ -329,7 +353,9 @@ int cmd_emit(struct session *s, int argc, char **argv, struct err *e)
         {0, "as", "REPOSITORY",
          "where it is pulled from: registry.example.org/team/pytorch (the image's name)", opt_str,
          &a.as},
-        {0, "gpus", "N", "GPUs to ask for (1; 0 for an image without CUDA)", opt_gpus, &a.gpus},
+        {0, "gpus", "N",
+         "GPUs to ask for (1; none without CUDA, or in Compose's file on a machine that has none)",
+         opt_gpus, &a.gpus},
     };
 
     if (session_begin(s, "emit", own, ARRAY_LEN(own), &argc, argv, 2, 2, e) < 0)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../host/probe.h"
+#include <sys/stat.h>
+
+#include "../base/path.h"
+#include "../host/deploy.h"
+#include "../io/crypto.h"
 #include "../io/program.h"
 #include "build.h"
 #include "engine.h"
@@ -48,14 +52,50 @@ static void add_option(struct names *line, const char *option, const char *value
 
 static void add_gpus(struct names *line, const struct engine *engine, const struct lock *lock)
 {
-    struct probe probe = {0};
-
-    if (!lock->facts.cuda.len)
-        return;
-    probe_host(&probe, "", NULL);
-    if (probe.gpus.n) /* to ask for what is not there is fatal */
+    if (lock->facts.cuda.len && engine_has_gpus())
         add_option(line, engine->gpus[0], engine->gpus[1]);
-    probe_clear(&probe);
+}
+
+/* For this machine alone: what listens there may ask for no password. */
+static void add_ports(struct names *line, const struct lock *lock)
+{
+    for (size_t i = 0; i < lock->ports.n; i++) {
+        CLEANUP(buf_clear) struct buf value = {0};
+        struct image_port port;
+
+        if (!image_port_parse(&port, lock->ports.v[i]))
+            continue;
+        buf_fmt(&value, "127.0.0.1:%u:%u/%s", port.number, port.number, port.protocol);
+        add_option(line, "--publish", value.p);
+    }
+}
+
+/* Each is a volume of the engine's that this recipe has for itself, so that it is there again the
+ * next time. Not where the recipe's folder is mounted. */
+static void add_volumes(struct names *line, const struct work *w, bool mounts)
+{
+    CLEANUP(free_clear) char *recipe = path_join(w->root, path_base(str_of(w->recipe_path)).p);
+    char hex[DIGEST_HEX + 1];
+    struct digest whose;
+
+    hash_bytes(&whose, recipe, strlen(recipe));
+    digest_hex(&whose, hex);
+    for (size_t i = 0; i < w->lock.volumes.n; i++) {
+        CLEANUP(buf_clear) struct buf value = {0};
+        struct str path = w->lock.volumes.v[i];
+        size_t begin;
+
+        if (!deploy_is_plain(path) || (mounts && str_eq(path, w->lock.workdir)))
+            continue;
+        buf_puts(&value, "type=volume,source=");
+        begin = value.len;
+        buf_fmt(&value, STR_FMT STR_FMT "-%.8s", STR_ARG(w->lock.name), STR_ARG(path), hex);
+        for (size_t k = begin; k < value.len; k++)
+            if (value.p[k] == '/')
+                value.p[k] = '-';
+        buf_fmt(&value, ",target=" STR_FMT, STR_ARG(path));
+        add_option(line, "--mount", value.p);
+    }
 }
 
 /* Who the recipe's user is on this machine: us, so that what either writes is the other's. Root
@@ -75,6 +115,22 @@ static void add_user(struct names *line, const struct engine *engine, const stru
         add_option(line, "--user", value.p);
         add_option(line, "--group-add", "0"); /* which may write where the recipe's user may */
     }
+}
+
+/* Root's own folder, where the recipe's user is another, cannot be written by it. */
+static void warn_of_root(const struct work *w, const struct session *s)
+{
+    const struct lock_user *u = &w->lock.user;
+    struct stat st;
+
+    if (s->uid || !u->uid || stat(w->root, &st) < 0 || st.st_uid == u->uid || st.st_mode & 02 ||
+        (st.st_gid == u->gid && st.st_mode & 020))
+        return;
+    events_warn(s->events,
+                "%s cannot be written by " STR_FMT
+                ", who the container runs as: it is mounted as it is, and you are root; run "
+                "envbuild as a user, or `chown -R %u %s`",
+                w->root, STR_ARG(u->name), u->uid, w->root);
 }
 
 /* The folder, never a file: editors replace files, and a mount stays with the old one. */
@@ -103,7 +159,12 @@ static int add_run(struct names *line, const struct engine *engine, const struct
     add_option(line, "--shm-size", SHM);
     add_gpus(line, engine, &w->lock);
     add_user(line, engine, &w->lock, s);
-    return a->no_mount ? 0 : add_mount(line, w, e);
+    add_ports(line, &w->lock);
+    add_volumes(line, w, !a->no_mount);
+    if (a->no_mount)
+        return 0;
+    warn_of_root(w, s);
+    return add_mount(line, w, e);
 }
 
 /* ---- the commands ---- */

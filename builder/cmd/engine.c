@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine.h"
 
+#include "../host/probe.h"
 #include "../io/program.h"
 
 bool engine_agrees(char *const *argv, const struct events *events)
@@ -18,4 +19,15 @@ bool engine_agrees(char *const *argv, const struct events *events)
                                               .events = events},
                         &ignored) == 0 &&
            program_wait(program, &end, &ignored) == 0 && !end.code && !end.signal;
+}
+
+bool engine_has_gpus(void)
+{
+    struct probe probe = {0};
+    bool has;
+
+    probe_host(&probe, "", NULL);
+    has = probe.gpus.n > 0;
+    probe_clear(&probe);
+    return has;
 }

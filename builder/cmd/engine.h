@@ -6,3 +6,5 @@
 /* Does `argv` (ended by NULL) run and end with 0? Not where there is no such program. What it
  * prints is dropped. */
 bool engine_agrees(char *const *argv, const struct events *events);
+/* Has this machine a GPU to hand to a container? To ask for what is not there is fatal. */
+bool engine_has_gpus(void);

@@ -104,12 +104,22 @@ struct node *node_put_str(struct doc *doc, struct node *map, const char *key, st
     return node_put(doc, map, key, node_text(doc, NODE_STRING, text));
 }
 
-struct node *node_put_u64(struct doc *doc, struct node *map, const char *key, uint64_t number)
+static struct node *node_u64(struct doc *doc, uint64_t number)
 {
     char text[24];
 
     snprintf(text, sizeof text, "%llu", (unsigned long long)number);
-    return node_put(doc, map, key, node_text(doc, NODE_NUMBER, str_of(text)));
+    return node_text(doc, NODE_NUMBER, str_of(text));
+}
+
+struct node *node_put_u64(struct doc *doc, struct node *map, const char *key, uint64_t number)
+{
+    return node_put(doc, map, key, node_u64(doc, number));
+}
+
+struct node *node_add_u64(struct doc *doc, struct node *list, uint64_t number)
+{
+    return node_add(doc, list, node_u64(doc, number));
 }
 
 struct node *node_put_bool(struct doc *doc, struct node *map, const char *key, bool yes)

@@ -57,6 +57,7 @@ struct node *node_put_str(struct doc *doc, struct node *map, const char *key, st
 struct node *node_put_u64(struct doc *doc, struct node *map, const char *key, uint64_t number);
 struct node *node_put_bool(struct doc *doc, struct node *map, const char *key, bool yes);
 struct node *node_add_str(struct doc *doc, struct node *list, struct str text);
+struct node *node_add_u64(struct doc *doc, struct node *list, uint64_t number);
 struct node *node_copy(struct doc *doc, const struct node *n); /* all of it, without its key */
 
 #define node_each(item, parent) \

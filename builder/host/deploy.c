@@ -2,6 +2,7 @@
 #include "deploy.h"
 
 #include "../base/dotted.h"
+#include "../base/path.h"
 #include "../oci/ref.h"
 
 enum { VERSION_MAX = 64, ARCHS_MAX = 256, NAME_MAX_LEN = 50 };
@@ -177,6 +178,101 @@ void deploy_comment(struct buf *out, const struct deploy *d)
                   "--preserve-digests` does that,\n# `docker push` does not always.\n");
 }
 
+/* ---- what it offers ---- */
+
+bool deploy_is_plain(struct str s)
+{
+    return s.len && holds_only(s, "/._-", VERSION_MAX * 4);
+}
+
+static int port_compare(const void *x, const void *y)
+{
+    const struct image_port *a = x, *b = y;
+
+    return a->number != b->number ? (a->number < b->number ? -1 : 1)
+                                  : strcmp(a->protocol, b->protocol);
+}
+
+static int volume_compare(const void *x, const void *y)
+{
+    const struct deploy_volume *a = x, *b = y;
+
+    return strcmp(a->path, b->path);
+}
+
+/* What is no port is left out. */
+static void take_ports(struct deploy *d)
+{
+    for (size_t i = 0; i < d->image->ports->n; i++) {
+        struct image_port port;
+        bool twice = false;
+
+        if (!image_port_parse(&port, d->image->ports->v[i]))
+            continue;
+        for (size_t j = 0; j < d->ports.n; j++)
+            twice |= d->ports.v[j].number == port.number && d->ports.v[j].protocol == port.protocol;
+        if (!twice)
+            vec_add(&d->ports, port);
+    }
+    vec_sort(&d->ports, port_compare);
+}
+
+/* "srv-cache" of "/srv/cache". */
+static char *volume_word(struct arena *a, struct str path)
+{
+    char *name = arena_cstr(a, str_sub(path, 1, path.len < NAME_MAX_LEN ? path.len : NAME_MAX_LEN));
+    size_t n;
+
+    for (n = 0; name[n]; n++)
+        name[n] = c_alnum(name[n]) ? c_lower(name[n]) : '-';
+    while (n && name[n - 1] == '-')
+        name[--n] = '\0';
+    while (*name == '-')
+        name++;
+    return name;
+}
+
+static bool name_is_taken(const struct deploy *d, size_t before, const char *name)
+{
+    for (size_t i = 0; i < before; i++)
+        if (strcmp(d->volumes.v[i].name, name) == 0)
+            return true;
+    return !name[0] || strcmp(name, "shm") == 0; /* which a Job has */
+}
+
+static void name_volume(struct deploy *d, size_t i)
+{
+    struct deploy_volume *v = &d->volumes.v[i];
+    const char *word = volume_word(&d->arena, str_of(v->path));
+
+    v->name = word;
+    for (unsigned n = 2; name_is_taken(d, i, v->name); n++)
+        v->name = arena_fmt(&d->arena, "%s-%u", word[0] ? word : "volume", n);
+}
+
+/* A path that is anything but plain is left out, and so is a file system of the kernel's. */
+static void take_volumes(struct deploy *d)
+{
+    static const char *const kernel[] = {"/proc", "/sys", "/dev"};
+
+    for (size_t i = 0; i < d->image->volumes->n; i++) {
+        CLEANUP(buf_clear) struct buf clean = {0};
+        struct str path = d->image->volumes->v[i];
+        bool good =
+            deploy_is_plain(path) && path.p[0] == '/' && path_clean(&clean, path) && clean.len > 1;
+
+        for (size_t k = 0; k < ARRAY_LEN(kernel); k++)
+            good = good && !path_is_in(buf_view(&clean), str_of(kernel[k]));
+        for (size_t j = 0; j < d->volumes.n; j++)
+            good = good && strcmp(d->volumes.v[j].path, clean.p) != 0;
+        if (good)
+            vec_push(&d->volumes)->path = arena_cstr(&d->arena, buf_view(&clean));
+    }
+    vec_sort(&d->volumes, volume_compare);
+    for (size_t i = 0; i < d->volumes.n; i++)
+        name_volume(d, i);
+}
+
 /* ---- opening ---- */
 
 int deploy_open(struct deploy *out, const struct deploy_image *image, const uint32_t *gpus,
@@ -195,6 +291,9 @@ int deploy_open(struct deploy *out, const struct deploy_image *image, const uint
     d.name = name_of(&d.arena, image->repository);
     d.what = what_of(&d.arena, f);
     d.try = try_of(&d);
+    take_ports(&d);
+    take_volumes(&d);
+    d.health = image->health->command.n ? image->health : NULL;
     d.checks = image->entrypoint->n && str_is(image->entrypoint->v[0], LOCK_STARTUP_CHECK);
     if (d.gpus) {
         node_selector_for(&d.wanted, f, c);
@@ -212,6 +311,8 @@ int deploy_open(struct deploy *out, const struct deploy_image *image, const uint
 
 void deploy_clear(struct deploy *d)
 {
+    vec_clear(&d->ports);
+    vec_clear(&d->volumes);
     node_selector_clear(&d->wanted);
     node_selector_clear(&d->drivers);
     arena_clear(&d->arena);

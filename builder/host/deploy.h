@@ -20,6 +20,13 @@ struct deploy_image {      /* borrowed by what is made of it */
     const struct facts *facts;
     struct str user, workdir; /* as in its config; may be empty */
     const struct strs *entrypoint, *cmd;
+    const struct strs *ports, *volumes; /* as in its config */
+    const struct image_health *health;
+};
+
+struct deploy_volume {
+    const char *path; /* "/data": letters, digits and /._- alone */
+    const char *name; /* "data": a DNS label, no other volume's */
 };
 
 struct deploy {
@@ -32,7 +39,10 @@ struct deploy {
     bool all_gpus;    /* nobody said how many */
     uint32_t gpus;    /* 0: none is asked for */
     bool checks;      /* the image's entrypoint begins with our start-up check */
-    struct node_selector wanted; /* where gpus is not 0 */
+    struct VEC_OF(struct image_port) ports;
+    struct VEC_OF(struct deploy_volume) volumes;
+    const struct image_health *health; /* NULL: none */
+    struct node_selector wanted;       /* where gpus is not 0 */
     struct node_selector
         drivers; /* the same for the driver alone; without a term where it is not known */
 };
@@ -47,7 +57,7 @@ void deploy_clear(struct deploy *d);
 
 /* A Job (batch/v1), for training is what ends; its template is that of a Deployment as well. GPUs
  * by the device plugin's resource, nodes by the labels of gpu-feature-discovery that are not
- * deprecated. */
+ * deprecated. Where it listens on ports, a Service is in front of it. */
 void deploy_k8s(struct buf *out, const struct deploy *d);
 /* compose-spec, deploy.md: what Compose cannot say (driver, architectures) stands in comments. */
 void deploy_compose(struct buf *out, const struct deploy *d);
@@ -60,3 +70,5 @@ void deploy_devcontainer(struct buf *out, const struct deploy *d);
 
 /* For the above: the facts in words, each line behind `# `. */
 void deploy_comment(struct buf *out, const struct deploy *d);
+/* Letters, digits and /._- alone: nothing that ${...} or the options of a mount are made of. */
+bool deploy_is_plain(struct str s);

@@ -77,6 +77,57 @@ static void put_affinity(struct buf *out, const struct deploy *d)
                   "        - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}\n");
 }
 
+static const char *protocol_of(const struct image_port *p)
+{
+    return strcmp(p->protocol, "udp") == 0    ? "UDP"
+           : strcmp(p->protocol, "sctp") == 0 ? "SCTP"
+                                              : "TCP";
+}
+
+static void put_ports(struct buf *out, const struct deploy *d)
+{
+    const struct image_port *p;
+
+    if (d->ports.n)
+        buf_puts(out, "          ports:\n");
+    vec_each(p, &d->ports)
+        buf_fmt(out, "            - {containerPort: %u, protocol: %s}\n", p->number,
+                protocol_of(p));
+}
+
+static uint32_t or_else(uint32_t n, uint32_t otherwise)
+{
+    return n ? n : otherwise;
+}
+
+static void put_probe(struct buf *out, const char *kind, const struct image_health *h,
+                      uint32_t failures)
+{
+    buf_fmt(out, "          %s:\n            exec: {command: [", kind);
+    for (size_t i = 0; i < h->command.n; i++) {
+        buf_puts(out, i ? ", " : "");
+        emit_json_string(out, h->command.v[i]);
+    }
+    buf_fmt(out,
+            "]}\n"
+            "            periodSeconds: %u\n"
+            "            timeoutSeconds: %u\n"
+            "            failureThreshold: %u\n",
+            or_else(h->interval, 30), or_else(h->timeout, 30), failures);
+}
+
+/* As Docker does it: failures before the first success do not count for as long as the start
+ * takes. */
+static void put_health(struct buf *out, const struct image_health *h)
+{
+    uint32_t interval = or_else(h->interval, 30), retries = or_else(h->retries, 3);
+
+    if (h->start_period)
+        put_probe(out, "startupProbe", h, (h->start_period + interval - 1) / interval + retries);
+    put_probe(out, "readinessProbe", h, retries);
+    put_probe(out, "livenessProbe", h, retries);
+}
+
 static void put_container(struct buf *out, const struct deploy *d)
 {
     buf_puts(out, "      containers:\n        - name: ");
@@ -93,6 +144,9 @@ static void put_container(struct buf *out, const struct deploy *d)
         emit_json_string(out, str_of(d->try));
         buf_puts(out, "]\n");
     }
+    put_ports(out, d);
+    if (d->health)
+        put_health(out, d->health);
     if (d->gpus)
         buf_fmt(out,
                 "          resources:\n"
@@ -104,17 +158,53 @@ static void put_container(struct buf *out, const struct deploy *d)
 }
 
 /* Workers of a DataLoader hand over tensors in /dev/shm, of which a container has 64 MiB. */
-static void put_memory(struct buf *out, const char *indent, bool volume)
+static void put_mounts(struct buf *out, const struct deploy *d, bool shm)
 {
-    if (volume)
-        buf_fmt(out, "%svolumes:\n%s  - name: shm\n%s    emptyDir:\n%s      medium: Memory\n",
-                indent, indent, indent, indent);
-    else
-        buf_fmt(out,
-                "%s# For the workers of a DataLoader, who need more than the 64 MiB that a "
-                "container has.\n"
-                "%svolumeMounts:\n%s  - name: shm\n%s    mountPath: /dev/shm\n",
-                indent, indent, indent, indent);
+    const struct deploy_volume *v;
+
+    if (shm || d->volumes.n)
+        buf_puts(out, "          volumeMounts:\n");
+    if (shm)
+        buf_puts(out,
+                 "            # For the workers of a DataLoader, who need more than the 64 MiB "
+                 "that a container has.\n"
+                 "            - {name: shm, mountPath: /dev/shm}\n");
+    vec_each(v, &d->volumes)
+        buf_fmt(out, "            - {name: \"%s\", mountPath: \"%s\"}\n", v->name, v->path);
+}
+
+static void put_volumes(struct buf *out, const struct deploy *d, bool shm)
+{
+    const struct deploy_volume *v;
+
+    if (shm || d->volumes.n)
+        buf_puts(out, "      volumes:\n");
+    if (shm)
+        buf_puts(out, "        - {name: shm, emptyDir: {medium: Memory}}\n");
+    if (d->volumes.n)
+        buf_puts(out, "        # An emptyDir goes with its pod; what is to stay wants a "
+                      "persistentVolumeClaim in its place.\n");
+    vec_each(v, &d->volumes)
+        buf_fmt(out, "        - {name: \"%s\", emptyDir: {}}\n", v->name);
+}
+
+/* A Service's name begins with a letter (RFC 1035), a Job's need not. */
+static void put_service(struct buf *out, const struct deploy *d)
+{
+    const struct image_port *p;
+
+    buf_fmt(
+        out,
+        "---\n"
+        "# Reaches the pod from inside the cluster; `kubectl port-forward service/%s%s %u` from "
+        "outside.\n"
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: \"%s%s\"\nspec:\n"
+        "  selector: {app.kubernetes.io/name: \"%s\"}\n  ports:\n",
+        c_alpha(d->name[0]) ? "" : "job-", d->name, d->ports.v[0].number,
+        c_alpha(d->name[0]) ? "" : "job-", d->name, d->name);
+    vec_each(p, &d->ports)
+        buf_fmt(out, "    - {name: %s-%u, port: %u, protocol: %s}\n", p->protocol, p->number,
+                p->number, protocol_of(p));
 }
 
 void deploy_k8s(struct buf *out, const struct deploy *d)
@@ -129,8 +219,10 @@ void deploy_k8s(struct buf *out, const struct deploy *d)
     emit_json_string(out, str_of(d->name));
     buf_puts(out, "\nspec:\n"
                   "  backoffLimit: 0\n"
-                  "  template:\n"
-                  "    spec:\n"
+                  "  template:\n");
+    if (d->ports.n)
+        buf_fmt(out, "    metadata:\n      labels: {app.kubernetes.io/name: \"%s\"}\n", d->name);
+    buf_puts(out, "    spec:\n"
                   "      restartPolicy: Never\n"
                   "      nodeSelector:\n"
                   "        kubernetes.io/os: linux\n");
@@ -138,8 +230,8 @@ void deploy_k8s(struct buf *out, const struct deploy *d)
     if (d->gpus)
         put_affinity(out, d);
     put_container(out, d);
-    if (shm) {
-        put_memory(out, "          ", false);
-        put_memory(out, "      ", true);
-    }
+    put_mounts(out, d, shm);
+    put_volumes(out, d, shm);
+    if (d->ports.n)
+        put_service(out, d);
 }

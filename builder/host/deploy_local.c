@@ -9,6 +9,70 @@
  */
 #define SHM "8g"
 
+/* Compose fills in $NAME; $$ is a dollar. */
+static void put_text(struct buf *out, struct str text)
+{
+    CLEANUP(buf_clear) struct buf escaped = {0};
+
+    for (size_t i = 0; i < text.len; i++) {
+        buf_putc(&escaped, text.p[i]);
+        if (text.p[i] == '$')
+            buf_putc(&escaped, '$');
+    }
+    emit_json_string(out, buf_view(&escaped));
+}
+
+static void put_time(struct buf *out, const char *key, uint32_t seconds)
+{
+    if (seconds)
+        buf_fmt(out, "      %s: %us\n", key, seconds);
+}
+
+static void put_health(struct buf *out, const struct image_health *h)
+{
+    buf_puts(out, "    healthcheck:\n      test: [\"CMD\"");
+    for (size_t i = 0; i < h->command.n; i++) {
+        buf_puts(out, ", ");
+        put_text(out, h->command.v[i]);
+    }
+    buf_puts(out, "]\n");
+    put_time(out, "interval", h->interval);
+    put_time(out, "timeout", h->timeout);
+    put_time(out, "start_period", h->start_period);
+    if (h->retries)
+        buf_fmt(out, "      retries: %u\n", h->retries);
+}
+
+/* Ports for this machine alone: what listens there may ask for no password. */
+static void put_offers(struct buf *out, const struct deploy *d)
+{
+    const struct image_port *p;
+    const struct deploy_volume *v;
+
+    if (d->ports.n)
+        buf_puts(out, "    ports: # without 127.0.0.1 other machines reach them too\n");
+    vec_each(p, &d->ports)
+        buf_fmt(out, "      - \"127.0.0.1:%u:%u%s%s\"\n", p->number, p->number,
+                strcmp(p->protocol, "tcp") == 0 ? "" : "/",
+                strcmp(p->protocol, "tcp") == 0 ? "" : p->protocol);
+    if (d->volumes.n)
+        buf_puts(out, "    volumes:\n");
+    vec_each(v, &d->volumes)
+        buf_fmt(out, "      - \"%s:%s\"\n", v->name, v->path);
+    if (d->health)
+        put_health(out, d->health);
+}
+
+static void put_named_volumes(struct buf *out, const struct deploy *d)
+{
+    const struct deploy_volume *v;
+
+    if (d->volumes.n)
+        buf_puts(out, "volumes:\n");
+    vec_each(v, &d->volumes)
+        buf_fmt(out, "  \"%s\": {}\n", v->name);
+}
+
 void deploy_compose(struct buf *out, const struct deploy *d)
 {
     deploy_comment(out, d);
@@ -20,6 +84,10 @@ void deploy_compose(struct buf *out, const struct deploy *d)
     else if (d->gpus)
         buf_puts(out, "# Compose cannot ask for a driver or a kind of GPU: see to it that the "
                       "machine has them.\n");
+    else if (d->image->facts->cuda.len)
+        buf_puts(out,
+                 "# With --gpus N it asks for N; Compose does not start what asks for a GPU on "
+                 "a machine without one.\n");
     buf_puts(out, "services:\n  ");
     emit_json_string(out, str_of(d->name));
     buf_puts(out, ":\n    image: ");
@@ -32,6 +100,7 @@ void deploy_compose(struct buf *out, const struct deploy *d)
     }
     if (d->image->facts->pytorch.len)
         buf_puts(out, "    shm_size: \"" SHM "\" # for the workers of a DataLoader; else 64m\n");
+    put_offers(out, d);
     if (d->gpus)
         buf_fmt(out,
                 "    deploy:\n"
@@ -42,18 +111,10 @@ void deploy_compose(struct buf *out, const struct deploy *d)
                 "              count: %u\n"
                 "              capabilities: [gpu]\n",
                 d->gpus);
+    put_named_volumes(out, d);
 }
 
 /* ---- dev containers ---- */
-
-/* Letters that neither ${...} nor the commas of a mount are made of. */
-static bool is_plain(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!c_alnum(s.p[i]) && s.p[i] != '/' && s.p[i] != '.' && s.p[i] != '_' && s.p[i] != '-')
-            return false;
-    return s.len && s.len <= 256;
-}
 
 /* The project below the image's own working folder, whose files stay to be seen. */
 static void put_workspace(struct doc *doc, struct node *root, struct str workdir)
@@ -61,7 +122,8 @@ static void put_workspace(struct doc *doc, struct node *root, struct str workdir
     CLEANUP(buf_clear) struct buf clean = {0};
     const char *folder;
 
-    if (!is_plain(workdir) || workdir.p[0] != '/' || !path_clean(&clean, workdir) || clean.len < 2)
+    if (!deploy_is_plain(workdir) || workdir.p[0] != '/' || !path_clean(&clean, workdir) ||
+        clean.len < 2)
         return; /* its own choice is /workspaces */
     folder = arena_fmt(&doc->arena, "%s/${localWorkspaceFolderBasename}", clean.p);
     node_put_str(doc, root, "workspaceMount",
@@ -74,10 +136,9 @@ static void put_run_args(struct doc *doc, struct node *root, const struct deploy
 {
     struct node *args = node_new_list(doc);
 
-    if (d->gpus) {
+    if (d->gpus && !d->all_gpus) {
         node_add_str(doc, args, STR("--gpus"));
-        node_add_str(doc, args,
-                     d->all_gpus ? STR("all") : str_of(arena_fmt(&doc->arena, "%u", d->gpus)));
+        node_add_str(doc, args, str_of(arena_fmt(&doc->arena, "%u", d->gpus)));
     }
     if (d->image->facts->pytorch.len) {
         node_add_str(doc, args, STR("--shm-size"));
@@ -85,6 +146,27 @@ static void put_run_args(struct doc *doc, struct node *root, const struct deploy
     }
     if (args->count)
         node_put(doc, root, "runArgs", args);
+}
+
+/* forwardPorts are those of TCP. A volume is of this project alone. */
+static void put_container(struct doc *doc, struct node *root, const struct deploy *d)
+{
+    struct node *ports = node_new_list(doc), *mounts = node_new_list(doc);
+    const struct image_port *p;
+    const struct deploy_volume *v;
+
+    vec_each(p, &d->ports)
+        if (strcmp(p->protocol, "tcp") == 0)
+            node_add_u64(doc, ports, p->number);
+    if (ports->count)
+        node_put(doc, root, "forwardPorts", ports);
+    vec_each(v, &d->volumes)
+        node_add_str(
+            doc, mounts,
+            str_of(arena_fmt(&doc->arena, "source=%s-%s-${devcontainerId},target=%s,type=volume",
+                             d->name, v->name, v->path)));
+    if (mounts->count)
+        node_put(doc, root, "mounts", mounts);
 }
 
 /* What the image needs, for people and programs that look for it. */
@@ -113,13 +195,14 @@ void deploy_devcontainer(struct buf *out, const struct deploy *d)
     user = str_sub(user, 0, str_find(user, ':')); /* "1000:1000" */
     node_put_str(&doc, root, "name", str_of(d->what));
     node_put_str(&doc, root, "image", str_of(d->ref));
-    /* Where this stands its readers add `--gpus all` by themselves, which is more than a number. */
+    /* Its readers add `--gpus all` where the engine has GPUs, and start it without elsewhere. */
     if (d->gpus && d->all_gpus)
-        node_put_bool(&doc, node_put(&doc, root, "hostRequirements", node_new_map(&doc)), "gpu",
-                      true);
+        node_put_str(&doc, node_put(&doc, root, "hostRequirements", node_new_map(&doc)), "gpu",
+                     STR("optional"));
     put_run_args(&doc, root, d);
+    put_container(&doc, root, d);
     put_workspace(&doc, root, d->image->workdir);
-    if (is_plain(user) && !str_has(user, '/'))
+    if (deploy_is_plain(user) && !str_has(user, '/'))
         node_put_str(&doc, root, "remoteUser", user);
     put_facts(&doc, root, d);
     emit_json(out, root, EMIT_LINES);

@@ -135,6 +135,18 @@ static void put_pyxis(struct buf *out, const struct deploy *d)
     buf_fmt(out, STR_FMT ":%s", STR_ARG(path), digest);
 }
 
+/* A container of Apptainer has the node's network. */
+static void put_ports(struct buf *out, const struct deploy *d)
+{
+    const struct image_port *p;
+
+    vec_each(p, &d->ports)
+        buf_fmt(out,
+                "# It listens on port %u of its node: `ssh -L %u:NODE:%u LOGIN` brings it to your "
+                "machine.\n",
+                p->number, p->number, p->number);
+}
+
 static void put_head(struct buf *out, const struct deploy *d)
 {
     buf_puts(out, "#!/bin/sh\n");
@@ -144,8 +156,9 @@ static void put_head(struct buf *out, const struct deploy *d)
     buf_puts(out, "# Apptainer (or Singularity) pulls the image; with pyxis the last line is\n"
                   "#   srun --container-entrypoint --container-image='");
     put_pyxis(out, d);
+    buf_puts(out, "' \"$@\"\n");
+    put_ports(out, d);
     buf_fmt(out,
-            "' \"$@\"\n"
             "#SBATCH --job-name=%s\n"
             "#SBATCH --nodes=1\n"
             "#SBATCH --ntasks=1\n",
@@ -159,8 +172,31 @@ static void put_head(struct buf *out, const struct deploy *d)
                   "}\n\n");
 }
 
+/* All who use the node have the same /tmp there; torch.compile asks for a name. */
+static void put_own(struct buf *out)
+{
+    buf_puts(out,
+             "USER=${USER:-$(id -un 2>/dev/null || id -u)}\n"
+             "TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-/tmp/torchinductor_$(id -u)}\n"
+             "export USER TORCHINDUCTOR_CACHE_DIR\n");
+}
+
+static void put_volumes(struct buf *out, const struct deploy *d)
+{
+    const struct deploy_volume *v;
+
+    if (!d->volumes.n)
+        return;
+    buf_puts(out, "volumes=$PWD/volumes # what stays when it ended\nmkdir -p");
+    vec_each(v, &d->volumes)
+        buf_fmt(out, " \"$volumes/%s\"", v->name);
+    buf_putc(out, '\n');
+}
+
 void deploy_slurm(struct buf *out, const struct deploy *d)
 {
+    const struct deploy_volume *v;
+
     put_head(out, d);
     if (d->gpus) {
         if (d->drivers.terms.n)
@@ -174,5 +210,11 @@ void deploy_slurm(struct buf *out, const struct deploy *d)
                   "nor singularity is installed\"\n");
     if (d->try)
         buf_fmt(out, "[ $# -gt 0 ] || set -- python3 -c '%s'\n", d->try);
-    buf_fmt(out, "exec srun \"$run\" run %s\"docker://$image\" \"$@\"\n", d->gpus ? "--nv " : "");
+    if (d->image->facts->pytorch.len)
+        put_own(out);
+    put_volumes(out, d);
+    buf_fmt(out, "exec srun \"$run\" run %s", d->gpus ? "--nv " : "");
+    vec_each(v, &d->volumes)
+        buf_fmt(out, "--bind \"$volumes/%s:%s\" ", v->name, v->path);
+    buf_puts(out, "\"docker://$image\" \"$@\"\n");
 }

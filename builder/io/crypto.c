@@ -2,6 +2,7 @@
 #include "crypto.h"
 
 #include <assert.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -387,4 +388,80 @@ int cert_subject_hash(uint32_t *out, struct str pem, const char *what, struct er
     *out = (uint32_t)X509_subject_name_hash(cert);
     X509_free(cert);
     return 0;
+}
+
+/* ---- certificates ---- */
+
+static void take_bio(struct buf *out, BIO *bio)
+{
+    char *text;
+    long n = BIO_get_mem_data(bio, &text);
+
+    buf_str(out, (struct str){text, n > 0 ? (size_t)n : 0});
+}
+
+static void print_cert(struct cert *out, X509 *x)
+{
+    BIO *pem = BIO_new(BIO_s_mem()), *subject = BIO_new(BIO_s_mem());
+    struct tm tm = {0};
+
+    must(pem && subject);
+    must(PEM_write_bio_X509(pem, x));
+    must(X509_NAME_print_ex(subject, X509_get_subject_name(x), 0, XN_FLAG_ONELINE) >= 0);
+    take_bio(&out->pem, pem);
+    take_bio(&out->subject, subject);
+    BIO_free(pem);
+    BIO_free(subject);
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1)
+        out->ends = timegm(&tm);
+}
+
+/* A "trusted" one has settings of OpenSSL's behind it. */
+static int parse_cert(struct cert *out, const char *name, const unsigned char *der, long n,
+                      struct err *e)
+{
+    X509 *x = NULL;
+
+    if (strcmp(name, PEM_STRING_X509_TRUSTED) == 0)
+        x = d2i_X509_AUX(NULL, &der, n);
+    else if (strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0)
+        x = d2i_X509(NULL, &der, n);
+    else
+        return err_set(e, ERR_INPUT, "holds a \"%s\", and only certificates belong there", name);
+    if (!x)
+        return err_set(e, ERR_INPUT, "holds a certificate that is damaged");
+    print_cert(out, x);
+    X509_free(x);
+    return 0;
+}
+
+int cert_next(struct cert *out, struct str *rest, bool *more, struct err *e)
+{
+    BIO *bio = BIO_new_mem_buf(rest->len ? rest->p : "", (int)rest->len);
+    char *name = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    int result = 0;
+    long n = 0;
+
+    must(bio != NULL);
+    ERR_clear_error();
+    *more = PEM_read_bio(bio, &name, &header, &der, &n) == 1;
+    if (*more)
+        result = parse_cert(out, name, der, n, e);
+    else if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+        result = err_set(e, ERR_INPUT, "holds a PEM block that is damaged");
+    *rest = str_sub(*rest, rest->len - (size_t)BIO_pending(bio), rest->len);
+    ERR_clear_error();
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    BIO_free(bio);
+    return result;
+}
+
+void cert_clear(struct cert *c)
+{
+    buf_clear(&c->pem);
+    buf_clear(&c->subject);
+    *c = (struct cert){0};
 }

@@ -73,5 +73,16 @@ void hash_thread_clear(struct hash_thread **t);
 void base64_encode(struct buf *out, const void *bytes, size_t len, bool url);
 bool base64_decode(struct buf *out, struct str text, bool url);
 
+/* A certificate of a text in PEM (RFC 7468). */
+struct cert {
+    struct buf pem;     /* as OpenSSL writes it, alone */
+    struct buf subject; /* for people: "CN = Corp Root, O = Corp" */
+    int64_t ends;       /* seconds since 1970 */
+};
+/* Take the next one from `rest`; *more is false where none is left. ERR_INPUT for a block that is
+ * damaged or no certificate, in words that follow the file's name: "holds ...". */
+int cert_next(struct cert *out, struct str *rest, bool *more, struct err *e) MUST_CHECK;
+void cert_clear(struct cert *c);
+
 /* X509_subject_name_hash of the first PEM certificate in `pem`, as c_rehash names links. */
 int cert_subject_hash(uint32_t *out, struct str pem, const char *what, struct err *e) MUST_CHECK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "explain.h"
 
+#include "../base/path.h"
+
 enum { NAME_WIDTH = 26 };
 
 /* What one layer brings. */
@@ -129,6 +131,34 @@ static void print_needs(struct buf *out, const struct lock *lock)
                 strcmp(lock_startup_check(lock), "fail") == 0 ? "does not start" : "warns");
 }
 
+static void print_words(struct buf *out, const char *what, const struct strs *list)
+{
+    if (!list->n)
+        return;
+    buf_fmt(out, "  %s", what);
+    for (size_t i = 0; i < list->n; i++)
+        buf_fmt(out, " " STR_FMT, STR_ARG(list->v[i]));
+    buf_putc(out, '\n');
+}
+
+/* What a container of it offers, keeps and trusts. */
+static void print_container(struct buf *out, const struct lock *lock)
+{
+    struct strs certificates = {0};
+    const struct lock_copy *c;
+
+    vec_each(c, &lock->copies)
+        if (lock_copy_is_certificate(c))
+            vec_add(&certificates, path_base(c->to));
+    if (lock->ports.n || lock->volumes.n || lock->health.command.n || certificates.n)
+        buf_puts(out, "a container of it\n");
+    print_words(out, "listens on", &lock->ports);
+    print_words(out, "keeps", &lock->volumes);
+    print_words(out, "is checked by", &lock->health.command);
+    print_words(out, "trusts", &certificates);
+    vec_clear(&certificates);
+}
+
 static const char *provider(struct str from)
 {
     return str_is(from, "pypi")     ? "wheels"
@@ -229,6 +259,7 @@ void explain_print(struct buf *out, const struct lock *lock)
 {
     print_head(out, lock);
     print_needs(out, lock);
+    print_container(out, lock);
     print_toolkit(out, &lock->toolkit);
     print_parts(out, lock);
     print_slim(out, lock);
@@ -312,6 +343,29 @@ static void put_packages(struct doc *doc, struct node *root, const struct lock *
     }
 }
 
+static void put_words(struct doc *doc, struct node *root, const char *key, const struct strs *list)
+{
+    struct node *n = list->n ? node_put(doc, root, key, node_new_list(doc)) : NULL;
+
+    for (size_t i = 0; i < list->n; i++)
+        node_add_str(doc, n, list->v[i]);
+}
+
+static void put_container(struct doc *doc, struct node *root, const struct lock *lock)
+{
+    struct strs certificates = {0};
+    const struct lock_copy *c;
+
+    vec_each(c, &lock->copies)
+        if (lock_copy_is_certificate(c))
+            vec_add(&certificates, path_base(c->to));
+    put_words(doc, root, "ports", &lock->ports);
+    put_words(doc, root, "volumes", &lock->volumes);
+    put_words(doc, root, "healthcheck", &lock->health.command);
+    put_words(doc, root, "ca_certificates", &certificates);
+    vec_clear(&certificates);
+}
+
 void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
 {
     const struct facts *f = &lock->facts;
@@ -337,6 +391,7 @@ void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         node_put_str(doc, root, rows[i].key, rows[i].value);
+    put_container(doc, root, lock);
     put_toolkit(doc, root, lock);
     put_slim(doc, root, lock);
     put_packages(doc, root, lock);

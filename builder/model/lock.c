@@ -289,13 +289,47 @@ static void get_layers(struct lock *lock, const struct fields *root)
     }
 }
 
+static uint32_t get_small(const struct fields *f, const char *key)
+{
+    uint64_t n = 0;
+
+    field_u64(f, key, &n, INT32_MAX);
+    return (uint32_t)n;
+}
+
+static void get_health(struct image_health *h, const struct fields *image)
+{
+    const struct node *map = field_map(image, "healthcheck");
+    struct fields f = {map, "lock", image->e};
+
+    if (!map)
+        return;
+    ONLY(&f, "command", "interval", "timeout", "start_period", "retries");
+    get_strs(&f, "command", &h->command);
+    if (!h->command.n)
+        err_at(f.e, &map->pos, "healthcheck: it has no command");
+    h->interval = get_small(&f, "interval");
+    h->timeout = get_small(&f, "timeout");
+    h->start_period = get_small(&f, "start_period");
+    h->retries = get_small(&f, "retries");
+}
+
+/* A list that is left out where it is empty. */
+static void get_some(const struct fields *f, const char *key, struct strs *out)
+{
+    const struct node *n;
+
+    node_each(n, field_list(f, key))
+        vec_add(out, n->text);
+}
+
 static void get_image(struct lock *lock, const struct fields *root)
 {
     struct fields f = fields_of(field_need_map(root, "image"), "lock", root->e);
     const struct node *user;
 
     ONLY(&f, "os", "architecture", "created", "env", "entrypoint", "cmd", "workdir", "user",
-         "labels");
+         "ports", "volumes", "healthcheck", "labels");
     field_need_str(&f, "os", &lock->os);
     field_need_str(&f, "architecture", &lock->arch);
     lock->created = get_time(&f, "created");
@@ -303,6 +337,9 @@ static void get_image(struct lock *lock, const struct fields *root)
     get_strs(&f, "entrypoint", &lock->entrypoint);
     get_strs(&f, "cmd", &lock->cmd);
     field_need_str(&f, "workdir", &lock->workdir);
+    get_some(&f, "ports", &lock->ports);
+    get_some(&f, "volumes", &lock->volumes);
+    get_health(&lock->health, &f);
     lock->labels = field_map(&f, "labels");
     user = field_map(&f, "user");
     if (user) {
@@ -348,8 +385,7 @@ static void get_recorded(struct lock *lock, const struct fields *root, const cha
     field_need_str(&f, "encoder", &lock->encoder);
     get_strs(&f, "uncovered_scripts", &lock->uncovered);
     get_overlaps(lock, &f);
-    if (node_get(f.map, "findings"))
-        get_strs(&f, "findings", &lock->findings);
+    get_some(&f, "findings", &lock->findings);
     field_u64(&f, "toolkit_saved", &lock->toolkit.saved, UINT64_MAX / 2);
     lock_slim_get_built(&lock->slim, &f);
     node_each(n, field_need_list(&f, "layers")) {
@@ -553,6 +589,20 @@ const struct lock_folder *lock_folder_of(const struct lock *lock, struct str pat
     return NULL;
 }
 
+bool lock_copy_is_certificate(const struct lock_copy *copy)
+{
+    return copy->text.len && str_starts(copy->to, STR(LOCK_CERTIFICATES)) &&
+           str_ends(copy->to, STR(".crt"));
+}
+
+bool lock_has_certificates(const struct lock *lock)
+{
+    for (size_t i = 0; i < lock->copies.n; i++)
+        if (lock_copy_is_certificate(&lock->copies.v[i]))
+            return true;
+    return false;
+}
+
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group)
 {
     for (size_t i = 0; i < lock->layers.n; i++)
@@ -609,6 +659,9 @@ void lock_clear(struct lock *lock)
     vec_clear(&lock->env);
     vec_clear(&lock->entrypoint);
     vec_clear(&lock->cmd);
+    vec_clear(&lock->ports);
+    vec_clear(&lock->volumes);
+    image_health_clear(&lock->health);
     vec_clear(&lock->uncovered);
     overlaps_clear(&lock->overlaps);
     vec_clear(&lock->findings);

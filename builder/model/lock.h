@@ -11,11 +11,17 @@
 #include "../base/digest.h"
 #include "../base/vec.h"
 #include "../doc/node.h"
+#include "../oci/image.h"
 #include "../pkg/artifact.h"
 #include "slim.h"
 
 /* Where sources stand when neither base nor lock says otherwise. */
 #define LOCK_SOURCES_PATH "/etc/apt/sources.list.d/debian.sources"
+
+/* Where the recipe's certificates are, as update-ca-certificates(8) takes them, and the one file
+ * that has them and the system's. */
+#define LOCK_CERTIFICATES "/usr/local/share/ca-certificates/"
+#define LOCK_CERTIFICATE_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
 /* The first step of the entrypoint, where the lock has a start-up check (plan/startup.h). */
 #define LOCK_STARTUP_CHECK "/usr/local/bin/envbuild-startup-check"
@@ -184,6 +190,8 @@ struct lock {
     struct strs env; /* "NAME=value", in the image's order */
     struct strs entrypoint, cmd;
     struct str workdir;
+    struct strs ports, volumes; /* "8888/tcp", absolute paths; the recipe's and the base image's */
+    struct image_health health;
     const struct node *labels; /* the recipe's own; a map of texts, may be NULL */
 
     /* Filled in by the first build. */
@@ -222,6 +230,9 @@ bool lock_installs_before(const struct artifact *a, const struct artifact *b);
 void lock_left_out(struct strs *out, const struct lock *lock, struct str wheel);
 /* The folder of the user's own that is `path` (absolute), or above it; or NULL. */
 const struct lock_folder *lock_folder_of(const struct lock *lock, struct str path);
+/* Is it one of the recipe's certificates? */
+bool lock_copy_is_certificate(const struct lock_copy *copy);
+bool lock_has_certificates(const struct lock *lock);
 /* The layer of that group, or NULL. */
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group);
 const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts have it */

@@ -230,6 +230,27 @@ static void check_labels(const struct check *c)
             fault(c, n, "labels: \"" STR_FMT "\" is not text under a name", STR_ARG(n->key));
 }
 
+static void check_offers(const struct check *c)
+{
+    const struct node *image = node_get(c->lock->doc.root, "image");
+    const struct lock *l = c->lock;
+    struct image_port port;
+
+    for (size_t i = 0; i < l->ports.n; i++)
+        if (!image_port_parse(&port, l->ports.v[i]) || !str_has(l->ports.v[i], '/'))
+            fault(c, item_of(image, "ports", i),
+                  "ports: \"" STR_FMT "\" is not one such as 8888/tcp", STR_ARG(l->ports.v[i]));
+    for (size_t i = 0; i < l->volumes.n; i++)
+        if (!lock_is_path(l->volumes.v[i]))
+            fault(c, item_of(image, "volumes", i),
+                  "volumes: \"" STR_FMT "\" is not an absolute path without \"..\"",
+                  STR_ARG(l->volumes.v[i]));
+    for (size_t i = 0; i < l->health.command.n; i++)
+        if (str_has(l->health.command.v[i], '\0') || (!i && !l->health.command.v[i].len))
+            fault(c, node_get(image, "healthcheck"),
+                  "healthcheck: \"" STR_FMT "\" is not a command", STR_ARG(l->health.command.v[i]));
+}
+
 static void check_image(const struct check *c)
 {
     const struct lock *l = c->lock;
@@ -243,6 +264,7 @@ static void check_image(const struct check *c)
     check_words(c, "entrypoint", &l->entrypoint);
     check_words(c, "cmd", &l->cmd);
     check_labels(c);
+    check_offers(c);
     if (!is_root_or_path(l->workdir) || str_is(l->workdir, "/proc") ||
         str_starts(l->workdir, STR("/proc/")))
         fault(c, node_get(image, "workdir"),

@@ -107,6 +107,14 @@ static void words_of(struct buf *out, const struct strs *list)
         buf_fmt(out, "%s" STR_FMT, i ? " " : "", STR_ARG(list->v[i]));
 }
 
+static void health_words(struct buf *out, const struct image_health *h)
+{
+    words_of(out, &h->command);
+    if (h->command.n)
+        buf_fmt(out, " (interval %u, timeout %u, start_period %u, retries %u)", h->interval,
+                h->timeout, h->start_period, h->retries);
+}
+
 static void compare_words(struct comparison *c, const char *what, const struct strs *old,
                           const struct strs *now)
 {
@@ -147,6 +155,17 @@ static void compare_head(struct comparison *c)
     differ(c, STR("start-up check"), str_of(lock_startup_check(a)), str_of(lock_startup_check(b)));
     differ(c, STR("file of apt sources"), a->apt_sources_path, b->apt_sources_path);
     differ_lines(c, STR("apt sources"), a->apt_sources, b->apt_sources);
+}
+
+static void compare_offers(struct comparison *c)
+{
+    CLEANUP(buf_clear) struct buf a = {0}, b = {0};
+
+    compare_words(c, "ports", &c->old->ports, &c->now->ports);
+    compare_words(c, "volumes", &c->old->volumes, &c->now->volumes);
+    health_words(&a, &c->old->health);
+    health_words(&b, &c->now->health);
+    differ(c, STR("healthcheck"), buf_view(&a), buf_view(&b));
 }
 
 static struct str env_name(struct str line)
@@ -376,6 +395,7 @@ void lock_compare(struct lock_differences *out, const struct lock *old, const st
     compare_env(&c);
     compare_words(&c, "entrypoint", &old->entrypoint, &now->entrypoint);
     compare_words(&c, "cmd", &old->cmd, &now->cmd);
+    compare_offers(&c);
     compare_labels(&c);
     compare_copies(&c);
     compare_toolkit(&c);

@@ -129,7 +129,8 @@ void lock_recipe_changes(struct buf *words, const struct lock *old, const struct
         input_changes(words, old, now);
     if (digest_eq(&old->recipe_digest, &now->recipe_digest))
         for (size_t i = 0; i < now->copies.n && i < old->copies.n; i++)
-            if (!find_input(now, now->copies.v[i].from)) /* else it is told already */
+            /* Else it is told already: texts are made of recipe and inputs. */
+            if (!now->copies.v[i].text.len && !find_input(now, now->copies.v[i].from))
                 copy_changes(words, &old->copies.v[i], &now->copies.v[i]);
 }
 

@@ -192,6 +192,32 @@ static void put_layers(struct doc *d, struct node *root, const struct lock *lock
     }
 }
 
+static void put_some(struct doc *d, struct node *map, const char *key, const struct strs *list)
+{
+    if (list->n)
+        put_strs(d, map, key, list);
+}
+
+static void put_small(struct doc *d, struct node *map, const char *key, uint32_t n)
+{
+    if (n)
+        node_put_u64(d, map, key, n);
+}
+
+static void put_health(struct doc *d, struct node *image, const struct image_health *h)
+{
+    struct node *n;
+
+    if (!h->command.n)
+        return;
+    n = node_put(d, image, "healthcheck", node_new_map(d));
+    put_strs(d, n, "command", &h->command);
+    put_small(d, n, "interval", h->interval);
+    put_small(d, n, "timeout", h->timeout);
+    put_small(d, n, "start_period", h->start_period);
+    put_small(d, n, "retries", h->retries);
+}
+
 static void put_image(struct doc *d, struct node *root, const struct lock *lock)
 {
     struct node *n = node_put(d, root, "image", node_new_map(d)), *user;
@@ -209,6 +235,9 @@ static void put_image(struct doc *d, struct node *root, const struct lock *lock)
         node_put_u64(d, user, "uid", lock->user.uid);
         node_put_u64(d, user, "gid", lock->user.gid);
     }
+    put_some(d, n, "ports", &lock->ports);
+    put_some(d, n, "volumes", &lock->volumes);
+    put_health(d, n, &lock->health);
     if (lock->labels)
         node_put(d, n, "labels", node_copy(d, lock->labels));
 }
@@ -235,8 +264,7 @@ static void put_recorded(struct doc *d, struct node *root, const struct lock *lo
     node_put_str(d, n, "encoder", lock->encoder);
     put_strs(d, n, "uncovered_scripts", &lock->uncovered);
     put_overlaps(d, n, lock);
-    if (lock->findings.n)
-        put_strs(d, n, "findings", &lock->findings);
+    put_some(d, n, "findings", &lock->findings);
     if (lock->toolkit.from.len)
         node_put_u64(d, n, "toolkit_saved", lock->toolkit.saved);
     lock_slim_put_built(d, n, &lock->slim);

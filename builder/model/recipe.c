@@ -5,12 +5,40 @@
 #include "../doc/yaml.h"
 #include "../oci/ref.h"
 
-static const char *const keys[] = {
-    "envbuild", "name",        "pytorch", "cuda",        "cudnn",   "variant",
-    "toolkit",  "base",        "python",  "platforms",   "apt",     "apt_archives",
-    "pip",      "constraints", "indexes", "find_links",  "context", "files",
-    "user",     "env",         "workdir", "entrypoint",  "cmd",     "startup_check",
-    "labels",   "tag",         "slim",    "wheels_only", "folders", NULL};
+static const char *const keys[] = {"envbuild",
+                                   "name",
+                                   "pytorch",
+                                   "cuda",
+                                   "cudnn",
+                                   "variant",
+                                   "toolkit",
+                                   "base",
+                                   "python",
+                                   "platforms",
+                                   "apt",
+                                   "apt_archives",
+                                   "ca_certificates",
+                                   "pip",
+                                   "constraints",
+                                   "indexes",
+                                   "find_links",
+                                   "context",
+                                   "files",
+                                   "user",
+                                   "env",
+                                   "workdir",
+                                   "folders",
+                                   "volumes",
+                                   "ports",
+                                   "healthcheck",
+                                   "entrypoint",
+                                   "cmd",
+                                   "startup_check",
+                                   "labels",
+                                   "tag",
+                                   "slim",
+                                   "wheels_only",
+                                   NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 
 /* ---- for all parts ---- */
@@ -36,6 +64,16 @@ bool reading_text(struct reading *in, const struct node *n, const char *key, str
     }
     *out = (struct value){n->text, n->pos};
     return true;
+}
+
+void reading_texts(struct reading *in, const char *key, struct values *out)
+{
+    const struct node *n;
+    struct value v;
+
+    node_each(n, field_list(&in->f, key))
+        if (reading_text(in, n, key, &v))
+            vec_add(out, v);
 }
 
 bool reading_all_of(struct str s, const char *others)
@@ -100,6 +138,10 @@ static const struct field_hint instead[] = {
     {"image", "an image to build on is base: {image: \"oci:DIR@sha256:...\"}"},
     {"from", "an image to build on is base: {image: \"oci:DIR@sha256:...\"}"},
     {"copy", "files: [{from: PATH, to: /PATH}] copies"},
+    {"expose", "write ports: [8888]"},
+    {"mounts", "what of the host a container sees is for who runs it; `envbuild run` mounts the "
+               "recipe's folder, and volumes: [/data] keeps data"},
+    {"certificates", "write ca_certificates: [corp.pem]"},
     {NULL, NULL},
 };
 
@@ -133,6 +175,7 @@ static int read_all(struct recipe *r, struct err *e)
     check_schema(&in);
     recipe_read_values(&in);
     recipe_read_lists(&in);
+    recipe_read_container(&in);
     field_bool(&in.f, "slim", &r->slim);
     field_bool(&in.f, "wheels_only", &r->wheels_only);
     check_with_image(&in);
@@ -179,6 +222,10 @@ void recipe_clear(struct recipe *r)
         vec_clear(&r->files.v[i].exclude);
     vec_clear(&r->files);
     vec_clear(&r->folders);
+    vec_clear(&r->volumes);
+    vec_clear(&r->ports);
+    vec_clear(&r->health.command);
+    vec_clear(&r->certificates);
     vec_clear(&r->env);
     vec_clear(&r->entrypoint);
     vec_clear(&r->cmd);

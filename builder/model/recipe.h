@@ -52,6 +52,11 @@ struct recipe_user {
     uint32_t uid, gid;
 };
 
+struct recipe_health {     /* times in seconds, 0: Docker's own */
+    struct values command; /* empty: the base image's is taken away */
+    uint32_t interval, timeout, start_period, retries;
+};
+
 #define RECIPE_CPU "cpu" /* as `cuda`: the build that has none */
 
 struct recipe_toolkit {  /* empty: what the catalog says */
@@ -78,7 +83,12 @@ struct recipe {
     struct value context; /* the folder of `files`, from the recipe's; empty: that itself */
     struct VEC_OF(struct recipe_file) files;
     struct recipe_user user;
-    struct values folders;        /* absolute; the user's own, besides home and work folder */
+    struct values folders; /* absolute; the user's own, besides home and work folder */
+    struct values volumes; /* the same, and their contents outlive a container */
+    struct values ports;   /* "8888/tcp" */
+    bool has_healthcheck;  /* also when it is "off" */
+    struct recipe_health health;
+    struct values certificates;   /* `ca_certificates`: files of PEM, from the recipe's folder */
     struct values env;            /* "NAME=value" */
     bool has_entrypoint, has_cmd; /* also when the list is empty, which takes the default away */
     struct values entrypoint, cmd;

@@ -27,6 +27,31 @@ static void put_command(struct doc *doc, struct node *map, const char *key, bool
     put_list(doc, map, key, v);
 }
 
+static void put_seconds(struct doc *doc, struct node *map, const char *key, uint32_t n)
+{
+    if (n)
+        node_put_u64(doc, map, key, n);
+}
+
+static void put_health(struct doc *doc, struct node *root, const struct recipe *r)
+{
+    const struct recipe_health *h = &r->health;
+    struct node *n;
+
+    if (!r->has_healthcheck)
+        return;
+    if (!h->command.n) {
+        node_put_str(doc, root, "healthcheck", STR("off"));
+        return;
+    }
+    n = node_put(doc, root, "healthcheck", node_new_map(doc));
+    put_list(doc, n, "command", &h->command);
+    put_seconds(doc, n, "interval", h->interval);
+    put_seconds(doc, n, "timeout", h->timeout);
+    put_seconds(doc, n, "start_period", h->start_period);
+    put_seconds(doc, n, "retries", h->retries);
+}
+
 static void put_asks(struct doc *doc, struct node *root, const struct recipe *r)
 {
     struct node *list;
@@ -97,6 +122,7 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
         node_put_bool(doc, root, "wheels_only", true);
     put_list(doc, root, "apt", &r->apt);
     put_archives(doc, root, r);
+    put_list(doc, root, "ca_certificates", &r->certificates);
     put_asks(doc, root, r);
     put_indexes(doc, root, r);
     put_list(doc, root, "find_links", &r->find_links);
@@ -117,6 +143,9 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
         node_put_u64(doc, n, "gid", r->user.gid);
     }
     put_list(doc, root, "folders", &r->folders);
+    put_list(doc, root, "volumes", &r->volumes);
+    put_list(doc, root, "ports", &r->ports);
+    put_health(doc, root, r);
     put_list(doc, root, "env", &r->env);
     put(doc, root, "workdir", &r->workdir);
     put_command(doc, root, "entrypoint", r->has_entrypoint, &r->entrypoint);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "recipe_reading.h"
 
-#include "../base/path.h"
 #include "../net/url.h"
 #include "../oci/ref.h"
 #include "../pkg/deb/debver.h"
@@ -65,6 +64,25 @@ static void check_toolkit(struct reading *in)
                STR_ARG(in->r->variant.text));
 }
 
+/* From the recipe's folder, which apt's keyrings are taken from too. */
+static void check_certificates(struct reading *in)
+{
+    const struct values *list = &in->r->certificates;
+
+    reading_texts(in, "ca_certificates", &in->r->certificates);
+    for (size_t i = 0; i < list->n; i++) {
+        if (str_starts(list->v[i].text, STR("/")))
+            err_at(in->e, &list->v[i].pos,
+                   "ca_certificates: \"" STR_FMT "\" must be relative to the recipe's folder",
+                   STR_ARG(list->v[i].text));
+        for (size_t j = 0; j < i; j++)
+            if (str_eq(list->v[i].text, list->v[j].text))
+                err_at(in->e, &list->v[i].pos,
+                       "ca_certificates: \"" STR_FMT "\" stands there twice",
+                       STR_ARG(list->v[i].text));
+    }
+}
+
 static bool lower_or_digit(char c)
 {
     return c_digit(c) || (c >= 'a' && c <= 'z');
@@ -121,17 +139,6 @@ static void check_apt(struct reading *in)
     }
 }
 
-/* A path of the user's: relative to the recipe's folder, or absolute. */
-static void take_texts(struct reading *in, const char *key, struct values *out)
-{
-    const struct node *n;
-    struct value v;
-
-    node_each(n, field_list(&in->f, key))
-        if (reading_text(in, n, key, &v))
-            vec_add(out, v);
-}
-
 static void check_archive_uri(struct reading *in, const struct value *v)
 {
     CLEANUP(err_clear) struct err fault = {0};
@@ -176,9 +183,9 @@ static void check_archive(struct reading *in, const struct node *n)
     fields_only(&f, known);
     reading_value(&sub, "uri", &a->uri);
     reading_value(&sub, "keyring", &a->keyring);
-    take_texts(&sub, "suites", &a->suites);
-    take_texts(&sub, "components", &a->components);
-    take_texts(&sub, "fingerprints", &a->fingerprints);
+    reading_texts(&sub, "suites", &a->suites);
+    reading_texts(&sub, "components", &a->components);
+    reading_texts(&sub, "fingerprints", &a->fingerprints);
     if (f.map)
         check_archive_suites(in, a, n);
     if (a->uri.text.len)
@@ -336,33 +343,6 @@ static void check_exclude(struct reading *in, const struct fields *f, struct val
             vec_add(out, v);
 }
 
-/* Made, and the user's own. */
-static void check_folders(struct reading *in)
-{
-    static const char *const kernel[] = {"/proc", "/sys", "/dev"};
-    const struct node *n;
-
-    node_each(n, field_list(&in->f, "folders")) {
-        CLEANUP(buf_clear) struct buf clean = {0};
-        bool bad;
-        struct value v;
-
-        if (!reading_text(in, n, "folders", &v))
-            continue;
-        bad = !reading_absolute(v.text) || !path_clean(&clean, v.text) || clean.len < 2;
-        for (size_t i = 0; i < ARRAY_LEN(kernel) && !bad; i++)
-            bad = path_is_in(buf_view(&clean), str_of(kernel[i]));
-        v.text = arena_str(&in->r->doc.arena, buf_view(&clean));
-        if (bad)
-            err_at(in->e, &n->pos,
-                   "folders: \"" STR_FMT "\" is not an absolute path such as \"/data\", outside "
-                   "/proc, /sys and /dev",
-                   STR_ARG(n->text));
-        else
-            vec_add(&in->r->folders, v);
-    }
-}
-
 static void check_files(struct reading *in)
 {
     static const char *const known[] = {"from", "to", "owner", "mode", "exclude", NULL};
@@ -452,28 +432,6 @@ static void check_env(struct reading *in)
     }
 }
 
-/* A list is taken as it is, and all but the program may be empty; a text is run by the shell. */
-static void check_command(struct reading *in, const char *key, bool *has, struct values *out)
-{
-    const struct node *n, *value = node_get(in->f.map, key);
-    struct value v;
-
-    *has = value != NULL;
-    if (!value)
-        return;
-    if (value->kind == NODE_LIST) {
-        node_each(n, value)
-            if (n->kind == NODE_STRING && n != value->child)
-                vec_add(out, ((struct value){n->text, n->pos}));
-            else if (reading_text(in, n, key, &v))
-                vec_add(out, v);
-    } else if (reading_text(in, value, key, &v)) {
-        vec_add(out, ((struct value){STR("/bin/sh"), v.pos}));
-        vec_add(out, ((struct value){STR("-c"), v.pos}));
-        vec_add(out, v);
-    }
-}
-
 /* Kept as texts: 007 and 1.10 are numbers in YAML, and would be others in the lock's JSON. */
 static void check_labels(struct reading *in)
 {
@@ -516,13 +474,11 @@ void recipe_read_lists(struct reading *in)
     check_platforms(in);
     check_apt(in);
     check_archives(in);
+    check_certificates(in);
     check_pip(in);
     check_indexes(in);
     check_files(in);
-    check_folders(in);
     check_user(in);
     check_env(in);
     check_labels(in);
-    check_command(in, "entrypoint", &in->r->has_entrypoint, &in->r->entrypoint);
-    check_command(in, "cmd", &in->r->has_cmd, &in->r->cmd);
 }

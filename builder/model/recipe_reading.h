@@ -24,5 +24,10 @@ int reading_no_tag(struct err *e, const struct pos *pos, struct str tag);
 
 /* recipe_values.c: what is one value each. */
 void recipe_read_values(struct reading *in);
+/* A list of texts. */
+void reading_texts(struct reading *in, const char *key, struct values *out);
+
+/* recipe_container.c: how containers of the image run and what they offer. */
+void recipe_read_container(struct reading *in);
 /* recipe_lists.c: what is a list or a map, the variant being known. */
 void recipe_read_lists(struct reading *in);

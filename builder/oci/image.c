@@ -5,7 +5,11 @@
 #include "../doc/emit.h"
 #include "../doc/json.h"
 
-enum { USER_MAX = 2147483647 }; /* beyond it runtimes have wrapped to root (CVE-2024-40635) */
+enum {
+    USER_MAX = 2147483647,
+    PORT_MAX = 65535,
+    NANO = 1000000000
+}; /* beyond it runtimes have wrapped to root (CVE-2024-40635) */
 
 static void emit(struct buf *out, struct doc *doc)
 {
@@ -61,6 +65,31 @@ static void put_set(struct doc *doc, struct node *map, const char *key, const st
     vec_clear(&sorted);
 }
 
+static void put_nanoseconds(struct doc *doc, struct node *map, const char *key, uint32_t seconds)
+{
+    if (seconds)
+        node_put_u64(doc, map, key, (uint64_t)seconds * NANO);
+}
+
+static void put_health(struct doc *doc, struct node *map, const struct image_health *h)
+{
+    struct node *health, *test;
+    struct str *s;
+
+    if (!h->command.n)
+        return;
+    health = node_put(doc, map, "Healthcheck", node_new_map(doc));
+    test = node_put(doc, health, "Test", node_new_list(doc));
+    node_add_str(doc, test, STR("CMD"));
+    vec_each(s, &h->command)
+        node_add_str(doc, test, *s);
+    put_nanoseconds(doc, health, "Interval", h->interval);
+    put_nanoseconds(doc, health, "Timeout", h->timeout);
+    put_nanoseconds(doc, health, "StartPeriod", h->start_period);
+    if (h->retries)
+        node_put_u64(doc, health, "Retries", h->retries);
+}
+
 static struct node *settings_to_node(const struct image_config *c, struct doc *doc)
 {
     struct node *map = node_new_map(doc);
@@ -75,6 +104,7 @@ static struct node *settings_to_node(const struct image_config *c, struct doc *d
     if (c->labels.n)
         node_put(doc, map, "Labels", pairs_to_node(&c->labels, doc));
     put_text(doc, map, "StopSignal", c->stop_signal);
+    put_health(doc, map, &c->health);
     return map;
 }
 
@@ -190,6 +220,68 @@ static int check_workdir(struct str dir, const struct node *n, struct err *e)
     return 0;
 }
 
+bool image_port_parse(struct image_port *out, struct str text)
+{
+    static const char *const protocols[] = {"tcp", "udp", "sctp"};
+    struct str protocol = text, number = text;
+
+    if (!str_cut(&protocol, STR("/"), &number))
+        protocol = STR("tcp");
+    out->protocol = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+        if (str_is(protocol, protocols[i]))
+            out->protocol = protocols[i];
+    return out->protocol && str_u32(number, &out->number) && out->number && out->number <= PORT_MAX;
+}
+
+void image_health_clear(struct image_health *h)
+{
+    vec_clear(&h->command);
+    *h = (struct image_health){0};
+}
+
+/* Nanoseconds as seconds, rounded up; what is no time is Docker's own. */
+static uint32_t seconds_of(const struct node *health, const char *key)
+{
+    const struct node *n = oci_member(health, key);
+    uint64_t value;
+
+    if (!n || n->kind != NODE_NUMBER || !str_u64(n->text, &value) ||
+        value > (uint64_t)USER_MAX * NANO)
+        return 0;
+    return (uint32_t)((value + NANO - 1) / NANO);
+}
+
+/* ["CMD", program, words...], ["CMD-SHELL", text] or ["NONE"]; empty continues the base's, which
+ * nobody knows here. */
+static int read_health(struct image_health *h, const struct node *map, struct err *e)
+{
+    const struct node *n = oci_member(map, "Healthcheck"), *retries = oci_member(n, "Retries");
+    struct strs test = {0};
+    uint32_t times = 0;
+    int result;
+
+    if (n && n->kind != NODE_MAP)
+        return err_at(e, &n->pos, "Healthcheck is %s where a map belongs", node_kind_name(n));
+    result = oci_member_strs(&test, n, "Test", e);
+    if (test.n > 1 && str_is(test.v[0], "CMD-SHELL")) {
+        vec_add(&h->command, STR("/bin/sh"));
+        vec_add(&h->command, STR("-c"));
+    }
+    if (test.n > 1 && (str_is(test.v[0], "CMD") || str_is(test.v[0], "CMD-SHELL")))
+        for (size_t i = 1; i < test.n; i++)
+            vec_add(&h->command, test.v[i]);
+    vec_clear(&test);
+    if (!h->command.n)
+        return result;
+    h->interval = seconds_of(n, "Interval");
+    h->timeout = seconds_of(n, "Timeout");
+    h->start_period = seconds_of(n, "StartPeriod");
+    if (retries && str_u32(retries->text, &times))
+        h->retries = times;
+    return result;
+}
+
 static int read_settings(struct image_config *c, const struct node *n, struct err *e)
 {
     if (!n)
@@ -203,7 +295,8 @@ static int read_settings(struct image_config *c, const struct node *n, struct er
         oci_member_strs(&c->cmd, n, "Cmd", e) < 0 || read_set(&c->volumes, n, "Volumes", e) < 0 ||
         oci_member_str(&c->workdir, n, "WorkingDir", e) < 0 ||
         pairs_from_node(&c->labels, oci_member(n, "Labels"), "Labels", e) < 0 ||
-        oci_member_str(&c->stop_signal, n, "StopSignal", e) < 0)
+        oci_member_str(&c->stop_signal, n, "StopSignal", e) < 0 ||
+        read_health(&c->health, n, e) < 0)
         return -1;
     return check_user(c->user, n, e) < 0 ? -1 : check_workdir(c->workdir, n, e);
 }
@@ -313,6 +406,7 @@ void image_config_clear(struct image_config *c)
     vec_clear(&c->cmd);
     vec_clear(&c->ports);
     vec_clear(&c->volumes);
+    image_health_clear(&c->health);
     vec_clear(&c->labels);
     vec_clear(&c->diff_ids);
     vec_clear(&c->history);

@@ -25,6 +25,22 @@ struct image_history {
 };
 struct image_histories VEC_OF(struct image_history);
 
+/* Docker's HealthConfig: OCI's config.md keeps the name for it. Times in seconds, rounded up; 0:
+ * Docker's own (30 s, 30 s, 0 s, 3 times). */
+struct image_health {
+    struct strs command; /* the program first; empty: there is no check */
+    uint32_t interval, timeout, start_period, retries;
+};
+void image_health_clear(struct image_health *h);
+
+/* "8888/tcp": a port of 1 to 65535 and its protocol, tcp where none is named. False for what is no
+ * port, as a range. */
+struct image_port {
+    uint32_t number;
+    const char *protocol; /* "tcp", "udp" or "sctp" */
+};
+bool image_port_parse(struct image_port *out, struct str text);
+
 struct image_config {
     struct arena arena; /* the texts of a parsed one */
     struct platform platform;
@@ -36,6 +52,7 @@ struct image_config {
     struct strs entrypoint, cmd;
     struct strs ports;   /* "8888/tcp"; written sorted */
     struct strs volumes; /* absolute paths; written sorted */
+    struct image_health health;
     struct pairs labels;
     struct digests diff_ids; /* base first */
     struct image_histories history;

@@ -127,7 +127,8 @@ static int begin(struct lock *lock, const struct resolve_input *in, const struct
 {
     struct arena *a;
 
-    if (resolve_recipe_part(lock, in->recipe, &plans->reqs, in->dir, format, events, e) < 0)
+    if (resolve_recipe_part(lock, in->recipe, &plans->reqs, in->dir, format, in->now, events, e) <
+        0)
         return -1;
     a = &lock->doc.arena;
     lock->writer = STR(ENVBUILD_VERSION);

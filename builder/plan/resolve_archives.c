@@ -25,8 +25,8 @@ static int choose_cudnn(struct artifacts *out, struct arena *a, const struct loc
 
     if (!lock->facts.cudnn.len || has_wheel(lock, "nvidia-cudnn-"))
         return 0;
-    return redist_choose(out, a, in->pages, STR("cudnn"), dotted_first(lock->facts.cudnn, 3), variant,
-                         &want, 1, e);
+    return redist_choose(out, a, in->pages, STR("cudnn"), dotted_first(lock->facts.cudnn, 3),
+                         variant, &want, 1, e);
 }
 
 static bool toolkit_is_nvidia(const struct plans *p)

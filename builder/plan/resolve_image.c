@@ -2,6 +2,7 @@
 #include "../base/path.h"
 #include "../model/locale.h"
 #include "env.h"
+#include "offers.h"
 #include "resolve_parts.h"
 
 static void set_env(struct lock *lock, struct str line)
@@ -85,8 +86,18 @@ static bool own_uid(uint32_t *uid, const struct recipe *r, const struct resolve_
     return str_u32(str_sub(user, 0, str_find(user, ':')), uid);
 }
 
-/* Any uid has a name and a home then, although it may stand in no /etc/passwd, and a place for what
- * torch.compile makes. */
+/* Who the base image's user is called, where its config says a name. */
+static struct str name_in_image(const struct resolve_input *in)
+{
+    struct str user = in->image ? in->image->stored.config.user : STR("");
+
+    user = str_sub(user, 0, str_find(user, ':'));
+    return user.len && !c_digit(user.p[0]) ? user : STR("user");
+}
+
+/* Any uid has a name and a home then, although it may stand in no /etc/passwd: torch.compile names
+ * its folder in /tmp by $USER, and fails without. That folder is not set here: under Apptainer /tmp
+ * and $USER are the host's, and one folder for all would be the first user's. */
 static void set_own(struct lock *lock, const struct resolve_input *in)
 {
     const struct recipe *r = in->recipe;
@@ -94,14 +105,14 @@ static void set_own(struct lock *lock, const struct resolve_input *in)
     struct str name = r->user.name.text;
     uint32_t uid;
 
-    set_env_fact(lock, "TORCHINDUCTOR_CACHE_DIR",
-                 inherited(lock, STR("TORCHINDUCTOR_CACHE_DIR"), STR("/tmp/torchinductor")));
     if (name.len) {
         set_env_fact(lock, "USER", name);
         set_env_fact(lock, "HOME", str_of(arena_fmt(a, "/home/" STR_FMT, STR_ARG(name))));
     } else if (own_uid(&uid, r, in) && !uid) {
         set_env_fact(lock, "USER", inherited(lock, STR("USER"), STR("root")));
         set_env_fact(lock, "HOME", inherited(lock, STR("HOME"), STR("/root")));
+    } else {
+        set_env_fact(lock, "USER", inherited(lock, STR("USER"), name_in_image(in)));
     }
 }
 
@@ -129,6 +140,8 @@ static void set_folders(struct lock *lock, const struct resolve_input *in)
     add_own_folder(lock, lock->workdir, uid);
     for (size_t i = 0; i < r->folders.n; i++)
         add_own_folder(lock, r->folders.v[i].text, uid);
+    for (size_t i = 0; i < r->volumes.n; i++)
+        add_own_folder(lock, r->volumes.v[i].text, uid);
     for (size_t i = 0; i < r->files.n; i++) {
         CLEANUP(buf_clear) struct buf to = {0};
 
@@ -215,6 +228,17 @@ void resolve_tell_env(const struct lock *lock, const struct recipe *r, const str
     tell_locales(lock, r, events);
 }
 
+/* OpenSSL's programs and Python read the first, curl and git the one of their name, pip and
+ * requests bring certificates of their own, and Node adds to its own. */
+static void set_certificates(struct lock *lock)
+{
+    static const char *const names[] = {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT",
+                                        "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && lock_has_certificates(lock); i++)
+        set_env_fact(lock, names[i], STR(LOCK_CERTIFICATE_BUNDLE));
+}
+
 int resolve_image(struct lock *lock, const struct resolve_input *in, struct err *e)
 {
     const struct recipe *r = in->recipe;
@@ -253,6 +277,7 @@ int resolve_image(struct lock *lock, const struct resolve_input *in, struct err 
     set_env_fact(lock, "PYTORCH_VERSION", lock->facts.pytorch);
     if (lock->format >= 2)
         set_own(lock, in);
+    set_certificates(lock);
     if (set_own_env(lock, r, e) < 0)
         return -1;
     keep_values(&lock->entrypoint, a, &r->entrypoint);
@@ -262,6 +287,7 @@ int resolve_image(struct lock *lock, const struct resolve_input *in, struct err 
         continue_image(lock, r, &in->image->stored.config);
     if (!r->has_cmd && !r->has_entrypoint && !lock->cmd.n && !lock->entrypoint.n)
         vec_add(&lock->cmd, STR("/bin/bash"));
+    offers_set(lock, r, in->image ? &in->image->stored.config : NULL);
     lock->labels = r->labels ? node_copy(&lock->doc, r->labels) : NULL;
     if (lock->format >= 2)
         set_folders(lock, in);

@@ -21,9 +21,9 @@ struct artifact artifact_keep(struct arena *a, const struct artifact *from);
 void artifacts_take_over(struct lock *lock, const struct lock *old, enum ecosystem eco);
 
 /* resolve_recipe.c: what the recipe and its local files decide alone; see resolve_recipe(). What is
- * left out of `files` is told, unless `events` is NULL. */
+ * left out of `files`, and what is new to who chooses at `now`, is told, unless `events` is NULL. */
 int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
-                        const char *dir, unsigned format, const struct events *events,
+                        const char *dir, unsigned format, int64_t now, const struct events *events,
                         struct err *e) MUST_CHECK;
 
 /* resolve_image.c: the settings of the image, and whose its folders are. */

@@ -4,6 +4,7 @@
 #include "../doc/emit.h"
 #include "../io/crypto.h"
 #include "../model/recipe_form.h"
+#include "certificates.h"
 #include "deb/apt_extra.h"
 #include "resolve_parts.h"
 #include "scan.h"
@@ -148,7 +149,7 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct r
 }
 
 int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
-                        const char *dir, unsigned format, const struct events *events,
+                        const char *dir, unsigned format, int64_t now, const struct events *events,
                         struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {.format = format};
@@ -160,7 +161,8 @@ int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct r
     lock.user =
         (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
     if (take_inputs(&lock, r, reqs, dir, e) < 0 || take_copies(&lock, r, dir, events, e) < 0 ||
-        apt_extra_take(&lock, r, dir, e) < 0)
+        apt_extra_take(&lock, r, dir, e) < 0 ||
+        certificates_take(&lock, r, dir, now, events, e) < 0)
         return -1;
     vec_sort(&lock.inputs, input_compare);
     MOVE(out, &lock);
@@ -175,5 +177,5 @@ int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, un
     /* What it is compared by hangs on no label. */
     return requirements_open(&reqs, r, STR(""), NULL, dir, e) < 0
                ? -1
-               : resolve_recipe_part(out, r, &reqs, dir, format, NULL, e);
+               : resolve_recipe_part(out, r, &reqs, dir, format, 0, NULL, e);
 }

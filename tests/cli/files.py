@@ -49,7 +49,7 @@ def own_folders(stage):
     got = {name: entries.get(name) for name in want}
     assert got == want, got
     env = dict(line.split("=", 1) for line in config["Env"])
-    assert (env["USER"], env["HOME"], env["TORCHINDUCTOR_CACHE_DIR"]) == ("student", "/home/student", "/tmp/torchinductor"), env
+    assert (env["USER"], env["HOME"]) == ("student", "/home/student") and "TORCHINDUCTOR_CACHE_DIR" not in env, env
     assert config["User"] == "2000:2000"
 
 
@@ -63,7 +63,7 @@ def the_users_of_an_image(stage):
     assert entries["home/ada"] == entries["w"] == ("775", 1000, 0), entries
     entries, config = made(stage, path, "workdir: /w", base=base)  # its user is a name, whose number nothing tells
     assert config["User"] == "ada" and entries["w"] == ("775", 0, 0), entries
-    assert not [line for line in config["Env"] if line.startswith(("HOME=", "USER="))], config
+    assert "USER=ada" in config["Env"] and not [line for line in config["Env"] if line.startswith("HOME=")], config
 
 
 @scenario

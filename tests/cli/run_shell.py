@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`run` and `shell`: what the engine is told, by one that records it. As lib.py."""
-import os, shutil
+import hashlib, os, shutil
 
-from lib import end, read, recipe, scenario, start
+from base_image import image
+from lib import Skip, end, read, recipe, scenario, start
 
 ENGINE = """#!/bin/sh
 case "$1 $2" in
@@ -54,6 +55,44 @@ def the_engine_is_told_what_to_run(stage):
 
 
 @scenario
+def ports_and_volumes(stage):
+    """Ports for this machine alone; a volume is this recipe's own, and no second mount of the work folder."""
+    path = stage.fresh()
+    env = engine(stage, path, "docker")
+    recipe(stage, path, "ports: [8888, 53/udp]", "volumes: [/data, /srv/cache, /workspace]")
+    go(stage, path, "run", "-q", "--index", stage.index, "recipe.yaml", **env)
+    whose = hashlib.sha256((os.path.realpath(path) + "/recipe.yaml").encode()).hexdigest()[:8]
+    volume = "type=volume,source=pytorch{}-" + whose + ",target={}"
+    want = ["--publish", "127.0.0.1:8888:8888/tcp", "--publish", "127.0.0.1:53:53/udp",
+            "--mount", volume.format("-data", "/data"), "--mount", volume.format("-srv-cache", "/srv/cache"),
+            "--mount", f"type=bind,source={os.path.realpath(path)},target=/workspace", IMAGE]
+    assert told(path)[5:] == want, told(path)
+    go(stage, path, "run", "-q", "--no-mount", "recipe.yaml", **env)
+    assert told(path)[-3:-1] == ["--mount", volume.format("-workspace", "/workspace")], told(path)
+
+
+@scenario
+def roots_folder(stage):
+    """Where root mounts a folder that the recipe's user cannot write, that is told."""
+    if os.getuid():
+        raise Skip("root alone has a folder that others cannot write")
+    path = stage.fresh()
+    env = engine(stage, path, "docker")
+    base = image(path)
+    recipe(stage, path, "user: {name: student, uid: 2000}")
+    with open(path + "/recipe.yaml") as f:
+        text = f.read().replace("base: ./base.yaml", 'base: {image: "oci:base@' + base.digest + '"}')
+    with open(path + "/recipe.yaml", "w") as f:
+        f.write(text)
+    os.chmod(path, 0o755)
+    says = "cannot be written by student, who the container runs as"
+    assert says in go(stage, path, "run", "--index", stage.index, "recipe.yaml", **env)[1]
+    assert says not in go(stage, path, "run", "--no-mount", "recipe.yaml", **env)[1]
+    os.chown(path, 2000, 2000)
+    assert says not in go(stage, path, "run", "recipe.yaml", **env)[1]
+
+
+@scenario
 def the_first_engine_that_answers(stage):
     path = stage.fresh()
     env = engine(stage, path, "docker", "podman")
@@ -80,6 +119,19 @@ def a_changed_file_is_taken_over(stage):
     with open(path + "/train.py", "w") as f:
         f.write("3\n")
     assert "train.py changed" in go(stage, path, "run", "-q", "--locked", "recipe.yaml", code=3, **env)[1]
+
+
+@scenario
+def no_engine_is_asked_for_a_layout(stage):
+    """`emit oci:images` names no image of an engine's, although it could be one's name."""
+    path = stage.fresh()
+    env = engine(stage, path, "docker", "podman")
+    go(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", code=0, **env)
+    for name in ("docker", "podman"):
+        with open(path + "/bin/" + name, "w") as f:
+            f.write('#!/bin/sh\necho "$@" >>"$HERE/asked"\nexit 1\n')
+    go(stage, path, "emit", "compose", "oci:images", "--as", "example.org/x", "--gpus", "1", code=0, **env)
+    assert not os.path.exists(path + "/asked"), read(path, "asked")
 
 
 @scenario

@@ -17,7 +17,20 @@ for kind in k8s compose slurm devcontainer; do
     for gpus in 0 1 8; do
         "$envbuild" emit "$kind" oci:images --as registry.example.org/team/pytorch --gpus $gpus >$kind.$gpus || fail "$kind"
     done
-    "$envbuild" emit "$kind" x.lock -q --as registry.example.org/team/pytorch >$kind || fail "$kind"
+    gpus="$([ $kind != compose ] || echo --gpus 1)" # else it asks this machine
+    # shellcheck disable=SC2086
+    "$envbuild" emit "$kind" x.lock -q --as registry.example.org/team/pytorch $gpus >$kind || fail "$kind"
+done
+cp x.yaml y.yaml
+cat >>y.yaml <<'END'
+name: 3d-net
+ports: [8888, 53/udp]
+volumes: [/data, /srv/cache]
+healthcheck: {command: "curl -f http://localhost:8888/$HOME", interval: 1m30s, timeout: 5s, retries: 4, start_period: 2m}
+END
+"$envbuild" build -q --index "$index" y.yaml -o oci:offers >/dev/null || fail "build y"
+for kind in k8s compose slurm devcontainer; do
+    "$envbuild" emit "$kind" y.lock -q --as registry.example.org/team/3d-net --gpus 1 >$kind.offers || fail "$kind"
 done
 
 # refused WHAT COMMAND...: it must end with another code than 0
@@ -33,17 +46,22 @@ check_k8s() {
         { printf 'skipped: k8s: no kubernetes-validate: %s\n' "$(tail -1 pip.log)"; return 0; }
     cat >validate.py <<'P'
 import sys, kubernetes_validate as k
-documents = [k.utils.yaml.safe_load(open(f)) for f in sys.argv[1:]]
+documents = [d for f in sys.argv[1:] for d in k.utils.yaml.safe_load_all(open(f))]
 for d in documents:
     for version in k.utils.all_versions()[-1], "1.25":
         k.validate(d, version, strict=True)
 P
-    venv/bin/python validate.py k8s k8s.0 k8s.1 k8s.8 || fail "k8s"
+    venv/bin/python validate.py k8s k8s.0 k8s.1 k8s.8 k8s.offers || fail "k8s"
     ok "k8s: valid for Kubernetes 1.25 and the newest that kubernetes-validate has"
     for change in s/matchExpressions/matchExpression/ s/nodeSelectorTerms/nodeSelectorTerm/ s/backoffLimit/backoff/ \
         's/values: \["525"\]/values: 525/' s/restartPolicy/restart/ s/mountPath/path/; do
         sed "$change" k8s >bad
         ! cmp -s k8s bad || fail "$change changes nothing"
+        refused "k8s: $change" venv/bin/python validate.py bad
+    done
+    for change in s/containerPort/containersPort/ s/periodSeconds/period/ 's/port: 53/port: x/' s/emptyDir/emptydir/; do
+        sed "$change" k8s.offers >bad
+        ! cmp -s k8s.offers bad || fail "$change changes nothing"
         refused "k8s: $change" venv/bin/python validate.py bad
     done
     venv/bin/python - k8s.8 "$image" <<'P' || fail "k8s: not what was asked for"
@@ -70,7 +88,11 @@ check_compose() {
         grep -q "image: $image" out || fail "compose: $(cat out)"
     done
     grep -q 'count: 8' out && grep -q 'driver: nvidia' out || fail "compose: $(cat out)"
-    ok "compose: docker-compose reads it, GPUs included"
+    compose -f compose.offers config >out 2>log || fail "compose: $(cat log)"
+    for line in 127.0.0.1 udp srv-cache /data 'curl -f http://localhost:8888/$$HOME' 'retries: 4'; do
+        grep -qF -e "$line" out || fail "compose: no $line: $(cat out)"
+    done
+    ok "compose: docker-compose reads it, GPUs, ports, volumes and the health check included"
     for change in s/shm_size/shmsize/ s/reservations/reservation/ s/capabilities/capability/ 's/count: 1/count: [1]/' s/services/service/; do
         sed "$change" compose >bad
         refused "compose: $change" compose -f bad config
@@ -116,7 +138,7 @@ CONF
 
 check_slurm() {
     if command -v shellcheck >/dev/null; then
-        for gpus in 0 1 8; do
+        for gpus in 0 1 8 offers; do
             shellcheck slurm.$gpus || fail "slurm: shellcheck"
         done
         ok "slurm: shellcheck has nothing to say"
@@ -200,6 +222,8 @@ D
         grep -qxF -e "$image" told || fail "devcontainer: not the image: $(cat told)"
         [ "$(grep -xA1 -e --gpus told | tr '\n' ' ')" = "$([ $gpus = 0 ] || echo "--gpus $gpus ")" ] || fail "devcontainer: GPUs: $(cat told)"
     done
+    up devcontainer.offers || fail "devcontainer: $(tail -2 up.log)"
+    grep -q '^type=volume,src=3d-net-data-[0-9a-z]*,dst=/data$\|^source=3d-net-data-[0-9a-z]*,target=/data,type=volume$' told || fail "devcontainer: volumes: $(cat told)"
     up devcontainer || fail "devcontainer: $(tail -2 up.log)"
     grep -qxF -e all told || fail "devcontainer: GPUs: $(cat told)"
     grep -qxF -e "source=$work/project,target=/workspace/project,type=bind" told || fail "devcontainer: no project: $(cat told)"
@@ -229,9 +253,9 @@ schema = json.load(open(sys.argv[1]))
 for f in sys.argv[2:]:
     jsonschema.validators.validator_for(schema)(schema).validate(json.load(open(f)))
 P
-    venv/bin/python validate-json.py "$schema" devcontainer devcontainer.0 devcontainer.1 devcontainer.8 >log 2>&1 || fail "devcontainer: $(tail -20 log)"
+    venv/bin/python validate-json.py "$schema" devcontainer devcontainer.0 devcontainer.1 devcontainer.8 devcontainer.offers >log 2>&1 || fail "devcontainer: $(tail -20 log)"
     ok "devcontainer: valid by the specification's schema"
-    for change in 's/"gpu": true/"gpu": "maybe"/' 's/"runArgs": .*/"runArgs": "x",/' 's/"workspaceFolder"/"workspaceFoldr"/' 's/"remoteUser": .*/"remoteUser": 1,/'; do
+    for change in 's/"gpu": "optional"/"gpu": "maybe"/' 's/"runArgs": .*/"runArgs": "x",/' 's/"workspaceFolder"/"workspaceFoldr"/' 's/"remoteUser": .*/"remoteUser": 1,/'; do
         sed "$change" devcontainer >bad
         cmp -s devcontainer bad || refused "devcontainer: $change" venv/bin/python validate-json.py "$schema" bad
     done

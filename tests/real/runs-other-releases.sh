@@ -63,6 +63,18 @@ f = torch.compile(lambda x: torch.sin(x) + torch.cos(x))
 x = torch.rand(100)
 assert torch.allclose(f(x), torch.sin(x) + torch.cos(x))' || fail "torch.compile"
 ok "torch.compile works on the CPU"
+# Nobody's uid, with a group that may write and with none: no passwd entry tells a name or a home.
+for who in 1234567:0 1234567:1234567; do
+    in_container -u "$who" "$compile" python -W ignore -c '
+import getpass, os, torch
+f = torch.compile(lambda x: torch.sin(x) + torch.cos(x))
+x = torch.randn(1000)
+assert torch.allclose(f(x), torch.sin(x) + torch.cos(x), atol=1e-5)
+if os.getgid() == 0:
+    for folder in os.environ["HOME"], os.getcwd():
+        open(folder + "/a.ipynb", "w").write("{}")' || fail "torch.compile as $who"
+done
+ok "torch.compile works for any uid, and home and work folder take a notebook"
 
 "$docker" rmi -f $compile >/dev/null
 cp -r "$top/examples/ml-101" "$work/"

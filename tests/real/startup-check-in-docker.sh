@@ -4,7 +4,7 @@
 # a device node of its name.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
-need python3 gpgv unshare
+need python3 gpgv unshare openssl
 scratch
 cd "$work"
 start_world
@@ -15,8 +15,29 @@ for mode in warn fail; do
 done
 ok "built: $(cat warn.ref)"
 
+# The same system for a class: its layers are there already, but for the one on top.
+mkdir nb
+echo '{}' >nb/a.ipynb
+for n in 1 2; do
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out corp-$n.pem -days 30 -subj '/O=Corp/CN=Corp Root' 2>/dev/null || fail "openssl"
+done
+cat corp-1.pem corp-2.pem >corp.pem
+cat >class.yaml <<'END'
+name: checked
+tag: class
+pytorch: "2.6.0"
+cuda: "12.4"
+user: {name: student, uid: 2000}
+files: [{from: nb, to: /workspace/course/}]
+volumes: [/data]
+ports: [8888]
+healthcheck: {command: "test -e /tmp/well", interval: 1s, start_period: 10m}
+ca_certificates: [corp.pem]
+END
+"$envbuild" build -q --index "$index" class.yaml -o docker-archive:class.tar >class.ref || fail "build class"
+
 start_docker || skip "$0 needs root and a dockerd"
-for mode in warn fail; do
+for mode in warn fail class; do
     "$docker" load -q -i "$mode.tar" >/dev/null || fail "docker load"
     rm "$mode.tar"
 done
@@ -64,7 +85,7 @@ try "the command is process 1, with the whole environment" 0 "1 python3 x y PWD 
 import os
 e = os.environ
 known = "PATH HOSTNAME HOME LD_LIBRARY_PATH VIRTUAL_ENV LANG NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES " \
-        "NVIDIA_REQUIRE_CUDA PYTORCH_VERSION USER TORCHINDUCTOR_CACHE_DIR my.var my-var _ LC_CTYPE".split()
+        "NVIDIA_REQUIRE_CUDA PYTORCH_VERSION USER my.var my-var _ LC_CTYPE".split()
 print(os.getpid(), open("/proc/1/comm").read().strip(), e["my.var"], e["my-var"], *sorted(set(e) - set(known)))'
 try "a signal that is ignored stays so, and no other" 0 "" "" checked:warn python3 -c '
 import signal
@@ -96,6 +117,45 @@ printf 'FROM checked:fail\nRUN mkdir -p /usr/local/cuda/compat && touch /usr/loc
 "$docker" build -q --network none -t compat context >/dev/null 2>err || fail "docker build: $(cat err)"
 # shellcheck disable=SC2086
 try "silent with the package for forward compatibility" 0 hi "" $gpu -v "$work/old:/sys/module:ro" compat echo hi
+
+# ---- a class ----
+
+# shellcheck disable=SC2016 # for the shell inside
+{
+    try "a class saves its notebook" 0 "student 2000" "" checked:class \
+        sh -c 'echo 1 >>course/a.ipynb && touch course/b.ipynb "$HOME/x" /data/x && echo "$(whoami) $(id -u)"'
+    try "and so does any uid of group 0, which has a name" 0 "student 1234567" "" -u 1234567:0 checked:class \
+        sh -c 'echo 1 >>course/a.ipynb && touch course/b.ipynb "$HOME/x" /data/x && python3 -c "import getpass, os; print(getpass.getuser(), os.getuid())"'
+    try "an image of root's is any uid's too" 0 "root 1234567" "" -u 1234567:0 checked:warn \
+        sh -c 'touch x "$HOME/x" && python3 -c "import getpass, os; print(getpass.getuser(), os.getuid())"'
+}
+
+# The certificates as the base's own update-ca-certificates makes them, from the same files.
+# shellcheck disable=SC2016
+look='ls -l /etc/ssl/certs | while read -r mode _ user group _ _ _ _ name; do echo "$mode $user $group $name"; done
+    cat /etc/ssl/certs/ca-certificates.crt'
+"$docker" run --rm --network none -u 0 checked:class sh -ec "$look" >certs.ours || fail "the certificates of ours"
+"$docker" run --rm --network none -v "$work:/given:ro" checked:warn sh -ec "cp /given/corp-1.pem /usr/local/share/ca-certificates/corp-1.crt
+    cp /given/corp-2.pem /usr/local/share/ca-certificates/corp-2.crt
+    update-ca-certificates >/dev/null 2>&1
+    $look" >certs.theirs || fail "update-ca-certificates"
+cmp certs.ours certs.theirs || fail "update-ca-certificates leaves others"
+[ "$(grep -c 'corp-[12]' certs.ours)" = 4 ] || fail "the links are $(grep corp certs.ours)"
+ok "certificates, their links and the bundle are what update-ca-certificates makes"
+try "Python trusts them" 0 2 "" checked:class python3 -c '
+import ssl
+print(sum("Corp Root" in str(c["subject"]) for c in ssl.create_default_context().get_ca_certs()))'
+
+id=$("$docker" run -d --network none checked:class sh -c 'sleep infinity & wait')
+[ "$("$docker" inspect -f '{{json .Config.ExposedPorts}} {{json .Config.Volumes}}' "$id")" = '{"8888/tcp":{}} {"/data":{}}' ] || fail "ports and volumes"
+until [ "$("$docker" inspect -f '{{.State.Health.FailingStreak}} {{len .State.Health.Log}}' "$id" | tr -d ' ')" != 00 ]; do :; done
+[ "$("$docker" inspect -f '{{.State.Health.Status}}' "$id")" = starting ] || fail "healthy before it is"
+"$docker" exec "$id" touch /tmp/well
+until [ "$("$docker" inspect -f '{{.State.Health.Status}}' "$id")" = healthy ]; do
+    [ "$("$docker" inspect -f '{{.State.Running}}' "$id")" = true ] || fail "the container ended"
+done
+"$docker" rm -f "$id" >/dev/null
+ok "ports and volumes are there, and Docker asks the health check"
 
 # What it costs: one program starts another, in the container, with and without the check.
 cat >cost.py <<'END'

@@ -127,6 +127,59 @@ static void base64_goes_both_ways(void **state)
     }
 }
 
+#define PEM /* of 2020 */                                                \
+    "-----BEGIN CERTIFICATE-----\n"                                      \
+    "MIIBLTCB1AIBATAKBggqhkjOPQQDAjAjMQ0wCwYDVQQKDARDb3JwMRIwEAYDVQQD\n" \
+    "DAlDb3JwIFJvb3QwHhcNMjAwMTAxMDAwMDAwWhcNMjEwMTAxMDAwMDAwWjAjMQ0w\n" \
+    "CwYDVQQKDARDb3JwMRIwEAYDVQQDDAlDb3JwIFJvb3QwWTATBgcqhkjOPQIBBggq\n" \
+    "hkjOPQMBBwNCAATS2LcZIuKZs7mdK+mugdb77CHMRvUfmvdBrLd7tJjfrfIERbzU\n" \
+    "PtVnf6RUhA8TGS6StDx4VmIEjj+Jxe7QAsjxMAoGCCqGSM49BAMCA0gAMEUCIQCZ\n" \
+    "+FotJtdQTQI142g/etDCMANQoXYmjDTzcoQa4S/veQIgaRYfHTGPLKq0lLSw4xFM\n" \
+    "z985mpiDXS79T3/iYMoLE6A=\n"                                         \
+    "-----END CERTIFICATE-----\n"
+
+static void certificates_are_taken_one_by_one(void **state)
+{
+    static const struct {
+        const char *text;
+        int found;        /* -1: says is told */
+        const char *says; /* else the subject of each */
+    } cases[] = {
+        {"", 0, ""},
+        {"only words", 0, ""},
+        {PEM, 1, "O = Corp, CN = Corp Root"},
+        {"Corp's own:\r\n" PEM "and again\n" PEM, 2, "O = Corp, CN = Corp Root"},
+        {"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", -1,
+         "holds a certificate that is damaged"},
+        {"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", -1,
+         "holds a PEM block that is damaged"},
+        {"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n", -1,
+         "holds a \"X509 CRL\", and only certificates belong there"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str rest = str_of(cases[i].text);
+        int found = 0, result;
+        bool more = true;
+
+        for (;;) {
+            CLEANUP(cert_clear) struct cert cert = {0};
+            CLEANUP(err_clear) struct err e = {0};
+
+            result = cert_next(&cert, &rest, &more, &e);
+            if (result < 0)
+                assert_string_equal(e.msg, cases[i].says);
+            if (result < 0 || !more)
+                break;
+            assert_string_equal(cert.pem.p, PEM);
+            assert_string_equal(cert.subject.p, cases[i].says);
+            assert_int_equal(cert.ends, 1609459200);
+            found++;
+        }
+        assert_int_equal(result < 0 ? -1 : found, cases[i].found);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_thread_passes_everything_on),
         cmocka_unit_test(a_thread_tells_what_its_sink_failed_with),
         cmocka_unit_test(base64_goes_both_ways),
+        cmocka_unit_test(certificates_are_taken_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 
 static struct catalog catalog;
 static const struct strs none = {0};
+static const struct image_health no_health = {0};
 
 static int begin(void **state)
 {
@@ -39,7 +40,10 @@ static struct deploy_image image_of(const struct facts *f)
                                  .architecture = STR("amd64"),
                                  .facts = f,
                                  .entrypoint = &none,
-                                 .cmd = &none};
+                                 .cmd = &none,
+                                 .ports = &none,
+                                 .volumes = &none,
+                                 .health = &no_health};
 }
 
 /* What an image says is nobody's to trust. */
@@ -231,6 +235,79 @@ static void only_an_idle_image_is_told_what_to_do(void **state)
     }
 }
 
+/* What an image says of its ports and volumes is nobody's to trust either. */
+static void what_is_no_port_or_volume_is_left_out(void **state)
+{
+    static const char *const said_ports[] = {"8888/tcp", "80-90/tcp", "8888", "53/udp", "x\n- 1"};
+    static const char *const said_volumes[] = {
+        "/data", "/a,readonly", "/${localEnv:TOKEN}", "/proc/x", "/",      "/data/",
+        "/shm",  "/Srv/x.y",    "/srv/x-y",           "rel",     "/a\n- b"};
+    CLEANUP(deploy_clear) struct deploy d = {0};
+    struct deploy_image image = image_of(&usual);
+    struct strs ports = {0}, volumes = {0};
+    struct err e = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(said_ports); i++)
+        vec_add(&ports, str_of(said_ports[i]));
+    for (size_t i = 0; i < ARRAY_LEN(said_volumes); i++)
+        vec_add(&volumes, str_of(said_volumes[i]));
+    image.ports = &ports;
+    image.volumes = &volumes;
+    assert_int_equal(deploy_open(&d, &image, NULL, &catalog, &e), 0);
+    assert_int_equal(d.ports.n, 2);
+    assert_int_equal(d.ports.v[0].number, 53);
+    assert_int_equal(d.ports.v[1].number, 8888);
+    assert_int_equal(d.volumes.n, 4);
+    assert_string_equal(d.volumes.v[0].path, "/Srv/x.y");
+    assert_string_equal(d.volumes.v[0].name, "srv-x-y");
+    assert_string_equal(d.volumes.v[1].path, "/data");
+    assert_string_equal(d.volumes.v[1].name, "data");
+    assert_string_equal(d.volumes.v[2].path, "/shm"); /* a Job has a volume of that name */
+    assert_string_equal(d.volumes.v[2].name, "shm-2");
+    assert_string_equal(d.volumes.v[3].path, "/srv/x-y");
+    assert_string_equal(d.volumes.v[3].name, "srv-x-y-2");
+    vec_clear(&ports);
+    vec_clear(&volumes);
+}
+
+static const struct node *at(const struct doc *doc, const char *path)
+{
+    const struct node *n = doc->root;
+    struct str rest = str_of(path), key;
+
+    while (str_item(&rest, '/', &key))
+        n = n && n->kind == NODE_LIST ? n->child : node_get_str(n, key);
+    assert_non_null(n);
+    return n;
+}
+
+static void a_check_is_said_in_each_ones_words(void **state)
+{
+    CLEANUP(doc_clear) struct doc job = {0}, compose = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct deploy_image image = image_of(&usual);
+    struct image_health health = {.interval = 20, .start_period = 50, .retries = 2};
+    struct err e = {0};
+
+    vec_add(&health.command, STR("sh"));
+    vec_add(&health.command, STR("a\": $HOME #\n"));
+    image.health = &health;
+    print(&text, &image, deploy_k8s);
+    assert_int_equal(yaml_parse(&job, buf_view(&text), "job", &e), 0);
+#define BOX "spec/template/spec/containers/0/"
+    assert_true(str_is(at(&job, BOX "livenessProbe/exec/command")->last->text, "a\": $HOME #\n"));
+    assert_true(str_is(text_at(&job, BOX "readinessProbe/timeoutSeconds"), "30"));
+    assert_true(str_is(text_at(&job, BOX "startupProbe/failureThreshold"), "5"));
+    buf_reset(&text);
+    print(&text, &image, deploy_compose);
+    assert_int_equal(yaml_parse(&compose, buf_view(&text), "compose", &e), 0);
+#define CHECK "services/py-torch-x/healthcheck/"
+    assert_true(str_is(at(&compose, CHECK "test")->last->text, "a\": $$HOME #\n"));
+    assert_true(str_is(text_at(&compose, CHECK "interval"), "20s"));
+    assert_null(text_at(&compose, CHECK "timeout").p);
+    vec_clear(&health.command);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +318,8 @@ int main(void)
         cmocka_unit_test(a_devcontainer_takes_plain_words_only),
         cmocka_unit_test(a_tag_cannot_end_its_comment),
         cmocka_unit_test(only_an_idle_image_is_told_what_to_do),
+        cmocka_unit_test(what_is_no_port_or_volume_is_left_out),
+        cmocka_unit_test(a_check_is_said_in_each_ones_words),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -18,7 +18,8 @@ static const char golden_config[] =
     "\"config\":{\"User\":\"1000:100\",\"ExposedPorts\":{\"22/tcp\":{},\"8888/tcp\":{}},"
     "\"Env\":[\"B=2\",\"A=1\"],\"Entrypoint\":[\"/bin/sh\",\"-c\"],\"Cmd\":[\"echo \\\"\\u0001é\"],"
     "\"Volumes\":{\"/d\":{}},\"WorkingDir\":\"/workspace\",\"Labels\":{\"a\":\"1\",\"b\":\"2\"},"
-    "\"StopSignal\":\"SIGINT\"},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" D1 "\"]},"
+    "\"StopSignal\":\"SIGINT\",\"Healthcheck\":{\"Test\":[\"CMD\",\"curl\",\"\"],\"Interval\":"
+    "3000000000,\"Retries\":2}},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" D1 "\"]},"
     "\"history\":[{\"created\":\"1970-01-01T00:00:00Z\",\"created_by\":\"x\",\"author\":\"w\","
     "\"comment\":\"c\"},"
     "{\"empty_layer\":true}]}";
@@ -57,6 +58,10 @@ static void fill_config(struct image_config *c)
     vec_add(&c->ports, STR("22/tcp"));
     vec_add(&c->ports, STR("22/tcp"));
     vec_add(&c->volumes, STR("/d"));
+    vec_add(&c->health.command, STR("curl"));
+    vec_add(&c->health.command, STR(""));
+    c->health.interval = 3;
+    c->health.retries = 2;
     pairs_add(&c->labels, STR("b"), STR("1"));
     pairs_add(&c->labels, STR("a"), STR("1"));
     pairs_add(&c->labels, STR("b"), STR("2")); /* replaces */
@@ -123,10 +128,75 @@ static void nulls_and_unknown_members_are_as_if_absent(void **state)
     "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{" settings "}," rest "}"
 #define ROOTFS "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" D1 "\"]}"
 
+/* What Docker writes there; times are rounded up to seconds, and what is none is Docker's own. */
+static void health_checks_are_read_as_docker_has_them(void **state)
+{
+    static const struct {
+        const char *json;
+        unsigned words;
+        const char *last;
+        uint32_t interval, timeout, start_period, retries;
+    } cases[] = {
+        {"null", 0, "", 0, 0, 0, 0},
+        {"{}", 0, "", 0, 0, 0, 0},
+        {"{\"Test\":[]}", 0, "", 0, 0, 0, 0},
+        {"{\"Test\":[\"NONE\"],\"Interval\":1}", 0, "", 0, 0, 0, 0},
+        {"{\"Test\":[\"CMD\"]}", 0, "", 0, 0, 0, 0},
+        {"{\"Test\":[\"CMD\",\"a\",\"b\"]}", 2, "b", 0, 0, 0, 0},
+        {"{\"Test\":[\"CMD-SHELL\",\"a | b\"]}", 3, "a | b", 0, 0, 0, 0},
+        {"{\"Test\":[\"CMD\",\"a\"],\"Interval\":1,\"Timeout\":1000000000,\"StartPeriod\":"
+         "1000000001,\"Retries\":7}",
+         1, "a", 1, 1, 2, 7},
+        {"{\"Test\":[\"CMD\",\"a\"],\"Interval\":-1,\"Timeout\":\"x\",\"StartPeriod\":"
+         "99999999999999999999,\"Retries\":-1}",
+         1, "a", 0, 0, 0, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(image_config_clear) struct image_config c = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(buf_clear) struct buf json = {0};
+        const struct image_health *h = &c.health;
+
+        buf_fmt(&json, CONFIG("\"Healthcheck\":%s", ROOTFS), cases[i].json);
+        if (image_config_parse(&c, buf_view(&json), "c", &e) < 0)
+            fail_msg("%s: %s", cases[i].json, e.msg);
+        assert_int_equal(h->command.n, cases[i].words);
+        assert_true(!h->command.n || str_is(h->command.v[h->command.n - 1], cases[i].last));
+        assert_int_equal(h->interval, cases[i].interval);
+        assert_int_equal(h->timeout, cases[i].timeout);
+        assert_int_equal(h->start_period, cases[i].start_period);
+        assert_int_equal(h->retries, cases[i].retries);
+    }
+}
+
+static void ports_are_a_number_and_a_protocol(void **state)
+{
+    static const struct {
+        const char *text, *protocol; /* NULL: it is none */
+        uint32_t number;
+    } cases[] = {{"8888", "tcp", 8888}, {"53/udp", "udp", 53}, {"65535/sctp", "sctp", 65535},
+                 {"0", NULL, 0},        {"65536", NULL, 0},    {"80-90/tcp", NULL, 0},
+                 {"80/", NULL, 0},      {"/tcp", NULL, 0},     {"80/TCP", NULL, 0},
+                 {"", NULL, 0},         {"8080:80", NULL, 0},  {" 80", NULL, 0}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct image_port port;
+
+        assert_int_equal(image_port_parse(&port, str_of(cases[i].text)), cases[i].protocol != NULL);
+        if (!cases[i].protocol)
+            continue;
+        assert_string_equal(port.protocol, cases[i].protocol);
+        assert_int_equal(port.number, cases[i].number);
+    }
+}
+
 static void hostile_configs_are_refused(void **state)
 {
     static const char *const cases[][2] = {
         {"[]", "a list"},
+        {CONFIG("\"Healthcheck\":[]", ROOTFS), "Healthcheck is a list where a map belongs"},
+        {CONFIG("\"Healthcheck\":{\"Test\":\"x\"}", ROOTFS), "Test"},
         {"{", ""},
         {"{\"os\":\"linux\"," ROOTFS "}", "no architecture"},
         {"{\"architecture\":\"amd64\"," ROOTFS "}", "no os"},
@@ -275,6 +345,8 @@ int main(void)
         cmocka_unit_test(config_reads_back_the_same),
         cmocka_unit_test(manifest_and_index_read_back_the_same),
         cmocka_unit_test(nulls_and_unknown_members_are_as_if_absent),
+        cmocka_unit_test(health_checks_are_read_as_docker_has_them),
+        cmocka_unit_test(ports_are_a_number_and_a_protocol),
         cmocka_unit_test(hostile_configs_are_refused),
         cmocka_unit_test(a_history_that_does_not_fit_is_left_out),
         cmocka_unit_test(hostile_manifests_are_refused),

@@ -191,6 +191,39 @@ static void what_is_printed_reads_back_the_same(void **state)
     }
 }
 
+static void offers_make(struct lock *l)
+{
+    lock_make(l);
+    vec_add(&l->ports, STR("8888/tcp"));
+    vec_add(&l->volumes, STR("/data"));
+    vec_add(&l->health.command, STR("curl"));
+    l->health.interval = 3;
+    l->health.retries = 2;
+    text_add(l, "/usr/local/share/ca-certificates/corp.crt", "x");
+}
+
+/* They are there only where they are used, so that older locks keep their digests. */
+static void what_an_image_offers_is_kept(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0}, plain = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0}, none = {0};
+    CLEANUP(err_clear) struct err e = {0};
+
+    offers_make(&l);
+    assert_true(lock_has_certificates(&l));
+    lock_print(&text, &l);
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+    lock_make(&plain);
+    assert_false(lock_has_certificates(&plain));
+    lock_print(&none, &plain);
+    assert_null(strstr(none.p, "ports"));
+    assert_null(strstr(none.p, "volumes"));
+    assert_null(strstr(none.p, "healthcheck"));
+}
+
 /* A devel image's: all of a toolkit that can be. */
 static void toolkit_make(struct lock *l)
 {
@@ -413,6 +446,23 @@ static void expect_told(const struct lock *good, const struct damage *d)
     assert_int_equal(e.kind, ERR_INPUT);
     if (!strstr(e.msg, d->says))
         fail_msg("%s: %s", d->to, e.msg);
+}
+
+static void damaged_offers_are_told(void **state)
+{
+    static const struct damage cases[] = {
+        {"\"8888/tcp\"", "\"8888\"", "ports: \"8888\" is not one such as 8888/tcp"},
+        {"\"8888/tcp\"", "\"8888/x\"", "ports: \"8888/x\" is not one"},
+        {"\"/data\"", "\"data\"", "volumes: \"data\" is not an absolute path"},
+        {"[\"curl\"]", "[]", "healthcheck: it has no command"},
+        {"[\"curl\"]", "[\"\"]", "healthcheck: \"\" is not a command"},
+        {"\"interval\"", "\"intervals\"", "intervals"},
+    };
+    CLEANUP(lock_clear) struct lock l = {0};
+
+    offers_make(&l);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
 }
 
 static void damaged_locks_are_told(void **state)
@@ -687,6 +737,8 @@ int main(void)
         cmocka_unit_test(layers_stand_by_how_rarely_they_change),
         cmocka_unit_test(a_compat_package_is_told_where_there_is_one),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
+        cmocka_unit_test(what_an_image_offers_is_kept),
+        cmocka_unit_test(damaged_offers_are_told),
         cmocka_unit_test(what_runtime_has_stands_below_what_devel_adds),
         cmocka_unit_test(a_toolkit_of_wheels_has_a_layer_too),
         cmocka_unit_test(a_toolkit_is_kept),

@@ -78,6 +78,17 @@ static void recipes_have_one_normal_form(void **state)
         {P "files: [{from: notebooks/, to: /workspace/, owner: student}]\n",
          "{\"envbuild\":1," DEFAULTS "\"files\":[{\"from\":\"notebooks/\",\"to\":\"/workspace/\","
          "\"owner\":\"student\"}],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "ports: [8888, \"8888/tcp\", 53/udp]\nvolumes: [/data/, //srv/./x]\nca_certificates: "
+           "[a/c.pem]\nfolders: [/f]\n",
+         "{\"envbuild\":1," DEFAULTS "\"ca_certificates\":[\"a/c.pem\"],\"folders\":[\"/f\"],"
+         "\"volumes\":[\"/data\",\"/srv/x\"],\"ports\":[\"8888/tcp\",\"8888/tcp\",\"53/udp\"],"
+         "\"workdir\":\"/workspace\"," TAG "}"},
+        {P "healthcheck: {command: curl x, interval: 1h2m3s, timeout: 5, retries: 9, start_period: "
+           "0s}\n", /* all times are seconds */
+         "{\"envbuild\":1," DEFAULTS "\"healthcheck\":{\"command\":[\"/bin/sh\",\"-c\",\"curl x\"],"
+         "\"interval\":3723,\"timeout\":5,\"retries\":9},\"workdir\":\"/workspace\"," TAG "}"},
+        {P "healthcheck: off\n",
+         "{\"envbuild\":1," DEFAULTS "\"healthcheck\":\"off\",\"workdir\":\"/workspace\"," TAG "}"},
         {P "files: [{from: a, to: /a}]\ncontext: ..\n",
          "{\"envbuild\":1," DEFAULTS
          "\"context\":\"..\",\"files\":[{\"from\":\"a\",\"to\":\"/a\"}],"
@@ -171,12 +182,9 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "zzzzzzzz: []\n",
          "x.yaml:2:1: unknown key \"zzzzzzzz\"; known keys: envbuild name pytorch cuda cudnn "
          "variant "
-         "toolkit base python platforms apt apt_archives pip constraints indexes find_links "
-         "context "
-         "files user env "
-         "workdir "
-         "entrypoint cmd startup_check labels tag slim wheels_only folders services "
-         "matrix"},
+         "toolkit base python platforms apt apt_archives ca_certificates pip constraints indexes "
+         "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
+         "cmd startup_check labels tag slim wheels_only services matrix"},
         {P "pip: [{requirement: r.txt}]\n",
          "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"
          "x.yaml:2:7: pip: \"requirements\" is missing"},

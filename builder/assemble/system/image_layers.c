@@ -10,7 +10,8 @@ enum { KEPT_MAX = 4 * 1024 * 1024 };
 static bool wanted(struct str path)
 {
     return str_is(path, "etc/passwd") || str_is(path, "etc/group") || str_is(path, "etc/shadow") ||
-           str_is(path, "etc/gshadow") || str_find_str(path, STR("/venv/scripts/")) < path.len ||
+           str_is(path, "etc/gshadow") || skeleton_is_bundle(path) ||
+           str_find_str(path, STR("/venv/scripts/")) < path.len ||
            str_ends(path, STR("/venv/__init__.py"));
 }
 
@@ -80,7 +81,8 @@ static int take_venv(struct tree *out, const struct tree *whole, const struct tr
     return 0;
 }
 
-int image_layers_skeleton(struct tree *out, const struct stored *image, struct err *e)
+int image_layers_skeleton(struct tree *out, const struct stored *image, bool certificates,
+                          struct err *e)
 {
     CLEANUP(rootfs_clear) struct rootfs fs = {0};
     CLEANUP(tree_clear) struct tree whole = {0};
@@ -90,7 +92,7 @@ int image_layers_skeleton(struct tree *out, const struct stored *image, struct e
     if (rootfs_read(&fs, image, keep, NULL, e) < 0 || to_tree(&whole, &fs, e) < 0)
         return -1;
     inflater = inflater_open();
-    result = skeleton_of(out, &whole, inflater, e);
+    result = skeleton_of(out, &whole, certificates, inflater, e);
     inflater_clear(&inflater);
     return result;
 }
@@ -117,7 +119,7 @@ int image_layers_build(struct tree *skeleton, struct tree *venv, const struct lo
     if (rootfs_read(&fs, image, keep, NULL, e) < 0 || to_tree(&whole, &fs, e) < 0)
         return -1;
     inflater = inflater_open();
-    result = skeleton_of(&bones, &whole, inflater, e);
+    result = skeleton_of(&bones, &whole, lock_has_certificates(lock), inflater, e);
     inflater_clear(&inflater);
     if (result < 0 || venv_add(&whole, &how, e) < 0)
         return -1;

@@ -9,7 +9,8 @@
 #include "skeleton.h"
 
 /* The skeleton of a system that is all layers of `image`. It stands on its own. */
-int image_layers_skeleton(struct tree *out, const struct stored *image, struct err *e) MUST_CHECK;
+int image_layers_skeleton(struct tree *out, const struct stored *image, bool certificates,
+                          struct err *e) MUST_CHECK;
 /* Reads all layers of `image`, which must be the one of the lock: ERR_INTEGRITY otherwise. `venv`
  * holds the environment and the folders above it, sorted. Both trees stand on their own. */
 int image_layers_build(struct tree *skeleton, struct tree *venv, const struct lock *lock,

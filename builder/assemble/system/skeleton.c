@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "skeleton.h"
 
+#include "../../base/path.h"
 #include "../../doc/emit.h"
 #include "../../doc/field.h"
 #include "../../doc/json.h"
@@ -17,6 +18,34 @@ static bool is_account(struct str path)
     return false;
 }
 
+/* Of Debian, Ubuntu, Alpine and distroless images; of Fedora and RHEL; of SUSE. */
+static const char *const bundles[] = {"etc/ssl/certs/ca-certificates.crt",
+                                      "etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+                                      "var/lib/ca-certificates/ca-bundle.pem"};
+
+const char *skeleton_bundle(size_t i)
+{
+    return i < ARRAY_LEN(bundles) ? bundles[i] : NULL;
+}
+
+bool skeleton_is_bundle(struct str path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
+        if (str_is(path, bundles[i]))
+            return true;
+    return false;
+}
+
+/* "etc/ssl/certs/5ed36f99.0" */
+static bool is_hash_link(struct str path)
+{
+    struct str name = path_base(path), number = name;
+    uint32_t n;
+
+    return str_cut(&number, STR("."), &name) && name.len == 8 && str_u32(number, &n) &&
+           str_find_str(path, STR("certs/")) < path.len;
+}
+
 static bool leads_to_folder(const struct tree *system, const struct entry *link)
 {
     const struct entry *target = tree_follow(system, link->path);
@@ -24,15 +53,15 @@ static bool leads_to_folder(const struct tree *system, const struct entry *link)
     return target && target->type == ENTRY_DIR;
 }
 
-static bool wanted(const struct tree *system, const struct entry *e)
+static bool wanted(const struct tree *system, const struct entry *e, bool certificates)
 {
     switch (e->type) {
     case ENTRY_DIR:
         return e->mode != 0755 || e->uid || e->gid;
     case ENTRY_SYMLINK:
-        return leads_to_folder(system, e);
+        return leads_to_folder(system, e) || (certificates && is_hash_link(e->path));
     case ENTRY_FILE:
-        return is_account(e->path);
+        return is_account(e->path) || (certificates && skeleton_is_bundle(e->path));
     case ENTRY_HARDLINK:
         return false;
     }
@@ -51,11 +80,13 @@ static int add_target(struct tree *t, const struct tree *system, const struct en
 {
     const struct entry *target = tree_follow(system, link->path);
 
-    return target && !tree_get(t, target->path) ? add(t, system, target, e) : 0;
+    return target && target->type == ENTRY_DIR && !tree_get(t, target->path)
+               ? add(t, system, target, e)
+               : 0;
 }
 
-int skeleton_of(struct tree *out, const struct tree *system, struct inflater *inflater,
-                struct err *e)
+int skeleton_of(struct tree *out, const struct tree *system, bool certificates,
+                struct inflater *inflater, struct err *e)
 {
     CLEANUP(tree_clear) struct tree t = {0};
 
@@ -63,7 +94,7 @@ int skeleton_of(struct tree *out, const struct tree *system, struct inflater *in
         CLEANUP(buf_clear) struct buf text = {0};
         struct entry entry = system->entries.v[i];
 
-        if (!wanted(system, &entry) || tree_get(&t, entry.path))
+        if (!wanted(system, &entry, certificates) || tree_get(&t, entry.path))
             continue;
         if (entry.type == ENTRY_FILE) {
             if (content_read(inflater, &entry.content, &text, SKELETON_MAX, entry.path.p, e) < 0)

@@ -222,7 +222,7 @@ int system_layers_finish(struct system_layers *s, const struct lock *lock, struc
     if (build_layers(s, lock, layer_order_toolkit(lock), lock->layers.n, e) < 0)
         return -1;
     inflater = inflater_open();
-    result = skeleton_of(&s->skeleton, &s->below, inflater, e);
+    result = skeleton_of(&s->skeleton, &s->below, lock_has_certificates(lock), inflater, e);
     inflater_clear(&inflater);
     tree_clear(&s->below);
     return result;
@@ -248,6 +248,11 @@ static void memo_key(struct buf *out, const struct lock *lock, const char *what)
     system_key(out, lock);
 }
 
+static const char *skeleton_word(const struct lock *lock)
+{
+    return lock_has_certificates(lock) ? "skeleton with certificates" : "skeleton";
+}
+
 int system_layers_remember(const struct system_layers *s, const struct lock *lock,
                            const struct memo *memo, struct err *e)
 {
@@ -257,7 +262,7 @@ int system_layers_remember(const struct system_layers *s, const struct lock *loc
     buf_fmt(&names, "%llu\n", (unsigned long long)s->saved);
     for (size_t i = 0; i < s->uncovered.n; i++)
         buf_fmt(&names, "%s\n", s->uncovered.v[i]);
-    memo_key(&key, lock, "skeleton");
+    memo_key(&key, lock, skeleton_word(lock));
     skeleton_print(&text, &s->skeleton);
     return memo_put_text(memo, buf_view(&names_key), buf_view(&names), e) < 0
                ? -1
@@ -272,7 +277,7 @@ bool system_layers_recall(struct system_layers *s, const struct lock *lock, cons
     struct str rest, line;
 
     memo_key(&names_key, lock, "uncovered scripts and savings");
-    memo_key(&key, lock, "skeleton");
+    memo_key(&key, lock, skeleton_word(lock));
     if (memo_get(memo, buf_view(&key), NULL, &text, &found, &none) < 0 || !found ||
         memo_get(memo, buf_view(&names_key), NULL, &names, &named, &none) < 0 || !named ||
         skeleton_parse(&s->skeleton, buf_view(&text), &none) < 0) {
@@ -325,7 +330,8 @@ bool system_layers_beside(struct system_layers *s, const struct lock *lock,
             vec_add(&part.manifest.layers, *d);
             vec_add(&part.config.diff_ids, l->diff_id);
         }
-    found = found && image_layers_skeleton(&s->skeleton, &part, &ignored) == 0;
+    found = found &&
+            image_layers_skeleton(&s->skeleton, &part, lock_has_certificates(lock), &ignored) == 0;
     vec_clear(&part.manifest.layers);
     vec_clear(&part.config.diff_ids);
     return found;
