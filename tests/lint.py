@@ -125,7 +125,7 @@ def keys_of(schema, node, before=""):
     for key, value in node.get("properties", {}).items():
         yield before + key
         yield from keys_of(schema, value, before + key + ".")
-    for inner in [node.get("items", {}), *node.get("anyOf", []), *node.get("oneOf", [])]:
+    for inner in [node[k] for k in ("items",) if k in node] + node.get("anyOf", []) + node.get("oneOf", []):
         yield from keys_of(schema, inner, before)
 
 
