@@ -17,15 +17,17 @@ static const struct {
     {"NEW", "_envbuild_files"},
     {"OLD", "_envbuild_files"},
     {"RECIPE", "_envbuild_files .yaml .yml"},
-    {"[COMMAND]", "_envbuild_commands"},
 };
 
-/* "IMAGE|LOCK" or "amd64|arm64" as calls, with "; " between; nothing for "N". */
+/* "IMAGE|LOCK", "amd64|arm64" or "[NAME...]" as calls, with "; " between; nothing for "N". */
 static void add_calls(struct buf *out, struct str what)
 {
     CLEANUP(buf_clear) struct buf words = {0};
     struct str item;
 
+    str_skip(&what, STR("["));
+    str_drop(&what, STR("]"));
+    str_drop(&what, STR("..."));
     while (str_item(&what, '|', &item)) {
         const char *calls = NULL;
 
@@ -85,7 +87,7 @@ static void add_option(struct completion *c, const char *command, const struct o
     buf_putc(&c->fish, '\n');
 }
 
-/* The last operand comes again where it says so. */
+/* One that ends in "..." stands for all that follow. */
 static void add_operands(struct completion *c, const struct command *command)
 {
     struct str rest = str_of(command->operands), word;
@@ -97,7 +99,10 @@ static void add_operands(struct completion *c, const struct command *command)
         add_calls(&calls, word);
         if (!calls.len)
             continue;
-        buf_fmt(&c->operands, "    %s/%u) %s ;;\n", command->name, n, calls.p);
+        if (str_find_str(word, STR("...")) < word.len)
+            buf_fmt(&c->operands, "    %s/*) %s ;;\n", command->name, calls.p);
+        else
+            buf_fmt(&c->operands, "    %s/%u) %s ;;\n", command->name, n, calls.p);
         buf_fmt(&all, "%s%s", all.len ? "; " : "", calls.p);
     }
     if (all.len)

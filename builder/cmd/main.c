@@ -94,10 +94,10 @@ const struct command commands[] = {
      "envbuild recommend --fleet machines.yaml\n",
      "0   every machine has an image\n"
      "1   nothing runs on some machine\n"},
-    {"run", "RECIPE [-- COMMAND...]",
+    {"run", "RECIPE [-- PROGRAM...]",
      "Build the image, load it into Docker or Podman and run it, with the recipe's folder in it.",
      cmd_run, "envbuild run x.yaml -- python train.py\n",
-     "    those of the command, once it has started\n"},
+     "    those of the program, once it has started\n"},
     {"shell", "RECIPE",
      "Build the image, load it into Docker or Podman and open a shell in it, as run does.",
      cmd_shell, "envbuild shell x.yaml\n", "    those of the shell, once it has started\n"},

@@ -117,6 +117,8 @@ OFFERS = [
     ("envbuild help whe", set()),
     ("envbuild help wh", {"why"}),
     ("envbuild run recipe.yaml -- --loc", set()),
+    ("envbuild run recipe.yaml r", set()),
+    ("envbuild lock recipe.yaml n", set()),
 ]
 
 
