@@ -117,9 +117,9 @@ OFFERS = [
     ("envbuild help whe", set()),
     ("envbuild help wh", {"why"}),
     ("envbuild run recipe.yaml -- --loc", set()),
-    ("envbuild run recipe.yaml r", set()),
     ("envbuild lock recipe.yaml n", set()),
 ]
+ORDERED = [("envbuild run recipe.yaml r", set())]  # fish offers an operand in any place
 
 
 def place(stage):
@@ -156,7 +156,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 def bash_completes(stage):
     path, folder = place(stage)
     script = folder + "/bash-completion/completions/envbuild"
-    for line, want in OFFERS + [("envbuild check oci:f", {"folder"}), ("envbuild build -o oci:f", {"folder"})]:
+    for line, want in OFFERS + ORDERED + [("envbuild check oci:f", {"folder"}), ("envbuild build -o oci:f", {"folder"})]:
         hold("bash", want, offered("bash", path, line, "-c", BASH, "bash", script, line), line)
 
 
@@ -212,7 +212,7 @@ def zsh_completes(stage):
     if not shutil.which("zsh"):
         raise Skip("zsh is not installed")
     path, folder = place(stage)
-    for line, want in OFFERS:
+    for line, want in OFFERS + ORDERED:
         found, inner = path + "/.found", path + "/.inner"
         open(found, "w").close()
         with open(inner, "w") as f:
