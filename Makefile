@@ -9,7 +9,8 @@
 #   bench       envbuild against the floor and its rivals, on real inputs; needs the network and root
 #   fuzz        libFuzzer on every parser, TIME seconds each (clang)
 #   accept      rewrite the expectations of the command-line cases
-#   install     to $(DESTDIR)$(PREFIX)/bin
+#   man         manual pages and completions into build/share
+#   install     to $(DESTDIR)$(PREFIX)/bin and share
 
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
@@ -40,7 +41,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 SRC := $(sort $(wildcard builder/*/*.c builder/*/*/*.c))
 LIB_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(filter-out builder/cmd/main.c,$(SRC)))
-DATA := $(sort $(wildcard builder/catalog/*.yaml base-layers/*.yaml base-layers/*.gpg))
+DATA := $(sort $(wildcard builder/catalog/*.yaml base-layers/*.yaml base-layers/*.gpg builder/man/*))
 UNIT := $(patsubst tests/unit/%.c,$(OBJ)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TOOLS := $(patsubst tests/tools/%.c,$(OBJ)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(OBJ)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -144,10 +145,16 @@ fuzz:
 	        -pthread $(PKG_LIBS) && \
 	    build/fuzz/fuzz_$$n -max_total_time=$(TIME) build/fuzz/$$n tests/fuzz/corpus/$$n || exit 1; done
 
+# Where they stand below share is the program's to know.
+man: $(BIN)
+	$(Q)rm -rf build/share
+	$(Q)$(BIN) help --write build/share
+
 install: $(BIN)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/envbuild
+	umask 022 && $(BIN) help --write $(DESTDIR)$(PREFIX)/share
 
 clean:
 	rm -rf build
 
-.PHONY: all tools lint unit corpus cli torture torture-sample accept check check-real check-long bench fuzz install clean
+.PHONY: all tools lint unit corpus cli torture torture-sample accept check check-real check-long bench fuzz man install clean

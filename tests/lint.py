@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hold every include of builder/ against what builder/README.md draws: the floors, and the order of the parts
 inside large rooms. Hold each library's header against its home files, and a header that says "what the files X*.c
-share; nobody else includes it" against that. Hold it that only a hasher says what was seen."""
-import fnmatch, os, re, sys
+share; nobody else includes it" against that. Hold it that only a hasher says what was seen, and that the manual knows
+every key of recipe and lock."""
+import fnmatch, json, os, re, sys
 
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 floors, inside = {}, {}
@@ -108,6 +109,36 @@ for path, text in sorted(known.items()):
             check_library(path, number, m.group(1))
         if path not in ("io/crypto.c", "io/crypto.h", "io/hash_pair.c") and re.search(r"made_by_hash|\(struct seen\)\s*\{[^0}]", line):
             fault(path, number, "makes a struct seen of something that was not hashed")
+# Formats have manual pages, which know every key.
+
+
+def documented(page):
+    """The names that a page's lists tell of."""
+    text = open(os.path.join(top, "builder/man", page), encoding="utf-8").read()
+    return {name for line in re.findall(r"(?m)^\.It (.*)$", text) for name in re.findall(r'Cm "([^"]+)"', line)}
+
+
+def keys_of(schema, node, before=""):
+    """The dotted names of what a schema allows."""
+    if node.get("$ref"):
+        node = {**schema["$defs"][node["$ref"].rsplit("/", 1)[1]], **node, "$ref": ""}
+    for key, value in node.get("properties", {}).items():
+        yield before + key
+        yield from keys_of(schema, value, before + key + ".")
+    for inner in [node[k] for k in ("items",) if k in node] + node.get("anyOf", []) + node.get("oneOf", []):
+        yield from keys_of(schema, inner, before)
+
+
+schema = json.load(open(os.path.join(top, "builder/model/recipe.schema.json"), encoding="utf-8"))
+for key in sorted(set(keys_of(schema, schema)) - documented("envbuild-recipe.5.mdoc")):
+    fault("man/envbuild-recipe.5.mdoc", 1, f"does not tell of {key}, which recipe.schema.json has")
+told = {name.rsplit(".", 1)[-1] for name in documented("envbuild-lock.5.mdoc")}
+for path in ("model/lock_print.c", "model/lock_slim.c", "model/lock_toolkit.c"):
+    for key in sorted(set(re.findall(r'\bput\w*\(\s*&?d, \w+,\s*"(\w+)"|\bnode_put\w*\(\s*d, \w+,\s*"(\w+)"', known[path]))):
+        key = key[0] or key[1]
+        if key not in told:
+            fault("man/envbuild-lock.5.mdoc", 1, f"does not tell of {key}, which {path} writes")
+
 if not floors or not inside or not known:
     sys.exit("lint: found no floors, no order of parts, or no files")
 print(f"lint: {len(known)} files, {faults} faults")

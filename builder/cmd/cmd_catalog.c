@@ -44,7 +44,7 @@ static int read_cuda(struct query *q, struct err *e)
     return q->cuda.len
                ? 0
                : err_set(e, ERR_USAGE,
-                         "--cuda: \"%s\" is not a CUDA version such as 12.4, 12.4.1 or cu124",
+                         "--cuda: \"%s\" is not a CUDA version such as 12.4, 12.4.1 or cu124 (all)",
                          q->cuda_arg);
 }
 
@@ -451,9 +451,9 @@ int cmd_catalog(struct session *s, int argc, char **argv, struct err *e)
 {
     CLEANUP(query_clear) struct query q = {0};
     const struct opt own[] = {
-        {0, "pytorch", "V", "these releases only: 2.6 or 2.6.0", opt_str, &q.pytorch},
-        {0, "cuda", "V", "these builds only: 12.4, 12.4.1 or cu124", opt_str, &q.cuda_arg},
-        {0, "gpu", "NAME", "builds with code for it: \"RTX 4090\", sm_89 or 8.9", opt_str,
+        {0, "pytorch", "V", "these releases only: 2.6 or 2.6.0 (all)", opt_str, &q.pytorch},
+        {0, "cuda", "V", "these builds only: 12.4, 12.4.1 or cu124 (all)", opt_str, &q.cuda_arg},
+        {0, "gpu", "NAME", "builds with code for it: \"RTX 4090\", sm_89 or 8.9 (any)", opt_str,
          &q.gpu_arg},
     };
 

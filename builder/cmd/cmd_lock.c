@@ -318,9 +318,7 @@ static int begin(struct session *s, struct lock_args *a, int argc, char **argv, 
     const struct opt own[] = {
         {0, "upgrade", NULL, "take the newest of the packages named behind the recipe, or of all",
          opt_flag, &a->upgrade},
-        {0, "check", NULL,
-         "write nothing; list what is newer; exit 1: something is, 8: for security, 9: the recipe "
-         "changed",
+        {0, "check", NULL, "write nothing; list what is newer, and tell it by the exit code",
          opt_flag, &a->check},
         {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &a->index},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a->offline},

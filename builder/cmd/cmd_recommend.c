@@ -362,7 +362,8 @@ int cmd_recommend(struct session *s, int argc, char **argv, struct err *e)
 
     machine_opts(own, &a);
     own[MACHINE_OPTS] = (struct opt){
-        0, "fleet", "FILE", "judge all machines that a YAML file lists", opt_str, &fleet};
+        0,       "fleet", "FILE", "judge all machines that a YAML file lists (one machine)",
+        opt_str, &fleet};
     result = session_begin(s, "recommend", own, ARRAY_LEN(own), &argc, argv, 0, 0, e);
     if (result == 0 && !s->help)
         result = answer(s, fleet, &a, e);

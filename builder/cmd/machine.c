@@ -8,19 +8,22 @@
 void machine_opts(struct opt *out, struct machine_args *a)
 {
     out[0] = (struct opt){0,         "driver",
-                          "VERSION", "judge this driver, such as 550.54.15, not this machine's",
+                          "VERSION", "judge this driver, such as 550.54.15 (this machine's)",
                           opt_str,   &a->driver};
-    out[1] = (struct opt){0,       "gpu",
-                          "NAME",  "judge this GPU: \"RTX 4090\", sm_89 or 8.9; may be given again",
-                          opt_add, &a->gpus};
+    out[1] = (struct opt){
+        0,       "gpu",
+        "NAME",  "judge this GPU: \"RTX 4090\", sm_89 or 8.9; may be given again (this machine's)",
+        opt_add, &a->gpus};
     out[2] = (struct opt){
         0,       "root",
-        "DIR",   "judge the machine whose root folder is DIR, as a container may see it",
+        "DIR",   "judge the machine whose root folder is DIR, as a container may see it (/)",
         opt_str, &a->root};
-    out[3] = (struct opt){
-        0,       "arch",
-        "ARCH",  "judge a machine with this processor, amd64 or arm64, where the GPU does not tell",
-        opt_str, &a->arch};
+    out[3] = (struct opt){0,
+                          "arch",
+                          "amd64|arm64",
+                          "judge a machine with this processor (what driver and GPU tell)",
+                          opt_str,
+                          &a->arch};
 }
 
 static int take_gpus(struct machine *m, const struct catalog *c, const struct strs *names,

@@ -6,54 +6,117 @@
 #include <unistd.h>
 
 #include "../base/path.h"
+#include "help.h"
 #include "output.h"
 #include "session.h"
 #include "../base/version.h"
 
-/* The table that --help, the manual and the dispatch are made from. */
+/* The table that --help, the manual, the shells' completions and the dispatch are made from.
+ * Operands are words in small letters as they are typed, and names in capitals (cmd/completion.c
+ * says what stands for them). */
 const struct command commands[] = {
     {"build", "RECIPE", "Build the image of a recipe, writing its lock first if there is none.",
-     cmd_build},
+     cmd_build,
+     "envbuild x.yaml                       # the same as envbuild build x.yaml\n"
+     "envbuild build x.yaml -o docker:      # and load it into Docker\n"
+     "envbuild build --locked x.yaml        # in CI: exactly what the lock says\n",
+     NULL},
+    {"catalog", "", "Show which PyTorch builds there are, with their CUDA, and for which GPUs.",
+     cmd_catalog,
+     "envbuild catalog --pytorch 2.6\n"
+     "envbuild catalog --gpu \"RTX 4090\" --cuda 12.4\n",
+     NULL},
     {"check", "IMAGE|RECIPE|LOCK|TAG",
      "Tell whether an image runs on this machine, or on a driver and GPUs that are named.",
-     cmd_check},
+     cmd_check,
+     "envbuild check x.yaml\n"
+     "envbuild check 2.6.0-cuda12.4-cudnn9-runtime --driver 535.104.05 --gpu \"RTX 4090\"\n",
+     "0   it runs, maybe with limits\n"
+     "1   it does not\n"},
     {"diff", "OLD NEW",
      "Compare two recipes, locks or tags, or two images: packages, files, layers, what is pulled.",
-     cmd_diff},
+     cmd_diff,
+     "envbuild diff old.lock x.lock\n"
+     "envbuild diff oci:images:ml:v1 oci:images:ml:v2\n",
+     NULL},
     {"disk", "[LAYOUT...]",
      "Show what the store and layouts take on the disk, what they share, and what nothing needs.",
-     cmd_disk},
-    {"emit", "KIND IMAGE|RECIPE|LOCK",
-     "Write what runs an image by its digest: k8s, compose, slurm or devcontainer.", cmd_emit},
+     cmd_disk, "envbuild disk\n", NULL},
+    {"doctor", "",
+     "Look at this machine: tools, rights, disk, network, engine, GPU; each fault with its remedy.",
+     cmd_doctor,
+     "envbuild doctor\n"
+     "envbuild doctor --offline --json\n",
+     "0   nothing is in the way of a build; warnings may be told\n"
+     "1   something is\n"},
+    {"emit", "k8s|compose|slurm|devcontainer IMAGE|RECIPE|LOCK",
+     "Write what runs an image by its digest: k8s, compose, slurm or devcontainer.", cmd_emit,
+     "envbuild emit compose x.yaml > compose.yaml\n"
+     "envbuild emit k8s x.yaml --as registry.example.org/team/pytorch | kubectl apply -f -\n",
+     NULL},
     {"explain", "RECIPE|LOCK|TAG",
      "Tell what an image holds, where it comes from, how large it is and what it needs of a host.",
-     cmd_explain},
+     cmd_explain,
+     "envbuild explain x.yaml\n"
+     "envbuild explain --findings x.lock\n",
+     NULL},
+    {"help", "[COMMAND]",
+     "Tell about a command; or write the manual pages and the shells' completions.", cmd_help,
+     "envbuild help lock\n"
+     "envbuild help --write ~/.local/share  # then: man envbuild\n",
+     NULL},
     {"init", "[TAG]",
      "Write a recipe for a tag such as 2.6.0-cuda12.4-cudnn9-runtime, or for this folder and "
      "machine.",
-     cmd_init},
+     cmd_init,
+     "envbuild init                         # from requirements.txt, notebooks and this machine\n"
+     "envbuild init 2.6.0-cuda12.4-cudnn9-runtime -o x.yaml\n",
+     NULL},
     {"inspect", "IMAGE",
      "Tell what is in an image, whoever made it: PyTorch, CUDA, device code, packages, sizes.",
-     cmd_inspect},
+     cmd_inspect,
+     "envbuild inspect oci:images:pytorch:2.6.0-cuda12.4-cudnn9-runtime\n"
+     "envbuild inspect docker:their-image:v1\n",
+     NULL},
     {"lock", "RECIPE [NAME...]",
      "Choose exact versions for a recipe and write its lock; or diff OLD NEW: compare two locks.",
-     cmd_lock},
-    {"catalog", "", "Show which PyTorch builds there are, with their CUDA, and for which GPUs.",
-     cmd_catalog},
+     cmd_lock,
+     "envbuild lock x.yaml\n"
+     "envbuild lock --upgrade x.yaml numpy  # this package alone; without a name all\n"
+     "envbuild lock --check x.yaml          # what is newer?\n",
+     "0   done; of --check: the lock is up to date\n"
+     "1   --check: something is newer\n"
+     "8   --check: of what is newer, something is for security\n"
+     "9   --check: the lock is not what its recipe gives\n"},
     {"prune", "[LAYOUT]",
-     "Remove from the store what no lock needs, or from a layout what no image needs.", cmd_prune},
+     "Remove from the store what no lock needs, or from a layout what no image needs.", cmd_prune,
+     "envbuild prune --dry-run\n"
+     "envbuild prune images --keep 2\n",
+     NULL},
     {"recommend", "",
      "Tell the newest PyTorch image that runs on this machine, on one that is named, or on a "
      "fleet.",
-     cmd_recommend},
-    {"run", "RECIPE [-- COMMAND...]",
+     cmd_recommend,
+     "envbuild recommend\n"
+     "envbuild recommend --driver 550.54.15 --gpu \"RTX 4090\"\n"
+     "envbuild recommend --fleet machines.yaml\n",
+     "0   every machine has an image\n"
+     "1   nothing runs on some machine\n"},
+    {"run", "RECIPE [-- PROGRAM...]",
      "Build the image, load it into Docker or Podman and run it, with the recipe's folder in it.",
-     cmd_run},
-    {"shell", "RECIPE", "The same with a shell.", cmd_shell},
-    {"tree", "RECIPE|LOCK|TAG", "Show what each Python package of the recipe needs.", cmd_tree},
+     cmd_run, "envbuild run x.yaml -- python train.py\n",
+     "    those of the program, once it has started\n"},
+    {"shell", "RECIPE",
+     "Build the image, load it into Docker or Podman and open a shell in it, as run does.",
+     cmd_shell, "envbuild shell x.yaml\n", "    those of the shell, once it has started\n"},
+    {"tree", "RECIPE|LOCK|TAG", "Show what each Python package of the recipe needs.", cmd_tree,
+     "envbuild tree x.yaml\n", NULL},
     {"why", "RECIPE|LOCK|TAG NAME", "Tell by what chain of needs a package came into the image.",
-     cmd_why},
-    {NULL, NULL, NULL, NULL},
+     cmd_why,
+     "envbuild why x.yaml sympy\n"
+     "envbuild why x.lock deb:libc6\n",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 /* A signal handler can reach nothing but a global; rooms see it through events_cancelled(). */
@@ -126,16 +189,6 @@ static bool can_draw(void)
     return isatty(STDERR_FILENO) && term && term[0] && strcmp(term, "dumb") != 0;
 }
 
-static void add_usage(struct buf *out)
-{
-    buf_puts(out, "usage: envbuild RECIPE                    the same as envbuild build RECIPE\n"
-                  "       envbuild COMMAND [OPTION...] OPERAND\n\n");
-    for (const struct command *c = commands; c->name; c++)
-        buf_fmt(out, "  %-9s %-17s %s\n", c->name, c->operands, c->help);
-    buf_puts(out, "\nenvbuild help COMMAND lists the options of a command; envbuild --version the "
-                  "version.\n");
-}
-
 static void print_errors(const struct err *e)
 {
     if (e->kind == ERR_INTERRUPTED) { /* what it was doing helps nobody */
@@ -174,23 +227,16 @@ static void print_errors_json(struct session *s, const struct err *e)
 }
 
 /* A command's name, or a recipe: `envbuild x.yaml` builds it. */
-static const struct command *pick(int argc, char **argv, struct err *e)
+static const struct command *pick(char **argv, struct err *e)
 {
     struct str word = str_of(argv[1]);
+    const struct command *c = command_find(word);
 
-    for (const struct command *c = commands; c->name; c++)
-        if (str_is(word, c->name))
-            return c;
+    if (c)
+        return c;
     if (argv[1][0] == '-' || str_has(word, '/') || str_has(word, '.') || access(argv[1], F_OK) == 0)
         return &commands[0];
-    for (const struct command *c = commands; c->name; c++)
-        if (str_distance(word, str_of(c->name), 2) <= 2) {
-            err_set(e, ERR_USAGE, "\"%s\" is not a command; did you mean \"%s\"?", argv[1],
-                    c->name);
-            return NULL;
-        }
-    err_set(e, ERR_USAGE, "\"%s\" is neither a command nor a recipe; envbuild --help lists both",
-            argv[1]);
+    command_unknown(word, e);
     return NULL;
 }
 
@@ -200,28 +246,19 @@ static int run(struct session *s, int argc, char **argv, struct err *e)
     const struct command *c;
     struct str rest, line;
 
-    add_usage(&usage);
     if (argc < 2) {
+        help_program(&usage);
         for (rest = buf_view(&usage); str_line(&rest, &line);)
             output_message(STR_FMT, STR_ARG(line));
         return err_set(e, ERR_USAGE, "no recipe is named");
     }
-    if (argc == 3 && strcmp(argv[1], "help") == 0) { /* help X is X --help */
-        char *swapped[] = {argv[0], argv[2], "--help", NULL};
-
-        c = pick(argc, swapped, e);
-        return c ? c->run(s, 1, swapped + 2, e) : -1;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        output_text(buf_view(&usage));
-        return 0;
-    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return cmd_help(s, 0, argv + 2, e);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         output_print("envbuild %s\n", ENVBUILD_VERSION);
         return 0;
     }
-    c = pick(argc, argv, e);
+    c = pick(argv, e);
     if (!c)
         return -1;
     return str_is(str_of(argv[1]), c->name) ? c->run(s, argc - 2, argv + 2, e)

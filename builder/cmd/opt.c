@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "opt.h"
 
+enum { HELP_INDENT = 27, HELP_WIDTH = 80 };
+
 int opt_flag(void *value, const char *arg, struct err *e)
 {
     *(bool *)value = true;
@@ -159,6 +161,22 @@ int opt_parse(const struct opt *opts, int *argc, char **argv, struct err *e)
     return 0;
 }
 
+void opt_wrap(struct buf *out, struct str text, size_t indent)
+{
+    size_t at = indent;
+    struct str word;
+
+    while (str_word(&text, &word)) {
+        if (at > indent && at + 1 + word.len > HELP_WIDTH) {
+            buf_fmt(out, "\n%*s", (int)indent, "");
+            at = indent;
+        }
+        buf_fmt(out, "%s" STR_FMT, at > indent ? " " : "", STR_ARG(word));
+        at += (at > indent) + word.len;
+    }
+    buf_putc(out, '\n');
+}
+
 void opt_help(const struct opt *opts, struct buf *out)
 {
     for (const struct opt *o = opts; !ends(o); o++) {
@@ -167,6 +185,7 @@ void opt_help(const struct opt *opts, struct buf *out)
         snprintf(left, sizeof left, "%c%c%s--%s%s%s", o->letter ? '-' : ' ',
                  o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name, o->arg ? " " : "",
                  o->arg ? o->arg : "");
-        buf_fmt(out, "  %-24s %s\n", left, o->help);
+        buf_fmt(out, "  %-24s ", left);
+        opt_wrap(out, str_of(o->help), HELP_INDENT);
     }
 }

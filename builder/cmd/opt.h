@@ -6,8 +6,8 @@
 
 struct opt {
     char letter;            /* 0: none */
-    const char *name, *arg; /* arg NULL: a flag */
-    const char *help;
+    const char *name, *arg; /* arg NULL: a flag; else a name in capitals, or the words: "a|b" */
+    const char *help;       /* of one with a value it ends with the default: "... (8)" */
     int (*set)(void *value, const char *arg, struct err *e);
     void *value;
 };
@@ -22,3 +22,5 @@ int opt_age(void *value, const char *arg, struct err *e);  /* int64_t, seconds: 
  * order. "--" ends options. An unknown option names the nearest. */
 int opt_parse(const struct opt *opts, int *argc, char **argv, struct err *e) MUST_CHECK;
 void opt_help(const struct opt *opts, struct buf *out);
+/* Append words that begin at column `indent`, broken before column 80 where they can be. */
+void opt_wrap(struct buf *out, struct str text, size_t indent);

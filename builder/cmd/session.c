@@ -6,38 +6,49 @@
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../base/vec.h"
+#include "help.h"
 #include "output.h"
 
-static const struct command *find(const char *name)
+const struct command *command_find(struct str name)
 {
     const struct command *c = commands;
 
-    while (c->name && strcmp(c->name, name) != 0)
+    while (c->name && !str_is(name, c->name))
         c++;
-    return c;
+    return c->name ? c : NULL;
 }
 
-/* Results go to stdout, and help that was asked for is one. */
-static void print_help(const struct command *c, const struct opt *opts)
+int command_unknown(struct str name, struct err *e)
+{
+    for (const struct command *c = commands; c->name; c++)
+        if (str_distance(name, str_of(c->name), 2) <= 2)
+            return err_set(e, ERR_USAGE, "\"" STR_FMT "\" is not a command; did you mean \"%s\"?",
+                           STR_ARG(name), c->name);
+    return err_set(e, ERR_USAGE,
+                   "\"" STR_FMT "\" is neither a command nor a recipe; envbuild --help lists both",
+                   STR_ARG(name));
+}
+
+void session_describe(struct session *s, const struct command *c, const struct opt *opts)
 {
     CLEANUP(buf_clear) struct buf text = {0};
 
-    buf_fmt(&text, "usage: envbuild %s [OPTION...]%s%s\n\n%s\n\n", c->name,
-            c->operands[0] ? " " : "", c->operands, c->help);
-    if (strstr(c->operands, "IMAGE"))
-        buf_puts(&text, "IMAGE is a path, or oci:DIR[:TAG], dir:DIR, oci-archive:FILE, "
-                        "docker-archive:FILE;\ndocker:NAME and podman:NAME are images of the local "
-                        "engine.\n\n");
-    opt_help(opts, &text);
-    output_text(buf_view(&text));
+    if (s->describe) {
+        s->describe(s->describe_ctx, c, opts);
+        return;
+    }
+    help_command(&text, c, opts);
+    output_text(buf_view(&text)); /* help that was asked for is a result */
 }
 
 int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
                   int *argc, char **argv, int least, int most, struct err *e)
 {
     const struct opt common[] = {
-        {0, "store", "DIR", "where downloads are kept (~/.cache/envbuild)", opt_str, &s->store_opt},
-        {0, "catalog", "DIR", "use the catalog in DIR, not the built-in one", opt_str,
+        {0, "store", "DIR",
+         "where downloads are kept ($XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild)", opt_str,
+         &s->store_opt},
+        {0, "catalog", "DIR", "use the catalog in DIR (the built-in one)", opt_str,
          &s->catalog_dir},
         {0, "json", NULL, "print one JSON object on stdout, errors included", opt_flag, &s->json},
         {'q', "quiet", NULL, "say nothing but errors", opt_flag, &s->quiet},
@@ -45,7 +56,7 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
         {'h', "help", NULL, "print this", opt_flag, &s->help},
     };
     struct VEC_OF(struct opt) all = {0};
-    const struct command *c = find(command);
+    const struct command *c = command_find(str_of(command));
     int result;
 
     for (size_t i = 0; i < own_n; i++)
@@ -55,7 +66,7 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
     vec_push(&all);
     result = opt_parse(all.v, argc, argv, e);
     if (result == 0 && s->help)
-        print_help(c, all.v);
+        session_describe(s, c, all.v);
     else if (result == 0 && !most && *argc)
         result = err_set(e, ERR_USAGE,
                          "%s takes no operands, and \"%s\" is one; envbuild %s --help tells more",

@@ -11,6 +11,8 @@ enum {
     EXIT_CHANGED = 9,  /* the lock is not what its recipe gives: the recipe changed, or the lock */
 };
 
+struct command;
+
 struct session {
     /* Inputs: environment, clock and machine are read in main and nowhere else. */
     char *store_dir; /* owned; the option, else $XDG_CACHE_HOME/envbuild, else ~/.cache/envbuild */
@@ -29,6 +31,10 @@ struct session {
     /* Options every command takes. */
     const char *store_opt, *catalog_dir;
     bool quiet, verbose, json, help;
+    /* What --help does with a command's tables; NULL: prints them. `opts` is ended by an all-zero
+     * row. */
+    void (*describe)(void *ctx, const struct command *c, const struct opt *opts);
+    void *describe_ctx;
     int no; /* set by a command that checked, and the answer is no: ERR_NO, or one of these */
 
     struct progress *progress;
@@ -38,8 +44,15 @@ struct session {
 struct command {
     const char *name, *operands, *help;
     int (*run)(struct session *s, int argc, char **argv, struct err *e);
+    const char *examples; /* a line each, as it is typed */
+    const char *exits; /* what its exit codes mean, a line each; NULL: what they mean everywhere */
 };
-extern const struct command commands[]; /* ended by a NULL name */
+extern const struct command commands[]; /* ended by a NULL name; the first is build */
+
+/* NULL where there is none of that name. */
+const struct command *command_find(struct str name);
+/* ERR_USAGE, with the nearest that there is. */
+int command_unknown(struct str name, struct err *e);
 
 /* Take the command's own options and the common ones; handles --help by printing it and setting
  * s->help (the command then returns 0). Checks that `least` to `most` operands are left. Opens the
@@ -49,6 +62,8 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
 
 /* A folder for scratch files, owned: the store's, or where that may only be read the machine's. */
 int session_scratch(char **out, const struct session *s, struct err *e) MUST_CHECK;
+/* What --help does: see `describe`. */
+void session_describe(struct session *s, const struct command *c, const struct opt *opts);
 
 /* Print the object of --json; what was warned of is its member "warnings", where there is any. */
 void session_json(struct session *s, struct doc *d, struct node *root);
@@ -59,8 +74,10 @@ int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
 int cmd_check(struct session *s, int argc, char **argv, struct err *e);
 int cmd_diff(struct session *s, int argc, char **argv, struct err *e);
 int cmd_disk(struct session *s, int argc, char **argv, struct err *e);
+int cmd_doctor(struct session *s, int argc, char **argv, struct err *e);
 int cmd_emit(struct session *s, int argc, char **argv, struct err *e);
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e);
+int cmd_help(struct session *s, int argc, char **argv, struct err *e);
 int cmd_init(struct session *s, int argc, char **argv, struct err *e);
 int cmd_inspect(struct session *s, int argc, char **argv, struct err *e);
 int cmd_lock(struct session *s, int argc, char **argv, struct err *e);

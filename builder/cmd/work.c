@@ -47,6 +47,11 @@ int work_open(struct work *w, struct session *s, const char *recipe, struct err 
     w->recipe_path = xstrdup(recipe);
     w->lock_path = lock_path(recipe);
     w->dir = path_dir(recipe);
+    if (str_has(str_of(recipe), ':') && !fs_exists(recipe))
+        return err_set(e, ERR_INPUT,
+                       "there is no file \"%s\", and an image is no recipe; `envbuild init TAG` "
+                       "writes the recipe of a tag such as 2.6.0-cuda12.4-cudnn9-runtime",
+                       recipe);
     if (recipe_read(&w->recipe, recipe, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
         return -1;
     w->has_lock = fs_exists(w->lock_path);

@@ -59,6 +59,9 @@ static int syntax(struct reader *r)
 
     if (p->error == YAML_READER_ERROR) {
         pos = pos_of_byte(r, p->problem_offset);
+        if (p->problem_value >= 0 && p->problem_value < ' ')
+            return err_at(r->e, &pos, "a control character (0x%02x), which no YAML text has",
+                          (unsigned)p->problem_value);
         return err_at(r->e, &pos, "not UTF-8 text: %s", p->problem ? p->problem : "unreadable");
     }
     if (is_tab(r, p->problem_mark))

@@ -2,19 +2,38 @@
 #include "embedded.h"
 
 /* Paths are relative to the top folder, where make runs. A file added there gets a line here. */
-#define FILES(X)                                                               \
-    X(debian_12_yaml, "debian-12.yaml", "base-layers/debian-12.yaml")          \
-    X(debian_12_gpg, "debian-12.gpg", "base-layers/debian-12.gpg")             \
-    X(debian_13_yaml, "debian-13.yaml", "base-layers/debian-13.yaml")          \
-    X(debian_13_gpg, "debian-13.gpg", "base-layers/debian-13.gpg")             \
-    X(ubuntu_22_04_yaml, "ubuntu-22.04.yaml", "base-layers/ubuntu-22.04.yaml") \
-    X(ubuntu_22_04_gpg, "ubuntu-22.04.gpg", "base-layers/ubuntu-22.04.gpg")    \
-    X(ubuntu_24_04_yaml, "ubuntu-24.04.yaml", "base-layers/ubuntu-24.04.yaml") \
-    X(ubuntu_24_04_gpg, "ubuntu-24.04.gpg", "base-layers/ubuntu-24.04.gpg")    \
-    X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")                     \
-    X(gpu_yaml, "gpu.yaml", "builder/catalog/gpu.yaml")                        \
-    X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")            \
-    X(toolkit_yaml, "toolkit.yaml", "builder/catalog/toolkit.yaml")
+#define FILES(X)                                                                                 \
+    X(debian_12_yaml, "debian-12.yaml", "base-layers/debian-12.yaml")                            \
+    X(debian_12_gpg, "debian-12.gpg", "base-layers/debian-12.gpg")                               \
+    X(debian_13_yaml, "debian-13.yaml", "base-layers/debian-13.yaml")                            \
+    X(debian_13_gpg, "debian-13.gpg", "base-layers/debian-13.gpg")                               \
+    X(ubuntu_22_04_yaml, "ubuntu-22.04.yaml", "base-layers/ubuntu-22.04.yaml")                   \
+    X(ubuntu_22_04_gpg, "ubuntu-22.04.gpg", "base-layers/ubuntu-22.04.gpg")                      \
+    X(ubuntu_24_04_yaml, "ubuntu-24.04.yaml", "base-layers/ubuntu-24.04.yaml")                   \
+    X(ubuntu_24_04_gpg, "ubuntu-24.04.gpg", "base-layers/ubuntu-24.04.gpg")                      \
+    X(cuda_yaml, "cuda.yaml", "builder/catalog/cuda.yaml")                                       \
+    X(gpu_yaml, "gpu.yaml", "builder/catalog/gpu.yaml")                                          \
+    X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")                              \
+    X(toolkit_yaml, "toolkit.yaml", "builder/catalog/toolkit.yaml")                              \
+    X(envbuild_1_mdoc, "envbuild.1.mdoc", "builder/man/envbuild.1.mdoc")                         \
+    X(envbuild_build_1_mdoc, "envbuild-build.1.mdoc", "builder/man/envbuild-build.1.mdoc")       \
+    X(envbuild_catalog_1_mdoc, "envbuild-catalog.1.mdoc", "builder/man/envbuild-catalog.1.mdoc") \
+    X(envbuild_check_1_mdoc, "envbuild-check.1.mdoc", "builder/man/envbuild-check.1.mdoc")       \
+    X(envbuild_diff_1_mdoc, "envbuild-diff.1.mdoc", "builder/man/envbuild-diff.1.mdoc")          \
+    X(envbuild_doctor_1_mdoc, "envbuild-doctor.1.mdoc", "builder/man/envbuild-doctor.1.mdoc")    \
+    X(envbuild_emit_1_mdoc, "envbuild-emit.1.mdoc", "builder/man/envbuild-emit.1.mdoc")          \
+    X(envbuild_explain_1_mdoc, "envbuild-explain.1.mdoc", "builder/man/envbuild-explain.1.mdoc") \
+    X(envbuild_init_1_mdoc, "envbuild-init.1.mdoc", "builder/man/envbuild-init.1.mdoc")          \
+    X(envbuild_inspect_1_mdoc, "envbuild-inspect.1.mdoc", "builder/man/envbuild-inspect.1.mdoc") \
+    X(envbuild_lock_1_mdoc, "envbuild-lock.1.mdoc", "builder/man/envbuild-lock.1.mdoc")          \
+    X(envbuild_recommend_1_mdoc, "envbuild-recommend.1.mdoc",                                    \
+      "builder/man/envbuild-recommend.1.mdoc")                                                   \
+    X(envbuild_run_1_mdoc, "envbuild-run.1.mdoc", "builder/man/envbuild-run.1.mdoc")             \
+    X(envbuild_recipe_5_mdoc, "envbuild-recipe.5.mdoc", "builder/man/envbuild-recipe.5.mdoc")    \
+    X(envbuild_lock_5_mdoc, "envbuild-lock.5.mdoc", "builder/man/envbuild-lock.5.mdoc")          \
+    X(completion_bash, "completion.bash", "builder/man/completion.bash")                         \
+    X(completion_zsh, "completion.zsh", "builder/man/completion.zsh")                            \
+    X(completion_fish, "completion.fish", "builder/man/completion.fish")
 
 #define INCLUDE(id, name, path)                        \
     __asm__(".section .rodata\n"                       \

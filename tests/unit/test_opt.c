@@ -174,6 +174,31 @@ static void ages_have_a_unit(void **state)
     }
 }
 
+static void long_help_is_broken_before_column_80(void **state)
+{
+    CLEANUP(buf_clear) struct buf out = {0};
+    const struct opt opts[] = {
+        {0, "check", NULL,
+         "write nothing and list what is newer in words that need two lines, at least", opt_flag,
+         NULL},
+        {0, "a-name-as-long-as-this-one", "VALUE", "x", opt_str, NULL},
+        {0},
+    };
+    struct str rest, line;
+
+    opt_help(opts, &out);
+    rest = buf_view(&out);
+    while (str_line(&rest, &line))
+        assert_true(line.len <= 80);
+    assert_string_equal(
+        out.p, "      --check              write nothing and list what is newer in words that\n"
+               "                           need two lines, at least\n"
+               "      --a-name-as-long-as-this-one VALUE x\n");
+    buf_reset(&out);
+    opt_wrap(&out, STR(""), 4);
+    assert_string_equal(out.p, "\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +207,7 @@ int main(void)
         cmocka_unit_test(an_option_of_a_list_comes_again),
         cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(help_is_made_from_the_table),
+        cmocka_unit_test(long_help_is_broken_before_column_80),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
