@@ -1,6 +1,6 @@
 /* model/recipe.h - what people write: a recipe, checked and in its normal form.
  *
- * Everything but `pytorch` may be left out. All faults of a recipe are told at once, each with its
+ * Everything but `pytorch` may be left out, and the name where that is RECIPE_NONE may not. All faults of a recipe are told at once, each with its
  * place and what would work. Values that depend on the catalog or the base (is there such a build?)
  * are not judged here.
  */
@@ -52,7 +52,8 @@ struct recipe_user {
     uint32_t uid, gid;
 };
 
-#define RECIPE_CPU "cpu" /* as `cuda`: the build that has none */
+#define RECIPE_CPU "cpu"   /* as `cuda`: the build that has none */
+#define RECIPE_NONE "none" /* as `pytorch`: an image without it, whose `cuda` is RECIPE_CPU */
 
 struct recipe_toolkit {  /* empty: what the catalog says */
     struct value from;   /* "pypi", "nvidia" or "apt" */

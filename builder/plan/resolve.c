@@ -279,8 +279,9 @@ static void set_own(struct lock *lock, const struct resolve_input *in)
     struct str name = r->user.name.text;
     uint32_t uid;
 
-    set_env_fact(lock, "TORCHINDUCTOR_CACHE_DIR",
-                 inherited(lock, STR("TORCHINDUCTOR_CACHE_DIR"), STR("/tmp/torchinductor")));
+    if (lock->facts.pytorch.len)
+        set_env_fact(lock, "TORCHINDUCTOR_CACHE_DIR",
+                     inherited(lock, STR("TORCHINDUCTOR_CACHE_DIR"), STR("/tmp/torchinductor")));
     if (name.len) {
         set_env_fact(lock, "USER", name);
         set_env_fact(lock, "HOME", str_of(arena_fmt(a, "/home/" STR_FMT, STR_ARG(name))));
