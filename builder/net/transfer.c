@@ -299,8 +299,9 @@ static enum ending ending_of(CURLcode code)
         return ENDED_NO_PROXY;
     case CURLE_COULDNT_CONNECT:
         return ENDED_NO_LINE;
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
+        return ENDED_NO_AUTHORITIES;
+    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
         return ENDED_UNTRUSTED;
     case CURLE_SSL_CONNECT_ERROR:
