@@ -33,6 +33,9 @@ License: Apache-2.0
 END
 printf 'envbuild (%s) unstable; urgency=medium\n\n  * Release %s.\n\n -- %s  %s\n' "$version" "$version" "$maintainer" \
     "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$doc/changelog"
+mkdir -p "$tree/usr/share/lintian/overrides"
+printf '# It writes the database of the images that it makes, and never opens that of the machine.\n%s\n' \
+    'envbuild: uses-dpkg-database-directly *' >"$tree/usr/share/lintian/overrides/envbuild"
 # Where Debian's zsh looks.
 [ ! -d "$tree/usr/share/zsh/site-functions" ] ||
     mv "$tree/usr/share/zsh/site-functions" "$tree/usr/share/zsh/vendor-completions"
