@@ -77,7 +77,7 @@ for base in $roots; do
     cp "$dist/$wheel" "$dist/$deb" "$root/made"
 
     in_bare "$root" "/opt/venv/bin/pip install -q --no-index /made/*.whl; /opt/venv/bin/envbuild -V; LD_LIBRARY_PATH=/nowhere /opt/venv/bin/envbuild --help"
-    in_bare "$root" 'pipx install /made/*.whl; envbuild -V; pipx uninstall envbuild; ! command -v envbuild'
+    in_bare "$root" 'pipx install /made/*.whl; envbuild -V; pipx uninstall envbuild; test ! -e /root/.local/bin/envbuild'
     in_bare "$root" '/opt/venv/bin/uv tool install --offline /made/*.whl; envbuild -V; envbuild --help'
     in_bare "$root" "mv /etc/ssl/certs/ca-certificates.crt /tmp; $tiny; ! /opt/venv/bin/envbuild lock tiny.yaml 2>said; cat said
         grep -q 'install the package \"\(ca-certificates\|gpgv\)\"' said"
