@@ -84,7 +84,7 @@ for base in $roots; do
     # shellcheck disable=SC2016 # the root's own
     in_bare "$root" 'apt-get update -q; apt-get install -y -q --no-install-recommends /made/*.deb; /usr/bin/envbuild -V; test -z "$(dpkg --audit)"'
     in_bare "$root" "$tiny; /usr/bin/envbuild lock -q tiny.yaml; mv tiny.lock deb.lock; /opt/venv/bin/envbuild lock -q tiny.yaml; cmp tiny.lock deb.lock
-        envbuild explain 2.6.0-cpu-runtime | grep -q 'PyTorch 2.6.0'"
+        envbuild explain 2.6.0-cuda12.4-cudnn9-runtime | grep -q 'PyTorch 2.6.0'"
     ok "$base: wheel by pip, pipx and uv, deb by apt; each locks"
     rm -rf "$root"
 done
