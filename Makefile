@@ -11,6 +11,7 @@
 #   accept      rewrite the expectations of the command-line cases
 #   man         manual pages and completions into build/share
 #   install     to $(DESTDIR)$(PREFIX)/bin and share
+#   dist        a wheel, a deb and an image of envbuild in build/dist; needs the network, umoci and unshare
 
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
@@ -34,7 +35,7 @@ SANS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=al
 
 ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(if $(CI),-Werror) $(HARD) $(SANS) $(if $(COVER),-fsanitize=fuzzer-no-link) $(CFLAGS) \
               -ffile-prefix-map=$(CURDIR)=. $(if $(ISAL),-DHAVE_ISAL) -MMD -MP -pthread $(PKG_CFLAGS)
-ALL_LIBS := $(SANS) $(LINK) -pthread $(PKG_LIBS)
+ALL_LIBS := $(SANS) $(LINK) $(LDFLAGS) -pthread $(PKG_LIBS)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -128,7 +129,7 @@ check-long: $(BIN) $(TOOLS)
 	$(Q)ALL=1 ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh \
 	    runs-other-releases.sh build-survives.sh slim-vs-full.sh bases-vs-mmdebstrap.sh runs-on-own-base.sh \
 	    runs-on-base-image.sh inspect-vs-running.sh device-code-vs-cuobjdump.sh stubs-link.sh devel-compiles.sh \
-	    toolkit-libraries.py venv-vs-pip.sh solve-vs-pip.sh solve-vs-apt.py
+	    toolkit-libraries.py venv-vs-pip.sh solve-vs-pip.sh solve-vs-apt.py dist.sh
 
 bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh
@@ -154,7 +155,10 @@ install: $(BIN)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/envbuild
 	umask 022 && $(BIN) help --write $(DESTDIR)$(PREFIX)/share
 
+dist: $(BIN)
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) sh dist/dist.sh
+
 clean:
 	rm -rf build
 
-.PHONY: all tools lint unit corpus cli torture torture-sample accept check check-real check-long bench fuzz man install clean
+.PHONY: all tools lint unit corpus cli torture torture-sample accept check check-real check-long bench fuzz man install dist clean

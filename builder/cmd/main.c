@@ -173,12 +173,23 @@ static const char *tmp_dir(void)
     return dir && dir[0] == '/' ? dir : "/tmp";
 }
 
-/* The variables that curl, OpenSSL and their like read. */
+/* By the variables that curl, OpenSSL and their like read; else where the system keeps it, for the
+ * curl that a wheel brings looks only where its own does. */
 static const char *ca_file(void)
 {
+    static const char *const places[] = {
+        "/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Arch */
+        "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, RHEL */
+        "/etc/ssl/ca-bundle.pem",             /* openSUSE */
+    };
     const char *file = getenv("SSL_CERT_FILE");
 
-    return file && file[0] ? file : getenv("CURL_CA_BUNDLE");
+    if (!file || !file[0])
+        file = getenv("CURL_CA_BUNDLE");
+    for (size_t i = 0; i < ARRAY_LEN(places) && (!file || !file[0]); i++)
+        if (access(places[i], R_OK) == 0)
+            file = places[i];
+    return file;
 }
 
 /* Is standard error a terminal that can go up a row? */

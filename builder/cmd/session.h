@@ -21,7 +21,7 @@ struct session {
     uint32_t uid, gid;            /* whose process it is */
     bool interactive;             /* stdin and stdout are a terminal */
     bool terminal;                /* stderr is one, and not a dumb one */
-    const char *ca_file, *ca_dir; /* certificates the user's environment names; may be NULL */
+    const char *ca_file, *ca_dir; /* trusted certificates; NULL: those that curl takes */
     char *config_path;            /* owned; may be NULL, and the file need not be there */
     const char *tmp_dir;          /* for scratch files where the store may only be read */
     char *netrc;                  /* owned; may be NULL */

@@ -56,8 +56,8 @@ static void print_head(struct buf *out, const struct lock *lock)
 {
     const struct facts *f = &lock->facts;
 
-    buf_fmt(out, STR_FMT ":" STR_FMT "\n  PyTorch " STR_FMT, STR_ARG(lock->name),
-            STR_ARG(lock->tag), STR_ARG(f->pytorch));
+    buf_fmt(out, STR_FMT ":" STR_FMT "\n  %s" STR_FMT, STR_ARG(lock->name), STR_ARG(lock->tag),
+            f->pytorch.len ? "PyTorch " : "without PyTorch", STR_ARG(f->pytorch));
     add_word(out, "CUDA", f->cuda);
     if (f->cuda_toolkit.len)
         buf_fmt(out, " (toolkit " STR_FMT ")", STR_ARG(f->cuda_toolkit));

@@ -1,8 +1,8 @@
 /* model/recipe.h - what people write: a recipe, checked and in its normal form.
  *
- * Everything but `pytorch` may be left out. All faults of a recipe are told at once, each with its
- * place and what would work. Values that depend on the catalog or the base (is there such a build?)
- * are not judged here.
+ * Everything but `pytorch` may be left out, and the name where that is RECIPE_NONE may not. All
+ * faults of a recipe are told at once, each with its place and what would work. Values that depend
+ * on the catalog or the base (is there such a build?) are not judged here.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -57,7 +57,8 @@ struct recipe_health {     /* times in seconds, 0: Docker's own */
     uint32_t interval, timeout, start_period, retries;
 };
 
-#define RECIPE_CPU "cpu" /* as `cuda`: the build that has none */
+#define RECIPE_CPU "cpu"   /* as `cuda`: the build that has none */
+#define RECIPE_NONE "none" /* as `pytorch`: an image without it, whose `cuda` is RECIPE_CPU */
 
 struct recipe_toolkit {  /* empty: what the catalog says */
     struct value from;   /* "pypi", "nvidia" or "apt" */

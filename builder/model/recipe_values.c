@@ -8,6 +8,15 @@
 
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
 #define DEFAULT_CPU_TAG "{pytorch}-{cuda}-{variant}"
+#define DEFAULT_NONE_TAG "python{python}-{variant}"
+
+/* An image without PyTorch would be called after it. */
+static void check_none(struct reading *in)
+{
+    if (!node_get(in->f.map, "name"))
+        err_at(in->e, &in->r->pytorch.pos,
+               "pytorch: an image that has none needs a name of its own, as in `name: tools`");
+}
 
 static void check_pytorch(struct reading *in)
 {
@@ -15,13 +24,16 @@ static void check_pytorch(struct reading *in)
 
     if (!node_get(in->f.map, "pytorch") && in->f.map) {
         err_at(in->e, &in->f.map->pos,
-               "\"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`");
+               "\"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`; an image "
+               "without it is `pytorch: none`");
         return;
     }
     reading_value(in, "pytorch", v);
     if (!v->text.len)
         return;
-    if (dotted_is(v->text, 2, 2))
+    if (str_is(v->text, RECIPE_NONE))
+        check_none(in);
+    else if (dotted_is(v->text, 2, 2))
         err_at(in->e, &v->pos,
                "pytorch: \"" STR_FMT "\" is not a whole release number; write \"" STR_FMT ".0\"",
                STR_ARG(v->text), STR_ARG(v->text));
@@ -53,9 +65,14 @@ static void check_cuda(struct reading *in)
     struct str s;
 
     reading_value(in, "cuda", v);
+    if (!v->text.len && str_is(in->r->pytorch.text, RECIPE_NONE))
+        *v = (struct value){STR(RECIPE_CPU), in->r->pytorch.pos};
     if (!v->text.len)
         return;
     s = recipe_cuda(v->text, &in->r->doc.arena);
+    if (s.len && !str_is(s, RECIPE_CPU) && str_is(in->r->pytorch.text, RECIPE_NONE))
+        err_at(in->e, &v->pos,
+               "cuda: it comes with PyTorch, and `pytorch: none` has none; leave it out");
     if (!s.len) {
         err_at(in->e, &v->pos,
                "cuda: \"" STR_FMT "\" is neither cpu nor a CUDA version such as \"12.4\", "
@@ -183,7 +200,9 @@ static void check_tag(struct reading *in)
     struct str rest, before, word;
     CLEANUP(buf_clear) struct buf sample = {0};
 
-    v->text = str_is(in->r->cuda.text, RECIPE_CPU) ? STR(DEFAULT_CPU_TAG) : STR(DEFAULT_TAG);
+    v->text = str_is(in->r->pytorch.text, RECIPE_NONE) ? STR(DEFAULT_NONE_TAG)
+              : str_is(in->r->cuda.text, RECIPE_CPU)   ? STR(DEFAULT_CPU_TAG)
+                                                       : STR(DEFAULT_TAG);
     reading_value(in, "tag", v);
     if (!v->text.len)
         return;

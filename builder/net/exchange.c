@@ -357,6 +357,11 @@ static int judge_failure(struct exchange *x, enum ending ending, const char *why
                 "authority of its own, name its file in SSL_CERT_FILE",
                 why);
         return fail(x, text.p, e);
+    case ENDED_NO_AUTHORITIES:
+        return fail(x,
+                    "no certificates of authorities can be read, so no server can be trusted; "
+                    "install the package \"ca-certificates\", or name their file in SSL_CERT_FILE",
+                    e);
     case ENDED_BROKEN:
         buf_fmt(&text, "the line broke: %s", why);
         return exchange_try_again(x, text.p, e);

@@ -33,8 +33,7 @@ struct http_rules VEC_OF(struct http_mirrors);
 
 /* Zero means the default in brackets. */
 struct http_options {
-    const char *ca_file, *ca_dir;   /* trusted certificates, from the user's environment; NULL: the
-                                       system's */
+    const char *ca_file, *ca_dir;   /* trusted certificates; NULL: those that curl takes */
     const char *user_agent;         /* ["envbuild"] */
     bool local_only;                /* nothing but file:// is read */
     const struct auth *auth;        /* borrowed; may be NULL */

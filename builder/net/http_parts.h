@@ -54,7 +54,8 @@ enum ending {
     ENDED_NO_PROXY,
     ENDED_NO_LINE, /* nobody listens */
     ENDED_UNTRUSTED,
-    ENDED_BROKEN, /* by something that may pass */
+    ENDED_NO_AUTHORITIES, /* the file of those that are trusted cannot be read */
+    ENDED_BROKEN,         /* by something that may pass */
     ENDED_OTHERWISE,
 };
 

@@ -5,6 +5,10 @@
 #include "http_parts.h"
 #include "url.h"
 
+#ifndef CURL_WRITEFUNC_ERROR /* Ubuntu 22.04's curl: whatever is not the length ends it */
+#define CURL_WRITEFUNC_ERROR SIZE_MAX
+#endif
+
 enum {
     HEAD_MAX = 64 * 1024,     /* bytes of an answer's head */
     DISCARD_MAX = 256 * 1024, /* bytes of an unwanted body that are read to keep the line */
@@ -221,7 +225,11 @@ static void set_options(struct transfer *t)
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* whoever cancels does not wait for a resolver */
 #endif
+#if LIBCURL_VERSION_NUM >= 0x075500
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+#else /* Ubuntu 22.04 */
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+#endif
     curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(c, CURLOPT_USERAGENT, o->user_agent);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
@@ -291,8 +299,9 @@ static enum ending ending_of(CURLcode code)
         return ENDED_NO_PROXY;
     case CURLE_COULDNT_CONNECT:
         return ENDED_NO_LINE;
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
+        return ENDED_NO_AUTHORITIES;
+    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
         return ENDED_UNTRUSTED;
     case CURLE_SSL_CONNECT_ERROR:

@@ -192,6 +192,22 @@ static void check_same_build(const struct lock *lock, const struct catalog *cata
     }
 }
 
+/* No PyTorch, and nothing whose needs of a host only a build of it tells. */
+static void check_none(const struct lock *lock, const struct recipe *r, struct err *e)
+{
+    const struct artifact *there = lock_find(lock, ECO_WHEEL, STR("torch")), *a;
+
+    vec_each(a, &lock->artifacts)
+        if (!there && a->eco == ECO_WHEEL && str_starts(a->name, STR("nvidia-")))
+            there = a;
+    if (there)
+        err_at_kind(e, ERR_UNSAT, &r->pytorch.pos,
+                    "pytorch: none is asked for, and " STR_FMT " " STR_FMT
+                    " would be in the image, because a requirement in `pip` needs it; name a "
+                    "release of PyTorch",
+                    STR_ARG(there->name), STR_ARG(there->version));
+}
+
 /* A build for the CPU has no CUDA, and nothing may bring one in. */
 static void check_cpu(const struct lock *lock, const struct recipe *r, struct err *e)
 {
@@ -260,7 +276,9 @@ int lock_facts_check(const struct lock *lock, const struct catalog *catalog, con
     const struct facts *f = &lock->facts;
     struct err fault = {0};
 
-    if (str_is(r->cuda.text, RECIPE_CPU))
+    if (str_is(r->pytorch.text, RECIPE_NONE))
+        check_none(lock, r, &fault);
+    else if (str_is(r->cuda.text, RECIPE_CPU))
         check_cpu(lock, r, &fault);
     else
         check_cuda(lock, catalog, r, &fault);

@@ -109,7 +109,7 @@ static void check_requirement(struct checking *in, const struct requirement *r,
 
 /* ---- places ---- */
 
-/* Does any requirement but the recipe's own torch, which is the first? */
+/* Does any requirement but that of `pytorch`, which is the first? */
 static bool names_build(const struct requirements *a)
 {
     for (size_t i = 1; i < a->requirements.n; i++) {
@@ -202,7 +202,7 @@ int req_check(const struct requirements *a, const struct recipe *r, const struct
     vec_each(o, &a->files.options)
         if (o->instead)
             check_place(&in, o);
-    for (size_t i = 1; i < a->own; i++) /* the first is the recipe's own torch */
+    for (size_t i = 1; i < a->own; i++) /* the first is that of `pytorch` */
         check_requirement(&in, a->roots.v[i].requirement, &a->places.v[i]);
     for (size_t i = 0; i < a->constraints.n; i++)
         check_requirement(&in, a->constraints.v[i].requirement, &a->constraint_places.v[i]);

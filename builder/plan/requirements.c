@@ -229,19 +229,24 @@ int requirements_open(struct requirements *out, const struct recipe *r, struct s
                       const struct toolkit_plan *toolkit, const char *dir, struct err *e)
 {
     CLEANUP(requirements_clear) struct requirements a = {.dir = dir};
+    bool torch = !str_is(r->pytorch.text, RECIPE_NONE);
     struct err fault = {0};
 
     check_folders(&a, r, &fault);
-    ask(&a,
-        str_of(arena_fmt(&a.arena, "torch==" STR_FMT "%s" STR_FMT, STR_ARG(r->pytorch.text),
-                         local.len ? "+" : "", STR_ARG(local))),
-        &r->pytorch.pos, &fault);
+    if (torch)
+        ask(&a,
+            str_of(arena_fmt(&a.arena, "torch==" STR_FMT "%s" STR_FMT, STR_ARG(r->pytorch.text),
+                             local.len ? "+" : "", STR_ARG(local))),
+            &r->pytorch.pos, &fault);
+    else
+        ask(&a, STR("pip"), &r->pytorch.pos, &fault);
     for (size_t i = 0; i < r->pip.n; i++)
         if (r->pip.v[i].file)
             ask_file(&a, &r->pip.v[i], dir, false, &fault);
         else
             ask(&a, r->pip.v[i].value.text, &r->pip.v[i].value.pos, &fault);
-    ask(&a, STR("pip"), &r->pytorch.pos, &fault); /* for the people inside */
+    if (torch)
+        ask(&a, STR("pip"), &r->pytorch.pos, &fault); /* for the people inside */
     a.own = a.roots.n;
     ask_variant(&a, r, toolkit, &fault);
     for (size_t i = 0; i < r->constraints.n; i++)
@@ -258,7 +263,7 @@ int requirements_open(struct requirements *out, const struct recipe *r, struct s
 
 void requirements_place(const struct requirements *a, struct err *fault)
 {
-    const struct pos *pos = &a->places.v[0]; /* torch's own */
+    const struct pos *pos = &a->places.v[0]; /* of `pytorch` */
 
     if (fault->file || (fault->kind != ERR_UNSAT && fault->kind != ERR_INPUT))
         return;

@@ -43,6 +43,10 @@ static void recipes_have_one_normal_form(void **state)
         {P "labels: {a: 007, b: 1.10, c: true, d: x}\n", /* texts, whatever they look like */
          "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\",\"labels\":{\"a\":\"007\",\"b\":"
          "\"1.10\",\"c\":\"true\",\"d\":\"x\"}," TAG "}"},
+        {"pytorch: none\nname: tools\n",
+         "{\"envbuild\":1,\"name\":\"tools\",\"pytorch\":\"none\",\"cuda\":\"cpu\",\"variant\":"
+         "\"runtime\","
+         "\"base\":\"debian-12\",\"workdir\":\"/workspace\",\"tag\":\"python{python}-{variant}\"}"},
         {P "entrypoint: []\ncmd: [sh, \"\", 1]\n",
          "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\",\"entrypoint\":[],\"cmd\":[\"sh\","
          "\"\",\"1\"]," TAG "}"},
@@ -163,13 +167,22 @@ static void faults_say_where_what_and_what_would_work(void **state)
 {
     static const char *const cases[][2] = {
         {"cuda: \"12.4\"\n",
-         "x.yaml:1:1: \"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`"},
+         "x.yaml:1:1: \"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`; an "
+         "image without it is `pytorch: none`"},
         {"[a]\n", "x.yaml:1:1: recipe: a map of keys and values is wanted here, not a list"},
         {"pytorch: 2.6\n",
          "x.yaml:1:10: pytorch: \"2.6\" is not a whole release number; write \"2.6.0\""},
         {"pytorch: latest\n", "x.yaml:1:10: pytorch: \"latest\" is not a release number such as "
                               "\"2.6.0\"; `envbuild recommend` "
                               "names the newest that this machine runs"},
+        {"pytorch: none\n", "x.yaml:1:10: pytorch: an image that has none needs a name of its own, "
+                            "as in `name: tools`"},
+        {"name: tools\npytorch: none\ncuda: \"12.4\"\nvariant: devel\n",
+         "x.yaml:3:7: cuda: it comes with PyTorch, and `pytorch: none` has none; leave it out"},
+        {"name: tools\npytorch: none\nvariant: devel\n",
+         "x.yaml:3:10: variant: devel adds a CUDA toolkit, and cpu has none; variant: compile has "
+         "gcc "
+         "and g++"},
         {"pytorch: 2.6.0+cu124\n",
          "x.yaml:1:10: pytorch: \"2.6.0+cu124\" is not a release number such "
          "as \"2.6.0\""},
@@ -345,7 +358,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {"pytorh: 2.6.0\ncuda: 99\nvariant: runtim\nservices: {}\nuser: {name: A, uid: -1}\n",
          "x.yaml:4:1: \"services\" comes later; this envbuild does not know it yet\n"
          "x.yaml:1:1: unknown key \"pytorh\" (did you mean \"pytorch\"?)\n"
-         "x.yaml:1:1: \"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`\n"
+         "x.yaml:1:1: \"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`; an "
+         "image without it is `pytorch: none`\n"
          "x.yaml:2:7: cuda: \"99\" is neither cpu nor a CUDA version such as \"12.4\", \"12.4.1\" "
          "or \"cu124\"\n"
          "x.yaml:3:10: variant: \"runtim\" is not known (did you mean \"runtime\"?); variants: "
