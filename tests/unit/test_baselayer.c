@@ -76,7 +76,7 @@ static void debian_13_is_built_in(void **state)
 /* What is in the program is what stands in the tree: a stale object would hold older bytes. */
 static void the_built_in_files_are_those_of_the_tree(void **state)
 {
-    static const char *const folders[] = {"base-layers", "builder/catalog"};
+    static const char *const folders[] = {"base-layers", "builder/catalog", "builder/man"};
     size_t found = 0, listed = 0;
     struct str name;
 
