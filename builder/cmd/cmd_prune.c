@@ -155,10 +155,11 @@ int cmd_prune(struct session *s, int argc, char **argv, struct err *e)
     struct prune_args a = {0};
     struct pruned p = {0};
     const struct opt own[] = {
-        {0, "keep", "N", "in a layout, of each name's images only the newest N stay", opt_u32,
+        {0, "keep", "N", "in a layout, of each name's images only the newest N stay (all)", opt_u32,
          &a.keep},
         {0, "older", "AGE",
-         "only what is older: 12h, 30d, 4w; in the store also what no build used for so long",
+         "only what is older: 12h, 30d, 4w; in the store also what no build used for so long (any "
+         "age)",
          opt_age, &a.older},
         {0, "dry-run", NULL, "remove nothing, and tell what would go", opt_flag, &a.dry_run},
     };
