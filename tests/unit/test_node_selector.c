@@ -118,11 +118,15 @@ static const struct node *terms_in(const struct doc *job)
 static void read_job(struct doc *out, const struct facts *f)
 {
     static const struct strs none = {0};
+    static const struct image_health health = {0};
     struct deploy_image image = {.repository = STR("example.org/x"),
                                  .architecture = STR("amd64"),
                                  .facts = f,
                                  .entrypoint = &none,
-                                 .cmd = &none};
+                                 .cmd = &none,
+                                 .ports = &none,
+                                 .volumes = &none,
+                                 .health = &health};
     CLEANUP(deploy_clear) struct deploy d = {0};
     CLEANUP(buf_clear) struct buf text = {0};
     struct err e = {0};
