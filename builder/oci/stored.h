@@ -5,8 +5,9 @@
  *     oci-archive:FILE[:TAG][@sha256:HEX]  the same in a tar
  *     dir:DIR[@sha256:HEX]                 a folder as skopeo's "dir:" has it
  *     docker-archive:FILE[:NAME]           a tar with a manifest.json, or one as above
+ *     docker://HOST/NAME[:TAG][@sha256:HEX]  of a registry
  *     docker:NAME, podman:NAME             what the local engine saves of it
- *     PATH                                 any of these but the last
+ *     PATH                                 any of these but the last two
  *
  * A tar that is to be looked into may be compressed as a whole; to build on it may not. One that is
  * no archive of images but has files of a system, as `docker export` writes it, is an image of one
@@ -28,16 +29,17 @@ struct stored {
     struct str name;      /* full name that the index gives the image, or empty */
     struct image_manifest manifest; /* as many layers as the config has diff_ids */
     struct image_config config;
-    const struct events *events; /* asked while blobs are read; borrowed */
+    struct str manifest_text, config_text; /* as they were read; the first may be empty */
+    const struct events *events;           /* asked while blobs are read; borrowed */
 };
 
-/* Is `text` of one of the first three forms? ERR_INPUT says what is wrong. */
+/* Is `text` of a form to build on? ERR_INPUT says what is wrong. */
 int stored_check(struct str text, struct err *e) MUST_CHECK;
-/* To build on: of the first three forms, for linux/amd64, and named by its digest. A relative path
- * is one below `dir`. ERR_INPUT when there is no such image, and when the digest is left out (the
- * message names the one that the place has). */
-int stored_open(struct stored *out, struct str text, const char *dir, const struct events *events,
-                struct err *e) MUST_CHECK;
+/* To build on: a layout, oci-archive, "dir:" or registry, for linux/amd64, and named by its digest.
+ * A relative path is one below `dir`. ERR_INPUT when there is no such image, and when the digest is
+ * left out (the message names the one that the place has). `how` needs no folder. */
+int stored_open(struct stored *out, struct str text, const char *dir,
+                const struct stored_scratch *how, struct err *e) MUST_CHECK;
 /* To look into: of any form and for any Linux. Without digest and tag it must be the only one. */
 int stored_open_any(struct stored *out, struct str text, const char *dir,
                     const struct stored_scratch *scratch, struct err *e) MUST_CHECK;
