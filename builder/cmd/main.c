@@ -241,6 +241,7 @@ int main(int argc, char **argv)
         code = (int)e.kind;
     else if (s.no)
         code = s.no;
+    reach_free(s.reach);
     progress_free(s.progress);
     err_sort(&e);
     if (err_is_set(&e) && s.json)

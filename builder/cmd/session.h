@@ -2,8 +2,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../doc/node.h"
+#include "../oci/stored.h"
 #include "opt.h"
 #include "progress.h"
+#include "reach.h"
 
 /* Exit codes of lock --check beside ERR_NO, which is: something is newer. */
 enum {
@@ -30,6 +32,7 @@ struct session {
     bool quiet, verbose, json, help;
     int no; /* set by a command that checked, and the answer is no: ERR_NO, or one of these */
 
+    struct reach *reach; /* registries; from session_begin() on */
     struct progress *progress;
     const struct events *events;
 };
@@ -45,6 +48,9 @@ extern const struct command commands[]; /* ended by a NULL name */
  * progress display. */
 int session_begin(struct session *s, const char *command, const struct opt *own, size_t own_n,
                   int *argc, char **argv, int least, int most, struct err *e) MUST_CHECK;
+
+/* What opening an image needs; `dir` is for scratch files, and may be NULL. */
+struct stored_scratch session_ways(const struct session *s, const char *dir);
 
 /* Print the object of --json; what was warned of is its member "warnings", where there is any. */
 void session_json(struct session *s, struct doc *d, struct node *root);

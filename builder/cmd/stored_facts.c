@@ -26,7 +26,7 @@ static char *scratch_of(const struct session *s)
 int stored_facts_image(struct stored *out, struct session *s, const char *operand, struct err *e)
 {
     CLEANUP(free_clear) char *dir = scratch_of(s);
-    const struct stored_scratch scratch = {dir, s->events};
+    const struct stored_scratch scratch = session_ways(s, dir);
 
     return stored_open_any(out, str_of(operand), ".", &scratch, e);
 }

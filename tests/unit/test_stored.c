@@ -253,7 +253,7 @@ static void a_compressed_archive_is_read(void **state)
     /* Whoever builds on it reads it in place. */
     digest_text(&digest, hex);
     buf_fmt(&text, "oci-archive:%s@%s", path, hex);
-    assert_int_equal(stored_open(&s, buf_view(&text), "", NULL, &e), -1);
+    assert_int_equal(stored_open(&s, buf_view(&text), "", &(struct stored_scratch){0}, &e), -1);
     assert_non_null(strstr(e.msg, "is not an oci-archive: a tar, not compressed"));
 
     packed.p[packed.len - 5] ^= 1; /* the CRC */
@@ -305,13 +305,13 @@ static void a_flat_folder_is_read(void **state)
     {
         CLEANUP(stored_clear) struct stored s = {0};
 
-        assert_int_equal(stored_open(&s, buf_view(&text), "", NULL, &e), -1);
+        assert_int_equal(stored_open(&s, buf_view(&text), "", &(struct stored_scratch){0}, &e), -1);
         digest_text(&digest, hex);
         assert_non_null(strstr(e.msg, "names no digest; what stands there now is"));
         assert_non_null(strstr(e.msg, hex));
         err_clear(&e);
         buf_fmt(&text, "@%s", hex);
-        assert_ok(stored_open(&s, buf_view(&text), "", NULL, &e), &e);
+        assert_ok(stored_open(&s, buf_view(&text), "", &(struct stored_scratch){0}, &e), &e);
         assert_true(digest_eq(&s.digest, &digest));
     }
 
