@@ -300,6 +300,7 @@ static void add_next(struct buf *out, const struct work *w, const struct dest *d
         if (dest->path)
             buf_fmt(out, "; next: `docker load -i %s`", dest->path);
         return;
+    case DEST_FOLDER:
     case DEST_OCI_ARCHIVE:
         buf_fmt(out, "; next: `envbuild copy %s docker://HOST/NAME:TAG`", image.p);
         return;
@@ -422,8 +423,8 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
     int result;
     const struct opt own[] = {
         {'o', "output", "DEST",
-         "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, docker://HOST/NAME[:TAG], "
-         "docker:, podman: (oci:images); may be repeated",
+         "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, dir:DIR, "
+         "docker://HOST/NAME[:TAG], docker:, podman: (oci:images); may be repeated",
          opt_add, &a.outputs},
         {0, "mount-from", "NAME", "another repository of the registry that may have the layers",
          opt_add, &a.mount_from},

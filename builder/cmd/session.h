@@ -59,6 +59,7 @@ void session_json(struct session *s, struct doc *d, struct node *root);
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
 int cmd_check(struct session *s, int argc, char **argv, struct err *e);
+int cmd_copy(struct session *s, int argc, char **argv, struct err *e);
 int cmd_diff(struct session *s, int argc, char **argv, struct err *e);
 int cmd_emit(struct session *s, int argc, char **argv, struct err *e);
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e);

@@ -49,7 +49,7 @@ struct call {
     CURLcode code;
     const char *broken; /* what we ended it for */
     int64_t begun_ms, moved_ms;
-    bool may_pass, no_line;
+    bool may_pass, no_line, untrusted;
 };
 
 int caller_open(struct caller **out, const struct http_options *options, struct err *e)
@@ -302,6 +302,11 @@ bool call_no_line(const struct call *c)
     return c->no_line;
 }
 
+bool call_untrusted(const struct call *c)
+{
+    return c->untrusted;
+}
+
 const struct answer *call_head(const struct call *c)
 {
     return &c->answer;
@@ -372,6 +377,7 @@ static int tell_broken(struct call *c, struct err *e)
 
     c->may_pass = ending == ENDED_BROKEN || ending == ENDED_NO_HOST || ending == ENDED_NO_LINE ||
                   ending == ENDED_NO_PROXY;
+    c->untrusted = ending == ENDED_UNTRUSTED;
     c->no_line = !c->sent && (ending == ENDED_NO_LINE || c->code == CURLE_SSL_CONNECT_ERROR ||
                               (ending == ENDED_BROKEN && c->code != CURLE_OPERATION_TIMEDOUT));
     ending_words(&words, ending, why, str_of(c->url));

@@ -59,7 +59,8 @@ int call_read(struct call *c, void *to, size_t len, size_t *got, struct err *e) 
 bool call_may_pass(const struct call *c);
 /* After a failure: nobody there who speaks this scheme. */
 bool call_no_line(const struct call *c);
-void call_clear(struct call **c); /* breaks off what is not over */
+bool call_untrusted(const struct call *c); /* ... or it shows no certificate that is trusted */
+void call_clear(struct call **c);          /* breaks off what is not over */
 
 /* ---- call_whole.c: with bodies that fit into memory ---- */
 
@@ -73,7 +74,8 @@ struct call_whole {
     unsigned status;
     struct answer answer;
     struct buf body;
-    bool no_line; /* see call_no_line() */
+    bool no_line;   /* see call_no_line() */
+    bool untrusted; /* the server's certificate is not trusted */
 };
 /* Follows redirects of GET and HEAD (at most 10), leaving secrets behind at another origin. Tried
  * again as http.h has it, with some jitter; an answer that says so to the end is a result. -1: no

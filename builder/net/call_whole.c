@@ -170,6 +170,7 @@ static int try_once(struct call_whole *w, struct caller *caller, bool *again, st
         result = read_body(w, c, e);
     *again = result < 0 ? c && call_may_pass(c) && e->kind == ERR_NET : http_is_passing(w->status);
     w->no_line = result < 0 && c && call_no_line(c);
+    w->untrusted = result < 0 && c && call_untrusted(c);
     answer_clear(&w->answer);
     if (result == 0)
         MOVE(&w->answer, (struct answer *)(uintptr_t)call_head(c));

@@ -88,6 +88,19 @@ struct str registry_repository(const struct registry *r)
     return str_of(r->repository);
 }
 
+/* No answer came. */
+static int no_answer(struct registry *r, const struct call_whole *w, struct err *why, struct err *e)
+{
+    if (!w->untrusted) {
+        err_join(e, why);
+        return err_wrap(e, "%s", r->name);
+    }
+    return err_set(e, why->kind,
+                   "%s: %s; for this registry alone, put it into "
+                   "~/.config/containers/certs.d/%s/ca.crt",
+                   r->name, why->msg, r->host);
+}
+
 /* Is somebody there who speaks TLS? Its answer does not matter. */
 static int speaks_tls(bool *yes, struct registry *r, struct err *e)
 {
@@ -101,7 +114,7 @@ static int speaks_tls(bool *yes, struct registry *r, struct err *e)
     if (call_run(r->caller, &w, &fault) == 0)
         return 0;
     if (!w.no_line)
-        return err_join(e, &fault);
+        return no_answer(r, &w, &fault, e);
     *yes = false;
     return 0;
 }
@@ -112,7 +125,7 @@ static int find_origin(struct registry *r, struct err *e)
     struct buf origin = {0};
 
     if ((r->how.insecure || is_loopback(str_of(r->host))) && speaks_tls(&tls, r, e) < 0)
-        return err_wrap(e, "%s", r->name);
+        return -1;
     buf_fmt(&origin, "%s://%s", tls ? "https" : "http", r->server);
     r->origin = buf_take(&origin);
     tokens_open(&r->tokens, &(struct tokens_how){.caller = r->caller,
@@ -180,6 +193,7 @@ int registry_run(struct registry *r, struct call_whole *w, enum registry_right r
 
     for (unsigned asked = 1;; asked++) {
         CLEANUP(buf_clear) struct buf header = {0};
+        CLEANUP(err_clear) struct err why = {0};
         const char *headers[REGISTRY_HEADERS + 1];
         int result;
 
@@ -191,8 +205,10 @@ int registry_run(struct registry *r, struct call_whole *w, enum registry_right r
         w->ask.headers = headers;
         w->ask.headers_n = ask.headers_n + (header.len > 0);
         w->limit = w->limit ? w->limit : ERROR_MAX;
-        result = call_run(r->caller, w, e);
+        result = call_run(r->caller, w, &why);
         w->ask = ask;
+        if (result < 0)
+            no_answer(r, w, &why, e);
         if (result == 0 && w->status == 401 && asked < ASKED_MAX)
             result = registry_refused(r, &w->answer, buf_view(&header), e);
         else if (result == 0)
@@ -200,7 +216,7 @@ int registry_run(struct registry *r, struct call_whole *w, enum registry_right r
         if (header.p)
             explicit_bzero(header.p, header.cap);
         if (result < 0)
-            return err_wrap(e, "%s", r->name);
+            return -1;
         if (asked == ASKED_MAX)
             return 0;
         call_whole_clear(w);

@@ -9,7 +9,6 @@ struct registry_place {
     struct place place;
     struct registry *r; /* borrowed, as all but `known` */
     const struct registry_mounts *mounts;
-    const struct strs *tags;
     const struct events *events;
     pthread_mutex_t lock; /* over `known` */
     struct digests known; /* blobs that are there */
@@ -190,9 +189,6 @@ static int put_image(struct place *place, struct str json, const struct descript
         (!has && registry_put_manifest(p->r, str_of(text), d->media_type, json, e) < 0) ||
         (name->tag.len && put_tag(p, name->tag, json, d, e) < 0))
         return -1;
-    for (size_t i = 0; p->tags && i < p->tags->n; i++)
-        if (put_tag(p, p->tags->v[i], json, d, e) < 0)
-            return -1;
     return 0;
 }
 
@@ -216,8 +212,7 @@ static const struct place_ops registry_ops = {
 };
 
 void registry_place_open(struct place **out, struct registry *r,
-                         const struct registry_mounts *mounts, const struct strs *tags,
-                         const struct events *events)
+                         const struct registry_mounts *mounts, const struct events *events)
 {
     struct registry_place *p = xcalloc(1, sizeof *p);
 
@@ -227,7 +222,6 @@ void registry_place_open(struct place **out, struct registry *r,
                               .task = "send"};
     p->r = r;
     p->mounts = mounts;
-    p->tags = tags;
     p->events = events;
     pthread_mutex_init(&p->lock, NULL);
     *out = &p->place;

@@ -16,8 +16,6 @@ struct registry_mount {
 };
 struct registry_mounts VEC_OF(struct registry_mount);
 
-/* All is borrowed until the place is freed. `tags` are further ones for each image (may be NULL),
- * `events` are told of the bytes of named blobs. */
+/* All is borrowed until the place is freed. `events` are told of the bytes of named blobs. */
 void registry_place_open(struct place **out, struct registry *r,
-                         const struct registry_mounts *mounts, const struct strs *tags,
-                         const struct events *events);
+                         const struct registry_mounts *mounts, const struct events *events);

@@ -41,6 +41,21 @@ int stored_blob(struct source **out, const struct stored *s, const struct descri
     return 0;
 }
 
+int stored_manifest(struct buf *out, const struct stored *s, const struct digest *digest,
+                    struct err *e)
+{
+    struct stored_files files = s->files; /* borrows all but its arena */
+    struct str text;
+    int result;
+
+    files.arena = (struct arena){0};
+    result = stored_files_manifest(&text, &files, digest, e);
+    if (result == 0)
+        buf_str(out, text);
+    arena_clear(&files.arena);
+    return result;
+}
+
 /* True when there is such a blob. */
 static bool has_blob(const struct stored *s, const struct digest *digest)
 {
@@ -168,6 +183,7 @@ static int descend(struct stored *s, const struct digest *from, bool any, struct
 {
     struct digest at = *from;
 
+    s->root = *from;
     for (unsigned depth = 0; depth < INDEX_DEPTH; depth++) {
         CLEANUP(image_index_clear) struct image_index index = {0};
         struct str text;

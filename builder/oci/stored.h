@@ -26,6 +26,7 @@ struct stored {
     struct stored_files files;
     bool no_digests;      /* layers' descriptors have the diff_id as digest, and `digest` is zero */
     struct digest digest; /* of the manifest */
+    struct digest root;   /* of what was asked for: the manifest, or an index that names it */
     struct str name;      /* full name that the index gives the image, or empty */
     struct image_manifest manifest; /* as many layers as the config has diff_ids */
     struct image_config config;
@@ -49,6 +50,9 @@ int stored_open_any(struct stored *out, struct str text, const char *dir,
 bool stored_is_image(struct str text, const char *dir);
 void stored_clear(struct stored *s);
 
+/* Append a manifest or index of the place, held against its digest. */
+int stored_manifest(struct buf *out, const struct stored *s, const struct digest *digest,
+                    struct err *e) MUST_CHECK;
 /* The bytes of a blob. ERR_INPUT when it is missing, ERR_INTEGRITY when it is of another size than
  * `d` says; what they hash to is for the caller to see. */
 int stored_blob(struct source **out, const struct stored *s, const struct descriptor *d,

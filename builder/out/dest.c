@@ -4,14 +4,15 @@
 #include <assert.h>
 #include <unistd.h>
 
+#include "../oci/folder.h"
 #include "../oci/layout.h"
 #include "../oci/ref.h"
 #include "../oci/tarball.h"
 #include "load.h"
 
-static const char forms[] = "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, "
-                            "docker://HOST/NAME[:TAG], docker:, "
-                            "podman: and - (a docker-archive on standard output)";
+static const char forms[] =
+    "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, dir:DIR, "
+    "docker://HOST/NAME[:TAG], docker:, podman: and - (a docker-archive on standard output)";
 
 struct scheme {
     const char *name;
@@ -19,11 +20,9 @@ struct scheme {
 };
 
 static const struct scheme schemes[] = {
-    {"oci", DEST_LAYOUT},
-    {"oci-archive", DEST_OCI_ARCHIVE},
-    {"docker-archive", DEST_DOCKER_ARCHIVE},
-    {"docker", DEST_DOCKER},
-    {"podman", DEST_PODMAN},
+    {"oci", DEST_LAYOUT},         {"oci-archive", DEST_OCI_ARCHIVE},
+    {"dir", DEST_FOLDER},         {"docker-archive", DEST_DOCKER_ARCHIVE},
+    {"docker", DEST_DOCKER},      {"podman", DEST_PODMAN},
     {"docker://", DEST_REGISTRY}, /* no scheme of its own: parse_load() */
 };
 
@@ -119,6 +118,11 @@ static int parse_rest(struct dest *d, struct str rest, struct err *e)
     switch (d->kind) {
     case DEST_LAYOUT:
         return parse_layout(d, rest, e);
+    case DEST_FOLDER:
+        if (!rest.len)
+            return err_set(e, ERR_USAGE, "dir: names no folder; write dir:DIR");
+        d->path = str_dup(rest);
+        return 0;
     case DEST_OCI_ARCHIVE:
     case DEST_DOCKER_ARCHIVE:
         return parse_file(d, rest, e);
@@ -212,7 +216,7 @@ static int open_registry(struct place **out, struct dest *d, const struct dest_w
     if (registries_get(&r, ways->registries, str_of(d->name), e) < 0 ||
         add_mounts(d, r, ways, e) < 0)
         return -1;
-    registry_place_open(out, r, &d->mounts, ways->tags, ways->files->events);
+    registry_place_open(out, r, &d->mounts, ways->files->events);
     return 0;
 }
 
@@ -225,6 +229,8 @@ int dest_open(struct place **out, struct dest *d, const struct dest_ways *ways, 
         return layout_open(out, d->path, ways->files, e);
     case DEST_OCI_ARCHIVE:
         return tarball_create(out, d->path, TARBALL_OCI, ways->mtime, e);
+    case DEST_FOLDER:
+        return folder_open(out, d->path, e);
     case DEST_DOCKER_ARCHIVE:
         if (dest_is_stdout(d))
             return load_stream(out, STDOUT_FILENO, "standard output", ways->mtime, events, e);
@@ -286,6 +292,7 @@ void dest_print(const struct dest *d, const struct image_name *name, struct buf 
         buf_fmt(out, "%s:%s:" STR_FMT, scheme_name(d->kind), d->path,
                 STR_ARG(name->layout_tag.len ? name->layout_tag : name->tag));
         return;
+    case DEST_FOLDER:
     case DEST_DOCKER_ARCHIVE:
         buf_fmt(out, "%s:%s", scheme_name(d->kind), d->path ? d->path : "-");
         return;

@@ -2,6 +2,7 @@
  *
  *     oci:DIR[:[NAME:]TAG]              a layout, shared by many images
  *     oci-archive:FILE[:[NAME:]TAG]     a layout in a tar
+ *     dir:DIR                           a folder as skopeo has it, for one image
  *     docker-archive:FILE[:NAME[:TAG]]  the same, and what `docker load` reads; FILE "-" is
  *                                       standard output
  *     docker://[HOST/]NAME[:TAG]        push to a registry
@@ -23,6 +24,7 @@
 enum dest_kind {
     DEST_LAYOUT,
     DEST_OCI_ARCHIVE,
+    DEST_FOLDER,
     DEST_DOCKER_ARCHIVE,
     DEST_REGISTRY,
     DEST_DOCKER,
@@ -46,7 +48,6 @@ struct dest_ways {
     struct registries *registries;  /* NULL: none is asked */
     const struct strs *mount_from;  /* repositories of the registry that may have our blobs */
     const struct stored *base;      /* an image that we share layers with; NULL: none */
-    const struct strs *tags;        /* in a registry, beside the image's own; NULL: none */
 };
 
 /* ERR_USAGE names the forms there are. */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registries: pushing, pulling, who we are, and what goes wrong on the way. The peer is tests/peers/registry_peer.py."""
-import base64, hashlib, json, os, signal, stat, subprocess, time
+import base64, hashlib, json, os, signal, ssl, subprocess
 
+import base_image
 from lib import *
 from registry_peer import Fault, Registry
 
@@ -415,3 +416,158 @@ def a_damaged_blob_of_a_registry_is_told(stage):
         assert "digest is not" in err, err
         r.blobs[manifest["config"]["digest"]] = b"{}" + b" " * (manifest["config"]["size"] - 2)
         assert "another digest" in run(stage, path, "inspect", "-q", f"docker://{r.host}/x:1", code=6)[1]
+
+
+def copy(stage, path, *args, code=0):
+    got, out, err = end(start(stage, path, "copy", "-q", *args))
+    assert got == code, f"exit {got}, not {code}: {err}"
+    return err if code else out.strip()
+
+
+@scenario
+def copies_keep_their_digest(stage):
+    """Round through every kind of place, and back into the registry that it came from."""
+    digest, held = golden(stage)
+    with Registry(token="me:secret") as r, Registry() as other:
+        path = locked(stage)
+        login(path, r)
+        push(stage, path, r, "team/x:1.0")
+        assert copy(stage, path, f"docker://{r.host}/team/x:1.0", "oci:lay") == f"oci:lay:{r.host}/team/x:1.0"
+        assert copy(stage, path, "oci:lay", "oci-archive:a.tar:x:1") == "oci-archive:a.tar:x:1"
+        assert copy(stage, path, "a.tar", "dir:flat") == "dir:flat"
+        assert copy(stage, path, "dir:flat", "docker-archive:d.tar:x:2") == "docker-archive:d.tar"
+        assert copy(stage, path, "docker-archive:d.tar", f"docker://{other.host}/copied") == f"{other.host}/copied@{digest}"
+        holds(other, "copied", digest)
+        assert other.repositories["copied"].tags == {"2": digest}
+        assert {f"sha256:{n}" for n in os.listdir(path + "/flat") if len(n) == 64} == set(held) - {digest}
+        assert "sha256:" + hashlib.sha256(read(path, "flat", "manifest.json")).hexdigest() == digest
+        r.since()
+        assert copy(stage, path, f"docker://{r.host}/team/x:1.0", f"docker://{r.host}/team/y:3", "--tag", "4", "--tag", "5").endswith(digest)
+        assert r.repositories["team/y"].tags == {"3": digest, "4": digest, "5": digest}
+        assert len(methods(r.log, "POST", "mount=")) > 3 and not methods(r.log, "PATCH"), r.log
+        assert copy(stage, path, f"docker://{other.host}/copied:2", f"docker://{other.host}/copied:2").endswith(digest)
+        assert "not a tag" in copy(stage, path, "oci:lay", "oci:second", "--tag", "-x", code=2)
+        assert not r.sessions and not other.sessions
+
+
+@scenario
+def a_folder_of_other_things_is_left_alone(stage):
+    path = locked(stage)
+    build(stage, path)
+    file(path, "mine/notes.txt", "x")
+    assert "holds other things" in copy(stage, path, "oci:images", "dir:mine", code=3)
+    assert os.listdir(path + "/mine") == ["notes.txt"]
+
+
+@scenario
+def an_index_is_copied_whole(stage):
+    digest, _ = golden(stage)
+    with Registry() as r, Registry() as to:
+        path = locked(stage)
+        push(stage, path, r, "x:1")
+        repo = r.repositories["x"]
+        kind, body = repo.manifests[digest]
+        other = json.loads(body)
+        other["annotations"] = {"for": "arm64"}
+        other = json.dumps(other).encode()
+        second = "sha256:" + hashlib.sha256(other).hexdigest()
+        repo.manifests[second] = (kind, other)
+        index = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
+            {"mediaType": kind, "digest": d, "size": len(b), "platform": {"os": "linux", "architecture": a}}
+            for d, b, a in ((digest, body, "amd64"), (second, other, "arm64"))]}).encode()
+        top = "sha256:" + hashlib.sha256(index).hexdigest()
+        repo.manifests[top] = ("application/vnd.oci.image.index.v1+json", index)
+        repo.tags["all"] = top
+        assert copy(stage, path, f"docker://{r.host}/x:all", f"docker://{to.host}/one:1") == f"{to.host}/one@{digest}"
+        for place in (f"docker://{to.host}/y:all", "oci:lay:all", "dir:flat"):
+            assert copy(stage, path, f"docker://{r.host}/x:all", place, "--all")
+        assert to.repositories["y"].tags == {"all": top} and set(to.repositories["y"].manifests) == {top, digest, second}
+        assert copy(stage, path, "oci:lay:all", f"docker://{to.host}/z:all", "--all") == f"{to.host}/z@{top}"
+        assert copy(stage, path, "dir:flat", f"docker://{to.host}/w:all", "--all") == f"{to.host}/w@{top}"
+        assert "one platform" in copy(stage, path, "oci:lay:all", "docker-archive:x.tar:x:1", "--all", code=3)
+
+
+@scenario
+def one_build_goes_to_many_places(stage):
+    digest, _ = golden(stage)
+    with Registry() as r, Registry() as other:
+        path = locked(stage)
+        got, out, err = end(start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", "-o", f"docker://{r.host}/x",
+                                  "-o", f"docker://{other.host}/y:2", "-o", "oci:lay", "-o", "dir:flat"))
+        assert got == 0, err
+        assert out.split() == [f"{r.host}/x@{digest}", f"{other.host}/y@{digest}", f"oci:lay:pytorch:{TAG}", "dir:flat"], out
+        holds(r, "x", digest), holds(other, "y", digest), check_layout(path + "/lay", digest)
+
+
+@scenario
+def an_image_of_a_registry_is_a_base(stage):
+    """Locked by its digest; its layers are mounted where they can be, and streamed through where not."""
+    with Registry(token="me:secret") as r, Registry() as other:
+        path = stage.fresh()
+        login(path, r)
+        base = base_image.image(path)
+        copy(stage, path, "oci:base", f"docker://{r.host}/theirs:v1")
+        base_image.recipe(path, f"docker://{r.host}/theirs:v1")
+        err = build(stage, path, code=3)
+        assert f"docker://{r.host}/theirs:v1@{base.digest}" in err, err
+        base_image.recipe(path, f"docker://{r.host}/theirs:v1@{base.digest}")
+        digest = build(stage, path)
+        manifest, config, _ = base_image.documents(path, digest)
+        assert manifest["layers"][:2] == base.layers
+        labels = config["config"]["Labels"]
+        assert labels["org.opencontainers.image.base.name"] == f"{r.host}/theirs:v1", labels
+        assert labels["org.opencontainers.image.base.digest"] == base.digest
+        r.since()
+        assert push(stage, path, r, "ours") == f"{r.host}/ours@{digest}"
+        assert len(methods(r.log, "POST", "mount=")) == 2, "the base's layers alone can be mounted"
+        for d in base.layers:
+            assert d["digest"] in r.repositories["ours"].blobs and not methods(r.log, "GET", d["digest"])
+        r.faults.append(Fault("GET", base.layers[0]["digest"], 1, cut_answer=100))
+        assert push(stage, path, other, "ours") == f"{other.host}/ours@{digest}"
+        holds(other, "ours", digest)
+        r.since(), other.since()
+        push(stage, path, other, "ours")
+        assert other.received == 0 and not methods(r.log, "GET", base.layers[0]["digest"]), r.log
+
+
+@scenario
+def tls_with_its_own_authority(stage):
+    """certs.d as Docker and podman have it: without it the server is not trusted, and the message says where to put it."""
+    digest, _ = golden(stage)
+    path = locked(stage)
+    openssl = lambda *words: subprocess.run(["openssl", *words], cwd=path, check=True, capture_output=True)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=tests", "-days", "30")
+    for name, san in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
+        file(path, name + ".ext", san + "\n")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", f"/CN={name}")
+        openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", name + ".pem",
+                "-days", "30", "-extfile", name + ".ext")
+    at = lambda name: os.path.join(path, name)
+    with Registry(token="me:secret", tls=(at("server.pem"), at("server.key"))) as r:
+        login(path, r)
+        err = push(stage, path, r, code=5)
+        assert "certificate is not trusted" in err and f"certs.d/{r.host}" in err, err
+        file(path, ".home/.config/envbuild/config.yaml", f"registries: {{'{r.host}': {{insecure: true}}}}\n")
+        assert push(stage, path, r).endswith(digest)
+        os.unlink(at(".home/.config/envbuild/config.yaml"))
+        folder = f".home/.config/containers/certs.d/{r.host}/"
+        file(path, folder + "ca.crt", read(path, "ca.crt").decode())
+        assert push(stage, path, r).endswith(digest)
+        context = r.server.socket.context
+        context.load_verify_locations(at("ca.crt"))
+        context.verify_mode = ssl.CERT_REQUIRED
+        push(stage, path, r, code=5)  # it wants to see a certificate
+        file(path, folder + "client.cert", read(path, "client.pem").decode())
+        file(path, folder + "client.key", read(path, "client.key").decode())
+        assert push(stage, path, r).endswith(digest)
+        holds(r, "team/x", digest)
+
+
+@scenario
+def plain_http_is_never_guessed(stage):
+    path = locked(stage)
+    with Registry() as r:
+        name = f"registry.invalid:{r.port}"
+        got, _, err = end(start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", "-o", f"docker://{name}/x",
+                                HTTP_PROXY=f"http://{r.host}", http_proxy=f"http://{r.host}"))
+        assert got == 5 and not [x for x in r.log if x[0] != "CONNECT"], (err, r.log)

@@ -111,7 +111,8 @@ static void see(struct buf *out, const char *path, const char *prefix)
     CLEANUP(free_clear) char *dir = path_dir(path), *scratch = path_join(dir, "scratch");
 
     buf_fmt(&text, "%s%s", prefix, path);
-    if (stored_open_any(&s, buf_view(&text), "", &(struct stored_scratch){scratch, NULL}, &e) < 0 ||
+    if (stored_open_any(&s, buf_view(&text), "", &(struct stored_scratch){.dir = scratch}, &e) <
+            0 ||
         rootfs_read(&fs, &s, keep_none, NULL, &e) < 0)
         buf_puts(out, e.msg);
     else
