@@ -212,8 +212,8 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
 
 /* ---- what is told at the end ---- */
 
-static void print_json(struct session *s, const struct work *w, const char *reference,
-                       const char *digest)
+static void print_json(struct session *s, const struct work *w, const struct dest *dest,
+                       const char *reference, const char *digest, uint64_t sent)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
@@ -238,6 +238,8 @@ static void print_json(struct session *s, const struct work *w, const char *refe
         size += l->size;
     }
     node_put_u64(&d, root, "size", size);
+    if (dest->kind == DEST_REGISTRY)
+        node_put_u64(&d, root, "sent", sent);
     findings_put(&d, root, &w->lock);
     session_json(s, &d, root);
 }
@@ -245,14 +247,14 @@ static void print_json(struct session *s, const struct work *w, const char *refe
 /* The reference, as other tools take it. Where stdout carries the image itself the digest tells
  * what that is, on stderr. */
 static void print_result(const struct work *w, struct session *s, const struct dest *dest,
-                         const char *reference)
+                         const char *reference, uint64_t sent)
 {
     char digest[DIGEST_TEXT + 1];
 
     digest_text(&w->lock.manifest, digest);
     progress_pause(s->progress);
     if (s->json && !dest_is_stdout(dest))
-        print_json(s, w, reference, digest);
+        print_json(s, w, dest, reference, digest, sent);
     else if (dest_is_stdout(dest))
         output_message("%s@%s", reference, digest);
     else
@@ -381,7 +383,7 @@ static int put_target(struct target *t, struct work *w, struct session *s,
         print_audit(&out.audit, t->place, s);
     dest_print_put(&t->dest, &t->name, &w->lock.manifest, reference);
     if (!a->silent) {
-        print_result(w, s, &t->dest, reference->p);
+        print_result(w, s, &t->dest, reference->p, t->place->sent);
         print_last(w, s, &t->dest, &t->name, &out, t->place->sent);
     }
     return 0;

@@ -63,6 +63,10 @@ def a_build_goes_into_a_registry(stage):
         assert all("/blobs/" in p for p in order[:-2]), "a manifest goes before a blob"
         assert order[-2].endswith(digest) and order[-1].endswith(TAG), order
         assert r.received == layer_bytes(r, "team/x", digest) + 2 * len(r.repositories["team/x"].manifests[digest][1])
+        with Registry() as other:
+            out, _ = run(stage, path, "build", "--json", "recipe.yaml", "-o", f"docker://{other.host}/x")
+            told = json.loads(out)
+            assert told["reference"] == f"{other.host}/x@{digest}" and told["sent"] == layer_bytes(other, "x", digest), told
 
 
 @scenario
@@ -246,8 +250,29 @@ def secrets_stay_where_they_belong(stage):
 
 
 @scenario
+def a_blob_that_lies_elsewhere_is_asked_for_without_who_we_are(stage):
+    digest, _ = golden(stage)
+    with Registry(token="me:secret") as r, Registry() as other:
+        path = locked(stage)
+        login(path, r)
+        push(stage, path, r, "x:1")
+        other.blobs, other.repositories = r.blobs, r.repositories
+        told = []
+        other.faults.append(Fault(".*", "", 99, do=lambda h: told.append(h.headers.get("Authorization"))))
+        r.faults.append(Fault("GET", "blobs/", 99, do=lambda h: h.answer(307, Location=f"http://{other.host}{h.path}") or True))
+        out, _ = run(stage, path, "inspect", "-q", "--json", f"docker://{r.host}/x:1")
+        assert json.loads(out)["digest"] == digest and len(told) > 5 and set(told) == {None}, told
+
+
+@scenario
 def a_token_that_runs_out_is_had_anew(stage):
     digest, _ = golden(stage)
+    with Registry(token="me:secret") as r:
+        path = locked(stage)
+        login(path, r)
+        r.expires_in = 0
+        push(stage, path, r)
+        assert not [x for x in r.log if x[2] == 401][1:], "a token that is over is sent"
     with Registry(token="me:secret") as r:
         path = locked(stage)
         login(path, r)
