@@ -190,8 +190,9 @@ int place_put_image(struct place *p, struct str json, const struct image_name *n
         d.platform = *platform;
     if (image_is_index(json) ? put_index(p, json, &d, name, e) < 0
                              : put_manifest(p, json, &d, name, e) < 0)
-        return err_wrap(e, "image " STR_FMT ":" STR_FMT, STR_ARG(name->repository),
-                        STR_ARG(name->tag));
+        return name->tag.len ? err_wrap(e, "image " STR_FMT ":" STR_FMT, STR_ARG(name->repository),
+                                        STR_ARG(name->tag))
+                             : -1;
     *out = d.digest;
     return 0;
 }

@@ -316,8 +316,8 @@ static int ask_manifest(struct call_whole *w, struct registry *r, const char *me
     return result;
 }
 
-int registry_manifest(bool *found, struct buf *out, struct digest *digest, struct registry *r,
-                      struct str reference, struct err *e)
+int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, char **etag,
+                           struct registry *r, struct str reference, struct err *e)
 {
     CLEANUP(call_whole_clear) struct call_whole w = {0};
     CLEANUP(buf_clear) struct buf what = {0};
@@ -338,7 +338,15 @@ int registry_manifest(bool *found, struct buf *out, struct digest *digest, struc
         return err_set(e, ERR_INTEGRITY, "%s: %s: what came has the digest %s", r->name, what.p,
                        text);
     buf_str(out, buf_view(&w.body));
+    if (etag)
+        MOVE(etag, &w.answer.etag);
     return 0;
+}
+
+int registry_manifest(bool *found, struct buf *out, struct digest *digest, struct registry *r,
+                      struct str reference, struct err *e)
+{
+    return registry_manifest_etag(found, out, digest, NULL, r, reference, e);
 }
 
 int registry_has_manifest(bool *found, struct digest *digest, struct registry *r,
@@ -360,35 +368,68 @@ int registry_has_manifest(bool *found, struct digest *digest, struct registry *r
     return registry_fault(r, what.p, w.status, (struct str){0}, e);
 }
 
-int registry_put_manifest(struct registry *r, struct str reference, struct str media_type,
-                          struct str json, struct err *e)
+static int put(struct call_whole *w, struct registry *r, struct str reference,
+               struct str media_type, const char *etag, struct err *e)
 {
-    CLEANUP(call_whole_clear) struct call_whole w = {.text = json};
-    CLEANUP(buf_clear) struct buf url = {0}, path = {0}, type = {0}, what = {0};
-    struct digest own, told;
-    const char *headers[1];
+    CLEANUP(buf_clear) struct buf url = {0}, path = {0}, type = {0}, match = {0};
+    const char *headers[2];
+    int result;
 
     buf_fmt(&path, "manifests/" STR_FMT, STR_ARG(reference));
-    buf_fmt(&what, "manifest " STR_FMT, STR_ARG(reference));
     buf_fmt(&type, "Content-Type: " STR_FMT, STR_ARG(media_type));
+    buf_fmt(&match, "If-Match: %s", etag ? etag : "");
     headers[0] = type.p;
+    headers[1] = match.p;
     if (registry_url(&url, r, path.p, e) < 0)
         return -1;
-    w.ask = (struct call_ask){.method = "PUT",
-                              .url = buf_view(&url),
-                              .headers = headers,
-                              .headers_n = 1,
-                              .haste = CALL_PATIENT};
-    if (registry_run(r, &w, RIGHT_PUSH, (struct str){0}, e) < 0)
+    w->ask = (struct call_ask){.method = "PUT",
+                               .url = buf_view(&url),
+                               .headers = headers,
+                               .headers_n = etag ? 2 : 1,
+                               .haste = CALL_PATIENT};
+    result = registry_run(r, w, RIGHT_PUSH, (struct str){0}, e);
+    w->ask = (struct call_ask){0};
+    return result;
+}
+
+static int put_fault(struct registry *r, const struct call_whole *w, struct str reference,
+                     struct err *e)
+{
+    CLEANUP(buf_clear) struct buf what = {0};
+
+    buf_fmt(&what, "manifest " STR_FMT, STR_ARG(reference));
+    return registry_fault(r, what.p, w->status, buf_view(&w->body), e);
+}
+
+int registry_put_manifest(bool *subject, struct registry *r, struct str reference,
+                          struct str media_type, struct str json, struct err *e)
+{
+    CLEANUP(call_whole_clear) struct call_whole w = {.text = json};
+    struct digest own, told;
+
+    if (put(&w, r, reference, media_type, NULL, e) < 0)
         return -1;
     if (w.status < 200 || w.status >= 300)
-        return registry_fault(r, what.p, w.status, buf_view(&w.body), e);
+        return put_fault(r, &w, reference, e);
     hash_bytes(&own, json.p, json.len);
     if (w.answer.digest && digest_from_text(&told, str_of(w.answer.digest)) &&
         !digest_eq(&own, &told))
-        return err_set(e, ERR_INTEGRITY, "%s: %s: the registry has stored it as %s", r->name,
-                       what.p, w.answer.digest);
+        return err_set(e, ERR_INTEGRITY,
+                       "%s: manifest " STR_FMT ": the registry has stored it as %s", r->name,
+                       STR_ARG(reference), w.answer.digest);
+    if (subject)
+        *subject = w.answer.subject;
     return 0;
+}
+
+int registry_put_if(struct registry *r, struct str tag, struct str media_type, struct str json,
+                    const char *etag, struct err *e)
+{
+    CLEANUP(call_whole_clear) struct call_whole w = {.text = json};
+
+    if (put(&w, r, tag, media_type, etag, e) < 0)
+        return -1;
+    return (w.status >= 200 && w.status < 300) || w.status == 412 ? 0 : put_fault(r, &w, tag, e);
 }
 
 /* ---- blobs ---- */

@@ -62,15 +62,24 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
  * first read; what they hash to is for the caller to see. */
 struct source *registry_blob(struct registry *r, const struct digest *digest, uint64_t size);
 
+/* Append the index of what refers to that manifest; nothing where there is none. */
+int registry_referrers(struct buf *out, struct registry *r, const struct digest *subject,
+                       struct err *e) MUST_CHECK;
+
 /* ---- push ---- */
 
 /* *done: the registry has made the blob of another of its repositories one of ours. Whatever else
  * it says means that the blob has to be sent. -1: interrupted. */
 int registry_mount(bool *done, struct registry *r, const struct digest *digest, struct str from,
                    struct err *e) MUST_CHECK;
-/* `reference` is a tag or the digest. A manifest that is there is not looked for. */
-int registry_put_manifest(struct registry *r, struct str reference, struct str media_type,
-                          struct str json, struct err *e) MUST_CHECK;
+/* `reference` is a tag or the digest. A manifest that is there is not looked for. *subject (may be
+ * NULL): the registry has noted whom it refers to; else registry_add_referrer() has to. */
+int registry_put_manifest(bool *subject, struct registry *r, struct str reference,
+                          struct str media_type, struct str json, struct err *e) MUST_CHECK;
+/* For registries without a list of referrers: note `d` in the index of the tag that stands for it.
+ * Many may do so at once. */
+int registry_add_referrer(struct registry *r, const struct digest *subject,
+                          const struct descriptor *d, struct err *e) MUST_CHECK;
 
 /* A blob that is sent while it is made, in order. After a failure *again says whether it is worth
  * making all of it once more: call upload_rewind(), then write from its first byte; what the

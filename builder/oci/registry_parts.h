@@ -34,6 +34,13 @@ int registry_run(struct registry *r, struct call_whole *w, enum registry_right r
 /* After a 401 to the header `sent`. */
 int registry_refused(struct registry *r, const struct answer *a, struct str sent,
                      struct err *e) MUST_CHECK;
+/* registry_manifest() that tells the ETag, too (owned; NULL: there is none); `etag` may be NULL. */
+int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, char **etag,
+                           struct registry *r, struct str reference, struct err *e) MUST_CHECK;
+/* Put a tag only where it still is what had this ETag (NULL: whatever is there). That it is not is
+ * fine: who reads it again learns it. */
+int registry_put_if(struct registry *r, struct str tag, struct str media_type, struct str json,
+                    const char *etag, struct err *e) MUST_CHECK;
 /* What the registry refuses, in its own words: always -1. `what` is what was asked of it: "layer
  * sha256:...", "tag 2.6.0". */
 int registry_fault(struct registry *r, const char *what, unsigned status, struct str body,

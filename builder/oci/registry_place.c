@@ -173,7 +173,36 @@ static int put_tag(struct registry_place *p, struct str tag, struct str json,
         events_note(p->events, "tag " STR_FMT ": there", STR_ARG(tag));
         return 0;
     }
-    return registry_put_manifest(p->r, tag, d->media_type, json, e);
+    return registry_put_manifest(NULL, p->r, tag, d->media_type, json, e);
+}
+
+/* As a list of referrers has it: what it is and what it says of itself, pulled up. */
+static int add_referrer(struct registry_place *p, const struct descriptor *d,
+                        const struct image_manifest *m, struct err *e)
+{
+    struct descriptor entry = *d;
+
+    entry.artifact_type = m->artifact_type.len ? m->artifact_type : m->config.media_type;
+    entry.annotations = m->annotations;
+    return registry_add_referrer(p->r, &m->subject.digest, &entry, e);
+}
+
+/* By its digest. One that refers to another is put even where it is there: the list of referrers
+ * may lack it. */
+static int put_by_digest(struct registry_place *p, struct str json, const struct descriptor *d,
+                         const struct image_manifest *m, struct err *e)
+{
+    bool refers = m && m->has_subject, has = false, noted = false;
+    char text[DIGEST_TEXT + 1];
+
+    digest_text(&d->digest, text);
+    if (!refers && has_manifest(&has, &p->place, &d->digest, e) < 0)
+        return -1;
+    if (has)
+        return 0;
+    if (registry_put_manifest(&noted, p->r, str_of(text), d->media_type, json, e) < 0)
+        return -1;
+    return refers && !noted ? add_referrer(p, d, m, e) : 0;
 }
 
 static int put_image(struct place *place, struct str json, const struct descriptor *d,
@@ -181,15 +210,10 @@ static int put_image(struct place *place, struct str json, const struct descript
                      struct err *e)
 {
     struct registry_place *p = (struct registry_place *)place;
-    char text[DIGEST_TEXT + 1];
-    bool has;
 
-    digest_text(&d->digest, text);
-    if (has_manifest(&has, place, &d->digest, e) < 0 ||
-        (!has && registry_put_manifest(p->r, str_of(text), d->media_type, json, e) < 0) ||
-        (name->tag.len && put_tag(p, name->tag, json, d, e) < 0))
+    if (put_by_digest(p, json, d, manifest, e) < 0)
         return -1;
-    return 0;
+    return name->tag.len ? put_tag(p, name->tag, json, d, e) : 0;
 }
 
 static int close_place(struct place *p, struct err *e)

@@ -56,6 +56,12 @@ int stored_manifest(struct buf *out, const struct stored *s, const struct digest
     return result;
 }
 
+int stored_referrers(struct buf *out, const struct stored *s, const struct digest *subject,
+                     struct err *e)
+{
+    return s->files.registry ? registry_referrers(out, s->files.registry, subject, e) : 0;
+}
+
 /* True when there is such a blob. */
 static bool has_blob(const struct stored *s, const struct digest *digest)
 {

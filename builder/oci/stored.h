@@ -53,6 +53,9 @@ void stored_clear(struct stored *s);
 /* Append a manifest or index of the place, held against its digest. */
 int stored_manifest(struct buf *out, const struct stored *s, const struct digest *digest,
                     struct err *e) MUST_CHECK;
+/* Append the index of what refers to a manifest; only registries tell. */
+int stored_referrers(struct buf *out, const struct stored *s, const struct digest *subject,
+                     struct err *e) MUST_CHECK;
 /* The bytes of a blob. ERR_INPUT when it is missing, ERR_INTEGRITY when it is of another size than
  * `d` says; what they hash to is for the caller to see. */
 int stored_blob(struct source **out, const struct stored *s, const struct descriptor *d,

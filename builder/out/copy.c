@@ -158,6 +158,25 @@ static int copy_one(struct place *to, const struct copying *how, const struct im
 static int copy_tree(struct place *to, const struct copying *how, const struct digest *digest,
                      unsigned depth, struct err *e);
 
+/* What refers to it: signatures, SBOMs, locks; and what refers to those. */
+static int copy_referrers(struct place *to, const struct copying *how, const struct digest *digest,
+                          unsigned depth, struct err *e)
+{
+    CLEANUP(image_index_clear) struct image_index index = {0};
+    CLEANUP(buf_clear) struct buf json = {0};
+    const struct descriptor *d;
+
+    if (!to->manifests_apart || depth > INDEX_DEPTH)
+        return 0;
+    if (stored_referrers(&json, how->from, digest, e) < 0 ||
+        (json.len && image_index_parse(&index, buf_view(&json), NULL, "referrers", e) < 0))
+        return -1;
+    vec_each(d, &index.manifests)
+        if (copy_tree(to, how, &d->digest, depth + 1, e) < 0)
+            return -1;
+    return 0;
+}
+
 static int copy_children(struct place *to, const struct copying *how, struct str json,
                          unsigned depth, struct err *e)
 {
@@ -196,7 +215,9 @@ static int copy_tree(struct place *to, const struct copying *how, const struct d
     if (image_is_index(buf_view(&json)) ? copy_children(to, how, buf_view(&json), depth, e) < 0
                                         : copy_parts(to, how, buf_view(&json), e) < 0)
         return -1;
-    return depth ? put_child(to, buf_view(&json), e) : 0;
+    if (depth && put_child(to, buf_view(&json), e) < 0)
+        return -1;
+    return copy_referrers(to, how, digest, depth, e);
 }
 
 int copy_image(struct place *to, const struct copying *how, const struct image_name *names,
@@ -205,9 +226,11 @@ int copy_image(struct place *to, const struct copying *how, const struct image_n
     CLEANUP(buf_clear) struct buf json = {0};
     const struct digest *root = &how->from->root;
 
-    if (!how->all || !digest_is_set(root) || digest_eq(root, &how->from->digest))
+    if (!how->all || !digest_is_set(root))
         return copy_one(to, how, names, names_n, digest, e);
     if (copy_tree(to, how, root, 0, e) < 0 || stored_manifest(&json, how->from, root, e) < 0)
         return -1;
-    return put_names(to, buf_view(&json), names, names_n, NULL, digest, e);
+    return put_names(to, buf_view(&json), names, names_n,
+                     digest_eq(root, &how->from->digest) ? &how->from->config.platform : NULL,
+                     digest, e);
 }

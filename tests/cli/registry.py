@@ -596,3 +596,49 @@ def plain_http_is_never_guessed(stage):
         got, _, err = end(start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", "-o", f"docker://{name}/x",
                                 HTTP_PROXY=f"http://{r.host}", http_proxy=f"http://{r.host}"))
         assert got == 5 and not [x for x in r.log if x[0] != "CONNECT"], (err, r.log)
+
+
+@scenario
+def what_refers_to_an_image_is_copied_with_it(stage):
+    """Also where neither registry has a list of referrers, and where another writes the tag in its place meanwhile."""
+    digest, _ = golden(stage)
+    for has, gets in ((True, True), (True, False), (False, True), (False, False)):
+        with Registry() as r, Registry() as to:
+            r.referrers, to.referrers = has, gets
+            path = locked(stage)
+            push(stage, path, r, "x:1")
+            kind, body = r.repositories["x"].manifests[digest]
+            r.blobs["sha256:" + hashlib.sha256(b"{}").hexdigest()] = b"{}"
+            empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": "sha256:" + hashlib.sha256(b"{}").hexdigest(), "size": 2}
+            r.repositories["x"].blobs.add(empty["digest"])
+            note = json.dumps({"schemaVersion": 2, "mediaType": kind, "artifactType": "application/x-note", "config": empty,
+                               "layers": [empty], "subject": {"mediaType": kind, "digest": digest, "size": len(body)},
+                               "annotations": {"says": "hello"}}).encode()
+            name = "sha256:" + hashlib.sha256(note).hexdigest()
+            r.repositories["x"].manifests[name] = (kind, note)
+            entry = {"mediaType": kind, "digest": name, "size": len(note), "artifactType": "application/x-note",
+                     "annotations": {"says": "hello"}}
+            tag = digest.replace(":", "-")
+            listed = lambda entries: json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+                                                 "manifests": entries}).encode()
+            put = lambda where, text: (where.manifests.__setitem__("sha256:" + hashlib.sha256(text).hexdigest(),
+                                                                   ("application/vnd.oci.image.index.v1+json", text)),
+                                       where.tags.__setitem__(tag, "sha256:" + hashlib.sha256(text).hexdigest()))
+            if not has:
+                put(r.repositories["x"], listed([entry]))
+            second = note.replace(b"hello", b"again")
+            other = dict(entry, digest="sha256:" + hashlib.sha256(second).hexdigest())
+            to.repository("y").manifests[other["digest"]] = (kind, second)
+            met = []
+            if not gets:
+                # Our first writing is lost: another's comes after it.
+                to.faults.append(Fault("PUT", tag, 1, do=lambda h: met.append(h.take(bytearray())) or
+                                       put(to.repository("y"), listed([other])) and (h.answer(201) or True)))
+            assert copy(stage, path, f"docker://{r.host}/x:1", f"docker://{to.host}/y:1", "--all") == f"{to.host}/y@{digest}"
+            repo = to.repositories["y"]
+            assert repo.manifests[name][1] == note
+            if not gets:
+                index = json.loads(repo.manifests[repo.tags[tag]][1])
+                assert met and index["manifests"] == [other, entry], index
+            else:
+                assert tag not in repo.tags
