@@ -129,8 +129,9 @@ int cmd_copy(struct session *s, int argc, char **argv, struct err *e)
 {
     struct copy_args a = {.jobs = 4};
     const struct opt own[] = {
-        {0, "all", NULL, "all images that the index names, and between registries what refers to them",
-         opt_flag, &a.all},
+        {0, "all", NULL,
+         "all images that the index names, and between registries what refers to them", opt_flag,
+         &a.all},
         {0, "tag", "TAG", "a further tag; may be repeated", opt_add, &a.tags},
         {'j', "jobs", "N", "layers at once (4)", opt_u32, &a.jobs},
     };

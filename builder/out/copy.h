@@ -11,8 +11,8 @@
 
 struct copying {
     const struct stored *from;
-    bool all;      /* all that the index names which `from` was asked for by; into a registry also what
-                      refers to it, where that can be found out */
+    bool all; /* all that the index names which `from` was asked for by; into a registry also what
+                 refers to it, where that can be found out */
     unsigned jobs; /* blobs at once, where the place takes several */
     const struct events *events;
 };
