@@ -20,7 +20,7 @@ for line in open(os.path.join(top, "builder/README.md"), encoding="utf-8"):
 
 # Headers that are neither ours nor the C library's, by the files that may include them.
 homes = {
-    "curl/": ["net/transfer.c"],
+    "curl/": ["net/transfer.c", "net/call.c"],
     "yaml.h": ["doc/yaml.c"],
     "archive": ["io/decompress.c"],
     "openssl/": ["io/crypto.c"],

@@ -350,9 +350,9 @@ static void plan(const struct assembler *a)
             events_emit(a->in->events,
                         &(struct event){EVENT_PLAN, "assemble", m->layer->name.p, 0, bytes});
         if (m->how != HOW_PRESENT &&
-            (m->how != HOW_MAKE || a->in->place->known_first || m->layer->kind != LOCK_WHEELS))
-            events_emit(a->in->events,
-                        &(struct event){EVENT_PLAN, "write", m->layer->name.p, 0, bytes});
+            (m->how != HOW_MAKE || a->in->place->known_first || making_is_stored_first(m)))
+            events_emit(a->in->events, &(struct event){EVENT_PLAN, a->in->place->task,
+                                                       m->layer->name.p, 0, bytes});
     }
 }
 

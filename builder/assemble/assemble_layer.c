@@ -122,7 +122,9 @@ int making_decide(struct assembler *a, struct making *m, struct err *e)
         if (place_has_blob(&here, a->in->place, &m->layer->digest, m->layer->size, e) < 0 ||
             (!here &&
              place_share_blob(&m->shared, a->in->place, &m->layer->digest, m->layer->size, e) < 0))
-            return -1;
+            return err_wrap(e, "layer %s", m->layer->name.p);
+        if (here)
+            events_note(a->in->events, "layer %s: %s", m->layer->name.p, a->in->place->there);
         here |= m->shared;
     }
     if (m->layer->kind == LOCK_IMAGE)
@@ -167,24 +169,8 @@ static int open_inputs(struct input *inputs, const struct input **list, const st
     return 0;
 }
 
-static int join_into(struct making *m, const struct input *literals,
-                     const struct input *const *inputs, struct err *e)
-{
-    CLEANUP(place_blob_clear) struct place_blob blob = {0};
-    const struct events *events = m->all->in->events;
-    struct event ev = {EVENT_BEGIN, "write", m->layer->name.p, 0, m->layer->size};
-
-    events_emit(events, &ev);
-    if (place_blob_open(&blob, m->all->in->place, &m->layer->digest, m->layer->size, e) < 0 ||
-        segments_write(&m->record.segments, literals, inputs, &blob.sink, events, e) < 0 ||
-        sink_finish(&blob.sink, e) < 0)
-        return err_wrap(e, "layer %s", m->layer->name.p);
-    ev.kind = EVENT_END;
-    events_emit(events, &ev);
-    return 0;
-}
-
-int making_join(void *ctx, struct err *e)
+/* The layer's bytes, of its record. */
+static int join_bytes(void *ctx, struct sink *to, struct err *e)
 {
     struct making *m = ctx;
     size_t n = m->record.segments.inputs.n;
@@ -196,7 +182,7 @@ int making_join(void *ctx, struct err *e)
     if (result == 0)
         result = cas_input(&literals, m->all->in->cas, &m->record.literals, "blob in the store", e);
     if (result == 0)
-        result = join_into(m, &literals, list, e);
+        result = segments_write(&m->record.segments, &literals, list, to, m->all->in->events, e);
     if (result < 0) {
         making_throw_out(m->all->in->cas, inputs, n, e);
         making_throw_out(m->all->in->cas, &literals, 1, e);
@@ -207,25 +193,33 @@ int making_join(void *ctx, struct err *e)
     return result;
 }
 
-/* ---- taking over ---- */
-
-static int take_into(struct making *m, struct source *from, struct err *e)
+/* Put the layer's bytes, which `make` writes, into the place. */
+static int put_known(struct making *m, int (*make)(void *ctx, struct sink *to, struct err *e),
+                     struct err *e)
 {
-    CLEANUP(place_blob_clear) struct place_blob blob = {0};
+    CLEANUP(place_blob_clear) struct place_blob blob = {.name = m->layer->name.p};
     const struct events *events = m->all->in->events;
-    struct event ev = {EVENT_BEGIN, "write", m->layer->name.p, 0, m->layer->size};
+    struct place *place = m->all->in->place;
+    struct event ev = {EVENT_BEGIN, place->task, m->layer->name.p, 0, m->layer->size};
 
     events_emit(events, &ev);
-    if (place_blob_open(&blob, m->all->in->place, &m->layer->digest, m->layer->size, e) < 0 ||
-        source_copy(from, &blob.sink, NULL, e) < 0 || sink_finish(&blob.sink, e) < 0)
-        return -1;
+    if (place_blob_open(&blob, place, &m->layer->digest, m->layer->size, e) < 0 ||
+        place_blob_make(&blob, make, m, e) < 0)
+        return err_wrap(e, "layer %s", m->layer->name.p);
     ev.kind = EVENT_END;
     events_emit(events, &ev);
     return 0;
 }
 
+int making_join(void *ctx, struct err *e)
+{
+    return put_known(ctx, join_bytes, e);
+}
+
+/* ---- taking over ---- */
+
 /* A layer of the base image, byte for byte; its digest is checked on the way. */
-int making_take(void *ctx, struct err *e)
+static int take_bytes(void *ctx, struct sink *to, struct err *e)
 {
     struct making *m = ctx;
     const struct stored *image = m->all->in->image;
@@ -233,10 +227,13 @@ int making_take(void *ctx, struct err *e)
     CLEANUP(source_clear) struct source *blob = NULL;
 
     if (stored_blob(&blob, image, &d, e) < 0)
-        return err_wrap(e, "layer %s", m->layer->name.p);
-    return take_into(m, blob, e) < 0
-               ? err_wrap(e, "layer %s of %s", m->layer->name.p, image->files.path)
-               : 0;
+        return -1;
+    return source_copy(blob, to, NULL, e) < 0 ? err_wrap(e, "%s", image->files.path) : 0;
+}
+
+int making_take(void *ctx, struct err *e)
+{
+    return put_known(ctx, take_bytes, e);
 }
 
 /* ---- making ---- */
@@ -268,13 +265,18 @@ static int take_result(struct making *m, const struct layer_result *made,
     return 0;
 }
 
-/* A layer without wheels is all literals: the store has just got the same bytes, so the place takes
- * them over, or a copy. */
+/* A layer without wheels is all literals, which the store has then. */
+bool making_is_stored_first(const struct making *m)
+{
+    return place_can_share(m->all->in->place) && m->layer->kind != LOCK_WHEELS;
+}
+
+/* The store has just got the same bytes, so the place takes them over, or a copy. */
 static int put_literals(struct making *m, const struct cas_put *literals, struct err *e)
 {
     const struct assembly *in = m->all->in;
     CLEANUP(free_clear) char *path = cas_path(in->cas, &literals->digest);
-    struct event ev = {EVENT_BEGIN, "write", m->layer->name.p, 0, m->layer->size};
+    struct event ev = {EVENT_BEGIN, in->place->task, m->layer->name.p, 0, m->layer->size};
     bool done;
 
     blob_file_remember(in->files, path, &literals->written, &literals->seen);
@@ -288,42 +290,33 @@ static int put_literals(struct making *m, const struct cas_put *literals, struct
     return 0;
 }
 
-/* Write a tree as this layer: into the place where that can take it now, else only into the store's
- * memory, from where it is joined later. */
+/* Write a tree as this layer: into the blob where there is one, else into the store's memory; from
+ * there the place gets it now, or it is joined later. */
 static int write_layer(struct making *m, const struct tree *tree, struct layer_watch *watch,
-                       struct seen *digest, struct err *e)
+                       struct place_blob *blob, struct seen *digest, struct err *e)
 {
-    CLEANUP(place_blob_clear) struct place_blob blob = {0};
     CLEANUP(cas_put_clear) struct cas_put literals = {0};
     const struct assembly *in = m->all->in;
     struct layer_result made = {0};
-    bool now = !in->place->known_first, wheels = m->layer->kind == LOCK_WHEELS;
     struct layer_output to = {.literals = &literals.sink,
                               .segments = &m->record.segments,
                               .skip_diff_id = layer_is_known(m->layer) && !watch && !in->audit,
                               .watch = watch,
+                              .blob = blob ? &blob->sink : NULL,
                               .name = m->layer->name.p};
 
     layer_record_clear(&m->record);
-    if (cas_put_open(&literals, in->cas, NULL, UINT64_MAX, e) < 0)
-        return -1;
-    if (now && wheels) {
-        if (place_blob_open(&blob, in->place, NULL, 0, e) < 0)
-            return -1;
-        to.blob = &blob.sink;
-    }
-    if (layer_write(&made, tree, &to, in->events, e) < 0 || sink_finish(&literals.sink, e) < 0)
-        return -1;
-    if (take_result(m, &made, &literals.seen, e) < 0)
+    if (cas_put_open(&literals, in->cas, NULL, UINT64_MAX, e) < 0 ||
+        layer_write(&made, tree, &to, in->events, e) < 0 || sink_finish(&literals.sink, e) < 0 ||
+        take_result(m, &made, &literals.seen, e) < 0)
         return -1;
     m->has_record = true;
     *digest = made.digest;
-    if (now && !wheels)
-        return put_literals(m, &literals, e);
-    return to.blob ? sink_finish(to.blob, e) : 0;
+    return making_is_stored_first(m) ? put_literals(m, &literals, e) : 0;
 }
 
-static int make_from(struct making *m, const struct tree *tree, struct err *e)
+static int make_once(struct making *m, const struct tree *tree, struct place_blob *blob,
+                     struct err *e)
 {
     const struct watcher *by = m->watched ? m->all->in->watcher : NULL;
     struct layer_watch *watch = by ? by->open(by->ctx, e) : NULL;
@@ -332,12 +325,36 @@ static int make_from(struct making *m, const struct tree *tree, struct err *e)
 
     if (by && !watch)
         return -1;
-    result = write_layer(m, tree, watch, &digest, e);
+    result = write_layer(m, tree, watch, blob, &digest, e);
     if (by && result == 0)
         result = by->done(by->ctx, watch, &digest, e);
     if (by)
         by->close(by->ctx, watch);
     return result;
+}
+
+static int make_from(struct making *m, const struct tree *tree, struct err *e)
+{
+    CLEANUP(place_blob_clear) struct place_blob blob = {0};
+    CLEANUP(err_clear) struct err why = {0};
+    struct place *place = m->all->in->place;
+
+    if (place->known_first || making_is_stored_first(m))
+        return make_once(m, tree, NULL, e);
+    if (place_blob_open(&blob, place, NULL, 0, e) < 0)
+        return -1;
+    while (make_once(m, tree, &blob, &why) < 0) {
+        if (!blob.again)
+            return err_join(e, &why);
+        err_clear(&why);
+        if (place_blob_again(&blob, e) < 0)
+            return -1;
+    }
+    if (sink_finish(&blob.sink, &why) == 0)
+        return 0;
+    if (!blob.again)
+        return err_join(e, &why);
+    return place_blob_again(&blob, e) < 0 ? -1 : place_blob_make(&blob, join_bytes, m, e);
 }
 
 /* The lock's rules that concern wheels of this layer. */

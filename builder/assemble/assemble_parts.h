@@ -48,6 +48,8 @@ struct assembler {
 /* How it comes into the place, by what lock, store and place have of it. What they say otherwise
  * of one layer is ERR_INTEGRITY. */
 int making_decide(struct assembler *a, struct making *m, struct err *e) MUST_CHECK;
+/* Is it made in the store, and the place gets it from there? */
+bool making_is_stored_first(const struct making *m);
 /* From what the store remembers of it. */
 int making_join(void *ctx, struct err *e) MUST_CHECK;
 /* From the base image, byte for byte. */

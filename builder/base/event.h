@@ -17,7 +17,7 @@ enum event_kind {
 
 struct event {
     enum event_kind kind;
-    const char *task; /* "fetch", "assemble", "check", "write", "load", "index"; or NULL */
+    const char *task; /* "fetch", "assemble", "check", "write", "send", "index"; or NULL */
     const char *name; /* borrowed for the call */
     uint64_t done, total;
 };

@@ -4,13 +4,15 @@
 #include "work.h"
 
 struct build_args {
-    const char *output, *index; /* -o, --index; index may be NULL */
-    uint32_t jobs, downloads;   /* threads; 0 downloads: as many as usual */
+    struct strs outputs;      /* -o: places, each gets the image; at least one */
+    struct strs mount_from;   /* --mount-from */
+    const char *index;        /* --index; may be NULL */
+    uint32_t jobs, downloads; /* threads; 0 downloads: as many as usual */
     bool locked, offline, strict, audit, replace;
     bool silent; /* print neither the reference nor how it went */
 };
 
-/* Lock it if need be, and put its image where a->output says. `w` is opened here, and cleared by
- * the caller. `reference` gets the image's name as other tools take it. */
+/* Lock it if need be, and put its image where a->outputs say. `w` is opened here, and cleared by
+ * the caller. `reference` gets the image's name in the first as other tools take it. */
 int build_recipe(struct work *w, struct session *s, const char *recipe, const struct build_args *a,
                  struct buf *reference, struct err *e) MUST_CHECK;

@@ -110,10 +110,12 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
 
 /* ---- the image ---- */
 
-static int open_image(struct stored *out, const struct work *w, const struct events *events,
+static int open_image(struct stored *out, const struct work *w, const struct session *s,
                       struct err *e)
 {
-    return stored_open(out, w->lock.image.ref, w->dir, events, e) < 0 ? err_wrap(e, "base") : 0;
+    const struct stored_scratch how = session_ways(s, NULL);
+
+    return stored_open(out, w->lock.image.ref, w->dir, &how, e) < 0 ? err_wrap(e, "base") : 0;
 }
 
 static int check_strict(const struct lock *lock, const struct build_args *a, struct session *s,
@@ -162,9 +164,9 @@ static bool open_beside(struct stored *out, const struct work *w, const struct d
 {
     CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(err_clear) struct err ignored = {0};
-    const struct stored_scratch scratch = {NULL, s->events};
+    const struct stored_scratch scratch = session_ways(s, NULL);
 
-    if (!w->lock.settled || dest->kind != DEST_LAYOUT)
+    if (!w->lock.settled || (dest->kind != DEST_LAYOUT && dest->kind != DEST_REGISTRY))
         return false;
     dest_print(dest, name, &text);
     return stored_open_any(out, buf_view(&text), ".", &scratch, &ignored) == 0;
@@ -224,8 +226,8 @@ static int assemble(struct work *w, struct session *s, const struct build_args *
 
 /* ---- what is told at the end ---- */
 
-static void print_json(struct session *s, const struct work *w, const char *reference,
-                       const char *digest)
+static void print_json(struct session *s, const struct work *w, const struct dest *dest,
+                       const char *reference, const char *digest, uint64_t sent)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
@@ -250,6 +252,8 @@ static void print_json(struct session *s, const struct work *w, const char *refe
         size += l->size;
     }
     node_put_u64(&d, root, "size", size);
+    if (dest->kind == DEST_REGISTRY)
+        node_put_u64(&d, root, "sent", sent);
     findings_put(&d, root, &w->lock);
     session_json(s, &d, root);
 }
@@ -257,14 +261,14 @@ static void print_json(struct session *s, const struct work *w, const char *refe
 /* The reference, as other tools take it. Where stdout carries the image itself the digest tells
  * what that is, on stderr. */
 static void print_result(const struct work *w, struct session *s, const struct dest *dest,
-                         const char *reference)
+                         const char *reference, uint64_t sent)
 {
     char digest[DIGEST_TEXT + 1];
 
     digest_text(&w->lock.manifest, digest);
     progress_pause(s->progress);
     if (s->json && !dest_is_stdout(dest))
-        print_json(s, w, reference, digest);
+        print_json(s, w, dest, reference, digest, sent);
     else if (dest_is_stdout(dest))
         output_message("%s@%s", reference, digest);
     else
@@ -300,19 +304,24 @@ static void add_next(struct buf *out, const struct work *w, const struct dest *d
     case DEST_LAYOUT:
         buf_fmt(out, "; next: `envbuild %s -o docker:` loads it", w->recipe_path);
         return;
+    case DEST_REGISTRY:
+        buf_fmt(out, "; next: `docker pull " STR_FMT ":" STR_FMT "`", STR_ARG(name->repository),
+                STR_ARG(name->tag));
+        return;
     case DEST_DOCKER_ARCHIVE:
         if (dest->path)
             buf_fmt(out, "; next: `docker load -i %s`", dest->path);
         return;
+    case DEST_FOLDER:
     case DEST_OCI_ARCHIVE:
-        buf_fmt(out, "; next: `skopeo copy %s docker://REGISTRY/NAME:TAG`", image.p);
+        buf_fmt(out, "; next: `envbuild copy %s docker://HOST/NAME:TAG`", image.p);
         return;
     }
 }
 
 /* "  3.1 GiB in 12 layers, 2 new and 10 reused, 24 s; next: ...". */
 static void print_last(const struct work *w, struct session *s, const struct dest *dest,
-                       const struct image_name *name, const struct outcome *out)
+                       const struct image_name *name, const struct outcome *out, uint64_t sent)
 {
     CLEANUP(buf_clear) struct buf line = {0};
     size_t n = w->lock.layers.n;
@@ -324,46 +333,96 @@ static void print_last(const struct work *w, struct session *s, const struct des
         size += w->lock.layers.v[i].size;
     progress_size(&line, size);
     buf_fmt(&line, " in %zu layers, %zu new and %zu reused, ", n, out->fresh, n - out->fresh);
+    if (dest->kind == DEST_REGISTRY) {
+        progress_size(&line, sent);
+        buf_puts(&line, " sent, ");
+    }
     progress_time(s->progress, &line);
     add_next(&line, w, dest, name);
     progress_pause(s->progress);
     output_message("  %s", line.p);
 }
 
+/* One place that gets the image. */
+struct target {
+    struct dest dest;
+    struct place *place;
+    struct stored beside;
+    struct image_name name;
+};
+struct targets VEC_OF(struct target);
+
+static void targets_clear(struct targets *list)
+{
+    struct target *t;
+
+    vec_each(t, list) {
+        stored_clear(&t->beside);
+        place_clear(&t->place);
+        dest_clear(&t->dest);
+    }
+    vec_clear(list);
+}
+
+static int parse_targets(struct targets *out, const struct build_args *a, struct err *e)
+{
+    for (size_t i = 0; i < a->outputs.n; i++)
+        if (dest_parse(&vec_push(out)->dest, a->outputs.v[i].p, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int put_target(struct target *t, struct work *w, struct session *s,
+                      const struct build_args *a, const struct stored *image,
+                      const struct blob_files *files, struct buf *reference, struct err *e)
+{
+    const struct dest_ways ways = {.mtime = w->lock.created,
+                                   .files = files,
+                                   .registries = reach_registries(s->reach),
+                                   .mount_from = &a->mount_from,
+                                   .base = w->lock.image.ref.len ? image : NULL};
+    struct outcome out = {0};
+
+    if (dest_open(&t->place, &t->dest, &ways, e) < 0 || dest_check_name(&t->dest, &t->name, e) < 0)
+        return -1;
+    if (!a->audit)
+        dest_leave_out(&t->dest, t->place, &t->name, &w->lock, s->events);
+    if (assemble(w, s, a, image, &t->beside, t->place, files, &t->dest, &t->name, &out, e) < 0)
+        return -1;
+    if (a->audit)
+        print_audit(&out.audit, t->place, s);
+    dest_print_put(&t->dest, &t->name, &w->lock.manifest, reference);
+    if (!a->silent) {
+        print_result(w, s, &t->dest, reference->p, t->place->sent);
+        print_last(w, s, &t->dest, &t->name, &out, t->place->sent);
+    }
+    return 0;
+}
+
 int build_recipe(struct work *w, struct session *s, const char *recipe, const struct build_args *a,
                  struct buf *reference, struct err *e)
 {
-    CLEANUP(dest_clear) struct dest dest = {0};
-    CLEANUP(place_clear) struct place *place = NULL;
     CLEANUP(stored_clear) struct stored image = {0};
-    struct image_name name;
+    CLEANUP(targets_clear) struct targets targets = {0};
     struct blob_files files = {.again = a->audit, .events = s->events};
-    struct outcome out = {0};
-    CLEANUP(stored_clear) struct stored beside = {0};
+    struct target *t;
 
-    if (dest_parse(&dest, a->output, e) < 0 || work_open(w, s, recipe, e) < 0 ||
+    if (parse_targets(&targets, a, e) < 0 || work_open(w, s, recipe, e) < 0 ||
         work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 ||
-        note_lock(w, s, e) < 0)
+        note_lock(w, s, e) < 0 || (w->lock.image.ref.len && open_image(&image, w, s, e) < 0))
         return -1;
     files.memo = w->outputs;
-    name = dest_image_name(&dest, w->lock.name, w->lock.tag);
-    name.title = w->lock.name;
-    name.recipe = path_base(str_of(w->recipe_path));
-    name.replace = a->replace;
-    if ((w->lock.image.ref.len && open_image(&image, w, s->events, e) < 0) ||
-        dest_open(&place, &dest, w->lock.created, &files, e) < 0 ||
-        dest_check_name(&dest, &name, e) < 0)
-        return -1;
-    if (!a->audit)
-        dest_leave_out(&dest, place, &name, &w->lock, s->events);
-    if (assemble(w, s, a, &image, &beside, place, &files, &dest, &name, &out, e) < 0)
-        return -1;
-    if (a->audit)
-        print_audit(&out.audit, place, s);
-    dest_print(&dest, &name, reference);
-    if (!a->silent) {
-        print_result(w, s, &dest, reference->p);
-        print_last(w, s, &dest, &name, &out);
+    vec_each(t, &targets) {
+        CLEANUP(buf_clear) struct buf here = {0};
+
+        t->name = dest_image_name(&t->dest, w->lock.name, w->lock.tag);
+        t->name.title = w->lock.name;
+        t->name.recipe = path_base(str_of(w->recipe_path));
+        t->name.replace = a->replace;
+        if (put_target(t, w, s, a, &image, &files, &here, e) < 0)
+            return -1;
+        if (!reference->len)
+            MOVE(reference, &here);
     }
     return 0;
 }
@@ -372,12 +431,16 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
 {
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(buf_clear) struct buf reference = {0};
-    struct build_args a = {.output = "oci:images", .jobs = s->jobs};
+    struct build_args a = {.jobs = s->jobs};
+    int result;
     const struct opt own[] = {
         {'o', "output", "DEST",
-         "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, docker:, podman: "
-         "(oci:images)",
-         opt_str, &a.output},
+         "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, dir:DIR, "
+         "docker://HOST/NAME[:TAG], docker:, podman:; may be repeated (oci:images)",
+         opt_add, &a.outputs},
+        {0, "mount-from", "NAME",
+         "another repository of the registry that may have the layers (none)", opt_add,
+         &a.mount_from},
         {'j', "jobs", "N", "threads that assemble (one a core)", opt_u32, &a.jobs},
         {0, "downloads", "N", "downloads at once (8)", opt_u32, &a.downloads},
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
@@ -393,7 +456,12 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
          opt_flag, &a.strict},
     };
 
-    if (session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
-        return -1;
-    return s->help ? 0 : build_recipe(&w, s, argv[0], &a, &reference, e);
+    result = session_begin(s, "build", own, ARRAY_LEN(own), &argc, argv, 1, 1, e);
+    if (result == 0 && !a.outputs.n)
+        vec_add(&a.outputs, STR("oci:images"));
+    if (result == 0 && !s->help)
+        result = build_recipe(&w, s, argv[0], &a, &reference, e);
+    vec_clear(&a.outputs);
+    vec_clear(&a.mount_from);
+    return result;
 }

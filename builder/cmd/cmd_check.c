@@ -16,7 +16,7 @@ struct checking {
     struct stored_facts stored;
     struct facts image;
     struct machine_releases releases;
-    struct answer {
+    struct check_answer {
         struct machine machine;
         struct judgement judgement;
         struct buf better; /* the newest that would run, where this does not */
@@ -110,7 +110,7 @@ static int find_image(struct checking *c, struct session *s, const char *operand
 
 /* ---- the answer ---- */
 
-static void find_better(struct answer *a, const struct catalog *c)
+static void find_better(struct check_answer *a, const struct catalog *c)
 {
     struct facts f;
 
@@ -134,7 +134,7 @@ static void print_machine(const struct machine *machine, const struct facts *ima
 static void print_text(const struct checking *c, const char *operand)
 {
     for (size_t i = 0; i < c->releases.n; i++) {
-        const struct answer *a = &c->answers[i];
+        const struct check_answer *a = &c->answers[i];
         const char *name = c->releases.names[i];
         const struct reason *r;
 
@@ -150,7 +150,7 @@ static void print_text(const struct checking *c, const char *operand)
     }
 }
 
-static void put_answer(struct doc *d, struct node *map, const struct answer *a)
+static void put_answer(struct doc *d, struct node *map, const struct check_answer *a)
 {
     node_put_str(d, map, "verdict", str_of(verdict_name(a->judgement.verdict)));
     machine_put_reasons(d, map, &a->judgement);
@@ -186,7 +186,7 @@ static int check(struct session *s, const char *operand, const struct machine_ar
     if (find_image(&c, s, operand, e) < 0)
         return -1;
     for (size_t i = 0; i < c.releases.n; i++) {
-        struct answer *a = &c.answers[i];
+        struct check_answer *a = &c.answers[i];
 
         judge(&a->judgement, &c.image, &a->machine.host, &c.catalog);
         find_better(a, &c.catalog);

@@ -178,12 +178,14 @@ static int run(struct session *s, const struct run_args *a, int n, char **words,
     CLEANUP(buf_clear) struct buf image = {0};
     const struct engine *engine = find_engine(s->events, e);
     struct build_args how = a->build;
+    int built;
 
     if (!engine)
         return -1;
-    how.output = engine->output;
-    if (build_recipe(&w, s, words[0], &how, &image, e) < 0 ||
-        add_run(&line, engine, &w, a, s, e) < 0)
+    vec_add(&how.outputs, str_of(engine->output));
+    built = build_recipe(&w, s, words[0], &how, &image, e);
+    vec_clear(&how.outputs);
+    if (built < 0 || add_run(&line, engine, &w, a, s, e) < 0)
         return -1;
     if (shell)
         add_option(&line, "--entrypoint", "/bin/sh");

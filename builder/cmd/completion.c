@@ -8,10 +8,11 @@ static const struct {
     const char *name, *calls;
 } meanings[] = {
     {"COMMAND", "_envbuild_commands"},
-    {"DEST", "_envbuild_words oci: oci-archive: docker-archive: docker: podman:; _envbuild_files"},
+    {"DEST", "_envbuild_words oci: oci-archive: docker-archive: dir: docker: docker:// podman:; "
+             "_envbuild_files"},
     {"DIR", "_envbuild_folders"},
     {"FILE", "_envbuild_files"},
-    {"IMAGE", "_envbuild_words oci: oci-archive: docker-archive: dir: docker: podman:; "
+    {"IMAGE", "_envbuild_words oci: oci-archive: docker-archive: dir: docker: docker:// podman:; "
               "_envbuild_files"},
     {"LAYOUT", "_envbuild_folders"},
     {"LOCK", "_envbuild_files .lock"},

@@ -4,6 +4,7 @@
 #include "../base/fs.h"
 #include "../doc/field.h"
 #include "../doc/yaml.h"
+#include "../oci/ref.h"
 
 static struct str with_slash(struct config *c, struct str url)
 {
@@ -73,9 +74,99 @@ static void read_keyring(struct config *c, const struct fields *f)
         err_at(f->e, &value->pos, "keyring: a program is wanted here, such as keyring");
 }
 
+/* "95MB", "50MiB", "1000000": bytes. */
+static bool parse_size(uint64_t *out, struct str text)
+{
+    static const struct {
+        struct str unit;
+        uint64_t bytes;
+    } units[] = {{STR_INIT("MiB"), 1 << 20},
+                 {STR_INIT("GiB"), 1 << 30},
+                 {STR_INIT("MB"), 1000000},
+                 {STR_INIT("GB"), 1000000000}};
+    uint64_t times = 1;
+
+    for (size_t i = 0; i < ARRAY_LEN(units) && times == 1; i++)
+        if (str_drop(&text, units[i].unit))
+            times = units[i].bytes;
+    return str_u64(str_trim(text), out) && !__builtin_mul_overflow(*out, times, out) && *out;
+}
+
+static void read_way(struct config_registry *r, const struct fields *f)
+{
+    static const char *const names[] = {"patch", "put", "chunks", NULL};
+    static const enum registry_upload ways[] = {REGISTRY_PATCH, REGISTRY_PUT, REGISTRY_CHUNKS};
+    CLEANUP(buf_clear) struct buf nearest = {0};
+    struct str text = {0};
+
+    if (!field_str(f, "upload", &text))
+        return;
+    for (size_t i = 0; names[i]; i++)
+        if (str_is(text, names[i])) {
+            r->upload = ways[i];
+            return;
+        }
+    fields_suggest(&nearest, text, names);
+    err_at(f->e, &node_get(f->map, "upload")->pos,
+           "upload: \"" STR_FMT "\" is none of patch, put and chunks%s", STR_ARG(text),
+           nearest.p ? nearest.p : "");
+}
+
+static void read_registry(struct config_registry *r, const struct node *n, struct err *e)
+{
+    static const char *const known[] = {"insecure", "upload", "chunk", NULL};
+    struct fields f = fields_of(n, "registry", e);
+    struct str chunk = {0};
+
+    if (!ref_host_ok(n->key))
+        err_at(e, &n->key_pos,
+               "registries: \"" STR_FMT "\" is not a host name with an optional port",
+               STR_ARG(n->key));
+    r->host = n->key;
+    fields_only(&f, known);
+    field_bool(&f, "insecure", &r->insecure);
+    read_way(r, &f);
+    if (field_str(&f, "chunk", &chunk) && !parse_size(&r->chunk, chunk))
+        err_at(e, &node_get(n, "chunk")->pos,
+               "chunk: \"" STR_FMT "\" is not a size; write it as 95MB", STR_ARG(chunk));
+    if (r->chunk && r->upload == REGISTRY_ANY)
+        r->upload = REGISTRY_CHUNKS;
+}
+
+static void read_registries(struct config *c, const struct fields *f)
+{
+    const struct node *n, *map = field_map(f, "registries");
+
+    node_each(n, map)
+        read_registry(vec_push(&c->registries), n, f->e);
+}
+
+/* From their users' reports: Google's takes one piece, whose digest it wants first; JFrog's takes
+ * PATCH alone. */
+static const struct {
+    struct str end; /* of the host's name */
+    struct config_registry how;
+} known_hosts[] = {
+    {STR_INIT("-docker.pkg.dev"), {.upload = REGISTRY_PUT}},
+    {STR_INIT(".jfrog.io"), {.upload = REGISTRY_PATCH}},
+};
+
+const struct config_registry *config_registry(const struct config *c, struct str host)
+{
+    const struct config_registry *r;
+
+    vec_each(r, &c->registries)
+        if (str_eq_nocase(r->host, host))
+            return r;
+    for (size_t i = 0; i < ARRAY_LEN(known_hosts); i++)
+        if (str_ends(host, known_hosts[i].end))
+            return &known_hosts[i].how;
+    return NULL;
+}
+
 int config_read(struct config *out, const char *path, struct err *e)
 {
-    static const char *const known[] = {"mirrors", "keyring", NULL};
+    static const char *const known[] = {"mirrors", "keyring", "registries", NULL};
     CLEANUP(config_clear) struct config c = {0};
     struct err fault = {0};
     struct fields f;
@@ -88,6 +179,7 @@ int config_read(struct config *out, const char *path, struct err *e)
     fields_only(&f, known);
     read_mirrors(&c, &f);
     read_keyring(&c, &f);
+    read_registries(&c, &f);
     if (err_is_set(&fault))
         return err_join(e, &fault);
     MOVE(out, &c);
@@ -100,6 +192,7 @@ void config_clear(struct config *c)
         vec_clear(&c->rules.v[i].mirrors);
     vec_clear(&c->rules);
     vec_clear(&c->keyring);
+    vec_clear(&c->registries);
     doc_clear(&c->doc);
     *c = (struct config){0};
 }

@@ -33,6 +33,12 @@ const struct command commands[] = {
      "envbuild check 2.6.0-cuda12.4-cudnn9-runtime --driver 535.104.05 --gpu \"RTX 4090\"\n",
      "0   it runs, maybe with limits\n"
      "1   it does not\n"},
+    {"copy", "IMAGE DEST",
+     "Copy an image from one place to another: layouts, archives, folders, engines, registries.",
+     cmd_copy,
+     "envbuild copy oci:images:pytorch:2.6.0 docker://registry.example.org/team/pytorch:2.6.0\n"
+     "envbuild copy docker://registry.example.org/team/pytorch:2.6.0 oci-archive:pytorch.tar\n",
+     NULL},
     {"diff", "OLD NEW",
      "Compare two recipes, locks or tags, or two images: packages, files, layers, what is pulled.",
      cmd_diff,
@@ -302,6 +308,7 @@ int main(int argc, char **argv)
         code = (int)e.kind;
     else if (s.no)
         code = s.no;
+    reach_free(s.reach);
     if (s.progress)
         progress_pause(s.progress);
     err_sort(&e);

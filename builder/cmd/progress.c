@@ -147,13 +147,32 @@ static void add_whole(struct progress *p, struct buf *out, const struct whole *w
     buf_puts(out, " left");
 }
 
+/* "torch: sent 312 of 820 MiB": what goes over a network says how far it is. */
+static void add_sent(struct buf *out, const struct item *item)
+{
+    enum { MIB = 1024 * 1024 };
+
+    utf8_show(out, str_of(item->name), SHOW_LINE);
+    buf_fmt(out, ": sent %llu of %llu MiB", (unsigned long long)(item->done / MIB),
+            (unsigned long long)(item->total / MIB));
+}
+
+static void add_item(struct buf *out, const struct item *item)
+{
+    if (strcmp(item->task, "send") == 0 && item->total) {
+        add_sent(out, item);
+        return;
+    }
+    utf8_show(out, str_of(item->task), SHOW_LINE);
+    buf_putc(out, ' ');
+    utf8_show(out, str_of(item->name), SHOW_LINE);
+}
+
 /* What happens now: the oldest item, or the step. */
 static void add_now(struct buf *out, const struct progress *p)
 {
     if (p->items.n) {
-        utf8_show(out, str_of(p->items.v[0].task), SHOW_LINE);
-        buf_putc(out, ' ');
-        utf8_show(out, str_of(p->items.v[0].name), SHOW_LINE);
+        add_item(out, &p->items.v[0]);
         if (p->items.n > 1)
             buf_fmt(out, ", and %zu more", p->items.n - 1);
     } else {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "../base/fs.h"
+#include "../base/version.h"
 #include "../base/path.h"
 #include "../base/vec.h"
 #include "help.h"
@@ -90,6 +91,12 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
                                              : SAY_NORMAL,
                                 s->terminal, NULL, s->cancelled);
     s->events = progress_events(s->progress);
+    s->reach = reach_open(&(struct reach_from){.environment = s->environment,
+                                               .config_path = s->config_path,
+                                               .ca_file = s->ca_file,
+                                               .ca_dir = s->ca_dir,
+                                               .user_agent = "envbuild/" ENVBUILD_VERSION,
+                                               .events = s->events});
     return 0;
 }
 
@@ -114,4 +121,9 @@ void session_json(struct session *s, struct doc *d, struct node *root)
             node_add_str(d, list, arena_str(&d->arena, str_of(said->v[i])));
     }
     output_json(root);
+}
+
+struct stored_scratch session_ways(const struct session *s, const char *dir)
+{
+    return (struct stored_scratch){dir, s->events, reach_registries(s->reach)};
 }

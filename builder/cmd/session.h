@@ -2,8 +2,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../doc/node.h"
+#include "../oci/stored.h"
 #include "opt.h"
 #include "progress.h"
+#include "reach.h"
 
 /* Exit codes of lock --check beside ERR_NO, which is: something is newer. */
 enum {
@@ -37,6 +39,7 @@ struct session {
     void *describe_ctx;
     int no; /* set by a command that checked, and the answer is no: ERR_NO, or one of these */
 
+    struct reach *reach; /* registries; from session_begin() on */
     struct progress *progress;
     const struct events *events;
 };
@@ -64,6 +67,8 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
 int session_scratch(char **out, const struct session *s, struct err *e) MUST_CHECK;
 /* What --help does: see `describe`. */
 void session_describe(struct session *s, const struct command *c, const struct opt *opts);
+/* What opening an image needs; `dir` is for scratch files, and may be NULL. */
+struct stored_scratch session_ways(const struct session *s, const char *dir);
 
 /* Print the object of --json; what was warned of is its member "warnings", where there is any. */
 void session_json(struct session *s, struct doc *d, struct node *root);
@@ -72,6 +77,7 @@ void session_json(struct session *s, struct doc *d, struct node *root);
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
 int cmd_check(struct session *s, int argc, char **argv, struct err *e);
+int cmd_copy(struct session *s, int argc, char **argv, struct err *e);
 int cmd_diff(struct session *s, int argc, char **argv, struct err *e);
 int cmd_disk(struct session *s, int argc, char **argv, struct err *e);
 int cmd_doctor(struct session *s, int argc, char **argv, struct err *e);

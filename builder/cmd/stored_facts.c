@@ -20,7 +20,7 @@ bool stored_facts_labelled(struct facts *out, const struct image_config *config)
 int stored_facts_image(struct stored *out, struct session *s, const char *operand, struct err *e)
 {
     CLEANUP(free_clear) char *dir = NULL;
-    struct stored_scratch scratch = {.events = s->events};
+    struct stored_scratch scratch = session_ways(s, NULL);
 
     if (session_scratch(&dir, s, e) < 0)
         return -1;
@@ -36,8 +36,7 @@ struct remembering {
 static int remembering_open(struct remembering *m, const struct session *s, struct err *e)
 {
     CLEANUP(free_clear)
-    char *scans = path_join(s->store_dir, "scans"),
-         *outputs = path_join(s->store_dir, "outputs");
+    char *scans = path_join(s->store_dir, "scans"), *outputs = path_join(s->store_dir, "outputs");
 
     if (memo_open(&m->scans, scans, e) < 0 || memo_open(&m->outputs, outputs, e) < 0)
         return -1;

@@ -151,6 +151,7 @@ static int resolving_open(struct resolving *out, const struct work *w, struct se
                           const struct lock *recall, struct err *e)
 {
     const struct recipe *r = &w->recipe;
+    const struct stored_scratch how = session_ways(s, NULL);
 
     out->in = (struct resolve_input){.recipe = r,
                                      .catalog = &out->catalog,
@@ -163,11 +164,11 @@ static int resolving_open(struct resolving *out, const struct work *w, struct se
     if (!r->image.text.len)
         return baselayer_open(&out->base, r->base.text, w->dir, &r->base.pos, e);
     if (recall)
-        return base_image_recall(&out->image, r, recall, w->dir, e) < 0
+        return base_image_recall(&out->image, r, recall, w->dir, &how, e) < 0
                    ? -1
                    : base_image_as_base(&out->base, &out->image, e);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "read the base image"});
-    return base_image_open(&out->image, r, w->dir, s->events, e) < 0
+    return base_image_open(&out->image, r, w->dir, &how, e) < 0
                ? -1
                : base_image_as_base(&out->base, &out->image, e);
 }

@@ -19,6 +19,7 @@
     X(envbuild_build_1_mdoc, "envbuild-build.1.mdoc", "builder/man/envbuild-build.1.mdoc")       \
     X(envbuild_catalog_1_mdoc, "envbuild-catalog.1.mdoc", "builder/man/envbuild-catalog.1.mdoc") \
     X(envbuild_check_1_mdoc, "envbuild-check.1.mdoc", "builder/man/envbuild-check.1.mdoc")       \
+    X(envbuild_copy_1_mdoc, "envbuild-copy.1.mdoc", "builder/man/envbuild-copy.1.mdoc")          \
     X(envbuild_diff_1_mdoc, "envbuild-diff.1.mdoc", "builder/man/envbuild-diff.1.mdoc")          \
     X(envbuild_doctor_1_mdoc, "envbuild-doctor.1.mdoc", "builder/man/envbuild-doctor.1.mdoc")    \
     X(envbuild_emit_1_mdoc, "envbuild-emit.1.mdoc", "builder/man/envbuild-emit.1.mdoc")          \

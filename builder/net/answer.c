@@ -50,6 +50,35 @@ static void keep(char **slot, struct str value)
         *slot = str_dup(value);
 }
 
+static void add_challenge(struct answer *a, struct str value)
+{
+    struct buf all = {0};
+
+    if (a->challenges)
+        buf_fmt(&all, "%s, ", a->challenges);
+    buf_str(&all, value);
+    free(a->challenges);
+    a->challenges = buf_take(&all);
+}
+
+/* What registries alone say. */
+static void registry_line(struct answer *a, struct str name, struct str value)
+{
+    if (str_eq_nocase(name, STR("www-authenticate")) && value.len)
+        add_challenge(a, value);
+    else if (str_eq_nocase(name, STR("docker-content-digest")))
+        keep(&a->digest, value);
+    else if (str_eq_nocase(name, STR("oci-subject")))
+        keep(&a->subject, value);
+    else if (str_eq_nocase(name, STR("range")))
+        keep(&a->range, value);
+    else if (str_eq_nocase(name, STR("link")))
+        keep(&a->link, value);
+    else if (str_eq_nocase(name, STR("oci-chunk-min-length")) && !a->chunk_min &&
+             !str_u64(value, &a->chunk_min))
+        a->chunk_min = 0;
+}
+
 void answer_line(struct answer *a, struct str line, int64_t now)
 {
     struct str name, value = str_trim(line);
@@ -73,6 +102,8 @@ void answer_line(struct answer *a, struct str line, int64_t now)
         content_encoding(a, value);
     else if (str_eq_nocase(name, STR("retry-after")) && !a->retry_after_s)
         retry_after(a, value, now);
+    else
+        registry_line(a, name, value);
 }
 
 void answer_clear(struct answer *a)
@@ -81,5 +112,10 @@ void answer_clear(struct answer *a)
     free(a->content_type);
     free(a->etag);
     free(a->last_modified);
+    free(a->challenges);
+    free(a->digest);
+    free(a->subject);
+    free(a->range);
+    free(a->link);
     *a = (struct answer){0};
 }

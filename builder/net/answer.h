@@ -7,11 +7,15 @@ struct answer {
     char *location, *content_type, *etag, *last_modified; /* owned; NULL when absent */
     uint64_t length;                                      /* Content-Length */
     bool has_length;
-    uint64_t first, last, total; /* Content-Range; total 0 when "*" */
-    bool has_range;              /* there was a well-formed one */
-    uint32_t retry_after_s;      /* 0: none */
-    bool gzipped;                /* Content-Encoding: gzip */
-    bool encoded;                /* one that is neither that nor "identity" */
+    uint64_t first, last, total;           /* Content-Range; total 0 when "*" */
+    bool has_range;                        /* there was a well-formed one */
+    uint32_t retry_after_s;                /* 0: none */
+    char *challenges;                      /* owned; all WWW-Authenticate lines, joined by ", " */
+    char *digest, *subject, *range, *link; /* owned; Docker-Content-Digest, OCI-Subject, Range,
+                                              Link: what registries say (distribution-spec 1.1) */
+    uint64_t chunk_min;                    /* OCI-Chunk-Min-Length, in bytes; 0: none */
+    bool gzipped;                          /* Content-Encoding: gzip */
+    bool encoded;                          /* one that is neither that nor "identity" */
 };
 
 /* Take in one header line, with or without its line end. `now` in seconds since 1970 turns a

@@ -6,11 +6,8 @@
 #include "url.h"
 
 enum {
-    HOPS_MAX = 10,         /* redirects */
-    UNREACHABLE_TRIES = 3, /* to a host that cannot be found or does not listen */
-    MIRROR_TRIES = 2,      /* where there is another place to ask */
-    PROGRESS = 64 * 1024,  /* a try that brought this much starts the count of tries anew */
-    LATER_MS = 200,        /* HTTP_LATER */
+    MIRROR_TRIES = 2, /* where there is another place to ask */
+    LATER_MS = 200,   /* HTTP_LATER */
 };
 
 int64_t now_ms(void)
@@ -207,11 +204,10 @@ static void wait_until(struct exchange *x, int64_t due_ms)
     vec_add(&x->http->waiting, x);
 }
 
-static uint32_t pause_ms(const struct exchange *x)
+uint32_t http_pause_ms(const struct http_options *o, unsigned tries, uint32_t retry_after_s)
 {
-    const struct http_options *o = &x->http->o;
-    uint64_t pause = (uint64_t)o->pause_ms << (x->tries < 16 ? x->tries - 1 : 15);
-    uint64_t asked = (uint64_t)x->answer.retry_after_s * 1000;
+    uint64_t pause = (uint64_t)o->pause_ms << (tries < 16 ? tries - 1 : 15);
+    uint64_t asked = (uint64_t)retry_after_s * 1000;
 
     pause = asked > pause ? asked : pause;
     return pause > o->pause_max_ms ? o->pause_max_ms : (uint32_t)pause;
@@ -223,14 +219,14 @@ int exchange_try_again(struct exchange *x, const char *why, struct err *e)
     struct http_request *r = x->r;
     uint32_t pause;
 
-    if (r->resume && r->got >= PROGRESS)
+    if (r->resume && r->got >= HTTP_PROGRESS)
         x->tries = 1; /* slowly, but it moves */
     if (x->tries >= (at_mirror(x) ? MIRROR_TRIES : x->http->o.tries))
         return fail(x, why, e);
     if (!r->resume || r->last || r->status == 416)
         x->at = r->from;
     go_to_place(x); /* from where it began: what it was redirected to may have expired */
-    pause = pause_ms(x);
+    pause = http_pause_ms(&x->http->o, x->tries, x->answer.retry_after_s);
     url_show(&shown, str_of(x->url));
     events_note(x->http->o.events, "%s: %s; trying again in %u ms", shown.p, why, pause);
     wait_until(x, now_ms() + pause);
@@ -242,27 +238,37 @@ static int unreachable(struct exchange *x, const char *why, struct err *e)
 {
     if (at_mirror(x) && !x->hops)
         mirror_is_down(x);
-    return at_mirror(x) || x->tries >= UNREACHABLE_TRIES ? fail(x, why, e)
-                                                         : exchange_try_again(x, why, e);
+    return at_mirror(x) || x->tries >= HTTP_UNREACHABLE_TRIES ? fail(x, why, e)
+                                                              : exchange_try_again(x, why, e);
+}
+
+const char *http_redirect(struct buf *next, struct str from, const char *location)
+{
+    CLEANUP(err_clear) struct err bad = {0};
+    struct url here, there;
+
+    if (!location)
+        return "the server redirects to nowhere";
+    if (url_join(next, from, str_of(location), &bad) < 0 ||
+        url_parse(&there, buf_view(next), &bad) < 0 || url_parse(&here, from, &bad) < 0)
+        return "the server redirects to something that is not an address";
+    if (url_is_file(&there))
+        return "the server redirects to a local file";
+    if (url_is_https(&here) && !url_is_https(&there))
+        return "the server redirects from https to http, which is refused";
+    return NULL;
 }
 
 static int follow(struct exchange *x, struct err *e)
 {
     CLEANUP(buf_clear) struct buf next = {0};
-    CLEANUP(err_clear) struct err bad = {0};
-    struct url here, there;
+    const char *why = NULL;
 
-    if (!x->answer.location)
-        return fail(x, "the server redirects to nowhere", e);
-    if (++x->hops > HOPS_MAX)
+    if (x->answer.location && ++x->hops > HTTP_HOPS_MAX)
         return fail(x, "more than 10 redirects", e);
-    if (url_join(&next, str_of(x->url), str_of(x->answer.location), &bad) < 0 ||
-        url_parse(&there, buf_view(&next), &bad) < 0 || url_parse(&here, str_of(x->url), &bad) < 0)
-        return fail(x, "the server redirects to something that is not an address", e);
-    if (url_is_file(&there))
-        return fail(x, "the server redirects to a local file", e);
-    if (url_is_https(&here) && !url_is_https(&there))
-        return fail(x, "the server redirects from https to http, which is refused", e);
+    why = http_redirect(&next, str_of(x->url), x->answer.location);
+    if (why)
+        return fail(x, why, e);
     free(x->url);
     x->url = buf_take(&next);
     x->tries--; /* the exchange that follows is part of the same try */
@@ -270,11 +276,9 @@ static int follow(struct exchange *x, struct err *e)
     return 0;
 }
 
-/* 202: the server has yet to make what it is asked for. */
-static bool is_passing(unsigned status)
+bool http_is_passing(unsigned status)
 {
-    return status == 202 || status == 408 || status == 429 || status == 500 ||
-           (status >= 502 && status <= 504);
+    return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
 }
 
 /* Is there something that may not have changed? */
@@ -286,7 +290,7 @@ static bool is_conditional(const struct http_request *r)
     return false;
 }
 
-static bool is_redirect(unsigned status)
+bool http_is_redirect(unsigned status)
 {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -321,7 +325,7 @@ static int judge_status(struct exchange *x, struct err *e)
         return err_is_set(&x->fault) ? finish(x, e) : exchange_try_again(x, broken.msg, e);
     if (is_good(status) || (status == 304 && is_conditional(x->r)))
         return finish(x, e);
-    if (is_redirect(status))
+    if (http_is_redirect(status))
         return follow(x, e);
     snprintf(text, sizeof text, "HTTP %u%s", status,
              status < 300    ? ", which brings no file"
@@ -330,46 +334,68 @@ static int judge_status(struct exchange *x, struct err *e)
     /* 416 after resuming: the file is not what it was, so from the start. */
     if (status == 401 || status == 403)
         return fail(x, credential_fault(x, status), e);
-    if (is_passing(status) || (status == 416 && x->at > x->r->from))
+    /* 202: the server has yet to make what it is asked for. */
+    if (status == 202 || http_is_passing(status) || (status == 416 && x->at > x->r->from))
         return exchange_try_again(x, text, e);
     return fail(x, text, e);
+}
+
+void ending_words(struct buf *out, enum ending ending, const char *why, struct str url)
+{
+    CLEANUP(err_clear) struct err ignored = {0}; /* parsed before */
+    struct url u = {0};
+
+    (void)!url_parse(&u, url, &ignored);
+    switch (ending) {
+    case ENDED_NO_HOST:
+        buf_fmt(out, "cannot resolve host " STR_FMT, STR_ARG(u.host));
+        return;
+    case ENDED_NO_PROXY:
+        buf_puts(out, "cannot resolve the proxy's host; see HTTPS_PROXY and HTTP_PROXY");
+        return;
+    case ENDED_NO_LINE:
+        buf_fmt(out, "cannot connect: %s", why);
+        return;
+    case ENDED_UNTRUSTED:
+        buf_fmt(out,
+                "the server's certificate is not trusted: %s; if your network has a certificate "
+                "authority of its own, name its file in SSL_CERT_FILE",
+                why);
+        return;
+    case ENDED_NO_AUTHORITIES:
+        buf_puts(out,
+                 "no certificates of authorities can be read, so no server can be trusted; "
+                 "install the package \"ca-certificates\", or name their file in SSL_CERT_FILE");
+        return;
+    case ENDED_BROKEN:
+        buf_fmt(out, "the line broke: %s", why);
+        return;
+    case ENDED_WELL:
+    case ENDED_OTHERWISE:
+        break;
+    }
+    buf_puts(out, why);
 }
 
 static int judge_failure(struct exchange *x, enum ending ending, const char *why, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
-    struct url u = {0};
-    CLEANUP(err_clear) struct err ignored = {0}; /* parsed before */
 
-    (void)!url_parse(&u, str_of(x->url), &ignored);
+    ending_words(&text, ending, why, str_of(x->url));
     switch (ending) {
     case ENDED_NO_HOST:
-        buf_fmt(&text, "cannot resolve host " STR_FMT, STR_ARG(u.host));
-        return unreachable(x, text.p, e);
     case ENDED_NO_PROXY:
-        return unreachable(x, "cannot resolve the proxy's host; see HTTPS_PROXY and HTTP_PROXY", e);
     case ENDED_NO_LINE:
-        buf_fmt(&text, "cannot connect: %s", why);
         return unreachable(x, text.p, e);
-    case ENDED_UNTRUSTED:
-        buf_fmt(&text,
-                "the server's certificate is not trusted: %s; if your network has a certificate "
-                "authority of its own, name its file in SSL_CERT_FILE",
-                why);
-        return fail(x, text.p, e);
-    case ENDED_NO_AUTHORITIES:
-        return fail(x,
-                    "no certificates of authorities can be read, so no server can be trusted; "
-                    "install the package \"ca-certificates\", or name their file in SSL_CERT_FILE",
-                    e);
     case ENDED_BROKEN:
-        buf_fmt(&text, "the line broke: %s", why);
         return exchange_try_again(x, text.p, e);
+    case ENDED_UNTRUSTED:
+    case ENDED_NO_AUTHORITIES:
     case ENDED_WELL:
     case ENDED_OTHERWISE:
         break;
     }
-    return fail(x, why, e);
+    return fail(x, text.p, e);
 }
 
 int exchange_judge(struct exchange *x, enum ending ending, const char *why, struct err *e)

@@ -33,18 +33,22 @@ struct http_rules VEC_OF(struct http_mirrors);
 
 /* Zero means the default in brackets. */
 struct http_options {
-    const char *ca_file, *ca_dir;   /* trusted certificates; NULL: those that curl takes */
-    const char *user_agent;         /* ["envbuild"] */
-    bool local_only;                /* nothing but file:// is read */
-    const struct auth *auth;        /* borrowed; may be NULL */
-    const struct http_rules *rules; /* borrowed; may be NULL */
-    const struct events *events;    /* borrowed; asked for cancelling, told about retries */
-    uint32_t connect_ms;            /* [20,000] until connected */
-    uint32_t header_ms;             /* [30,000] from request sent to headers complete */
-    uint32_t stall_ms;              /* [60,000] a window in which fewer than 1 KiB/s came: dead */
-    uint32_t tries;                 /* [5] in a row in which less than 64 KiB came */
-    uint32_t pause_ms;              /* [500] before the second try, doubled for each further one */
-    uint32_t pause_max_ms;          /* [60,000] longest pause, also for Retry-After */
+    const char *ca_file, *ca_dir; /* trusted certificates; NULL: those that curl takes */
+    struct str ca_pem;            /* certificates that are trusted as well, in place of ca_file */
+    const char *client_cert, *client_key; /* PEM files; shown to `client_origin` alone */
+    struct str client_origin;             /* an address of it */
+    bool unverified;                      /* whatever certificate a server has */
+    const char *user_agent;               /* ["envbuild"] */
+    bool local_only;                      /* nothing but file:// is read */
+    const struct auth *auth;              /* borrowed; may be NULL */
+    const struct http_rules *rules;       /* borrowed; may be NULL */
+    const struct events *events;          /* borrowed; asked for cancelling, told about retries */
+    uint32_t connect_ms;                  /* [20,000] until connected */
+    uint32_t header_ms;                   /* [30,000] from request sent to headers complete */
+    uint32_t stall_ms;     /* [60,000] a window in which fewer than 1 KiB/s came: dead */
+    uint32_t tries;        /* [5] in a row in which less than 64 KiB came */
+    uint32_t pause_ms;     /* [500] before the second try, doubled for each further one */
+    uint32_t pause_max_ms; /* [60,000] longest pause, also for Retry-After */
 };
 
 int http_open(struct http **out, const struct http_options *options, struct err *e) MUST_CHECK;

@@ -1,15 +1,22 @@
-/* net/http_parts.h - what the four files of http.h share; nobody else includes it.
+/* net/http_parts.h - what the files of http.h and call.h share; nobody else includes it.
  *
  * mirrors.c: which places a request is asked of. exchange.c: the life of one request, with its
  * tries and redirects, and what an answer means. local.c: file://. transfer.c: one question and
- * answer through libcurl, and the loop over all of them.
+ * answer through libcurl, and the loop over all of them. call.c is the other home of libcurl.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "answer.h"
 #include "http.h"
 
-enum { RECEIVE_BUFFER = 256 * 1024 };
+enum {
+    RECEIVE_BUFFER = 256 * 1024,
+    HTTP_HEAD_MAX = 64 * 1024,  /* bytes of an answer's head */
+    HTTP_HOPS_MAX = 10,         /* redirects */
+    HTTP_UNREACHABLE_TRIES = 3, /* to a host that cannot be found or does not listen */
+    HTTP_PROGRESS = 64 * 1024,  /* a try that moved this much starts the count of tries anew */
+    HTTP_TICK_MS = 100,         /* how often cancelling is asked for */
+};
 
 /* A request on its way: one for all its tries and redirects. */
 struct exchange {
@@ -60,6 +67,14 @@ enum ending {
 };
 
 int64_t now_ms(void);
+bool http_is_passing(unsigned status); /* worth another try */
+bool http_is_redirect(unsigned status);
+/* How long to wait after so many tries. */
+uint32_t http_pause_ms(const struct http_options *o, unsigned tries, uint32_t retry_after_s);
+/* Where `location` leads, appended to `next`; or why nobody goes there. */
+const char *http_redirect(struct buf *next, struct str from, const char *location);
+/* What is told of an exchange with `url` that ended so. */
+void ending_words(struct buf *out, enum ending ending, const char *why, struct str url);
 /* Ask the request whether it still wants to run; then begin, or go on with its next try. */
 int exchange_start(struct exchange *x, struct err *e) MUST_CHECK;
 /* The head of an answer is complete. -1 when x->fault is set. */
@@ -85,5 +100,15 @@ int local_get(struct exchange *x, const struct url *u) MUST_CHECK;
 
 /* ---- transfer.c ---- */
 
+void http_options_fill(struct http_options *o); /* defaults */
+/* What is the same for all questions. `easy` is libcurl's. */
+void transfer_common(void *easy, const struct http_options *o);
+enum ending transfer_ending(int code); /* libcurl's */
+bool header_is_secret(struct str line);
 void transfer_begin(struct exchange *x);
 void transfer_end(struct exchange *x);
+
+/* ---- call.c ---- */
+
+struct caller;
+const struct http_options *caller_options(const struct caller *caller);

@@ -10,9 +10,7 @@
 #endif
 
 enum {
-    HEAD_MAX = 64 * 1024,     /* bytes of an answer's head */
     DISCARD_MAX = 256 * 1024, /* bytes of an unwanted body that are read to keep the line */
-    TICK_MS = 100,            /* how often cancelling is asked for */
     STALL_RATE = 1024,        /* bytes a second */
 };
 
@@ -35,6 +33,17 @@ static uint32_t or_default(uint32_t value, uint32_t fallback)
     return value ? value : fallback;
 }
 
+void http_options_fill(struct http_options *o)
+{
+    o->user_agent = o->user_agent ? o->user_agent : "envbuild";
+    o->connect_ms = or_default(o->connect_ms, 20 * 1000);
+    o->header_ms = or_default(o->header_ms, 30 * 1000);
+    o->stall_ms = or_default(o->stall_ms, 60 * 1000);
+    o->tries = or_default(o->tries, 5);
+    o->pause_ms = or_default(o->pause_ms, 500);
+    o->pause_max_ms = or_default(o->pause_max_ms, 60 * 1000);
+}
+
 int http_open(struct http **out, const struct http_options *options, struct err *e)
 {
     struct http *http;
@@ -44,13 +53,7 @@ int http_open(struct http **out, const struct http_options *options, struct err 
         return err_set(e, ERR_SYSTEM, "libcurl cannot be started");
     http = xcalloc(1, sizeof *http);
     http->o = *options;
-    http->o.user_agent = options->user_agent ? options->user_agent : "envbuild";
-    http->o.connect_ms = or_default(options->connect_ms, 20 * 1000);
-    http->o.header_ms = or_default(options->header_ms, 30 * 1000);
-    http->o.stall_ms = or_default(options->stall_ms, 60 * 1000);
-    http->o.tries = or_default(options->tries, 5);
-    http->o.pause_ms = or_default(options->pause_ms, 500);
-    http->o.pause_max_ms = or_default(options->pause_max_ms, 60 * 1000);
+    http_options_fill(&http->o);
     http->multi = curl_multi_init();
     if (!http->multi)
         abort(); /* out of memory */
@@ -88,7 +91,7 @@ static size_t on_header(char *line, size_t one, size_t len, void *ctx)
     if (t->head_done && !str_starts(text, STR("HTTP/")))
         return text.len; /* a trailer */
     t->head_bytes += text.len;
-    if (t->head_bytes > HEAD_MAX) {
+    if (t->head_bytes > HTTP_HEAD_MAX) {
         exchange_fault(t->x, ERR_NET, "the head of the answer is larger than 64 KiB");
         return 0;
     }
@@ -136,12 +139,12 @@ static int on_sending(void *ctx, char *ip, char *local_ip, int port, int local_p
 
 /* ---- what is asked ---- */
 
-static bool is_secret(struct str header)
+bool header_is_secret(struct str line)
 {
     static const char *const names[] = {"authorization:", "cookie:", "proxy-authorization:"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (str_eq_nocase(str_sub(header, 0, strlen(names[i])), str_of(names[i])))
+        if (str_eq_nocase(str_sub(line, 0, strlen(names[i])), str_of(names[i])))
             return true;
     return false;
 }
@@ -188,7 +191,7 @@ static void set_headers(struct transfer *t)
     bool home = at_home(t);
 
     for (size_t i = 0; i < t->x->r->headers_n; i++)
-        if (home || !is_secret(str_of(t->x->r->headers[i])))
+        if (home || !header_is_secret(str_of(t->x->r->headers[i])))
             add_header(t, t->x->r->headers[i]);
     if (t->x->r->compressed)
         add_header(t, "Accept-Encoding: gzip");
@@ -213,14 +216,26 @@ static void set_range(struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_RANGE, range);
 }
 
-static void set_options(struct transfer *t)
+static void set_trust(CURL *c, const struct http_options *o)
 {
-    const struct http_options *o = &t->x->http->o;
-    CURL *c = t->easy;
+    struct curl_blob pem = {(void *)(uintptr_t)o->ca_pem.p, o->ca_pem.len, CURL_BLOB_COPY};
 
-    curl_easy_setopt(c, CURLOPT_URL, t->x->url);
-    curl_easy_setopt(c, CURLOPT_PRIVATE, t);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->reason);
+    if (o->ca_pem.len)
+        curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &pem);
+    else if (o->ca_file)
+        curl_easy_setopt(c, CURLOPT_CAINFO, o->ca_file);
+    if (o->ca_dir)
+        curl_easy_setopt(c, CURLOPT_CAPATH, o->ca_dir);
+    if (o->unverified) {
+        curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+}
+
+void transfer_common(void *easy, const struct http_options *o)
+{
+    CURL *c = easy;
+
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* whoever cancels does not wait for a resolver */
@@ -234,16 +249,23 @@ static void set_options(struct transfer *t)
     curl_easy_setopt(c, CURLOPT_USERAGENT, o->user_agent);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+    set_trust(c, o);
+}
+
+static void set_options(struct transfer *t)
+{
+    CURL *c = t->easy;
+
+    transfer_common(c, &t->x->http->o);
+    curl_easy_setopt(c, CURLOPT_URL, t->x->url);
+    curl_easy_setopt(c, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->reason);
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_sending);
     curl_easy_setopt(c, CURLOPT_PREREQDATA, t);
-    if (o->ca_file)
-        curl_easy_setopt(c, CURLOPT_CAINFO, o->ca_file);
-    if (o->ca_dir)
-        curl_easy_setopt(c, CURLOPT_CAPATH, o->ca_dir);
     if (t->x->r->resume) {
         /* Large files: a line each, so that no stream's window holds back the others. */
         curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -288,9 +310,9 @@ void transfer_end(struct exchange *x)
     x->transfer = NULL;
 }
 
-static enum ending ending_of(CURLcode code)
+enum ending transfer_ending(int code)
 {
-    switch ((int)code) {
+    switch (code) {
     case CURLE_OK:
         return ENDED_WELL;
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -309,6 +331,7 @@ static enum ending ending_of(CURLcode code)
     case CURLE_PARTIAL_FILE:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
+    case CURLE_SEND_FAIL_REWIND: /* the kept line was dead, and some of the body went there */
     case CURLE_RECV_ERROR:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
@@ -322,7 +345,7 @@ static enum ending ending_of(CURLcode code)
 /* Tell the exchange. Its transfer is gone afterwards. */
 static int tell(struct transfer *t, CURLcode code, struct err *e)
 {
-    enum ending ending = t->enough ? ENDED_WELL : ending_of(code);
+    enum ending ending = t->enough ? ENDED_WELL : transfer_ending((int)code);
     char why[CURL_ERROR_SIZE];
 
     snprintf(why, sizeof why, "%s", t->reason[0] ? t->reason : curl_easy_strerror(code));
@@ -371,7 +394,7 @@ static int start_due(struct http *http, unsigned parallel, struct err *e)
 /* How long nothing but the network can happen. */
 static int idle_ms(const struct http *http, unsigned parallel)
 {
-    int64_t now = now_ms(), idle = TICK_MS;
+    int64_t now = now_ms(), idle = HTTP_TICK_MS;
 
     for (size_t i = 0; http->running.n < parallel && i < http->waiting.n; i++) {
         int64_t left = http->waiting.v[i]->due_ms - now;

@@ -291,7 +291,7 @@ static int sync_blobs(const char *dir, struct err *e)
     return fs_sync_dir(blobs, e);
 }
 
-static int put_image(struct place *p, const struct descriptor *d,
+static int put_image(struct place *p, struct str json, const struct descriptor *d,
                      const struct image_manifest *manifest, const struct image_name *name,
                      struct err *e)
 {
@@ -398,8 +398,8 @@ static void free_layout(struct place *p)
 }
 
 static const struct place_ops layout_ops = {
-    has_blob,   share_blob, blob_open,    blob_write,  blob_finish,
-    blob_clear, put_image,  close_layout, free_layout,
+    has_blob,  share_blob,   blob_open,   blob_write, blob_finish, blob_clear,
+    put_image, close_layout, free_layout, NULL,       NULL,
 };
 
 int layout_use(struct fd *out, const char *dir, const struct events *events, struct err *e)
@@ -419,7 +419,7 @@ int layout_open(struct place **out, const char *dir, const struct blob_files *fi
         return err_wrap(e, "layout %s", dir);
     layout = xcalloc(1, sizeof *layout);
     MOVE(&layout->use, &use);
-    layout->place = (struct place){.ops = &layout_ops};
+    layout->place = (struct place){.ops = &layout_ops, .task = "write"};
     layout->dir = xstrdup(dir);
     layout->files = *files;
     *out = &layout->place;

@@ -6,6 +6,7 @@
 int place_has_blob(bool *has, struct place *p, const struct digest *digest, uint64_t size,
                    struct err *e)
 {
+    p->there = "there";
     return p->ops->has_blob(has, p, digest, size, e);
 }
 
@@ -52,8 +53,8 @@ int place_blob_open(struct place_blob *b, struct place *p, const struct digest *
                     uint64_t size, struct err *e)
 {
     assert(digest || !p->known_first);
-    *b =
-        (struct place_blob){.sink = {blob_write, blob_finish}, .place = p, .known = digest != NULL};
+    *b = (struct place_blob){
+        .sink = {blob_write, blob_finish}, .place = p, .known = digest != NULL, .name = b->name};
     if (digest) {
         b->digest = *digest;
         b->size = size;
@@ -75,6 +76,37 @@ void place_blob_clear(struct place_blob *b)
     *b = (struct place_blob){0};
 }
 
+int place_blob_again(struct place_blob *b, struct err *e)
+{
+    assert(b->again);
+    b->again = false;
+    b->written = 0;
+    hash_open(&b->hash);
+    return b->place->ops->blob_again(b, e);
+}
+
+int place_blob_make(struct place_blob *b, int (*make)(void *ctx, struct sink *to, struct err *e),
+                    void *ctx, struct err *e)
+{
+    for (;;) {
+        CLEANUP(err_clear) struct err why = {0};
+
+        if (make(ctx, &b->sink, &why) == 0 && sink_finish(&b->sink, &why) == 0)
+            return 0;
+        if (!b->again)
+            return err_join(e, &why);
+        if (place_blob_again(b, e) < 0)
+            return -1;
+    }
+}
+
+static int put_text(void *ctx, struct sink *to, struct err *e)
+{
+    const struct str *bytes = ctx;
+
+    return sink_write(to, bytes->p, bytes->len, e);
+}
+
 int place_put_bytes(struct place *p, struct str bytes, struct digest *digest, struct err *e)
 {
     CLEANUP(place_blob_clear) struct place_blob blob = {0};
@@ -85,18 +117,29 @@ int place_put_bytes(struct place *p, struct str bytes, struct digest *digest, st
         return -1;
     if (has)
         return 0;
-    if (place_blob_open(&blob, p, digest, bytes.len, e) < 0 ||
-        sink_write(&blob.sink, bytes.p, bytes.len, e) < 0)
+    if (place_blob_open(&blob, p, digest, bytes.len, e) < 0)
         return -1;
-    return sink_finish(&blob.sink, e);
+    return place_blob_make(&blob, put_text, &bytes, e);
+}
+
+/* The manifest itself; d->digest is set. */
+static int put_document(struct place *p, struct str json, struct descriptor *d, struct err *e)
+{
+    if (!p->manifests_apart)
+        return place_put_bytes(p, json, &d->digest, e);
+    hash_bytes(&d->digest, json.p, json.len);
+    return 0;
 }
 
 static int need_blob(struct place *p, const struct descriptor *d, const char *what, struct err *e)
 {
+    bool manifest = p->ops->has_manifest &&
+                    (media_type_is_manifest(d->media_type) || media_type_is_index(d->media_type));
     char text[DIGEST_TEXT + 1];
     bool has;
 
-    if (place_has_blob(&has, p, &d->digest, d->size, e) < 0)
+    if (manifest ? p->ops->has_manifest(&has, p, &d->digest, e) < 0
+                 : place_has_blob(&has, p, &d->digest, d->size, e) < 0)
         return -1;
     if (has)
         return 0;
@@ -127,11 +170,10 @@ static int put_manifest(struct place *p, struct str json, struct descriptor *d,
         return err_set(e, ERR_INPUT, "%zu layers; more than %d cannot be mounted",
                        manifest.layers.n, IMAGE_LAYERS_MAX);
     if (need_blob(p, &manifest.config, "config", e) < 0 ||
-        need_blobs(p, &manifest.layers, "layer", e) < 0 ||
-        place_put_bytes(p, json, &d->digest, e) < 0)
+        need_blobs(p, &manifest.layers, "layer", e) < 0 || put_document(p, json, d, e) < 0)
         return -1;
     d->media_type = manifest.media_type;
-    return p->ops->put_image(p, d, &manifest, name, e);
+    return p->ops->put_image(p, json, d, &manifest, name, e);
 }
 
 static int put_index(struct place *p, struct str json, struct descriptor *d,
@@ -140,11 +182,10 @@ static int put_index(struct place *p, struct str json, struct descriptor *d,
     CLEANUP(image_index_clear) struct image_index index = {0};
 
     if (image_index_parse(&index, json, NULL, "index", e) < 0 ||
-        need_blobs(p, &index.manifests, "manifest", e) < 0 ||
-        place_put_bytes(p, json, &d->digest, e) < 0)
+        need_blobs(p, &index.manifests, "manifest", e) < 0 || put_document(p, json, d, e) < 0)
         return -1;
     d->media_type = index.media_type;
-    return p->ops->put_image(p, d, NULL, name, e);
+    return p->ops->put_image(p, json, d, NULL, name, e);
 }
 
 int place_put_image(struct place *p, struct str json, const struct image_name *name,
@@ -156,8 +197,9 @@ int place_put_image(struct place *p, struct str json, const struct image_name *n
         d.platform = *platform;
     if (image_is_index(json) ? put_index(p, json, &d, name, e) < 0
                              : put_manifest(p, json, &d, name, e) < 0)
-        return err_wrap(e, "image " STR_FMT ":" STR_FMT, STR_ARG(name->repository),
-                        STR_ARG(name->tag));
+        return name->tag.len ? err_wrap(e, "image " STR_FMT ":" STR_FMT, STR_ARG(name->repository),
+                                        STR_ARG(name->tag))
+                             : -1;
     *out = d.digest;
     return 0;
 }

@@ -7,6 +7,10 @@
  *     place_blob_open(&b, place, NULL, 0, e); ... sink_write(&b.sink, ...); sink_finish(&b.sink,
  * e); place_put_bytes(place, config, &config_digest, e); place_put_image(place, manifest, &name,
  * &platform, &digest, e); place_close(place, e); place_clear(&place);
+ *
+ * A sink cannot go back. Where a place loses its line in the midst of a blob, write or finish fails
+ * and b.again is set: whoever makes the blob asks place_blob_again() and makes all of it once more,
+ * into the same blob, with the same bytes. What the other end has kept is passed over there.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -26,6 +30,8 @@ struct place_blob {
     struct hash hash;
     struct seen seen; /* valid after finish */
     uint64_t written; /* bytes so far */
+    bool again;       /* it failed by something that may pass: see above */
+    const char *name; /* what messages and progress call it; borrowed; NULL: nobody is told */
     void *state;      /* the place's own */
 };
 
@@ -49,19 +55,28 @@ struct place_ops {
     int (*blob_write)(struct place_blob *b, const void *bytes, size_t len, struct err *e);
     int (*blob_finish)(struct place_blob *b, struct err *e); /* digest and size are verified */
     void (*blob_clear)(struct place_blob *b);                /* also after finish */
-    /* The manifest blob is there. `manifest` is NULL when `d` is an index. */
-    int (*put_image)(struct place *p, const struct descriptor *d,
+    /* `json` is the manifest, `d` what points at it. Unless p->manifests_apart, it is there as a
+     * blob. `manifest` is NULL when it is an index. */
+    int (*put_image)(struct place *p, struct str json, const struct descriptor *d,
                      const struct image_manifest *manifest, const struct image_name *name,
                      struct err *e);
     int (*close)(struct place *p, struct err *e);
     void (*free)(struct place *p);
+    /* NULL: a blob never fails so that it could be made again. */
+    int (*blob_again)(struct place_blob *b, struct err *e);
+    /* Where manifests are apart from blobs; else NULL. */
+    int (*has_manifest)(bool *has, struct place *p, const struct digest *digest, struct err *e);
 };
 
 /* The first member of each kind of place. */
 struct place {
     const struct place_ops *ops;
-    bool known_first; /* an archive: a blob's digest and size must be given before its bytes */
-    unsigned wrong;   /* blobs that were there with other bytes than their name says; main thread */
+    bool known_first;      /* an archive: a blob's digest and size must be given before its bytes */
+    bool manifests_apart;  /* a registry: a manifest is no blob */
+    const char *task;      /* of the events for a blob on its way: "write", "send" */
+    const char *there;     /* how the last place_has_blob() came to say yes; main thread */
+    _Atomic uint64_t sent; /* bytes of blobs over a network */
+    unsigned wrong; /* blobs that were there with other bytes than their name says; main thread */
 };
 
 /* *has is true when the place holds this blob already, so that it need not be made or sent: its
@@ -69,6 +84,10 @@ struct place {
 int place_has_blob(bool *has, struct place *p, const struct digest *digest, uint64_t size,
                    struct err *e) MUST_CHECK;
 
+static inline bool place_can_share(const struct place *p)
+{
+    return p->ops->share_blob;
+}
 /* Where the blob is known to be elsewhere on the disk, the place takes it over without a copy. To
  * be asked when it lacks the blob. */
 int place_share_blob(bool *shared, struct place *p, const struct digest *digest, uint64_t size,
@@ -82,6 +101,12 @@ int place_share_blob(bool *shared, struct place *p, const struct digest *digest,
 int place_blob_open(struct place_blob *b, struct place *p, const struct digest *digest,
                     uint64_t size, struct err *e) MUST_CHECK;
 void place_blob_clear(struct place_blob *b); /* abandons what is not finished */
+/* After a failure with b->again: wait if need be, and be ready for the first byte. */
+int place_blob_again(struct place_blob *b, struct err *e) MUST_CHECK;
+/* All of a blob that is open, as often as it takes: `make` writes it into `to` without finishing
+ * it. Other failures than the place's line are final. */
+int place_blob_make(struct place_blob *b, int (*make)(void *ctx, struct sink *to, struct err *e),
+                    void *ctx, struct err *e) MUST_CHECK;
 
 /* A small blob: a config. */
 int place_put_bytes(struct place *p, struct str bytes, struct digest *digest,

@@ -4,6 +4,7 @@
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../io/crypto.h"
+#include "stored_registry.h"
 #include "stored_saved.h"
 
 enum { INDEX_DEPTH = 4 };
@@ -22,10 +23,14 @@ int stored_blob(struct source **out, const struct stored *s, const struct descri
 {
     CLEANUP(source_clear) struct source *blob = NULL;
     char text[DIGEST_TEXT + 1];
-    uint64_t size;
+    uint64_t size = d->size;
 
-    if (stored_files_blob(&blob, &size, &s->files, &d->digest, e) < 0)
+    if (s->files.registry) {
+        blob = registry_blob(s->files.registry, &d->digest, size);
+        blob->name = s->files.path;
+    } else if (stored_files_blob(&blob, &size, &s->files, &d->digest, e) < 0) {
         return -1;
+    }
     if (size != d->size) {
         digest_text(&d->digest, text);
         return err_set(e, ERR_INTEGRITY, "%s: blob %s has %llu bytes where %llu belong",
@@ -34,6 +39,27 @@ int stored_blob(struct source **out, const struct stored *s, const struct descri
     blob->events = s->events;
     MOVE(out, &blob);
     return 0;
+}
+
+int stored_manifest(struct buf *out, const struct stored *s, const struct digest *digest,
+                    struct err *e)
+{
+    struct stored_files files = s->files; /* borrows all but its arena */
+    struct str text;
+    int result;
+
+    files.arena = (struct arena){0};
+    result = stored_files_manifest(&text, &files, digest, e);
+    if (result == 0)
+        buf_str(out, text);
+    arena_clear(&files.arena);
+    return result;
+}
+
+int stored_referrers(struct buf *out, const struct stored *s, const struct digest *subject,
+                     struct err *e)
+{
+    return s->files.registry ? registry_referrers(out, s->files.registry, subject, e) : 0;
 }
 
 /* True when there is such a blob. */
@@ -163,14 +189,16 @@ static int descend(struct stored *s, const struct digest *from, bool any, struct
 {
     struct digest at = *from;
 
+    s->root = *from;
     for (unsigned depth = 0; depth < INDEX_DEPTH; depth++) {
         CLEANUP(image_index_clear) struct image_index index = {0};
         struct str text;
 
-        if (stored_files_doc(&text, &s->files, &at, e) < 0)
+        if (stored_files_manifest(&text, &s->files, &at, e) < 0)
             return -1;
         if (!image_is_index(text)) {
             s->digest = at;
+            s->manifest_text = text;
             return image_manifest_parse(&s->manifest, text, NULL, "manifest", e);
         }
         if (image_index_parse(&index, text, NULL, "index", e) < 0 ||
@@ -221,11 +249,11 @@ static int take_config(struct stored *s, struct str text, bool any, struct err *
 
 static int read_config(struct stored *s, bool any, struct err *e)
 {
-    struct str text;
+    const struct descriptor *d = &s->manifest.config;
 
-    if (stored_files_doc(&text, &s->files, &s->manifest.config.digest, e) < 0)
+    if (stored_files_doc(&s->config_text, &s->files, &d->digest, d->size, e) < 0)
         return -1;
-    return take_config(s, text, any, e);
+    return take_config(s, s->config_text, any, e);
 }
 
 static void take_name(struct stored *s, const struct stored_text *place,
@@ -268,7 +296,8 @@ static int open_place(struct stored *s, const struct stored_text *place, const c
         return err_set(e, ERR_INPUT, "%s is not there%s", path,
                        form == STORED_BARE
                            ? "; an image is a path, or oci:DIR[:TAG], dir:DIR, oci-archive:FILE, "
-                             "docker-archive:FILE, docker:NAME or podman:NAME"
+                             "docker-archive:FILE, docker:NAME, podman:NAME or "
+                             "docker://HOST/NAME:TAG"
                            : "");
     if (form == STORED_ARCHIVE || (form == STORED_BARE && !has_in(path, ".")))
         return stored_files_tar(&s->files, path, scratch, e);
@@ -327,22 +356,44 @@ static int need_digest(const struct stored *s, const struct stored_text *place,
                    list.len ? list.p : "none");
 }
 
-int stored_open(struct stored *out, struct str text, const char *dir, const struct events *events,
-                struct err *e)
+static int open_registry(struct stored *s, const struct stored_text *place, struct str text,
+                         bool any, const struct stored_scratch *how, struct err *e)
 {
-    CLEANUP(stored_clear) struct stored s = {.events = events};
+    struct digest digest;
+
+    if (stored_registry_open(s, &digest, place, text, any, how->registries, e) < 0 ||
+        descend(s, &digest, any, e) < 0)
+        return -1;
+    return read_config(s, any, e);
+}
+
+static int open_built_on(struct stored *s, const struct stored_text *place, struct str text,
+                         const char *dir, struct err *e)
+{
     CLEANUP(image_index_clear) struct image_index index = {0};
+
+    if (open_place(s, place, dir, NULL, e) < 0 || read_index(&index, s, e) < 0)
+        return -1;
+    if (!digest_is_set(&place->digest))
+        return no_digest(text, place, &index, e);
+    if (need_digest(s, place, &index, e) < 0 || check_tag(place, s, &index, e) < 0 ||
+        descend(s, &place->digest, false, e) < 0 || read_config(s, false, e) < 0)
+        return -1;
+    take_name(s, place, &index);
+    return 0;
+}
+
+int stored_open(struct stored *out, struct str text, const char *dir,
+                const struct stored_scratch *how, struct err *e)
+{
+    CLEANUP(stored_clear) struct stored s = {.events = how->events};
     struct stored_text place;
 
-    if (stored_text_parse(&place, text, false, e) < 0 || open_place(&s, &place, dir, NULL, e) < 0 ||
-        read_index(&index, &s, e) < 0)
+    if (stored_text_parse(&place, text, false, e) < 0)
         return -1;
-    if (!digest_is_set(&place.digest))
-        return no_digest(text, &place, &index, e);
-    if (need_digest(&s, &place, &index, e) < 0 || check_tag(&place, &s, &index, e) < 0 ||
-        descend(&s, &place.digest, false, e) < 0 || read_config(&s, false, e) < 0)
+    if (place.form == STORED_REGISTRY ? open_registry(&s, &place, text, false, how, e) < 0
+                                      : open_built_on(&s, &place, text, dir, e) < 0)
         return -1;
-    take_name(&s, &place, &index);
     MOVE(out, &s);
     return 0;
 }
@@ -393,7 +444,15 @@ int stored_open_any(struct stored *out, struct str text, const char *dir,
     CLEANUP(image_index_clear) struct image_index index = {0};
     struct stored_text place;
 
-    if (stored_text_parse(&place, text, true, e) < 0 || open_place(&s, &place, dir, scratch, e) < 0)
+    if (stored_text_parse(&place, text, true, e) < 0)
+        return -1;
+    if (place.form == STORED_REGISTRY) {
+        if (open_registry(&s, &place, text, true, scratch, e) < 0)
+            return -1;
+        MOVE(out, &s);
+        return 0;
+    }
+    if (open_place(&s, &place, dir, scratch, e) < 0)
         return -1;
     if (!has_index(&s)) {
         if (stored_saved_open(&s, &place, e) < 0)

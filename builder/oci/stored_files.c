@@ -269,7 +269,7 @@ static int open_file(struct source **out, uint64_t *size, const char *path, stru
 
 char *stored_files_blob_path(const struct stored_files *f, const struct digest *digest)
 {
-    return f->archive ? NULL : blob_path(f, digest);
+    return f->archive || f->registry ? NULL : blob_path(f, digest);
 }
 
 int stored_files_blob(struct source **out, uint64_t *size, const struct stored_files *f,
@@ -335,16 +335,40 @@ int stored_files_text(struct str *out, struct stored_files *f, struct str name, 
     return read_text(out, f, from, p->size, e);
 }
 
+int stored_files_manifest(struct str *out, struct stored_files *f, const struct digest *digest,
+                          struct err *e)
+{
+    CLEANUP(buf_clear) struct buf json = {0};
+    struct digest seen;
+    char text[DIGEST_TEXT + 1];
+    bool found;
+
+    if (!f->registry)
+        return stored_files_doc(out, f, digest, 0, e);
+    if (digest_eq(digest, &f->top)) {
+        *out = f->top_text;
+        return 0;
+    }
+    digest_text(digest, text);
+    if (registry_manifest(&found, &json, &seen, f->registry, str_of(text), e) < 0)
+        return -1;
+    if (!found)
+        return err_set(e, ERR_INPUT, "%s lacks the manifest %s", f->path, text);
+    *out = arena_str(&f->arena, buf_view(&json));
+    return 0;
+}
+
 int stored_files_doc(struct str *out, struct stored_files *f, const struct digest *digest,
-                     struct err *e)
+                     uint64_t size, struct err *e)
 {
     CLEANUP(source_clear) struct source *from = NULL;
     struct digest found;
     char name[DIGEST_TEXT + 1];
-    uint64_t size;
 
     digest_text(digest, name);
-    if (stored_files_blob(&from, &size, f, digest, e) < 0)
+    if (f->registry)
+        from = registry_blob(f->registry, digest, size);
+    else if (stored_files_blob(&from, &size, f, digest, e) < 0)
         return -1;
     if (size > IMAGE_DOC_MAX)
         return err_set(e, ERR_INPUT, "%s: %s is a blob too large for a manifest", f->path, name);

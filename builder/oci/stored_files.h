@@ -10,18 +10,22 @@
 #include "../base/digest.h"
 #include "../base/map.h"
 #include "../io/source.h"
+#include "registries.h"
 #include "stored_spool.h"
 
 struct stored_files {
-    char *path;        /* owned; of the folder or the tar */
-    bool archive;      /* a tar */
-    bool flat;         /* a folder of "dir:" */
-    struct digest top; /* there, of what "manifest.json" holds, once that was read */
-    struct fd fd;      /* of the tar, or the lock on a layout: layout_use() */
-    uint64_t size;     /* of it, in bytes */
-    struct map names;  /* of its files */
-    bool tree;         /* it has files of a system, as `docker export` writes */
-    struct str arch;   /* whose loader they have, in Go's words; may be empty */
+    char *path;          /* owned; of the folder or the tar */
+    bool archive;        /* a tar */
+    bool flat;           /* a folder of "dir:" */
+    struct digest top;   /* there, of what "manifest.json" holds, once that was read; of a registry,
+                            what was asked for */
+    struct str top_text; /* of a registry: its text */
+    struct registry *registry; /* borrowed; NULL: it is none */
+    struct fd fd;              /* of the tar, or the lock on a layout: layout_use() */
+    uint64_t size;             /* of it, in bytes */
+    struct map names;          /* of its files */
+    bool tree;                 /* it has files of a system, as `docker export` writes */
+    struct str arch;           /* whose loader they have, in Go's words; may be empty */
     struct arena arena;
 };
 
@@ -48,11 +52,15 @@ void stored_files_alias_all(struct stored_files *f, const struct digest *digest)
 /* The text of a document, of at most IMAGE_DOC_MAX bytes; lives as long as `f`. */
 int stored_files_text(struct str *out, struct stored_files *f, struct str name,
                       struct err *e) MUST_CHECK;
-/* The same of a blob, held against its digest. */
+/* The same of a blob, held against its digest. `size` is what its descriptor says. */
 int stored_files_doc(struct str *out, struct stored_files *f, const struct digest *digest,
-                     struct err *e) MUST_CHECK;
-/* The file that it is, owned; NULL in a tar. */
+                     uint64_t size, struct err *e) MUST_CHECK;
+/* The file that it is, owned; NULL in a tar and of a registry. */
 char *stored_files_blob_path(const struct stored_files *f, const struct digest *digest);
-/* The bytes of a blob, and how many there are. ERR_INPUT when it is missing. */
+/* The same of a manifest, which a registry keeps apart from blobs. */
+int stored_files_manifest(struct str *out, struct stored_files *f, const struct digest *digest,
+                          struct err *e) MUST_CHECK;
+/* The bytes of a blob, and how many there are, but of a registry's. ERR_INPUT when it is missing.
+ */
 int stored_files_blob(struct source **out, uint64_t *size, const struct stored_files *f,
                       const struct digest *digest, struct err *e) MUST_CHECK;

@@ -129,6 +129,7 @@ int stored_saved_open(struct stored *s, const struct stored_text *place, struct 
     s->no_digests = true;
     if (stored_files_text(&text, &s->files, node_text_of(item, "Config"), e) < 0)
         return -1;
+    s->config_text = text;
     if (image_config_parse(&s->config, text, "config", e) < 0)
         return err_wrap(e, "%s", s->files.path);
     return take_layers(s, node_get(item, "Layers"), e);

@@ -9,9 +9,12 @@
 #include "../base/event.h"
 #include "../base/fd.h"
 
+struct registries;
+/* What opening an image may need. */
 struct stored_scratch {
     const char *dir; /* made when it is needed; borrowed, as all here */
     const struct events *events;
+    struct registries *registries; /* NULL: no registry is asked. Must stay as long as the image */
 };
 
 /* Are these the first bytes of a tar, of at least one block? */

@@ -7,8 +7,8 @@ static int bad_form(struct str text, struct err *e)
 {
     return err_set(e, ERR_INPUT,
                    "\"" STR_FMT "\" is not a stored image; write oci:DIR@sha256:… for a layout, "
-                   "oci-archive:FILE@sha256:… for an archive or dir:DIR@sha256:… for a folder of "
-                   "skopeo's",
+                   "oci-archive:FILE@sha256:… for an archive, dir:DIR@sha256:… for a folder of "
+                   "skopeo's or docker://HOST/NAME@sha256:… for a registry",
                    STR_ARG(text));
 }
 
@@ -21,6 +21,7 @@ static const struct prefix {
     {STR_INIT("oci-archive:"), STORED_ARCHIVE, true},
     {STR_INIT("dir:"), STORED_FOLDER, true},
     {STR_INIT("docker-archive:"), STORED_ARCHIVE, false},
+    {STR_INIT("docker://"), STORED_REGISTRY, true},
     {STR_INIT("docker:"), STORED_DOCKER, false},
     {STR_INIT("podman:"), STORED_PODMAN, false},
 };
@@ -34,11 +35,14 @@ enum stored_form stored_text_form(struct str *text, bool any)
 }
 
 /* An engine's image goes by its name or the beginning of its number. */
-static int check_name(struct str name, struct err *e)
+static int check_name(struct stored_text *out, struct err *e)
 {
     CLEANUP(ref_clear) struct ref ref = {0};
 
-    return ref_parse(&ref, name, e);
+    if (ref_parse(&ref, out->path, e) < 0)
+        return -1;
+    out->digest = ref.digest;
+    return 0;
 }
 
 int stored_text_parse(struct stored_text *out, struct str text, bool any, struct err *e)
@@ -49,9 +53,9 @@ int stored_text_parse(struct stored_text *out, struct str text, bool any, struct
     out->form = stored_text_form(&rest, any);
     if (out->form == STORED_BARE && !any)
         return bad_form(text, e);
-    if (out->form == STORED_DOCKER || out->form == STORED_PODMAN) {
+    if (out->form == STORED_DOCKER || out->form == STORED_PODMAN || out->form == STORED_REGISTRY) {
         out->path = rest;
-        return check_name(rest, e);
+        return check_name(out, e);
     }
     if (str_cut(&rest, STR("@"), &place)) {
         if (!digest_from_text(&out->digest, rest))

@@ -5,11 +5,12 @@
 #include "../base/err.h"
 
 enum stored_form {
-    STORED_BARE,    /* no prefix says what it is */
-    STORED_LAYOUT,  /* oci: */
-    STORED_ARCHIVE, /* oci-archive:, docker-archive: */
-    STORED_FOLDER,  /* dir: */
-    STORED_DOCKER,  /* docker:, and `path` is the image's name */
+    STORED_BARE,     /* no prefix says what it is */
+    STORED_LAYOUT,   /* oci: */
+    STORED_ARCHIVE,  /* oci-archive:, docker-archive: */
+    STORED_FOLDER,   /* dir: */
+    STORED_REGISTRY, /* docker://, and `path` is a reference */
+    STORED_DOCKER,   /* docker:, and `path` is the image's name */
     STORED_PODMAN,
 };
 
@@ -22,5 +23,6 @@ struct stored_text {
 
 /* Takes the prefix off. */
 enum stored_form stored_text_form(struct str *text, bool any);
-/* Views into `text`. Without `any` only "oci:", "oci-archive:" and "dir:" will do. ERR_INPUT. */
+/* Views into `text`. Without `any` only "oci:", "oci-archive:", "dir:" and "docker://" will
+ * do. ERR_INPUT. */
 int stored_text_parse(struct stored_text *out, struct str text, bool any, struct err *e) MUST_CHECK;

@@ -280,7 +280,7 @@ static int add_docker_item(struct doc *doc, const struct image_manifest *m,
     return 0;
 }
 
-static int put_image(struct place *p, const struct descriptor *d,
+static int put_image(struct place *p, struct str json, const struct descriptor *d,
                      const struct image_manifest *manifest, const struct image_name *name,
                      struct err *e)
 {
@@ -332,8 +332,8 @@ static void free_tarball(struct place *p)
 }
 
 static const struct place_ops tarball_ops = {
-    has_blob,   NULL,      blob_open,     blob_write,   blob_finish,
-    blob_clear, put_image, close_tarball, free_tarball,
+    has_blob,  NULL,          blob_open,    blob_write, blob_finish, blob_clear,
+    put_image, close_tarball, free_tarball, NULL,       NULL,
 };
 
 /* What does not hang on the images comes first. */
@@ -350,7 +350,7 @@ int tarball_stream(struct place **out, struct sink *to, void (*release)(struct s
 {
     struct tarball *t = xcalloc(1, sizeof *t);
 
-    t->place = (struct place){.ops = &tarball_ops, .known_first = true};
+    t->place = (struct place){.ops = &tarball_ops, .known_first = true, .task = "write"};
     t->to = to;
     t->release = release;
     t->kind = kind;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dest.h"
 
+#include <assert.h>
 #include <unistd.h>
 
+#include "../oci/folder.h"
 #include "../oci/layout.h"
 #include "../oci/ref.h"
 #include "../oci/tarball.h"
 #include "load.h"
 
-static const char forms[] = "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, docker:, "
-                            "podman: and - (a docker-archive on standard output)";
+static const char forms[] =
+    "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, dir:DIR, "
+    "docker://HOST/NAME[:TAG], docker:, podman: and - (a docker-archive on standard output)";
 
 struct scheme {
     const char *name;
@@ -17,11 +20,10 @@ struct scheme {
 };
 
 static const struct scheme schemes[] = {
-    {"oci", DEST_LAYOUT},
-    {"oci-archive", DEST_OCI_ARCHIVE},
-    {"docker-archive", DEST_DOCKER_ARCHIVE},
-    {"docker", DEST_DOCKER},
-    {"podman", DEST_PODMAN},
+    {"oci", DEST_LAYOUT},         {"oci-archive", DEST_OCI_ARCHIVE},
+    {"dir", DEST_FOLDER},         {"docker-archive", DEST_DOCKER_ARCHIVE},
+    {"docker", DEST_DOCKER},      {"podman", DEST_PODMAN},
+    {"docker://", DEST_REGISTRY}, /* no scheme of its own: parse_load() */
 };
 
 static const char *scheme_name(enum dest_kind kind)
@@ -106,9 +108,8 @@ static int parse_load(struct dest *d, struct str rest, struct err *e)
 {
     if (!rest.len)
         return 0;
-    if (str_starts(rest, STR("//")))
-        return err_set(e, ERR_USAGE,
-                       "pushing to a registry comes later; write oci:DIR and use skopeo copy");
+    if (d->kind == DEST_DOCKER && str_skip(&rest, STR("//")))
+        d->kind = DEST_REGISTRY;
     return parse_name(d, rest, e);
 }
 
@@ -117,9 +118,15 @@ static int parse_rest(struct dest *d, struct str rest, struct err *e)
     switch (d->kind) {
     case DEST_LAYOUT:
         return parse_layout(d, rest, e);
+    case DEST_FOLDER:
+        if (!rest.len)
+            return err_set(e, ERR_USAGE, "dir: names no folder; write dir:DIR");
+        d->path = str_dup(rest);
+        return 0;
     case DEST_OCI_ARCHIVE:
     case DEST_DOCKER_ARCHIVE:
         return parse_file(d, rest, e);
+    case DEST_REGISTRY:
     case DEST_DOCKER:
     case DEST_PODMAN:
         return parse_load(d, rest, e);
@@ -134,9 +141,8 @@ static int refuse(const char *text, struct err *e)
     CLEANUP(err_clear) struct err ignored = {0}; /* then it is no reference */
 
     if (ref_parse(&ref, str_of(text), &ignored) == 0 && ref.host)
-        return err_set(
-            e, ERR_USAGE,
-            "\"%s\": pushing to a registry comes later; write oci:DIR and use skopeo copy", text);
+        return err_set(e, ERR_USAGE, "\"%s\" is no place; for a registry write docker://%s", text,
+                       text);
     return err_set(e, ERR_USAGE, "\"%s\" is not a place that envbuild knows; the places are %s",
                    text, forms);
 }
@@ -169,6 +175,7 @@ void dest_clear(struct dest *d)
     free(d->name);
     free(d->tag);
     free(d->layout_tag);
+    vec_clear(&d->mounts);
     *d = (struct dest){0};
 }
 
@@ -177,21 +184,62 @@ bool dest_is_stdout(const struct dest *d)
     return d->kind == DEST_DOCKER_ARCHIVE && !d->path;
 }
 
-int dest_open(struct place **out, const struct dest *d, int64_t mtime,
-              const struct blob_files *files, struct err *e)
+/* What the registry has of ours in other repositories. */
+static int add_mounts(struct dest *d, const struct registry *r, const struct dest_ways *ways,
+                      struct err *e)
 {
+    const struct registry *base = ways->base ? ways->base->files.registry : NULL;
+
+    if (base && base != r && str_eq(registry_host(base), registry_host(r)))
+        vec_add(&d->mounts,
+                ((struct registry_mount){registry_repository(base), &ways->base->manifest.layers}));
+    for (size_t i = 0; ways->mount_from && i < ways->mount_from->n; i++) {
+        struct str name = ways->mount_from->v[i];
+
+        if (str_skip(&name, registry_host(r)) && !str_skip(&name, STR("/")))
+            name = ways->mount_from->v[i];
+        if (!ref_path_ok(name))
+            return err_set(e, ERR_USAGE,
+                           "\"" STR_FMT "\" is not a repository of %s to mount layers from",
+                           STR_ARG(ways->mount_from->v[i]), registry_name(r));
+        vec_add(&d->mounts, ((struct registry_mount){name, NULL}));
+    }
+    return 0;
+}
+
+static int open_registry(struct place **out, struct dest *d, const struct dest_ways *ways,
+                         struct err *e)
+{
+    struct registry *r;
+
+    assert(ways->registries);
+    if (registries_get(&r, ways->registries, str_of(d->name), e) < 0 ||
+        add_mounts(d, r, ways, e) < 0)
+        return -1;
+    registry_place_open(out, r, &d->mounts, ways->files->events);
+    return 0;
+}
+
+int dest_open(struct place **out, struct dest *d, const struct dest_ways *ways, struct err *e)
+{
+    const struct events *events = ways->files->events;
+
     switch (d->kind) {
     case DEST_LAYOUT:
-        return layout_open(out, d->path, files, e);
+        return layout_open(out, d->path, ways->files, e);
     case DEST_OCI_ARCHIVE:
-        return tarball_create(out, d->path, TARBALL_OCI, mtime, e);
+        return tarball_create(out, d->path, TARBALL_OCI, ways->mtime, e);
+    case DEST_FOLDER:
+        return folder_open(out, d->path, e);
     case DEST_DOCKER_ARCHIVE:
         if (dest_is_stdout(d))
-            return load_stream(out, STDOUT_FILENO, "standard output", mtime, files->events, e);
-        return tarball_create(out, d->path, TARBALL_DOCKER, mtime, e);
+            return load_stream(out, STDOUT_FILENO, "standard output", ways->mtime, events, e);
+        return tarball_create(out, d->path, TARBALL_DOCKER, ways->mtime, e);
+    case DEST_REGISTRY:
+        return open_registry(out, d, ways, e);
     case DEST_DOCKER:
     case DEST_PODMAN:
-        return load_open(out, scheme_name(d->kind), mtime, files->events, e);
+        return load_open(out, scheme_name(d->kind), ways->mtime, events, e);
     }
     return -1;
 }
@@ -244,12 +292,30 @@ void dest_print(const struct dest *d, const struct image_name *name, struct buf 
         buf_fmt(out, "%s:%s:" STR_FMT, scheme_name(d->kind), d->path,
                 STR_ARG(name->layout_tag.len ? name->layout_tag : name->tag));
         return;
+    case DEST_FOLDER:
     case DEST_DOCKER_ARCHIVE:
         buf_fmt(out, "%s:%s", scheme_name(d->kind), d->path ? d->path : "-");
+        return;
+    case DEST_REGISTRY:
+        buf_puts(out, scheme_name(d->kind));
+        buf_fmt(out, STR_FMT ":" STR_FMT, STR_ARG(name->repository), STR_ARG(name->tag));
         return;
     case DEST_DOCKER:
     case DEST_PODMAN:
         buf_fmt(out, STR_FMT ":" STR_FMT, STR_ARG(name->repository), STR_ARG(name->tag));
         return;
     }
+}
+
+void dest_print_put(const struct dest *d, const struct image_name *name,
+                    const struct digest *digest, struct buf *out)
+{
+    char text[DIGEST_TEXT + 1];
+
+    if (d->kind != DEST_REGISTRY) {
+        dest_print(d, name, out);
+        return;
+    }
+    digest_text(digest, text);
+    buf_fmt(out, STR_FMT "@%s", STR_ARG(name->repository), text);
 }

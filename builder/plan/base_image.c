@@ -437,23 +437,23 @@ static struct str path_of(const struct base_image *b)
 }
 
 static int open_all(struct base_image *b, const struct recipe *r, const char *dir,
-                    const struct events *events, struct err *e)
+                    const struct stored_scratch *how, struct err *e)
 {
     CLEANUP(rootfs_clear) struct rootfs fs = {0};
 
-    if (stored_open(&b->stored, r->image.text, dir, events, e) < 0 ||
+    if (stored_open(&b->stored, r->image.text, dir, how, e) < 0 ||
         rootfs_read(&fs, &b->stored, base_image_keep, NULL, e) < 0)
         return -1;
     return base_image_inspect(b, &fs, path_of(b), r->python.text, e);
 }
 
 int base_image_open(struct base_image *out, const struct recipe *r, const char *dir,
-                    const struct events *events, struct err *e)
+                    const struct stored_scratch *how, struct err *e)
 {
     CLEANUP(base_image_clear) struct base_image b = {0};
     CLEANUP(err_clear) struct err fault = {0};
 
-    if (open_all(&b, r, dir, events, &fault) < 0)
+    if (open_all(&b, r, dir, how, &fault) < 0)
         return err_at_kind(e, fault.kind, &r->image.pos, "base: %s", fault.msg);
     if (str_is(r->variant.text, "compile") && !b.compiles)
         return err_at(e, &r->variant.pos,
@@ -477,11 +477,11 @@ static struct str shell_of_check(const struct lock *lock)
 }
 
 int base_image_recall(struct base_image *out, const struct recipe *r, const struct lock *lock,
-                      const char *dir, struct err *e)
+                      const char *dir, const struct stored_scratch *how, struct err *e)
 {
     CLEANUP(base_image_clear) struct base_image b = {0};
 
-    if (stored_open(&b.stored, r->image.text, dir, NULL, e) < 0)
+    if (stored_open(&b.stored, r->image.text, dir, how, e) < 0)
         return err_wrap(e, "base");
     b.os = arena_str(&b.arena, lock->base);
     b.glibc = arena_str(&b.arena, lock->image.glibc);

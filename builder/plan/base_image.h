@@ -24,11 +24,11 @@ struct base_image {
  * is the one that the recipe names, else what "python3" on the image's PATH is. ERR_INPUT when the
  * image has none, no glibc, or an /opt/venv of its own. */
 int base_image_open(struct base_image *out, const struct recipe *r, const char *dir,
-                    const struct events *events, struct err *e) MUST_CHECK;
+                    const struct stored_scratch *how, struct err *e) MUST_CHECK;
 /* The same from manifest and config alone; what base_image_open() found in the files is taken from
  * the lock that was written then. */
 int base_image_recall(struct base_image *out, const struct recipe *r, const struct lock *lock,
-                      const char *dir, struct err *e) MUST_CHECK;
+                      const char *dir, const struct stored_scratch *how, struct err *e) MUST_CHECK;
 /* The same from the files alone: fill in everything but `stored`, whose config gives PATH. */
 int base_image_inspect(struct base_image *b, const struct rootfs *fs, struct str path_env,
                        struct str want_python, struct err *e) MUST_CHECK;

@@ -128,13 +128,14 @@ int main(int argc, char **argv)
     CLEANUP(err_clear) struct err e = {0};
     CLEANUP(buf_clear) struct buf text = {0};
     const struct blob_files files = {0};
+    const struct dest_ways ways = {.mtime = EPOCH, .files = &files};
     struct image_name name;
 
     if (argc != 3 && argc != 5) {
         fputs("usage: mini_image DEST BUSYBOX [NAME TAG]\n", stderr);
         return ERR_USAGE;
     }
-    if (dest_parse(&dest, argv[1], &e) == 0 && dest_open(&place, &dest, EPOCH, &files, &e) == 0) {
+    if (dest_parse(&dest, argv[1], &e) == 0 && dest_open(&place, &dest, &ways, &e) == 0) {
         name = dest_image_name(&dest, str_of(argc == 5 ? argv[3] : "mini"),
                                str_of(argc == 5 ? argv[4] : "1.0"));
         if (put_all(place, &name, argv[2], &e) == 0) {

@@ -70,6 +70,46 @@ static void what_is_set_is_read(void **state)
     }
 }
 
+static void registries_are_found_by_their_host(void **state)
+{
+    static const struct {
+        const char *text, *host;
+        bool known, insecure;
+        enum registry_upload upload;
+        uint64_t chunk;
+    } cases[] = {
+        {"registries: {\"a.test:5000\": {insecure: true}}\n", "a.test:5000", true, true,
+         REGISTRY_ANY, 0},
+        {"registries: {\"a.test:5000\": {insecure: true}}\n", "a.test", false, false, REGISTRY_ANY,
+         0},
+        {"registries: {a.test: {upload: put}}\n", "a.test", true, false, REGISTRY_PUT, 0},
+        {"registries: {a.test: {upload: patch}}\n", "A.test", true, false, REGISTRY_PATCH, 0},
+        {"registries: {a.test: {chunk: 95MB}}\n", "a.test", true, false, REGISTRY_CHUNKS, 95000000},
+        {"registries: {a.test: {upload: chunks, chunk: 8MiB}}\n", "a.test", true, false,
+         REGISTRY_CHUNKS, 8 << 20},
+        {"keyring: x\n", "europe-docker.pkg.dev", true, false, REGISTRY_PUT, 0},
+        {"registries: {europe-docker.pkg.dev: {upload: patch}}\n", "europe-docker.pkg.dev", true,
+         false, REGISTRY_PATCH, 0},
+        {"keyring: x\n", "x.jfrog.io", true, false, REGISTRY_PATCH, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(config_clear) struct config c = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        const struct config_registry *r;
+
+        if (read_text(&c, cases[i].text, &e) < 0)
+            fail_msg("%s: %s", cases[i].text, e.msg);
+        r = config_registry(&c, str_of(cases[i].host));
+        assert_int_equal(r != NULL, cases[i].known);
+        if (!r)
+            continue;
+        assert_int_equal(r->insecure, cases[i].insecure);
+        assert_int_equal(r->upload, cases[i].upload);
+        assert_int_equal(r->chunk, cases[i].chunk);
+    }
+}
+
 static void no_file_is_an_empty_configuration(void **state)
 {
     static const char *const none[] = {NULL, "/tmp/envbuild-no-such-folder/config.yaml"};
@@ -103,6 +143,19 @@ static void faults_are_told_with_their_places(void **state)
          ":1:29: mirrors: \"ftp://m.test\" is not a usable address: it begins with none of "
          "https://, "
          "http://, file://"},
+        {"registries: {a.test: x}\n",
+         ":1:22: registry: a map of keys and values is wanted here, not "
+         "text"},
+        {"registries: {\"a b\": {}}\n",
+         ":1:14: registries: \"a b\" is not a host name with an optional port"},
+        {"registries: {a.test: {insecur: true}}\n",
+         ":1:23: unknown key \"insecur\" (did you mean \"insecure\"?)"},
+        {"registries: {a.test: {upload: pot}}\n",
+         ":1:31: upload: \"pot\" is none of patch, put and chunks (did you mean \"put\"?)"},
+        {"registries: {a.test: {chunk: big}}\n",
+         ":1:30: chunk: \"big\" is not a size; write it as 95MB"},
+        {"registries: {a.test: {chunk: 0}}\n",
+         ":1:30: chunk: \"0\" is not a size; write it as 95MB"},
         {"[]\n", ":1:1: configuration: a map of keys and values is wanted here, not a list"},
     };
 
@@ -122,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_set_is_read),
+        cmocka_unit_test(registries_are_found_by_their_host),
         cmocka_unit_test(no_file_is_an_empty_configuration),
         cmocka_unit_test(faults_are_told_with_their_places),
     };

@@ -66,9 +66,11 @@ static void what_is_no_destination_says_what_would_be(void **state)
         {"docker-archive:x:UP", "UP"},
         {"docker-archive:", "no file"},
         {"docker:UP", "UP"},
-        {"docker://ghcr.io/x", "skopeo copy"},
-        {"ghcr.io/o/n:1", "skopeo copy"},
-        {"localhost:5000/n", "skopeo copy"},
+        {"docker://ghcr.io/UP", "UP"},
+        {"docker://", "not an image name"},
+        {"docker://ghcr.io/x@sha256:1", "not a digest"},
+        {"ghcr.io/o/n:1", "write docker://ghcr.io/o/n:1"},
+        {"localhost:5000/n", "docker://localhost:5000/n"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -194,12 +196,13 @@ static void every_kind_of_file_opens(void **state)
         CLEANUP(buf_clear) struct buf text = {0};
         CLEANUP(err_clear) struct err e = {0};
         const struct blob_files files = {0};
+        const struct dest_ways ways = {.files = &files};
         struct digest digest;
 
         buf_fmt(&text, "%.*s%s%s", (int)strcspn(forms[i], "%"), forms[i], (char *)*state,
                 strchr(forms[i], '%') + 2);
         assert_ok(dest_parse(&d, text.p, &e), &e);
-        assert_ok(dest_open(&p, &d, 0, &files, &e), &e);
+        assert_ok(dest_open(&p, &d, &ways, &e), &e);
         assert_ok(put_tagged(p, STR("layer"), "1", &digest, &e), &e);
         assert_ok(place_close(p, &e), &e);
         assert_true(fs_exists(d.path));

@@ -141,6 +141,33 @@ static void a_pipe_gets_a_line_every_ten_seconds(void **state)
     assert_true(lines >= 15 && lines <= 21);
 }
 
+/* What goes into a registry says how much of it is sent. */
+static void what_is_sent_says_how_far_it_is(void **state)
+{
+    static const volatile int never;
+    CLEANUP(buf_clear) struct buf out = {0};
+    struct progress *p = progress_open(SAY_NORMAL, false, tick, &never);
+    const struct events *to = progress_events(p);
+    CLEANUP(fd_clear) struct fd said = {memfd_create("said", MFD_CLOEXEC), true};
+    const uint64_t mib = 1 << 20;
+    int saved = dup(STDERR_FILENO);
+    struct err e = {0};
+    uint64_t size;
+
+    dup2(said.n, STDERR_FILENO);
+    events_emit(to, &(struct event){EVENT_BEGIN, "send", "torch", 0, 820 * mib});
+    for (uint64_t i = 1; i <= 312; i++)
+        events_emit(to, &(struct event){EVENT_ADVANCE, "send", "torch", i * mib, 820 * mib});
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    progress_free(p);
+    assert_int_equal(fd_size(said.n, &size, "said", &e), 0);
+    assert_int_equal(fd_pread_all(said.n, buf_room(&out, size), size, 0, "said", &e), 0);
+    out.len += size;
+    assert_true(str_find_str(buf_view(&out), STR(": torch: sent ")) < out.len);
+    assert_true(str_find_str(buf_view(&out), STR(" of 820 MiB\n")) < out.len);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_terminal_gets_only_our_own_sequences),
         cmocka_unit_test(long_names_are_cut_between_characters),
         cmocka_unit_test(a_pipe_gets_a_line_every_ten_seconds),
+        cmocka_unit_test(what_is_sent_says_how_far_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,8 @@ static void see(struct buf *out, const char *path, const char *prefix)
     CLEANUP(free_clear) char *dir = path_dir(path), *scratch = path_join(dir, "scratch");
 
     buf_fmt(&text, "%s%s", prefix, path);
-    if (stored_open_any(&s, buf_view(&text), "", &(struct stored_scratch){scratch, NULL}, &e) < 0 ||
+    if (stored_open_any(&s, buf_view(&text), "", &(struct stored_scratch){.dir = scratch}, &e) <
+            0 ||
         rootfs_read(&fs, &s, keep_none, NULL, &e) < 0)
         buf_puts(out, e.msg);
     else
@@ -253,7 +254,7 @@ static void a_compressed_archive_is_read(void **state)
     /* Whoever builds on it reads it in place. */
     digest_text(&digest, hex);
     buf_fmt(&text, "oci-archive:%s@%s", path, hex);
-    assert_int_equal(stored_open(&s, buf_view(&text), "", NULL, &e), -1);
+    assert_int_equal(stored_open(&s, buf_view(&text), "", &(struct stored_scratch){0}, &e), -1);
     assert_non_null(strstr(e.msg, "is not an oci-archive: a tar, not compressed"));
 
     packed.p[packed.len - 5] ^= 1; /* the CRC */
@@ -305,13 +306,13 @@ static void a_flat_folder_is_read(void **state)
     {
         CLEANUP(stored_clear) struct stored s = {0};
 
-        assert_int_equal(stored_open(&s, buf_view(&text), "", NULL, &e), -1);
+        assert_int_equal(stored_open(&s, buf_view(&text), "", &(struct stored_scratch){0}, &e), -1);
         digest_text(&digest, hex);
         assert_non_null(strstr(e.msg, "names no digest; what stands there now is"));
         assert_non_null(strstr(e.msg, hex));
         err_clear(&e);
         buf_fmt(&text, "@%s", hex);
-        assert_ok(stored_open(&s, buf_view(&text), "", NULL, &e), &e);
+        assert_ok(stored_open(&s, buf_view(&text), "", &(struct stored_scratch){0}, &e), &e);
         assert_true(digest_eq(&s.digest, &digest));
     }
 

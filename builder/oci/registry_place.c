@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry_place.h"
+
+#include <pthread.h>
+
+enum { STEP = 1024 * 1024 }; /* bytes between two events */
+
+struct registry_place {
+    struct place place;
+    struct registry *r; /* borrowed, as all but `known` */
+    const struct registry_mounts *mounts;
+    const struct events *events;
+    pthread_mutex_t lock; /* over `known` */
+    struct digests known; /* blobs that are there */
+};
+
+static bool is_known(struct registry_place *p, const struct digest *digest)
+{
+    const struct digest *d;
+    bool found = false;
+
+    pthread_mutex_lock(&p->lock);
+    vec_each(d, &p->known)
+        found |= digest_eq(d, digest);
+    pthread_mutex_unlock(&p->lock);
+    return found;
+}
+
+static void note(struct registry_place *p, const struct digest *digest)
+{
+    pthread_mutex_lock(&p->lock);
+    vec_add(&p->known, *digest);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- blobs ---- */
+
+static bool may_have(const struct registry_mount *m, const struct digest *digest)
+{
+    const struct descriptor *d;
+
+    if (!m->blobs)
+        return true;
+    vec_each(d, m->blobs)
+        if (digest_eq(&d->digest, digest))
+            return true;
+    return false;
+}
+
+static int mount(bool *has, struct registry_place *p, const struct digest *digest, struct err *e)
+{
+    const struct registry_mount *m;
+
+    vec_each(m, p->mounts) {
+        if (!may_have(m, digest))
+            continue;
+        if (registry_mount(has, p->r, digest, m->repository, e) < 0)
+            return -1;
+        if (*has) {
+            p->place.there = "mounted";
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static int has_blob(bool *has, struct place *place, const struct digest *digest, uint64_t size,
+                    struct err *e)
+{
+    struct registry_place *p = (struct registry_place *)place;
+
+    *has = is_known(p, digest);
+    if (*has)
+        return 0;
+    if (registry_has_blob(has, p->r, digest, size, e) < 0 ||
+        (!*has && p->mounts && mount(has, p, digest, e) < 0))
+        return -1;
+    if (*has)
+        note(p, digest);
+    return 0;
+}
+
+struct sending {
+    struct upload *upload;
+    uint64_t told, counted;
+};
+
+static int blob_open(struct place *place, struct place_blob *b, struct err *e)
+{
+    struct registry_place *p = (struct registry_place *)place;
+    struct sending *s = xcalloc(1, sizeof *s);
+
+    upload_open(&s->upload, p->r, b->known ? &b->digest : NULL, b->size);
+    b->state = s;
+    return 0;
+}
+
+/* Bytes that are made again are not sent again, and not told again. */
+static void tell(const struct place_blob *b, struct sending *s)
+{
+    const struct registry_place *p = (const struct registry_place *)b->place;
+    uint64_t sent = upload_sent(s->upload);
+
+    b->place->sent += sent - s->counted;
+    s->counted = sent;
+    if (!b->name || !b->known || b->written < s->told + STEP)
+        return;
+    s->told = b->written;
+    events_emit(p->events, &(struct event){.kind = EVENT_ADVANCE,
+                                           .task = b->place->task,
+                                           .name = b->name,
+                                           .done = b->written,
+                                           .total = b->size});
+}
+
+static int blob_write(struct place_blob *b, const void *bytes, size_t len, struct err *e)
+{
+    struct sending *s = b->state;
+    int result = upload_write(s->upload, b->written - len, bytes, len, &b->again, e);
+
+    tell(b, s);
+    return result;
+}
+
+static int blob_finish(struct place_blob *b, struct err *e)
+{
+    struct registry_place *p = (struct registry_place *)b->place;
+    struct sending *s = b->state;
+
+    if (upload_finish(s->upload, &b->digest, b->size, &b->again, e) < 0)
+        return -1;
+    note(p, &b->digest);
+    return 0;
+}
+
+static int blob_again(struct place_blob *b, struct err *e)
+{
+    struct sending *s = b->state;
+
+    return upload_rewind(s->upload, e);
+}
+
+static void blob_clear(struct place_blob *b)
+{
+    struct sending *s = b->state;
+
+    upload_clear(&s->upload);
+    free(s);
+}
+
+/* ---- images ---- */
+
+static int has_manifest(bool *has, struct place *place, const struct digest *digest, struct err *e)
+{
+    struct registry_place *p = (struct registry_place *)place;
+    struct digest there;
+    char text[DIGEST_TEXT + 1];
+
+    digest_text(digest, text);
+    return registry_has_manifest(has, &there, p->r, str_of(text), e);
+}
+
+/* A tag that nobody may move is not touched where it is right. */
+static int put_tag(struct registry_place *p, struct str tag, struct str json,
+                   const struct descriptor *d, struct err *e)
+{
+    struct digest there = {0};
+    bool found;
+
+    if (registry_has_manifest(&found, &there, p->r, tag, e) < 0)
+        return -1;
+    if (found && digest_eq(&there, &d->digest)) {
+        events_note(p->events, "tag " STR_FMT ": there", STR_ARG(tag));
+        return 0;
+    }
+    return registry_put_manifest(NULL, p->r, tag, d->media_type, json, e);
+}
+
+/* As a list of referrers has it: what it is and what it says of itself, pulled up. */
+static int add_referrer(struct registry_place *p, const struct descriptor *d,
+                        const struct image_manifest *m, struct err *e)
+{
+    struct descriptor entry = *d;
+
+    entry.artifact_type = m->artifact_type.len ? m->artifact_type : m->config.media_type;
+    entry.annotations = m->annotations;
+    return registry_add_referrer(p->r, &m->subject.digest, &entry, e);
+}
+
+/* By its digest. One that refers to another is put even where it is there: the list of referrers
+ * may lack it. */
+static int put_by_digest(struct registry_place *p, struct str json, const struct descriptor *d,
+                         const struct image_manifest *m, struct err *e)
+{
+    bool refers = m && m->has_subject, has = false, noted = false;
+    char text[DIGEST_TEXT + 1];
+
+    digest_text(&d->digest, text);
+    if (!refers && has_manifest(&has, &p->place, &d->digest, e) < 0)
+        return -1;
+    if (has)
+        return 0;
+    if (registry_put_manifest(&noted, p->r, str_of(text), d->media_type, json, e) < 0)
+        return -1;
+    return refers && !noted ? add_referrer(p, d, m, e) : 0;
+}
+
+static int put_image(struct place *place, struct str json, const struct descriptor *d,
+                     const struct image_manifest *manifest, const struct image_name *name,
+                     struct err *e)
+{
+    struct registry_place *p = (struct registry_place *)place;
+
+    if (put_by_digest(p, json, d, manifest, e) < 0)
+        return -1;
+    return name->tag.len ? put_tag(p, name->tag, json, d, e) : 0;
+}
+
+static int close_place(struct place *p, struct err *e)
+{
+    return 0; /* a tag moves when its image is put */
+}
+
+static void free_place(struct place *place)
+{
+    struct registry_place *p = (struct registry_place *)place;
+
+    pthread_mutex_destroy(&p->lock);
+    vec_clear(&p->known);
+    free(p);
+}
+
+static const struct place_ops registry_ops = {
+    has_blob,  NULL,        blob_open,  blob_write, blob_finish,  blob_clear,
+    put_image, close_place, free_place, blob_again, has_manifest,
+};
+
+void registry_place_open(struct place **out, struct registry *r,
+                         const struct registry_mounts *mounts, const struct events *events)
+{
+    struct registry_place *p = xcalloc(1, sizeof *p);
+
+    p->place = (struct place){.ops = &registry_ops,
+                              .known_first = registry_way(r) == REGISTRY_PUT,
+                              .manifests_apart = true,
+                              .task = "send"};
+    p->r = r;
+    p->mounts = mounts;
+    p->events = events;
+    pthread_mutex_init(&p->lock, NULL);
+    *out = &p->place;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "copy.h"
+
+#include "../base/pool.h"
+
+enum { INDEX_DEPTH = 4 };
+
+struct job {
+    struct place *to;
+    const struct copying *how;
+    struct descriptor d;
+    char name[DIGEST_TEXT + 1];
+};
+struct jobs VEC_OF(struct job *);
+
+static void jobs_clear(struct jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->n; i++)
+        free(jobs->v[i]);
+    vec_clear(jobs);
+}
+
+/* ---- blobs ---- */
+
+static int copy_bytes(void *ctx, struct sink *to, struct err *e)
+{
+    const struct job *job = ctx;
+    CLEANUP(source_clear) struct source *blob = NULL;
+
+    return stored_blob(&blob, job->how->from, &job->d, e) < 0 ? -1 : source_copy(blob, to, NULL, e);
+}
+
+static int copy_blob(void *ctx, struct err *e)
+{
+    struct job *job = ctx;
+    CLEANUP(place_blob_clear) struct place_blob blob = {.name = job->name};
+    struct event ev = {EVENT_BEGIN, job->to->task, job->name, 0, job->d.size};
+
+    events_emit(job->how->events, &ev);
+    if (place_blob_open(&blob, job->to, &job->d.digest, job->d.size, e) < 0 ||
+        place_blob_make(&blob, copy_bytes, job, e) < 0)
+        return err_wrap(e, "layer %s", job->name);
+    ev.kind = EVENT_END;
+    events_emit(job->how->events, &ev);
+    return 0;
+}
+
+static bool is_asked(const struct jobs *jobs, const struct digest *digest)
+{
+    for (size_t i = 0; i < jobs->n; i++)
+        if (digest_eq(&jobs->v[i]->d.digest, digest))
+            return true;
+    return false;
+}
+
+/* What the place lacks. */
+static int find_jobs(struct jobs *jobs, struct place *to, const struct copying *how,
+                     const struct descriptors *layers, struct err *e)
+{
+    const struct descriptor *d;
+    char text[DIGEST_TEXT + 1];
+    bool has;
+
+    vec_each(d, layers) {
+        struct job *job;
+
+        digest_text(&d->digest, text);
+        if (is_asked(jobs, &d->digest))
+            continue;
+        if (place_has_blob(&has, to, &d->digest, d->size, e) < 0)
+            return err_wrap(e, "layer %s", text);
+        if (has) {
+            events_note(how->events, "layer %s: %s", text, to->there);
+            continue;
+        }
+        job = xcalloc(1, sizeof *job);
+        *job = (struct job){.to = to, .how = how, .d = *d};
+        memcpy(job->name, text, sizeof text);
+        vec_add(jobs, job);
+        events_emit(how->events, &(struct event){EVENT_PLAN, to->task, job->name, 0, d->size});
+    }
+    return 0;
+}
+
+static int copy_blobs(struct place *to, const struct copying *how, const struct descriptors *layers,
+                      struct err *e)
+{
+    CLEANUP(jobs_clear) struct jobs jobs = {0};
+    CLEANUP(pool_clear) struct pool *pool = NULL;
+
+    if (find_jobs(&jobs, to, how, layers, e) < 0)
+        return -1;
+    if (!jobs.n)
+        return 0;
+    pool = pool_open(to->known_first ? 1 : how->jobs);
+    for (size_t i = 0; i < jobs.n; i++)
+        pool_add(pool, jobs.v[i]->d.size, (unsigned)i, copy_blob, jobs.v[i]);
+    return pool_wait(pool, e);
+}
+
+/* ---- one image ---- */
+
+static int put_names(struct place *to, struct str json, const struct image_name *names, size_t n,
+                     const struct platform *platform, struct digest *digest, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (place_put_image(to, json, &names[i], platform, digest, e) < 0)
+            return -1;
+    return 0;
+}
+
+/* One that an index names: it gets no name. */
+static int put_child(struct place *to, struct str json, struct err *e)
+{
+    const struct image_name none = {0};
+    struct digest digest;
+
+    return to->manifests_apart ? place_put_image(to, json, &none, NULL, &digest, e)
+                               : place_put_bytes(to, json, &digest, e);
+}
+
+/* The manifest that an archive lacks. */
+static void write_manifest(struct buf *out, const struct stored *from)
+{
+    struct image_manifest m = {.layers = from->manifest.layers};
+
+    m.config.media_type = STR(MEDIA_CONFIG);
+    m.config.size = from->config_text.len;
+    hash_bytes(&m.config.digest, from->config_text.p, from->config_text.len);
+    image_manifest_write(&m, out);
+}
+
+static int copy_one(struct place *to, const struct copying *how, const struct image_name *names,
+                    size_t n, struct digest *digest, struct err *e)
+{
+    const struct stored *from = how->from;
+    CLEANUP(buf_clear) struct buf made = {0};
+    struct str json = from->manifest_text;
+    struct digest config;
+
+    if (!from->config_text.len)
+        return err_set(e, ERR_INPUT,
+                       "%s holds the files of a container and no image; `docker import %s NAME` "
+                       "makes an image of them",
+                       from->files.path, from->files.path);
+    if (!json.len) {
+        write_manifest(&made, from);
+        json = buf_view(&made);
+    }
+    if (copy_blobs(to, how, &from->manifest.layers, e) < 0 ||
+        place_put_bytes(to, from->config_text, &config, e) < 0)
+        return -1;
+    return put_names(to, json, names, n, &from->config.platform, digest, e);
+}
+
+/* ---- all that an index names ---- */
+
+static int copy_tree(struct place *to, const struct copying *how, const struct digest *digest,
+                     unsigned depth, struct err *e);
+
+/* What refers to it: signatures, SBOMs, locks; and what refers to those. */
+static int copy_referrers(struct place *to, const struct copying *how, const struct digest *digest,
+                          unsigned depth, struct err *e)
+{
+    CLEANUP(image_index_clear) struct image_index index = {0};
+    CLEANUP(buf_clear) struct buf json = {0};
+    const struct descriptor *d;
+
+    if (!to->manifests_apart || depth > INDEX_DEPTH)
+        return 0;
+    if (stored_referrers(&json, how->from, digest, e) < 0 ||
+        (json.len && image_index_parse(&index, buf_view(&json), NULL, "referrers", e) < 0))
+        return -1;
+    vec_each(d, &index.manifests)
+        if (copy_tree(to, how, &d->digest, depth + 1, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int copy_children(struct place *to, const struct copying *how, struct str json,
+                         unsigned depth, struct err *e)
+{
+    CLEANUP(image_index_clear) struct image_index index = {0};
+    const struct descriptor *d;
+
+    if (image_index_parse(&index, json, NULL, "index", e) < 0)
+        return -1;
+    vec_each(d, &index.manifests)
+        if (copy_tree(to, how, &d->digest, depth + 1, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int copy_parts(struct place *to, const struct copying *how, struct str json, struct err *e)
+{
+    CLEANUP(image_manifest_clear) struct image_manifest m = {0};
+
+    if (image_manifest_parse(&m, json, NULL, "manifest", e) < 0)
+        return -1;
+    vec_add(&m.layers, m.config); /* its annotations stay the config's */
+    m.layers.v[m.layers.n - 1].annotations = (struct pairs){0};
+    return copy_blobs(to, how, &m.layers, e);
+}
+
+static int copy_tree(struct place *to, const struct copying *how, const struct digest *digest,
+                     unsigned depth, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf json = {0};
+
+    if (depth > INDEX_DEPTH)
+        return err_set(e, ERR_INPUT, "%s: indexes within indexes, more than %d deep",
+                       how->from->files.path, INDEX_DEPTH);
+    if (stored_manifest(&json, how->from, digest, e) < 0)
+        return -1;
+    if (image_is_index(buf_view(&json)) ? copy_children(to, how, buf_view(&json), depth, e) < 0
+                                        : copy_parts(to, how, buf_view(&json), e) < 0)
+        return -1;
+    if (depth && put_child(to, buf_view(&json), e) < 0)
+        return -1;
+    return copy_referrers(to, how, digest, depth, e);
+}
+
+int copy_image(struct place *to, const struct copying *how, const struct image_name *names,
+               size_t names_n, struct digest *digest, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf json = {0};
+    const struct digest *root = &how->from->root;
+
+    if (!how->all || !digest_is_set(root))
+        return copy_one(to, how, names, names_n, digest, e);
+    if (copy_tree(to, how, root, 0, e) < 0 || stored_manifest(&json, how->from, root, e) < 0)
+        return -1;
+    return put_names(to, buf_view(&json), names, names_n,
+                     digest_eq(root, &how->from->digest) ? &how->from->config.platform : NULL,
+                     digest, e);
+}

@@ -1,0 +1,148 @@
+#!/bin/sh
+# Debian's docker-registry, with nobody asked who he is, and with TLS of its own authority and a password: what we push
+# there, skopeo, podman, crane and docker pull and find to have the same digests, and what skopeo pushes we read. A small
+# image, or with FULL=1 the one of recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml.
+# SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib/common.sh"
+need docker-registry skopeo openssl python3
+scratch
+cd "$work"
+export HOME="$work/home" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$work/cache}"
+mkdir home
+
+# NAME PORT LINES: a registry that keeps its files in NAME.
+start_registry() {
+    {
+        printf 'version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: %s/%s}}\n' "$work" "$1"
+        printf 'http:\n  addr: 127.0.0.1:%s\n  secret: tests\n%s\n' "$2" "$3"
+    } >"$1.yml"
+    docker-registry serve "$1.yml" >"$1.log" 2>&1 &
+    own_pids="${own_pids:-} $!"
+    python3 - "$2" <<'END'
+import socket, sys, time
+for _ in range(600):
+    with socket.socket() as s:
+        if s.connect_ex(("127.0.0.1", int(sys.argv[1]))) == 0:
+            sys.exit(0)
+    time.sleep(0.1)
+sys.exit("no registry")
+END
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+digest_of() {
+    sed 's/.*@//' "$1"
+}
+
+if [ -n "${FULL:-}" ]; then
+    cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" recipe.yaml
+    [ ! -e "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.lock" ] || cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.lock" recipe.lock
+    set -- recipe.yaml
+else
+    start_world
+    cp world/base.yaml world/base.gpg .
+    printf 'pytorch: "2.6.0"\ncuda: "12.4"\ncudnn: "9"\nvariant: runtime\nbase: ./base.yaml\n' >recipe.yaml
+    set -- recipe.yaml --index "$index"
+fi
+
+# ---- nobody is asked who he is ----
+
+port=$(free_port)
+start_registry plain "$port" ''
+open=localhost:$port/team/image
+"$envbuild" build -q "$@" -o "docker://$open:1.0" >out 2>err || fail "push: $(cat err)"
+grep -qx "$open@sha256:[0-9a-f]*" out || fail "printed: $(cat out)"
+digest=$(digest_of out)
+ok "pushed $digest"
+[ "$(skopeo inspect --tls-verify=false "docker://$open:1.0" --format '{{.Digest}}')" = "$digest" ] || fail "skopeo sees another digest"
+skopeo copy -q --insecure-policy --src-tls-verify=false "docker://$open:1.0" dir:pulled 2>err || fail "skopeo copy: $(cat err)"
+[ "$(skopeo manifest-digest pulled/manifest.json)" = "$digest" ] || fail "skopeo pulled another image"
+ok "skopeo pulls it"
+rm -rf pulled
+
+before=$(find plain -type f -path '*blobs*' | sort | sha256sum)
+"$envbuild" build -q --offline --store "$work/bare" recipe.yaml -o "docker://$open:again" >out 2>err || fail "again: $(cat err)"
+[ "$(digest_of out)" = "$digest" ] || fail "another digest: $(cat out)"
+[ "$(find plain -type f -path '*blobs*' | sort | sha256sum)" = "$before" ] || fail "blobs were sent again"
+[ -z "$(find bare -type f -path '*sha256*' 2>/dev/null)" ] || fail "the bare store has got artifacts"
+ok "a bare store tags it again with nothing fetched and nothing sent"
+"$envbuild" build -v recipe.yaml "--mount-from=team/image" -o "docker://localhost:$port/other" >out 2>err || fail "mount: $(cat err)"
+grep -q 'layer torch: mounted' err && grep -q ', 0 B sent' err || fail "not mounted: $(cat err)"
+ok "layers are mounted from another repository"
+[ -z "$(find plain -path '*_uploads/*' 2>/dev/null)" ] || fail "uploads are left: $(find plain -path '*_uploads/*')"
+ok "no upload is left behind"
+
+"$envbuild" inspect -q --json "docker://$open:1.0" >seen 2>err || fail "inspect: $(cat err)"
+grep -q "\"digest\": *\"$digest\"" seen || fail "inspect sees another digest"
+"$envbuild" copy -q "docker://$open:1.0" oci:layout:copied >out 2>err || fail "copy: $(cat err)"
+[ "$(skopeo inspect oci:layout:copied --format '{{.Digest}}')" = "$digest" ] || fail "copied another image"
+skopeo copy -q --insecure-policy --dest-tls-verify=false oci:layout:copied "docker://localhost:$port/skopeos:1" 2>err || fail "skopeo: $(cat err)"
+"$envbuild" copy -q "docker://localhost:$port/skopeos:1" "docker://$open:back" >out 2>err || fail "copy back: $(cat err)"
+[ "$(digest_of out)" = "$digest" ] || fail "another digest came back"
+ok "we read what skopeo pushed"
+if command -v crane >/dev/null; then
+    crane validate --remote "$open:1.0" >out 2>&1 || fail "crane validate: $(cat out)"
+    [ "$(crane digest "$open:1.0")" = "$digest" ] || fail "crane sees another digest"
+    ok "crane validates it"
+else
+    echo "skipped: crane is not installed"
+fi
+if command -v podman >/dev/null && [ "$(id -u)" = 0 ]; then
+    printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/podman/root"\nrunroot = "%s/podman/run"\n' "$work" "$work" >storage.conf
+    export CONTAINERS_STORAGE_CONF="$work/storage.conf"
+    podman pull -q --tls-verify=false "$open@$digest" >out 2>err || fail "podman pull: $(cat err)"
+    podman image inspect "$open@$digest" --format '{{.Digest}}' | grep -qx "$digest" || fail "podman has another digest"
+    ok "podman pulls it"
+else
+    echo "skipped: podman is not installed, or this is not root"
+fi
+if start_docker; then
+    "$docker" pull -q "$open@$digest" >out 2>err || fail "docker pull: $(cat err)"
+    "$docker" image inspect --format '{{index .RepoDigests 0}}' "$open@$digest" | grep -qx "$open@$digest" || fail "docker has another digest"
+    "$envbuild" copy -q "docker:$open@$digest" oci:from-docker:x >out 2>err || fail "copy from docker: $(cat err)"
+    skopeo inspect oci:from-docker:x >/dev/null 2>err || fail "skopeo: $(cat err)"
+    ok "docker pulls it, and we copy from docker"
+else
+    echo "skipped: no Docker daemon can be started here"
+fi
+
+# ---- TLS of its own authority, and a password ----
+
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=tests -days 30 2>/dev/null
+openssl req -newkey rsa:2048 -nodes -keyout tls.key -out tls.csr -subj /CN=localhost 2>/dev/null
+printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >tls.ext
+openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out tls.crt -days 30 -extfile tls.ext 2>/dev/null
+python3 - >htpasswd <<'END' || htpasswd -nbB me secret >htpasswd || skip "neither Python's crypt nor htpasswd makes a bcrypt line"
+import crypt
+print("me:" + crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2**5)))
+END
+port=$(free_port)
+start_registry closed "$port" "  tls: {certificate: $work/tls.crt, key: $work/tls.key}
+auth: {htpasswd: {realm: tests, path: $work/htpasswd}}"
+closed=localhost:$port/team/image
+mkdir -p "home/.config/containers/certs.d/localhost:$port"
+status=0
+"$envbuild" build -q recipe.yaml -o "docker://$closed" >out 2>err || status=$?
+[ "$status" = 5 ] && grep -q 'certificate is not trusted' err || fail "an authority that nobody trusts: $(cat err)"
+cp ca.crt "home/.config/containers/certs.d/localhost:$port/"
+status=0
+"$envbuild" build -q recipe.yaml -o "docker://$closed" >out 2>err || status=$?
+[ "$status" = 5 ] && grep -q "docker login localhost:$port" err || fail "nobody is logged in: $(cat err)"
+mkdir -p home/.docker
+printf '{"auths": {"localhost:%s": {"auth": "%s"}}}\n' "$port" "$(printf me:wrong | base64)" >home/.docker/config.json
+status=0
+"$envbuild" build -q recipe.yaml -o "docker://$closed" >out 2>err || status=$?
+[ "$status" = 5 ] && grep -q 'refuses the user' err || fail "a wrong password: $(cat err)"
+if grep -q wrong err; then fail "a secret is told: $(cat err)"; fi
+printf '{"auths": {"localhost:%s": {"auth": "%s"}}}\n' "$port" "$(printf me:secret | base64)" >home/.docker/config.json
+"$envbuild" build -q recipe.yaml -o "docker://$closed" >out 2>err || fail "push: $(cat err)"
+[ "$(digest_of out)" = "$digest" ] || fail "another digest: $(cat out)"
+"$envbuild" inspect -q "docker://$(cat out)" >/dev/null 2>err || fail "inspect: $(cat err)"
+ok "TLS with its own authority and Basic"
+skopeo copy -q --insecure-policy --src-cert-dir "home/.config/containers/certs.d/localhost:$port" --src-creds me:secret \
+    "docker://$closed@$digest" dir:pulled 2>err || fail "skopeo: $(cat err)"
+[ "$(skopeo manifest-digest pulled/manifest.json)" = "$digest" ] || fail "skopeo pulled another image"
+ok "skopeo pulls it"
