@@ -15,7 +15,7 @@ amd64 | arm64) build="$build libisal-dev" ;;
 esac
 # Judges and clients that only the tests use.
 tests='libcmocka-dev python3 python3-venv gnupg skopeo umoci podman docker.io docker-registry
-    mmdebstrap debian-archive-keyring busybox-static faketime isal strace time file bc
+    mmdebstrap debian-archive-keyring busybox-static faketime isal pigz zstd strace time file bc
     docker-compose shellcheck slurmctld slurm-client munge mandoc groff-base zsh fish tmux'
 
 say() {

@@ -52,8 +52,8 @@ static int check_encoder(const struct making *m, struct err *e)
         return 0;
     return err_set(e, ERR_INTEGRITY,
                    "layer %s: the lock's layers were compressed by " STR_FMT
-                   ", and this envbuild has %s, which gives other bytes; build with that version, "
-                   "or lock anew without the old lock",
+                   ", and this envbuild has %s, which gives other bytes; build with that "
+                   "version, or remove the lock and lock again",
                    m->layer->name.p, STR_ARG(lock->encoder), ours.p);
 }
 
