@@ -14,6 +14,7 @@
 #include "assemble/layer/layer.h"
 #include "assemble/layer/layer_record.h"
 #include "doc/json.h"
+#include "io/crc64.h"
 #include "io/decompress.h"
 #include "mktree.h"
 
@@ -231,6 +232,20 @@ static void check_row(const struct made *m, const struct tree *t, const struct n
     assert_int_equal(bytes.len, entry->content.size);
 }
 
+static void check_crc(struct buf *out, const char *bytes, size_t len, struct str payload)
+{
+    CLEANUP(buf_clear) struct buf says = {0};
+    struct crc64 c;
+
+    buf_add(out, bytes, len);
+    crc64_open(&c);
+    crc64_add(&c, bytes, len);
+    assert_true(base64_decode(&says, payload, false));
+    assert_int_equal(says.len, 8);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal((unsigned char)says.p[i], (unsigned char)(c.value >> (56 - 8 * i)));
+}
+
 /* The record of tar-split, with the files' bytes, is the tar. */
 static void check_split(const struct buf *tar, struct str lines)
 {
@@ -248,8 +263,8 @@ static void check_split(const struct buf *tar, struct str lines)
         payload = node_get(doc.root, "payload");
         if (number(doc.root, "type") == 2)
             assert_true(base64_decode(&out, payload->text, false));
-        else
-            buf_add(&out, tar->p + out.len, number(doc.root, "size"));
+        else if (number(doc.root, "size"))
+            check_crc(&out, tar->p + out.len, number(doc.root, "size"), payload->text);
         assert_true(payload->kind == NODE_NULL ? !number(doc.root, "size") : payload->text.len > 0);
     }
     assert_true(str_eq(buf_view(&out), buf_view(tar)));
