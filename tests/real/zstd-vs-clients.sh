@@ -204,12 +204,12 @@ fi
 if start_docker; then
     major=$("$docker" version -f '{{.Server.Version}}' | cut -d. -f1)
     for name in plain single zstd chunked; do
-        "$envbuild" build -q --store store "$name.yaml" -o "docker-archive:$name.tar" >/dev/null 2>err || fail "$(cat err)"
+        "$envbuild" build --store store "$name.yaml" -o "docker-archive:$name.tar" >/dev/null 2>err || fail "$(cat err)"
         loads=yes
         "$docker" load -q -i "$name.tar" >out 2>&1 || loads=no
         case $name in
         zstd | chunked)
-            grep -q 'Docker before 23 cannot load layers of zstd' err || [ "$loads" = yes ] || echo "note: -q hides the warning"
+            grep -q 'Docker before 23 cannot load layers of zstd' err || fail "$name: nobody is told"
             if [ "$major" -lt 23 ]; then want=no; else want=yes; fi ;;
         *) want=yes ;;
         esac
