@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "explain.h"
-#include "compression.h"
 
 #include "../base/path.h"
+#include "compression.h"
 
 enum { NAME_WIDTH = 26 };
 
