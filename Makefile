@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 comma := ,
 
-PKGS := libarchive libcrypto yaml-0.1 libcurl libxml-2.0 zlib
+PKGS := libarchive libcrypto yaml-0.1 libcurl libxml-2.0 zlib libzstd
 ISAL := $(if $(NO_ISAL),,$(shell pkg-config --exists libisal && echo libisal))
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) $(ISAL))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL))
@@ -134,6 +134,7 @@ check-long: $(BIN) $(TOOLS)
 bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/inspect.sh
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/compression.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools bash tests/bench/bench.sh
 
 # TIME seconds a target, new inputs kept in build/; needs clang. COVER lets the fuzzer see where inputs get to.

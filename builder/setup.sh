@@ -9,13 +9,13 @@ set -eu
 
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build='gcc make pkg-config libarchive-dev libssl-dev libyaml-dev libcurl4-openssl-dev
-    libxml2-dev zlib1g-dev gpgv ca-certificates'
+    libxml2-dev zlib1g-dev libzstd-dev gpgv ca-certificates'
 case $(dpkg --print-architecture) in
 amd64 | arm64) build="$build libisal-dev" ;;
 esac
 # Judges and clients that only the tests use.
 tests='libcmocka-dev python3 python3-venv gnupg skopeo umoci podman docker.io docker-registry
-    mmdebstrap debian-archive-keyring busybox-static faketime isal strace time file bc
+    mmdebstrap debian-archive-keyring busybox-static faketime isal pigz zstd strace time file bc
     docker-compose shellcheck slurmctld slurm-client munge mandoc groff-base zsh fish tmux'
 
 say() {

@@ -26,6 +26,7 @@ homes = {
     "openssl/": ["io/crypto.c"],
     "isa-l": ["io/inflate.c"],
     "zlib.h": ["io/inflate.c"],
+    "zstd.h": ["io/zstd.c"],
     "libxml/": ["pkg/pypi/simple.c"],
     "cpuid.h": ["io/hash_pair.c"],
     "immintrin.h": ["io/hash_pair.c"],

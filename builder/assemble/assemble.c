@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../io/deflate.h"
 #include "../oci/layer_read.h"
 #include "assemble_parts.h"
 #include "layer/layer_key.h"
@@ -433,6 +432,19 @@ static int check_store(const struct assembler *a, struct err *e)
                    cas_dir(a->in->cas), list.p);
 }
 
+/* Layers that are kept stay another version's work. */
+static void take_encoder(struct lock *lock)
+{
+    CLEANUP(buf_clear) struct buf ours = {0};
+
+    layer_encoder(&ours, lock_compression(lock));
+    if (!lock_is_settled(lock))
+        lock->encoder = arena_str(&lock->doc.arena, buf_view(&ours));
+    else if (!lock->built && !str_eq(lock->encoder, buf_view(&ours)))
+        lock->encoder =
+            str_of(arena_fmt(&lock->doc.arena, STR_FMT ", %s", STR_ARG(lock->encoder), ours.p));
+}
+
 int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
 {
     CLEANUP(assembler_clear) struct assembler a = {.lock = lock, .in = in};
@@ -463,6 +475,6 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         lock->toolkit.saved = a.system.saved;
     for (size_t i = 0; i < lock->layers.n && !lock_is_settled(lock); i++)
         slim_add(&lock->slim, &a.makings[i].record.slim);
-    lock->encoder = STR(DEFLATE_ENCODER);
+    take_encoder(lock);
     return 0;
 }

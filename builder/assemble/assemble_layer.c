@@ -15,13 +15,15 @@ static bool layer_is_known(const struct lock_layer *l)
 
 /* A diff_id that nobody has seen stays the lock's own word, for this lock alone. */
 static void take_digests(struct lock_layer *l, const struct digest *digest,
-                         const struct digest *diff_id, uint64_t size, uint64_t tar_size)
+                         const struct digest *diff_id, uint64_t size, uint64_t tar_size,
+                         const struct chunked *chunked)
 {
     l->digest = *digest;
     if (digest_is_set(diff_id))
         l->diff_id = *diff_id;
     l->size = size;
     l->unpacked = tar_size;
+    l->chunked = *chunked;
 }
 
 /* The lock says otherwise than what was seen. */
@@ -37,6 +39,22 @@ static int contradict(const struct lock_layer *l, const char *what, const struct
         "layer %s: its %s is %s, but the lock has %s; the lock was edited, or written by another "
         "version: compare it with an older one, with `envbuild lock diff OLD NEW`",
         l->name.p, what, is, said);
+}
+
+/* Another version of the library may well have made the lock's digests. */
+static int check_encoder(const struct making *m, struct err *e)
+{
+    const struct lock *lock = m->all->lock;
+    CLEANUP(buf_clear) struct buf ours = {0};
+
+    layer_encoder(&ours, lock_compression(lock));
+    if (str_eq(lock->encoder, buf_view(&ours)))
+        return 0;
+    return err_set(e, ERR_INTEGRITY,
+                   "layer %s: the lock's layers were compressed by " STR_FMT
+                   ", and this envbuild has %s, which gives other bytes; build with that "
+                   "version, or remove the lock and lock again",
+                   m->layer->name.p, STR_ARG(lock->encoder), ours.p);
 }
 
 static int check_diff_id(const struct lock_layer *l, const struct digest *seen, struct err *e)
@@ -74,7 +92,8 @@ static int recall(struct making *m, const struct memo *memo, struct err *e)
     }
     m->has_record = true;
     m->diff_id_seen = digest_is_set(&m->record.diff_id);
-    take_digests(l, &m->record.digest, &m->record.diff_id, m->record.size, m->record.tar_size);
+    take_digests(l, &m->record.digest, &m->record.diff_id, m->record.size, m->record.tar_size,
+                 &m->record.chunked);
     return 0;
 }
 
@@ -254,14 +273,14 @@ static int take_result(struct making *m, const struct layer_result *made,
         memo_put(m->all->in->memo, buf_view(&m->key), &made->digest, buf_view(&text), e) < 0)
         return -1;
     if (layer_is_known(l) && !digest_eq(&l->digest, digest))
-        return contradict(l, "digest", &l->digest, digest, e);
+        return check_encoder(m, e) < 0 ? -1 : contradict(l, "digest", &l->digest, digest, e);
     if (layer_is_known(l) && l->size != made->size)
         return err_set(e, ERR_INTEGRITY,
                        "layer %s: it has %llu bytes, but the lock has %llu; the lock was edited",
                        l->name.p, (unsigned long long)made->size, (unsigned long long)l->size);
     if (check_diff_id(l, diff_id, e) < 0)
         return -1;
-    take_digests(l, digest, diff_id, made->size, made->tar_size);
+    take_digests(l, digest, diff_id, made->size, made->tar_size, &made->chunked);
     return 0;
 }
 
@@ -303,7 +322,9 @@ static int write_layer(struct making *m, const struct tree *tree, struct layer_w
                               .skip_diff_id = layer_is_known(m->layer) && !watch && !in->audit,
                               .watch = watch,
                               .blob = blob ? &blob->sink : NULL,
-                              .name = m->layer->name.p};
+                              .name = m->layer->name.p,
+                              .compression = lock_compression(m->all->lock),
+                              .threads = in->jobs};
 
     layer_record_clear(&m->record);
     if (cas_put_open(&literals, in->cas, NULL, UINT64_MAX, e) < 0 ||

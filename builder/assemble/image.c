@@ -3,6 +3,7 @@
 
 #include "../base/date.h"
 #include "../io/crypto.h"
+#include "../model/compression.h"
 #include "../model/labels.h"
 
 /* A label, unless its value is not known. */
@@ -165,13 +166,18 @@ static void write_config(struct buf *out, const struct lock *lock, const struct 
 
 static void write_manifest(struct buf *out, const struct lock *lock, struct image_manifest *m)
 {
+    bool zstd = compression_is_zstd(lock_compression(lock));
+
     for (size_t i = 0; i < lock->layers.n; i++) {
+        const struct lock_layer *l = &lock->layers.v[i];
         struct descriptor *d = vec_push(&m->layers);
 
-        d->media_type = lock->layers.v[i].kind == LOCK_IMAGE ? lock->layers.v[i].media_type
-                                                             : STR(MEDIA_LAYER_GZIP);
-        d->digest = lock->layers.v[i].digest;
-        d->size = lock->layers.v[i].size;
+        d->media_type = l->kind == LOCK_IMAGE ? l->media_type
+                        : zstd                ? STR(MEDIA_LAYER_ZSTD)
+                                              : STR(MEDIA_LAYER_GZIP);
+        d->digest = l->digest;
+        d->size = l->size;
+        chunked_annotate(&d->annotations, &l->chunked, &m->arena);
     }
     image_manifest_write(m, out);
 }

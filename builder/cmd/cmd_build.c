@@ -4,6 +4,7 @@
 #include "../assemble/image.h"
 #include "../assemble/system/system_gaps.h"
 #include "../base/path.h"
+#include "../model/compression.h"
 #include "../model/finding.h"
 #include "../out/dest.h"
 #include "../store/roots.h"
@@ -133,6 +134,15 @@ static int check_strict(const struct lock *lock, const struct build_args *a, str
     for (size_t i = 0; i < gaps.n && !lock->built; i++) /* afterwards it is known */
         events_warn(s->events, "%s", gaps.v[i]);
     return 0;
+}
+
+/* The image is what the lock says, wherever it goes. */
+static void warn_client(const struct lock *lock, const struct dest *dest, const struct session *s)
+{
+    if ((dest->kind == DEST_DOCKER || dest->kind == DEST_DOCKER_ARCHIVE) &&
+        compression_is_zstd(lock_compression(lock)))
+        events_warn(s->events, "Docker before 23 cannot load layers of zstd; without `compression` "
+                               "in the recipe it can");
 }
 
 struct disks {
@@ -385,6 +395,7 @@ static int put_target(struct target *t, struct work *w, struct session *s,
 
     if (dest_open(&t->place, &t->dest, &ways, e) < 0 || dest_check_name(&t->dest, &t->name, e) < 0)
         return -1;
+    warn_client(&w->lock, &t->dest, s);
     if (!a->audit)
         dest_leave_out(&t->dest, t->place, &t->name, &w->lock, s->events);
     if (assemble(w, s, a, image, &t->beside, t->place, files, &t->dest, &t->name, &out, e) < 0)

@@ -338,7 +338,8 @@ static const uint8_t *step(struct deflater *d, const uint8_t *p)
     return p + m.len;
 }
 
-void deflate_1(struct deflater *d, struct buf *out, const void *bytes, size_t len)
+/* All blocks; `d->out` is at a bit, and not ended. */
+static void put_all(struct deflater *d, struct buf *out, const void *bytes, size_t len, bool last)
 {
     const uint8_t *p = len ? bytes : (const void *)""; /* no arithmetic with NULL */
 
@@ -355,9 +356,28 @@ void deflate_1(struct deflater *d, struct buf *out, const void *bytes, size_t le
         p = step(d, p);
     if (d->unit.tokens)
         end_unit(d);
-    put_block(d, true);
+    if (d->block.tokens || last)
+        put_block(d, last);
+    d->in = d->end = d->written = NULL;
+}
+
+void deflate_1(struct deflater *d, struct buf *out, const void *bytes, size_t len)
+{
+    put_all(d, out, bytes, len, true);
     bits_begin(&d->out, 8);
     bits_align(&d->out);
     bits_end(&d->out);
-    d->in = d->end = d->written = NULL;
 }
+
+void deflate_1_part(struct deflater *d, struct buf *out, const void *bytes, size_t len)
+{
+    put_all(d, out, bytes, len, false);
+    bits_begin(&d->out, 3 + 7 + 32);
+    bits_put(&d->out, 0, 3); /* not the last, stored */
+    bits_align(&d->out);
+    bits_put(&d->out, 0xffff0000, 32); /* of length 0 */
+    bits_end(&d->out);
+}
+
+/* The last block, of fixed codes and empty. */
+const unsigned char deflate_1_end[2] = {3, 0};

@@ -21,3 +21,7 @@ struct deflater *deflater_open(void);
 void deflater_clear(struct deflater **d);
 /* len at most DEFLATE_INPUT_MAX. The bytes depend on the input alone, never on earlier calls. */
 void deflate_1(struct deflater *d, struct buf *out, const void *bytes, size_t len);
+/* The same as a part of a longer stream: no block is the last, and the part ends at a whole byte
+ * (with an empty stored block). Parts may follow one another; deflate_1_end ends the stream. */
+void deflate_1_part(struct deflater *d, struct buf *out, const void *bytes, size_t len);
+extern const unsigned char deflate_1_end[2];

@@ -2,6 +2,7 @@
 #include "explain.h"
 
 #include "../base/path.h"
+#include "compression.h"
 
 enum { NAME_WIDTH = 26 };
 
@@ -159,6 +160,13 @@ static void print_container(struct buf *out, const struct lock *lock)
     vec_clear(&certificates);
 }
 
+static void print_compression(struct buf *out, const struct lock *lock)
+{
+    if (compression_is_zstd(lock_compression(lock)))
+        buf_puts(out, "  to be pulled: a client that reads zstd, as podman, containerd and Docker "
+                      "from 23 on do (compression)\n");
+}
+
 static const char *provider(struct str from)
 {
     return str_is(from, "pypi")     ? "wheels"
@@ -259,6 +267,7 @@ void explain_print(struct buf *out, const struct lock *lock)
 {
     print_head(out, lock);
     print_needs(out, lock);
+    print_compression(out, lock);
     print_container(out, lock);
     print_toolkit(out, &lock->toolkit);
     print_parts(out, lock);
@@ -385,7 +394,8 @@ void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
                 {"driver_min", f->driver_min},
                 {"driver_full", f->driver_full},
                 {"archs", f->archs},
-                {"startup_check", str_of(lock_startup_check(lock))}};
+                {"startup_check", str_of(lock_startup_check(lock))},
+                {"compression", str_of(compression_name(lock_compression(lock)))}};
     struct part all = whole(lock);
     struct node *list;
 

@@ -370,6 +370,24 @@ static void get_overlaps(struct lock *lock, const struct fields *built)
     }
 }
 
+static void get_chunked(struct chunked *c, const struct fields *layer)
+{
+    const struct node *map = field_map(layer, "chunked");
+    struct fields f = {map, "lock", layer->e};
+
+    if (!map)
+        return;
+    ONLY(&f, "digest", "offset", "size", "unpacked", "split_offset", "split_size",
+         "split_unpacked");
+    need_digest(&f, "digest", &c->toc);
+    field_need_u64(&f, "offset", &c->offset, UINT64_MAX / 2);
+    field_need_u64(&f, "size", &c->size, UINT64_MAX / 2);
+    field_need_u64(&f, "unpacked", &c->unpacked, UINT64_MAX / 2);
+    field_need_u64(&f, "split_offset", &c->split_offset, UINT64_MAX / 2);
+    field_need_u64(&f, "split_size", &c->split_size, UINT64_MAX / 2);
+    field_need_u64(&f, "split_unpacked", &c->split_unpacked, UINT64_MAX / 2);
+}
+
 /* `key`: "built" is whole, "kept" lacks what hangs on the recipe's own files. */
 static void get_recorded(struct lock *lock, const struct fields *root, const char *key, bool *is)
 {
@@ -392,7 +410,7 @@ static void get_recorded(struct lock *lock, const struct fields *root, const cha
         struct fields g = fields_of(n, "lock", root->e);
         struct str name = {0};
 
-        ONLY(&g, "name", "size", "unpacked", "digest", "diff_id");
+        ONLY(&g, "name", "size", "unpacked", "digest", "diff_id", "chunked");
         field_need_str(&g, "name", &name);
         if (lock->settled && i < lock->layers.n && lock->layers.v[i].kind == LOCK_FILES)
             i++;
@@ -405,6 +423,7 @@ static void get_recorded(struct lock *lock, const struct fields *root, const cha
         field_u64(&g, "unpacked", &lock->layers.v[i].unpacked, UINT64_MAX / 2);
         need_digest(&g, "digest", &lock->layers.v[i].digest);
         need_digest(&g, "diff_id", &lock->layers.v[i].diff_id);
+        get_chunked(&lock->layers.v[i].chunked, &g);
         i++;
     }
     if (lock->settled && i < lock->layers.n && lock->layers.v[i].kind == LOCK_FILES)

@@ -11,6 +11,7 @@
 #include "../base/digest.h"
 #include "../base/vec.h"
 #include "../doc/node.h"
+#include "../oci/chunked.h"
 #include "../oci/image.h"
 #include "../pkg/artifact.h"
 #include "slim.h"
@@ -58,11 +59,12 @@ struct lock_layer {
     enum lock_layer_kind kind;
     enum lock_group group;
     struct VEC_OF(size_t) artifacts; /* positions in lock.artifacts */
-    struct str media_type;           /* LOCK_IMAGE only; the others are gzip */
+    struct str media_type;           /* LOCK_IMAGE only; the others' hangs on the recipe */
     /* Filled in by the first build, all-zero before; of LOCK_IMAGE always there. */
     struct digest digest, diff_id;
     uint64_t size;     /* compressed bytes */
     uint64_t unpacked; /* of its tar; 0 when not known, as of LOCK_IMAGE and in older locks */
+    struct chunked chunked;
 };
 
 struct lock_archive {
@@ -198,7 +200,7 @@ struct lock {
     bool built;
     bool settled; /* not built, but was but for the contents of the recipe's files: all below holds
                    * but config and manifest, and so do the digests of all layers but that one */
-    struct str encoder;       /* of what was compressed anew */
+    struct str encoder;       /* of what was compressed anew, as "deflate/1" or "zstd/1.5.4/3" */
     struct strs uncovered;    /* packages with a script that no rule covers */
     struct overlaps overlaps; /* sorted by loser, then winner; of format 1 none is recorded */
     struct strs findings;     /* what the load proof found, in words; see look/proof.h */

@@ -3,6 +3,7 @@
 
 #include "../base/map.h"
 #include "lock_words.h"
+#include "compression.h"
 
 struct comparison {
     struct lock_differences *out;
@@ -153,6 +154,8 @@ static void compare_head(struct comparison *c)
     differ(c, STR("folders of the user"), folder_words(c, a), folder_words(c, b));
     compare_user(c);
     differ(c, STR("start-up check"), str_of(lock_startup_check(a)), str_of(lock_startup_check(b)));
+    differ(c, STR("compression"), str_of(compression_name(lock_compression(a))),
+           str_of(compression_name(lock_compression(b))));
     differ(c, STR("file of apt sources"), a->apt_sources_path, b->apt_sources_path);
     differ_lines(c, STR("apt sources"), a->apt_sources, b->apt_sources);
 }

@@ -256,6 +256,22 @@ static void put_overlaps(struct doc *d, struct node *built, const struct lock *l
     }
 }
 
+static void put_chunked(struct doc *d, struct node *layer, const struct chunked *c)
+{
+    struct node *n;
+
+    if (!digest_is_set(&c->toc))
+        return;
+    n = node_put(d, layer, "chunked", node_new_map(d));
+    put_digest(d, n, "digest", &c->toc);
+    node_put_u64(d, n, "offset", c->offset);
+    node_put_u64(d, n, "size", c->size);
+    node_put_u64(d, n, "unpacked", c->unpacked);
+    node_put_u64(d, n, "split_offset", c->split_offset);
+    node_put_u64(d, n, "split_size", c->split_size);
+    node_put_u64(d, n, "split_unpacked", c->split_unpacked);
+}
+
 /* What the build recorded; of a settled lock what still holds of it. */
 static void put_recorded(struct doc *d, struct node *root, const struct lock *lock)
 {
@@ -282,6 +298,7 @@ static void put_recorded(struct doc *d, struct node *root, const struct lock *lo
             node_put_u64(d, m, "unpacked", l->unpacked);
         put_digest(d, m, "digest", &l->digest);
         put_digest(d, m, "diff_id", &l->diff_id);
+        put_chunked(d, m, &l->chunked);
     }
     if (lock->settled)
         return;

@@ -38,6 +38,7 @@ static const char *const keys[] = {"envbuild",
                                    "tag",
                                    "slim",
                                    "wheels_only",
+                                   "compression",
                                    NULL};
 static const char *const later_keys[] = {"services", "matrix", NULL};
 

@@ -93,6 +93,7 @@ struct recipe {
     struct values env;            /* "NAME=value" */
     bool has_entrypoint, has_cmd; /* also when the list is empty, which takes the default away */
     struct values entrypoint, cmd;
+    struct value compression;   /* see model/compression.h; empty: gzip */
     struct value startup_check; /* "warn", "fail" or "off"; empty: warn, where it can be */
     const struct node *labels;  /* map of strings, may be NULL */
 };

@@ -5,6 +5,7 @@
 #include "../base/path.h"
 #include "../oci/ref.h"
 #include "../oci/stored.h"
+#include "compression.h"
 
 #define DEFAULT_TAG "{pytorch}-cuda{cuda}-cudnn{cudnn}-{variant}"
 #define DEFAULT_CPU_TAG "{pytorch}-{cuda}-{variant}"
@@ -248,6 +249,27 @@ static void check_startup(struct reading *in)
            STR_ARG(v->text), hint.p ? hint.p : "");
 }
 
+static void check_compression(struct reading *in)
+{
+    static const char *const known[] = {COMPRESSION_NAMES, NULL};
+    struct value *v = &in->r->compression;
+    enum compression how = COMPRESSION_GZIP;
+    CLEANUP(buf_clear) struct buf hint = {0};
+
+    reading_value(in, "compression", v);
+    if (v->text.len && !compression_is(&how, v->text)) {
+        fields_suggest(&hint, v->text, known);
+        err_at(in->e, &v->pos,
+               "compression: \"" STR_FMT
+               "\" is not known%s; gzip is read by all, gzip,single by those too that stop after "
+               "one gzip member, zstd and zstd:chunked by podman, containerd and Docker from 23 "
+               "on",
+               STR_ARG(v->text), hint.p ? hint.p : "");
+    }
+    if (how == COMPRESSION_GZIP)
+        *v = (struct value){0}; /* it is what no word means */
+}
+
 static void check_context(struct reading *in)
 {
     struct value *v = &in->r->context;
@@ -272,5 +294,6 @@ void recipe_read_values(struct reading *in)
     check_workdir(in);
     check_context(in);
     check_startup(in);
+    check_compression(in);
     check_tag(in);
 }

@@ -209,6 +209,22 @@ static void assert_round_trip(struct deflater *d, struct str bytes)
     assert_true(out.len <= bytes.len + bytes.len / 8 + 3);
 }
 
+/* Parts one behind the other are one stream. */
+static void parts_make_one_stream(void **state)
+{
+    static const size_t lens[] = {0, 1, 100000, 3, 0, 70000};
+    CLEANUP(deflater_clear) struct deflater *d = deflater_open();
+    CLEANUP(buf_clear) struct buf in = {0}, out = {0};
+    size_t at = 0;
+
+    make_mixed(&in, 170004);
+    for (size_t i = 0; i < ARRAY_LEN(lens); at += lens[i++])
+        deflate_1_part(d, &out, in.p + at, lens[i]);
+    assert_int_equal(at, in.len);
+    buf_add(&out, deflate_1_end, sizeof deflate_1_end);
+    assert_inflates(buf_view(&out), buf_view(&in));
+}
+
 static void (*const makers[])(struct buf *, size_t) = {
     make_random, make_equal, make_text, make_mixed, make_chains, make_steep, make_headers};
 
@@ -447,6 +463,7 @@ static void earlier_inputs_leave_no_trace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_make_one_stream),
         cmocka_unit_test(every_input_comes_back),
         cmocka_unit_test(every_short_length_comes_back),
         cmocka_unit_test(every_kind_of_period_comes_back),

@@ -100,8 +100,11 @@ static void tree_make(struct tree *t, const struct wheel *w, bool reversed)
 static void write_layer(struct layer_result *out, const struct tree *t, struct buf_sink *blob,
                         struct buf_sink *literals, struct segments *segments, bool skip)
 {
-    struct layer_output to = {&blob->sink, literals ? &literals->sink : NULL, segments, skip, NULL,
-                              "x"};
+    struct layer_output to = {.blob = &blob->sink,
+                              .literals = literals ? &literals->sink : NULL,
+                              .segments = segments,
+                              .skip_diff_id = skip,
+                              .name = "x"};
     struct err e = {0};
 
     blob->sink.write = buf_write;
@@ -278,7 +281,7 @@ static void a_wrong_crc_is_refused(void **state)
     CLEANUP(tree_clear) struct tree t = {0};
     CLEANUP(err_clear) struct err e = {0};
     struct buf_sink blob = {.sink = {buf_write, NULL}};
-    struct layer_output to = {&blob.sink, NULL, NULL, false, NULL, "x"};
+    struct layer_output to = {.blob = &blob.sink, .name = "x"};
     struct layer_result r;
     struct wheel w = {0};
 

@@ -175,13 +175,21 @@ static void what_is_printed_reads_back_the_same(void **state)
                 digest_of(&l.layers.v[i].digest, (unsigned char)(i + 20));
                 digest_of(&l.layers.v[i].diff_id, (unsigned char)(i + 40));
                 l.layers.v[i].size = i + 1;
+                if (built > 1)
+                    l.layers.v[i].chunked = (struct chunked){l.config, 1, 2, 3, 4, 5, 6 + i};
             }
             digest_of(&l.config, 60);
             digest_of(&l.manifest, 61);
+            if (built > 1)
+                l.layers.v[0].chunked.toc = l.config;
         }
         lock_print(&text, &l);
+        assert_true((strstr(text.p, "\"chunked\"") != NULL) == (built > 1));
         if (read_text(&again, buf_view(&text), &e) < 0)
             fail_msg("%s", e.msg);
+        if (built > 1)
+            assert_memory_equal(&again.layers.v[0].chunked, &l.layers.v[0].chunked,
+                                sizeof l.layers.v[0].chunked);
         lock_print(&second, &again);
         assert_string_equal(text.p, second.p);
         assert_int_equal(again.built, built > 0);

@@ -57,6 +57,14 @@ static void recipes_have_one_normal_form(void **state)
         {P "startup_check: off\n", /* no truth value, as YAML 1.1 has it */
          "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\",\"startup_check\":\"off\"," TAG
          "}"},
+        {P "compression: zstd:chunked\n",
+         "{\"envbuild\":1," DEFAULTS
+         "\"workdir\":\"/workspace\",\"compression\":\"zstd:chunked\"," TAG "}"},
+        {P "compression: gzip,single\n",
+         "{\"envbuild\":1," DEFAULTS
+         "\"workdir\":\"/workspace\",\"compression\":\"gzip,single\"," TAG "}"},
+        {P "compression: gzip\n", /* what no word means */
+         "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\"," TAG "}"},
         {P "user: {name: student}\nworkdir: //home/./student/\n",
          "{\"envbuild\":1," DEFAULTS "\"user\":{\"name\":\"student\",\"uid\":1000,\"gid\":1000},"
          "\"workdir\":\"/home/student\"," TAG "}"},
@@ -197,7 +205,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "variant "
          "toolkit base python platforms apt apt_archives ca_certificates pip constraints indexes "
          "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
-         "cmd startup_check labels tag slim wheels_only services matrix"},
+         "cmd startup_check labels tag slim wheels_only compression services "
+         "matrix"},
         {P "pip: [{requirement: r.txt}]\n",
          "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"
          "x.yaml:2:7: pip: \"requirements\" is missing"},
@@ -251,6 +260,10 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:16: startup_check: \"wran\" is not known (did you mean \"warn\"?); warn says "
          "that "
          "the host's driver is too old, fail ends the container then, off checks nothing"},
+        {P "compression: zst\n",
+         "x.yaml:2:14: compression: \"zst\" is not known (did you mean \"zstd\"?); gzip is read by "
+         "all, gzip,single by those too that stop after one gzip member, zstd and zstd:chunked by "
+         "podman, containerd and Docker from 23 on"},
         {P "startup_check: [warn]\n",
          "x.yaml:2:16: startup_check: text is wanted here, not a list"},
         {P "variant: runtim\n", "x.yaml:2:10: variant: \"runtim\" is not known (did you mean "

@@ -18,11 +18,13 @@ struct writer {
     struct file_hashes files; /* with `diff` */
     struct inflater *inflater;
     struct deflater *deflater;
-    struct buf group;     /* plain bytes of the member that is being gathered */
-    struct buf packed;    /* that member compressed */
-    bool group_has_data;  /* not only headers and padding */
-    uint64_t tar_size;    /* so far */
-    uint64_t done, total; /* for events */
+    struct sink form_to;     /* what the form's bytes come to */
+    struct layer_form *form; /* NULL: gzip of many members, by `group` and what follows */
+    struct buf group;        /* plain bytes of the member that is being gathered */
+    struct buf packed;       /* that member compressed */
+    bool group_has_data;     /* not only headers and padding */
+    uint64_t tar_size;       /* so far */
+    uint64_t done, total;    /* for events */
 };
 
 static void writer_clear(struct writer *w)
@@ -32,6 +34,7 @@ static void writer_clear(struct writer *w)
     file_hashes_clear(&w->files);
     inflater_clear(&w->inflater);
     deflater_clear(&w->deflater);
+    layer_form_clear(&w->form);
     buf_clear(&w->group);
     buf_clear(&w->packed);
 }
@@ -43,6 +46,12 @@ static int literal(struct writer *w, const void *bytes, size_t len, struct err *
     if (w->to->literals && sink_write(w->to->literals, bytes, len, e) < 0)
         return -1;
     return sink_write(&w->blob.sink, bytes, len, e);
+}
+
+static int form_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    return literal((struct writer *)((char *)self - offsetof(struct writer, form_to)), bytes, len,
+                   e);
 }
 
 static int plain(struct writer *w, const void *bytes, size_t len, struct err *e)
@@ -74,11 +83,22 @@ static int flush(struct writer *w, struct err *e)
     return 0;
 }
 
+/* Plain bytes for a form. */
+static int pass(struct writer *w, const void *bytes, size_t len, struct err *e)
+{
+    w->tar_size += len;
+    if (events_cancelled(w->events))
+        return err_set(e, ERR_INTERRUPTED, "interrupted");
+    return plain(w, bytes, len, e) < 0 ? -1 : sink_write(&w->form->sink, bytes, len, e);
+}
+
 /* Gather plain bytes; a member is closed as soon as it is full. */
 static int gather(struct writer *w, const void *bytes, size_t len, bool data, struct err *e)
 {
     const char *p = bytes;
 
+    if (w->form)
+        return pass(w, bytes, len, e);
     w->tar_size += len;
     while (len) {
         size_t n = LAYER_GROUP - w->group.len;
@@ -170,6 +190,16 @@ static int copy_member(struct writer *w, const struct content *c, const char *wh
     return literal(w, tail, sizeof tail, e);
 }
 
+/* The bytes of a file, for what is compressed anew. */
+static int add_data(struct writer *w, const struct content *c, const char *what, struct sink *seen,
+                    struct err *e)
+{
+    struct data_sink data = {{data_write, NULL}, w, seen};
+    struct tick_sink tick = {{tick_write, NULL}, &data.sink, NULL, w, .plain = true};
+
+    return content_copy(w->inflater, c, &tick.sink, what, e);
+}
+
 static uint64_t weight(const struct entry *entry)
 {
     return entry->type == ENTRY_FILE ? entry->content.size + TAR_BLOCK : TAR_BLOCK;
@@ -193,19 +223,17 @@ static int write_entry(struct writer *w, const struct entry *entry, struct err *
         return -1;
     if (w->to->watch)
         w->to->watch->begin(w->to->watch, entry, &seen);
+    if (layer_form_mark(w->form, entry, e) < 0)
+        return -1;
     if (w->diff && entry->type == ENTRY_FILE)
         file_hashes_tell(&w->files, entry, w->tar_size);
     if (entry->type == ENTRY_FILE && c->size) {
-        if (c->kind == CONTENT_DEFLATE && c->size >= LAYER_COPY_MIN) {
-            if (copy_member(w, c, entry->path.p, seen, e) < 0)
-                return -1;
-        } else {
-            struct data_sink data = {{data_write, NULL}, w, seen};
+        bool copied = !w->form && c->kind == CONTENT_DEFLATE && c->size >= LAYER_COPY_MIN;
 
-            if (content_copy(w->inflater, c, &data.sink, entry->path.p, e) < 0)
-                return -1;
-        }
-        if (gather(w, zeros, tar_padding(c->size), false, e) < 0)
+        if ((copied ? copy_member(w, c, entry->path.p, seen, e)
+                    : add_data(w, c, entry->path.p, seen, e)) < 0 ||
+            layer_form_mark(w->form, NULL, e) < 0 ||
+            gather(w, zeros, tar_padding(c->size), false, e) < 0)
             return -1;
     }
     if (seen && w->to->watch->end(w->to->watch, e) < 0)
@@ -225,6 +253,15 @@ uint64_t layer_weight(const struct tree *tree)
     return sum;
 }
 
+static void take_form(struct layer_result *out, const struct layer_form *form, const char *name,
+                      const struct events *events)
+{
+    out->chunked = form->chunked;
+    if (form->no_toc)
+        events_warn(events, "layer %s gets no table of contents, so clients pull it as a whole: %s",
+                    name, form->no_toc);
+}
+
 int layer_write(struct layer_result *out, const struct tree *tree, const struct layer_output *to,
                 const struct events *events, struct err *e)
 {
@@ -238,14 +275,20 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
     w.diff = to->skip_diff_id ? NULL : hash_thread_open(&w.files.sink);
     w.inflater = inflater_open();
     w.deflater = deflater_open();
+    w.form_to.write = form_write;
+    if (layer_form_open(&w.form, to->compression, &w.form_to, to->threads, e) < 0)
+        return err_wrap(e, "layer %s", to->name);
     events_emit(events, &(struct event){EVENT_BEGIN, "assemble", to->name, 0, w.total});
     for (size_t i = 0; i < tree->entries.n; i++)
         if (write_entry(&w, &tree->entries.v[i], e) < 0)
             return err_wrap(e, "layer %s", to->name);
     *out = (struct layer_result){0};
     tar_end(&end);
-    if (gather(&w, end.p, end.len, false, e) < 0 || flush(&w, e) < 0)
+    if (gather(&w, end.p, end.len, false, e) < 0 || flush(&w, e) < 0 ||
+        (w.form && sink_finish(&w.form->sink, e) < 0))
         return err_wrap(e, "layer %s", to->name);
+    if (w.form)
+        take_form(out, w.form, to->name, events);
     hash_seen(&w.blob.hash, &out->digest);
     out->size = w.blob.size;
     if (!to->skip_diff_id) {

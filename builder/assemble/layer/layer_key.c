@@ -3,7 +3,7 @@
 
 #include "../../io/deflate.h"
 #include "../../model/locale.h"
-#include "layer.h"
+#include "layer_form.h"
 #include "layer_order.h"
 
 static void add_digest(struct buf *out, const struct digest *d)
@@ -126,9 +126,22 @@ static void add_files(struct buf *out, const struct lock *lock)
                 lock->folders.v[i].uid);
 }
 
+/* A tree, whatever its layer is compressed by. */
 static void add_head(struct buf *out, const struct lock *lock, const char *kind)
 {
     buf_fmt(out, "%s format %u %s\n", kind, lock->format, DEFLATE_ENCODER);
+}
+
+static void add_layer_head(struct buf *out, const struct lock *lock, const char *kind)
+{
+    enum compression how = lock_compression(lock);
+
+    add_head(out, lock, kind);
+    if (how == COMPRESSION_GZIP)
+        return;
+    buf_fmt(out, "as %s by ", compression_name(how));
+    layer_encoder(out, how);
+    buf_putc(out, '\n');
 }
 
 void system_key(struct buf *out, const struct lock *lock)
@@ -143,16 +156,16 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer)
 
     switch (l->kind) {
     case LOCK_SYSTEM:
-        add_head(out, lock, "system layer");
+        add_layer_head(out, lock, "system layer");
         add_system(out, lock, layer);
         break;
     case LOCK_WHEELS:
-        add_head(out, lock, "wheel layer");
+        add_layer_head(out, lock, "wheel layer");
         buf_fmt(out, "python " STR_FMT " prefix " LAYER_PREFIX "\n", STR_ARG(lock->python));
         add_artifacts(out, lock, l);
         break;
     case LOCK_FILES:
-        add_head(out, lock, "files layer");
+        add_layer_head(out, lock, "files layer");
         system_key(out, lock);
         add_files(out, lock);
         break;

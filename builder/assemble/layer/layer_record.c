@@ -4,6 +4,8 @@
 /* Lines of words, as a list of thousands of ranges is read on every rebuild:
  *   layer <digest> <diff_id> <size> <tar size> <literals digest> <literal bytes>
  * (64 zeros stand for a diff_id that was not seen)
+ *   chunked <digest of the table> <offset> <size> <plain size> <the same three of tar-split>
+ * (where there is a table of contents)
  *   slim <rule> <files> <bytes> <packed bytes>
  *   input <digest>
  *   <source> <offset> <length>
@@ -16,6 +18,18 @@ static void put_digest(struct buf *out, const struct digest *d)
     buf_fmt(out, " %s", hex);
 }
 
+static void print_chunked(struct buf *out, const struct chunked *c)
+{
+    const uint64_t numbers[] = {c->offset,       c->size,       c->unpacked,
+                                c->split_offset, c->split_size, c->split_unpacked};
+
+    buf_puts(out, "chunked");
+    put_digest(out, &c->toc);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        buf_fmt(out, " %llu", (unsigned long long)numbers[i]);
+    buf_putc(out, '\n');
+}
+
 void layer_record_print(struct buf *out, const struct layer_result *made,
                         const struct seen *literals, const struct segments *segments,
                         const struct slim_counts *slim)
@@ -26,6 +40,8 @@ void layer_record_print(struct buf *out, const struct layer_result *made,
     buf_fmt(out, " %llu %llu", (unsigned long long)made->size, (unsigned long long)made->tar_size);
     put_digest(out, seen_digest(literals));
     buf_fmt(out, " %llu\n", (unsigned long long)segments->literal_size);
+    if (digest_is_set(&made->chunked.toc))
+        print_chunked(out, &made->chunked);
     for (size_t i = 0; i < slim->n; i++)
         buf_fmt(out, "slim %s %llu %llu %llu\n", slim->v[i].rule->name,
                 (unsigned long long)slim->v[i].files, (unsigned long long)slim->v[i].bytes,
@@ -65,6 +81,14 @@ static bool parse_head(struct layer_record *r, struct str line)
            word_u64(&line, &r->segments.literal_size);
 }
 
+static bool parse_chunked(struct chunked *c, struct str line)
+{
+    return word_digest(&line, &c->toc) && word_u64(&line, &c->offset) &&
+           word_u64(&line, &c->size) && word_u64(&line, &c->unpacked) &&
+           word_u64(&line, &c->split_offset) && word_u64(&line, &c->split_size) &&
+           word_u64(&line, &c->split_unpacked);
+}
+
 static bool parse_slim(struct layer_record *r, struct str line)
 {
     struct slim_count *c = vec_push(&r->slim);
@@ -96,6 +120,8 @@ int layer_record_parse(struct layer_record *out, struct str text, struct err *e)
     while (good && str_line(&text, &line)) {
         if (str_skip(&line, STR("input")))
             good = word_digest(&line, vec_push(&r.segments.inputs));
+        else if (str_skip(&line, STR("chunked")))
+            good = parse_chunked(&r.chunked, line);
         else if (str_skip(&line, STR("slim")))
             good = parse_slim(&r, line);
         else

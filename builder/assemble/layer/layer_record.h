@@ -11,6 +11,7 @@
 struct layer_record {
     struct digest digest, diff_id; /* diff_id is all-zero when it was never seen */
     uint64_t size, tar_size;       /* as in struct layer_result */
+    struct chunked chunked;        /* the same */
     struct digest literals;        /* of the literal bytes, a blob in the store */
     struct segments segments;
     struct slim_counts slim; /* what rules left out of it */

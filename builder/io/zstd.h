@@ -1,0 +1,32 @@
+/* io/zstd.h - zstd out (RFC 8878), the home of libzstd.
+ *
+ * The bytes hang on the library's version, which zstd_encoder() names, and on nothing else: not on
+ * how many threads there are, nor on how the bytes come in. In is io/decompress.h's.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/buf.h"
+#include "sink.h"
+
+/* Append "zstd/1.5.4/3": the library that runs, its version and the level. */
+void zstd_encoder(struct buf *out);
+
+/* Frames, each by itself. */
+struct zstd_packer; /* opaque, reusable */
+struct zstd_packer *zstd_packer_open(void);
+void zstd_packer_free(struct zstd_packer *z);
+/* Append one frame that holds `bytes` and says how many they are. */
+int zstd_pack(struct zstd_packer *z, struct buf *out, struct str bytes, struct err *e) MUST_CHECK;
+
+/* A sink that makes one frame of all it is given, and passes that on. sink_finish() ends the frame;
+ * `to` is not finished. */
+struct zstd_sink;
+/* `threads` of the library's own compress pieces of the frame; 0: the writer does, which gives
+ * other bytes than any other number. */
+int zstd_sink_open(struct zstd_sink **out, struct sink *to, unsigned threads,
+                   struct err *e) MUST_CHECK;
+struct sink *zstd_sink_of(struct zstd_sink *z);
+void zstd_sink_clear(struct zstd_sink **z);
+
+/* Append a frame that whoever reads zstd passes over. */
+void zstd_skippable(struct buf *out, struct str bytes);
