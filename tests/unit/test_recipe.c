@@ -271,7 +271,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "python: 3\n", "x.yaml:2:9: python: \"3\" is not a version such as \"3.11\""},
         {P "base: {image: x}\n",
          "x.yaml:2:15: base: \"x\" is not a stored image; write oci:DIR@sha256:… for a layout, "
-         "oci-archive:FILE@sha256:… for an archive or dir:DIR@sha256:… for a folder of skopeo's"},
+         "oci-archive:FILE@sha256:… for an archive, dir:DIR@sha256:… for a folder of skopeo's or "
+         "docker://HOST/NAME@sha256:… for a registry"},
         {P "platforms: [linux/arm64]\n",
          "x.yaml:2:13: platforms: \"linux/arm64\" comes later; linux/amd64 is there"},
         {P "platforms: [amd64]\n",
