@@ -331,7 +331,7 @@ int build_recipe(struct work *w, struct session *s, const char *recipe, const st
     struct outcome out = {0};
     CLEANUP(stored_clear) struct stored beside = {0};
 
-    if (dest_parse(&dest, a->output, e) < 0 || work_open(w, s, recipe, e) < 0 ||
+    if (dest_parse(&dest, a->output, e) < 0 || work_open(w, s, recipe, NULL, e) < 0 ||
         work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0)
         return -1;
     files.memo = w->outputs;
