@@ -458,8 +458,10 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
         if (making_decide(&a, &a.makings[i], e) < 0)
             return -1;
-        if (in->fresh)
-            *in->fresh += a.makings[i].how != HOW_PRESENT || a.makings[i].shared;
+        if (in->fresh && (a.makings[i].how != HOW_PRESENT || a.makings[i].shared)) {
+            in->fresh->layers++;
+            in->fresh->bytes += lock->layers.v[i].size;
+        }
     }
     if (check_store(&a, e) < 0 || check_room(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
         (in->audit && audit(&a, e) < 0))

@@ -43,6 +43,12 @@ struct audit {
     size_t layers;         /* made again, or read whole, each with its diff_id */
 };
 
+/* The layers that a place did not have. */
+struct fresh {
+    size_t layers;
+    uint64_t bytes;
+};
+
 struct assembly {
     struct cas *cas;
     struct memo *memo;
@@ -60,7 +66,7 @@ struct assembly {
     /* NULL, or: believe nothing that is remembered. All that the store has of the lock is read
      * again, and every layer is made again from it. Filled in. */
     struct audit *audit;
-    size_t *fresh; /* NULL, or filled in: layers that the place did not have */
+    struct fresh *fresh; /* NULL, or filled in */
     /* NULL, or asked before the first byte: is there room for these in the store's folder and in
      * the place? Bytes; a layer that was never built counts with its artifacts' size. */
     int (*room)(void *ctx, uint64_t store, uint64_t place, struct err *e);

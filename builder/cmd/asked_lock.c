@@ -21,7 +21,7 @@ static int of_recipe(struct asked_lock *out, struct session *s, const char *reci
     struct work *w = &out->work;
     struct pins pins = {0};
 
-    if (work_open(w, s, recipe, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
+    if (work_open(w, s, recipe, NULL, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
         return -1;
     if (w->has_lock && !words.len) {
         MOVE(&out->lock, &w->lock);

@@ -7,8 +7,10 @@ struct build_args {
     struct strs outputs;      /* -o: places, each gets the image; at least one */
     struct strs mount_from;   /* --mount-from */
     const char *index;        /* --index; may be NULL */
+    const char *cell;         /* --cell; may be NULL */
     uint32_t jobs, downloads; /* threads; 0 downloads: as many as usual */
-    bool locked, offline, strict, audit, replace;
+    bool locked, offline, strict, audit, replace, keep_going;
+    bool folder; /* --all */
     bool silent; /* print neither the reference nor how it went */
 };
 

@@ -1,447 +1,292 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../assemble/assemble.h"
-#include "../fetch/fetch.h"
-#include "../assemble/image.h"
-#include "../assemble/system/system_gaps.h"
 #include "../base/path.h"
-#include "../model/compression.h"
-#include "../model/finding.h"
-#include "../out/dest.h"
-#include "../store/roots.h"
-#include "build.h"
+#include "build_tell.h"
 #include "output.h"
-#include "prove.h"
-#include "room.h"
 
-/* ---- the lock ---- */
-
-static int stale(const struct work *w, const char *words, struct err *e)
-{
-    return err_set(e, ERR_INPUT,
-                   "%s is out of date with %s: %s; run `envbuild lock %s` to accept the change",
-                   w->lock_path, w->recipe_path, words, w->recipe_path);
-}
-
-/* The lock must say what its recipe and artifacts give. Where another envbuild wrote it, that may
- * have derived otherwise: the lock is obeyed, and what differs is told. */
-static int check_edited(struct work *w, struct session *s, const struct build_args *a,
-                        struct err *e)
-{
-    CLEANUP(lock_differences_clear) struct lock_differences found = {0};
-    CLEANUP(buf_clear) struct buf words = {0};
-
-    if (work_compare(w, s, &found, e) < 0)
-        return -1;
-    if (!found.list.n)
-        return 0;
-    if (!work_derives_alike(w) && !a->strict) {
-        work_warn_older(w, s, &found);
-        return 0;
-    }
-    work_say_differences(&words, &found);
-    return err_set(
-        e, ERR_INPUT,
-        "%s is not what %s gives: %s; the lock was edited, or made with another catalog; "
-        "restore it, or run `envbuild lock %s` to write what the recipe gives",
-        w->lock_path, w->recipe_path, words.p, w->recipe_path);
-}
-
-/* What the lock names is needed in the store as long as the lock is there. */
-static int note_lock(const struct work *w, const struct session *s, struct err *e)
-{
-    CLEANUP(free_clear) char *path = NULL;
-
-    if (cas_is_read_only(w->cas))
-        return 0;
-    return fs_absolute(&path, w->lock_path, e) < 0 ? -1 : roots_note(s->store_dir, path, e);
-}
-
-/* A lock that is the recipe's, chosen now if there is none. */
-static int have_lock(struct work *w, struct session *s, const struct build_args *a, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf words = {0};
-    CLEANUP(lock_clear) struct lock lock = {0};
-
-    if (!w->has_lock && a->locked)
-        return err_set(e, ERR_INPUT,
-                       "%s is not there, and --locked writes none; run `envbuild lock %s` first",
-                       w->lock_path, w->recipe_path);
-    if (!w->has_lock) {
-        if (work_resolve(w, s, &(struct pins){0}, &lock, e) < 0)
-            return -1;
-        work_take_lock(w, &lock);
-        if (work_write_lock(w, e) < 0)
-            return -1;
-        work_tell_choices(w, s);
-        return 0;
-    }
-    if (work_changes(w, &words, e) < 0)
-        return -1;
-    if (words.len && (a->locked || !work_take_files(w)))
-        return stale(w, words.p, e);
-    if (words.len && !s->quiet && !s->json) {
-        progress_pause(s->progress);
-        output_message("%s; %s takes that over", words.p, w->lock_path);
-    }
-    return check_edited(w, s, a, e);
-}
-
-/* ---- fetching, as assemble asks for it ---- */
-
-struct fetching {
-    struct work *work;
-    struct session *session;
-    const struct build_args *args;
+/* All that one command builds: recipes or cells of them, into each place that is named. */
+struct building {
+    struct arena arena; /* owns names */
+    struct work lender;
+    struct work *works; /* one a job; owned */
+    struct build_jobs jobs;
+    struct VEC_OF(struct place *) places; /* one an output */
+    struct blob_files files;
 };
 
-static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
-                 int (*ready)(void *ctx, size_t index, struct err *e), void *ready_ctx,
-                 struct err *e)
+static void building_clear(struct building *b)
 {
-    struct fetching *f = ctx;
-    struct fetch_options how = {.root = str_of(f->work->root),
-                                .parallel = f->args->downloads,
-                                .offline = f->args->offline,
-                                .events = f->session->events,
-                                .ready = ready,
-                                .ctx = ready_ctx};
+    struct build_job *job;
+    struct place **p;
 
-    return fetch_artifacts(f->work->cas, f->work->http, artifacts, n, &how, e);
+    vec_each(p, &b->places)
+        place_clear(p);
+    vec_clear(&b->places);
+    vec_each(job, &b->jobs)
+        build_job_clear(job);
+    for (size_t i = 0; b->works && i < b->jobs.n; i++)
+        work_clear(&b->works[i]);
+    free(b->works);
+    vec_clear(&b->jobs);
+    work_clear(&b->lender);
+    arena_clear(&b->arena);
 }
 
-/* ---- the image ---- */
+/* ---- steps, each of all jobs ---- */
 
-static int open_image(struct stored *out, const struct work *w, const struct session *s,
-                      struct err *e)
+/* A job that failed is told with all others. */
+static void fail(struct build_job *job, struct err *fault, struct err *e)
 {
-    const struct stored_scratch how = session_ways(s, NULL);
-
-    return stored_open(out, w->lock.image.ref, w->dir, &how, e) < 0 ? err_wrap(e, "base") : 0;
+    job->failed = true;
+    if (job->cell.len)
+        err_wrap(fault, STR_FMT, STR_ARG(job->cell));
+    err_join(e, fault);
 }
 
-static int check_strict(const struct lock *lock, const struct build_args *a, struct session *s,
-                        struct err *e)
+static void tell_cell(const struct build_job *job, struct session *s)
 {
-    CLEANUP(names_clear) struct names gaps = {0};
+    if (!job->cell.len || s->quiet || s->json)
+        return;
+    progress_pause(s->progress);
+    output_message("%s", job->work->operand);
+}
 
-    for (size_t i = 0; i < lock->uncovered.n && a->strict; i++)
-        err_set(e, ERR_INPUT,
-                "no rule stands for the maintainer script " STR_FMT ", and --strict is given",
-                STR_ARG(lock->uncovered.v[i]));
-    if (err_is_set(e))
-        return -1;
-    system_gaps(lock, &gaps);
-    for (size_t i = 0; i < gaps.n && !lock->built; i++) /* afterwards it is known */
-        events_warn(s->events, "%s", gaps.v[i]);
+/* Between two jobs: go on with this one? */
+static bool is_next(const struct build_job *job, const struct session *s, struct err *e)
+{
+    if (events_cancelled(s->events) && !err_is_set(e))
+        err_set(e, ERR_INTERRUPTED, "interrupted");
+    return !job->failed && !events_cancelled(s->events);
+}
+
+static void lock_all(struct building *b, struct session *s, const struct build_args *a,
+                     struct err *e)
+{
+    struct build_job *job;
+
+    vec_each(job, &b->jobs) {
+        struct err fault = {0};
+
+        if (!is_next(job, s, e))
+            continue;
+        tell_cell(job, s);
+        if (build_job_lock(job, s, a, &fault) < 0 || build_job_name(job, a, &fault) < 0)
+            fail(job, &fault, e);
+    }
+}
+
+/* Two images under one name would be one. */
+static int check_names(const struct building *b, struct err *e)
+{
+    for (size_t i = 1; i < b->jobs.n; i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct build_job *x = &b->jobs.v[k], *y = &b->jobs.v[i];
+
+            for (size_t j = 0; !x->failed && !y->failed && j < x->products.n; j++) {
+                CLEANUP(buf_clear) struct buf one = {0}, other = {0};
+
+                dest_print(&x->products.v[j].dest, &x->products.v[j].name, &one);
+                dest_print(&y->products.v[j].dest, &y->products.v[j].name, &other);
+                if (strcmp(one.p, other.p) == 0)
+                    return err_set(e, ERR_INPUT,
+                                   "%s and %s both make %s; put what differs into `tag`, as in "
+                                   "\"{pytorch}-{variant}-{base}\", or name no tag in -o",
+                                   x->work->operand, y->work->operand, one.p);
+            }
+        }
     return 0;
 }
 
-/* The image is what the lock says, wherever it goes. */
-static void warn_client(const struct lock *lock, const struct dest *dest, const struct session *s)
+static const struct build_job *first_job(const struct building *b)
 {
-    if ((dest->kind == DEST_DOCKER || dest->kind == DEST_DOCKER_ARCHIVE) &&
-        compression_is_zstd(lock_compression(lock)))
-        events_warn(s->events, "Docker before 23 cannot load layers of zstd; without `compression` "
-                               "in the recipe it can");
+    const struct build_job *job;
+
+    vec_each(job, &b->jobs)
+        if (!job->failed)
+            return job;
+    return NULL;
 }
 
-struct disks {
-    const char *store, *output; /* output: NULL where none of our files */
-};
-
-static int check_room(void *ctx, uint64_t store, uint64_t place, struct err *e)
+static int open_places(struct building *b, struct session *s, const struct build_args *a,
+                       struct err *e)
 {
-    const struct disks *d = ctx;
-    struct room_need needs[] = {{.path = d->store, .bytes = store},
-                                {.path = d->output, .bytes = place}};
+    struct build_job *first = (struct build_job *)(uintptr_t)first_job(b), *job;
+    struct dest_ways ways = {.mtime = first->work->lock.created,
+                             .files = &b->files,
+                             .registries = reach_registries(s->reach),
+                             .mount_from = &a->mount_from,
+                             .base = first->work->lock.image.ref.len ? &first->image : NULL};
 
-    fs_room(&needs[0].have, d->store);
-    if (d->output)
-        fs_room(&needs[1].have, d->output);
-    return room_check(needs, d->output ? 2 : 1, e);
-}
-
-/* What is told at the end. */
-struct outcome {
-    struct audit audit;
-    size_t fresh; /* layers that the output did not have */
-};
-
-/* The image that an edit of the recipe's files is going to replace: it has the system that they lie
- * on. None is fine. */
-static bool open_beside(struct stored *out, const struct work *w, const struct dest *dest,
-                        const struct image_name *name, const struct session *s)
-{
-    CLEANUP(buf_clear) struct buf text = {0};
-    CLEANUP(err_clear) struct err ignored = {0};
-    const struct stored_scratch scratch = session_ways(s, NULL);
-
-    if (!w->lock.settled || (dest->kind != DEST_LAYOUT && dest->kind != DEST_REGISTRY))
-        return false;
-    dest_print(dest, name, &text);
-    return stored_open_any(out, buf_view(&text), ".", &scratch, &ignored) == 0;
-}
-
-static int assemble(struct work *w, struct session *s, const struct build_args *a,
-                    const struct stored *image, struct stored *beside, struct place *place,
-                    const struct blob_files *files, const struct dest *dest,
-                    const struct image_name *name, struct outcome *out, struct err *e)
-{
-    const struct stored *below = w->lock.image.ref.len ? image : NULL;
-    struct proving proving;
-    struct fetching fetching = {w, s, a};
-    struct disks disks = {s->store_dir, dest->path};
-    CLEANUP(free_clear) char *scratch = NULL;
-    CLEANUP(free_clear) char *context = recipe_context(&w->recipe, w->dir);
-    struct assembly in = {.cas = w->cas,
-                          .memo = w->layers,
-                          .metadata = w->metadata,
-                          .place = place,
-                          .fetcher = {fetch, &fetching},
-                          .image = below,
-                          .beside = open_beside(beside, w, dest, name, s) ? beside : NULL,
-                          .dir = context,
-                          .files = files,
-                          .jobs = a->jobs,
-                          .watcher = &proving.watcher,
-                          .events = s->events,
-                          .audit = a->audit ? &out->audit : NULL,
-                          .fresh = &out->fresh,
-                          .room = check_room,
-                          .room_ctx = &disks};
-    bool built = w->lock.built, settled = w->lock.settled;
-
-    if (session_scratch(&scratch, s, e) < 0)
-        return -1;
-    in.scratch_dir = scratch;
-    proving_init(&proving, w->linkage, scratch);
-    events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
-    if (cas_sweep(w->cas, NULL, e) < 0 || assemble_layers(&w->lock, &in, e) < 0 ||
-        check_strict(&w->lock, a, s, e) < 0 ||
-        (!built && (!settled || proving_knows(&proving, &w->lock)) &&
-         prove(&w->lock, &proving, below, e) < 0) ||
-        image_put(&w->lock, place, name, below ? &below->config : NULL, e) < 0)
-        return -1;
-    if (!built && !settled) { /* afterwards it is known */
-        overlap_warn(&w->lock, s->events);
-        prove_warn(&w->lock, w->recipe_path, s->events);
+    vec_each(job, &b->jobs)
+        if (!job->failed && job->work->lock.created > ways.mtime)
+            ways.mtime = job->work->lock.created;
+    b->files.memo = first->work->outputs;
+    for (size_t i = 0; i < a->outputs.n; i++) {
+        if (dest_open(vec_push(&b->places), &first->products.v[i].dest, &ways, e) < 0)
+            return -1;
+        vec_each(job, &b->jobs)
+            if (!job->failed &&
+                dest_check_name(&job->products.v[i].dest, &job->products.v[i].name, e) < 0)
+                return -1;
+        if (b->jobs.n == 1 && !a->audit)
+            dest_leave_out(&first->products.v[i].dest, b->places.v[i], &first->products.v[i].name,
+                           &first->work->lock, s->events);
     }
+    return 0;
+}
+
+static void make_all(struct building *b, struct session *s, const struct build_args *a,
+                     struct err *e)
+{
+    struct build_job *job;
+
+    vec_each(job, &b->jobs) {
+        struct err fault = {0};
+
+        if (!is_next(job, s, e))
+            continue;
+        tell_cell(job, s);
+        for (size_t i = 0; i < b->places.n && !err_is_set(&fault); i++)
+            (void)!build_job_make(job, i, b->places.v[i], s, a, &b->files, &fault);
+        if (err_is_set(&fault))
+            fail(job, &fault, e);
+    }
+}
+
+/* From here on tags move. */
+static int publish(struct building *b, struct session *s, const struct build_args *a, struct err *e)
+{
+    struct build_job *job;
+
+    vec_each(job, &b->jobs)
+        for (size_t i = 0; i < b->places.n && !job->failed; i++)
+            if (build_job_put(job, i, b->places.v[i], e) < 0)
+                return -1;
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
-    if (place_close(place, e) < 0)
-        return -1;
-    w->lock.built = true;
-    w->lock.settled = false;
-    return built || a->locked ? 0 : work_write_lock(w, e);
-}
-
-/* ---- what is told at the end ---- */
-
-static void print_json(struct session *s, const struct work *w, const struct dest *dest,
-                       const char *reference, const char *digest, uint64_t sent)
-{
-    CLEANUP(doc_clear) struct doc d = {0};
-    struct node *root = node_new_map(&d), *list;
-    uint64_t size = 0;
-
-    node_put_u64(&d, root, "envbuild_output", 1);
-    node_put_str(&d, root, "reference", str_of(reference));
-    node_put_str(&d, root, "name", w->lock.name);
-    node_put_str(&d, root, "tag", w->lock.tag);
-    node_put_str(&d, root, "digest", str_of(digest));
-    node_put_str(&d, root, "lock", str_of(w->lock_path));
-    list = node_put(&d, root, "layers", node_new_list(&d));
-    for (size_t i = 0; i < w->lock.layers.n; i++) {
-        const struct lock_layer *l = &w->lock.layers.v[i];
-        struct node *n = node_add(&d, list, node_new_map(&d));
-        char layer[DIGEST_TEXT + 1];
-
-        digest_text(&l->digest, layer);
-        node_put_str(&d, n, "name", l->name);
-        node_put_u64(&d, n, "size", l->size);
-        node_put_str(&d, n, "digest", str_of(layer));
-        size += l->size;
-    }
-    node_put_u64(&d, root, "size", size);
-    if (dest->kind == DEST_REGISTRY)
-        node_put_u64(&d, root, "sent", sent);
-    findings_put(&d, root, &w->lock);
-    session_json(s, &d, root);
-}
-
-/* The reference, as other tools take it. Where stdout carries the image itself the digest tells
- * what that is, on stderr. */
-static void print_result(const struct work *w, struct session *s, const struct dest *dest,
-                         const char *reference, uint64_t sent)
-{
-    char digest[DIGEST_TEXT + 1];
-
-    digest_text(&w->lock.manifest, digest);
-    progress_pause(s->progress);
-    if (s->json && !dest_is_stdout(dest))
-        print_json(s, w, dest, reference, digest, sent);
-    else if (dest_is_stdout(dest))
-        output_message("%s@%s", reference, digest);
-    else
-        output_print("%s\n", reference);
-}
-
-/* What was wrong was told one by one, and is right now. */
-static void print_audit(const struct audit *audit, const struct place *place,
-                        const struct session *s)
-{
-    size_t wrong = audit->damaged + place->wrong;
-
-    progress_pause(s->progress);
-    output_message(
-        "audit: %zu files of the store read again, %zu layers and their diff_ids made again; "
-        "%zu in the store and %u in the output were wrong%s",
-        audit->blobs, audit->layers, audit->damaged, place->wrong,
-        wrong ? ", and are replaced" : "");
-}
-
-/* What to type next. */
-static void add_next(struct buf *out, const struct work *w, const struct dest *dest,
-                     const struct image_name *name)
-{
-    CLEANUP(buf_clear) struct buf image = {0};
-
-    dest_print(dest, name, &image);
-    switch (dest->kind) {
-    case DEST_DOCKER:
-    case DEST_PODMAN:
-        buf_fmt(out, "; next: `envbuild run %s` starts it", w->recipe_path);
-        return;
-    case DEST_LAYOUT:
-        buf_fmt(out, "; next: `envbuild %s -o docker:` loads it", w->recipe_path);
-        return;
-    case DEST_REGISTRY:
-        buf_fmt(out, "; next: `docker pull " STR_FMT ":" STR_FMT "`", STR_ARG(name->repository),
-                STR_ARG(name->tag));
-        return;
-    case DEST_DOCKER_ARCHIVE:
-        if (dest->path)
-            buf_fmt(out, "; next: `docker load -i %s`", dest->path);
-        return;
-    case DEST_FOLDER:
-    case DEST_OCI_ARCHIVE:
-        buf_fmt(out, "; next: `envbuild copy %s docker://HOST/NAME:TAG`", image.p);
-        return;
-    }
-}
-
-/* "  3.1 GiB in 12 layers, 2 new and 10 reused, 24 s; next: ...". */
-static void print_last(const struct work *w, struct session *s, const struct dest *dest,
-                       const struct image_name *name, const struct outcome *out, uint64_t sent)
-{
-    CLEANUP(buf_clear) struct buf line = {0};
-    size_t n = w->lock.layers.n;
-    uint64_t size = 0;
-
-    if (s->quiet || s->json)
-        return;
-    for (size_t i = 0; i < n; i++)
-        size += w->lock.layers.v[i].size;
-    progress_size(&line, size);
-    buf_fmt(&line, " in %zu layers, %zu new and %zu reused, ", n, out->fresh, n - out->fresh);
-    if (dest->kind == DEST_REGISTRY) {
-        progress_size(&line, sent);
-        buf_puts(&line, " sent, ");
-    }
-    progress_time(s->progress, &line);
-    add_next(&line, w, dest, name);
-    progress_pause(s->progress);
-    output_message("  %s", line.p);
-}
-
-/* One place that gets the image. */
-struct target {
-    struct dest dest;
-    struct place *place;
-    struct stored beside;
-    struct image_name name;
-};
-struct targets VEC_OF(struct target);
-
-static void targets_clear(struct targets *list)
-{
-    struct target *t;
-
-    vec_each(t, list) {
-        stored_clear(&t->beside);
-        place_clear(&t->place);
-        dest_clear(&t->dest);
-    }
-    vec_clear(list);
-}
-
-static int parse_targets(struct targets *out, const struct build_args *a, struct err *e)
-{
-    for (size_t i = 0; i < a->outputs.n; i++)
-        if (dest_parse(&vec_push(out)->dest, a->outputs.v[i].p, e) < 0)
+    for (size_t i = 0; i < b->places.n; i++)
+        if (place_close(b->places.v[i], e) < 0)
+            return -1;
+    vec_each(job, &b->jobs)
+        if (!job->failed && build_job_record(job, a, e) < 0)
             return -1;
     return 0;
 }
 
-static int put_target(struct target *t, struct work *w, struct session *s,
-                      const struct build_args *a, const struct stored *image,
-                      const struct blob_files *files, struct buf *reference, struct err *e)
+/* With --keep-going those that can be are built, and the others told at the end. */
+static bool goes_on(const struct building *b, const struct session *s, const struct build_args *a,
+                    const struct err *e)
 {
-    const struct dest_ways ways = {.mtime = w->lock.created,
-                                   .files = files,
-                                   .registries = reach_registries(s->reach),
-                                   .mount_from = &a->mount_from,
-                                   .base = w->lock.image.ref.len ? image : NULL};
-    struct outcome out = {0};
+    return !events_cancelled(s->events) && (!err_is_set(e) || (a->keep_going && first_job(b)));
+}
 
-    if (dest_open(&t->place, &t->dest, &ways, e) < 0 || dest_check_name(&t->dest, &t->name, e) < 0)
-        return -1;
-    warn_client(&w->lock, &t->dest, s);
-    if (!a->audit)
-        dest_leave_out(&t->dest, t->place, &t->name, &w->lock, s->events);
-    if (assemble(w, s, a, image, &t->beside, t->place, files, &t->dest, &t->name, &out, e) < 0)
-        return -1;
-    if (a->audit)
-        print_audit(&out.audit, t->place, s);
-    dest_print_put(&t->dest, &t->name, &w->lock.manifest, reference);
-    if (!a->silent) {
-        print_result(w, s, &t->dest, reference->p, t->place->sent);
-        print_last(w, s, &t->dest, &t->name, &out, t->place->sent);
-    }
-    return 0;
+static int build(struct building *b, struct session *s, const struct build_args *a, struct err *e)
+{
+    struct err fault = {0};
+
+    b->files = (struct blob_files){.again = a->audit, .events = s->events};
+    lock_all(b, s, a, e);
+    if (!goes_on(b, s, a, e) || check_names(b, &fault) < 0 || open_places(b, s, a, &fault) < 0)
+        return err_join(e, &fault);
+    make_all(b, s, a, e);
+    if (!goes_on(b, s, a, e) || publish(b, s, a, &fault) < 0)
+        return err_join(e, &fault);
+    build_tell(&b->jobs, b->places.v, a, s);
+    return err_is_set(e) ? -1 : 0;
 }
 
 int build_recipe(struct work *w, struct session *s, const char *recipe, const struct build_args *a,
                  struct buf *reference, struct err *e)
 {
-    CLEANUP(stored_clear) struct stored image = {0};
-    CLEANUP(targets_clear) struct targets targets = {0};
-    struct blob_files files = {.again = a->audit, .events = s->events};
-    struct target *t;
+    CLEANUP(building_clear) struct building b = {0};
+    const struct build_product *p;
 
-    if (parse_targets(&targets, a, e) < 0 || work_open(w, s, recipe, e) < 0 ||
-        work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 ||
-        note_lock(w, s, e) < 0 || (w->lock.image.ref.len && open_image(&image, w, s, e) < 0))
+    if (work_open(w, s, recipe, a->cell, e) < 0)
         return -1;
-    files.memo = w->outputs;
-    vec_each(t, &targets) {
-        CLEANUP(buf_clear) struct buf here = {0};
+    vec_push(&b.jobs)->work = w;
+    if (build(&b, s, a, e) < 0)
+        return -1;
+    p = &b.jobs.v[0].products.v[0];
+    dest_print_put(&p->dest, &p->name, &w->lock.manifest, reference);
+    return 0;
+}
 
-        t->name = dest_image_name(&t->dest, w->lock.name, w->lock.tag);
-        t->name.title = w->lock.name;
-        t->name.recipe = path_base(str_of(w->recipe_path));
-        t->name.replace = a->replace;
-        if (put_target(t, w, s, a, &image, &files, &here, e) < 0)
+/* ---- which recipes ---- */
+
+struct wanted { /* one job */
+    const char *recipe;
+    struct str cell;
+};
+struct wanteds VEC_OF(struct wanted);
+
+static int add_cells(struct wanteds *out, struct building *b, const char *recipe,
+                     const struct build_args *a, struct err *e)
+{
+    struct strs cells = {0};
+    int result = recipe_cells(&cells, &b->arena, recipe, str_of(a->cell), e);
+
+    for (size_t i = 0; i < cells.n; i++)
+        vec_add(out, ((struct wanted){recipe, cells.v[i]}));
+    vec_clear(&cells);
+    return result;
+}
+
+static bool is_recipe_name(const char *name)
+{
+    return str_ends(str_of(name), STR(".yaml")) || str_ends(str_of(name), STR(".yml"));
+}
+
+static int add_folder(struct wanteds *out, struct building *b, const char *folder,
+                      const struct build_args *a, struct err *e)
+{
+    CLEANUP(names_clear) struct names names = {0};
+
+    if (fs_list(&names, folder, e) < 0)
+        return -1;
+    for (size_t i = 0; i < names.n; i++) {
+        CLEANUP(free_clear) char *path = path_join(folder, names.v[i]);
+
+        if (is_recipe_name(path) && add_cells(out, b, arena_strdup(&b->arena, path), a, e) < 0)
             return -1;
-        if (!reference->len)
-            MOVE(reference, &here);
+    }
+    return out->n ? 0
+                  : err_set(e, ERR_INPUT, "%s has no recipe, no file that ends in .yaml", folder);
+}
+
+/* Each borrows from the lender, which stays where it is. */
+static int open_works(struct building *b, struct session *s, const struct wanteds *wanted,
+                      struct err *e)
+{
+    if (work_open_lender(&b->lender, s, e) < 0)
+        return -1;
+    b->works = xcalloc(wanted->n, sizeof *b->works);
+    for (size_t i = 0; i < wanted->n; i++) {
+        struct build_job *job = vec_push(&b->jobs);
+        struct err fault = {0};
+
+        job->work = &b->works[i];
+        job->cell = wanted->v[i].cell;
+        work_borrow(job->work, &b->lender);
+        if (work_open(job->work, s, wanted->v[i].recipe, job->cell.p, &fault) < 0)
+            fail(job, &fault, e);
     }
     return 0;
 }
 
+static int build_all(struct session *s, const char *operand, const struct build_args *a,
+                     struct err *e)
+{
+    CLEANUP(building_clear) struct building b = {0};
+    struct wanteds wanted = {0};
+    int result =
+        a->folder ? add_folder(&wanted, &b, operand, a, e) : add_cells(&wanted, &b, operand, a, e);
+
+    if (result == 0)
+        result = open_works(&b, s, &wanted, e);
+    vec_clear(&wanted);
+    return result == 0 ? build(&b, s, a, e) : -1;
+}
+
 int cmd_build(struct session *s, int argc, char **argv, struct err *e)
 {
-    CLEANUP(work_clear) struct work w = {0};
-    CLEANUP(buf_clear) struct buf reference = {0};
     struct build_args a = {.jobs = s->jobs};
     int result;
     const struct opt own[] = {
@@ -452,6 +297,11 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         {0, "mount-from", "NAME",
          "another repository of the registry that may have the layers (none)", opt_add,
          &a.mount_from},
+        {0, "cell", "CELL", "of a matrix, only the recipes with these values: variant=devel (all)",
+         opt_str, &a.cell},
+        {0, "all", NULL, "RECIPE is a folder: build all recipes in it", opt_flag, &a.folder},
+        {0, "keep-going", NULL, "of several, build those that can be built", opt_flag,
+         &a.keep_going},
         {'j', "jobs", "N", "threads that assemble (one a core)", opt_u32, &a.jobs},
         {0, "downloads", "N", "downloads at once (8)", opt_u32, &a.downloads},
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
@@ -471,7 +321,7 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
     if (result == 0 && !a.outputs.n)
         vec_add(&a.outputs, STR("oci:images"));
     if (result == 0 && !s->help)
-        result = build_recipe(&w, s, argv[0], &a, &reference, e);
+        result = build_all(s, argv[0], &a, e);
     vec_clear(&a.outputs);
     vec_clear(&a.mount_from);
     return result;

@@ -156,7 +156,7 @@ static int from_recipe(struct emitting *m, struct session *s, const char *path, 
     CLEANUP(buf_clear) struct buf words = {0};
     struct work *w = &m->work;
 
-    if (work_open(w, s, path, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
+    if (work_open(w, s, path, NULL, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
         return -1;
     if (!w->has_lock)
         return err_set(

@@ -45,28 +45,24 @@ static void put_requested(struct doc *d, struct node *root, const struct choices
     }
 }
 
-static void print_json(struct session *s, const struct work *w, bool changed)
+static void put_lock(struct doc *d, struct node *map, const struct work *w, bool changed)
 {
-    CLEANUP(doc_clear) struct doc d = {0};
-    struct node *root = node_new_map(&d);
     char digest[DIGEST_TEXT + 1];
     struct digest own;
 
     lock_digest(&own, &w->lock);
     digest_text(&own, digest);
-    node_put_u64(&d, root, "envbuild_output", 1);
-    node_put_str(&d, root, "lock", str_of(w->lock_path));
-    node_put_str(&d, root, "digest", str_of(digest));
-    node_put_bool(&d, root, "changed", changed);
-    node_put_u64(&d, root, "artifacts", w->lock.artifacts.n);
-    node_put_u64(&d, root, "bytes", download_size(&w->lock));
+    node_put_str(d, map, "lock", str_of(w->lock_path));
+    node_put_str(d, map, "digest", str_of(digest));
+    node_put_bool(d, map, "changed", changed);
+    node_put_u64(d, map, "artifacts", w->lock.artifacts.n);
+    node_put_u64(d, map, "bytes", download_size(&w->lock));
     if (changed)
-        put_requested(&d, root, &w->choices);
-    session_json(s, &d, root);
+        put_requested(d, map, &w->choices);
 }
 
 struct lock_args {
-    const char *recipe, *index;
+    const char *recipe, *cell, *index;
     bool offline, upgrade, check;
     struct strs names; /* to upgrade; none: all */
 };
@@ -126,48 +122,44 @@ static int take_files(struct session *s, struct work *w, struct err *e)
     if (work_write_lock(w, e) < 0)
         return -1;
     say(s, "wrote %s: what is built stays, but for the layer of these files", w->lock_path);
-    if (s->json)
-        print_json(s, w, true);
     return 0;
 }
 
-static int lock_recipe(struct session *s, const struct lock_args *a, struct err *e)
+/* The lock of `w`, which is open. */
+static int lock_recipe(struct session *s, struct work *w, const struct lock_args *a, bool *changed,
+                       struct err *e)
 {
-    CLEANUP(work_clear) struct work w = {0};
     CLEANUP(buf_clear) struct buf words = {0};
     CLEANUP(lock_differences_clear) struct lock_differences edits = {0};
     const struct lock_difference *d;
 
-    if (work_open(&w, s, a->recipe, e) < 0 || (w.has_lock && work_changes(&w, &words, e) < 0) ||
-        (w.has_lock && !words.len && find_edits(&w, s, &edits, e) < 0))
+    if ((w->has_lock && work_changes(w, &words, e) < 0) ||
+        (w->has_lock && !words.len && find_edits(w, s, &edits, e) < 0))
         return -1;
-    if (w.has_lock && !words.len && !edits.list.n && !a->upgrade) {
-        say(s, "%s is up to date with %s", w.lock_path, a->recipe);
-        if (s->json)
-            print_json(s, &w, false);
+    *changed = !w->has_lock || words.len || edits.list.n || a->upgrade;
+    if (!*changed) {
+        say(s, "%s is up to date with %s", w->lock_path, w->recipe_path);
         return 0;
     }
     if (words.len)
-        say(s, "%s changed: %s", a->recipe, words.p);
-    if (words.len && !a->upgrade && work_take_files(&w)) {
-        if (find_edits(&w, s, &edits, e) < 0)
+        say(s, "%s changed: %s", w->operand, words.p);
+    if (words.len && !a->upgrade && work_take_files(w)) {
+        if (find_edits(w, s, &edits, e) < 0)
             return -1;
         if (!edits.list.n)
-            return take_files(s, &w, e);
+            return take_files(s, w, e);
     }
     vec_each(d, &edits.list) {
         CLEANUP(buf_clear) struct buf line = {0};
 
         work_say_difference(&line, d);
-        say(s, "%s was edited: %s; taken back", w.lock_path, line.p);
+        say(s, "%s was edited: %s; taken back", w->lock_path, line.p);
     }
-    if (choose(&w, s, a, e) < 0)
+    if (choose(w, s, a, e) < 0)
         return -1;
-    say(s, "wrote %s: %zu artifacts, %.1f MiB", w.lock_path, w.lock.artifacts.n,
-        (double)download_size(&w.lock) / (1024 * 1024));
-    work_tell_choices(&w, s);
-    if (s->json)
-        print_json(s, &w, true);
+    say(s, "wrote %s: %zu artifacts, %.1f MiB", w->lock_path, w->lock.artifacts.n,
+        (double)download_size(&w->lock) / (1024 * 1024));
+    work_tell_choices(w, s);
     return 0;
 }
 
@@ -187,18 +179,14 @@ static void put_edits(struct doc *d, struct node *root, const struct lock_differ
     }
 }
 
-static void print_check(struct session *s, const struct work *w, const struct lock *newest,
-                        const char *words, const struct lock_differences *edits)
+static void put_check(struct doc *d, struct node *map, const struct work *w,
+                      const struct lock *newest, const char *words,
+                      const struct lock_differences *edits)
 {
-    CLEANUP(doc_clear) struct doc d = {0};
-    struct node *root = node_new_map(&d);
-
-    node_put_u64(&d, root, "envbuild_output", 1);
-    node_put_str(&d, root, "lock", str_of(w->lock_path));
-    node_put_str(&d, root, "recipe_changes", str_of(words));
-    put_edits(&d, root, edits);
-    lock_diff_put(&d, root, &w->lock, newest);
-    session_json(s, &d, root);
+    node_put_str(d, map, "lock", str_of(w->lock_path));
+    node_put_str(d, map, "recipe_changes", str_of(words));
+    put_edits(d, map, edits);
+    lock_diff_put(d, map, &w->lock, newest);
 }
 
 static size_t count_security(const struct lock_changes *changes)
@@ -212,14 +200,14 @@ static size_t count_security(const struct lock_changes *changes)
 }
 
 static void tell_check(struct session *s, const struct work *w, const struct lock_changes *changes,
-                       const char *words, const struct lock_differences *edits)
+                       const char *words, const struct lock_differences *edits, int no)
 {
     const struct lock_change *c;
     const struct lock_difference *d;
 
     progress_pause(s->progress);
     if (words)
-        output_print("%s changed: %s\n", w->recipe_path, words);
+        output_print("%s changed: %s\n", w->operand, words);
     vec_each(d, &edits->list) {
         CLEANUP(buf_clear) struct buf line = {0};
 
@@ -232,45 +220,99 @@ static void tell_check(struct session *s, const struct work *w, const struct loc
         lock_change_print(&line, c);
         output_print("%s\n", line.p);
     }
-    if (!s->no)
+    if (!no)
         say(s, "%s is up to date with %s, its indexes and archives", w->lock_path, w->recipe_path);
     else
         say(s,
             "%s: %zu package%s changed, %zu of them for security; run `envbuild lock %s%s` to "
             "accept",
             w->lock_path, changes->n, changes->n == 1 ? "" : "s", count_security(changes),
-            words || edits->list.n ? "" : "--upgrade ", w->recipe_path);
+            words || edits->list.n ? "" : "--upgrade ", w->operand);
 }
 
 /* Compare with what would be chosen today; nothing is written. */
-static int check_lock(struct session *s, const struct lock_args *a, struct err *e)
+static int check_lock(struct session *s, struct work *w, const struct lock_args *a, struct doc *d,
+                      struct node *map, struct err *e)
 {
-    CLEANUP(work_clear) struct work w = {0};
     CLEANUP(buf_clear) struct buf words = {0};
     CLEANUP(lock_clear) struct lock newest = {0};
     CLEANUP(lock_differences_clear) struct lock_differences edits = {0};
     struct lock_changes changes = {0};
     struct pins pins = {.upgrade_all = true};
+    int no;
 
-    if (work_open(&w, s, a->recipe, e) < 0)
-        return -1;
-    if (!w.has_lock)
+    if (!w->has_lock)
         return err_set(e, ERR_INPUT, "%s is not there; run `envbuild lock %s` to write it",
-                       w.lock_path, a->recipe);
-    if (work_changes(&w, &words, e) < 0 || (!words.len && find_edits(&w, s, &edits, e) < 0) ||
-        work_connect(&w, s, a->index, a->offline, e) < 0 ||
-        work_resolve(&w, s, &pins, &newest, e) < 0)
+                       w->lock_path, w->operand);
+    if (work_changes(w, &words, e) < 0 || (!words.len && find_edits(w, s, &edits, e) < 0) ||
+        work_connect(w, s, a->index, a->offline, e) < 0 ||
+        work_resolve(w, s, &pins, &newest, e) < 0)
         return -1;
-    lock_changes(&changes, &w.lock, &newest);
-    s->no = words.len || edits.list.n  ? EXIT_CHANGED
-            : count_security(&changes) ? EXIT_SECURITY
-            : changes.n                ? ERR_NO
-                                       : 0;
+    lock_changes(&changes, &w->lock, &newest);
+    no = words.len || edits.list.n  ? EXIT_CHANGED
+         : count_security(&changes) ? EXIT_SECURITY
+         : changes.n                ? ERR_NO
+                                    : 0;
     if (s->json)
-        print_check(s, &w, &newest, words.p, &edits);
+        put_check(d, map, w, &newest, words.p, &edits);
     else
-        tell_check(s, &w, &changes, words.p, &edits);
+        tell_check(s, w, &changes, words.p, &edits, no);
+    s->no = no > s->no ? no : s->no; /* of several the worst */
     vec_clear(&changes);
+    return 0;
+}
+
+/* ---- the recipe, or each of its cells ---- */
+
+static int do_cell(struct session *s, struct work *lender, const struct lock_args *a,
+                   const char *cell, struct doc *d, struct node *map, struct err *e)
+{
+    CLEANUP(work_clear) struct work w = {0};
+    bool changed = false;
+
+    work_borrow(&w, lender);
+    if (work_open(&w, s, a->recipe, cell, e) < 0)
+        return -1;
+    if (a->check)
+        return check_lock(s, &w, a, d, map, e);
+    if (lock_recipe(s, &w, a, &changed, e) < 0)
+        return -1;
+    put_lock(d, map, &w, changed);
+    return 0;
+}
+
+/* One that cannot be satisfied is told with all others. */
+static int do_cells(struct session *s, const struct lock_args *a, struct err *e)
+{
+    CLEANUP(work_clear) struct work lender = {0};
+    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(doc_clear) struct doc d = {0};
+    struct node *root = node_new_map(&d), *list = NULL;
+    struct strs cells = {0};
+
+    node_put_u64(&d, root, "envbuild_output", 1);
+    if (work_open_lender(&lender, s, e) < 0 ||
+        recipe_cells(&cells, &arena, a->recipe, str_of(a->cell), e) < 0)
+        return -1;
+    if (cells.v[0].len)
+        list = node_put(&d, root, "cells", node_new_list(&d));
+    for (size_t i = 0; i < cells.n && !events_cancelled(s->events); i++) {
+        struct err fault = {0};
+
+        if (list)
+            say(s, STR_FMT, STR_ARG(cells.v[i]));
+        if (do_cell(s, &lender, a, cells.v[i].p, &d,
+                    list ? node_add(&d, list, node_new_map(&d)) : root, &fault) < 0) {
+            if (list)
+                err_wrap(&fault, STR_FMT, STR_ARG(cells.v[i]));
+            err_join(e, &fault);
+        }
+    }
+    vec_clear(&cells);
+    if (err_is_set(e))
+        return -1;
+    if (s->json)
+        session_json(s, &d, root);
     return 0;
 }
 
@@ -320,6 +362,8 @@ static int begin(struct session *s, struct lock_args *a, int argc, char **argv, 
          opt_flag, &a->upgrade},
         {0, "check", NULL, "write nothing; list what is newer, and tell it by the exit code",
          opt_flag, &a->check},
+        {0, "cell", "CELL", "of a matrix, only the recipes with these values: variant=devel (all)",
+         opt_str, &a->cell},
         {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &a->index},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a->offline},
     };
@@ -342,7 +386,7 @@ static int begin(struct session *s, struct lock_args *a, int argc, char **argv, 
                        argc);
     if (a->check && a->upgrade)
         return err_set(e, ERR_USAGE, "--check writes nothing, --upgrade does: one of the two");
-    return a->check ? check_lock(s, a, e) : lock_recipe(s, a, e);
+    return do_cells(s, a, e);
 }
 
 int cmd_lock(struct session *s, int argc, char **argv, struct err *e)

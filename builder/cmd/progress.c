@@ -494,9 +494,14 @@ const struct names *progress_warnings(const struct progress *p)
     return &p->warnings;
 }
 
-void progress_time(const struct progress *p, struct buf *out)
+uint64_t progress_now(const struct progress *p)
 {
-    add_time(out, (p->clock() - p->opened_ms + 500) / 1000);
+    return p->clock() - p->opened_ms;
+}
+
+void progress_time(struct buf *out, uint64_t ms)
+{
+    add_time(out, (ms + 500) / 1000);
 }
 
 void progress_free(struct progress *p)

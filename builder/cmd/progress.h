@@ -19,8 +19,10 @@ const struct events *progress_events(struct progress *p);
 void progress_pause(struct progress *p);
 /* What was warned of so far; borrowed, while no room works. */
 const struct names *progress_warnings(const struct progress *p);
-/* How long it is open: "24 s". */
-void progress_time(const struct progress *p, struct buf *out);
+/* How long it is open, in milliseconds. */
+uint64_t progress_now(const struct progress *p);
+/* "24 s". */
+void progress_time(struct buf *out, uint64_t ms);
 /* "3.1 GiB". */
 void progress_size(struct buf *out, uint64_t bytes);
 void progress_free(struct progress *p);

@@ -12,15 +12,37 @@
 #include "output.h"
 
 /* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
-static char *lock_path(const char *recipe)
+static char *lock_path(const char *recipe, struct str cell)
 {
     struct str stem = str_of(recipe);
     struct buf out = {0};
 
     if (!str_drop(&stem, STR(".yaml")))
         str_drop(&stem, STR(".yml"));
-    buf_fmt(&out, STR_FMT ".lock", STR_ARG(stem));
+    buf_str(&out, stem);
+    if (cell.len)
+        buf_fmt(&out, ".d/" STR_FMT, STR_ARG(cell));
+    buf_puts(&out, ".lock");
     return buf_take(&out);
+}
+
+/* The one cell that is meant; empty for a recipe without `matrix`. */
+static int find_cell(struct str *out, struct arena *arena, const char *recipe, const char *of,
+                     struct err *e)
+{
+    struct strs cells = {0};
+    int result = recipe_cells(&cells, arena, recipe, str_of(of), e);
+
+    if (result == 0 && cells.n > 1)
+        result = err_set(
+            e, ERR_USAGE,
+            "%s stands for %zu recipes, and one is wanted here; name it with `--cell " STR_FMT
+            "`, or give its lock",
+            recipe, cells.n, STR_ARG(cells.v[0]));
+    if (result == 0)
+        *out = cells.v[0];
+    vec_clear(&cells);
+    return result;
 }
 
 static int open_memo(struct memo **out, const struct session *s, const char *kind, struct err *e)
@@ -32,6 +54,8 @@ static int open_memo(struct memo **out, const struct session *s, const char *kin
 
 static int open_store(struct work *w, const struct session *s, struct err *e)
 {
+    if (w->lender)
+        return 0;
     return cas_open(&w->cas, s->store_dir, s->events, e) < 0 ||
                    open_memo(&w->layers, s, "layers", e) < 0 ||
                    open_memo(&w->linkage, s, "linkage", e) < 0 ||
@@ -42,17 +66,42 @@ static int open_store(struct work *w, const struct session *s, struct err *e)
                : 0;
 }
 
-int work_open(struct work *w, struct session *s, const char *recipe, struct err *e)
+int work_open_lender(struct work *w, struct session *s, struct err *e)
 {
-    w->recipe_path = xstrdup(recipe);
-    w->lock_path = lock_path(recipe);
-    w->dir = path_dir(recipe);
+    return open_store(w, s, e);
+}
+
+void work_borrow(struct work *w, struct work *lender)
+{
+    w->lender = lender;
+    w->cas = lender->cas;
+    w->layers = lender->layers;
+    w->linkage = lender->linkage;
+    w->page_memo = lender->page_memo;
+    w->metadata = lender->metadata;
+    w->outputs = lender->outputs;
+}
+
+int work_open(struct work *w, struct session *s, const char *recipe, const char *cell,
+              struct err *e)
+{
+    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(buf_clear) struct buf operand = {0};
+    struct str name;
+
     if (str_has(str_of(recipe), ':') && !fs_exists(recipe))
         return err_set(e, ERR_INPUT,
                        "there is no file \"%s\", and an image is no recipe; `envbuild init TAG` "
                        "writes the recipe of a tag such as 2.6.0-cuda12.4-cudnn9-runtime",
                        recipe);
-    if (recipe_read(&w->recipe, recipe, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
+    if (find_cell(&name, &arena, recipe, cell, e) < 0)
+        return -1;
+    buf_fmt(&operand, "%s%s" STR_FMT, recipe, name.len ? " --cell " : "", STR_ARG(name));
+    w->operand = buf_take(&operand);
+    w->recipe_path = xstrdup(recipe);
+    w->lock_path = lock_path(recipe, name);
+    w->dir = path_dir(recipe);
+    if (recipe_read(&w->recipe, recipe, name, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
         return -1;
     w->has_lock = fs_exists(w->lock_path);
     if (w->has_lock && lock_read(&w->lock, w->lock_path, e) < 0)
@@ -69,7 +118,7 @@ int work_open_text(struct work *w, struct session *s, struct str recipe, const c
     return open_store(w, s, e);
 }
 
-int work_connect(struct work *w, struct session *s, const char *index, bool offline, struct err *e)
+static int open_network(struct work *w, const struct session *s, bool offline, struct err *e)
 {
     struct http_options how = {.ca_file = s->ca_file,
                                .ca_dir = s->ca_dir,
@@ -80,34 +129,49 @@ int work_connect(struct work *w, struct session *s, const char *index, bool offl
                                .events = s->events};
     struct pages_options options = {
         .offline = offline, .bucket = STR(TORCH_INDEX_URL), .events = s->events};
-    CLEANUP(buf_clear) struct buf plain = {0};
 
-    if (config_read(&w->config, s->config_path, e) < 0 ||
-        (!offline && credentials_of(&w->auth, &w->recipe, index, &w->config, s, e) < 0))
-        return -1;
-    url_without_userinfo(&plain, str_of(index));
-    w->index = index ? buf_take(&plain) : NULL;
     if (http_open(&w->http, &how, e) < 0)
         return -1;
     w->pages = pages_open(w->http, w->page_memo, w->cas, &options);
     return 0;
 }
 
+int work_connect(struct work *w, struct session *s, const char *index, bool offline, struct err *e)
+{
+    struct work *owner = w->lender ? w->lender : w;
+    CLEANUP(buf_clear) struct buf plain = {0};
+
+    if (!owner->http && config_read(&owner->config, s->config_path, e) < 0)
+        return -1;
+    if (!offline && credentials_of(&owner->auth, &w->recipe, index, &owner->config, s, e) < 0)
+        return -1;
+    url_without_userinfo(&plain, str_of(index));
+    w->index = index ? buf_take(&plain) : NULL;
+    if (!owner->http && open_network(owner, s, offline, e) < 0)
+        return -1;
+    w->http = owner->http;
+    w->pages = owner->pages;
+    return 0;
+}
+
 void work_clear(struct work *w)
 {
-    pages_clear(&w->pages);
-    http_clear(&w->http);
-    memo_clear(&w->layers);
-    memo_clear(&w->linkage);
-    memo_clear(&w->page_memo);
-    memo_clear(&w->metadata);
-    memo_clear(&w->outputs);
-    cas_clear(&w->cas);
+    if (!w->lender) {
+        pages_clear(&w->pages);
+        http_clear(&w->http);
+        memo_clear(&w->layers);
+        memo_clear(&w->linkage);
+        memo_clear(&w->page_memo);
+        memo_clear(&w->metadata);
+        memo_clear(&w->outputs);
+        cas_clear(&w->cas);
+    }
     lock_clear(&w->now);
     lock_clear(&w->lock);
     recipe_clear(&w->recipe);
     free(w->recipe_path);
     free(w->lock_path);
+    free(w->operand);
     free(w->dir);
     free(w->root);
     free(w->index);
@@ -266,10 +330,11 @@ void work_take_lock(struct work *w, struct lock *lock)
 
 int work_write_lock(struct work *w, struct err *e)
 {
+    CLEANUP(free_clear) char *dir = path_dir(w->lock_path); /* of cells it is made here */
     CLEANUP(buf_clear) struct buf text = {0};
 
     lock_print(&text, &w->lock);
-    return fs_write(w->lock_path, buf_view(&text), e);
+    return fs_mkdirs(dir, e) < 0 ? -1 : fs_write(w->lock_path, buf_view(&text), e);
 }
 
 /* "vllm 0.8.5 (newest 0.33.0 needs torch==2.14.0)" */

@@ -15,8 +15,11 @@
 #include "session.h"
 
 struct work {
-    char *recipe_path, *lock_path, *dir; /* owned; "x.yaml", "x.lock", and the folder of both */
-    char *root;                          /* owned; the folder's absolute path */
+    char *recipe_path, *lock_path,
+        *dir;            /* owned; "x.yaml", "x.lock", and the folder of the first */
+    char *operand;       /* owned; "x.yaml", or "x.yaml --cell variant=devel" */
+    char *root;          /* owned; the folder's absolute path */
+    struct work *lender; /* whose store and network these are; NULL: own */
     struct recipe recipe;
     struct lock lock;
     bool has_lock;
@@ -32,8 +35,14 @@ struct work {
     struct pages *pages;
 };
 
-/* Read the recipe, and its lock if there is one; open the store. */
-int work_open(struct work *w, struct session *s, const char *recipe, struct err *e) MUST_CHECK;
+/* Read the recipe, and its lock if there is one; open the store. `cell` (NULL: none) names one cell
+ * of a recipe with `matrix` by some of its values; its lock is "x.d/CELL.lock". */
+int work_open(struct work *w, struct session *s, const char *recipe, const char *cell,
+              struct err *e) MUST_CHECK;
+/* One that has no recipe, but lends its store and its network to others, so that all of them ask an
+ * index once. It stays where it is. */
+int work_open_lender(struct work *w, struct session *s, struct err *e) MUST_CHECK;
+void work_borrow(struct work *w, struct work *lender); /* before work_open() */
 /* The same of a recipe that stands in no file: it has no lock, and files are below the working
  * folder. `name` is for messages. */
 int work_open_text(struct work *w, struct session *s, struct str recipe, const char *name,

@@ -4,6 +4,7 @@
 #include "../base/path.h"
 #include "../doc/yaml.h"
 #include "../oci/ref.h"
+#include "matrix.h"
 
 static const char *const keys[] = {"envbuild",
                                    "name",
@@ -39,8 +40,9 @@ static const char *const keys[] = {"envbuild",
                                    "slim",
                                    "wheels_only",
                                    "compression",
+                                   "matrix",
                                    NULL};
-static const char *const later_keys[] = {"services", "matrix", NULL};
+static const char *const later_keys[] = {"services", NULL};
 
 /* ---- for all parts ---- */
 
@@ -166,11 +168,33 @@ static void check_keys(struct reading *in)
     fields_only_or(&in->f, known, instead);
 }
 
-static int read_all(struct recipe *r, struct err *e)
+/* Of a recipe with `matrix` the cell. */
+static int take_cell(struct doc *doc, struct str cell, struct err *e)
+{
+    CLEANUP(arena_clear) struct arena arena = {0};
+    struct strs cells = {0};
+    int result;
+
+    if (!matrix_is(doc))
+        return 0;
+    result = matrix_cells(&cells, &arena, doc, cell, e);
+    if (result == 0 && !(cells.n == 1 && str_eq(cells.v[0], cell)))
+        result = err_set(e, ERR_INPUT,
+                         "%s has a `matrix`, so it stands for several recipes; one is wanted here",
+                         doc->file);
+    vec_clear(&cells);
+    if (result == 0)
+        matrix_take(doc, cell);
+    return result;
+}
+
+static int read_all(struct recipe *r, struct str cell, struct err *e)
 {
     struct err fault = {0};
     struct reading in = {r, {0}, &fault};
 
+    if (take_cell(&r->doc, cell, e) < 0)
+        return -1;
     in.f = fields_of(r->doc.root, "recipe", &fault);
     check_keys(&in);
     check_schema(&in);
@@ -187,19 +211,35 @@ int recipe_parse(struct recipe *out, struct str text, const char *file, struct e
 {
     CLEANUP(recipe_clear) struct recipe r = {0};
 
-    if (yaml_parse(&r.doc, text, file, e) < 0 || read_all(&r, e) < 0)
+    if (yaml_parse(&r.doc, text, file, e) < 0 || read_all(&r, STR(""), e) < 0)
         return -1;
     MOVE(out, &r);
     return 0;
 }
 
-int recipe_read(struct recipe *out, const char *path, struct err *e)
+int recipe_read(struct recipe *out, const char *path, struct str cell, struct err *e)
 {
     CLEANUP(recipe_clear) struct recipe r = {0};
 
-    if (yaml_read(&r.doc, path, e) < 0 || read_all(&r, e) < 0)
+    if (yaml_read(&r.doc, path, e) < 0 || read_all(&r, cell, e) < 0)
         return -1;
     MOVE(out, &r);
+    return 0;
+}
+
+int recipe_cells(struct strs *out, struct arena *arena, const char *path, struct str of,
+                 struct err *e)
+{
+    CLEANUP(doc_clear) struct doc doc = {0};
+
+    if (yaml_read(&doc, path, e) < 0)
+        return -1;
+    if (matrix_is(&doc))
+        return matrix_cells(out, arena, &doc, of, e);
+    if (of.len)
+        return err_set(e, ERR_USAGE, "%s has no `matrix`, so there is no cell \"" STR_FMT "\"",
+                       path, STR_ARG(of));
+    vec_add(out, STR(""));
     return 0;
 }
 

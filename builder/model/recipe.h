@@ -98,7 +98,13 @@ struct recipe {
     const struct node *labels;  /* map of strings, may be NULL */
 };
 
-int recipe_read(struct recipe *out, const char *path, struct err *e) MUST_CHECK;
+/* `cell` names one of a recipe with `matrix` ("pytorch=2.6.0,variant=devel"), and is empty where
+ * there is none. ERR_INPUT where it is empty and there is one. */
+int recipe_read(struct recipe *out, const char *path, struct str cell, struct err *e) MUST_CHECK;
+/* Adds the names of the cells that have all of `of`, see model/matrix.h; without `matrix` there is
+ * one, with an empty name. */
+int recipe_cells(struct strs *out, struct arena *arena, const char *path, struct str of,
+                 struct err *e) MUST_CHECK;
 int recipe_parse(struct recipe *out, struct str text, const char *file, struct err *e) MUST_CHECK;
 void recipe_clear(struct recipe *r);
 

@@ -205,8 +205,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "variant "
          "toolkit base python platforms apt apt_archives ca_certificates pip constraints indexes "
          "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
-         "cmd startup_check labels tag slim wheels_only compression services "
-         "matrix"},
+         "cmd startup_check labels tag slim wheels_only compression matrix "
+         "services"},
         {P "pip: [{requirement: r.txt}]\n",
          "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"
          "x.yaml:2:7: pip: \"requirements\" is missing"},
@@ -225,7 +225,10 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {P "services: {}\n",
          "x.yaml:2:1: \"services\" comes later; this envbuild does not know it yet"},
         {P "matrix: {}\n",
-         "x.yaml:2:1: \"matrix\" comes later; this envbuild does not know it yet"},
+         "x.yaml:2:9: matrix: nothing varies; name a key with a list of values, such "
+         "as variant: [runtime, devel]"},
+        {P "matrix: {variant: [runtime, devel], exclude: [{variant: devel}]}\n",
+         "x.yaml has a `matrix`, so it stands for several recipes; one is wanted here"},
         {P "cuda: 12\n", "x.yaml:2:7: cuda: \"12\" is neither cpu nor a CUDA version such as "
                          "\"12.4\", \"12.4.1\" or "
                          "\"cu124\""},
@@ -536,7 +539,7 @@ static void the_schema_has_the_same_keys(void **state)
     if (json_read(&doc, "builder/model/recipe.schema.json", 1 << 20, &e) < 0)
         fail_msg("%s (tests run in the top directory)", e.msg);
     properties = node_get(doc.root, "properties");
-    same_keys(doc.root, P "zzzzzzzzzzzz: 1\n", 2); /* services and matrix come later */
+    same_keys(doc.root, P "zzzzzzzzzzzz: 1\n", 1); /* services come later */
     same_keys(node_get(node_get(properties, "files"), "items"),
               P "files: [{zzzzzzzzzzzz: 1, from: a, to: /a}]\n", 0);
     same_keys(node_get(properties, "user"), P "user: {zzzzzzzzzzzz: 1, name: a}\n", 0);

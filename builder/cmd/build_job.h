@@ -1,0 +1,44 @@
+/* cmd/build_job.h - one recipe on its way: its lock, then its layers in each place, then its image.
+ *
+ * Several go side by side, each step of all before the next of any: so no tag moves before all that
+ * is asked for is there.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../assemble/assemble.h"
+#include "../out/dest.h"
+#include "build.h"
+
+/* The image in one place. */
+struct build_product {
+    struct dest dest;
+    struct image_name name;
+    struct stored beside; /* that it replaces there, if any */
+    struct audit audit;
+    struct fresh fresh; /* what the place did not have */
+    uint64_t sent, ms;  /* bytes over a network; how long its layers took */
+};
+
+struct build_job {
+    struct work *work;                            /* open; borrowed */
+    struct str cell;                              /* of a matrix, else empty; borrowed */
+    struct stored image;                          /* that it stands on, if any */
+    struct VEC_OF(struct build_product) products; /* one a place, in the order of a->outputs */
+    bool built, settled;                          /* the lock, before */
+    bool failed;                                  /* it was told, and is left out */
+};
+
+/* A lock that is the recipe's, chosen now if there is none. */
+int build_job_lock(struct build_job *job, struct session *s, const struct build_args *a,
+                   struct err *e) MUST_CHECK;
+/* What it is called in each place. */
+int build_job_name(struct build_job *job, const struct build_args *a, struct err *e) MUST_CHECK;
+/* Its layers into place number `i`, in order. */
+int build_job_make(struct build_job *job, size_t i, struct place *place, struct session *s,
+                   const struct build_args *a, const struct blob_files *files,
+                   struct err *e) MUST_CHECK;
+/* Its image, when all layers are there. */
+int build_job_put(struct build_job *job, size_t i, struct place *place, struct err *e) MUST_CHECK;
+/* When all places are closed: what was built stands in the lock. */
+int build_job_record(struct build_job *job, const struct build_args *a, struct err *e) MUST_CHECK;
+void build_job_clear(struct build_job *job);

@@ -1,0 +1,11 @@
+/* cmd/build_tell.h - what a build says at its end. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "build_job.h"
+
+struct build_jobs VEC_OF(struct build_job);
+
+/* The references on stdout, or the object of --json; how it went on stderr. `places` are those of
+ * a->outputs. */
+void build_tell(const struct build_jobs *jobs, struct place *const *places,
+                const struct build_args *a, struct session *s);
