@@ -45,9 +45,9 @@ def zstd(plain):
 
 
 class image:
-    """A layout `base` in the folder `path`; two layers, one plain and one gzip, or with `docker` one plain and one zstd."""
+    """A layout `base` in the folder `path`; two layers, one plain and one gzip, or with `docker` one plain and one zstd. `more` goes into its config."""
 
-    def __init__(self, path, files=None, arch="amd64", index=False, history=HISTORY, docker=False):
+    def __init__(self, path, files=None, arch="amd64", index=False, history=HISTORY, docker=False, **more):
         self.dir = os.path.join(path, "base")
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.dir + "/blobs/sha256")
@@ -57,7 +57,7 @@ class image:
                        self.put(zstd(second), DOCKER_LAYER + ".zstd") if docker else
                        self.put(gzip.compress(second, mtime=0), DOCKER_LAYER + ".gzip")]
         diff_ids = ["sha256:" + hashlib.sha256(x).hexdigest() for x in (first, second)]
-        config = {"architecture": arch, "os": "linux", "created": "2024-01-02T03:04:05Z", "config": CONFIG,
+        config = {"architecture": arch, "os": "linux", "created": "2024-01-02T03:04:05Z", "config": CONFIG | more,
                   "rootfs": {"type": "layers", "diff_ids": diff_ids}}
         if history is not None:
             config["history"] = history

@@ -2,7 +2,7 @@
 """Scenarios on what containers of an image offer, keep and trust: `ports`, `volumes`, `healthcheck`, `ca_certificates`."""
 import gzip, io, json, os, subprocess, tarfile
 
-from base_image import CONFIG, FILES, image
+from base_image import FILES, image
 from lib import blobs, build, end, lock, read, recipe, run, scenario, start
 from lock_edited import change
 from lock_edited import put as put_lock
@@ -94,11 +94,8 @@ def what_it_offers(stage):
 def what_the_base_offers(stage):
     """As a Dockerfile has it: ports and volumes are added, the check continues, is replaced, or taken away; the lock names all."""
     path = stage.fresh()
-    CONFIG.update(ExposedPorts={"80": {}, "9000-9010/tcp": {}}, Volumes={"/theirs": {}, "../x": {}},
-                  Healthcheck={"Test": ["CMD-SHELL", "their check"], "Interval": 1500 * 10**6})
-    base = image(path)
-    for key in ("ExposedPorts", "Volumes", "Healthcheck"):
-        CONFIG.pop(key)
+    base = image(path, ExposedPorts={"80": {}, "9000-9010/tcp": {}}, Volumes={"/theirs": {}, "../x": {}},
+                 Healthcheck={"Test": ["CMD-SHELL", "their check"], "Interval": 1500 * 10**6})
     on_image(stage, path, base, "ports: [8888]", "volumes: [/data]")
     digest = build(stage, path)
     config = top(path, digest)[1]
