@@ -160,20 +160,35 @@ static int has_manifest(bool *has, struct place *place, const struct digest *dig
     return registry_has_manifest(has, &there, p->r, str_of(text), e);
 }
 
-/* A tag that nobody may move is not touched where it is right. */
-static int put_tag(struct registry_place *p, struct str tag, struct str json,
-                   const struct descriptor *d, struct err *e)
+static int has_tag(bool *has, struct registry_place *p, struct str tag, const struct digest *digest,
+                   struct err *e)
 {
     struct digest there = {0};
     bool found;
 
     if (registry_has_manifest(&found, &there, p->r, tag, e) < 0)
         return -1;
-    if (found && digest_eq(&there, &d->digest)) {
+    *has = found && digest_eq(&there, digest);
+    if (*has)
         events_note(p->events, "tag " STR_FMT ": there", STR_ARG(tag));
+    return 0;
+}
+
+/* A tag that nobody may move is not touched where it is right; and it may become so meanwhile: by
+ * another, or by a PUT of ours whose answer was lost. */
+static int put_tag(struct registry_place *p, struct str tag, struct str json,
+                   const struct descriptor *d, struct err *e)
+{
+    CLEANUP(err_clear) struct err why = {0}, ignored = {0}; /* the first one counts */
+    bool has;
+
+    if (has_tag(&has, p, tag, &d->digest, e) < 0)
+        return -1;
+    if (has || registry_put_manifest(NULL, p->r, tag, d->media_type, json, &why) == 0)
         return 0;
-    }
-    return registry_put_manifest(NULL, p->r, tag, d->media_type, json, e);
+    if (why.kind == ERR_NET && has_tag(&has, p, tag, &d->digest, &ignored) == 0 && has)
+        return 0;
+    return err_join(e, &why);
 }
 
 /* As a list of referrers has it: what it is and what it says of itself, pulled up. */
