@@ -199,10 +199,13 @@ static int descend(struct stored *s, const struct digest *from, bool any, struct
         if (!image_is_index(text)) {
             s->digest = at;
             s->manifest_text = text;
-            return image_manifest_parse(&s->manifest, text, NULL, "manifest", e);
+            return image_manifest_parse(&s->manifest, text, NULL, "manifest", e) < 0
+                       ? err_wrap(e, "%s", s->files.path)
+                       : 0;
         }
-        if (image_index_parse(&index, text, NULL, "index", e) < 0 ||
-            choose(&at, s, &index, any, e) < 0)
+        if (image_index_parse(&index, text, NULL, "index", e) < 0)
+            return err_wrap(e, "%s", s->files.path);
+        if (choose(&at, s, &index, any, e) < 0)
             return -1;
     }
     return err_set(e, ERR_INPUT, "%s: indexes within indexes, more than %d deep", s->files.path,
