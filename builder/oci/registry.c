@@ -260,8 +260,16 @@ static void listen(struct said *out, struct str body)
         buf_fmt(&words, "%s" STR_FMT, words.len ? ": " : "", STR_ARG(detail->text));
     if (!words.len)
         buf_str(&words, out->code);
-    out->words = arena_str(&out->doc.arena, str_sub(buf_view(&words), 0, WORDS_MAX));
+    out->words = arena_str(&out->doc.arena, buf_view(&words));
     buf_clear(&words);
+}
+
+bool registry_says(struct str body, const char *code)
+{
+    CLEANUP(said_clear) struct said said = {0};
+
+    listen(&said, body);
+    return str_is(said.code, code);
 }
 
 /* What its user can do about it. */
@@ -288,6 +296,9 @@ int registry_fault(struct registry *r, const char *what, unsigned status, struct
     CLEANUP(said_clear) struct said said = {0};
 
     listen(&said, body);
+    if (tokens_in(r->tokens, said.words)) /* some show around what they were sent */
+        said.words = (struct str){0};
+    said.words = str_sub(said.words, 0, WORDS_MAX);
     if (status == 401) {
         tokens_denied(r->tokens, said.words, e);
         return err_wrap(e, "%s: %s", r->name, what);
