@@ -124,6 +124,11 @@ static int put_document(struct place *p, struct str json, struct descriptor *d, 
     return 0;
 }
 
+bool place_refuses(const struct place *p, struct str media_type)
+{
+    return p->no_foreign && media_type_is_foreign(media_type);
+}
+
 static int need_blob(struct place *p, const struct descriptor *d, const char *what, struct err *e)
 {
     bool manifest = p->ops->has_manifest &&
@@ -147,7 +152,7 @@ static int need_blobs(struct place *p, const struct descriptors *list, const cha
     const struct descriptor *d;
 
     vec_each(d, list)
-        if (need_blob(p, d, what, e) < 0)
+        if (!place_refuses(p, d->media_type) && need_blob(p, d, what, e) < 0)
             return -1;
     return 0;
 }

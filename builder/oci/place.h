@@ -70,6 +70,7 @@ struct place {
     const struct place_ops *ops;
     bool known_first;      /* an archive: a blob's digest and size must be given before its bytes */
     bool manifests_apart;  /* a registry: a manifest is no blob */
+    bool no_foreign;       /* ... which may not hand on each layer: see place_refuses() */
     const char *task;      /* of the events for a blob on its way: "write", "send" */
     const char *there;     /* how the last place_has_blob() came to say yes; main thread */
     _Atomic uint64_t sent; /* bytes of blobs over a network */
@@ -95,6 +96,9 @@ int place_blob_again(struct place_blob *b, struct err *e) MUST_CHECK;
  * it. Other failures than the place's line are final. */
 int place_blob_make(struct place_blob *b, int (*make)(void *ctx, struct sink *to, struct err *e),
                     void *ctx, struct err *e) MUST_CHECK;
+
+/* Is a layer of this type only named there, and not put? */
+bool place_refuses(const struct place *p, struct str media_type);
 
 /* A small blob: a config. */
 int place_put_bytes(struct place *p, struct str bytes, struct digest *digest,

@@ -258,6 +258,7 @@ void registry_place_open(struct place **out, struct registry *r,
     p->place = (struct place){.ops = &registry_ops,
                               .known_first = registry_way(r) == REGISTRY_PUT,
                               .manifests_apart = true,
+                              .no_foreign = true,
                               .task = "send"};
     p->r = r;
     p->mounts = mounts;

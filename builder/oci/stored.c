@@ -222,9 +222,7 @@ static bool layer_type_ok(struct str type, bool any)
     for (size_t i = 0; i < ARRAY_LEN(common); i++)
         if (str_is(type, common[i]))
             return true;
-    if (any && str_skip(&type, STR(MEDIA_LAYER_FOREIGN)))
-        return !type.len || str_is(type, "+gzip") || str_is(type, "+zstd");
-    return any && str_is(type, MEDIA_DOCKER_LAYER_FOREIGN);
+    return any && media_type_is_foreign(type);
 }
 
 static int take_config(struct stored *s, struct str text, bool any, struct err *e)

@@ -67,6 +67,10 @@ static int find_jobs(struct jobs *jobs, struct place *to, const struct copying *
         digest_text(&d->digest, text);
         if (is_asked(jobs, &d->digest))
             continue;
+        if (place_refuses(to, d->media_type)) {
+            events_note(how->events, "layer %s: not to be handed on", text);
+            continue;
+        }
         if (place_has_blob(&has, to, &d->digest, d->size, e) < 0)
             return err_wrap(e, "layer %s", text);
         if (has) {
