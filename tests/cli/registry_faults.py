@@ -374,6 +374,9 @@ def uploads_that_go_wrong(stage):
             count=(PATCH, 1)),
         Row("no PATCH, and it was asked for", fault(PATCH, 99, status=405), conf=PATCHED, says="HTTP 405"),
         Row("no PATCH, as is known", conf="upload: put", count=(PATCH, 0), picture=big),
+        Row("a blob of nothing", picture=Picture(0, 5)),
+        Row("a blob of nothing, by PATCH", picture=Picture(0, 5), conf=PATCHED),
+        Row("a manifest of nearly 4 MiB", picture=Picture(9, annotations={"x": "y" * 4_190_000})),
         Row("PATCH alone", conf=PATCHED, picture=big, count=(PATCH, 2)),
         Row("chunks of a size", conf="upload: chunks, chunk: 30000", picture=ONE, count=(PATCH, 7)),
         Row("a smallest chunk", before=lambda r: setattr(r, "chunk_min", 40_000), conf="upload: chunks, chunk: 1000", picture=ONE, after=at_least(40_000)),
@@ -697,6 +700,154 @@ def nest(r, depth):
         r.repository(NAME).manifests[name_of(body)] = (INDEX, body)
         r.repository(NAME).tags["1"] = name_of(body)
         entry = described(INDEX, body, platform={"os": "linux", "architecture": "amd64"})
+
+
+# ---- kinds of images, as the distribution-spec's conformance suite has them ----
+
+
+def document(kind=MANIFEST, **more):
+    return json.dumps({"schemaVersion": 2, "mediaType": kind, **more}).encode()
+
+
+EMPTY = described("application/vnd.oci.empty.v1+json", b"{}")
+AMD64 = {"os": "linux", "architecture": "amd64"}
+
+
+def copied_all(stage, row):
+    """--all of the tag "all" into another registry: byte for byte, children first, and what refers to it."""
+    path = stage.fresh()
+    with Registry(token="me:" + SECRET) as r, Registry(token="me:" + SECRET) as to, Registry() as other:
+        USUAL.load(r)
+        for blob in (b"{}", b"note"):
+            r.blobs[name_of(blob)] = blob
+            r.repository(NAME).blobs.add(name_of(blob))
+        open_row(path, r, other, row)
+        both = {host: {"auth": base64.b64encode(("me:" + SECRET).encode()).decode()} for host in (r.host, to.host)}
+        file(path, ".home/.docker/config.json", json.dumps({"auths": both}))
+        mine = r.repository(NAME)
+        got, out, err = end(start(stage, path, "copy", "-j", "1", "--all", f"docker://{r.host}/{NAME}:all", f"docker://{to.host}/y:1"))
+        judge(r, other, row, got, out, err)
+        repo = to.repository("y")
+        if got:
+            assert not repo.tags, repo.tags
+            return
+        assert repo.tags == {"1": mine.tags["all"]}
+        assert repo.manifests == mine.manifests, (repo.manifests.keys(), mine.manifests.keys())
+        for name in repo.blobs:
+            assert to.blobs[name] == r.blobs[name]
+        put = [p.rsplit("/", 1)[1] for m, p, status in to.log if m == "PUT" and "/manifests/" in p]
+        assert put[-1] == "1" and put.count("1") == 1, put
+
+
+def holding(*bodies):
+    """Manifests of r beside the image; the last one is "all"."""
+    def before(r):
+        repo = r.repository(NAME)
+        for body in bodies:
+            repo.manifests[name_of(body)] = (json.loads(body)["mediaType"], body)
+        repo.tags = {"all": name_of(bodies[-1])}
+    return before
+
+
+@scenario
+def kinds_of_images(stage):
+    image = described(MANIFEST, USUAL.text, platform=AMD64)
+    bare = document(config=EMPTY, layers=[], artifactType="application/x-note")
+    full = document(config=EMPTY, layers=[described("text/plain", b"note")], artifactType="application/x-note", annotations={"a": "b"})
+    of = lambda body, n=0, kind=MANIFEST: document(config=EMPTY, layers=[described("text/plain", b"note")], artifactType="application/x-note",
+                                                   subject=described(kind, body), annotations={"n": str(n)})
+    index = lambda *entries, **more: document(INDEX, manifests=[*entries], **more)
+    top = index(image)
+    inner = index(described(MANIFEST, bare))
+    foreign = document(config=described(CONFIG, USUAL.config), layers=[described(LAYER, USUAL.layers[0]), {
+        **described(LAYER.replace("layer.v1", "layer.nondistributable.v1"), b"theirs"), "urls": ["http://127.0.0.1:1/x"]}])
+    sparse = index(image, described(MANIFEST, b"gone"))
+    notes = [of(USUAL.text, n) for n in range(7)]
+    page = lambda n: lambda then: lambda r: (then(r), setattr(r, "page", n))
+    without = lambda then: lambda r: (then(r), setattr(r, "referrers", False))
+    rows = [
+        Row("an image alone", before=holding(USUAL.text)),
+        Row("an index", before=holding(top)),
+        Row("an index within an index", before=holding(bare, inner, index(image, described(INDEX, inner)))),
+        Row("an artifact without layers in an index", before=holding(bare, index(image, described(MANIFEST, bare, artifactType="application/x-note")))),
+        Row("an artifact with a layer in an index", before=holding(full, index(image, described(MANIFEST, full)))),
+        Row("an index that is an artifact", before=holding(index(image, artifactType="application/x-set", annotations={"x": "y"}))),
+        Row("an index with fields of others", before=holding(index(image, extra={"a": 1}))),
+        Row("an index that names what is not there", before=holding(sparse), says="lacks the manifest", code=3),
+        Row("what is in the descriptor too", before=holding(index({**image, "data": base64.b64encode(USUAL.text).decode()}))),
+        Row("layers that may not be handed on", before=lambda r: (r.repository(NAME).manifests.clear(), holding(foreign)(r))),
+        Row("an artifact alone", before=holding(bare), code=3, says=""),
+        Row("one that refers to it", before=holding(of(USUAL.text), top)),
+        Row("seven that refer to it", before=holding(*notes, top)),
+        Row("seven that refer to it, three in a page", before=page(3)(holding(*notes, top))),
+        Row("seven that refer to it, one in a page", before=page(1)(holding(*notes, top))),
+        Row("one that refers to one that refers to it", before=holding(notes[0], of(notes[0]), top)),
+        Row("one that refers to the index", before=holding(of(top, 0, INDEX), top)),
+        Row("one that refers to what is not there", before=holding(of(b"gone"), index(image, described(MANIFEST, of(b"gone"))))),
+        Row("no list of referrers", before=without(holding(top))),
+        Row("a list of referrers that fails", fault(("GET", "/referrers/"), 99, status=500), before=holding(top), says="HTTP 500"),
+        Row("a list of referrers that is not allowed", fault(("GET", "/referrers/"), 99, status=403), before=holding(top), says="HTTP 403"),
+        Row("a list of referrers that is no index", fault(("GET", "/referrers/"), 99, status=200, body=b"[]"), before=holding(top), says=NAME, code=3),
+        Row("pages without end", fault(("GET", "/referrers/"), 999, status=200, body=index(), headers={"Link": '<?at=0>; rel="next"'}),
+            before=holding(top), says="more than 100 pages"),
+        Row("a page that is gone", fault(("GET", "/referrers/.*at="), 99, status=404), before=page(3)(holding(*notes, top)), says="HTTP 404"),
+        Row("a page on another host", away(("GET", "/referrers/"), 1, status=200, body=index(), headers={"Link": '<http://OTHER/x>; rel="next"'}),
+            before=holding(top), says="HTTP 404"),
+        Row("a page at no address", fault(("GET", "/referrers/"), 1, status=200, body=index(), headers={"Link": '<ftp://x>; rel="next"'}),
+            before=holding(top), says="the next page"),
+        Row("a link to what came before", fault(("GET", "/referrers/"), 1, status=200, body=index(), headers={"Link": '</x>; rel="prev"'}),
+            before=holding(top)),
+    ]
+    table(stage, copied_all, rows)
+
+
+# ---- layers that are made while they are sent ----
+
+
+def built(stage, row):
+    """Where the lock has no digests: the layers are made on the line."""
+    digest, _ = golden(stage)
+    path = stage.fresh()
+    with Registry(token="me:" + SECRET) as r, Registry() as other:
+        open_row(path, r, other, row)
+        got, out, err = end(start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", "-o", f"docker://{r.host}/{NAME}:1"))
+        judge(r, other, row, got, out, err)
+        repo = r.repository(NAME)
+        if got:
+            assert not repo.tags, repo.tags
+            return
+        assert repo.tags == {"1": digest} and out.strip() == f"{r.host}/{NAME}@{digest}"
+        for d in (m := json.loads(repo.manifests[digest][1]))["layers"] + [m["config"]]:
+            assert d["digest"] in repo.blobs and name_of(r.blobs[d["digest"]]) == d["digest"]
+
+
+def cut_one(n):
+    """The first body that has n bytes is cut behind them."""
+    def do(handler):
+        log = handler.server.registry.log
+        if not [x for x in log if x[2] == "cut"]:
+            handler.fault = {"cut": n}
+        return False
+    return fault(("PATCH|PUT", "/uploads/"), 999, do=do)
+
+
+@scenario
+def layers_that_are_made_again(stage):
+    _, held = golden(stage)
+    largest = max(len(b) for b in held.values())
+    hit = lambda r, log: [x for x in log if x[2] == "cut"] or (_ for _ in ()).throw(AssertionError("nothing was cut"))
+    rows = [Row(f"cut after {i} tenths", cut_one(largest * i // 10), after=hit) for i in range(10)]
+    rows += [
+        Row("a token that is over in the middle", fault(PATCH, do=expire)),
+        Row("a session that is gone", fault(PATCH, do=lambda h: h.server.registry.sessions.clear())),
+        Row("a session that is gone at the end", fault(PUT, do=lambda h: h.server.registry.sessions.clear())),
+        Row("no PATCH", fault(PATCH, 99, status=405, reads=False), says="takes no PATCH (HTTP 405): set `upload: put`"),
+        Row("no PATCH, as is known", conf="upload: put", count=(PATCH, 0)),
+        Row("no large body", before=lambda r: setattr(r, "body_max", 1000), conf="chunk: 1000"),
+        Row("a manifest that is refused", fault(PUT_MANIFEST, 9, status=400), says="HTTP 400"),
+        Row("denied", fault(POST, 99, status=403), says="HTTP 403"),
+    ]
+    table(stage, built, rows)
 
 
 # ---- killed ----

@@ -261,7 +261,7 @@ class Handler(BaseHTTPRequestHandler):
             if ":" in reference and reference != digest:
                 return self.error(400, "DIGEST_INVALID")
             for d in document.get("layers", []) + ([document["config"]] if "config" in document else []):
-                if d["digest"] not in repo.blobs:
+                if d["digest"] not in repo.blobs and ".nondistributable." not in d["mediaType"]:
                     return self.error(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
             for d in document.get("manifests", []):
                 if d["digest"] not in repo.manifests:
@@ -375,8 +375,10 @@ class Handler(BaseHTTPRequestHandler):
                 found.append({"mediaType": kind, "digest": own, "size": len(body),
                               "artifactType": document.get("artifactType") or document.get("config", {}).get("mediaType"),
                               **({"annotations": document["annotations"]} if "annotations" in document else {})})
-        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": found}
-        return self.answer(200, json.dumps(index).encode(), Content_Type=index["mediaType"])
+        page, at = self.server.registry.page, int(query.get("at", ["0"])[0])
+        more = {"Link": f'</v2/{name}/referrers/{digest}?at={at + page}>; rel="next"'} if page and at + page < len(found) else {}
+        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": found[at:at + page] if page else found}
+        return self.answer(200, json.dumps(index).encode(), Content_Type=index["mediaType"], **more)
 
 
 class Repository:
@@ -403,6 +405,7 @@ class Registry:
         # What kinds of registries differ in.
         self.realm, self.expires_in, self.uses_left, self.anonymous_pull = None, 300, None, False
         self.mounts, self.ranges, self.referrers, self.immutable = True, True, True, False
+        self.page = 0  # referrers in an answer; 0: all
         self.chunk_min, self.body_max, self.known_repositories = 0, 0, None
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.registry = self
