@@ -19,6 +19,7 @@ struct making {
     bool diff_id_seen; /* the store remembers it, and the lock's is the same */
     bool doubted;      /* the store remembers another layer than the lock says */
     bool watched;      /* made although it is known, because somebody has to see it */
+    bool asked;        /* the place may have it */
     struct layer_record record;
     struct slim_counts slim; /* what is left out while it is made */
     struct buf key;
@@ -44,8 +45,10 @@ struct assembler {
 };
 
 /* assemble_layer.c: one layer, by itself. `ctx` of those that a pool runs is a struct making. */
-/* How it comes into the place, by what lock, store and place have of it. What they say otherwise
- * of one layer is ERR_INTEGRITY. */
+/* What lock and store have of it; whether the place is asked for it. What they say otherwise of
+ * one layer is ERR_INTEGRITY. */
+int making_recall(struct assembler *a, struct making *m, struct err *e) MUST_CHECK;
+/* Then, how it comes into the place. */
 int making_decide(struct assembler *a, struct making *m, struct err *e) MUST_CHECK;
 /* From what the store remembers of it. */
 int making_join(void *ctx, struct err *e) MUST_CHECK;

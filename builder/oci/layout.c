@@ -377,8 +377,8 @@ static void free_layout(struct place *p)
 }
 
 static const struct place_ops layout_ops = {
-    has_blob,  blob_open,    blob_write,  blob_finish, blob_clear,
-    put_image, close_layout, free_layout, NULL,        NULL,
+    has_blob,     blob_open,   blob_write, blob_finish, blob_clear, put_image,
+    close_layout, free_layout, NULL,       NULL,        NULL,
 };
 
 int layout_open(struct place **out, const char *dir, const struct blob_files *files, struct err *e)

@@ -10,6 +10,11 @@ int place_has_blob(bool *has, struct place *p, const struct digest *digest, uint
     return p->ops->has_blob(has, p, digest, size, e);
 }
 
+int place_ask_blobs(struct place *p, const struct descriptors *blobs, struct err *e)
+{
+    return p->ops->ask_blobs ? p->ops->ask_blobs(p, blobs, e) : 0;
+}
+
 static int blob_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
     struct place_blob *b = (struct place_blob *)self;

@@ -63,6 +63,7 @@ struct place_ops {
     int (*blob_again)(struct place_blob *b, struct err *e);
     /* Where manifests are apart from blobs; else NULL. */
     int (*has_manifest)(bool *has, struct place *p, const struct digest *digest, struct err *e);
+    int (*ask_blobs)(struct place *p, const struct descriptors *blobs, struct err *e); /* or NULL */
 };
 
 /* The first member of each kind of place. */
@@ -81,6 +82,10 @@ struct place {
  * bytes were seen, and are not only named so. */
 int place_has_blob(bool *has, struct place *p, const struct digest *digest, uint64_t size,
                    struct err *e) MUST_CHECK;
+
+/* Before place_has_blob() of each of these: ask for all at once, where each question costs a round
+ * trip. Digest and size count. */
+int place_ask_blobs(struct place *p, const struct descriptors *blobs, struct err *e) MUST_CHECK;
 
 /* Begin a blob. With `digest` (and `size`) given, finish fails with ERR_INTEGRITY on any other
  * content. Where the blob is there already, the bytes are checked and dropped. Where

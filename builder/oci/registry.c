@@ -455,11 +455,12 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
                       struct err *e)
 {
     CLEANUP(call_whole_clear) struct call_whole w = {0};
-    CLEANUP(buf_clear) struct buf url = {0}, path = {0};
+    CLEANUP(buf_clear) struct buf url = {0}, path = {0}, what = {0};
     char text[DIGEST_TEXT + 1];
 
     digest_text(digest, text);
     buf_fmt(&path, "blobs/%s", text);
+    buf_fmt(&what, "blob %s", text);
     if (registry_url(&url, r, path.p, e) < 0)
         return -1;
     w.ask = (struct call_ask){.method = "HEAD", .url = buf_view(&url), .stays = true};
@@ -470,7 +471,7 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
                            : w.status >= 300 && w.status < 400;
     if (*has || w.status == 200 || w.status == 404)
         return 0;
-    return registry_fault(r, text, w.status, (struct str){0}, e);
+    return registry_fault(r, what.p, w.status, (struct str){0}, e);
 }
 
 int registry_mount(bool *done, struct registry *r, const struct digest *digest, struct str from,
