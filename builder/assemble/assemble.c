@@ -300,7 +300,7 @@ static int make_again(struct making *m, struct err *e)
     buf_clear(&m->key);
     m->layer->digest = m->layer->diff_id = (struct digest){0};
     *m = (struct making){.all = all, .layer = m->layer, .index = m->index, .slim = m->slim};
-    if (making_decide(all, m, e) < 0)
+    if (making_recall(all, m, e) < 0 || making_decide(all, m, e) < 0)
         return -1;
     if (m->how == HOW_MAKE)
         start(m, making_wheels);
@@ -325,6 +325,37 @@ static int settle_overlaps(struct assembler *a, struct err *e)
 }
 
 /* ---- all of it ---- */
+
+static int ask_place(struct assembler *a, struct err *e)
+{
+    struct descriptors asked = {0};
+    int result;
+
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        const struct lock_layer *l = &a->lock->layers.v[i];
+
+        if (a->makings[i].asked)
+            vec_add(&asked, ((struct descriptor){.digest = l->digest, .size = l->size}));
+    }
+    result = place_ask_blobs(a->in->place, &asked, e);
+    vec_clear(&asked);
+    return result;
+}
+
+static int decide(struct assembler *a, struct err *e)
+{
+    if (ask_place(a, e) < 0)
+        return -1;
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        if (making_decide(a, &a->makings[i], e) < 0)
+            return -1;
+        if (a->in->fresh && (a->makings[i].how != HOW_PRESENT || a->makings[i].shared)) {
+            a->in->fresh->layers++;
+            a->in->fresh->bytes += a->lock->layers.v[i].size;
+        }
+    }
+    return 0;
+}
 
 /* Compressed bytes, as far as they are known before the first build. */
 static uint64_t weight(const struct lock *lock, const struct lock_layer *l)
@@ -456,13 +487,11 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         a.paths = xcalloc(lock->artifacts.n + 1, sizeof *a.paths);
     for (size_t i = 0; i < lock->layers.n; i++) {
         a.makings[i] = (struct making){.all = &a, .layer = &lock->layers.v[i], .index = i};
-        if (making_decide(&a, &a.makings[i], e) < 0)
+        if (making_recall(&a, &a.makings[i], e) < 0)
             return -1;
-        if (in->fresh && (a.makings[i].how != HOW_PRESENT || a.makings[i].shared)) {
-            in->fresh->layers++;
-            in->fresh->bytes += lock->layers.v[i].size;
-        }
     }
+    if (decide(&a, e) < 0)
+        return -1;
     if (check_store(&a, e) < 0 || check_room(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
         (in->audit && audit(&a, e) < 0))
         return -1;

@@ -121,10 +121,8 @@ static bool can_join(const struct making *m, const struct cas *cas)
     return true;
 }
 
-int making_decide(struct assembler *a, struct making *m, struct err *e)
+int making_recall(struct assembler *a, struct making *m, struct err *e)
 {
-    bool here = false;
-
     if (m->layer->kind == LOCK_IMAGE) {
         if (check_image_layer(m, e) < 0)
             return -1;
@@ -137,15 +135,22 @@ int making_decide(struct assembler *a, struct making *m, struct err *e)
         m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
         !(layer_is_known(m->layer) &&
           (a->lock->settled || a->in->watcher->knows(a->in->watcher->ctx, &m->layer->digest)));
-    if (layer_is_known(m->layer) && !m->watched && !m->doubted) {
-        if (place_has_blob(&here, a->in->place, &m->layer->digest, m->layer->size, e) < 0 ||
-            (!here &&
-             place_share_blob(&m->shared, a->in->place, &m->layer->digest, m->layer->size, e) < 0))
-            return err_wrap(e, "layer %s", m->layer->name.p);
-        if (here)
-            events_note(a->in->events, "layer %s: %s", m->layer->name.p, a->in->place->there);
-        here |= m->shared;
-    }
+    m->asked = layer_is_known(m->layer) && !m->watched && !m->doubted;
+    return 0;
+}
+
+int making_decide(struct assembler *a, struct making *m, struct err *e)
+{
+    const struct lock_layer *l = m->layer;
+    bool here = false;
+
+    if (m->asked &&
+        (place_has_blob(&here, a->in->place, &l->digest, l->size, e) < 0 ||
+         (!here && place_share_blob(&m->shared, a->in->place, &l->digest, l->size, e) < 0)))
+        return err_wrap(e, "layer %s", l->name.p);
+    if (here)
+        events_note(a->in->events, "layer %s: %s", l->name.p, a->in->place->there);
+    here |= m->shared;
     if (m->layer->kind == LOCK_IMAGE)
         m->how = here ? HOW_PRESENT : HOW_TAKE;
     else if (m->watched || a->in->audit)

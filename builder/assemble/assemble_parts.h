@@ -20,6 +20,7 @@ struct making {
     bool doubted;      /* the store remembers another layer than the lock says */
     bool shared;       /* the place lacked it, and took it over from elsewhere on its disk */
     bool watched;      /* made although it is known, because somebody has to see it */
+    bool asked;        /* the place may have it */
     struct layer_record record;
     struct slim_counts slim; /* what is left out while it is made */
     struct buf key;
@@ -45,8 +46,10 @@ struct assembler {
 };
 
 /* assemble_layer.c: one layer, by itself. `ctx` of those that a pool runs is a struct making. */
-/* How it comes into the place, by what lock, store and place have of it. What they say otherwise
- * of one layer is ERR_INTEGRITY. */
+/* What lock and store have of it; whether the place is asked for it. What they say otherwise of
+ * one layer is ERR_INTEGRITY. */
+int making_recall(struct assembler *a, struct making *m, struct err *e) MUST_CHECK;
+/* Then, how it comes into the place. */
 int making_decide(struct assembler *a, struct making *m, struct err *e) MUST_CHECK;
 /* Is it made in the store, and the place gets it from there? */
 bool making_is_stored_first(const struct making *m);

@@ -7,11 +7,13 @@
 
 static void retry_after(struct answer *a, struct str value, int64_t now)
 {
+    size_t digits = 0;
     int64_t when;
-    uint32_t seconds;
 
-    if (str_u32(value, &seconds))
-        a->retry_after_s = seconds;
+    while (digits < value.len && c_digit(value.p[digits]))
+        digits++;
+    if (value.len && digits == value.len)
+        a->retry_after_s = str_u32(value, &a->retry_after_s) ? a->retry_after_s : UINT32_MAX;
     else if (date_parse_mail(&when, value) && when > now)
         a->retry_after_s = when - now > UINT32_MAX ? UINT32_MAX : (uint32_t)(when - now);
 }

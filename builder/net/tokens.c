@@ -93,13 +93,33 @@ void tokens_clear(struct tokens **tokens)
     *tokens = NULL;
 }
 
+/* May the realm be told? */
+static bool is_trusted(const struct tokens *t, const char *realm)
+{
+    CLEANUP(err_clear) struct err ignored = {0}; /* then nobody is told anything */
+    struct url there, home;
+
+    if (url_parse(&there, str_of(realm), &ignored) < 0 ||
+        url_parse(&home, str_of(t->origin), &ignored) < 0)
+        return false;
+    return url_is_https(&there) || (!url_is_https(&home) && str_eq_nocase(there.host, home.host));
+}
+
 int tokens_denied(struct tokens *t, struct str words, struct err *e)
 {
+    CLEANUP(buf_clear) struct buf untold = {0};
     bool known;
 
     pthread_mutex_lock(&t->lock);
     known = t->login.secret;
+    if (known && t->wants == WANTS_BEARER && !is_trusted(t, t->realm))
+        url_show(&untold, str_of(t->realm));
     pthread_mutex_unlock(&t->lock);
+    if (untold.len)
+        return err_set(e, ERR_NET,
+                       "%s wants a token of %s, which is not told who is logged in, for it is "
+                       "another host, and plain http",
+                       t->host, untold.p);
     return err_set(e, ERR_NET, "%s %s%s" STR_FMT "; `docker login %s` or `podman login %s` %s",
                    t->host,
                    known ? "refuses the user that is logged in there"
@@ -127,18 +147,6 @@ static void add_basic(struct buf *out, const struct login *l)
     buf_fmt(&both, "%s:%s", l->user ? l->user : "", l->secret);
     buf_puts(out, "Authorization: Basic ");
     base64_encode(out, both.p, both.len, false);
-}
-
-/* May the realm be told? */
-static bool is_trusted(const struct tokens *t, const char *realm)
-{
-    CLEANUP(err_clear) struct err ignored = {0}; /* then nobody is told anything */
-    struct url there, home;
-
-    if (url_parse(&there, str_of(realm), &ignored) < 0 ||
-        url_parse(&home, str_of(t->origin), &ignored) < 0)
-        return false;
-    return url_is_https(&there) || (!url_is_https(&home) && str_eq_nocase(there.host, home.host));
 }
 
 /* ---- asking a realm ---- */
@@ -335,6 +343,31 @@ static int basic(struct tokens *t, struct buf *out, struct err *e)
     if (t->login.secret && !t->login.identity && is_trusted(t, t->origin))
         add_basic(out, &t->login);
     return 0;
+}
+
+static bool is_in(struct str text, struct str line, const char *before)
+{
+    struct str secret = str_sub(line, strlen(before), line.len);
+
+    return secret.len && str_find_str(text, secret) < text.len;
+}
+
+bool tokens_in(struct tokens *t, struct str text)
+{
+    CLEANUP(wipe_buf) struct buf header = {0};
+    const struct token *token;
+    bool found = false;
+
+    pthread_mutex_lock(&t->lock);
+    if (t->login.secret) {
+        add_basic(&header, &t->login);
+        found = is_in(text, str_of(t->login.secret), "") ||
+                is_in(text, buf_view(&header), "Authorization: Basic ");
+    }
+    vec_each(token, &t->list)
+        found |= is_in(text, str_of(token->header), "Authorization: Bearer ");
+    pthread_mutex_unlock(&t->lock);
+    return found;
 }
 
 int tokens_header(struct tokens *t, struct buf *out, const struct strs *scopes, struct err *e)

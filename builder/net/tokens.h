@@ -41,3 +41,5 @@ int tokens_refused(struct tokens *t, const char *challenges, struct str sent,
                    struct err *e) MUST_CHECK;
 /* What to say when it is refused for good: always -1. `words` are the registry's own, or empty. */
 int tokens_denied(struct tokens *t, struct str words, struct err *e);
+/* Is a secret of ours in it? */
+bool tokens_in(struct tokens *t, struct str text);

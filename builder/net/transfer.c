@@ -220,16 +220,19 @@ static void set_trust(CURL *c, const struct http_options *o)
 {
     struct curl_blob pem = {(void *)(uintptr_t)o->ca_pem.p, o->ca_pem.len, CURL_BLOB_COPY};
 
+    if (o->unverified) {
+        curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+        curl_easy_setopt(c, CURLOPT_CAINFO, NULL); /* or it is read all the same */
+        curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+        return;
+    }
     if (o->ca_pem.len)
         curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &pem);
     else if (o->ca_file)
         curl_easy_setopt(c, CURLOPT_CAINFO, o->ca_file);
     if (o->ca_dir)
         curl_easy_setopt(c, CURLOPT_CAPATH, o->ca_dir);
-    if (o->unverified) {
-        curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
-        curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
-    }
 }
 
 void transfer_common(void *easy, const struct http_options *o)

@@ -67,6 +67,14 @@ bool media_type_is_index(struct str type)
     return str_is(type, MEDIA_INDEX) || str_is(type, MEDIA_DOCKER_LIST);
 }
 
+bool media_type_is_foreign(struct str type)
+{
+    if (str_is(type, MEDIA_DOCKER_LAYER_FOREIGN))
+        return true;
+    return str_skip(&type, STR(MEDIA_LAYER_FOREIGN)) &&
+           (!type.len || str_is(type, "+gzip") || str_is(type, "+zstd"));
+}
+
 const struct node *oci_member(const struct node *map, const char *key)
 {
     const struct node *n = node_get(map, key);

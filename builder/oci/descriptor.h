@@ -61,6 +61,7 @@ void descriptors_clear(struct descriptors *list);
 bool media_type_ok(struct str type);
 bool media_type_is_manifest(struct str type); /* of one image: OCI's or Docker's */
 bool media_type_is_index(struct str type);    /* of several: OCI's or Docker's */
+bool media_type_is_foreign(struct str type);  /* of a layer that a registry may not hand on */
 
 /* To and from the members of a document. `what` names the descriptor in errors ("config"). */
 struct node *descriptor_to_node(const struct descriptor *d, struct doc *doc);

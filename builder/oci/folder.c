@@ -117,7 +117,7 @@ static void free_folder(struct place *p)
 
 static const struct place_ops folder_ops = {
     has_blob,  NULL,         blob_open,   blob_write, blob_finish,  blob_clear,
-    put_image, close_folder, free_folder, NULL,       has_manifest,
+    put_image, close_folder, free_folder, NULL,       has_manifest, NULL,
 };
 
 int folder_open(struct place **out, const char *dir, struct err *e)

@@ -399,7 +399,7 @@ static void free_layout(struct place *p)
 
 static const struct place_ops layout_ops = {
     has_blob,  share_blob,   blob_open,   blob_write, blob_finish, blob_clear,
-    put_image, close_layout, free_layout, NULL,       NULL,
+    put_image, close_layout, free_layout, NULL,       NULL,        NULL,
 };
 
 int layout_use(struct fd *out, const char *dir, const struct events *events, struct err *e)

@@ -17,6 +17,11 @@ int place_share_blob(bool *shared, struct place *p, const struct digest *digest,
     return p->ops->share_blob ? p->ops->share_blob(shared, p, digest, size, e) : 0;
 }
 
+int place_ask_blobs(struct place *p, const struct descriptors *blobs, struct err *e)
+{
+    return p->ops->ask_blobs ? p->ops->ask_blobs(p, blobs, e) : 0;
+}
+
 static int blob_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
     struct place_blob *b = (struct place_blob *)self;
@@ -131,6 +136,11 @@ static int put_document(struct place *p, struct str json, struct descriptor *d, 
     return 0;
 }
 
+bool place_refuses(const struct place *p, struct str media_type)
+{
+    return p->no_foreign && media_type_is_foreign(media_type);
+}
+
 static int need_blob(struct place *p, const struct descriptor *d, const char *what, struct err *e)
 {
     bool manifest = p->ops->has_manifest &&
@@ -154,7 +164,7 @@ static int need_blobs(struct place *p, const struct descriptors *list, const cha
     const struct descriptor *d;
 
     vec_each(d, list)
-        if (need_blob(p, d, what, e) < 0)
+        if (!place_refuses(p, d->media_type) && need_blob(p, d, what, e) < 0)
             return -1;
     return 0;
 }

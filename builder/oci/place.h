@@ -66,6 +66,7 @@ struct place_ops {
     int (*blob_again)(struct place_blob *b, struct err *e);
     /* Where manifests are apart from blobs; else NULL. */
     int (*has_manifest)(bool *has, struct place *p, const struct digest *digest, struct err *e);
+    int (*ask_blobs)(struct place *p, const struct descriptors *blobs, struct err *e); /* or NULL */
 };
 
 /* The first member of each kind of place. */
@@ -73,6 +74,7 @@ struct place {
     const struct place_ops *ops;
     bool known_first;      /* an archive: a blob's digest and size must be given before its bytes */
     bool manifests_apart;  /* a registry: a manifest is no blob */
+    bool no_foreign;       /* ... which may not hand on each layer: see place_refuses() */
     const char *task;      /* of the events for a blob on its way: "write", "send" */
     const char *there;     /* how the last place_has_blob() came to say yes; main thread */
     _Atomic uint64_t sent; /* bytes of blobs over a network */
@@ -92,6 +94,9 @@ static inline bool place_can_share(const struct place *p)
  * be asked when it lacks the blob. */
 int place_share_blob(bool *shared, struct place *p, const struct digest *digest, uint64_t size,
                      struct err *e) MUST_CHECK;
+/* Before place_has_blob() of each of these: ask for all at once, where each question costs a round
+ * trip. Digest and size count. */
+int place_ask_blobs(struct place *p, const struct descriptors *blobs, struct err *e) MUST_CHECK;
 
 /* Begin a blob. With `digest` (and `size`) given, finish fails with ERR_INTEGRITY on any other
  * content. Where the blob is there already, the bytes are checked and dropped. Where
@@ -107,6 +112,9 @@ int place_blob_again(struct place_blob *b, struct err *e) MUST_CHECK;
  * it. Other failures than the place's line are final. */
 int place_blob_make(struct place_blob *b, int (*make)(void *ctx, struct sink *to, struct err *e),
                     void *ctx, struct err *e) MUST_CHECK;
+
+/* Is a layer of this type only named there, and not put? */
+bool place_refuses(const struct place *p, struct str media_type);
 
 /* A small blob: a config. */
 int place_put_bytes(struct place *p, struct str bytes, struct digest *digest,

@@ -101,17 +101,23 @@ static int no_answer(struct registry *r, const struct call_whole *w, struct err 
                    r->name, why->msg, r->host);
 }
 
-/* Is somebody there who speaks TLS? Its answer does not matter. */
+/* Is somebody there who speaks TLS? Its answer does not matter, nor its certificate yet: reading
+ * whom this machine trusts takes longer than all else here. */
 static int speaks_tls(bool *yes, struct registry *r, struct err *e)
 {
+    CLEANUP(caller_clear) struct caller *caller = NULL;
+    struct http_options how = r->how.http;
     CLEANUP(call_whole_clear) struct call_whole w = {.limit = ERROR_MAX, .once = true};
     CLEANUP(err_clear) struct err fault = {0};
     CLEANUP(buf_clear) struct buf url = {0};
 
     buf_fmt(&url, "https://%s/v2/", r->server);
     w.ask = (struct call_ask){.method = "GET", .url = buf_view(&url), .stays = true};
+    how.unverified = true;
+    if (caller_open(&caller, &how, e) < 0)
+        return -1;
     *yes = true;
-    if (call_run(r->caller, &w, &fault) == 0)
+    if (call_run(caller, &w, &fault) == 0)
         return 0;
     if (!w.no_line)
         return no_answer(r, &w, &fault, e);
@@ -254,8 +260,16 @@ static void listen(struct said *out, struct str body)
         buf_fmt(&words, "%s" STR_FMT, words.len ? ": " : "", STR_ARG(detail->text));
     if (!words.len)
         buf_str(&words, out->code);
-    out->words = arena_str(&out->doc.arena, str_sub(buf_view(&words), 0, WORDS_MAX));
+    out->words = arena_str(&out->doc.arena, buf_view(&words));
     buf_clear(&words);
+}
+
+bool registry_says(struct str body, const char *code)
+{
+    CLEANUP(said_clear) struct said said = {0};
+
+    listen(&said, body);
+    return str_is(said.code, code);
 }
 
 /* What its user can do about it. */
@@ -282,6 +296,9 @@ int registry_fault(struct registry *r, const char *what, unsigned status, struct
     CLEANUP(said_clear) struct said said = {0};
 
     listen(&said, body);
+    if (tokens_in(r->tokens, said.words)) /* some show around what they were sent */
+        said.words = (struct str){0};
+    said.words = str_sub(said.words, 0, WORDS_MAX);
     if (status == 401) {
         tokens_denied(r->tokens, said.words, e);
         return err_wrap(e, "%s: %s", r->name, what);
@@ -438,11 +455,12 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
                       struct err *e)
 {
     CLEANUP(call_whole_clear) struct call_whole w = {0};
-    CLEANUP(buf_clear) struct buf url = {0}, path = {0};
+    CLEANUP(buf_clear) struct buf url = {0}, path = {0}, what = {0};
     char text[DIGEST_TEXT + 1];
 
     digest_text(digest, text);
     buf_fmt(&path, "blobs/%s", text);
+    buf_fmt(&what, "blob %s", text);
     if (registry_url(&url, r, path.p, e) < 0)
         return -1;
     w.ask = (struct call_ask){.method = "HEAD", .url = buf_view(&url), .stays = true};
@@ -453,7 +471,7 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
                            : w.status >= 300 && w.status < 400;
     if (*has || w.status == 200 || w.status == 404)
         return 0;
-    return registry_fault(r, text, w.status, (struct str){0}, e);
+    return registry_fault(r, what.p, w.status, (struct str){0}, e);
 }
 
 int registry_mount(bool *done, struct registry *r, const struct digest *digest, struct str from,

@@ -16,6 +16,7 @@ struct registry {
     char *origin;         /* owned; "https://server", once that is known */
     struct tokens *tokens;
     _Atomic bool chunked; /* a body was too large for somebody on the way */
+    _Atomic bool whole;   /* it takes no PATCH */
 };
 
 /* What a request needs to be allowed to do. */
@@ -41,6 +42,8 @@ int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, 
  * fine: who reads it again learns it. */
 int registry_put_if(struct registry *r, struct str tag, struct str media_type, struct str json,
                     const char *etag, struct err *e) MUST_CHECK;
+/* Is that the code of its error? */
+bool registry_says(struct str body, const char *code);
 /* What the registry refuses, in its own words: always -1. `what` is what was asked of it: "layer
  * sha256:...", "tag 2.6.0". */
 int registry_fault(struct registry *r, const char *what, unsigned status, struct str body,

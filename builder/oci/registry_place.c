@@ -3,33 +3,44 @@
 
 #include <pthread.h>
 
+#include "../base/pool.h"
+
 enum { STEP = 1024 * 1024 }; /* bytes between two events */
+
+/* What the registry has said of a blob, or has been sent. */
+struct told {
+    struct digest digest;
+    const char *there; /* "there", "mounted"; NULL: it is not */
+};
 
 struct registry_place {
     struct place place;
-    struct registry *r; /* borrowed, as all but `known` */
+    struct registry *r; /* borrowed, as all but `told` */
     const struct registry_mounts *mounts;
     const struct events *events;
-    pthread_mutex_t lock; /* over `known` */
-    struct digests known; /* blobs that are there */
+    pthread_mutex_t lock; /* over `told` */
+    struct VEC_OF(struct told) told;
 };
 
-static bool is_known(struct registry_place *p, const struct digest *digest)
+static bool find_told(struct registry_place *p, const struct digest *digest, const char **there)
 {
-    const struct digest *d;
+    const struct told *t;
     bool found = false;
 
     pthread_mutex_lock(&p->lock);
-    vec_each(d, &p->known)
-        found |= digest_eq(d, digest);
+    vec_each(t, &p->told)
+        if (digest_eq(&t->digest, digest)) {
+            *there = t->there;
+            found = true;
+        }
     pthread_mutex_unlock(&p->lock);
     return found;
 }
 
-static void note(struct registry_place *p, const struct digest *digest)
+static void note(struct registry_place *p, const struct digest *digest, const char *there)
 {
     pthread_mutex_lock(&p->lock);
-    vec_add(&p->known, *digest);
+    vec_add(&p->told, ((struct told){*digest, there})); /* the last word counts */
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -51,16 +62,20 @@ static int mount(bool *has, struct registry_place *p, const struct digest *diges
 {
     const struct registry_mount *m;
 
-    vec_each(m, p->mounts) {
-        if (!may_have(m, digest))
-            continue;
-        if (registry_mount(has, p->r, digest, m->repository, e) < 0)
+    vec_each(m, p->mounts)
+        if (!*has && may_have(m, digest) && registry_mount(has, p->r, digest, m->repository, e) < 0)
             return -1;
-        if (*has) {
-            p->place.there = "mounted";
-            return 0;
-        }
-    }
+    return 0;
+}
+
+static int ask(struct registry_place *p, const struct digest *digest, uint64_t size, struct err *e)
+{
+    bool has, mounted = false;
+
+    if (registry_has_blob(&has, p->r, digest, size, e) < 0 ||
+        (!has && p->mounts && mount(&mounted, p, digest, e) < 0))
+        return -1;
+    note(p, digest, has ? "there" : mounted ? "mounted" : NULL);
     return 0;
 }
 
@@ -69,15 +84,56 @@ static int has_blob(bool *has, struct place *place, const struct digest *digest,
 {
     struct registry_place *p = (struct registry_place *)place;
 
-    *has = is_known(p, digest);
-    if (*has)
-        return 0;
-    if (registry_has_blob(has, p->r, digest, size, e) < 0 ||
-        (!*has && p->mounts && mount(has, p, digest, e) < 0))
-        return -1;
-    if (*has)
-        note(p, digest);
+    while (!find_told(p, digest, &place->there))
+        if (ask(p, digest, size, e) < 0)
+            return -1;
+    *has = place->there;
     return 0;
+}
+
+struct question {
+    struct registry_place *p;
+    const struct descriptor *d;
+};
+
+static int ask_one(void *ctx, struct err *e)
+{
+    const struct question *q = ctx;
+
+    return ask(q->p, &q->d->digest, q->d->size, e);
+}
+
+static bool is_first(const struct descriptors *blobs, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (digest_eq(&blobs->v[j].digest, &blobs->v[i].digest))
+            return false;
+    return true;
+}
+
+/* The first one alone: it learns who we have to be, for all others. */
+static int ask_blobs(struct place *place, const struct descriptors *blobs, struct err *e)
+{
+    enum { AT_ONCE = 8 };
+    CLEANUP(free_clear) struct question *questions = xcalloc(blobs->n, sizeof *questions);
+    CLEANUP(pool_clear) struct pool *pool = NULL;
+    struct registry_place *p = (struct registry_place *)place;
+    bool answered = false;
+    const char *there;
+
+    for (size_t i = 0; i < blobs->n; i++) {
+        questions[i] = (struct question){p, &blobs->v[i]};
+        if (!is_first(blobs, i) || find_told(p, &blobs->v[i].digest, &there))
+            continue;
+        if (!answered && ask_one(&questions[i], e) < 0)
+            return -1;
+        if (answered && !pool)
+            pool = pool_open(blobs->n < AT_ONCE ? (unsigned)blobs->n : AT_ONCE);
+        if (answered)
+            pool_add(pool, 1, (unsigned)i, ask_one, &questions[i]);
+        answered = true;
+    }
+    return pool ? pool_wait(pool, e) : 0;
 }
 
 struct sending {
@@ -129,7 +185,7 @@ static int blob_finish(struct place_blob *b, struct err *e)
 
     if (upload_finish(s->upload, &b->digest, b->size, &b->again, e) < 0)
         return -1;
-    note(p, &b->digest);
+    note(p, &b->digest, "there");
     return 0;
 }
 
@@ -160,20 +216,35 @@ static int has_manifest(bool *has, struct place *place, const struct digest *dig
     return registry_has_manifest(has, &there, p->r, str_of(text), e);
 }
 
-/* A tag that nobody may move is not touched where it is right. */
-static int put_tag(struct registry_place *p, struct str tag, struct str json,
-                   const struct descriptor *d, struct err *e)
+static int has_tag(bool *has, struct registry_place *p, struct str tag, const struct digest *digest,
+                   struct err *e)
 {
     struct digest there = {0};
     bool found;
 
     if (registry_has_manifest(&found, &there, p->r, tag, e) < 0)
         return -1;
-    if (found && digest_eq(&there, &d->digest)) {
+    *has = found && digest_eq(&there, digest);
+    if (*has)
         events_note(p->events, "tag " STR_FMT ": there", STR_ARG(tag));
+    return 0;
+}
+
+/* A tag that nobody may move is not touched where it is right; and it may become so meanwhile: by
+ * another, or by a PUT of ours whose answer was lost. */
+static int put_tag(struct registry_place *p, struct str tag, struct str json,
+                   const struct descriptor *d, struct err *e)
+{
+    CLEANUP(err_clear) struct err why = {0}, ignored = {0}; /* the first one counts */
+    bool has;
+
+    if (has_tag(&has, p, tag, &d->digest, e) < 0)
+        return -1;
+    if (has || registry_put_manifest(NULL, p->r, tag, d->media_type, json, &why) == 0)
         return 0;
-    }
-    return registry_put_manifest(NULL, p->r, tag, d->media_type, json, e);
+    if (why.kind == ERR_NET && has_tag(&has, p, tag, &d->digest, &ignored) == 0 && has)
+        return 0;
+    return err_join(e, &why);
 }
 
 /* As a list of referrers has it: what it is and what it says of itself, pulled up. */
@@ -226,13 +297,13 @@ static void free_place(struct place *place)
     struct registry_place *p = (struct registry_place *)place;
 
     pthread_mutex_destroy(&p->lock);
-    vec_clear(&p->known);
+    vec_clear(&p->told);
     free(p);
 }
 
 static const struct place_ops registry_ops = {
     has_blob,  NULL,        blob_open,  blob_write, blob_finish,  blob_clear,
-    put_image, close_place, free_place, blob_again, has_manifest,
+    put_image, close_place, free_place, blob_again, has_manifest, ask_blobs,
 };
 
 void registry_place_open(struct place **out, struct registry *r,
@@ -243,6 +314,7 @@ void registry_place_open(struct place **out, struct registry *r,
     p->place = (struct place){.ops = &registry_ops,
                               .known_first = registry_way(r) == REGISTRY_PUT,
                               .manifests_apart = true,
+                              .no_foreign = true,
                               .task = "send"};
     p->r = r;
     p->mounts = mounts;

@@ -2,7 +2,10 @@
 #include "image.h"
 #include "registry_parts.h"
 
-enum { WRITERS_TRIES = 10 }; /* others may write the same tag at the same time */
+enum {
+    WRITERS_TRIES = 10, /* others may write the same tag at the same time */
+    PAGES_MAX = 100,
+};
 
 /* distribution-spec, "Referrers Tag Schema". */
 static void fallback_tag(struct buf *out, const struct digest *subject)
@@ -28,27 +31,89 @@ static int read_fallback(struct buf *out, char **etag, struct registry *r,
     return 0;
 }
 
+/* Where the next page is, of `<...>; rel="next"`; empty: this was the last. */
+static struct str next_link(const char *link)
+{
+    struct str rest = str_of(link ? link : ""), url;
+
+    if (!str_skip(&rest, STR("<")) || !str_cut(&rest, STR(">"), &url) ||
+        str_find_str(rest, STR("next")) == rest.len)
+        return (struct str){0};
+    return url;
+}
+
+struct pages VEC_OF(struct image_index);
+
+static void pages_clear(struct pages *pages)
+{
+    for (size_t i = 0; i < pages->n; i++)
+        image_index_clear(&pages->v[i]);
+    vec_clear(pages);
+}
+
+/* All pages as one index. */
+static void join(struct buf *out, const struct pages *pages)
+{
+    struct image_index all = {0};
+    const struct image_index *page;
+    const struct descriptor *d;
+
+    vec_each(page, pages)
+        vec_each(d, &page->manifests)
+            vec_add(&all.manifests, *d);
+    image_index_write(&all, out);
+    vec_clear(&all.manifests); /* what they hold is the pages' */
+}
+
+/* The page at `url`, which becomes the address of the next one, or empty. *has: false where the
+ * registry has no such list at all. */
+static int read_page(bool *has, struct pages *pages, struct buf *url, struct registry *r,
+                     const char *what, struct err *e)
+{
+    CLEANUP(call_whole_clear) struct call_whole w = {.limit = IMAGE_DOC_MAX};
+    CLEANUP(buf_clear) struct buf link = {0}, next = {0};
+    const char *bad;
+
+    w.ask = (struct call_ask){.method = "GET", .url = buf_view(url)};
+    if (registry_run(r, &w, RIGHT_PULL, (struct str){0}, e) < 0)
+        return -1;
+    *has = pages->n || (w.status != 404 && w.status != 405);
+    if (!*has)
+        return 0;
+    if (w.status != 200)
+        return registry_fault(r, what, w.status, buf_view(&w.body), e);
+    if (image_index_parse(vec_push(pages), buf_view(&w.body), NULL, "referrers", e) < 0)
+        return err_wrap(e, "%s", r->name);
+    buf_str(&link, next_link(w.answer.link));
+    bad = link.len ? call_location(&next, buf_view(url), link.p) : NULL;
+    if (bad)
+        return err_set(e, ERR_NET, "%s: %s: the next page: %s", r->name, what, bad);
+    MOVE(url, &next);
+    return 0;
+}
+
 int registry_referrers(struct buf *out, struct registry *r, const struct digest *subject,
                        struct err *e)
 {
-    CLEANUP(call_whole_clear) struct call_whole w = {.limit = IMAGE_DOC_MAX};
+    CLEANUP(pages_clear) struct pages pages = {0};
     CLEANUP(buf_clear) struct buf url = {0}, path = {0};
     char text[DIGEST_TEXT + 1];
+    bool has = true;
 
     digest_text(subject, text);
     buf_fmt(&path, "referrers/%s", text);
     if (registry_url(&url, r, path.p, e) < 0)
         return -1;
-    w.ask = (struct call_ask){.method = "GET", .url = buf_view(&url)};
-    if (registry_run(r, &w, RIGHT_PULL, (struct str){0}, e) < 0)
-        return -1;
-    if (w.status == 200) {
-        buf_str(out, buf_view(&w.body));
-        return 0;
+    while (has && url.len) {
+        if (pages.n == PAGES_MAX)
+            return err_set(e, ERR_NET, "%s: %s: more than %d pages", r->name, path.p, PAGES_MAX);
+        if (read_page(&has, &pages, &url, r, path.p, e) < 0)
+            return -1;
     }
-    if (w.status == 404 || w.status == 405)
+    if (!pages.n)
         return read_fallback(out, NULL, r, subject, e);
-    return registry_fault(r, path.p, w.status, buf_view(&w.body), e);
+    join(out, &pages);
+    return 0;
 }
 
 static bool is_listed(const struct image_index *index, const struct digest *digest)

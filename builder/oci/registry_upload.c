@@ -146,6 +146,23 @@ static struct str read_body(struct call *c, char *body, size_t len)
     return (struct str){body, all};
 }
 
+static bool knows_no_patch(const struct upload *u, unsigned status, struct str body)
+{
+    return !u->whole && u->r->how.upload == REGISTRY_ANY &&
+           (status == 405 || status == 501 || registry_says(body, "UNSUPPORTED"));
+}
+
+/* Then in one piece, for which the digest has to be known before. */
+static int no_patch(struct upload *u, unsigned status, bool *again, struct err *e)
+{
+    leave_session(u);
+    u->r->whole = u->at_once = *again = u->known;
+    return err_set(e, ERR_NET,
+                   "%s: %s: the registry takes no PATCH (HTTP %u): set `upload: put` for it under "
+                   "`registries` in the configuration",
+                   u->r->name, u->what, status);
+}
+
 /* An answer that is none of those that were hoped for. */
 static int refused(struct upload *u, unsigned status, bool *again, struct err *e)
 {
@@ -162,6 +179,8 @@ static int refused(struct upload *u, unsigned status, bool *again, struct err *e
         u->at_once = *again = true;
         return err_set(e, ERR_NET, "%s: %s: HTTP 401", u->r->name, u->what);
     }
+    if (knows_no_patch(u, status, text))
+        return no_patch(u, status, again, e);
     registry_fault(u->r, u->what, status, text, &why);
     if (status == 413 && !u->r->chunked && u->r->how.upload == REGISTRY_ANY) {
         u->r->chunked = true;
@@ -189,8 +208,8 @@ static int take_location(struct upload *u, struct str from, const char *location
     if (bad)
         return err_set(e, ERR_NET, "%s: %s: the Location that the registry gives: %s", u->r->name,
                        u->what, bad);
-    free(u->location);
-    u->location = buf_take(&next);
+    free(u->location); /* what is behind a # nobody is sent */
+    u->location = str_dup(str_sub(buf_view(&next), 0, str_find(buf_view(&next), '#')));
     return 0;
 }
 
@@ -201,9 +220,9 @@ static void choose_way(struct upload *u, uint64_t chunk_min)
 
     u->chunk = chunks || chunk_min ? u->r->how.chunk : UINT64_MAX;
     u->chunk = u->chunk > chunk_min ? u->chunk : chunk_min;
-    u->whole =
-        u->known && way != REGISTRY_PATCH &&
-        (way == REGISTRY_PUT || u->size <= (chunks && u->chunk < WHOLE_MAX ? u->chunk : WHOLE_MAX));
+    u->whole = u->known && way != REGISTRY_PATCH &&
+               (way == REGISTRY_PUT || u->r->whole ||
+                u->size <= (chunks && u->chunk < WHOLE_MAX ? u->chunk : WHOLE_MAX));
 }
 
 static int begin_session(struct upload *u, struct err *e)

@@ -199,10 +199,13 @@ static int descend(struct stored *s, const struct digest *from, bool any, struct
         if (!image_is_index(text)) {
             s->digest = at;
             s->manifest_text = text;
-            return image_manifest_parse(&s->manifest, text, NULL, "manifest", e);
+            return image_manifest_parse(&s->manifest, text, NULL, "manifest", e) < 0
+                       ? err_wrap(e, "%s", s->files.path)
+                       : 0;
         }
-        if (image_index_parse(&index, text, NULL, "index", e) < 0 ||
-            choose(&at, s, &index, any, e) < 0)
+        if (image_index_parse(&index, text, NULL, "index", e) < 0)
+            return err_wrap(e, "%s", s->files.path);
+        if (choose(&at, s, &index, any, e) < 0)
             return -1;
     }
     return err_set(e, ERR_INPUT, "%s: indexes within indexes, more than %d deep", s->files.path,
@@ -219,9 +222,7 @@ static bool layer_type_ok(struct str type, bool any)
     for (size_t i = 0; i < ARRAY_LEN(common); i++)
         if (str_is(type, common[i]))
             return true;
-    if (any && str_skip(&type, STR(MEDIA_LAYER_FOREIGN)))
-        return !type.len || str_is(type, "+gzip") || str_is(type, "+zstd");
-    return any && str_is(type, MEDIA_DOCKER_LAYER_FOREIGN);
+    return any && media_type_is_foreign(type);
 }
 
 static int take_config(struct stored *s, struct str text, bool any, struct err *e)

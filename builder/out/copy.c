@@ -53,6 +53,20 @@ static bool is_asked(const struct jobs *jobs, const struct digest *digest)
     return false;
 }
 
+static int ask_all(struct place *to, const struct descriptors *layers, struct err *e)
+{
+    struct descriptors wanted = {0};
+    const struct descriptor *d;
+    int result;
+
+    vec_each(d, layers)
+        if (!place_refuses(to, d->media_type))
+            vec_add(&wanted, *d);
+    result = place_ask_blobs(to, &wanted, e);
+    vec_clear(&wanted); /* what they hold is the caller's */
+    return result;
+}
+
 /* What the place lacks. */
 static int find_jobs(struct jobs *jobs, struct place *to, const struct copying *how,
                      const struct descriptors *layers, struct err *e)
@@ -61,12 +75,18 @@ static int find_jobs(struct jobs *jobs, struct place *to, const struct copying *
     char text[DIGEST_TEXT + 1];
     bool has;
 
+    if (ask_all(to, layers, e) < 0)
+        return -1;
     vec_each(d, layers) {
         struct job *job;
 
         digest_text(&d->digest, text);
         if (is_asked(jobs, &d->digest))
             continue;
+        if (place_refuses(to, d->media_type)) {
+            events_note(how->events, "layer %s: not to be handed on", text);
+            continue;
+        }
         if (place_has_blob(&has, to, &d->digest, d->size, e) < 0)
             return err_wrap(e, "layer %s", text);
         if (has) {

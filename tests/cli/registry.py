@@ -96,6 +96,25 @@ def nothing_changed_moves_nothing(stage):
 
 
 @scenario
+def what_is_there_is_asked_for_at_once(stage):
+    """The first question learns who we are; then four are open at the same time, or nobody answers. None is asked twice."""
+    golden(stage)
+    with Registry(token="me:secret") as r:
+        path = locked(stage)
+        login(path, r)
+        push(stage, path, r)
+        run(stage, path, "copy", "-q", f"docker://{r.host}/team/x:{TAG}", "oci:lay:1")
+        for again in (lambda: push(stage, path, r), lambda: copy(stage, path, "oci:lay", f"docker://{r.host}/team/x:2")):
+            r.since()
+            barrier = threading.Barrier(4)
+            r.faults = [Fault("HEAD", "blobs/", 4, after=2, do=lambda h: barrier.wait(PATIENCE) and False)]
+            again()
+            heads = [p for m, p, status in r.log if m == "HEAD" and "blobs/" in p and status == 200]
+            assert len(heads) == len(set(heads)) and r.faults[0].met == 4, heads
+            assert not methods(r.log, "POST")
+
+
+@scenario
 def one_lost_layer_is_all_that_is_sent(stage):
     digest, held = golden(stage)
     with Registry() as r:

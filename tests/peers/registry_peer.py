@@ -6,7 +6,8 @@
                        prints the port, serves until stdin ends
 
     with Registry(...) as r: r.host is "127.0.0.1:PORT"; r.log holds (method, path, status) of each request,
-    r.received and r.sent the bytes of blobs' and manifests' bodies, r.blobs and r.repositories what it has.
+    r.received and r.sent the bytes of blobs' and manifests' bodies, r.blobs and r.repositories what it has, r.told each
+    Authorization that was seen, r.given the tokens that it gave.
 
 It misbehaves as r.faults say: see Fault. Token auth: GET /token of the same server, Basic; tokens name their scopes.
 """
@@ -23,7 +24,7 @@ class Fault:
     cut=N        after N bytes of the request's body the line is closed
     cut_answer=N after N bytes of the answer's body the line is closed
     location=f   what f makes of the Location that the answer would have
-    drop=[...]   headers that the answer lacks; put={} those that it has instead
+    drop=[...]   headers that the answer lacks; put={} those that it has instead; instead=N the status that it has
     do=f         f(handler) before all else; true: it has answered
 
     What is to be tried further belongs here: a fault is data, and tests list theirs."""
@@ -58,6 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def take(self, into):
         """The request's body, into a bytearray. False: it ended early, or a fault cut it."""
+        self.unread = False
         cut = self.fault.get("cut")
         left = self.headers.get("Content-Length")
 
@@ -99,6 +101,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, body=b"", **headers):
         r = self.server.registry
         how = self.fault
+        status = how.get("instead", status)
         headers = {k.replace("_", "-"): v for k, v in headers.items()}
         if "location" in how and "Location" in headers:
             headers["Location"] = how["location"](headers["Location"])
@@ -118,6 +121,10 @@ class Handler(BaseHTTPRequestHandler):
             raise Cut
         r.sent += len(body)
         self.wfile.write(body)
+        if self.unread:  # an answer that came early: what is still on the line is not the next request
+            received, self.fault = r.received, {}
+            self.take(bytearray())
+            r.received = received
 
     def note(self, status):
         with self.server.registry.lock:
@@ -190,6 +197,7 @@ class Handler(BaseHTTPRequestHandler):
             if m and (known or r.anonymous_pull):
                 scopes |= {(m[1], x) for x in m[2].split(",") if known or x == "pull"}
         token = uuid.uuid4().hex
+        r.given.append(token)
         r.tokens[token] = scopes
         self.answer(200, json.dumps({"access_token" if self.command == "POST" else "token": token, "expires_in": r.expires_in}).encode(),
                     Content_Type="application/json")
@@ -204,6 +212,8 @@ class Handler(BaseHTTPRequestHandler):
             met = next((f for f in r.faults if f.meets(self.command, self.path)), None)
         self.fault = met.how if met else {}
         self.taken = 0
+        self.unread = int(self.headers.get("Content-Length") or 0) > 0 or "Transfer-Encoding" in self.headers
+        r.told.add(self.headers.get("Authorization"))
         if "do" in self.fault and self.fault["do"](self):
             return None
         if "status" in self.fault:
@@ -251,7 +261,7 @@ class Handler(BaseHTTPRequestHandler):
             if ":" in reference and reference != digest:
                 return self.error(400, "DIGEST_INVALID")
             for d in document.get("layers", []) + ([document["config"]] if "config" in document else []):
-                if d["digest"] not in repo.blobs:
+                if d["digest"] not in repo.blobs and ".nondistributable." not in d["mediaType"]:
                     return self.error(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
             for d in document.get("manifests", []):
                 if d["digest"] not in repo.manifests:
@@ -319,6 +329,8 @@ class Handler(BaseHTTPRequestHandler):
             if m and int(m[1]) != len(data):
                 self.take(bytearray())
                 return self.error(416, "BLOB_UPLOAD_INVALID", "out of order", Location=here(session), Range=f"0-{max(len(data) - 1, 0)}")
+            if m and session in r.short:
+                return self.error(416, "SIZE_INVALID", "a chunk before this one was too small")
             before = len(data)
             whole = self.take(data)
             if not whole:
@@ -326,6 +338,8 @@ class Handler(BaseHTTPRequestHandler):
             if r.body_max and len(data) - before > r.body_max:
                 del data[before:]
                 return self.answer(413, b"<html>413 Request Entity Too Large</html>")
+            if m and len(data) - before < r.chunk_min:
+                r.short.add(session)
             return self.answer(202, Location=here(session), Range=f"0-{max(len(data) - 1, 0)}", Docker_Upload_UUID=session)
         if self.command == "PUT":
             body = bytearray()
@@ -361,8 +375,10 @@ class Handler(BaseHTTPRequestHandler):
                 found.append({"mediaType": kind, "digest": own, "size": len(body),
                               "artifactType": document.get("artifactType") or document.get("config", {}).get("mediaType"),
                               **({"annotations": document["annotations"]} if "annotations" in document else {})})
-        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": found}
-        return self.answer(200, json.dumps(index).encode(), Content_Type=index["mediaType"])
+        page, at = self.server.registry.page, int(query.get("at", ["0"])[0])
+        more = {"Link": f'</v2/{name}/referrers/{digest}?at={at + page}>; rel="next"'} if page and at + page < len(found) else {}
+        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": found[at:at + page] if page else found}
+        return self.answer(200, json.dumps(index).encode(), Content_Type=index["mediaType"], **more)
 
 
 class Repository:
@@ -383,11 +399,13 @@ class Registry:
         self.scheme = "https" if tls else "http"
         self.lock = threading.Lock()
         self.blobs, self.repositories, self.sessions, self.tokens, self.log = {}, {}, {}, {}, []
-        self.asked_tokens, self.faults = [], []
+        self.asked_tokens, self.given, self.faults, self.told = [], [], [], set()
         self.received = self.sent = 0
+        self.short = set()  # sessions whose last chunk may be smaller than chunk_min, and was
         # What kinds of registries differ in.
         self.realm, self.expires_in, self.uses_left, self.anonymous_pull = None, 300, None, False
         self.mounts, self.ranges, self.referrers, self.immutable = True, True, True, False
+        self.page = 0  # referrers in an answer; 0: all
         self.chunk_min, self.body_max, self.known_repositories = 0, 0, None
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.registry = self

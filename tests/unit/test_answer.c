@@ -47,11 +47,25 @@ static void what_makes_no_sense_is_left_out(void **state)
     assert_null(a.challenges);
 }
 
+static void a_pause_without_end_is_one(void **state)
+{
+    static const char *const lines[] = {"Retry-After: 4294967295", "Retry-After: 99999999999",
+                                        "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"};
+
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        CLEANUP(answer_clear) struct answer a = {0};
+
+        answer_line(&a, str_of(lines[i]), 0);
+        assert_int_equal(a.retry_after_s, UINT32_MAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_of_registries_are_kept),
         cmocka_unit_test(what_makes_no_sense_is_left_out),
+        cmocka_unit_test(a_pause_without_end_is_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -374,8 +374,10 @@ static void put_names(struct buf *out, struct maker *m)
     vec_clear(&list);
 }
 
+/* The text is most of it, so it is not copied: the tables are put before it where it is. */
 static void write_all(struct buf *out, struct maker *m)
 {
+    CLEANUP(buf_clear) struct buf tables = {0};
     struct head head = {.packages = (uint32_t)m->packages.n,
                         .provides = (uint32_t)m->provides.n,
                         .names = (uint32_t)m->names.n};
@@ -383,21 +385,21 @@ static void write_all(struct buf *out, struct maker *m)
     struct provide *v;
 
     sort_packages(m);
-    buf_room(out, sizeof head + m->packages.n * sizeof p->record +
-                      m->provides.n * sizeof v->record + m->names.n * sizeof(struct deblist_name) +
-                      m->text.len + m->text.len / 8);
-    buf_add(out, &head, sizeof head);
+    buf_add(&tables, &head, sizeof head);
     vec_each(p, &m->packages) {
-        buf_add(out, &p->record, sizeof p->record);
+        buf_add(&tables, &p->record, sizeof p->record);
     }
     vec_each(v, &m->provides) {
-        buf_add(out, &v->record, sizeof v->record);
+        buf_add(&tables, &v->record, sizeof v->record);
     }
-    put_names(out, m);
+    put_names(&tables, m);
     head.text = (uint32_t)m->text.len;
     memcpy(head.magic, DEBLIST_MAGIC, sizeof head.magic);
-    memcpy(out->p, &head, sizeof head);
-    buf_str(out, buf_view(&m->text));
+    memcpy(tables.p, &head, sizeof head);
+    buf_str(&m->text, buf_view(&tables)); /* makes the room */
+    memmove(m->text.p + tables.len, m->text.p, head.text);
+    memcpy(m->text.p, tables.p, tables.len);
+    MOVE(out, &m->text);
 }
 
 int deblist_condense(struct buf *out, struct source *packages, uint64_t limit, struct str arch,
