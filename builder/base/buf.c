@@ -84,6 +84,13 @@ void buf_clear(struct buf *b)
     *b = (struct buf){0};
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    buf_clear(b);
+}
+
 struct str buf_view(const struct buf *b)
 {
     return (struct str){b->p, b->len};

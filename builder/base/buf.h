@@ -20,6 +20,7 @@ void buf_vfmt(struct buf *b, const char *fmt, va_list args) PRINTF(2, 0);
 char *buf_room(struct buf *b, size_t len);
 void buf_reset(struct buf *b); /* length 0, memory kept */
 void buf_clear(struct buf *b);
+void buf_wipe(struct buf *b); /* the same, of a secret: its bytes are overwritten first */
 
 struct str buf_view(const struct buf *b); /* until the next change */
 char *buf_take(struct buf *b);            /* owned by the caller, never NULL; b becomes empty */

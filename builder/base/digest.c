@@ -18,6 +18,11 @@ int digest_cmp(const struct digest *a, const struct digest *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes);
 }
 
+int digest_order(const void *a, const void *b)
+{
+    return digest_cmp(a, b);
+}
+
 static int nibble(char c)
 {
     if (c_digit(c))

@@ -12,6 +12,7 @@ struct digest {
 bool digest_is_set(const struct digest *d);
 bool digest_eq(const struct digest *a, const struct digest *b);
 int digest_cmp(const struct digest *a, const struct digest *b);
+int digest_order(const void *a, const void *b); /* the same, for qsort() and bsearch() */
 /* 64 lower-case hex digits; false on anything else. */
 bool digest_from_hex(struct digest *out, struct str hex);
 /* "sha256:" and 64 lower-case hex digits; false on anything else. */

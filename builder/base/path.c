@@ -77,3 +77,9 @@ bool path_is_in(struct str path, struct str folder)
 {
     return str_skip(&path, folder) && (!path.len || path.p[0] == '/' || str_ends(folder, STR("/")));
 }
+
+bool path_is_kernels(struct str path)
+{
+    return path_is_in(path, STR("/proc")) || path_is_in(path, STR("/sys")) ||
+           path_is_in(path, STR("/dev"));
+}

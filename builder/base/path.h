@@ -18,3 +18,4 @@ bool path_clean(struct buf *out, struct str path);
 bool path_is_safe(struct str path);
 /* Is `path` the folder, or below it? Both clean, and both relative or both absolute. */
 bool path_is_in(struct str path, struct str folder);
+bool path_is_kernels(struct str path); /* in /proc, /sys or /dev */

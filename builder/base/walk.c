@@ -25,11 +25,12 @@ static int enter(struct walking *w, int dir, const char *name, struct err *e)
 
     fd = (struct fd){n, n >= 0};
     if (n < 0)
-        return errno == ENOENT ? 0
-                               : err_errno(e, "cannot read folder %s/%s", w->top, w->path.p);
+        return errno == ENOENT ? 0 : err_errno(e, "cannot read folder %s/%s", w->top, w->path.p);
     if (w->depth == DEPTH_MAX)
-        return err_set(e, ERR_SYSTEM, "%s/%s: more than %d folders in one another", w->top,
-                       w->path.p, DEPTH_MAX);
+        return err_set(e, ERR_SYSTEM,
+                       "%s/%s: it lies more than %d folders deep, which no store and no layout "
+                       "does; remove it",
+                       w->top, w->path.p, DEPTH_MAX);
     w->depth++;
     result = walk_folder(w, n, e);
     w->depth--;

@@ -54,19 +54,13 @@ static int of_tag(struct asked_lock *out, struct session *s, const char *text,
     return work_resolve(&out->work, s, &(struct pins){0}, &out->lock, e);
 }
 
-static bool is_recipe(const char *operand)
-{
-    struct str name = str_of(operand);
-
-    return str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || fs_exists(operand);
-}
-
 int asked_lock_open(struct asked_lock *out, struct session *s, const char *operand,
                     const struct asking_args *a, struct err *e)
 {
     if (str_ends(str_of(operand), STR(".lock")))
         return lock_read(&out->lock, operand, e);
-    return is_recipe(operand) ? of_recipe(out, s, operand, a, e) : of_tag(out, s, operand, a, e);
+    return work_is_recipe(operand) ? of_recipe(out, s, operand, a, e)
+                                   : of_tag(out, s, operand, a, e);
 }
 
 void asked_lock_clear(struct asked_lock *l)

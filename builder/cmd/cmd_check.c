@@ -103,7 +103,7 @@ static int find_image(struct checking *c, struct session *s, const char *operand
         c->image = c->stored.facts;
         return 0;
     }
-    if (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || fs_exists(operand))
+    if (work_is_recipe(operand))
         return from_recipe(c, s, operand, e);
     return from_tag(c, operand, e);
 }

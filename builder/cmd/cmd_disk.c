@@ -3,6 +3,7 @@
 #include "../base/fs.h"
 #include "../base/map.h"
 #include "../base/path.h"
+#include "../oci/layout.h"
 #include "../oci/layout_gc.h"
 #include "../store/gc.h"
 #include "store_needs.h"
@@ -51,7 +52,6 @@ struct disk {
     bool has_store;
     struct store_needs needs;
     struct gc_result result;
-    struct walk_use all; /* of the store */
     struct VEC_OF(struct disk_layout) layouts;
     struct inodes inodes;
     uint64_t together; /* bytes on the disk */
@@ -85,12 +85,7 @@ static int look_at_store(struct disk *d, const struct session *s, struct err *e)
     if (gc_store(&d->result, s->store_dir, &rules, e) < 0 ||
         walk(s->store_dir, note_file, &d->inodes, e) < 0)
         return -1;
-    for (size_t i = 0; i < GC_KINDS; i++) {
-        d->all.files += d->result.kinds[i].files;
-        d->all.bytes += d->result.kinds[i].bytes;
-        d->all.real += d->result.kinds[i].real;
-    }
-    d->together += d->all.real - twice.real;
+    d->together += d->result.all.real - twice.real;
     return 0;
 }
 
@@ -133,7 +128,7 @@ static struct node *put_used(struct doc *d, struct node *n, const char *key,
 
 static void put_store(struct doc *d, struct node *root, const struct disk *disk)
 {
-    struct node *store = put_used(d, root, "store", &disk->all), *map, *list;
+    struct node *store = put_used(d, root, "store", &disk->result.all), *map, *list;
     const struct need_lock *lock;
 
     node_put_str(d, store, "path", str_of(disk->store));
@@ -209,7 +204,7 @@ static void add_store(struct buf *out, const struct disk *d)
     for (size_t i = 0; i < GC_KINDS; i++)
         if (d->result.kinds[i].files)
             add_row(out, kinds[i][0], &d->result.kinds[i]);
-    add_row(out, "all", &d->all);
+    add_row(out, "all", &d->result.all);
     vec_each(lock, &d->needs.locks)
         buf_fmt(out, "  needed by %s%s\n", lock->root->path,
                 lock->gone ? ", which is gone and so needs nothing" : "");
@@ -267,7 +262,7 @@ int cmd_disk(struct session *s, int argc, char **argv, struct err *e)
     if (look_at_store(&d, s, e) < 0)
         return -1;
     for (int i = 0; i < argc; i++)
-        if (look_at_layout(&d, argv[i] + (str_starts(str_of(argv[i]), STR("oci:")) ? 4 : 0), e) < 0)
+        if (look_at_layout(&d, layout_dir(argv[i]), e) < 0)
             return -1;
     if (!argc && fs_exists("images/oci-layout") && look_at_layout(&d, "images", e) < 0)
         return -1;

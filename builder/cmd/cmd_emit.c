@@ -210,8 +210,7 @@ static int find_image(struct emitting *m, struct session *s, const char *operand
     }
     if (stored_is_image(str_of(operand), "."))
         return from_stored(m, s, operand, e);
-    name = str_of(operand);
-    if (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || fs_exists(operand))
+    if (work_is_recipe(operand))
         return from_recipe(m, s, operand, e);
     return err_set(
         e, ERR_USAGE,

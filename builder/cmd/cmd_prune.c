@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "../base/fs.h"
+#include "../oci/layout.h"
 #include "../oci/layout_gc.h"
 #include "../store/cas.h"
 #include "../store/gc.h"
@@ -79,10 +80,7 @@ static int prune_store(struct pruned *out, const struct session *s, const struct
     if ((rules.remove && check_roots(s, &needs, &rules, e) < 0) ||
         gc_store(&result, s->store_dir, &rules, e) < 0)
         return -1;
-    for (size_t i = 0; i < GC_KINDS; i++) {
-        out->all.files += result.kinds[i].files;
-        out->all.bytes += result.kinds[i].bytes;
-    }
+    out->all = result.all;
     out->gone = result.unneeded;
     return rules.remove ? forget_locks(s->store_dir, &needs, e) : 0;
 }
@@ -175,7 +173,7 @@ int cmd_prune(struct session *s, int argc, char **argv, struct err *e)
                        "--keep is for images, and without a layout the store is pruned; write "
                        "`envbuild prune images --keep %u`",
                        a.keep);
-    dir = argc && str_starts(str_of(argv[0]), STR("oci:")) ? argv[0] + 4 : argc ? argv[0] : NULL;
+    dir = argc ? layout_dir(argv[0]) : NULL;
     result = dir ? prune_layout(&p, s, dir, &a, e) : prune_store(&p, s, &a, e);
     progress_pause(s->progress);
     if (result == 0 && s->json)

@@ -71,13 +71,6 @@ static const struct node *best(const struct finding *f, const struct node *map)
 
 /* ---- helpers ---- */
 
-static void wipe_buf(struct buf *b)
-{
-    if (b->p)
-        explicit_bzero(b->p, b->cap);
-    buf_clear(b);
-}
-
 static bool name_ok(struct str name)
 {
     for (size_t i = 0; i < name.len; i++)
@@ -153,7 +146,7 @@ static int ask_helper(struct login *out, const struct finding *f, struct str nam
 
 static int take_entry(struct login *out, const struct node *n, const char *file, struct err *e)
 {
-    CLEANUP(wipe_buf) struct buf both = {0};
+    CLEANUP(buf_wipe) struct buf both = {0};
     struct str user = node_text_of(n, "username"), secret = node_text_of(n, "password");
     struct str token = node_text_of(n, "identitytoken"), auth = node_text_of(n, "auth");
 

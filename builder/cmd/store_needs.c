@@ -48,16 +48,11 @@ static int add_lock(struct digests *out, const struct memo *layers, const char *
     return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return digest_cmp(a, b);
-}
-
 static void sort_once(struct digests *list)
 {
     size_t kept = 0;
 
-    vec_sort(list, compare);
+    vec_sort(list, digest_order);
     for (size_t i = 0; i < list->n; i++)
         if (!kept || !digest_eq(&list->v[i], &list->v[kept - 1]))
             list->v[kept++] = list->v[i];

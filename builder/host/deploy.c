@@ -253,16 +253,12 @@ static void name_volume(struct deploy *d, size_t i)
 /* A path that is anything but plain is left out, and so is a file system of the kernel's. */
 static void take_volumes(struct deploy *d)
 {
-    static const char *const kernel[] = {"/proc", "/sys", "/dev"};
-
     for (size_t i = 0; i < d->image->volumes->n; i++) {
         CLEANUP(buf_clear) struct buf clean = {0};
         struct str path = d->image->volumes->v[i];
-        bool good =
-            deploy_is_plain(path) && path.p[0] == '/' && path_clean(&clean, path) && clean.len > 1;
+        bool good = deploy_is_plain(path) && path.p[0] == '/' && path_clean(&clean, path) &&
+                    clean.len > 1 && !path_is_kernels(buf_view(&clean));
 
-        for (size_t k = 0; k < ARRAY_LEN(kernel); k++)
-            good = good && !path_is_in(buf_view(&clean), str_of(kernel[k]));
         for (size_t j = 0; j < d->volumes.n; j++)
             good = good && strcmp(d->volumes.v[j].path, clean.p) != 0;
         if (good)

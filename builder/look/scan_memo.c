@@ -11,24 +11,15 @@
 
 /* ---- to text ---- */
 
-static void put_number(struct buf *out, uint64_t n)
-{
-    unsigned char bytes[8];
-
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (unsigned char)(n >> 8 * i);
-    buf_add(out, bytes, sizeof bytes);
-}
-
 static void put_text(struct buf *out, struct str s)
 {
-    put_number(out, s.len);
+    buf_number(out, s.len, 8);
     buf_str(out, s);
 }
 
 static void put_texts(struct buf *out, const struct strs *list)
 {
-    put_number(out, list->n);
+    buf_number(out, list->n, 8);
     for (size_t i = 0; i < list->n; i++)
         put_text(out, list->v[i]);
 }
@@ -37,21 +28,21 @@ static void put_elf(struct buf *out, const struct elf *elf)
 {
     const struct elf_need *need;
 
-    put_number(out, elf->bits);
-    put_number(out, elf->little);
-    put_number(out, elf->type);
-    put_number(out, elf->machine);
-    put_number(out, elf->dynamic);
+    buf_number(out, elf->bits, 8);
+    buf_number(out, elf->little, 8);
+    buf_number(out, elf->type, 8);
+    buf_number(out, elf->machine, 8);
+    buf_number(out, elf->dynamic, 8);
     put_text(out, elf->interpreter);
     put_text(out, elf->soname);
     put_text(out, elf->rpath);
     put_text(out, elf->runpath);
     put_texts(out, &elf->needed);
-    put_number(out, elf->needs.n);
+    buf_number(out, elf->needs.n, 8);
     vec_each(need, &elf->needs) {
         put_text(out, need->library);
         put_text(out, need->version);
-        put_number(out, need->weak);
+        buf_number(out, need->weak, 8);
     }
     put_texts(out, &elf->defines);
 }
@@ -60,18 +51,18 @@ static void put_code(struct buf *out, const struct fatbin_list *list)
 {
     const struct fatbin_code *code;
 
-    put_number(out, list->fatbins);
-    put_number(out, list->broken);
-    put_number(out, list->stray);
-    put_number(out, list->codes.n);
+    buf_number(out, list->fatbins, 8);
+    buf_number(out, list->broken, 8);
+    buf_number(out, list->stray, 8);
+    buf_number(out, list->codes.n, 8);
     vec_each(code, &list->codes) {
-        put_number(out, code->place);
-        put_number(out, code->kind);
-        put_number(out, code->sm);
-        put_number(out, (unsigned char)code->suffix);
-        put_number(out, code->entries);
-        put_number(out, code->compressed);
-        put_number(out, code->bytes);
+        buf_number(out, code->place, 8);
+        buf_number(out, code->kind, 8);
+        buf_number(out, code->sm, 8);
+        buf_number(out, (unsigned char)code->suffix, 8);
+        buf_number(out, code->entries, 8);
+        buf_number(out, code->compressed, 8);
+        buf_number(out, code->bytes, 8);
     }
 }
 
@@ -80,16 +71,16 @@ static void put_entry(struct buf *out, const struct layer_scan_entry *own)
     const struct entry *entry = &own->entry;
 
     put_text(out, entry->path);
-    put_number(out, entry->type);
-    put_number(out, entry->mode);
-    put_number(out, entry->uid);
-    put_number(out, entry->gid);
-    put_number(out, (uint64_t)entry->mtime);
+    buf_number(out, entry->type, 8);
+    buf_number(out, entry->mode, 8);
+    buf_number(out, entry->uid, 8);
+    buf_number(out, entry->gid, 8);
+    buf_number(out, (uint64_t)entry->mtime, 8);
     put_text(out, entry->link);
-    put_number(out, entry->content.size);
-    put_number(out, own->special);
+    buf_number(out, entry->content.size, 8);
+    buf_number(out, own->special, 8);
     put_text(out, own->text);
-    put_number(out, own->elf != NULL);
+    buf_number(out, own->elf != NULL, 8);
     if (!own->elf)
         return;
     put_text(out, own->elf->fault);
@@ -101,7 +92,7 @@ void scan_print(struct buf *out, const struct layer_scan *layer)
 {
     const struct layer_scan_entry *entry;
 
-    put_number(out, layer->entries.n);
+    buf_number(out, layer->entries.n, 8);
     vec_each(entry, &layer->entries)
         put_entry(out, entry);
 }

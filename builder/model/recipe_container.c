@@ -10,7 +10,6 @@ enum { SECONDS_MAX = 24 * 60 * 60, RETRIES_MAX = 1000 };
 /* Made, and the user's own. */
 static void check_folders(struct reading *in, const char *key, struct values *out)
 {
-    static const char *const kernel[] = {"/proc", "/sys", "/dev"};
     bool plain = out == &in->r->volumes; /* an engine's options name them */
     const struct node *n;
 
@@ -23,8 +22,7 @@ static void check_folders(struct reading *in, const char *key, struct values *ou
             continue;
         bad = !reading_absolute(v.text) || !path_clean(&clean, v.text) || clean.len < 2;
         bad = bad || (plain && !reading_all_of(v.text, "/._-"));
-        for (size_t i = 0; i < ARRAY_LEN(kernel) && !bad; i++)
-            bad = path_is_in(buf_view(&clean), str_of(kernel[i]));
+        bad = bad || path_is_kernels(buf_view(&clean));
         v.text = arena_str(&in->r->doc.arena, buf_view(&clean));
         if (bad)
             err_at(in->e, &n->pos,

@@ -42,13 +42,6 @@ static void wipe(char **text)
     free_clear(text);
 }
 
-static void wipe_buf(struct buf *b)
-{
-    if (b->p)
-        explicit_bzero(b->p, b->cap);
-    buf_clear(b);
-}
-
 void login_clear(struct login *login)
 {
     free(login->user);
@@ -142,7 +135,7 @@ static int look_up(struct tokens *t, struct err *e)
 
 static void add_basic(struct buf *out, const struct login *l)
 {
-    CLEANUP(wipe_buf) struct buf both = {0};
+    CLEANUP(buf_wipe) struct buf both = {0};
 
     buf_fmt(&both, "%s:%s", l->user ? l->user : "", l->secret);
     buf_puts(out, "Authorization: Basic ");
@@ -218,7 +211,7 @@ static int post_identity(struct tokens *t, struct call_whole *w, const char *sco
 {
     static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded",
                                           "Accept: application/json"};
-    CLEANUP(wipe_buf) struct buf form = {0};
+    CLEANUP(buf_wipe) struct buf form = {0};
 
     add_query(&form, "grant_type", STR("refresh_token"));
     add_query(&form, "service", str_of(t->service));
@@ -238,7 +231,7 @@ static int get_token(struct tokens *t, struct call_whole *w, const char *scopes,
                      struct err *e)
 {
     CLEANUP(buf_clear) struct buf url = {0};
-    CLEANUP(wipe_buf) struct buf basic = {0};
+    CLEANUP(buf_wipe) struct buf basic = {0};
     const char *headers[2] = {"Accept: application/json", NULL};
 
     buf_puts(&url, t->realm);
@@ -354,7 +347,7 @@ static bool is_in(struct str text, struct str line, const char *before)
 
 bool tokens_in(struct tokens *t, struct str text)
 {
-    CLEANUP(wipe_buf) struct buf header = {0};
+    CLEANUP(buf_wipe) struct buf header = {0};
     const struct token *token;
     bool found = false;
 

@@ -3,6 +3,7 @@
 
 #include "../base/fs.h"
 #include "../base/path.h"
+#include "blob_temp.h"
 
 static const char version_text[] = "Directory Transport Version: 1.1\n";
 
@@ -44,21 +45,7 @@ static int has_blob(bool *has, struct place *p, const struct digest *digest, uin
 
 static int blob_open(struct place *p, struct place_blob *b, struct err *e)
 {
-    struct fs_temp *temp = xcalloc(1, sizeof *temp);
-
-    if (fs_temp_open(temp, ((struct folder *)p)->dir, e) < 0) {
-        free(temp);
-        return -1;
-    }
-    b->state = temp;
-    return 0;
-}
-
-static int blob_write(struct place_blob *b, const void *bytes, size_t len, struct err *e)
-{
-    struct fs_temp *temp = b->state;
-
-    return fd_write_all(temp->fd.n, bytes, len, temp->dir, e);
+    return blob_temp_open(b, ((struct folder *)p)->dir, e);
 }
 
 static int blob_finish(struct place_blob *b, struct err *e)
@@ -66,12 +53,6 @@ static int blob_finish(struct place_blob *b, struct err *e)
     CLEANUP(free_clear) char *path = path_of((struct folder *)b->place, &b->digest, "");
 
     return fs_temp_publish(b->state, path, true, e);
-}
-
-static void blob_clear(struct place_blob *b)
-{
-    fs_temp_clear(b->state);
-    free(b->state);
 }
 
 /* ---- images ---- */
@@ -116,8 +97,8 @@ static void free_folder(struct place *p)
 }
 
 static const struct place_ops folder_ops = {
-    has_blob,  NULL,         blob_open,   blob_write, blob_finish,  blob_clear,
-    put_image, close_folder, free_folder, NULL,       has_manifest, NULL,
+    has_blob,     NULL,        blob_open, blob_temp_write, blob_finish, blob_temp_clear, put_image,
+    close_folder, free_folder, NULL,      has_manifest,    NULL,
 };
 
 int folder_open(struct place **out, const char *dir, struct err *e)

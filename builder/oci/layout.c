@@ -5,6 +5,7 @@
 #include "../base/path.h"
 #include "../doc/emit.h"
 #include "../doc/json.h"
+#include "blob_temp.h"
 #include "layout_parts.h"
 #include "ref.h"
 
@@ -17,6 +18,11 @@ struct layout {
     struct blob_files files;
     struct fd use; /* the lock */
 };
+
+const char *layout_dir(const char *text)
+{
+    return text + (str_starts(str_of(text), STR("oci:")) ? 4 : 0);
+}
 
 char *layout_blob_path(const char *dir, const struct digest *digest)
 {
@@ -60,22 +66,8 @@ static int share_blob(bool *shared, struct place *p, const struct digest *digest
 static int blob_open(struct place *p, struct place_blob *b, struct err *e)
 {
     CLEANUP(free_clear) char *dir = path_join(((struct layout *)p)->dir, "blobs/sha256");
-    struct fs_temp *temp = xcalloc(1, sizeof *temp);
 
-    if (fs_temp_open(temp, dir, e) < 0) {
-        fs_temp_clear(temp);
-        free(temp);
-        return -1;
-    }
-    b->state = temp;
-    return 0;
-}
-
-static int blob_write(struct place_blob *b, const void *bytes, size_t len, struct err *e)
-{
-    struct fs_temp *temp = b->state;
-
-    return fd_write_all(temp->fd.n, bytes, len, temp->dir, e);
+    return blob_temp_open(b, dir, e);
 }
 
 static int blob_finish(struct place_blob *b, struct err *e)
@@ -94,12 +86,6 @@ static int blob_finish(struct place_blob *b, struct err *e)
         return -1;
     blob_file_remember(&layout->files, path, &written, &b->seen);
     return 0;
-}
-
-static void blob_clear(struct place_blob *b)
-{
-    fs_temp_clear(b->state);
-    free(b->state);
 }
 
 /* ---- index.json ---- */
@@ -398,8 +384,12 @@ static void free_layout(struct place *p)
 }
 
 static const struct place_ops layout_ops = {
-    has_blob,  share_blob,   blob_open,   blob_write, blob_finish, blob_clear,
-    put_image, close_layout, free_layout, NULL,       NULL,        NULL,
+    has_blob,    share_blob,
+    blob_open,   blob_temp_write,
+    blob_finish, blob_temp_clear,
+    put_image,   close_layout,
+    free_layout, NULL,
+    NULL,        NULL,
 };
 
 int layout_use(struct fd *out, const char *dir, const struct events *events, struct err *e)

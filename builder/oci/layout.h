@@ -26,6 +26,8 @@ int layout_open(struct place **out, const char *dir, const struct blob_files *fi
 int layout_use(struct fd *out, const char *dir, const struct events *events,
                struct err *e) MUST_CHECK;
 
+/* DIR of "oci:DIR" or "DIR"; borrowed. */
+const char *layout_dir(const char *text);
 /* "<dir>/blobs/sha256/<hex>", owned. */
 char *layout_blob_path(const char *dir, const struct digest *digest);
 

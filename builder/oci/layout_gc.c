@@ -169,11 +169,6 @@ static int read_images(struct surveying *s, const struct image_index *index,
 
 /* ---- blobs ---- */
 
-static int compare(const void *a, const void *b)
-{
-    return digest_cmp(a, b);
-}
-
 static bool is_unneeded(const struct surveying *s, const struct walk_item *item)
 {
     struct str hex = item->path;
@@ -183,7 +178,8 @@ static bool is_unneeded(const struct surveying *s, const struct walk_item *item)
     if (!S_ISREG(item->st->st_mode))
         return false;
     if (str_skip(&hex, STR("blobs/sha256/")) && digest_from_hex(&digest, hex))
-        return !s->needed.n || !bsearch(&digest, s->needed.v, s->needed.n, sizeof digest, compare);
+        return !s->needed.n ||
+               !bsearch(&digest, s->needed.v, s->needed.n, sizeof digest, digest_order);
     path = path_join(s->dir, item->path.p);
     return fs_temp_is_abandoned(path);
 }

@@ -153,11 +153,6 @@ static int take_referrers(struct reaching *r, const struct reaching *all,
     return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return digest_cmp(a, b);
-}
-
 int reach(struct digests *out, struct reach_entry *entries, size_t n, reach_read read, void *ctx,
           struct err *e)
 {
@@ -175,7 +170,7 @@ int reach(struct digests *out, struct reach_entry *entries, size_t n, reach_read
     }
     if (take_referrers(&stays, &all, entries, n, e) < 0)
         return -1;
-    vec_sort(&stays.list, compare);
+    vec_sort(&stays.list, digest_order);
     MOVE(out, &stays.list);
     return 0;
 }

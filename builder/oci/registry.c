@@ -198,7 +198,7 @@ int registry_run(struct registry *r, struct call_whole *w, enum registry_right r
     const struct call_ask ask = w->ask;
 
     for (unsigned asked = 1;; asked++) {
-        CLEANUP(buf_clear) struct buf header = {0};
+        CLEANUP(buf_wipe) struct buf header = {0};
         CLEANUP(err_clear) struct err why = {0};
         const char *headers[REGISTRY_HEADERS + 1];
         int result;
@@ -219,8 +219,6 @@ int registry_run(struct registry *r, struct call_whole *w, enum registry_right r
             result = registry_refused(r, &w->answer, buf_view(&header), e);
         else if (result == 0)
             asked = ASKED_MAX;
-        if (header.p)
-            explicit_bzero(header.p, header.cap);
         if (result < 0)
             return -1;
         if (asked == ASKED_MAX)

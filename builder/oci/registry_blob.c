@@ -98,7 +98,8 @@ static int judge(struct pulling *p, unsigned status, struct str sent, bool *read
 
 static int ask(struct pulling *p, bool *ready, struct err *e)
 {
-    CLEANUP(buf_clear) struct buf url = {0}, path = {0}, header = {0}, range = {0};
+    CLEANUP(buf_clear) struct buf url = {0}, path = {0}, range = {0};
+    CLEANUP(buf_wipe) struct buf header = {0};
     CLEANUP(err_clear) struct err why = {0};
     char text[DIGEST_TEXT + 1];
     const char *headers[2];
@@ -122,10 +123,7 @@ static int ask(struct pulling *p, bool *ready, struct err *e)
                      .method = "GET", .url = buf_view(&url), .headers = headers, .headers_n = n},
                  &status, &why);
     *ready = false;
-    result = result < 0 ? again(p, 0, &why, e) : judge(p, status, buf_view(&header), ready, e);
-    if (header.p)
-        explicit_bzero(header.p, header.cap);
-    return result;
+    return result < 0 ? again(p, 0, &why, e) : judge(p, status, buf_view(&header), ready, e);
 }
 
 static int pulling_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)

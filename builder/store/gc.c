@@ -58,17 +58,12 @@ static enum gc_kind kind_of(struct str path, const struct stat *st)
     return GC_OTHER;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return digest_cmp(a, b);
-}
-
 static bool is_needed(const struct gc_rules *r, struct str name)
 {
     struct digest digest;
 
     return digest_from_hex(&digest, name) && r->needed_n &&
-           bsearch(&digest, r->needed, r->needed_n, sizeof digest, compare);
+           bsearch(&digest, r->needed, r->needed_n, sizeof digest, digest_order);
 }
 
 static bool goes(const struct collecting *c, const struct walk_item *item, enum gc_kind kind)
@@ -102,6 +97,7 @@ static int take(void *ctx, const struct walk_item *item, struct err *e)
 
     if (events_cancelled(c->rules->events))
         return err_set(e, ERR_INTERRUPTED, "interrupted");
+    walk_count(&c->out->all, item->st);
     walk_count(&c->out->kinds[kind], item->st);
     if (!goes(c, item, kind))
         return 0;

@@ -12,7 +12,7 @@
 #include "../base/walk.h"
 
 enum gc_kind {
-    GC_BLOBS,   /* wheels, debs, archives, pages by digest, and what of a layer is in none of them */
+    GC_BLOBS, /* wheels, debs, archives, pages by digest, and what of a layer is in none of them */
     GC_PARTIAL, /* downloads that were cut, or are under way */
     GC_MEMORY,  /* what was found out about bytes that were seen, and pages */
     GC_LOCKS,   /* store/roots.h */
@@ -32,8 +32,8 @@ struct gc_rules {
 };
 
 struct gc_result {
-    struct walk_use kinds[GC_KINDS]; /* before anything is removed; their sum is all */
-    struct walk_use unneeded;        /* of that, what goes; `real` is what becomes free */
+    struct walk_use all, kinds[GC_KINDS]; /* before anything is removed */
+    struct walk_use unneeded;             /* of that, what goes; `real` is what becomes free */
 };
 
 /* With rules->remove the caller has fs_lock() on cas_lock_path(), so that nobody uses the store. */
