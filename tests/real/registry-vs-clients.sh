@@ -13,20 +13,12 @@ mkdir home
 # NAME PORT LINES: a registry that keeps its files in NAME.
 start_registry() {
     {
-        printf 'version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: %s/%s}}\n' "$work" "$1"
+        printf 'version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: %s/%s}}\n' "$work" "$1"
         printf 'http:\n  addr: 127.0.0.1:%s\n  secret: tests\n%s\n' "$2" "$3"
     } >"$1.yml"
     docker-registry serve "$1.yml" >"$1.log" 2>&1 &
     own_pids="${own_pids:-} $!"
-    python3 - "$2" <<'END'
-import socket, sys, time
-for _ in range(600):
-    with socket.socket() as s:
-        if s.connect_ex(("127.0.0.1", int(sys.argv[1]))) == 0:
-            sys.exit(0)
-    time.sleep(0.1)
-sys.exit("no registry")
-END
+    until_said $! "$1.log" "listening on" || fail "no registry: $(cat "$1.log")"
 }
 
 free_port() {
