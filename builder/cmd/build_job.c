@@ -220,7 +220,7 @@ static int judge_made(struct build_job *job, struct session *s, const struct bui
     if (job->built || job->settled) /* it is known */
         return 0;
     overlap_warn(lock, s->events);
-    prove_warn(lock, job->work->recipe_path, s->events);
+    prove_warn(lock, job->cell.len ? job->work->lock_path : job->work->recipe_path, s->events);
     return 0;
 }
 

@@ -176,7 +176,7 @@ static size_t count(const struct build_jobs *jobs)
 }
 
 /* An object, or a list of such where there are several. */
-static void print_json(const struct build_jobs *jobs, struct session *s)
+static void print_json(const struct build_jobs *jobs, struct session *s, struct err *faults)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list = NULL;
@@ -190,6 +190,11 @@ static void print_json(const struct build_jobs *jobs, struct session *s)
         if (!job->failed)
             vec_each(p, &job->products)
                 put_product(&d, list ? node_add(&d, list, node_new_map(&d)) : root, job, p);
+    if (err_is_set(faults)) {
+        s->no = (int)faults->kind;
+        session_put_errors(&d, root, faults);
+        err_clear(faults);
+    }
     session_json(s, &d, root);
 }
 
@@ -213,7 +218,7 @@ static void print_references(const struct build_job *job)
 }
 
 void build_tell(const struct build_jobs *jobs, struct place *const *places,
-                const struct build_args *a, struct session *s)
+                const struct build_args *a, struct session *s, struct err *faults)
 {
     const struct build_job *job;
     const struct build_product *p;
@@ -227,7 +232,7 @@ void build_tell(const struct build_jobs *jobs, struct place *const *places,
     if (a->silent)
         return;
     if (s->json && !dest_is_stdout(&jobs->v[0].products.v[0].dest)) {
-        print_json(jobs, s);
+        print_json(jobs, s, faults);
         return;
     }
     vec_each(job, jobs)

@@ -50,28 +50,34 @@ static void tell_cell(const struct build_job *job, struct session *s)
     output_message("%s", job->work->operand);
 }
 
-/* Between two jobs: go on with this one? */
-static bool is_next(const struct build_job *job, const struct session *s, struct err *e)
-{
-    if (events_cancelled(s->events) && !err_is_set(e))
-        err_set(e, ERR_INTERRUPTED, "interrupted");
-    return !job->failed && !events_cancelled(s->events);
-}
+typedef int job_step(struct building *b, struct build_job *job, struct session *s,
+                     const struct build_args *a, struct err *e);
 
-static void lock_all(struct building *b, struct session *s, const struct build_args *a,
-                     struct err *e)
+static void each_job(struct building *b, struct session *s, const struct build_args *a,
+                     job_step *step, struct err *e)
 {
     struct build_job *job;
 
     vec_each(job, &b->jobs) {
         struct err fault = {0};
 
-        if (!is_next(job, s, e))
+        if (job->failed)
             continue;
+        if (events_cancelled(s->events)) {
+            if (!err_is_set(e))
+                err_set(e, ERR_INTERRUPTED, "interrupted");
+            return;
+        }
         tell_cell(job, s);
-        if (build_job_lock(job, s, a, &fault) < 0 || build_job_name(job, a, &fault) < 0)
+        if (step(b, job, s, a, &fault) < 0)
             fail(job, &fault, e);
     }
+}
+
+static int lock_job(struct building *b, struct build_job *job, struct session *s,
+                    const struct build_args *a, struct err *e)
+{
+    return build_job_lock(job, s, a, e) < 0 ? -1 : build_job_name(job, a, e);
 }
 
 /* Two images under one name would be one. */
@@ -96,9 +102,9 @@ static int check_names(const struct building *b, struct err *e)
     return 0;
 }
 
-static const struct build_job *first_job(const struct building *b)
+static struct build_job *first_job(const struct building *b)
 {
-    const struct build_job *job;
+    struct build_job *job;
 
     vec_each(job, &b->jobs)
         if (!job->failed)
@@ -109,7 +115,7 @@ static const struct build_job *first_job(const struct building *b)
 static int open_places(struct building *b, struct session *s, const struct build_args *a,
                        struct err *e)
 {
-    struct build_job *first = (struct build_job *)(uintptr_t)first_job(b), *job;
+    struct build_job *first = first_job(b), *job;
     struct dest_ways ways = {.mtime = first->work->lock.created,
                              .files = &b->files,
                              .registries = reach_registries(s->reach),
@@ -134,22 +140,13 @@ static int open_places(struct building *b, struct session *s, const struct build
     return 0;
 }
 
-static void make_all(struct building *b, struct session *s, const struct build_args *a,
-                     struct err *e)
+static int make_job(struct building *b, struct build_job *job, struct session *s,
+                    const struct build_args *a, struct err *e)
 {
-    struct build_job *job;
-
-    vec_each(job, &b->jobs) {
-        struct err fault = {0};
-
-        if (!is_next(job, s, e))
-            continue;
-        tell_cell(job, s);
-        for (size_t i = 0; i < b->places.n && !err_is_set(&fault); i++)
-            (void)!build_job_make(job, i, b->places.v[i], s, a, &b->files, &fault);
-        if (err_is_set(&fault))
-            fail(job, &fault, e);
-    }
+    for (size_t i = 0; i < b->places.n; i++)
+        if (build_job_make(job, i, b->places.v[i], s, a, &b->files, e) < 0)
+            return -1;
+    return 0;
 }
 
 /* From here on tags move. */
@@ -183,13 +180,13 @@ static int build(struct building *b, struct session *s, const struct build_args 
     struct err fault = {0};
 
     b->files = (struct blob_files){.again = a->audit, .events = s->events};
-    lock_all(b, s, a, e);
+    each_job(b, s, a, lock_job, e);
     if (!goes_on(b, s, a, e) || check_names(b, &fault) < 0 || open_places(b, s, a, &fault) < 0)
         return err_join(e, &fault);
-    make_all(b, s, a, e);
+    each_job(b, s, a, make_job, e);
     if (!goes_on(b, s, a, e) || publish(b, s, a, &fault) < 0)
         return err_join(e, &fault);
-    build_tell(&b->jobs, b->places.v, a, s);
+    build_tell(&b->jobs, b->places.v, a, s, e);
     return err_is_set(e) ? -1 : 0;
 }
 
@@ -229,11 +226,6 @@ static int add_cells(struct wanteds *out, struct building *b, const char *recipe
     return result;
 }
 
-static bool is_recipe_name(const char *name)
-{
-    return str_ends(str_of(name), STR(".yaml")) || str_ends(str_of(name), STR(".yml"));
-}
-
 static int add_folder(struct wanteds *out, struct building *b, const char *folder,
                       const struct build_args *a, struct err *e)
 {
@@ -244,11 +236,14 @@ static int add_folder(struct wanteds *out, struct building *b, const char *folde
     for (size_t i = 0; i < names.n; i++) {
         CLEANUP(free_clear) char *path = path_join(folder, names.v[i]);
 
-        if (is_recipe_name(path) && add_cells(out, b, arena_strdup(&b->arena, path), a, e) < 0)
+        if (recipe_is_name(str_of(path)) &&
+            add_cells(out, b, arena_strdup(&b->arena, path), a, e) < 0)
             return -1;
     }
-    return out->n ? 0
-                  : err_set(e, ERR_INPUT, "%s has no recipe, no file that ends in .yaml", folder);
+    return out->n
+               ? 0
+               : err_set(e, ERR_INPUT,
+                         "there is no recipe in %s, for none of its files ends in .yaml", folder);
 }
 
 /* Each borrows from the lender, which stays where it is. */

@@ -79,7 +79,6 @@ static const struct tool {
     {"gpgv", "checks the signatures of Debian's and Ubuntu's archives", "gpgv", true},
     {"docker", "runs images", "docker.io", false},
     {"podman", "runs images without root", "podman", false},
-    {"skopeo", "copies images to and from registries", "skopeo", false},
 };
 
 /* "20.10.24+dfsg1", of "Docker version 20.10.24+dfsg1, build 297e128". False without the program.

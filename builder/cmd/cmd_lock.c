@@ -321,9 +321,7 @@ static int do_cells(struct session *s, const struct lock_args *a, struct err *e)
 /* A recipe is no JSON, and what the reader says of it helps nobody. */
 static int check_is_lock(const char *path, struct err *e)
 {
-    struct str name = str_of(path);
-
-    if (!str_ends(name, STR(".yaml")) && !str_ends(name, STR(".yml")))
+    if (!recipe_is_name(str_of(path)))
         return 0;
     return err_set(
         e, ERR_USAGE,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "help.h"
 
-#define IMAGE_MEANS                                                                       \
-    "IMAGE is a path, or oci:DIR[:TAG], dir:DIR, oci-archive:FILE, docker-archive:FILE; " \
-    "docker:NAME and podman:NAME are images of the local engine."
+#define IMAGE_MEANS                                                                                \
+    "IMAGE is a path, or oci:DIR[:TAG], dir:DIR, oci-archive:FILE, docker-archive:FILE; "          \
+    "docker:NAME and podman:NAME are images of the local engine, docker://HOST/NAME[:TAG] is one " \
+    "of a registry."
 
 const struct exit_code exit_codes[] = {
     {"0", "done"},

@@ -224,22 +224,10 @@ static void print_errors(const struct err *e)
 static void print_errors_json(struct session *s, const struct err *e)
 {
     CLEANUP(doc_clear) struct doc d = {0};
-    struct node *root = node_new_map(&d), *list;
+    struct node *root = node_new_map(&d);
 
     node_put_u64(&d, root, "envbuild_output", 1);
-    list = node_put(&d, root, "errors", node_new_list(&d));
-    for (; e && err_is_set(e); e = e->next) {
-        struct node *n = node_add(&d, list, node_new_map(&d));
-
-        node_put_u64(&d, n, "code", (uint64_t)e->kind);
-        if (e->file)
-            node_put_str(&d, n, "file", str_of(e->file));
-        if (e->line) {
-            node_put_u64(&d, n, "line", e->line);
-            node_put_u64(&d, n, "column", e->col);
-        }
-        node_put_str(&d, n, "message", str_of(e->msg));
-    }
+    session_put_errors(&d, root, e);
     session_json(s, &d, root);
 }
 

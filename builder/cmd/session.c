@@ -110,6 +110,24 @@ int session_scratch(char **out, const struct session *s, struct err *e)
     return 0;
 }
 
+void session_put_errors(struct doc *d, struct node *root, const struct err *e)
+{
+    struct node *list = node_put(d, root, "errors", node_new_list(d));
+
+    for (; e && err_is_set(e); e = e->next) {
+        struct node *n = node_add(d, list, node_new_map(d));
+
+        node_put_u64(d, n, "code", (uint64_t)e->kind);
+        if (e->file)
+            node_put_str(d, n, "file", str_of(e->file));
+        if (e->line) {
+            node_put_u64(d, n, "line", e->line);
+            node_put_u64(d, n, "column", e->col);
+        }
+        node_put_str(d, n, "message", str_of(e->msg));
+    }
+}
+
 void session_json(struct session *s, struct doc *d, struct node *root)
 {
     const struct names *said = s->progress ? progress_warnings(s->progress) : NULL;

@@ -72,6 +72,8 @@ struct stored_scratch session_ways(const struct session *s, const char *dir);
 
 /* Print the object of --json; what was warned of is its member "warnings", where there is any. */
 void session_json(struct session *s, struct doc *d, struct node *root);
+/* Its member "errors". */
+void session_put_errors(struct doc *d, struct node *root, const struct err *e);
 
 /* Commands; one file each. */
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);

@@ -66,6 +66,11 @@ static int open_store(struct work *w, const struct session *s, struct err *e)
                : 0;
 }
 
+bool work_is_recipe(const char *operand)
+{
+    return recipe_is_name(str_of(operand)) || fs_exists(operand);
+}
+
 int work_open_lender(struct work *w, struct session *s, struct err *e)
 {
     return open_store(w, s, e);

@@ -237,7 +237,8 @@ int recipe_cells(struct strs *out, struct arena *arena, const char *path, struct
     if (matrix_is(&doc))
         return matrix_cells(out, arena, &doc, of, e);
     if (of.len)
-        return err_set(e, ERR_USAGE, "%s has no `matrix`, so there is no cell \"" STR_FMT "\"",
+        return err_set(e, ERR_USAGE,
+                       "%s has no `matrix`, so it has no cell \"" STR_FMT "\"; leave out --cell",
                        path, STR_ARG(of));
     vec_add(out, STR(""));
     return 0;
@@ -272,6 +273,11 @@ void recipe_clear(struct recipe *r)
     vec_clear(&r->cmd);
     doc_clear(&r->doc);
     *r = (struct recipe){0};
+}
+
+bool recipe_is_name(struct str path)
+{
+    return str_ends(path, STR(".yaml")) || str_ends(path, STR(".yml"));
 }
 
 char *recipe_context(const struct recipe *r, const char *dir)

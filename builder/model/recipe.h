@@ -114,7 +114,8 @@ char *recipe_context(const struct recipe *r, const char *dir);
  * of them. */
 struct str recipe_cuda(struct str text, struct arena *a);
 
-bool recipe_is_user(struct str s); /* a name that useradd takes, and not root's */
+bool recipe_is_name(struct str path); /* "x.yaml", "x.yml" */
+bool recipe_is_user(struct str s);    /* a name that useradd takes, and not root's */
 
 /* The tag by the recipe's template. ERR_INPUT when what comes out is no OCI tag. */
 struct recipe_tag {

@@ -106,7 +106,8 @@ int registry_referrers(struct buf *out, struct registry *r, const struct digest 
         return -1;
     while (has && url.len) {
         if (pages.n == PAGES_MAX)
-            return err_set(e, ERR_NET, "%s: %s: more than %d pages", r->name, path.p, PAGES_MAX);
+            return err_set(e, ERR_NET, "%s: %s: the registry's list does not end after %d pages",
+                           r->name, path.p, PAGES_MAX);
         if (read_page(&has, &pages, &url, r, path.p, e) < 0)
             return -1;
     }

@@ -141,8 +141,10 @@ static int refuse(const char *text, struct err *e)
     CLEANUP(err_clear) struct err ignored = {0}; /* then it is no reference */
 
     if (ref_parse(&ref, str_of(text), &ignored) == 0 && ref.host)
-        return err_set(e, ERR_USAGE, "\"%s\" is no place; for a registry write docker://%s", text,
-                       text);
+        return err_set(
+            e, ERR_USAGE,
+            "\"%s\" does not say what kind of place it is; if it is a registry, write docker://%s",
+            text, text);
     return err_set(e, ERR_USAGE, "\"%s\" is not a place that envbuild knows; the places are %s",
                    text, forms);
 }

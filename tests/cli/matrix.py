@@ -115,6 +115,8 @@ def nothing_is_published_where_one_fails(stage):
         f.write(HEAD.replace('cuda: "12.4"\n', "") + f'indexes: [{stage.index}]\nmatrix: {{cuda: ["12.4", "99.9"]}}\n')
     out, err = run(stage, path, "build", "recipe.yaml", code=4)
     assert "99.9" in err and not out and not os.path.exists(path + "/images/index.json"), err
+    told = json.loads(run(stage, path, "build", "--json", "recipe.yaml", "--keep-going", code=4)[0])  # one object
+    assert [i["cell"] for i in told["images"]] == ["cuda=12.4"] and "99.9" in told["errors"][0]["message"], told
     out, err = run(stage, path, "build", "recipe.yaml", "--keep-going", code=4)
     assert out.count("\n") == 1 and len(names(path)) == 1 and "99.9" in err, (out, err)
     # also where it fails in the midst of the work
@@ -140,4 +142,4 @@ def a_folder_of_recipes(stage):
     assert sorted(os.listdir(path + "/recipes")) == ["a.lock", "a.yaml", "b.lock", "b.yaml"]
     os.mkdir(path + "/none")
     out, err = run(stage, path, "build", "--all", "none", code=3)
-    assert "has no recipe" in err, err
+    assert "there is no recipe in none" in err, err
