@@ -280,13 +280,6 @@ static int add_certificates(struct copies *c, struct err *e)
 
 /* ---- user and work folder ---- */
 
-static struct str account_text(const struct copies *c, const char *path)
-{
-    const struct entry *e = tree_get(c->skeleton, str_of(path));
-
-    return e ? (struct str){e->content.bytes, e->content.size} : (struct str){0};
-}
-
 static bool has_line(struct str text, struct str name)
 {
     struct str line, field;
@@ -334,7 +327,7 @@ static int add_account(struct copies *c, const char *path, struct str line, stru
     if (!old)
         return err_set(e, ERR_INPUT, "user: the base has no /%s", path);
     entry = *old;
-    buf_str(&text, account_text(c, path));
+    buf_str(&text, text_of(c, path));
     if (text.len && text.p[text.len - 1] != '\n')
         buf_putc(&text, '\n');
     buf_str(&text, line);
@@ -345,7 +338,7 @@ static int add_account(struct copies *c, const char *path, struct str line, stru
 /* Somebody's image may have accounts of its own; Ubuntu's has a user 1000. */
 static int check_free(const struct copies *c, const struct lock_user *u, struct err *e)
 {
-    struct str other = name_of(account_text(c, "etc/passwd"), u->uid);
+    struct str other = name_of(text_of(c, "etc/passwd"), u->uid);
 
     if (other.len)
         return err_set(e, ERR_INPUT,
@@ -353,10 +346,10 @@ static int check_free(const struct copies *c, const struct lock_user *u, struct 
                        "\"; write `user: {name: " STR_FMT
                        ", uid: %u}` to be that one, or another `uid`",
                        u->uid, STR_ARG(other), STR_ARG(other), u->uid);
-    if (has_line(account_text(c, "etc/group"), u->name))
+    if (has_line(text_of(c, "etc/group"), u->name))
         return err_set(e, ERR_INPUT, "user: the base image has a group \"" STR_FMT "\" already",
                        STR_ARG(u->name));
-    if (name_of(account_text(c, "etc/group"), u->gid).len)
+    if (name_of(text_of(c, "etc/group"), u->gid).len)
         return err_set(e, ERR_INPUT,
                        "user: the base image has a group with gid %u already; write another `gid`",
                        u->gid);
@@ -370,9 +363,9 @@ static int add_user(struct copies *c, struct err *e)
     CLEANUP(buf_clear) struct buf home = {0};
     struct entry entry = {.type = ENTRY_DIR, .mode = 0755, .uid = u->uid, .gid = u->gid};
 
-    if (c->lock->image.ref.len && str_eq(name_of(account_text(c, "etc/passwd"), u->uid), u->name))
+    if (c->lock->image.ref.len && str_eq(name_of(text_of(c, "etc/passwd"), u->uid), u->name))
         return 0; /* the image's own user; home and work folder follow */
-    if (has_line(account_text(c, "etc/passwd"), u->name))
+    if (has_line(text_of(c, "etc/passwd"), u->name))
         return err_set(e, ERR_INPUT, "user: the base has a user \"" STR_FMT "\" already",
                        STR_ARG(u->name));
     if (c->lock->image.ref.len && check_free(c, u, e) < 0)

@@ -8,9 +8,6 @@
 #include "build.h"
 #include "engine.h"
 
-/* Of /dev/shm: workers of a DataLoader hand over tensors there. A limit, and no reservation. */
-#define SHM "8g"
-
 struct run_args {
     struct build_args build;
     bool no_mount;
@@ -156,7 +153,7 @@ static int add_run(struct names *line, const struct engine *engine, const struct
     names_add(line, "run");
     names_add(line, "--rm");
     names_add(line, s->interactive ? "-it" : "-i");
-    add_option(line, "--shm-size", SHM);
+    add_option(line, "--shm-size", DEPLOY_SHM);
     add_gpus(line, engine, &w->lock);
     add_user(line, engine, &w->lock, s);
     add_ports(line, &w->lock);

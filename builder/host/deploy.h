@@ -11,6 +11,9 @@
 #include "../oci/image.h"
 #include "node_selector.h"
 
+/* Of /dev/shm, as a limit and no reservation: workers of a DataLoader hand over tensors there. */
+#define DEPLOY_SHM "8g"
+
 struct deploy_image {      /* borrowed by what is made of it */
     struct str repository; /* where it is pulled from: "registry.example.org/team/pytorch" */
     struct str tag;        /* of its name, to be told; may be empty */

@@ -5,10 +5,6 @@
 #include "../oci/ref.h"
 #include "deploy.h"
 
-/* Of /dev/shm, as a limit and not a reservation: workers of a DataLoader hand over tensors there.
- */
-#define SHM "8g"
-
 /* Compose fills in $NAME; $$ is a dollar. */
 static void put_text(struct buf *out, struct str text)
 {
@@ -99,7 +95,8 @@ void deploy_compose(struct buf *out, const struct deploy *d)
         buf_puts(out, "]\n");
     }
     if (d->image->facts->pytorch.len)
-        buf_puts(out, "    shm_size: \"" SHM "\" # for the workers of a DataLoader; else 64m\n");
+        buf_puts(out,
+                 "    shm_size: \"" DEPLOY_SHM "\" # for the workers of a DataLoader; else 64m\n");
     put_offers(out, d);
     if (d->gpus)
         buf_fmt(out,
@@ -142,7 +139,7 @@ static void put_run_args(struct doc *doc, struct node *root, const struct deploy
     }
     if (d->image->facts->pytorch.len) {
         node_add_str(doc, args, STR("--shm-size"));
-        node_add_str(doc, args, STR(SHM));
+        node_add_str(doc, args, STR(DEPLOY_SHM));
     }
     if (args->count)
         node_put(doc, root, "runArgs", args);

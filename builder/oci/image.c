@@ -6,10 +6,10 @@
 #include "../doc/json.h"
 
 enum {
-    USER_MAX = 2147483647,
+    USER_MAX = 2147483647, /* beyond it runtimes have wrapped to root (CVE-2024-40635) */
     PORT_MAX = 65535,
-    NANO = 1000000000
-}; /* beyond it runtimes have wrapped to root (CVE-2024-40635) */
+    NANO = 1000000000,
+};
 
 static void emit(struct buf *out, struct doc *doc)
 {
