@@ -107,6 +107,7 @@ static const struct mk compiled[] = {
     MK_DIR(L "xx/", 0755),
     MK_FILE(L "xx/LC_MESSAGES", 0644, "yes"),
     MK_HARD(L "xx/LC_NAME", L "xx/LC_MESSAGES"),
+    MK_LINK(L "xx/LC_CTYPE", "../C.utf8/LC_CTYPE"),
     MK_DIR(L "away/", 0755),
     MK_LINK(L "away/LC_TIME", "../../../../../../etc/passwd"),
     MK_DIR(L "loop/", 0755),
@@ -121,7 +122,7 @@ static int build_locales(struct world *w, const char *postinst, const char *cons
     static const struct mk sources[] = {
         MK_FILE("./usr/share/i18n/SUPPORTED", 0644,
                 "# all\nde_AT.UTF-8 UTF-8\nde_DE.UTF-8 UTF-8\nde_DE ISO-8859-1\nxx UTF-8 \n"),
-        MK_END};
+        MK_DIR(L "C.utf8/", 0755), MK_FILE(L "C.utf8/LC_CTYPE", 0644, "all types"), MK_END};
     struct system_locales locales = {.lang = str_of(lang)};
     int result;
 
@@ -150,6 +151,7 @@ static void chosen_locales_are_whole(void **state)
     expect(&w, "usr/lib/locale/de_DE.utf8/LC_TIME", "Montag");
     expect(&w, "usr/lib/locale/de_DE.utf8/LC_MESSAGES/SYS_LC_MESSAGES", "yes");
     expect(&w, "usr/lib/locale/xx/LC_NAME", "yes");
+    expect(&w, "usr/lib/locale/xx/LC_CTYPE", "all types");
     assert_null(tree_get(&w.tree, STR("usr/lib/locale/de_AT.utf8")));
     assert_null(tree_get(&w.tree, STR("usr/lib/locale/sv_FI")));
     expect(&w, "etc/locale.gen",
@@ -179,9 +181,9 @@ static void locales_that_cannot_be_are_refused(void **state)
         {"de_DE@euro",
          "env: the locale \"de_DE@euro\" is none of those of locales-all 1.0, such as "
          "en_US.UTF-8"},
-        {"away", "/usr/lib/locale/away/LC_TIME leads to no file of locales-all"},
-        {"loop", "/usr/lib/locale/loop/LC_TIME leads to no file of locales-all"},
-        {"gone", "/usr/lib/locale/gone/LC_TIME leads to no file of locales-all"},
+        {"away", "/usr/lib/locale/away/LC_TIME leads to no file of locales-all or of the system"},
+        {"loop", "/usr/lib/locale/loop/LC_TIME leads to no file of locales-all or of the system"},
+        {"gone", "/usr/lib/locale/gone/LC_TIME leads to no file of locales-all or of the system"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -23,8 +23,10 @@ static const struct entry *entry_of(const struct debpkg *p, struct str path)
     return NULL;
 }
 
-/* A locale shares files with others: those are links to theirs. */
-static const struct entry *file_of(const struct debpkg *p, const struct entry *entry)
+/* A locale shares files with others: those are links to theirs. Ubuntu's share with C.UTF-8 too,
+ * which comes with libc-bin. */
+static const struct entry *file_of(const struct build *b, const struct debpkg *p,
+                                   const struct entry *entry)
 {
     for (int i = 0; entry && entry->type != ENTRY_FILE && i < LINKS_MAX; i++) {
         CLEANUP(buf_clear) struct buf joined = {0}, target = {0};
@@ -39,6 +41,8 @@ static const struct entry *file_of(const struct debpkg *p, const struct entry *e
         if (!path_clean(&target, buf_view(&joined)))
             return NULL;
         entry = entry_of(p, buf_view(&target));
+        if (!entry)
+            entry = tree_get(b->t, buf_view(&target));
     }
     return entry && entry->type == ENTRY_FILE ? entry : NULL;
 }
@@ -55,14 +59,15 @@ static int lay(struct build *b, const struct debpkg *p, const char *folder, stru
 
     vec_each(d, &p->entries) {
         struct entry entry = d->entry;
-        const struct entry *file = file_of(p, &d->entry);
+        const struct entry *file = file_of(b, p, &d->entry);
 
         if (!is_of(d->entry.path, folder) || tree_get(b->t, d->entry.path))
             continue;
         if (file)
             entry = *file;
         else if (entry.type != ENTRY_DIR)
-            return err_set(e, ERR_INPUT, "/" STR_FMT " leads to no file of " STR_FMT,
+            return err_set(e, ERR_INPUT,
+                           "/" STR_FMT " leads to no file of " STR_FMT " or of the system",
                            STR_ARG(d->entry.path), STR_ARG(p->name));
         entry.path = d->entry.path;
         if (tree_parents(b->t, entry.path, entry.mtime, e) < 0 ||
