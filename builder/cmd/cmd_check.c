@@ -140,7 +140,7 @@ static void print_text(const struct checking *c, const char *operand)
 
         output_print("%s", operand);
         if (name)
-            output_print(" on %s of the catalog, %s", name, c->releases.args[i].driver);
+            output_print(" on %s, %s", name, c->releases.args[i].driver);
         output_print(": %s\n", verdict_name(a->judgement.verdict));
         vec_each(r, &a->judgement.reasons)
             output_print("  " STR_FMT " [%s]\n", STR_ARG(r->sentence), r->code);

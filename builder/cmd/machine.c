@@ -85,8 +85,8 @@ void machine_releases(struct machine_releases *out, const struct catalog *c,
     for (size_t i = 0; i < MACHINE_RELEASES; i++) {
         out->args[i] = *a;
         out->args[i].driver = arena_fmt(&out->arena, STR_FMT, STR_ARG(ends[i]));
-        out->names[i] = arena_fmt(&out->arena, "R" STR_FMT ", %s release", STR_ARG(branch),
-                                  i ? "newest" : "oldest");
+        out->names[i] = arena_fmt(&out->arena, "R" STR_FMT ", %s release of the catalog",
+                                  STR_ARG(branch), i ? "newest" : "oldest");
     }
     out->n = MACHINE_RELEASES;
 }
