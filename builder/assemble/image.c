@@ -5,6 +5,7 @@
 #include "../io/crypto.h"
 #include "../model/compression.h"
 #include "../model/labels.h"
+#include "../model/lock_artifact.h"
 
 /* A label, unless its value is not known. */
 static void label(struct pairs *to, const char *key, struct str value)
@@ -198,6 +199,75 @@ static int same(const char *what, const struct digest *want, const struct digest
         what, made, have);
 }
 
+/* ---- what stands beside it ---- */
+
+/* "TAG-0123456789ab", and with `artifact` the lock's own. */
+static struct image_name fixed_name(const struct image_name *name, const struct lock *lock,
+                                    bool artifact, struct arena *a)
+{
+    CLEANUP(buf_clear) struct buf tag = {0}, layout_tag = {0};
+    struct image_name fixed = {.repository = name->repository, .fixed = true};
+
+    lock_artifact_tag(&tag, name->tag, lock, artifact);
+    if (name->layout_tag.len)
+        lock_artifact_tag(&layout_tag, name->layout_tag, lock, artifact);
+    fixed.tag = arena_str(a, buf_view(&tag));
+    fixed.layout_tag = arena_str(a, buf_view(&layout_tag));
+    return fixed;
+}
+
+/* The lock as it is once this image is built. One that is there already stays: what was before it
+ * is known best by the first. */
+static int put_lock(const struct lock *lock, struct place *place, const struct image_name *name,
+                    const struct descriptor *image, struct arena *a, struct err *e)
+{
+    const struct image_name own = fixed_name(name, lock, true, a);
+    struct lock_artifact says = {.tag = name->layout_tag.len ? name->layout_tag : name->tag};
+    CLEANUP(buf_clear) struct buf text = {0}, json = {0};
+    struct digest there = {0}, digest;
+    bool found;
+
+    if (place_tagged(&found, &there, place, &own, e) < 0)
+        return -1;
+    if (found)
+        return 0;
+    if (place_tagged(&found, &there, place, name, e) < 0)
+        return -1;
+    if (found && !digest_eq(&there, &image->digest))
+        says.before = there;
+    lock_print(&text, lock);
+    lock_artifact_write(&json, lock, buf_view(&text), image, &says);
+    if (place_put_bytes(place, STR("{}"), &digest, e) < 0 ||
+        place_put_bytes(place, buf_view(&text), &digest, e) < 0)
+        return err_wrap(e, "lock");
+    return place_put_image(place, buf_view(&json), &own, NULL, &digest, e);
+}
+
+/* What has to be there before the tag moves: the tag that stays, and the lock. */
+static int put_beside(const struct lock *lock, struct place *place, const struct image_name *name,
+                      const struct platform *platform, struct str manifest,
+                      const struct image_manifest *m, struct err *e)
+{
+    CLEANUP(arena_clear) struct arena a = {0};
+    struct descriptor image = {.media_type = STR(MEDIA_MANIFEST), .size = manifest.len};
+    struct lock built = *lock; /* borrows all */
+
+    built.built = true;
+    built.settled = false;
+    built.config = m->config.digest;
+    hash_bytes(&built.manifest, manifest.p, manifest.len);
+    image.digest = built.manifest;
+    if (place->manifests_apart) { /* a registry: all that has no tag is swept there */
+        const struct image_name fixed = fixed_name(name, lock, false, &a);
+
+        if (place_put_image(place, manifest, &fixed, platform, &image.digest, e) < 0)
+            return -1;
+    } else if (place_put_bytes(place, manifest, &image.digest, e) < 0) {
+        return -1;
+    }
+    return put_lock(&built, place, name, &image, &a, e);
+}
+
 int image_put(struct lock *lock, struct place *place, const struct image_name *name,
               const struct image_config *below, struct err *e)
 {
@@ -217,6 +287,8 @@ int image_put(struct lock *lock, struct place *place, const struct image_name *n
                         same("image's manifest", &lock->manifest, &digest, e) < 0))
         return -1;
     if (place_put_bytes(place, buf_view(&config), &m.config.digest, e) < 0 ||
+        (place_keeps(place) &&
+         put_beside(lock, place, name, &platform, buf_view(&manifest), &m, e) < 0) ||
         place_put_image(place, buf_view(&manifest), name, &platform, &digest, e) < 0)
         return -1;
     lock->config = m.config.digest;

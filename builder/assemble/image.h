@@ -3,6 +3,9 @@
  * Labels and annotations say what the image is and what it needs of a host
  * (org.opencontainers.image.*, io.envbuild.*, and what NVIDIA's own tools read). Everything comes
  * from the lock; the only time is the date of its archives.
+ *
+ * Where the place keeps what refers to an image, the lock goes there with it, and in a registry a
+ * tag that never moves (model/lock_artifact.h): both before `name` moves.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/fs.h"
 #include "../model/lock_diff.h"
+#include "../out/published.h"
 #include "output.h"
+#include "stored_facts.h"
 #include "work.h"
 
 static void say(struct session *s, const char *fmt, ...) PRINTF(2, 3);
@@ -62,7 +65,7 @@ static void put_lock(struct doc *d, struct node *map, const struct work *w, bool
 }
 
 struct lock_args {
-    const char *recipe, *cell, *index;
+    const char *recipe, *cell, *index, *from, *output;
     bool offline, upgrade, check;
     struct strs names; /* to upgrade; none: all */
 };
@@ -353,6 +356,29 @@ static int diff_locks(struct session *s, const char *old_path, const char *new_p
     return 0;
 }
 
+/* ---- lock --from ---- */
+
+/* The lock that travels with an image, as it was written. */
+static int take_out(struct session *s, const struct lock_args *a, struct err *e)
+{
+    CLEANUP(stored_clear) struct stored image = {0};
+    CLEANUP(lock_clear) struct lock lock = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    if (stored_facts_image(&image, s, a->from, e) < 0 ||
+        published_lock(&lock, &text, &image, e) < 0)
+        return -1;
+    progress_pause(s->progress);
+    if (!a->output) {
+        output_text(buf_view(&text));
+        return 0;
+    }
+    if (fs_write(a->output, buf_view(&text), e) < 0)
+        return -1;
+    say(s, "wrote %s", a->output);
+    return 0;
+}
+
 static int begin(struct session *s, struct lock_args *a, int argc, char **argv, struct err *e)
 {
     const struct opt own[] = {
@@ -362,14 +388,26 @@ static int begin(struct session *s, struct lock_args *a, int argc, char **argv, 
          opt_flag, &a->check},
         {0, "cell", "CELL", "of a matrix, only the recipes with these values: variant=devel (all)",
          opt_str, &a->cell},
+        {0, "from", "IMAGE", "write the lock that travels with an image of a registry or a layout (none)",
+         opt_str, &a->from},
+        {'o', "output", "FILE", "with --from: where to (standard output)", opt_str, &a->output},
         {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &a->index},
         {0, "offline", NULL, "use only what the store has", opt_flag, &a->offline},
     };
 
-    if (session_begin(s, "lock", own, ARRAY_LEN(own), &argc, argv, 1, argc, e) < 0)
+    if (session_begin(s, "lock", own, ARRAY_LEN(own), &argc, argv, 0, argc, e) < 0)
         return -1;
     if (s->help)
         return 0;
+    if (a->from && (argc || a->check || a->upgrade))
+        return err_set(e, ERR_USAGE, "lock --from takes an image, and no recipe");
+    if (a->from)
+        return take_out(s, a, e);
+    if (a->output)
+        return err_set(e, ERR_USAGE, "-o is for --from; a recipe's lock stands beside it");
+    if (!argc)
+        return err_set(e, ERR_USAGE,
+                       "lock takes a recipe, not 0 operands; envbuild lock --help tells more");
     if (strcmp(argv[0], "diff") == 0) {
         if (argc != 3 || a->check || a->upgrade)
             return err_set(e, ERR_USAGE, "lock diff takes two locks: envbuild lock diff OLD NEW");

@@ -19,6 +19,8 @@ static const struct {
     {"NEW", "_envbuild_files"},
     {"OLD", "_envbuild_files"},
     {"RECIPE", "_envbuild_files .yaml .yml"},
+    {"REF", "_envbuild_words oci: docker://"},
+    {"REPO", "_envbuild_words oci: docker://"},
 };
 
 /* "IMAGE|LOCK", "amd64|arm64" or "[NAME...]" as calls, with "; " between; nothing for "N". */

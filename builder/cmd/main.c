@@ -108,6 +108,12 @@ const struct command commands[] = {
      "envbuild recommend --fleet machines.yaml\n",
      "0   every machine has an image\n"
      "1   nothing runs on some machine\n"},
+    {"rollback", "REF [TO]",
+     "Point a tag of a registry or a layout back: to what it named before, or to what is named.",
+     cmd_rollback,
+     "envbuild rollback docker://ghcr.io/org/torch:2.6.0\n"
+     "envbuild rollback docker://ghcr.io/org/torch:2.6.0 2.6.0-0123456789ab\n",
+     NULL},
     {"run", "RECIPE [-- PROGRAM...]",
      "Build the image, load it into Docker or Podman and run it, with the recipe's folder in it.",
      cmd_run, "envbuild run x.yaml -- python train.py\n",
@@ -115,6 +121,12 @@ const struct command commands[] = {
     {"shell", "RECIPE",
      "Build the image, load it into Docker or Podman and open a shell in it, as run does.",
      cmd_shell, "envbuild shell x.yaml\n", "    those of the shell, once it has started\n"},
+    {"tags", "REPO|LAYOUT",
+     "List the tags of a repository or a layout, what was published under each, and what changed.",
+     cmd_tags,
+     "envbuild tags docker://ghcr.io/org/torch\n"
+     "envbuild tags oci:images\n",
+     NULL},
     {"tree", "RECIPE|LOCK|TAG", "Show what each Python package of the recipe needs.", cmd_tree,
      "envbuild tree x.yaml\n", NULL},
     {"why", "RECIPE|LOCK|TAG NAME", "Tell by what chain of needs a package came into the image.",

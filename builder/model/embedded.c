@@ -29,7 +29,10 @@
     X(envbuild_lock_1_mdoc, "envbuild-lock.1.mdoc", "builder/man/envbuild-lock.1.mdoc")          \
     X(envbuild_recommend_1_mdoc, "envbuild-recommend.1.mdoc",                                    \
       "builder/man/envbuild-recommend.1.mdoc")                                                   \
+    X(envbuild_rollback_1_mdoc, "envbuild-rollback.1.mdoc",                                      \
+      "builder/man/envbuild-rollback.1.mdoc")                                                    \
     X(envbuild_run_1_mdoc, "envbuild-run.1.mdoc", "builder/man/envbuild-run.1.mdoc")             \
+    X(envbuild_tags_1_mdoc, "envbuild-tags.1.mdoc", "builder/man/envbuild-tags.1.mdoc")          \
     X(envbuild_recipe_5_mdoc, "envbuild-recipe.5.mdoc", "builder/man/envbuild-recipe.5.mdoc")    \
     X(envbuild_lock_5_mdoc, "envbuild-lock.5.mdoc", "builder/man/envbuild-lock.5.mdoc")          \
     X(completion_bash, "completion.bash", "builder/man/completion.bash")                         \

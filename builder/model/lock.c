@@ -513,14 +513,14 @@ static int newer(struct lock *lock, const struct fields *root, uint64_t schema, 
                   (unsigned long long)schema, STR_ARG(lock->writer), LOCK_SCHEMA);
 }
 
-int lock_read(struct lock *out, const char *path, struct err *e)
+/* The document becomes the lock's, or is cleared. */
+static int from_doc(struct lock *out, struct doc *doc, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
     struct fields root;
     uint64_t schema = 0;
 
-    if (json_read(&lock.doc, path, LOCK_SIZE_MAX, e) < 0)
-        return -1;
+    MOVE(&lock.doc, doc);
     root = fields_of(lock.doc.root, "lock", e);
     if (!field_need_u64(&root, "envbuild_lock", &schema, UINT32_MAX))
         return -1;
@@ -549,6 +549,20 @@ int lock_read(struct lock *out, const char *path, struct err *e)
         return -1;
     MOVE(out, &lock);
     return 0;
+}
+
+int lock_read(struct lock *out, const char *path, struct err *e)
+{
+    struct doc doc = {0};
+
+    return json_read(&doc, path, LOCK_SIZE_MAX, e) < 0 ? -1 : from_doc(out, &doc, e);
+}
+
+int lock_parse(struct lock *out, struct str text, const char *name, struct err *e)
+{
+    struct doc doc = {0};
+
+    return json_parse(&doc, text, LOCK_SIZE_MAX, name, e) < 0 ? -1 : from_doc(out, &doc, e);
 }
 
 /* ---- looking things up ---- */

@@ -215,6 +215,8 @@ static inline bool lock_is_settled(const struct lock *lock)
 }
 
 int lock_read(struct lock *out, const char *path, struct err *e) MUST_CHECK;
+/* The same of a text; `name` is for messages. */
+int lock_parse(struct lock *out, struct str text, const char *name, struct err *e) MUST_CHECK;
 /* Canonical text; the same lock gives the same bytes. */
 void lock_print(struct buf *out, const struct lock *lock);
 /* Digest of the part that `lock` writes. */

@@ -97,8 +97,9 @@ static void free_folder(struct place *p)
 }
 
 static const struct place_ops folder_ops = {
-    has_blob,     NULL,        blob_open, blob_temp_write, blob_finish, blob_temp_clear, put_image,
-    close_folder, free_folder, NULL,      has_manifest,    NULL,
+    has_blob,        NULL,      blob_open,    blob_temp_write, blob_finish,
+    blob_temp_clear, put_image, close_folder, free_folder,     NULL,
+    has_manifest,    NULL,      NULL,
 };
 
 int folder_open(struct place **out, const char *dir, struct err *e)

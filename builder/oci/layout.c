@@ -277,6 +277,44 @@ static int sync_blobs(const char *dir, struct err *e)
     return fs_sync_dir(blobs, e);
 }
 
+static int tagged(bool *found, struct digest *digest, struct place *p,
+                  const struct image_name *name, struct err *e)
+{
+    const struct layout *layout = (const struct layout *)p;
+    CLEANUP(free_clear) char *path = path_join(layout->dir, "index.json");
+    CLEANUP(image_index_clear) struct image_index index = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    const struct descriptor *d;
+
+    *found = false;
+    if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0 ||
+        image_index_parse(&index, buf_view(&text), MEDIA_INDEX, path, e) < 0)
+        return -1;
+    vec_each(d, &index.manifests) {
+        const struct str *tag = pairs_get(&d->annotations, ANNOTATION_REF_NAME);
+
+        if (tag && str_eq(*tag, layout_tag(name))) {
+            *found = true;
+            *digest = d->digest;
+        }
+    }
+    return 0;
+}
+
+/* One that refers to another says what it is: nobody takes it for an image. */
+static void describe(struct descriptor *entry, struct image_name *name,
+                     const struct image_manifest *manifest)
+{
+    const struct pair *own;
+
+    if (!manifest || !manifest->has_subject)
+        return;
+    entry->artifact_type = manifest->artifact_type;
+    vec_each(own, &manifest->annotations)
+        pairs_add(&entry->annotations, own->key, own->value);
+    name->repository = (struct str){0};
+}
+
 static int put_image(struct place *p, struct str json, const struct descriptor *d,
                      const struct image_manifest *manifest, const struct image_name *name,
                      struct err *e)
@@ -287,14 +325,16 @@ static int put_image(struct place *p, struct str json, const struct descriptor *
     CLEANUP(layout_index_clear) struct layout_index now = {0};
     CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(descriptor_clear) struct descriptor entry = *d;
+    struct image_name called = *name;
     struct node *list;
 
     entry.annotations = (struct pairs){0};
+    describe(&entry, &called, manifest);
     if (sync_blobs(layout->dir, e) < 0 ||
         layout_lock(&lock, layout->dir, layout->files.events, e) < 0 ||
         layout_check_name(layout->dir, name, e) < 0 ||
         layout_read_index(&now, layout->dir, e) < 0 ||
-        layout_annotate(&entry, name, &now.doc.arena, e) < 0)
+        layout_annotate(&entry, &called, &now.doc.arena, e) < 0)
         return -1;
     if (name->recipe.len)
         pairs_add(&entry.annotations, STR(ANNOTATION_RECIPE), name->recipe);
@@ -390,6 +430,7 @@ static const struct place_ops layout_ops = {
     put_image,   close_layout,
     free_layout, NULL,
     NULL,        NULL,
+    tagged,
 };
 
 int layout_use(struct fd *out, const char *dir, const struct events *events, struct err *e)

@@ -214,6 +214,17 @@ int place_put_image(struct place *p, struct str json, const struct image_name *n
     return 0;
 }
 
+bool place_keeps(const struct place *p)
+{
+    return p->ops->tagged != NULL;
+}
+
+int place_tagged(bool *found, struct digest *digest, struct place *p, const struct image_name *name,
+                 struct err *e)
+{
+    return p->ops->tagged(found, digest, p, name, e);
+}
+
 int place_close(struct place *p, struct err *e)
 {
     return p->ops->close(p, e);

@@ -43,6 +43,7 @@ struct image_name {
     struct str title;      /* the image's own name; empty: whatever has the tag is replaced */
     struct str recipe;     /* file name of its recipe */
     bool replace;          /* also what another recipe made */
+    bool fixed;            /* a tag that never moves: where another image has it, that stays */
 };
 
 struct place_ops {
@@ -67,6 +68,10 @@ struct place_ops {
     /* Where manifests are apart from blobs; else NULL. */
     int (*has_manifest)(bool *has, struct place *p, const struct digest *digest, struct err *e);
     int (*ask_blobs)(struct place *p, const struct descriptors *blobs, struct err *e); /* or NULL */
+    /* What has that name now; NULL: the place is for one image, and keeps nothing that refers to it
+     * either. */
+    int (*tagged)(bool *found, struct digest *digest, struct place *p,
+                  const struct image_name *name, struct err *e);
 };
 
 /* The first member of each kind of place. */
@@ -124,6 +129,12 @@ int place_put_bytes(struct place *p, struct str bytes, struct digest *digest,
  * manifest's descriptor digest. */
 int place_put_image(struct place *p, struct str json, const struct image_name *name,
                     const struct platform *platform, struct digest *out, struct err *e) MUST_CHECK;
+
+/* Does the place know tags, and keep what refers to an image? */
+bool place_keeps(const struct place *p);
+/* Which manifest has that name there now? Of a place that keeps. */
+int place_tagged(bool *found, struct digest *digest, struct place *p, const struct image_name *name,
+                 struct err *e) MUST_CHECK;
 
 /* Commit. Nothing but place_free() may follow. */
 int place_close(struct place *p, struct err *e) MUST_CHECK;

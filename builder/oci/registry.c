@@ -271,7 +271,8 @@ bool registry_says(struct str body, const char *code)
 }
 
 /* What its user can do about it. */
-static const char *advice(const struct registry *r, unsigned status, struct str code)
+static const char *advice(const struct registry *r, unsigned status, struct str code,
+                          struct str words)
 {
     if (str_is(code, "NAME_UNKNOWN") || str_is(code, "RepositoryNotFoundException"))
         return "; there is no such repository: create it there first";
@@ -283,6 +284,10 @@ static const char *advice(const struct registry *r, unsigned status, struct str 
                "token's scope write:packages";
     if (status == 403 || str_is(code, "DENIED"))
         return "; who is logged in there has no right to do that";
+    if (status == 409 || str_is(code, "TAG_INVALID") || str_is(code, "TAG_IMMUTABLE") ||
+        str_find_str(words, STR("immutable")) < words.len)
+        return "; this repository does not allow a tag to move: publish under another tag, or use "
+               "the image by its digest";
     if (status == 429)
         return "; it wants fewer requests: try again later";
     return "";
@@ -303,9 +308,9 @@ int registry_fault(struct registry *r, const char *what, unsigned status, struct
     }
     if (said.words.len)
         return err_set(e, ERR_NET, "%s: %s: the registry says \"" STR_FMT "\" (HTTP %u)%s", r->name,
-                       what, STR_ARG(said.words), status, advice(r, status, said.code));
+                       what, STR_ARG(said.words), status, advice(r, status, said.code, said.words));
     return err_set(e, ERR_NET, "%s: %s: HTTP %u%s", r->name, what, status,
-                   advice(r, status, said.code));
+                   advice(r, status, said.code, said.words));
 }
 
 /* ---- manifests ---- */

@@ -62,6 +62,8 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
  * first read; what they hash to is for the caller to see. */
 struct source *registry_blob(struct registry *r, const struct digest *digest, uint64_t size);
 
+/* All tags, in the registry's order. */
+int registry_tags(struct names *out, struct registry *r, struct err *e) MUST_CHECK;
 /* Append the index of what refers to that manifest; nothing where there is none. */
 int registry_referrers(struct buf *out, struct registry *r, const struct digest *subject,
                        struct err *e) MUST_CHECK;

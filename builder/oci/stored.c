@@ -56,12 +56,6 @@ int stored_manifest(struct buf *out, const struct stored *s, const struct digest
     return result;
 }
 
-int stored_referrers(struct buf *out, const struct stored *s, const struct digest *subject,
-                     struct err *e)
-{
-    return s->files.registry ? registry_referrers(out, s->files.registry, subject, e) : 0;
-}
-
 /* True when there is such a blob. */
 static bool has_blob(const struct stored *s, const struct digest *digest)
 {
@@ -342,6 +336,78 @@ static int read_index(struct image_index *index, struct stored *s, struct err *e
     return 0;
 }
 
+/* What refers to images stands in an index.json, too, and is none. */
+static int read_images(struct image_index *index, struct stored *s, struct err *e)
+{
+    size_t kept = 0;
+
+    if (read_index(index, s, e) < 0)
+        return -1;
+    for (size_t i = 0; i < index->manifests.n; i++) {
+        struct descriptor d = index->manifests.v[i];
+
+        if (d.artifact_type.len)
+            descriptor_clear(&d);
+        else
+            index->manifests.v[kept++] = d;
+    }
+    index->manifests.n = kept;
+    return 0;
+}
+
+/* Does the manifest that `d` points at refer to `subject`? */
+static int refers(bool *yes, const struct stored *s, const struct descriptor *d,
+                  const struct digest *subject, struct err *e)
+{
+    CLEANUP(image_manifest_clear) struct image_manifest m = {0};
+    CLEANUP(buf_clear) struct buf json = {0};
+
+    if (stored_manifest(&json, s, &d->digest, e) < 0 ||
+        image_manifest_parse(&m, buf_view(&json), NULL, "manifest", e) < 0)
+        return -1;
+    *yes = m.has_subject && digest_eq(&m.subject.digest, subject);
+    return 0;
+}
+
+/* Those that index.json names. */
+static int list_referrers(struct buf *out, struct stored *s, const struct digest *subject,
+                          struct err *e)
+{
+    CLEANUP(image_index_clear) struct image_index all = {0};
+    struct image_index found = {0};
+    const struct descriptor *d;
+    int result = read_index(&all, s, e);
+    bool yes;
+
+    vec_each(d, &all.manifests) {
+        if (result < 0 || !d->artifact_type.len || !media_type_is_manifest(d->media_type))
+            continue;
+        result = refers(&yes, s, d, subject, e);
+        if (result == 0 && yes)
+            vec_add(&found.manifests, *d); /* its annotations stay those of `all` */
+    }
+    if (result == 0)
+        image_index_write(&found, out);
+    vec_clear(&found.manifests);
+    return result;
+}
+
+int stored_referrers(struct buf *out, const struct stored *s, const struct digest *subject,
+                     struct err *e)
+{
+    struct stored files = {.files = s->files}; /* borrows all but its arena */
+    int result;
+
+    if (s->files.registry)
+        return registry_referrers(out, s->files.registry, subject, e);
+    if (s->files.flat || !has_index(s))
+        return 0;
+    files.files.arena = (struct arena){0};
+    result = list_referrers(out, &files, subject, e);
+    arena_clear(&files.files.arena);
+    return result;
+}
+
 /* Not being there at all is told with what is there instead. */
 static int need_digest(const struct stored *s, const struct stored_text *place,
                        const struct image_index *index, struct err *e)
@@ -373,7 +439,7 @@ static int open_built_on(struct stored *s, const struct stored_text *place, stru
 {
     CLEANUP(image_index_clear) struct image_index index = {0};
 
-    if (open_place(s, place, dir, NULL, e) < 0 || read_index(&index, s, e) < 0)
+    if (open_place(s, place, dir, NULL, e) < 0 || read_images(&index, s, e) < 0)
         return -1;
     if (!digest_is_set(&place->digest))
         return no_digest(text, place, &index, e);
@@ -461,7 +527,7 @@ int stored_open_any(struct stored *out, struct str text, const char *dir,
         MOVE(out, &s);
         return 0;
     }
-    if (read_index(&index, &s, e) < 0 || pick(&place, &s, &index, text, e) < 0 ||
+    if (read_images(&index, &s, e) < 0 || pick(&place, &s, &index, text, e) < 0 ||
         descend(&s, &place.digest, true, e) < 0 || read_config(&s, true, e) < 0)
         return -1;
     take_name(&s, &place, &index);

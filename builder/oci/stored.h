@@ -53,7 +53,8 @@ void stored_clear(struct stored *s);
 /* Append a manifest or index of the place, held against its digest. */
 int stored_manifest(struct buf *out, const struct stored *s, const struct digest *digest,
                     struct err *e) MUST_CHECK;
-/* Append the index of what refers to a manifest; only registries tell. */
+/* Append the index of what refers to a manifest, as a registry or an index.json tells it; nothing
+ * where neither is. */
 int stored_referrers(struct buf *out, const struct stored *s, const struct digest *subject,
                      struct err *e) MUST_CHECK;
 /* The bytes of a blob. ERR_INPUT when it is missing, ERR_INTEGRITY when it is of another size than

@@ -332,8 +332,8 @@ static void free_tarball(struct place *p)
 }
 
 static const struct place_ops tarball_ops = {
-    has_blob,  NULL,          blob_open,    blob_write, blob_finish, blob_clear,
-    put_image, close_tarball, free_tarball, NULL,       NULL,        NULL,
+    has_blob,      NULL,         blob_open, blob_write, blob_finish, blob_clear, put_image,
+    close_tarball, free_tarball, NULL,      NULL,       NULL,        NULL,
 };
 
 /* What does not hang on the images comes first. */

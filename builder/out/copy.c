@@ -186,7 +186,7 @@ static int copy_referrers(struct place *to, const struct copying *how, const str
     CLEANUP(buf_clear) struct buf json = {0};
     const struct descriptor *d;
 
-    if (!to->manifests_apart || depth > INDEX_DEPTH)
+    if (!to->manifests_apart || !place_keeps(to) || depth > INDEX_DEPTH)
         return 0;
     if (stored_referrers(&json, how->from, digest, e) < 0 ||
         (json.len && image_index_parse(&index, buf_view(&json), NULL, "referrers", e) < 0))

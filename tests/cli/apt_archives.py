@@ -2,7 +2,7 @@
 """Apt archives that a recipe adds to the base's, each with its own key. As lib.py."""
 import gzip, io, json, os, shutil, tarfile
 
-from lib import at, blobs, build, end, lock, read, recipe, scenario, start
+from lib import at, blobs, build, end, images, lock, read, recipe, scenario, start
 
 SIDE_BY_SIDE = True
 
@@ -70,7 +70,7 @@ def an_archive_does_not_change_the_layers_below(stage):
         lock(stage, path, "--index", stage.index)
         build(stage, path)
         index = json.loads(read(path, "images", "index.json"))
-        manifest = json.loads(blobs(os.path.join(path, "images"))[index["manifests"][0]["digest"]])
+        manifest = json.loads(blobs(os.path.join(path, "images"))[images(index)[0]["digest"]])
         layers.append([x["digest"] for x in manifest["layers"]])
     assert layers[0][:-1] == layers[1][:-1] and layers[0][-1] != layers[1][-1], layers
 

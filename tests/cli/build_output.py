@@ -3,7 +3,7 @@
 import hashlib, json, os, shutil, subprocess, tarfile
 
 import world
-from lib import PATIENCE, build, check_layout, end, golden, printed, read, run, scenario, start
+from lib import PATIENCE, build, check_layout, end, golden, images, printed, read, run, scenario, start
 
 SIDE_BY_SIDE = True
 
@@ -36,13 +36,13 @@ def tags_share_a_layout(stage):
         f.write("env: {A: b}\n")
     second = build(stage, path, "-o", "oci:all:two")
     assert first != second
-    tags = {m["annotations"]["org.opencontainers.image.ref.name"]: m["digest"] for m in json.loads(read(path, "all/index.json"))["manifests"]}
+    tags = {m["annotations"]["org.opencontainers.image.ref.name"]: m["digest"] for m in images(json.loads(read(path, "all/index.json")))}
     assert tags == {"one": first, "two": second}, tags
     check_layout(path + "/all", second)
 
 
 def index_of(path):
-    return {m["annotations"]["org.opencontainers.image.ref.name"]: m for m in json.loads(read(path, "images/index.json"))["manifests"]}
+    return {m["annotations"]["org.opencontainers.image.ref.name"]: m for m in images(json.loads(read(path, "images/index.json")))}
 
 
 def write(path, name, *lines):
@@ -87,6 +87,7 @@ def layouts_of_older_versions_and_of_others(stage):
     tag = "2.6.0-cuda12.4-cudnn9-runtime"
     digest = build(stage, path)
     index = json.loads(read(path, "images/index.json"))
+    index["manifests"] = images(index)
     del index["manifests"][0]["annotations"]["io.envbuild.recipe"]
     index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = tag
     with open(path + "/images/index.json", "w") as f:

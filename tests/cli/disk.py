@@ -2,7 +2,7 @@
 """What envbuild says that the store and layouts take, and what it removes from them."""
 import hashlib, json, os, shutil, signal, subprocess, time
 
-from lib import (Skip, build, check_layout, check_store, end, golden, locked, log_since, mischief, printed, read, recipe, run,
+from lib import (Skip, build, check_layout, check_store, end, golden, images, locked, log_since, mischief, printed, read, recipe, run,
                  scenario, start, tmpfs)
 from survival import wait_for
 
@@ -32,7 +32,13 @@ def orphan(path, body=b"nobody's"):
 
 
 def tags(path):
-    return [m["annotations"]["org.opencontainers.image.ref.name"] for m in json.loads(read(path, "images/index.json"))["manifests"]]
+    return [m["annotations"]["org.opencontainers.image.ref.name"] for m in images(json.loads(read(path, "images/index.json")))]
+
+
+def of_locks(list):
+    """How many of these lines or images are locks that travel with an image, and the others."""
+    ends = [i.endswith(".lock") if isinstance(i, str) else i.get("tag", "").endswith(".lock") for i in list]
+    return sum(ends), [i for i, is_lock in zip(list, ends) if not is_lock]
 
 
 @scenario
@@ -55,7 +61,8 @@ def sums_are_those_of_du(stage):
     assert [l["path"] for l in d["store"]["locks"]] == [path + "/recipe.lock"]
     for layout, name in zip(d["layouts"], ("images", "other")):
         sizes = sum(os.stat(f"{path}/{name}/blobs/sha256/{b}").st_size for b in os.listdir(f"{path}/{name}/blobs/sha256"))
-        assert layout["images"][0]["bytes"] == sizes - layout["unneeded"]["bytes"]
+        image, lock = layout["images"]
+        assert image["bytes"] + lock["bytes"] == sizes - layout["unneeded"]["bytes"], layout
     assert [l["path"] for l in told(stage, path, "disk")["layouts"]] == ["images"]
     out, _ = run(stage, path, "disk")
     assert "needed by no image" in out and "`envbuild prune images`" in out, out
@@ -177,11 +184,14 @@ def a_layout_keeps_the_newest(stage):
     made["other"] = build(stage, path)
     everything = files_below(path + "/images")
     out, _ = run(stage, path, "prune", "images", "--keep", "1", "--dry-run")
-    assert out.startswith("would remove pytorch:v1\nwould remove pytorch:v2\nimages: would remove "), out
+    locks, lines = of_locks(out.splitlines())
+    assert locks == 2 and lines[:2] == ["would remove pytorch:v1", "would remove pytorch:v2"] and len(lines) == 3, out
     assert files_below(path + "/images") == everything
     assert told(stage, path, "prune", "images", "--keep", "1", "--older", "1h")["images"] == []
     left = told(stage, path, "prune", "oci:images", "--keep", "1")
-    assert [i["tag"] for i in left["images"]] == ["pytorch:v1", "pytorch:v2"]
+    locks, gone = of_locks(left["images"])
+    assert locks == 2 and [i["tag"] for i in gone] == ["pytorch:v1", "pytorch:v2"], left
+    assert len(json.loads(read(path, "images/index.json"))["manifests"]) == 4, "a lock went without its image, or stays"
     assert tags(path) == ["another:old", "pytorch:v3"]
     for d in (made["3"], made["other"]):
         check_layout(path + "/images", d)
@@ -217,7 +227,8 @@ def a_referrer_goes_with_its_subject(stage):
         then = time.time() - 40 * 86400
         os.utime(path + "/images" + f, (then, then))
     gone = told(stage, path, "prune", "images", "--older", "30d")
-    assert {i["digest"] for i in gone["images"]} == {subject["digest"], "sha256:" + name}, gone
+    locks, gone = of_locks(gone["images"])
+    assert locks == 2 and {i["digest"] for i in gone} == {subject["digest"], "sha256:" + name}, gone
     assert not os.path.exists(path + BLOBS + name) and files_below(path + "/images/blobs") == []
 
 

@@ -107,7 +107,7 @@ built_digest() {
 
 # LAYOUT: the digest of the image that was put there last.
 last_digest() {
-    python3 -c 'import json, sys; print(json.load(open(sys.argv[1] + "/index.json"))["manifests"][-1]["digest"])' "$1"
+    python3 -c 'import json, sys; print([m["digest"] for m in json.load(open(sys.argv[1] + "/index.json"))["manifests"] if "artifactType" not in m][-1])' "$1"
 }
 
 # LAYOUT TAG FOLDER: the image's root, by its layers one on top of the other. Ours have no whiteouts.

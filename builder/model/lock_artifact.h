@@ -1,0 +1,33 @@
+/* model/lock_artifact.h - the lock that travels with an image: an OCI artifact that refers to it.
+ *
+ * It is an image manifest (OCI image-spec 1.1, manifest.md, "Guidelines for Artifact Usage") with
+ * the empty config, the lock's text as its one layer and the image as its subject. Annotations: the
+ * lock's date and digest, the tag that the image was published under, and which manifest that tag
+ * named before. The same lock, published over the same image, gives the same bytes.
+ *
+ * Three tags belong together: "TAG" moves; "TAG-0123456789ab", with the first twelve hex digits of
+ * the lock's digest, names the same image for ever; "TAG-0123456789ab.lock" is the artifact's, for
+ * clean-up jobs sweep what has no tag.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../oci/image.h"
+#include "lock.h"
+
+#define MEDIA_LOCK "application/vnd.envbuild.lock.v1+json"
+#define LOCK_TAG_END ".lock"
+
+/* What its annotations say. */
+struct lock_artifact {
+    struct str tag;       /* that the image was published under */
+    struct digest before; /* manifest that the tag named before; all-zero: none */
+};
+
+/* Append the tag that never moves; with `artifact` that of the lock. What would be too long for a
+ * tag is cut. */
+void lock_artifact_tag(struct buf *out, struct str tag, const struct lock *lock, bool artifact);
+/* `text` is the lock's, `image` what points at the image's manifest. */
+void lock_artifact_write(struct buf *out, const struct lock *lock, struct str text,
+                         const struct descriptor *image, const struct lock_artifact *says);
+/* False: `m` is the manifest of something else. Texts live as long as `m`. */
+bool lock_artifact_read(struct lock_artifact *out, const struct image_manifest *m);

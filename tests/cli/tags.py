@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tags: the lock that travels with an image, what was published under a tag, pointing it back, and layers from a cache."""
+import re, shutil, subprocess
+
+import world
+from lib import *
+from registry import TAG, copy, file, login, methods, names, push
+from registry_peer import Fault, Registry
+
+SIDE_BY_SIDE = True
+
+
+def edit(path, *lines):
+    """Another recipe in the same folder; its lock is written anew."""
+    if os.path.exists(path + "/recipe.lock"):
+        os.unlink(path + "/recipe.lock")
+    with open(path + "/recipe.yaml", "w") as f:
+        f.write(world.GOOD + "".join(line + "\n" for line in lines))
+
+
+
+
+def artifact(r, name, tag):
+    repo = r.repositories[name]
+    kind, body = repo.manifests[repo.tags[tag]]
+    return json.loads(body)
+
+
+def three(stage, path, place):
+    """Three images under one tag, one after another; the digests, and the locks' texts."""
+    digests, locks = [], []
+    for lines in ((), ("env: {A: one}",), ("env: {A: two}",)):
+        edit(path, *lines)
+        run(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", "-o", place)
+        locks.append(read(path, "recipe.lock"))
+        digests.append(json.loads(locks[-1])["built"]["manifest"])
+    assert len(set(digests)) == 3
+    return digests, locks
+
+
+@scenario
+def the_lock_travels_with_the_image(stage):
+    """As it stands beside the recipe, of the digest that the image says, in a registry with a list of referrers or none."""
+    digest, _ = golden(stage)
+    for listed in (True, False):
+        with Registry() as r:
+            r.referrers = listed
+            path = locked(stage)
+            push(stage, path, r, "x:1")
+            lock = next(t for t in r.repositories["x"].tags if t.endswith(".lock"))
+            assert r.repositories["x"].tags[lock[:-5]] == digest and lock.startswith("1-"), lock
+            document = artifact(r, "x", lock)
+            assert document["artifactType"] == document["layers"][0]["mediaType"] == "application/vnd.envbuild.lock.v1+json"
+            assert document["subject"]["digest"] == digest and document["config"]["mediaType"] == "application/vnd.oci.empty.v1+json"
+            config = json.loads(r.blobs[json.loads(r.repositories["x"].manifests[digest][1])["config"]["digest"]])
+            said = config["config"]["Labels"]["io.envbuild.lock.digest"]
+            assert document["annotations"]["io.envbuild.lock.digest"] == said and said[7:19] == lock[2:14], (said, lock)
+            assert r.blobs[document["layers"][0]["digest"]] == read(path, "recipe.lock")
+            for operand in (f"docker://{r.host}/x:1", f"docker://{r.host}/x@{digest}"):
+                assert run(stage, path, "lock", "--from", operand)[0].encode() == read(path, "recipe.lock")
+            run(stage, path, "lock", "-q", "--from", f"docker://{r.host}/x:1", "-o", "again.lock")
+            shutil.copy(path + "/recipe.yaml", path + "/again.yaml")
+            assert read(path, "again.lock") == read(path, "recipe.lock")
+            run(stage, path, "build", "-q", "--locked", "again.yaml", "-o", f"docker://{r.host}/y:1")
+            with Registry() as other:
+                push(stage, locked(stage), other, "x:1")
+                assert other.repositories["x"].tags.items() <= r.repositories["x"].tags.items(), "other bytes for the same lock"
+
+
+@scenario
+def the_lock_travels_in_a_layout(stage):
+    """skopeo and umoci read the image beside it, and envbuild takes no lock for an image."""
+    path = locked(stage)
+    digest = build(stage, path)
+    index = json.loads(read(path, "images/index.json"))["manifests"]
+    assert [m.get("artifactType") for m in index] == [None, "application/vnd.envbuild.lock.v1+json"], index
+    assert index[1]["annotations"]["org.opencontainers.image.ref.name"].startswith(f"pytorch:{TAG}-")
+    assert "io.containerd.image.name" not in index[1]["annotations"]
+    for operand in ("oci:images", "images", f"oci:images:pytorch:{TAG}", f"oci:images@{digest}"):
+        assert run(stage, path, "lock", "--from", operand)[0].encode() == read(path, "recipe.lock")
+    assert build(stage, path) == digest and json.loads(read(path, "images/index.json"))["manifests"] == index
+    for tool, words in (("skopeo", ["copy", "-q", f"oci:images:pytorch:{TAG}", "dir:out"]), ("umoci", ["ls", "--layout", "images"])):
+        if shutil.which(tool):
+            subprocess.run([tool, *words], cwd=path, check=True, capture_output=True)
+    for archive in ("oci-archive:a.tar", "docker-archive:d.tar", "dir:flat"):
+        build_to = run(stage, path, "build", "-q", "recipe.yaml", "-o", archive)[0].strip()
+        err = run(stage, path, "lock", "--from", build_to, code=3)[1]
+        assert "has no lock with this image" in err, err
+    with Registry() as r:
+        copy(stage, path, "oci:images", f"docker://{r.host}/x:1")
+        assert "no lock with this image" in run(stage, path, "lock", "--from", f"docker://{r.host}/x:1", code=3)[1]
+        copy(stage, path, "oci:images", f"docker://{r.host}/x:1", "--all")
+        assert run(stage, path, "lock", "--from", f"docker://{r.host}/x:1")[0].encode() == read(path, "recipe.lock")
+
+
+@scenario
+def a_lock_that_is_another_images_is_refused(stage):
+    with Registry() as r:
+        path = stage.fresh()
+        three(stage, path, f"docker://{r.host}/x:1")
+        repo = r.repositories["x"]
+        lock = sorted(t for t in repo.tags if t.endswith(".lock"))[0]
+        document = artifact(r, "x", lock)
+        name = document["layers"][0]["digest"]
+        good = r.blobs[name]
+        r.blobs[name] = good.replace(b"2", b"3", 1)
+        subject = document["subject"]["digest"]
+        assert "another digest" in run(stage, path, "lock", "--from", f"docker://{r.host}/x@{subject}", code=6)[1]
+    assert "takes an image, and no recipe" in run(stage, path, "lock", "--from", "x", "recipe.yaml", code=2)[1]
+    assert "-o is for --from" in run(stage, path, "lock", "-o", "x", "recipe.yaml", code=2)[1]
+
+
+@scenario
+def tags_tell_what_was_published(stage):
+    for kind in ("registry", "layout"):
+        with Registry() as r:
+            path = stage.fresh()
+            place = f"docker://{r.host}/x" if kind == "registry" else "oci:lay"
+            tag = "1"
+            digests, locks = three(stage, path, place + ":" + tag)
+            told = json.loads(run(stage, path, "tags", "--json", place)[0])["tags"]
+            assert [(t["tag"], t["digest"]) for t in told] == [(tag, digests[2])], told
+            versions = told[0]["versions"]
+            assert [v["digest"] for v in versions] == digests[::-1] and [v["now"] for v in versions] == [True, False, False], versions
+            assert [v.get("before") for v in versions] == [digests[1], digests[0], None]
+            assert "changes" not in versions[2] and "two" in json.dumps(versions[0]["changes"]), versions[0]
+            text = run(stage, path, "tags", place)[0].splitlines()
+            assert text[0] == f"{tag}  {digests[2]}" and text[1] == f"  {versions[0]['tag']}  {digests[2]}  2023-11-14  now", text
+            assert any(line.startswith("    ") and "env" in line for line in text), text
+            if kind == "registry":
+                r.since()
+                assert names(r, "x") == {tag: digests[2]}
+                assert run(stage, path, "tags", place + ":" + tag)[0].splitlines() == text
+            assert 'there is no tag "none"' in run(stage, path, "tags", place + ":none", code=3)[1]
+    assert "only a layout" in run(stage, path, "tags", "dir:x", code=2)[1]
+
+
+@scenario
+def many_tags_come_in_pages(stage):
+    with Registry() as r:
+        path = locked(stage)
+        push(stage, path, r, "x:1")
+        repo = r.repositories["x"]
+        for i in range(2500):
+            repo.tags[f"nightly-{i:04}"] = repo.tags["1"]
+        told = json.loads(run(stage, path, "tags", "--json", f"docker://{r.host}/x")[0])["tags"]
+        assert len(told) == 2501 and len(methods(r.log, "GET", "tags/list")) == 3, len(told)
+        r.faults.append(Fault("GET", "tags/list", 1, body=b'{"errors": [{"code": "NAME_UNKNOWN", "message": "who?"}]}', status=404))
+        assert "create it there first" in run(stage, path, "tags", f"docker://{r.host}/x", code=5)[1]
+
+
+@scenario
+def a_tag_is_pointed_back(stage):
+    for kind in ("registry", "layout"):
+        with Registry(token="me:secret") as r:
+            path = stage.fresh()
+            login(path, r)
+            place = f"docker://{r.host}/x:1" if kind == "registry" else "oci:lay:1"
+            digests, locks = three(stage, path, place)
+            now = lambda: json.loads(run(stage, path, "tags", "--json", place)[0])["tags"][0]["digest"]
+            out, err = run(stage, path, "rollback", place)
+            assert now() == digests[1] and out.strip() == (f"{r.host}/x@{digests[1]}" if kind == "registry" else place), out
+            assert digests[2] in err, err
+            run(stage, path, "rollback", "-q", place)
+            assert now() == digests[0]
+            err = run(stage, path, "rollback", place, code=3)[1]
+            assert "nobody noted what was before it; name one behind it: 1-" in err, err
+            versions = json.loads(run(stage, path, "tags", "--json", place)[0])["tags"][0]["versions"]
+            newest = next(v for v in versions if v["digest"] == digests[2])
+            for to in (newest["tag"], newest["tag"][2:], digests[2]):
+                run(stage, path, "rollback", "-q", place, digests[0])
+                told = json.loads(run(stage, path, "rollback", "--json", place, to)[0])
+                assert now() == digests[2] and told["was"] == digests[0] and told["digest"] == digests[2], told
+            assert '"nothing" is neither a digest nor a tag there' in run(stage, path, "rollback", place, "nothing", code=3)[1]
+            wrong = "sha256:" + "1" * 64
+            assert "1111" in run(stage, path, "rollback", place, wrong, code=3)[1] and now() == digests[2]
+            assert "names no tag" in run(stage, path, "rollback", place[:-2], code=2)[1]
+            # what is built next comes after what the tag names now
+            run(stage, path, "rollback", "-q", place, digests[0])
+            edit(path, "env: {A: three}")
+            run(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", "-o", place)
+            run(stage, path, "rollback", "-q", place)
+            assert now() == digests[0]
+
+
+@scenario
+def a_repository_that_lets_no_tag_move_says_so(stage):
+    with Registry() as r:
+        path = stage.fresh()
+        digests, _ = three(stage, path, f"docker://{r.host}/x:1")
+        r.immutable = True
+        err = run(stage, path, "rollback", f"docker://{r.host}/x:1", code=5)[1]
+        assert "does not allow a tag to move" in err and names(r, "x") == {"1": digests[2]}, err
+        run(stage, path, "rollback", "-q", f"docker://{r.host}/x:1", digests[2])
+
+
+@scenario
+def a_failed_build_moves_no_tag(stage):
+    """Whatever of the last steps fails: the lock, the tag that stays, the tag itself."""
+    with Registry() as r:
+        path = stage.fresh()
+        first = push(stage, path, r, "x:1").split("@")[1]
+        for fault in (Fault("PUT", "manifests/1-[0-9a-f]+$", 1, status=400), Fault("PUT", "manifests/.*lock$", 1, status=400),
+                      Fault("PUT", "manifests/1$", 1, status=400), Fault("POST|PUT", "uploads", 1, status=403)):
+            edit(path, "env: {B: '%s'}" % fault.path)
+            r.faults[:] = [fault]
+            push(stage, path, r, "x:1", code=5)
+            assert names(r, "x") == {"1": first} and fault.met, fault.path
+
+
+@scenario
+def what_has_no_tag_may_be_swept(stage):
+    """A clean-up job deletes all manifests without a tag: the image, its older ones and all locks are still there."""
+    for listed in (True, False):
+        with Registry() as r:
+            r.referrers = listed
+            path = stage.fresh()
+            digests, locks = three(stage, path, f"docker://{r.host}/x:1")
+            repo = r.repositories["x"]
+            repo.manifests = {d: m for d, m in repo.manifests.items() if d in repo.tags.values()}
+            used = {d["digest"] for _, m in repo.manifests.values() for d in json.loads(m).get("layers", []) + [json.loads(m).get("config", {"digest": ""})]}
+            repo.blobs &= used
+            for digest, lock in zip(digests, locks):
+                operand = f"docker://{r.host}/x@{digest}"
+                run(stage, path, "inspect", "-q", operand)
+                assert run(stage, path, "lock", "--from", operand)[0].encode() == lock
+
+
+@scenario
+def another_image_of_the_same_lock_is_told(stage):
+    digest, _ = golden(stage)
+    with Registry() as r:
+        path = locked(stage)
+        push(stage, path, r, "x:1")
+        repo = r.repositories["x"]
+        fixed = next(t for t in repo.tags if re.fullmatch("1-[0-9a-f]{12}", t))
+        kind, body = repo.manifests[digest]
+        other = body + b"\n"
+        repo.tags[fixed] = "sha256:" + hashlib.sha256(other).hexdigest()
+        repo.manifests[repo.tags[fixed]] = (kind, other)
+        got, out, err = end(start(stage, path, "build", "recipe.yaml", "-o", f"docker://{r.host}/x:1"))
+        assert got == 0 and f"the tag {fixed} is {repo.tags[fixed]}, of the same lock; it stays" in err, err
