@@ -497,7 +497,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         return -1;
     system_layers_open(&a.system, lock, in->scratch_dir);
     a.pool = pool_open(in->jobs);
-    if (run(&a, e) < 0)
+    if (run(&a, e) < 0 || cache_leave(&a, e) < 0)
         return -1;
     if (!lock_is_settled(lock))
         for (size_t i = 0; i < a.system.uncovered.n; i++)

@@ -12,6 +12,7 @@
 #pragma once
 #include "../base/event.h"
 #include "../model/lock.h"
+#include "../oci/layer_cache.h"
 #include "../oci/place.h"
 #include "../oci/stored.h"
 #include "../store/blob_file.h"
@@ -56,6 +57,8 @@ struct assembly {
     struct place *place;
     struct fetcher fetcher;
     const struct stored *image;     /* of a lock that stands on an image; else NULL */
+    struct layer_caches *caches;    /* asked for layers that the lock knows, and what is made is
+                                       left there; may be NULL */
     const struct stored *beside;    /* one that may have the same system layers; may be NULL */
     const char *dir;                /* of the recipe: where its local files are */
     const char *scratch_dir;        /* on a disk with room for the unpacked debs */

@@ -121,6 +121,24 @@ static bool can_join(const struct making *m, const struct cas *cas)
     return true;
 }
 
+/* What would have to be made, and the lock knows. */
+static int ask_caches(struct making *m, struct err *e)
+{
+    const struct assembly *in = m->all->in;
+
+    if (!in->caches || !layer_is_known(m->layer) || m->doubted)
+        return 0;
+    if (layer_caches_find(&m->cache, in->caches, &m->layer->digest, m->layer->size, in->events, e) <
+        0)
+        return -1;
+    if (!m->cache)
+        return 0;
+    events_note(in->events, "layer %s: in the cache %s", m->layer->name.p,
+                registry_name(m->cache->registry));
+    m->how = HOW_TAKE;
+    return 0;
+}
+
 int making_recall(struct assembler *a, struct making *m, struct err *e)
 {
     if (m->layer->kind == LOCK_IMAGE) {
@@ -159,7 +177,7 @@ int making_decide(struct assembler *a, struct making *m, struct err *e)
         m->how = HOW_PRESENT;
     else
         m->how = can_join(m, a->in->cas) ? HOW_JOIN : HOW_MAKE;
-    return 0;
+    return m->how == HOW_MAKE && !m->watched && !a->in->audit ? ask_caches(m, e) : 0;
 }
 
 /* A blob of the store is believed by its name while it is read, and whatever is made of it is
@@ -193,8 +211,7 @@ static int open_inputs(struct input *inputs, const struct input **list, const st
     return 0;
 }
 
-/* The layer's bytes, of its record. */
-static int join_bytes(void *ctx, struct sink *to, struct err *e)
+int making_bytes(void *ctx, struct sink *to, struct err *e)
 {
     struct making *m = ctx;
     size_t n = m->record.segments.inputs.n;
@@ -237,12 +254,12 @@ static int put_known(struct making *m, int (*make)(void *ctx, struct sink *to, s
 
 int making_join(void *ctx, struct err *e)
 {
-    return put_known(ctx, join_bytes, e);
+    return put_known(ctx, making_bytes, e);
 }
 
 /* ---- taking over ---- */
 
-/* A layer of the base image, byte for byte; its digest is checked on the way. */
+/* Byte for byte; its digest is checked on the way. */
 static int take_bytes(void *ctx, struct sink *to, struct err *e)
 {
     struct making *m = ctx;
@@ -250,6 +267,11 @@ static int take_bytes(void *ctx, struct sink *to, struct err *e)
     struct descriptor d = {.digest = m->layer->digest, .size = m->layer->size};
     CLEANUP(source_clear) struct source *blob = NULL;
 
+    if (m->cache) {
+        blob = registry_blob(m->cache->registry, &d.digest, d.size);
+        blob->events = m->all->in->events;
+        return source_copy(blob, to, NULL, e);
+    }
     if (stored_blob(&blob, image, &d, e) < 0)
         return -1;
     return source_copy(blob, to, NULL, e) < 0 ? err_wrap(e, "%s", image->files.path) : 0;
@@ -380,7 +402,7 @@ static int make_from(struct making *m, const struct tree *tree, struct err *e)
         return 0;
     if (!blob.again)
         return err_join(e, &why);
-    return place_blob_again(&blob, e) < 0 ? -1 : place_blob_make(&blob, join_bytes, m, e);
+    return place_blob_again(&blob, e) < 0 ? -1 : place_blob_make(&blob, making_bytes, m, e);
 }
 
 /* The lock's rules that concern wheels of this layer. */

@@ -15,6 +15,7 @@ struct making {
     struct lock_layer *layer;
     size_t index;
     enum how how;
+    struct layer_cache *cache; /* HOW_TAKE: who has it; NULL: the base image */
     bool has_record;
     bool diff_id_seen; /* the store remembers it, and the lock's is the same */
     bool doubted;      /* the store remembers another layer than the lock says */
@@ -55,14 +56,18 @@ int making_decide(struct assembler *a, struct making *m, struct err *e) MUST_CHE
 bool making_is_stored_first(const struct making *m);
 /* From what the store remembers of it. */
 int making_join(void *ctx, struct err *e) MUST_CHECK;
-/* From the base image, byte for byte. */
+/* From the base image or a cache, byte for byte. */
 int making_take(void *ctx, struct err *e) MUST_CHECK;
+/* Its bytes, of its record. */
+int making_bytes(void *ctx, struct sink *to, struct err *e) MUST_CHECK;
 /* Of its kind: the artifacts are in the store; for the last two the system is built. */
 int making_wheels(void *ctx, struct err *e) MUST_CHECK;
 int making_system(void *ctx, struct err *e) MUST_CHECK;
 int making_files(void *ctx, struct err *e) MUST_CHECK;
 /* A layer of wheels that need not be made: read them for their paths. */
 int making_paths(void *ctx, struct err *e) MUST_CHECK;
+/* assemble_cache.c: leave what was made in the caches. That it cannot be is no fault. */
+int cache_leave(struct assembler *a, struct err *e) MUST_CHECK;
 /* assemble_overlap.c: from the paths of all wheels: into a lock that was not built, else it must
  * say the same. */
 int overlap_find(struct assembler *a, struct err *e) MUST_CHECK;

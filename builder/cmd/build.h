@@ -6,6 +6,7 @@
 struct build_args {
     struct strs outputs;      /* -o: places, each gets the image; at least one */
     struct strs mount_from;   /* --mount-from */
+    struct strs caches;       /* --cache, before those of the configuration */
     const char *index;        /* --index; may be NULL */
     const char *cell;         /* --cell; may be NULL */
     uint32_t jobs, downloads; /* threads; 0 downloads: as many as usual */

@@ -225,7 +225,8 @@ static int judge_made(struct build_job *job, struct session *s, const struct bui
 }
 
 int build_job_make(struct build_job *job, size_t i, struct place *place, struct session *s,
-                   const struct build_args *a, const struct blob_files *files, struct err *e)
+                   const struct build_args *a, const struct blob_files *files,
+                   struct layer_caches *caches, struct err *e)
 {
     struct work *w = job->work;
     struct build_product *p = &job->products.v[i];
@@ -242,6 +243,7 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
                           .place = place,
                           .fetcher = {fetch, &fetching},
                           .image = below,
+                          .caches = caches,
                           .beside =
                               open_beside(&p->beside, w, &p->dest, &p->name, s) ? &p->beside : NULL,
                           .dir = context,

@@ -36,7 +36,7 @@ int build_job_name(struct build_job *job, const struct build_args *a, struct err
 /* Its layers into place number `i`, in order. */
 int build_job_make(struct build_job *job, size_t i, struct place *place, struct session *s,
                    const struct build_args *a, const struct blob_files *files,
-                   struct err *e) MUST_CHECK;
+                   struct layer_caches *caches, struct err *e) MUST_CHECK;
 /* Its image, when all layers are there. */
 int build_job_put(struct build_job *job, size_t i, struct place *place, struct err *e) MUST_CHECK;
 /* When all places are closed: what was built stands in the lock. */

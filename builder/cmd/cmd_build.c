@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/path.h"
+#include "../oci/ref.h"
 #include "build_tell.h"
 #include "output.h"
 
@@ -10,6 +11,7 @@ struct building {
     struct work *works; /* one a job; owned */
     struct build_jobs jobs;
     struct VEC_OF(struct place *) places; /* one an output */
+    struct layer_caches caches;
     struct blob_files files;
 };
 
@@ -28,6 +30,7 @@ static void building_clear(struct building *b)
     free(b->works);
     vec_clear(&b->jobs);
     work_clear(&b->lender);
+    layer_caches_clear(&b->caches);
     arena_clear(&b->arena);
 }
 
@@ -102,6 +105,55 @@ static int check_names(const struct building *b, struct err *e)
     return 0;
 }
 
+/* ---- caches ---- */
+
+static int add_cache(struct layer_caches *out, struct session *s, struct str text, struct err *e)
+{
+    CLEANUP(ref_clear) struct ref ref = {0};
+    CLEANUP(err_clear) struct err why = {0};
+    struct str name = text;
+    struct registry *r;
+
+    if (!str_skip(&name, STR("docker://")) || ref_parse(&ref, name, &why) < 0 || ref.tag ||
+        digest_is_set(&ref.digest))
+        return err_set(e, ERR_USAGE,
+                       "\"" STR_FMT "\" is no cache; a cache is a repository without a tag, as "
+                       "docker://HOST/NAME",
+                       STR_ARG(text));
+    if (registries_get(&r, reach_registries(s->reach), name, e) < 0)
+        return -1;
+    vec_push(out)->registry = r;
+    return 0;
+}
+
+static int add_caches(struct building *b, struct session *s, const struct build_args *a,
+                      const struct strs *list, struct err *e)
+{
+    const struct str *text;
+
+    vec_each(text, list)
+        if (!a->offline && add_cache(&b->caches, s, *text, e) < 0)
+            return -1;
+    return 0;
+}
+
+/* What is put into a place need not be sent to a cache of the same registry once more. */
+static int mount_into_caches(struct layer_caches *caches, const struct dest *dest,
+                             struct session *s, struct err *e)
+{
+    struct layer_cache *c;
+    struct registry *r;
+
+    if (dest->kind != DEST_REGISTRY || !caches->n)
+        return 0;
+    if (registries_get(&r, reach_registries(s->reach), str_of(dest->name), e) < 0)
+        return -1;
+    vec_each(c, caches)
+        if (c->registry != r && str_eq(registry_host(c->registry), registry_host(r)))
+            vec_add(&c->mounts, ((struct registry_mount){registry_repository(r), NULL}));
+    return 0;
+}
+
 static struct build_job *first_job(const struct building *b)
 {
     struct build_job *job;
@@ -120,6 +172,7 @@ static int open_places(struct building *b, struct session *s, const struct build
                              .files = &b->files,
                              .registries = reach_registries(s->reach),
                              .mount_from = &a->mount_from,
+                             .caches = &b->caches,
                              .base = first->work->lock.image.ref.len ? &first->image : NULL};
 
     vec_each(job, &b->jobs)
@@ -127,7 +180,8 @@ static int open_places(struct building *b, struct session *s, const struct build
             ways.mtime = job->work->lock.created;
     b->files.memo = first->work->outputs;
     for (size_t i = 0; i < a->outputs.n; i++) {
-        if (dest_open(vec_push(&b->places), &first->products.v[i].dest, &ways, e) < 0)
+        if (mount_into_caches(&b->caches, &first->products.v[i].dest, s, e) < 0 ||
+            dest_open(vec_push(&b->places), &first->products.v[i].dest, &ways, e) < 0)
             return -1;
         vec_each(job, &b->jobs)
             if (!job->failed &&
@@ -144,7 +198,7 @@ static int make_job(struct building *b, struct build_job *job, struct session *s
                     const struct build_args *a, struct err *e)
 {
     for (size_t i = 0; i < b->places.n; i++)
-        if (build_job_make(job, i, b->places.v[i], s, a, &b->files, e) < 0)
+        if (build_job_make(job, i, b->places.v[i], s, a, &b->files, &b->caches, e) < 0)
             return -1;
     return 0;
 }
@@ -180,8 +234,12 @@ static int build(struct building *b, struct session *s, const struct build_args 
     struct err fault = {0};
 
     b->files = (struct blob_files){.again = a->audit, .events = s->events};
+    if (add_caches(b, s, a, &a->caches, e) < 0)
+        return -1;
     each_job(b, s, a, lock_job, e);
-    if (!goes_on(b, s, a, e) || check_names(b, &fault) < 0 || open_places(b, s, a, &fault) < 0)
+    if (!goes_on(b, s, a, e) || check_names(b, &fault) < 0 ||
+        add_caches(b, s, a, &work_config(first_job(b)->work)->caches, &fault) < 0 ||
+        open_places(b, s, a, &fault) < 0)
         return err_join(e, &fault);
     each_job(b, s, a, make_job, e);
     if (!goes_on(b, s, a, e) || publish(b, s, a, &fault) < 0)
@@ -292,6 +350,10 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         {0, "mount-from", "NAME",
          "another repository of the registry that may have the layers (none)", opt_add,
          &a.mount_from},
+        {0, "cache", "NAME",
+         "docker://HOST/NAME: layers that it has are not made, and what is made is left there; may "
+         "be repeated (none)",
+         opt_add, &a.caches},
         {0, "cell", "CELL", "of a matrix, only the recipes with these values: variant=devel (all)",
          opt_str, &a.cell},
         {0, "all", NULL, "RECIPE is a folder: build all recipes in it", opt_flag, &a.folder},
@@ -319,5 +381,6 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         result = build_all(s, argv[0], &a, e);
     vec_clear(&a.outputs);
     vec_clear(&a.mount_from);
+    vec_clear(&a.caches);
     return result;
 }

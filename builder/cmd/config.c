@@ -141,6 +141,18 @@ static void read_registries(struct config *c, const struct fields *f)
         read_registry(vec_push(&c->registries), n, f->e);
 }
 
+static void read_caches(struct config *c, const struct fields *f)
+{
+    const struct node *n, *list = field_list(f, "caches");
+
+    node_each(n, list) {
+        if (node_is_scalar(n) && str_starts(n->text, STR("docker://")))
+            vec_add(&c->caches, n->text);
+        else
+            err_at(f->e, &n->pos, "caches: a repository is wanted here, as docker://HOST/NAME");
+    }
+}
+
 /* From their users' reports: Google's takes one piece, whose digest it wants first; JFrog's takes
  * PATCH alone. */
 static const struct {
@@ -166,7 +178,7 @@ const struct config_registry *config_registry(const struct config *c, struct str
 
 int config_read(struct config *out, const char *path, struct err *e)
 {
-    static const char *const known[] = {"mirrors", "keyring", "registries", NULL};
+    static const char *const known[] = {"mirrors", "keyring", "registries", "caches", NULL};
     CLEANUP(config_clear) struct config c = {0};
     struct err fault = {0};
     struct fields f;
@@ -180,6 +192,7 @@ int config_read(struct config *out, const char *path, struct err *e)
     read_mirrors(&c, &f);
     read_keyring(&c, &f);
     read_registries(&c, &f);
+    read_caches(&c, &f);
     if (err_is_set(&fault))
         return err_join(e, &fault);
     MOVE(out, &c);
@@ -193,6 +206,7 @@ void config_clear(struct config *c)
     vec_clear(&c->rules);
     vec_clear(&c->keyring);
     vec_clear(&c->registries);
+    vec_clear(&c->caches);
     doc_clear(&c->doc);
     *c = (struct config){0};
 }

@@ -7,6 +7,7 @@
  *     registries:
  *       registry.lan:5000: {insecure: true}              http will do, and any certificate
  *       registry.example.org: {upload: chunks, chunk: 50MB}    or patch, put; see oci/registry.h
+ *     caches: [docker://registry.lan:5000/cache]         as --cache: see oci/layer_cache.h
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -26,6 +27,7 @@ struct config {
     struct http_rules rules; /* mirrors by what they stand in for; all addresses end in "/" */
     struct strs keyring;     /* a program and its arguments; empty: none */
     struct VEC_OF(struct config_registry) registries;
+    struct strs caches; /* "docker://HOST/NAME" */
 };
 
 /* A file that is not there, or a NULL path, is an empty configuration. */

@@ -159,6 +159,11 @@ int work_connect(struct work *w, struct session *s, const char *index, bool offl
     return 0;
 }
 
+const struct config *work_config(const struct work *w)
+{
+    return w->lender ? &w->lender->config : &w->config;
+}
+
 void work_clear(struct work *w)
 {
     if (!w->lender) {

@@ -53,6 +53,8 @@ int work_open_text(struct work *w, struct session *s, struct str recipe, const c
  * for recipes that name none. */
 int work_connect(struct work *w, struct session *s, const char *index, bool offline,
                  struct err *e) MUST_CHECK;
+/* The user's, read by work_connect(). */
+const struct config *work_config(const struct work *w);
 void work_clear(struct work *w);
 
 /* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */

@@ -195,6 +195,12 @@ static int add_mounts(struct dest *d, const struct registry *r, const struct des
     if (base && base != r && str_eq(registry_host(base), registry_host(r)))
         vec_add(&d->mounts,
                 ((struct registry_mount){registry_repository(base), &ways->base->manifest.layers}));
+    for (size_t i = 0; ways->caches && i < ways->caches->n; i++) {
+        const struct registry *cache = ways->caches->v[i].registry;
+
+        if (cache != r && str_eq(registry_host(cache), registry_host(r)))
+            vec_add(&d->mounts, ((struct registry_mount){registry_repository(cache), NULL}));
+    }
     for (size_t i = 0; ways->mount_from && i < ways->mount_from->n; i++) {
         struct str name = ways->mount_from->v[i];
 

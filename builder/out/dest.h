@@ -16,6 +16,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../model/lock.h"
+#include "../oci/layer_cache.h"
 #include "../oci/registries.h"
 #include "../oci/registry_place.h"
 #include "../oci/stored.h"
@@ -48,6 +49,7 @@ struct dest_ways {
     struct registries *registries;  /* NULL: none is asked */
     const struct strs *mount_from;  /* repositories of the registry that may have our blobs */
     const struct stored *base;      /* an image that we share layers with; NULL: none */
+    const struct layer_caches *caches; /* those of the same registry may have ours; NULL: none */
 };
 
 /* ERR_USAGE names the forms there are. */

@@ -3,7 +3,7 @@
 import json, os
 
 import world
-from lib import at, end, log_since, mischief, read, run, scenario, start
+from lib import at, end, images, log_since, mischief, read, run, scenario, start
 
 HEAD = world.GOOD.replace("variant: runtime\n", "")
 
@@ -77,7 +77,7 @@ def a_cell_that_cannot_be_is_told_with_all_others(stage):
 
 def names(path, layout="images"):
     index = json.loads(read(path, layout, "index.json"))
-    return {m["annotations"]["org.opencontainers.image.ref.name"]: m["digest"] for m in index["manifests"]}
+    return {m["annotations"]["org.opencontainers.image.ref.name"]: m["digest"] for m in images(index)}
 
 
 @scenario

@@ -240,3 +240,112 @@ def another_image_of_the_same_lock_is_told(stage):
         repo.manifests[repo.tags[fixed]] = (kind, other)
         got, out, err = end(start(stage, path, "build", "recipe.yaml", "-o", f"docker://{r.host}/x:1"))
         assert got == 0 and f"the tag {fixed} is {repo.tags[fixed]}, of the same lock; it stays" in err, err
+
+
+# ---- layers from a cache ----
+
+
+def golden_layers(stage):
+    digest, held = golden(stage)
+    return [(d["digest"], d["size"]) for d in json.loads(held[digest])["layers"]]
+
+
+def filled(stage, r):
+    """The registry's repository "cache" has all layers of the golden image, and "team/x" the image."""
+    push(stage, locked(stage), r, "team/x", "--cache", f"docker://{r.host}/cache")
+    cache = r.repositories["cache"]
+    assert set(cache.tags) == {"layer-" + d[7:] for d, _ in golden_layers(stage)}, cache.tags
+    for digest, size in golden_layers(stage):
+        kind, body = cache.manifests[cache.tags["layer-" + digest[7:]]]
+        document = json.loads(body)
+        assert kind == document["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
+        assert [(d["digest"], d["size"]) for d in document["layers"]] == [(digest, size)], document
+        config = json.loads(r.blobs[document["config"]["digest"]])
+        assert len(config["rootfs"]["diff_ids"]) == 1 and config["architecture"] == "amd64", config
+    return cache
+
+
+@scenario
+def what_is_made_is_left_in_the_cache(stage):
+    """Mounted where it is the registry that the image goes to, sent where it is another; once."""
+    digest, _ = golden(stage)
+    with Registry() as r, Registry() as other:
+        filled(stage, r)
+        layers = {d for d, _ in golden_layers(stage)}
+        assert {p.split("mount=sha256%3A")[1][:64] for p in methods(r.log, "POST", "mount=") if "cache" in p.split("?")[0]} >= {d[7:] for d in layers}
+        assert not [p for m, p, _ in r.log if m in ("PATCH", "PUT") and "/cache/blobs/uploads" in p and any(d[7:] in p for d in layers)]
+        path = locked(stage)
+        build(stage, path, "--cache", f"docker://{other.host}/c")
+        assert len(other.repositories["c"].tags) == len(layers) and layers <= other.repositories["c"].blobs
+        other.since()
+        build(stage, path, "--cache", f"docker://{other.host}/c")
+        assert other.received == 0 and not other.sessions
+
+
+@scenario
+def layers_of_a_cache_are_not_made(stage):
+    """A bare store, a lock with digests: no byte of an artifact is asked for, whatever the place. In the cache's registry no
+    byte of a layer moves either."""
+    digest, _ = golden(stage)
+    sizes = sum(size for _, size in golden_layers(stage))
+    with Registry() as r, Registry() as to:
+        filled(stage, r)
+        for place in ("oci:images", "oci-archive:o.tar", f"docker://{to.host}/y"):
+            path = locked(stage)
+            r.since()
+            run(stage, path, "build", "-q", "recipe.yaml", "-o", place, "--cache", f"docker://{r.host}/cache")
+            assert check_store(path) == 0, f"{place}: an artifact was brought into the store"
+            assert r.sent == sizes and r.received == 0, (place, r.sent, r.received, sizes)
+        assert to.repositories["y"].tags[TAG] == digest
+        path = locked(stage)
+        file(path, ".home/.config/envbuild/config.yaml", f"caches: ['docker://{r.host}/cache']\n")
+        r.since()
+        assert push(stage, path, r, "team/new").endswith(digest)
+        assert check_store(path) == 0 and r.sent == 0, r.sent
+        assert not methods(r.log, "PATCH"), r.log
+        assert len(methods(r.log, "POST", "mount=")) >= len(golden_layers(stage))
+
+
+@scenario
+def one_layer_that_no_cache_has_is_made(stage):
+    """Only what that layer needs comes into the store; it is left in the cache then."""
+    digest, _ = golden(stage)
+    with Registry() as r:
+        cache = filled(stage, r)
+        lost = min(golden_layers(stage), key=lambda x: x[1])[0]
+        cache.blobs.discard(lost)
+        cache.manifests.pop(cache.tags.pop("layer-" + lost[7:]))
+        with Registry() as empty:
+            path = locked(stage)
+            assert build(stage, path, "--cache", f"docker://{empty.host}/none", "--cache", f"docker://{r.host}/cache") == digest
+            assert 0 < check_store(path), "the lost layer came from nowhere"
+            assert "layer-" + lost[7:] in cache.tags and lost in cache.blobs
+            assert set(empty.repositories["none"].tags) == {"layer-" + lost[7:]}, "only what was made is left"
+
+
+@scenario
+def a_cache_that_does_not_work_is_a_warning(stage):
+    digest, _ = golden(stage)
+    for fault, words in ((Fault("POST", "/cache/blobs/uploads", 99, status=403), "are not left in the cache"),
+                         (Fault("PUT", "/cache/manifests/layer-", 99, status=400), "are not left in the cache"),
+                         (Fault("HEAD", "/cache/blobs", 99, status=403), "the cache is not read")):
+        with Registry() as r:
+            r.faults.append(fault)
+            path = locked(stage)
+            got, out, err = end(start(stage, path, "build", "--index", stage.index, "recipe.yaml", "--cache", f"docker://{r.host}/cache"))
+            assert got == 0 and err.count(words) == 1, err
+            check_layout(path + "/images", digest)
+            assert not r.sessions
+    for wrong in ("x", "oci:x", "docker://127.0.0.1:1/x:tag", "docker://"):
+        assert "is no cache" in build(stage, locked(stage), "--cache", wrong, code=2), wrong
+
+
+@scenario
+def a_damaged_layer_of_a_cache_is_told(stage):
+    with Registry() as r:
+        filled(stage, r)
+        name = golden_layers(stage)[-1][0]
+        r.blobs[name] = r.blobs[name][:-1] + bytes([r.blobs[name][-1] ^ 1])
+        path = locked(stage)
+        assert name[:20] in build(stage, path, "--cache", f"docker://{r.host}/cache", code=6)
+        nothing_published(path + "/images")
