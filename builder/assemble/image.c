@@ -207,10 +207,12 @@ static struct image_name fixed_name(const struct image_name *name, const struct 
 {
     CLEANUP(buf_clear) struct buf tag = {0}, layout_tag = {0};
     struct image_name fixed = {.repository = name->repository, .fixed = true};
+    struct digest digest;
 
-    lock_artifact_tag(&tag, name->tag, lock, artifact);
+    lock_digest(&digest, lock);
+    lock_artifact_tag(&tag, name->tag, &digest, artifact);
     if (name->layout_tag.len)
-        lock_artifact_tag(&layout_tag, name->layout_tag, lock, artifact);
+        lock_artifact_tag(&layout_tag, name->layout_tag, &digest, artifact);
     fixed.tag = arena_str(a, buf_view(&tag));
     fixed.layout_tag = arena_str(a, buf_view(&layout_tag));
     return fixed;
@@ -222,7 +224,7 @@ static int put_lock(const struct lock *lock, struct place *place, const struct i
                     const struct descriptor *image, struct arena *a, struct err *e)
 {
     const struct image_name own = fixed_name(name, lock, true, a);
-    struct lock_artifact says = {.tag = name->layout_tag.len ? name->layout_tag : name->tag};
+    struct lock_artifact says = {0};
     CLEANUP(buf_clear) struct buf text = {0}, json = {0};
     struct digest there = {0}, digest;
     bool found;

@@ -2,8 +2,8 @@
  *
  * It is an image manifest (OCI image-spec 1.1, manifest.md, "Guidelines for Artifact Usage") with
  * the empty config, the lock's text as its one layer and the image as its subject. Annotations: the
- * lock's date and digest, the tag that the image was published under, and which manifest that tag
- * named before. The same lock, published over the same image, gives the same bytes.
+ * lock's date and digest, and which manifest the image's tag named before. The same lock, published
+ * over the same image, gives the same bytes.
  *
  * Three tags belong together: "TAG" moves; "TAG-0123456789ab", with the first twelve hex digits of
  * the lock's digest, names the same image for ever; "TAG-0123456789ab.lock" is the artifact's, for
@@ -19,15 +19,17 @@
 
 /* What its annotations say. */
 struct lock_artifact {
-    struct str tag;       /* that the image was published under */
-    struct digest before; /* manifest that the tag named before; all-zero: none */
+    struct digest lock;   /* the lock's own */
+    struct digest before; /* of the manifest that the tag named before; all-zero: none */
 };
 
 /* Append the tag that never moves; with `artifact` that of the lock. What would be too long for a
  * tag is cut. */
-void lock_artifact_tag(struct buf *out, struct str tag, const struct lock *lock, bool artifact);
-/* `text` is the lock's, `image` what points at the image's manifest. */
+void lock_artifact_tag(struct buf *out, struct str tag, const struct digest *lock, bool artifact);
+/* The tag that an artifact's is made from; false: `tag` is no artifact's. */
+bool lock_artifact_of(struct str *out, struct str tag);
+/* `text` is the lock's, `image` what points at the image's manifest; says->lock is filled in. */
 void lock_artifact_write(struct buf *out, const struct lock *lock, struct str text,
-                         const struct descriptor *image, const struct lock_artifact *says);
-/* False: `m` is the manifest of something else. Texts live as long as `m`. */
+                         const struct descriptor *image, struct lock_artifact *says);
+/* False: `m` is the manifest of something else. */
 bool lock_artifact_read(struct lock_artifact *out, const struct image_manifest *m);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer_cache.h"
 
+#include <stdatomic.h>
+
 void layer_caches_clear(struct layer_caches *list)
 {
     struct layer_cache *c;
@@ -42,9 +44,8 @@ int layer_cache_give_up(struct layer_cache *c, struct err *why, const struct eve
 {
     if (why->kind == ERR_INTERRUPTED)
         return err_join(e, why);
-    if (!c->unwritten)
+    if (!atomic_exchange(&c->unwritten, true))
         events_warn(events, "layers that were made are not left in the cache: %s", why->msg);
-    c->unwritten = true;
     return 0;
 }
 

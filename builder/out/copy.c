@@ -2,6 +2,7 @@
 #include "copy.h"
 
 #include "../base/pool.h"
+#include "../model/lock_artifact.h"
 
 enum { INDEX_DEPTH = 4 };
 
@@ -129,12 +130,55 @@ static int put_names(struct place *to, struct str json, const struct image_name 
     return 0;
 }
 
-/* One that an index names: it gets no name. */
-static int put_child(struct place *to, struct str json, struct err *e)
+/* Under its tag that never moves. */
+static int put_fixed(struct place *to, const struct copying *how, struct str json,
+                     const struct digest *lock, bool artifact, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf tag = {0}, layout_tag = {0};
+    struct image_name name = {.repository = how->name->repository, .fixed = true};
+    struct digest digest;
+
+    lock_artifact_tag(&tag, how->name->tag, lock, artifact);
+    if (how->name->layout_tag.len)
+        lock_artifact_tag(&layout_tag, how->name->layout_tag, lock, artifact);
+    name.tag = buf_view(&tag);
+    name.layout_tag = buf_view(&layout_tag);
+    return place_put_image(to, json, &name, NULL, &digest, e);
+}
+
+/* A lock that travels with an image, and in a registry the image as well: as when it is built. */
+static int put_lock(bool *is, struct place *to, const struct copying *how, struct str json,
+                    struct err *e)
+{
+    CLEANUP(image_manifest_clear) struct image_manifest m = {0};
+    CLEANUP(buf_clear) struct buf image = {0};
+    struct lock_artifact says;
+
+    *is = false;
+    if (!place_keeps(to) || image_is_index(json))
+        return 0;
+    if (image_manifest_parse(&m, json, NULL, "manifest", e) < 0)
+        return -1;
+    *is = lock_artifact_read(&says, &m);
+    if (!*is)
+        return 0;
+    if (to->manifests_apart && (stored_manifest(&image, how->from, &m.subject.digest, e) < 0 ||
+                                put_fixed(to, how, buf_view(&image), &says.lock, false, e) < 0))
+        return -1;
+    return put_fixed(to, how, json, &says.lock, true, e);
+}
+
+/* One that an index names, or that refers to one: it gets no name. */
+static int put_child(struct place *to, const struct copying *how, struct str json, struct err *e)
 {
     const struct image_name none = {0};
     struct digest digest;
+    bool is_lock;
 
+    if (put_lock(&is_lock, to, how, json, e) < 0)
+        return -1;
+    if (is_lock)
+        return 0;
     return to->manifests_apart ? place_put_image(to, json, &none, NULL, &digest, e)
                                : place_put_bytes(to, json, &digest, e);
 }
@@ -186,13 +230,14 @@ static int copy_referrers(struct place *to, const struct copying *how, const str
     CLEANUP(buf_clear) struct buf json = {0};
     const struct descriptor *d;
 
-    if (!to->manifests_apart || !place_keeps(to) || depth > INDEX_DEPTH)
+    if (!place_keeps(to) || depth > INDEX_DEPTH)
         return 0;
     if (stored_referrers(&json, how->from, digest, e) < 0 ||
         (json.len && image_index_parse(&index, buf_view(&json), NULL, "referrers", e) < 0))
         return -1;
     vec_each(d, &index.manifests)
-        if (copy_tree(to, how, &d->digest, depth + 1, e) < 0)
+        if ((to->manifests_apart || str_is(d->artifact_type, MEDIA_LOCK)) &&
+            copy_tree(to, how, &d->digest, depth + 1, e) < 0)
             return -1;
     return 0;
 }
@@ -235,17 +280,19 @@ static int copy_tree(struct place *to, const struct copying *how, const struct d
     if (image_is_index(buf_view(&json)) ? copy_children(to, how, buf_view(&json), depth, e) < 0
                                         : copy_parts(to, how, buf_view(&json), e) < 0)
         return -1;
-    if (depth && put_child(to, buf_view(&json), e) < 0)
+    if (depth && put_child(to, how, buf_view(&json), e) < 0)
         return -1;
     return copy_referrers(to, how, digest, depth, e);
 }
 
-int copy_image(struct place *to, const struct copying *how, const struct image_name *names,
+int copy_image(struct place *to, const struct copying *asked, const struct image_name *names,
                size_t names_n, struct digest *digest, struct err *e)
 {
     CLEANUP(buf_clear) struct buf json = {0};
+    struct copying own = *asked, *how = &own;
     const struct digest *root = &how->from->root;
 
+    own.name = names;
     if (!how->all || !digest_is_set(root))
         return copy_one(to, how, names, names_n, digest, e);
     if (copy_tree(to, how, root, 0, e) < 0 || stored_manifest(&json, how->from, root, e) < 0)

@@ -12,8 +12,9 @@
 struct copying {
     const struct stored *from;
     bool all; /* all that the index names which `from` was asked for by; into a registry also what
-                 refers to it, where that can be found out */
-    unsigned jobs; /* blobs at once, where the place takes several */
+                 refers to it, where that can be found out; into a layout of that the lock */
+    const struct image_name *name; /* of the first; copy_image() fills it in */
+    unsigned jobs;                 /* blobs at once, where the place takes several */
     const struct events *events;
 };
 

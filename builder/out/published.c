@@ -114,7 +114,10 @@ static int add_version(struct published_list *list, bool *is, struct str tag,
 {
     CLEANUP(artifact_read_clear) struct artifact_read r = {0};
     struct published *v;
+    struct str of;
 
+    if (!lock_artifact_of(&of, tag))
+        return 0;
     if (read_artifact(&r, is, s, digest, e) < 0)
         return err_wrap(e, "tag " STR_FMT, STR_ARG(tag));
     if (!*is)
@@ -122,7 +125,7 @@ static int add_version(struct published_list *list, bool *is, struct str tag,
     v = vec_push(&list->versions);
     str_drop(&tag, STR(LOCK_TAG_END));
     v->tag = arena_str(&list->arena, tag);
-    v->of = arena_str(&list->arena, r.says.tag);
+    v->of = arena_str(&list->arena, of);
     v->image = r.manifest.subject.digest;
     v->before = r.says.before;
     MOVE(&v->lock, &r.lock);
@@ -134,7 +137,7 @@ static int add_tag(struct published_list *list, struct str tag, const struct sto
 {
     bool is = false;
 
-    if (str_ends(tag, STR(LOCK_TAG_END)) && add_version(list, &is, tag, s, digest, e) < 0)
+    if (add_version(list, &is, tag, s, digest, e) < 0)
         return -1;
     if (!is)
         vec_add(&list->tags, ((struct published_tag){arena_str(&list->arena, tag), *digest}));

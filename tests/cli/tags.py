@@ -90,7 +90,12 @@ def the_lock_travels_in_a_layout(stage):
         copy(stage, path, "oci:images", f"docker://{r.host}/x:1")
         assert "no lock with this image" in run(stage, path, "lock", "--from", f"docker://{r.host}/x:1", code=3)[1]
         copy(stage, path, "oci:images", f"docker://{r.host}/x:1", "--all")
-        assert run(stage, path, "lock", "--from", f"docker://{r.host}/x:1")[0].encode() == read(path, "recipe.lock")
+        copy(stage, path, f"docker://{r.host}/x:1", f"docker://{r.host}/y:1", "--all")
+        copy(stage, path, f"docker://{r.host}/y:1", "oci:back:1", "--all")
+        for place in (f"docker://{r.host}/x:1", f"docker://{r.host}/y:1", "oci:back"):
+            assert run(stage, path, "lock", "--from", place)[0].encode() == read(path, "recipe.lock")
+        assert sorted(r.repositories["y"].tags) == sorted(r.repositories["x"].tags), r.repositories["y"].tags
+        assert [m["annotations"]["org.opencontainers.image.ref.name"][:2] for m in json.loads(read(path, "back/index.json"))["manifests"]] == ["1", "1-"]
 
 
 @scenario

@@ -101,6 +101,33 @@ else
     echo "skipped: no Docker daemon can be started here"
 fi
 
+# ---- locks, tags that never move, a cache ----
+
+mkdir first && cp recipe.yaml recipe.lock first/
+"$envbuild" lock -q --from "docker://$open:1.0" -o taken.lock 2>err || fail "lock --from: $(cat err)"
+cmp -s taken.lock recipe.lock || fail "the lock of the image is another"
+"$envbuild" build -q recipe.yaml -o oci:kept:1.0 >out 2>err || fail "layout: $(cat err)"
+skopeo copy -q --insecure-policy oci:kept:1.0 dir:pulled 2>err || fail "skopeo and a layout with a lock: $(cat err)"
+[ "$(skopeo manifest-digest pulled/manifest.json)" = "$digest" ] || fail "skopeo took another image of the layout"
+rm -rf pulled
+if command -v umoci >/dev/null; then
+    umoci stat --image kept:1.0 >/dev/null 2>err || fail "umoci and a layout with a lock: $(cat err)"
+fi
+ok "the lock travels with the image, and nobody takes it for one"
+printf 'env: {CHANGED: "1"}\n' >>recipe.yaml
+"$envbuild" lock -q "$@" >out 2>err || fail "lock: $(cat err)"
+"$envbuild" build -q "$@" -o "docker://$open:1.0" --cache "docker://localhost:$port/cache" >out 2>err || fail "second: $(cat err)"
+second=$(digest_of out)
+"$envbuild" tags "docker://$open:1.0" >out 2>err || fail "tags: $(cat err)"
+[ "$(grep -c "$second" out)" = 2 ] && [ "$(grep -c "$digest" out)" = 1 ] && grep -q CHANGED out || fail "tags: $(cat out)"
+"$envbuild" rollback -q "docker://$open:1.0" >out 2>err || fail "rollback: $(cat err)"
+[ "$(skopeo inspect --tls-verify=false "docker://$open:1.0" --format '{{.Digest}}')" = "$digest" ] || fail "the tag did not go back"
+ok "a tag goes back to what was before"
+"$envbuild" build -q "$@" --store "$work/bare2" --cache "docker://localhost:$port/cache" -o oci:bare >out 2>err || fail "cache: $(cat err)"
+[ "$(skopeo inspect oci:bare:"$(sed 's/^oci:bare://' out)" --format '{{.Digest}}')" = "$second" ] || fail "the cache gives another image"
+ok "a bare store takes from a cache what it has"
+cp first/recipe.yaml first/recipe.lock .
+
 # ---- TLS of its own authority, and a password ----
 
 openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=tests -days 30 2>/dev/null

@@ -42,6 +42,8 @@ static void print(struct buf *out, const struct config *c)
     }
     for (size_t i = 0; i < c->keyring.n; i++)
         buf_fmt(out, "%s" STR_FMT, i ? " " : "|", STR_ARG(c->keyring.v[i]));
+    for (size_t i = 0; i < c->caches.n; i++)
+        buf_fmt(out, "+" STR_FMT, STR_ARG(c->caches.v[i]));
 }
 
 static void what_is_set_is_read(void **state)
@@ -56,6 +58,8 @@ static void what_is_set_is_read(void **state)
          "  http://b.test: http://m.test/b/\n",
          "https://a.test/simple/=http://m.test/ file:///srv/m/;http://b.test/=http://m.test/b/"},
         {"mirrors: {}\n", ""},
+        {"caches: [\"docker://a.test/x\", \"docker://b.test/y\"]\n",
+         "+docker://a.test/x+docker://b.test/y"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -127,6 +131,9 @@ static void faults_are_told_with_their_places(void **state)
 {
     static const char *const cases[][2] = {
         {"miror: {}\n", ":1:1: unknown key \"miror\" (did you mean \"mirrors\"?)"},
+        {"caches: docker://a.test/x\n", ":1:9: caches: a list is wanted here, not text"},
+        {"caches: [a.test/x]\n",
+         ":1:10: caches: a repository is wanted here, as docker://HOST/NAME"},
         {"keyring: []\n", ":1:10: keyring: a program is wanted here, such as keyring"},
         {"keyring: {}\n", ":1:10: keyring: a program is wanted here, such as keyring"},
         {"keyring: [[a]]\n", ":1:11: keyring: a word is wanted here, not a list"},
