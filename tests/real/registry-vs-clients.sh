@@ -119,12 +119,12 @@ printf 'env: {CHANGED: "1"}\n' >>recipe.yaml
 "$envbuild" build -q "$@" -o "docker://$open:1.0" --cache "docker://localhost:$port/cache" >out 2>err || fail "second: $(cat err)"
 second=$(digest_of out)
 "$envbuild" tags "docker://$open:1.0" >out 2>err || fail "tags: $(cat err)"
-[ "$(grep -c "$second" out)" = 2 ] && [ "$(grep -c "$digest" out)" = 1 ] && grep -q CHANGED out || fail "tags: $(cat out)"
+grep -qx "1.0  $second" out && grep -q "^  1.0-[0-9a-f]*  $digest  " out && grep -q CHANGED out || fail "tags: $(cat out)"
 "$envbuild" rollback -q "docker://$open:1.0" >out 2>err || fail "rollback: $(cat err)"
 [ "$(skopeo inspect --tls-verify=false "docker://$open:1.0" --format '{{.Digest}}')" = "$digest" ] || fail "the tag did not go back"
 ok "a tag goes back to what was before"
-"$envbuild" build -q "$@" --store "$work/bare2" --cache "docker://localhost:$port/cache" -o oci:bare >out 2>err || fail "cache: $(cat err)"
-[ "$(skopeo inspect oci:bare:"$(sed 's/^oci:bare://' out)" --format '{{.Digest}}')" = "$second" ] || fail "the cache gives another image"
+"$envbuild" build -q "$@" --store "$work/bare2" --cache "docker://localhost:$port/cache" -o oci:taken >out 2>err || fail "cache: $(cat err)"
+[ "$(skopeo inspect "$(cat out)" --format '{{.Digest}}')" = "$second" ] || fail "the cache gives another image"
 ok "a bare store takes from a cache what it has"
 cp first/recipe.yaml first/recipe.lock .
 
