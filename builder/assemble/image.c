@@ -226,22 +226,26 @@ static int put_lock(const struct lock *lock, struct place *place, const struct i
     const struct image_name own = fixed_name(name, lock, true, a);
     struct lock_artifact says = {0};
     CLEANUP(buf_clear) struct buf text = {0}, json = {0};
-    struct digest there = {0}, digest;
-    bool found;
+    struct descriptor there = {0};
+    struct digest digest;
+    bool found, right = true;
 
     if (place_tagged(&found, &there, place, &own, e) < 0)
         return -1;
-    if (found)
+    if (found && place->manifests_apart)
+        return 0;
+    lock_print(&text, lock);
+    if (place_put_bytes(place, STR("{}"), &digest, e) < 0 ||
+        place_put_bytes(place, buf_view(&text), &digest, e) < 0 ||
+        (found && place_has_blob(&right, place, &there.digest, there.size, e) < 0))
+        return err_wrap(e, "lock");
+    if (found && right)
         return 0;
     if (place_tagged(&found, &there, place, name, e) < 0)
         return -1;
-    if (found && !digest_eq(&there, &image->digest))
-        says.before = there;
-    lock_print(&text, lock);
+    if (found && !digest_eq(&there.digest, &image->digest))
+        says.before = there.digest;
     lock_artifact_write(&json, lock, buf_view(&text), image, &says);
-    if (place_put_bytes(place, STR("{}"), &digest, e) < 0 ||
-        place_put_bytes(place, buf_view(&text), &digest, e) < 0)
-        return err_wrap(e, "lock");
     return place_put_image(place, buf_view(&json), &own, NULL, &digest, e);
 }
 

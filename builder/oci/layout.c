@@ -277,7 +277,7 @@ static int sync_blobs(const char *dir, struct err *e)
     return fs_sync_dir(blobs, e);
 }
 
-static int tagged(bool *found, struct digest *digest, struct place *p,
+static int tagged(bool *found, struct descriptor *out, struct place *p,
                   const struct image_name *name, struct err *e)
 {
     const struct layout *layout = (const struct layout *)p;
@@ -295,7 +295,8 @@ static int tagged(bool *found, struct digest *digest, struct place *p,
 
         if (tag && str_eq(*tag, layout_tag(name))) {
             *found = true;
-            *digest = d->digest;
+            out->digest = d->digest;
+            out->size = d->size;
         }
     }
     return 0;

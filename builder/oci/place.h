@@ -70,8 +70,8 @@ struct place_ops {
     int (*ask_blobs)(struct place *p, const struct descriptors *blobs, struct err *e); /* or NULL */
     /* What has that name now; NULL: the place is for one image, and keeps nothing that refers to it
      * either. */
-    int (*tagged)(bool *found, struct digest *digest, struct place *p,
-                  const struct image_name *name, struct err *e);
+    int (*tagged)(bool *found, struct descriptor *d, struct place *p, const struct image_name *name,
+                  struct err *e);
 };
 
 /* The first member of each kind of place. */
@@ -132,8 +132,9 @@ int place_put_image(struct place *p, struct str json, const struct image_name *n
 
 /* Does the place know tags, and keep what refers to an image? */
 bool place_keeps(const struct place *p);
-/* Which manifest has that name there now? Of a place that keeps. */
-int place_tagged(bool *found, struct digest *digest, struct place *p, const struct image_name *name,
+/* Which manifest has that name there now? Of a place that keeps; digest and size (0: not told) of
+ * *d are filled in. */
+int place_tagged(bool *found, struct descriptor *d, struct place *p, const struct image_name *name,
                  struct err *e) MUST_CHECK;
 
 /* Commit. Nothing but place_free() may follow. */

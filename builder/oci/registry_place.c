@@ -216,12 +216,12 @@ static int has_manifest(bool *has, struct place *place, const struct digest *dig
     return registry_has_manifest(has, &there, p->r, str_of(text), e);
 }
 
-static int tagged(bool *found, struct digest *digest, struct place *place,
+static int tagged(bool *found, struct descriptor *d, struct place *place,
                   const struct image_name *name, struct err *e)
 {
     struct registry_place *p = (struct registry_place *)place;
 
-    return registry_has_manifest(found, digest, p->r, name->tag, e);
+    return registry_has_manifest(found, &d->digest, p->r, name->tag, e);
 }
 
 /* *right: the tag need not be put. One that never moves stays where it is. */
