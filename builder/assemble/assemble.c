@@ -22,6 +22,7 @@ static void assembler_clear(struct assembler *a)
     vec_clear(&a->want);
     free(a->wanted);
     spool_clear(&a->files);
+    spool_clear(&a->taken);
 }
 
 static uint64_t layer_bytes(const struct assembler *a, const struct lock_layer *l)
@@ -302,6 +303,8 @@ static int make_again(struct making *m, struct err *e)
     *m = (struct making){.all = all, .layer = m->layer, .index = m->index, .slim = m->slim};
     if (making_recall(all, m, e) < 0 || making_decide(all, m, e) < 0)
         return -1;
+    if (m->how == HOW_TAKE) /* of caches; their turn is over */
+        m->how = HOW_MAKE;
     if (m->how == HOW_MAKE)
         start(m, making_wheels);
     else if (m->how == HOW_JOIN && !all->in->place->known_first)
@@ -411,17 +414,26 @@ static int check_room(const struct assembler *a, struct err *e)
     return a->in->room && (store || place) ? a->in->room(a->in->room_ctx, store, place, e) : 0;
 }
 
+/* What caches have comes first: what they do not give has to be made like the rest. */
+static int try_caches(struct assembler *a, struct err *e)
+{
+    spool_open(&a->taken, a->in->scratch_dir);
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (a->makings[i].cache)
+            start(&a->makings[i], making_try_cache);
+    return pool_wait(a->pool, e);
+}
+
 static int run(struct assembler *a, struct err *e)
 {
     struct err fetch_err = {0}, pool_err = {0};
     bool known_first = a->in->place->known_first;
     int fetched, made;
 
-    plan(a);
     for (size_t i = 0; i < a->lock->layers.n; i++)
         if (a->makings[i].how == HOW_JOIN && !known_first)
             start(&a->makings[i], making_join);
-        else if (a->makings[i].how == HOW_TAKE && !known_first)
+        else if (a->makings[i].how == HOW_TAKE && !a->makings[i].cache && !known_first)
             start(&a->makings[i], making_take);
     collect(a);
     fetched = fetch(a, &fetch_err);
@@ -490,13 +502,14 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         if (making_recall(&a, &a.makings[i], e) < 0)
             return -1;
     }
-    if (decide(&a, e) < 0)
+    a.pool = pool_open(in->jobs);
+    if (decide(&a, e) < 0 || check_store(&a, e) < 0 || check_room(&a, e) < 0)
         return -1;
-    if (check_store(&a, e) < 0 || check_room(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
+    plan(&a);
+    if (try_caches(&a, e) < 0 || check_store(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
         (in->audit && audit(&a, e) < 0))
         return -1;
     system_layers_open(&a.system, lock, in->scratch_dir);
-    a.pool = pool_open(in->jobs);
     if (run(&a, e) < 0 || cache_leave(&a, e) < 0)
         return -1;
     if (!lock_is_settled(lock))

@@ -259,6 +259,14 @@ int making_join(void *ctx, struct err *e)
 
 /* ---- taking over ---- */
 
+static struct source *open_cached(const struct making *m)
+{
+    struct source *blob = registry_blob(m->cache->registry, &m->layer->digest, m->layer->size);
+
+    blob->events = m->all->in->events;
+    return blob;
+}
+
 /* Byte for byte; its digest is checked on the way. */
 static int take_bytes(void *ctx, struct sink *to, struct err *e)
 {
@@ -267,19 +275,54 @@ static int take_bytes(void *ctx, struct sink *to, struct err *e)
     struct descriptor d = {.digest = m->layer->digest, .size = m->layer->size};
     CLEANUP(source_clear) struct source *blob = NULL;
 
-    if (m->cache) {
-        blob = registry_blob(m->cache->registry, &d.digest, d.size);
-        blob->events = m->all->in->events;
-        return source_copy(blob, to, NULL, e);
-    }
-    if (stored_blob(&blob, image, &d, e) < 0)
+    if (m->taken.size)
+        blob = source_input(m->taken.input, m->taken.offset, m->taken.size);
+    else if (m->cache)
+        blob = open_cached(m);
+    else if (stored_blob(&blob, image, &d, e) < 0)
         return -1;
-    return source_copy(blob, to, NULL, e) < 0 ? err_wrap(e, "%s", image->files.path) : 0;
+    if (source_copy(blob, to, NULL, e) == 0)
+        return 0;
+    return m->cache ? -1 : err_wrap(e, "%s", image->files.path);
 }
 
 int making_take(void *ctx, struct err *e)
 {
     return put_known(ctx, take_bytes, e);
+}
+
+static int spool_cached(struct making *m, struct err *e)
+{
+    CLEANUP(hash_source_clear) struct hash_source hashed = {0};
+    CLEANUP(source_clear) struct source *blob = open_cached(m);
+    char text[DIGEST_TEXT + 1];
+    struct digest digest;
+
+    hash_source_open(&hashed, blob);
+    if (spool_put(&m->taken, &m->all->taken, &hashed.source, m->layer->size, e) < 0)
+        return -1;
+    hash_finish(&hashed.hash, &digest);
+    digest_text(&digest, text);
+    return digest_eq(&digest, &m->layer->digest)
+               ? 0
+               : err_set(e, ERR_INTEGRITY, "what came has the digest %s", text);
+}
+
+int making_try_cache(void *ctx, struct err *e)
+{
+    struct making *m = ctx;
+    CLEANUP(err_clear) struct err why = {0};
+
+    if (m->all->in->place->known_first ? spool_cached(m, &why) == 0 : making_take(m, &why) == 0)
+        return 0;
+    if (why.kind == ERR_INTERRUPTED)
+        return err_join(e, &why);
+    events_warn(m->all->in->events, "layer %s is made, for the cache %s does not give it: %s",
+                m->layer->name.p, registry_name(m->cache->registry), why.msg);
+    m->cache = NULL;
+    m->taken = (struct content){0};
+    m->how = HOW_MAKE;
+    return 0;
 }
 
 /* ---- making ---- */

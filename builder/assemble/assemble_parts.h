@@ -16,6 +16,7 @@ struct making {
     size_t index;
     enum how how;
     struct layer_cache *cache; /* HOW_TAKE: who has it; NULL: the base image */
+    struct content taken;      /* ... as it lies in all->taken, for an archive */
     bool has_record;
     bool diff_id_seen; /* the store remembers it, and the lock's is the same */
     bool doubted;      /* the store remembers another layer than the lock says */
@@ -44,6 +45,7 @@ struct assembler {
     struct VEC_OF(size_t) want; /* positions in lock->artifacts of what is fetched */
     bool *wanted;               /* by position: is it in `want`? */
     struct spool files;         /* the recipe's own files */
+    struct spool taken;         /* layers from caches: an archive cannot give back what was wrong */
 };
 
 /* assemble_layer.c: one layer, by itself. `ctx` of those that a pool runs is a struct making. */
@@ -58,6 +60,9 @@ bool making_is_stored_first(const struct making *m);
 int making_join(void *ctx, struct err *e) MUST_CHECK;
 /* From the base image or a cache, byte for byte. */
 int making_take(void *ctx, struct err *e) MUST_CHECK;
+/* What a cache has, into the place or, for an archive, the spool. Where that fails a warning is
+ * told, and it is HOW_MAKE. */
+int making_try_cache(void *ctx, struct err *e) MUST_CHECK;
 /* Its bytes, of its record. */
 int making_bytes(void *ctx, struct sink *to, struct err *e) MUST_CHECK;
 /* Of its kind: the artifacts are in the store; for the last two the system is built. */
