@@ -132,6 +132,17 @@ int reach_referrers(struct reach_entry *entries, size_t n, reach_read read, void
     return 0;
 }
 
+/* Also where nothing leads to it. One that cannot be read is here, too. */
+static bool is_here(const struct reaching *r, const struct digest *digest)
+{
+    const struct descriptor d = {.media_type = STR(MEDIA_MANIFEST), .digest = *digest};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err ignored = {0};
+    bool there = false;
+
+    return r->read(r->ctx, &d, &text, &there, &ignored) < 0 || there;
+}
+
 /* Take what refers to what stays, and what refers to that. */
 static int take_referrers(struct reaching *r, const struct reaching *all,
                           struct reach_entry *entries, size_t n, struct err *e)
@@ -168,6 +179,9 @@ int reach(struct digests *out, struct reach_entry *entries, size_t n, reach_read
             (!entries[i].goes && follow(&stays, entries[i].d, e) < 0))
             return -1;
     }
+    for (size_t i = 0; i < n; i++)
+        if (digest_is_set(&entries[i].refers) && is_here(&all, &entries[i].refers))
+            add(&all, &(struct descriptor){.digest = entries[i].refers});
     if (take_referrers(&stays, &all, entries, n, e) < 0)
         return -1;
     vec_sort(&stays.list, digest_order);

@@ -3,8 +3,8 @@
  *
  * A referrer is an entry whose document has a subject (a signature, an SBOM), or whose tag has the
  * form "sha256-<64 hex>" with or without ".sig" and the like behind it (distribution-spec 1.1,
- * "Referrers Tag Schema"; cosign). It goes when its subject goes; what refers to something that was
- * never here stays.
+ * "Referrers Tag Schema"; cosign). It goes when its subject goes, and when that lies here and
+ * nothing leads to it; what refers to something that is not here stays.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
