@@ -279,15 +279,15 @@ static const char *advice(const struct registry *r, unsigned status, struct str 
     if (status == 413)
         return "; the registry, or a proxy before it, takes no body that large: set a smaller "
                "`chunk` under `registries` in the configuration";
+    if (status == 409 || str_is(code, "TAG_INVALID") || str_is(code, "TAG_IMMUTABLE") ||
+        str_find_str(words, STR("immutable")) < words.len)
+        return "; this repository does not allow a tag to move: publish under another tag, or use "
+               "the image by its digest";
     if ((status == 403 || str_is(code, "DENIED")) && strcmp(r->host, "ghcr.io") == 0)
         return "; look at the package's settings on GitHub, \"Manage Actions access\", and at the "
                "token's scope write:packages";
     if (status == 403 || str_is(code, "DENIED"))
         return "; who is logged in there has no right to do that";
-    if (status == 409 || str_is(code, "TAG_INVALID") || str_is(code, "TAG_IMMUTABLE") ||
-        str_find_str(words, STR("immutable")) < words.len)
-        return "; this repository does not allow a tag to move: publish under another tag, or use "
-               "the image by its digest";
     if (status == 429)
         return "; it wants fewer requests: try again later";
     return "";
@@ -389,23 +389,22 @@ int registry_has_manifest(bool *found, struct digest *digest, struct registry *r
 }
 
 static int put(struct call_whole *w, struct registry *r, struct str reference,
-               struct str media_type, const char *etag, struct err *e)
+               struct str media_type, const char *condition, struct err *e)
 {
-    CLEANUP(buf_clear) struct buf url = {0}, path = {0}, type = {0}, match = {0};
+    CLEANUP(buf_clear) struct buf url = {0}, path = {0}, type = {0};
     const char *headers[2];
     int result;
 
     buf_fmt(&path, "manifests/" STR_FMT, STR_ARG(reference));
     buf_fmt(&type, "Content-Type: " STR_FMT, STR_ARG(media_type));
-    buf_fmt(&match, "If-Match: %s", etag ? etag : "");
     headers[0] = type.p;
-    headers[1] = match.p;
+    headers[1] = condition;
     if (registry_url(&url, r, path.p, e) < 0)
         return -1;
     w->ask = (struct call_ask){.method = "PUT",
                                .url = buf_view(&url),
                                .headers = headers,
-                               .headers_n = etag ? 2 : 1,
+                               .headers_n = condition ? 2 : 1,
                                .haste = CALL_PATIENT};
     result = registry_run(r, w, RIGHT_PUSH, (struct str){0}, e);
     w->ask = (struct call_ask){0};
@@ -443,11 +442,11 @@ int registry_put_manifest(bool *subject, struct registry *r, struct str referenc
 }
 
 int registry_put_if(struct registry *r, struct str tag, struct str media_type, struct str json,
-                    const char *etag, struct err *e)
+                    const char *condition, struct err *e)
 {
     CLEANUP(call_whole_clear) struct call_whole w = {.text = json};
 
-    if (put(&w, r, tag, media_type, etag, e) < 0)
+    if (put(&w, r, tag, media_type, condition, e) < 0)
         return -1;
     return (w.status >= 200 && w.status < 300) || w.status == 412 ? 0 : put_fault(r, &w, tag, e);
 }

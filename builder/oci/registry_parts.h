@@ -38,10 +38,10 @@ int registry_refused(struct registry *r, const struct answer *a, struct str sent
 /* registry_manifest() that tells the ETag, too (owned; NULL: there is none); `etag` may be NULL. */
 int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, char **etag,
                            struct registry *r, struct str reference, struct err *e) MUST_CHECK;
-/* Put a tag only where it still is what had this ETag (NULL: whatever is there). That it is not is
- * fine: who reads it again learns it. */
+/* Put a tag only where that line of a request holds, "If-Match: ..." (NULL: whatever is there).
+ * That it does not is fine: who reads it again learns it. */
 int registry_put_if(struct registry *r, struct str tag, struct str media_type, struct str json,
-                    const char *etag, struct err *e) MUST_CHECK;
+                    const char *condition, struct err *e) MUST_CHECK;
 /* Is that the code of its error? */
 bool registry_says(struct str body, const char *code);
 /* What the registry refuses, in its own words: always -1. `what` is what was asked of it: "layer

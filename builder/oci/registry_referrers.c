@@ -3,7 +3,7 @@
 #include "registry_parts.h"
 
 enum {
-    WRITERS_TRIES = 10, /* others may write the same tag at the same time */
+    WRITERS_TRIES = 100, /* others may write the same tag at the same time; each try, one is done */
     PAGES_MAX = 100,
 };
 
@@ -132,7 +132,7 @@ static int add_once(bool *listed, struct registry *r, const struct digest *subje
                     const struct descriptor *d, struct err *e)
 {
     CLEANUP(image_index_clear) struct image_index index = {0};
-    CLEANUP(buf_clear) struct buf before = {0}, after = {0}, tag = {0};
+    CLEANUP(buf_clear) struct buf before = {0}, after = {0}, tag = {0}, condition = {0};
     CLEANUP(free_clear) char *etag = NULL;
 
     if (read_fallback(&before, &etag, r, subject, e) < 0 ||
@@ -145,7 +145,12 @@ static int add_once(bool *listed, struct registry *r, const struct digest *subje
     image_index_write(&index, &after);
     index.manifests.n--; /* its annotations are the caller's */
     fallback_tag(&tag, subject);
-    return registry_put_if(r, buf_view(&tag), STR(MEDIA_INDEX), buf_view(&after), etag, e);
+    if (!before.len)
+        buf_puts(&condition, "If-None-Match: *");
+    else if (etag)
+        buf_fmt(&condition, "If-Match: %s", etag);
+    return registry_put_if(r, buf_view(&tag), STR(MEDIA_INDEX), buf_view(&after),
+                           condition.len ? condition.p : NULL, e);
 }
 
 /* Until it is seen there: another writer may have put an index without it. */

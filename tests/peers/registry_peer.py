@@ -251,28 +251,36 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
+    def put_manifest(self, repo, name, reference, body):
+        r = self.server.registry
+        digest, document = "sha256:" + hashlib.sha256(body).hexdigest(), json.loads(body)
+        there = repo.tags.get(reference, reference)
+        tag = f'"{there}"' if there in repo.manifests else None
+        if r.etags and (self.headers.get("If-Match", tag) != tag or (self.headers.get("If-None-Match") == "*" and tag)):
+            return self.error(412, "PRECONDITION_FAILED", "it is another by now")
+        if ":" in reference and reference != digest:
+            return self.error(400, "DIGEST_INVALID")
+        for d in document.get("layers", []) + ([document["config"]] if "config" in document else []):
+            if d["digest"] not in repo.blobs and ".nondistributable." not in d["mediaType"]:
+                return self.error(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
+        for d in document.get("manifests", []):
+            if d["digest"] not in repo.manifests:
+                return self.error(400, "MANIFEST_UNKNOWN", "manifest unknown")
+        if r.immutable and ":" not in reference and repo.tags.get(reference, digest) != digest:
+            return self.error(409, "TAG_IMMUTABLE", "the tag exists and may not be changed")
+        repo.manifests[digest] = (self.headers.get("Content-Type"), body)
+        if ":" not in reference:
+            repo.tags[reference] = digest
+        more = {"OCI_Subject": document["subject"]["digest"]} if r.referrers and "subject" in document else {}
+        return self.answer(201, Location=f"/v2/{name}/manifests/{digest}", Docker_Content_Digest=digest, **more)
+
     def manifest(self, repo, name, reference, query):
         r = self.server.registry
         if self.command == "PUT":
             body = bytearray()
             self.take(body)
-            body, digest = bytes(body), "sha256:" + hashlib.sha256(body).hexdigest()
-            document = json.loads(body)
-            if ":" in reference and reference != digest:
-                return self.error(400, "DIGEST_INVALID")
-            for d in document.get("layers", []) + ([document["config"]] if "config" in document else []):
-                if d["digest"] not in repo.blobs and ".nondistributable." not in d["mediaType"]:
-                    return self.error(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
-            for d in document.get("manifests", []):
-                if d["digest"] not in repo.manifests:
-                    return self.error(400, "MANIFEST_UNKNOWN", "manifest unknown")
-            if r.immutable and ":" not in reference and repo.tags.get(reference, digest) != digest:
-                return self.error(409, "TAG_IMMUTABLE", "the tag exists and may not be changed")
-            repo.manifests[digest] = (self.headers.get("Content-Type"), body)
-            if ":" not in reference:
-                repo.tags[reference] = digest
-            more = {"OCI_Subject": document["subject"]["digest"]} if r.referrers and "subject" in document else {}
-            return self.answer(201, Location=f"/v2/{name}/manifests/{digest}", Docker_Content_Digest=digest, **more)
+            with r.conditions:
+                return self.put_manifest(repo, name, reference, bytes(body))
         digest = repo.tags.get(reference, reference)
         if digest not in repo.manifests:
             return self.error(404, "MANIFEST_UNKNOWN", "manifest unknown")
@@ -281,7 +289,7 @@ class Handler(BaseHTTPRequestHandler):
             repo.tags = {k: v for k, v in repo.tags.items() if v != digest}
             return self.answer(202)
         kind, body = repo.manifests[digest]
-        return self.answer(200, body, Content_Type=kind, Docker_Content_Digest=digest,
+        return self.answer(200, body, Content_Type=kind, Docker_Content_Digest=digest, **({"ETag": f'"{digest}"'} if r.etags else {}),
                            **({"Content_Length": str(len(body))} if self.command == "HEAD" else {}))
 
     def blob(self, repo, name, digest, query):
@@ -397,7 +405,7 @@ class Registry:
     def __init__(self, token=None, basic=None, tls=None):
         self.token, self.basic, self.identity = token, basic, None
         self.scheme = "https" if tls else "http"
-        self.lock = threading.Lock()
+        self.lock, self.conditions = threading.Lock(), threading.Lock()
         self.blobs, self.repositories, self.sessions, self.tokens, self.log = {}, {}, {}, {}, []
         self.asked_tokens, self.given, self.faults, self.told = [], [], [], set()
         self.received = self.sent = 0
@@ -405,6 +413,7 @@ class Registry:
         # What kinds of registries differ in.
         self.realm, self.expires_in, self.uses_left, self.anonymous_pull = None, 300, None, False
         self.mounts, self.ranges, self.referrers, self.immutable = True, True, True, False
+        self.etags = False  # of manifests, with If-Match and If-None-Match
         self.page = 0  # referrers in an answer; 0: all
         self.chunk_min, self.body_max, self.known_repositories = 0, 0, None
         self.server = Server(("127.0.0.1", 0), Handler)
