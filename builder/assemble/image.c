@@ -201,81 +201,76 @@ static int same(const char *what, const struct digest *want, const struct digest
 
 /* ---- what stands beside it ---- */
 
-/* "TAG-0123456789ab", and with `artifact` the lock's own. */
-static struct image_name fixed_name(const struct image_name *name, const struct lock *lock,
-                                    bool artifact, struct arena *a)
-{
-    CLEANUP(buf_clear) struct buf tag = {0}, layout_tag = {0};
-    struct image_name fixed = {.repository = name->repository, .fixed = true};
-    struct digest digest;
-
-    lock_digest(&digest, lock);
-    lock_artifact_tag(&tag, name->tag, &digest, artifact);
-    if (name->layout_tag.len)
-        lock_artifact_tag(&layout_tag, name->layout_tag, &digest, artifact);
-    fixed.tag = arena_str(a, buf_view(&tag));
-    fixed.layout_tag = arena_str(a, buf_view(&layout_tag));
-    return fixed;
-}
-
 /* The lock as it is once this image is built. One that is there already stays: what was before it
  * is known best by the first. */
 static int put_lock(const struct lock *lock, struct place *place, const struct image_name *name,
-                    const struct descriptor *image, struct arena *a, struct err *e)
+                    const struct image_name *own, const struct descriptor *image, struct err *e)
 {
-    const struct image_name own = fixed_name(name, lock, true, a);
     struct lock_artifact says = {0};
     CLEANUP(buf_clear) struct buf text = {0}, json = {0};
-    struct descriptor there = {0};
+    struct tagged here, before;
     struct digest digest;
-    bool found, right = true;
+    bool right = true;
 
-    if (place_tagged(&found, &there, place, &own, e) < 0)
+    if (place_tagged(&here, place, own, e) < 0)
         return -1;
-    if (found && place->manifests_apart)
+    if (here.found && place->manifests_apart)
         return 0;
     lock_print(&text, lock);
     if (place_put_bytes(place, STR("{}"), &digest, e) < 0 ||
         place_put_bytes(place, buf_view(&text), &digest, e) < 0 ||
-        (found && place_has_blob(&right, place, &there.digest, there.size, e) < 0))
-        return err_wrap(e, "lock");
-    if (found && right)
-        return 0;
-    if (place_tagged(&found, &there, place, name, e) < 0)
+        (here.found && place_has_blob(&right, place, &here.digest, here.size, e) < 0))
         return -1;
-    if (found && !digest_eq(&there.digest, &image->digest))
-        says.before = there.digest;
+    if (here.found && right)
+        return 0;
+    if (place_tagged(&before, place, name, e) < 0)
+        return -1;
+    if (before.found && !digest_eq(&before.digest, &image->digest))
+        says.before = before.digest;
     lock_artifact_write(&json, lock, buf_view(&text), image, &says);
-    return place_put_image(place, buf_view(&json), &own, NULL, &digest, e);
+    return place_put_image(place, buf_view(&json), own, NULL, &digest, e);
 }
 
-/* What has to be there before the tag moves: the tag that stays, and the lock. */
+/* What has to be there before the tag moves: the tag that stays, and the lock. A registry that
+ * takes no lock takes the image all the same. */
 static int put_beside(const struct lock *lock, struct place *place, const struct image_name *name,
                       const struct platform *platform, struct str manifest,
-                      const struct image_manifest *m, struct err *e)
+                      const struct image_manifest *m, const struct events *events, struct err *e)
 {
     CLEANUP(arena_clear) struct arena a = {0};
+    CLEANUP(err_clear) struct err why = {0};
     struct descriptor image = {.media_type = STR(MEDIA_MANIFEST), .size = manifest.len};
     struct lock built = *lock; /* borrows all */
+    struct digest of_lock;
+    struct lock_names names;
 
     built.built = true;
     built.settled = false;
     built.config = m->config.digest;
     hash_bytes(&built.manifest, manifest.p, manifest.len);
     image.digest = built.manifest;
-    if (place->manifests_apart) { /* a registry: all that has no tag is swept there */
-        const struct image_name fixed = fixed_name(name, lock, false, &a);
-
-        if (place_put_image(place, manifest, &fixed, platform, &image.digest, e) < 0)
+    lock_digest(&of_lock, lock);
+    if (lock_artifact_names(&names, place, name, &of_lock, &image.digest, &a, e) < 0)
+        return -1;
+    if (!place->manifests_apart) {
+        if (place_put_bytes(place, manifest, &image.digest, e) < 0)
             return -1;
-    } else if (place_put_bytes(place, manifest, &image.digest, e) < 0) {
+    } else if (!names.there && /* a registry: all that has no tag is swept there */
+               place_put_image(place, manifest, &names.image, platform, &image.digest, e) < 0) {
         return -1;
     }
-    return put_lock(&built, place, name, &image, &a, e);
+    if (put_lock(&built, place, name, &names.artifact, &image, &why) == 0)
+        return 0;
+    if (why.kind != ERR_NET) {
+        err_wrap(&why, "lock");
+        return err_join(e, &why);
+    }
+    events_warn(events, "the lock does not travel with the image: %s", why.msg);
+    return 0;
 }
 
 int image_put(struct lock *lock, struct place *place, const struct image_name *name,
-              const struct image_config *below, struct err *e)
+              const struct image_config *below, const struct events *events, struct err *e)
 {
     CLEANUP(image_manifest_clear) struct image_manifest m = {0};
     CLEANUP(buf_clear) struct buf config = {0}, manifest = {0};
@@ -294,7 +289,7 @@ int image_put(struct lock *lock, struct place *place, const struct image_name *n
         return -1;
     if (place_put_bytes(place, buf_view(&config), &m.config.digest, e) < 0 ||
         (place_keeps(place) &&
-         put_beside(lock, place, name, &platform, buf_view(&manifest), &m, e) < 0) ||
+         put_beside(lock, place, name, &platform, buf_view(&manifest), &m, events, e) < 0) ||
         place_put_image(place, buf_view(&manifest), name, &platform, &digest, e) < 0)
         return -1;
     lock->config = m.config.digest;

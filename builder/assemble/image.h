@@ -14,6 +14,8 @@
 
 /* Put config and manifest into the place under `name`, continuing the config `below` of the image
  * that is the base (NULL: there is none); fills in lock->config and lock->manifest.
- * Digests that a built lock has already must come out again: ERR_INTEGRITY. */
+ * Digests that a built lock has already must come out again: ERR_INTEGRITY. That a registry takes
+ * no lock is told as a warning. */
 int image_put(struct lock *lock, struct place *place, const struct image_name *name,
-              const struct image_config *below, struct err *e) MUST_CHECK;
+              const struct image_config *below, const struct events *events,
+              struct err *e) MUST_CHECK;

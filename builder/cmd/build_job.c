@@ -273,13 +273,15 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
 
 /* ---- the image is there ---- */
 
-int build_job_put(struct build_job *job, size_t i, struct place *place, struct err *e)
+int build_job_put(struct build_job *job, size_t i, struct place *place, const struct events *events,
+                  struct err *e)
 {
     struct build_product *p = &job->products.v[i];
     struct lock *lock = &job->work->lock;
     uint64_t sent = place->sent;
 
-    if (image_put(lock, place, &p->name, lock->image.ref.len ? &job->image.config : NULL, e) < 0)
+    if (image_put(lock, place, &p->name, lock->image.ref.len ? &job->image.config : NULL, events,
+                  e) < 0)
         return -1;
     p->sent += place->sent - sent;
     return 0;

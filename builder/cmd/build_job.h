@@ -38,7 +38,8 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
                    const struct build_args *a, const struct blob_files *files,
                    struct layer_caches *caches, struct err *e) MUST_CHECK;
 /* Its image, when all layers are there. */
-int build_job_put(struct build_job *job, size_t i, struct place *place, struct err *e) MUST_CHECK;
+int build_job_put(struct build_job *job, size_t i, struct place *place, const struct events *events,
+                  struct err *e) MUST_CHECK;
 /* When all places are closed: what was built stands in the lock. */
 int build_job_record(struct build_job *job, const struct build_args *a, struct err *e) MUST_CHECK;
 void build_job_clear(struct build_job *job);

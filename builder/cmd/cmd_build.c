@@ -210,7 +210,7 @@ static int publish(struct building *b, struct session *s, const struct build_arg
 
     vec_each(job, &b->jobs)
         for (size_t i = 0; i < b->places.n && !job->failed; i++)
-            if (build_job_put(job, i, b->places.v[i], e) < 0)
+            if (build_job_put(job, i, b->places.v[i], s->events, e) < 0)
                 return -1;
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     for (size_t i = 0; i < b->places.n; i++)

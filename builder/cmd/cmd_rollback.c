@@ -149,7 +149,9 @@ static void tell(struct session *s, struct asked *a, const struct digest *to)
     if (!s->quiet)
         output_message("  " STR_FMT " is %s%s" STR_FMT "%s; it was %s", STR_ARG(a->tag), is,
                        v ? " (" : "", STR_ARG(v ? v->tag : STR("")), v ? ")" : "",
-                       was[0] ? was : "nothing");
+                       strcmp(was, is) == 0 ? "that before"
+                       : was[0]             ? was
+                                            : "nothing");
 }
 
 static int roll_back(struct session *s, const char *ref, const char *to, struct err *e)

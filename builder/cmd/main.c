@@ -113,7 +113,8 @@ const struct command commands[] = {
      cmd_rollback,
      "envbuild rollback docker://ghcr.io/org/torch:2.6.0\n"
      "envbuild rollback docker://ghcr.io/org/torch:2.6.0 2.6.0-0123456789ab\n",
-     NULL},
+     "0   the tag names it, or did so before\n"
+     "3   there is no such tag, or nothing is known that was before\n"},
     {"run", "RECIPE [-- PROGRAM...]",
      "Build the image, load it into Docker or Podman and run it, with the recipe's folder in it.",
      cmd_run, "envbuild run x.yaml -- python train.py\n",
@@ -126,7 +127,7 @@ const struct command commands[] = {
      cmd_tags,
      "envbuild tags docker://ghcr.io/org/torch\n"
      "envbuild tags oci:images\n",
-     NULL},
+     "3   there is no such tag\n"},
     {"tree", "RECIPE|LOCK|TAG", "Show what each Python package of the recipe needs.", cmd_tree,
      "envbuild tree x.yaml\n", NULL},
     {"why", "RECIPE|LOCK|TAG NAME", "Tell by what chain of needs a package came into the image.",

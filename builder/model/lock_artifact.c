@@ -10,30 +10,97 @@ enum { SHORT = 12 }; /* hex digits */
 
 static const char before_key[] = LABEL_PREFIX "before", lock_key[] = LABEL_PREFIX "lock.digest";
 
-void lock_artifact_tag(struct buf *out, struct str tag, const struct digest *lock, bool artifact)
+void lock_artifact_tag(struct buf *out, struct str tag, const struct digest *lock,
+                       const struct digest *image)
 {
-    enum { ROOM = REF_TAG_MAX - 1 - SHORT - (sizeof LOCK_TAG_END - 1) };
+    enum { ROOM = REF_TAG_MAX - 2 * (1 + SHORT) - (sizeof LOCK_TAG_END - 1) };
     char hex[DIGEST_HEX + 1];
 
     digest_hex(lock, hex);
     if (ref_tag_ok(tag))
         tag = str_sub(tag, 0, ROOM);
-    buf_fmt(out, STR_FMT "-%.*s%s", STR_ARG(tag), SHORT, hex, artifact ? LOCK_TAG_END : "");
+    buf_fmt(out, STR_FMT "-%.*s", STR_ARG(tag), SHORT, hex);
+    if (!image)
+        return;
+    digest_hex(image, hex);
+    buf_fmt(out, ".%.*s", SHORT, hex);
+}
+
+static bool is_short_hex(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!c_digit(s.p[i]) && (s.p[i] < 'a' || s.p[i] > 'f'))
+            return false;
+    return s.len == SHORT;
 }
 
 bool lock_artifact_of(struct str *out, struct str tag)
 {
-    struct str hex;
+    struct str hex, lock;
 
     if (!str_drop(&tag, STR(LOCK_TAG_END)) || !str_cut_last(&tag, STR("-"), &hex) ||
-        hex.len != SHORT)
+        (str_cut(&hex, STR("."), &lock) && !is_short_hex(lock)) || !is_short_hex(hex))
         return false;
-    for (size_t i = 0; i < hex.len; i++)
-        if (!c_digit(hex.p[i]) && (hex.p[i] < 'a' || hex.p[i] > 'f'))
-            return false;
     *out = tag;
     return true;
 }
+
+/* ---- names ---- */
+
+static struct str add_tag(struct str tag, const struct digest *lock, const struct digest *image,
+                          const char *end, struct arena *a)
+{
+    CLEANUP(buf_clear) struct buf whole = {0};
+
+    if (!tag.len)
+        return tag;
+    lock_artifact_tag(&whole, tag, lock, image);
+    buf_puts(&whole, end);
+    return arena_str(a, buf_view(&whole));
+}
+
+static struct image_name add_tags(const struct image_name *name, const struct digest *lock,
+                                  const struct digest *image, const char *end, struct arena *a)
+{
+    return (struct image_name){.repository = name->repository,
+                               .tag = add_tag(name->tag, lock, image, end, a),
+                               .layout_tag = add_tag(name->layout_tag, lock, image, end, a)};
+}
+
+/* *taken: another image has that name. A layout has it for the artifact alone, and one that is
+ * damaged there counts as ours. */
+static int ask(bool *taken, struct lock_names *names, struct place *place,
+               const struct digest *image, struct err *e)
+{
+    bool apart = place->manifests_apart;
+    struct tagged t;
+
+    if (place_tagged(&t, place, apart ? &names->image : &names->artifact, e) < 0)
+        return -1;
+    names->there = apart && t.found && digest_eq(&t.digest, image);
+    *taken = t.found &&
+             (apart ? !names->there : digest_is_set(&t.subject) && !digest_eq(&t.subject, image));
+    return 0;
+}
+
+int lock_artifact_names(struct lock_names *out, struct place *place, const struct image_name *name,
+                        const struct digest *lock, const struct digest *image, struct arena *a,
+                        struct err *e)
+{
+    bool taken;
+
+    out->image = add_tags(name, lock, NULL, "", a);
+    out->artifact = add_tags(name, lock, NULL, LOCK_TAG_END, a);
+    if (ask(&taken, out, place, image, e) < 0)
+        return -1;
+    if (!taken)
+        return 0;
+    out->image = add_tags(name, lock, image, "", a);
+    out->artifact = add_tags(name, lock, image, LOCK_TAG_END, a);
+    return ask(&taken, out, place, image, e);
+}
+
+/* ---- the document ---- */
 
 static struct str digest_str(struct arena *a, const struct digest *d)
 {

@@ -277,8 +277,21 @@ static int sync_blobs(const char *dir, struct err *e)
     return fs_sync_dir(blobs, e);
 }
 
-static int tagged(bool *found, struct descriptor *out, struct place *p,
-                  const struct image_name *name, struct err *e)
+/* All-zero where it has none, or cannot be read: then it is as good as not there. */
+static void read_subject(struct digest *out, const char *dir, const struct descriptor *d)
+{
+    CLEANUP(free_clear) char *path = layout_blob_path(dir, &d->digest);
+    CLEANUP(image_manifest_clear) struct image_manifest m = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err ignored = {0};
+
+    if (media_type_is_manifest(d->media_type) &&
+        fs_read(&text, path, IMAGE_DOC_MAX, &ignored) == 0 &&
+        image_manifest_parse(&m, buf_view(&text), NULL, path, &ignored) == 0 && m.has_subject)
+        *out = m.subject.digest;
+}
+
+static int tagged(struct tagged *out, struct place *p, const struct image_name *name, struct err *e)
 {
     const struct layout *layout = (const struct layout *)p;
     CLEANUP(free_clear) char *path = path_join(layout->dir, "index.json");
@@ -286,18 +299,16 @@ static int tagged(bool *found, struct descriptor *out, struct place *p,
     CLEANUP(buf_clear) struct buf text = {0};
     const struct descriptor *d;
 
-    *found = false;
     if (fs_read(&text, path, IMAGE_DOC_MAX, e) < 0 ||
         image_index_parse(&index, buf_view(&text), MEDIA_INDEX, path, e) < 0)
         return -1;
     vec_each(d, &index.manifests) {
         const struct str *tag = pairs_get(&d->annotations, ANNOTATION_REF_NAME);
 
-        if (tag && str_eq(*tag, layout_tag(name))) {
-            *found = true;
-            out->digest = d->digest;
-            out->size = d->size;
-        }
+        if (!tag || !str_eq(*tag, layout_tag(name)))
+            continue;
+        *out = (struct tagged){.found = true, .digest = d->digest, .size = d->size};
+        read_subject(&out->subject, layout->dir, d);
     }
     return 0;
 }

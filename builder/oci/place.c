@@ -219,10 +219,10 @@ bool place_keeps(const struct place *p)
     return p->ops->tagged != NULL;
 }
 
-int place_tagged(bool *found, struct descriptor *d, struct place *p, const struct image_name *name,
-                 struct err *e)
+int place_tagged(struct tagged *out, struct place *p, const struct image_name *name, struct err *e)
 {
-    return p->ops->tagged(found, d, p, name, e);
+    *out = (struct tagged){0};
+    return p->ops->tagged(out, p, name, e);
 }
 
 int place_close(struct place *p, struct err *e)

@@ -43,7 +43,14 @@ struct image_name {
     struct str title;      /* the image's own name; empty: whatever has the tag is replaced */
     struct str recipe;     /* file name of its recipe */
     bool replace;          /* also what another recipe made */
-    bool fixed;            /* a tag that never moves: where another image has it, that stays */
+};
+
+/* What a name stands for. */
+struct tagged {
+    bool found;
+    struct digest digest;  /* of the manifest */
+    uint64_t size;         /* 0: not told */
+    struct digest subject; /* in a layout, of what it refers to; else all-zero */
 };
 
 struct place_ops {
@@ -70,7 +77,7 @@ struct place_ops {
     int (*ask_blobs)(struct place *p, const struct descriptors *blobs, struct err *e); /* or NULL */
     /* What has that name now; NULL: the place is for one image, and keeps nothing that refers to it
      * either. */
-    int (*tagged)(bool *found, struct descriptor *d, struct place *p, const struct image_name *name,
+    int (*tagged)(struct tagged *out, struct place *p, const struct image_name *name,
                   struct err *e);
 };
 
@@ -132,9 +139,8 @@ int place_put_image(struct place *p, struct str json, const struct image_name *n
 
 /* Does the place know tags, and keep what refers to an image? */
 bool place_keeps(const struct place *p);
-/* Which manifest has that name there now? Of a place that keeps; digest and size (0: not told) of
- * *d are filled in. */
-int place_tagged(bool *found, struct descriptor *d, struct place *p, const struct image_name *name,
+/* Which manifest has that name there now? Of a place that keeps. */
+int place_tagged(struct tagged *out, struct place *p, const struct image_name *name,
                  struct err *e) MUST_CHECK;
 
 /* Commit. Nothing but place_free() may follow. */

@@ -216,49 +216,41 @@ static int has_manifest(bool *has, struct place *place, const struct digest *dig
     return registry_has_manifest(has, &there, p->r, str_of(text), e);
 }
 
-static int tagged(bool *found, struct descriptor *d, struct place *place,
-                  const struct image_name *name, struct err *e)
+static int tagged(struct tagged *out, struct place *place, const struct image_name *name,
+                  struct err *e)
 {
     struct registry_place *p = (struct registry_place *)place;
 
-    return registry_has_manifest(found, &d->digest, p->r, name->tag, e);
+    return registry_has_manifest(&out->found, &out->digest, p->r, name->tag, e);
 }
 
-/* *right: the tag need not be put. One that never moves stays where it is. */
-static int tag_is_right(bool *right, struct registry_place *p, const struct image_name *name,
-                        const struct digest *digest, struct err *e)
+static int has_tag(bool *has, struct registry_place *p, struct str tag, const struct digest *digest,
+                   struct err *e)
 {
     struct digest there = {0};
-    char text[DIGEST_TEXT + 1];
     bool found;
 
-    if (registry_has_manifest(&found, &there, p->r, name->tag, e) < 0)
+    if (registry_has_manifest(&found, &there, p->r, tag, e) < 0)
         return -1;
-    *right = found && (name->fixed || digest_eq(&there, digest));
-    if (!*right)
-        return 0;
-    digest_text(&there, text);
-    if (digest_eq(&there, digest))
-        events_note(p->events, "tag " STR_FMT ": there", STR_ARG(name->tag));
-    else
-        events_warn(p->events, "%s: the tag " STR_FMT " is %s, of the same lock; it stays",
-                    registry_name(p->r), STR_ARG(name->tag), text);
+    *has = found && digest_eq(&there, digest);
+    if (*has)
+        events_note(p->events, "tag " STR_FMT ": there", STR_ARG(tag));
     return 0;
 }
 
 /* A tag that nobody may move is not touched where it is right; and it may become so meanwhile: by
  * another, or by a PUT of ours whose answer was lost. */
-static int put_tag(struct registry_place *p, const struct image_name *name, struct str json,
+static int put_tag(struct registry_place *p, struct str tag, struct str json,
                    const struct descriptor *d, struct err *e)
 {
     CLEANUP(err_clear) struct err why = {0}, ignored = {0}; /* the first one counts */
-    bool right;
+    bool has;
 
-    if (tag_is_right(&right, p, name, &d->digest, e) < 0)
+    if (has_tag(&has, p, tag, &d->digest, e) < 0)
         return -1;
-    if (right || registry_put_manifest(NULL, p->r, name->tag, d->media_type, json, &why) == 0)
+    if (has || registry_put_manifest(NULL, p->r, tag, d->media_type, json, &why) == 0)
         return 0;
-    if (why.kind == ERR_NET && tag_is_right(&right, p, name, &d->digest, &ignored) == 0 && right)
+    if (why.kind == ERR_NET && has_tag(&has, p, tag, &d->digest, &ignored) == 0 && has)
         return 0;
     return err_join(e, &why);
 }
@@ -300,7 +292,7 @@ static int put_image(struct place *place, struct str json, const struct descript
 
     if (put_by_digest(p, json, d, manifest, e) < 0)
         return -1;
-    return name->tag.len ? put_tag(p, name, json, d, e) : 0;
+    return name->tag.len ? put_tag(p, name->tag, json, d, e) : 0;
 }
 
 static int close_place(struct place *p, struct err *e)

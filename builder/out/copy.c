@@ -130,29 +130,16 @@ static int put_names(struct place *to, struct str json, const struct image_name 
     return 0;
 }
 
-/* Under its tag that never moves. */
-static int put_fixed(struct place *to, const struct copying *how, struct str json,
-                     const struct digest *lock, bool artifact, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf tag = {0}, layout_tag = {0};
-    struct image_name name = {.repository = how->name->repository, .fixed = true};
-    struct digest digest;
-
-    lock_artifact_tag(&tag, how->name->tag, lock, artifact);
-    if (how->name->layout_tag.len)
-        lock_artifact_tag(&layout_tag, how->name->layout_tag, lock, artifact);
-    name.tag = buf_view(&tag);
-    name.layout_tag = buf_view(&layout_tag);
-    return place_put_image(to, json, &name, NULL, &digest, e);
-}
-
 /* A lock that travels with an image, and in a registry the image as well: as when it is built. */
 static int put_lock(bool *is, struct place *to, const struct copying *how, struct str json,
                     struct err *e)
 {
     CLEANUP(image_manifest_clear) struct image_manifest m = {0};
+    CLEANUP(arena_clear) struct arena a = {0};
     CLEANUP(buf_clear) struct buf image = {0};
     struct lock_artifact says;
+    struct lock_names names;
+    struct digest digest;
 
     *is = false;
     if (!place_keeps(to) || image_is_index(json))
@@ -162,16 +149,22 @@ static int put_lock(bool *is, struct place *to, const struct copying *how, struc
     *is = lock_artifact_read(&says, &m);
     if (!*is)
         return 0;
-    if (to->manifests_apart && (stored_manifest(&image, how->from, &m.subject.digest, e) < 0 ||
-                                put_fixed(to, how, buf_view(&image), &says.lock, false, e) < 0))
+    if (lock_artifact_names(&names, to, how->name, &says.lock, &m.subject.digest, &a, e) < 0)
         return -1;
-    return put_fixed(to, how, json, &says.lock, true, e);
+    if (to->manifests_apart && !names.there &&
+        (stored_manifest(&image, how->from, &m.subject.digest, e) < 0 ||
+         place_put_image(to, buf_view(&image), &names.image, NULL, &digest, e) < 0))
+        return -1;
+    return place_put_image(to, json, &names.artifact, NULL, &digest, e);
 }
 
-/* One that an index names, or that refers to one: it gets no name. */
+/* One that an index names, or that refers to one. A registry gets a tag for it, for what has none
+ * is swept there. */
 static int put_child(struct place *to, const struct copying *how, struct str json, struct err *e)
 {
-    const struct image_name none = {0};
+    CLEANUP(buf_clear) struct buf tag = {0};
+    struct image_name name = {0};
+    char hex[DIGEST_HEX + 1];
     struct digest digest;
     bool is_lock;
 
@@ -179,8 +172,15 @@ static int put_child(struct place *to, const struct copying *how, struct str jso
         return -1;
     if (is_lock)
         return 0;
-    return to->manifests_apart ? place_put_image(to, json, &none, NULL, &digest, e)
-                               : place_put_bytes(to, json, &digest, e);
+    if (!to->manifests_apart)
+        return place_put_bytes(to, json, &digest, e);
+    if (place_keeps(to)) {
+        hash_bytes(&digest, json.p, json.len);
+        digest_hex(&digest, hex);
+        buf_fmt(&tag, "manifest-%s", hex);
+        name = (struct image_name){.repository = how->name->repository, .tag = buf_view(&tag)};
+    }
+    return place_put_image(to, json, &name, NULL, &digest, e);
 }
 
 /* The manifest that an archive lacks. */

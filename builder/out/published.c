@@ -59,8 +59,50 @@ static int read_artifact(struct artifact_read *r, bool *is, const struct stored 
                          s->files.path);
 }
 
+/* True with the lock, if that is what `digest` holds, and this image's. */
+static int take_lock(bool *taken, struct lock *out, struct buf *text, const struct stored *image,
+                     const struct digest *digest, struct err *e)
+{
+    CLEANUP(artifact_read_clear) struct artifact_read r = {0};
+
+    if (read_artifact(&r, taken, image, digest, e) < 0)
+        return -1;
+    *taken = *taken && digest_eq(&r.lock.manifest, &image->digest);
+    if (!*taken)
+        return 0;
+    MOVE(out, &r.lock);
+    MOVE(text, &r.text);
+    return 0;
+}
+
+/* Where a registry has no list of referrers, many write one, and the last may not have seen what
+ * the one before wrote; but every lock has a tag of its own. */
+static int find_by_tags(bool *taken, struct lock *out, struct buf *text, const struct stored *image,
+                        struct err *e)
+{
+    CLEANUP(names_clear) struct names names = {0};
+    struct registry *r = image->files.registry;
+    char **name;
+
+    if (registry_tags(&names, r, e) < 0)
+        return -1;
+    vec_each(name, &names) {
+        struct digest digest;
+        struct str of;
+        bool found = false;
+
+        if (*taken || !lock_artifact_of(&of, str_of(*name)))
+            continue;
+        if (registry_has_manifest(&found, &digest, r, str_of(*name), e) < 0 ||
+            (found && take_lock(taken, out, text, image, &digest, e) < 0))
+            return -1;
+    }
+    return 0;
+}
+
 int published_lock(struct lock *out, struct buf *text, const struct stored *image, struct err *e)
 {
+    bool taken = false;
     CLEANUP(image_index_clear) struct image_index index = {0};
     CLEANUP(buf_clear) struct buf json = {0};
     const struct descriptor *d;
@@ -68,20 +110,14 @@ int published_lock(struct lock *out, struct buf *text, const struct stored *imag
     if (stored_referrers(&json, image, &image->digest, e) < 0 ||
         (json.len && image_index_parse(&index, buf_view(&json), NULL, "referrers", e) < 0))
         return -1;
-    vec_each(d, &index.manifests) {
-        CLEANUP(artifact_read_clear) struct artifact_read r = {0};
-        bool is;
-
-        if (!str_is(d->artifact_type, MEDIA_LOCK))
-            continue;
-        if (read_artifact(&r, &is, image, &d->digest, e) < 0)
+    vec_each(d, &index.manifests)
+        if (!taken && str_is(d->artifact_type, MEDIA_LOCK) &&
+            take_lock(&taken, out, text, image, &d->digest, e) < 0)
             return -1;
-        if (!is || !digest_eq(&r.lock.manifest, &image->digest))
-            continue;
-        MOVE(out, &r.lock);
-        MOVE(text, &r.text);
+    if (!taken && image->files.registry && find_by_tags(&taken, out, text, image, e) < 0)
+        return -1;
+    if (taken)
         return 0;
-    }
     return err_set(e, ERR_INPUT,
                    "%s has no lock with this image: another tool made or copied it, or an envbuild "
                    "before 0.4.0; `envbuild copy --all` copies locks, too",
@@ -144,12 +180,13 @@ static int add_tag(struct published_list *list, struct str tag, const struct sto
     return 0;
 }
 
-/* Tags that stand for a list of referrers, or for one layer of a cache. */
+/* Tags that stand for a list of referrers, one layer of a cache, or one image of an index. */
 static bool is_inner(struct str tag)
 {
     struct digest digest;
 
-    return (str_skip(&tag, STR("sha256-")) || str_skip(&tag, STR("layer-"))) &&
+    return (str_skip(&tag, STR("sha256-")) || str_skip(&tag, STR("layer-")) ||
+            str_skip(&tag, STR("manifest-"))) &&
            digest_from_hex(&digest, tag);
 }
 

@@ -30,7 +30,7 @@ def layer_bytes(r, name, digest):
 def names(r, name):
     """The tags that move, by what they name; those that never do are there, too."""
     tags = r.repositories[name].tags
-    fixed = re.compile("-[0-9a-f]{12}(\\.lock)?$")
+    fixed = re.compile("-[0-9a-f]{12}(\\.[0-9a-f]{12})?(\\.lock)?$|^manifest-[0-9a-f]{64}$|^sha256-[0-9a-f]{64}$")
     return {t: d for t, d in tags.items() if not fixed.search(t)}
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tags: the lock that travels with an image, what was published under a tag, pointing it back, and layers from a cache."""
-import re, shutil, subprocess
+import re, shutil, subprocess, threading
 
 import world
 from lib import *
@@ -16,8 +16,6 @@ def edit(path, *lines):
         os.unlink(path + "/recipe.lock")
     with open(path + "/recipe.yaml", "w") as f:
         f.write(world.GOOD + "".join(line + "\n" for line in lines))
-
-
 
 
 def artifact(r, name, tag):
@@ -196,21 +194,53 @@ def a_repository_that_lets_no_tag_move_says_so(stage):
         r.immutable = True
         err = run(stage, path, "rollback", f"docker://{r.host}/x:1", code=5)[1]
         assert "does not allow a tag to move" in err and names(r, "x") == {"1": digests[2]}, err
-        run(stage, path, "rollback", "-q", f"docker://{r.host}/x:1", digests[2])
+        r.since()
+        err = run(stage, path, "rollback", f"docker://{r.host}/x:1", digests[2])[1]
+        assert "it was that before" in err and not methods(r.log, "PUT"), (err, r.log)
+        for status, code, message in ((400, "TAG_INVALID", "the image tag cannot be overwritten"), (412, "PRECONDITION", "configured as immutable"),
+                                      (403, "DENIED", "tag is immutable")):
+            body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+            r.faults.append(Fault("PUT", "manifests/1$", 1, status=status, body=body))
+            err = run(stage, path, "rollback", f"docker://{r.host}/x:1", code=5)[1]
+            assert "does not allow a tag to move" in err and message in err and names(r, "x") == {"1": digests[2]}, err
 
 
 @scenario
 def a_failed_build_moves_no_tag(stage):
-    """Whatever of the last steps fails: the lock, the tag that stays, the tag itself."""
+    """Whatever of the last steps fails: the tag that stays, the tag itself, a blob."""
     with Registry() as r:
         path = stage.fresh()
         first = push(stage, path, r, "x:1").split("@")[1]
-        for fault in (Fault("PUT", "manifests/1-[0-9a-f]+$", 1, status=400), Fault("PUT", "manifests/.*lock$", 1, status=400),
+        for fault in (Fault("PUT", "manifests/1-[0-9a-f]+$", 1, status=400),
                       Fault("PUT", "manifests/1$", 1, status=400), Fault("POST|PUT", "uploads", 1, status=403)):
             edit(path, "env: {B: '%s'}" % fault.path)
             r.faults[:] = [fault]
             push(stage, path, r, "x:1", code=5)
             assert names(r, "x") == {"1": first} and fault.met, fault.path
+
+
+@scenario
+def a_registry_that_takes_no_lock_takes_the_image(stage):
+    """It does not know the artifact, its config, its layer or its tag, or takes none: one warning."""
+    digest, _ = golden(stage)
+    path = locked(stage)
+    with Registry() as r:
+        push(stage, path, r, "x:1")
+        lock = next(d for t, d in r.repositories["x"].tags.items() if t.endswith(".lock"))
+        text = json.loads(r.repositories["x"].manifests[lock][1])["layers"][0]["digest"]
+    says = json.dumps({"errors": [{"code": "MANIFEST_INVALID", "message": "unknown artifactType"}]}).encode()
+    for listed, fault in ((True, Fault("PUT", f"manifests/{lock}", 99, status=400, body=says)), (True, Fault("PUT", "manifests/.*lock$", 99, status=415, body=says)),
+                          (True, Fault("PUT", "uploads/.*" + text[7:], 99, status=403, body=says)),
+                          (True, Fault("HEAD", "manifests/.*lock$", 99, status=400)), (False, Fault("GET", "manifests/sha256-", 99, status=400, body=says)),
+                          (False, Fault("PUT", "manifests/sha256-", 99, status=405, body=says))):
+        with Registry() as r:
+            r.referrers = listed
+            r.faults.append(fault)
+            got, out, err = end(start(stage, path, "build", "recipe.yaml", "-o", f"docker://{r.host}/x:1"))
+            assert got == 0 and out == f"{r.host}/x@{digest}\n" and names(r, "x") == {"1": digest}, (fault.path, err)
+            assert err.count("the lock does not travel with the image: ") == 1, (fault.path, err)
+            assert ("unknown artifactType" in err) == (fault.method == "PUT" or not listed) and not r.sessions, err
+            assert fault.met
 
 
 @scenario
@@ -232,7 +262,68 @@ def what_has_no_tag_may_be_swept(stage):
 
 
 @scenario
-def another_image_of_the_same_lock_is_told(stage):
+def images_of_an_index_may_be_swept_no_more(stage):
+    """All that is copied with an index has a tag, so it outlives a clean-up job, and comes back whole."""
+    digest, _ = golden(stage)
+    with Registry() as r, Registry() as to:
+        path = locked(stage)
+        push(stage, path, r, "x:1")
+        edit(path, "env: {A: two}")
+        push(stage, path, r, "x:2")
+        repo = r.repositories["x"]
+        second = repo.tags["2"]
+        entry = lambda d: {"mediaType": repo.manifests[d][0], "digest": d, "size": len(repo.manifests[d][1])}
+        index = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+                            "manifests": [dict(entry(d), platform={"os": "linux", "architecture": arch}) for d, arch in ((digest, "amd64"), (second, "arm64"))]}).encode()
+        top = "sha256:" + hashlib.sha256(index).hexdigest()
+        repo.manifests[top] = ("application/vnd.oci.image.index.v1+json", index)
+        repo.tags["all"] = top
+        copy(stage, path, f"docker://{r.host}/x:all", f"docker://{to.host}/y:all", "--all")
+        held = to.repositories["y"]
+        assert set(held.manifests) == set(held.tags.values()) and len(held.manifests) == 5, held.tags
+        held.manifests = {d: m for d, m in held.manifests.items() if d in held.tags.values()}
+        copy(stage, path, f"docker://{to.host}/y:all", "oci:back:all", "--all")
+        for d in (digest, second):
+            assert os.path.exists(f"{path}/back/blobs/sha256/{d[7:]}")
+            assert run(stage, path, "lock", "--from", f"docker://{to.host}/y@{d}")[0]
+        told = json.loads(run(stage, path, "tags", "--json", f"docker://{to.host}/y")[0])["tags"]
+        assert [t["tag"] for t in told] == ["all"] and len(told[0]["versions"]) == 2, told
+
+
+@scenario
+def ten_attach_at_once_where_no_list_of_referrers_is(stage):
+    """All read the list before any has written it. With an ETag none is lost there; without one each lock still has its tag."""
+    digest, _ = golden(stage)
+    path = locked(stage)
+    for etags in (True, False):
+        with Registry() as r:
+            r.referrers, r.etags = False, etags
+            push(stage, path, r, "x:0")
+            repo = r.repositories["x"]
+            kind, body = repo.manifests[digest]
+            for n in range(10):  # what the lock says was before differs, so each has a lock's artifact of its own
+                other = body + b" " * (n + 1)
+                repo.tags[str(n)] = "sha256:" + hashlib.sha256(other).hexdigest()
+                repo.manifests[repo.tags[str(n)]] = (kind, other)
+            for t in [t for t in repo.tags if t.startswith("sha256-") or re.match("0-", t)]:
+                del repo.tags[t]
+            ready = threading.Barrier(10)
+            r.faults.append(Fault("GET", "manifests/sha256-", 10, do=lambda h: ready.wait(PATIENCE) and False))
+            for p in [start(stage, path, "build", "-q", "--locked", "recipe.yaml", "-o", f"docker://{r.host}/x:{n}") for n in range(10)]:
+                got, out, err = end(p)
+                assert got == 0 and not err, err
+            locks = {d for t, d in repo.tags.items() if t.endswith(".lock")}
+            assert len(locks) == 10 and names(r, "x") == {str(n): digest for n in range(10)}, repo.tags
+            index = json.loads(repo.manifests[repo.tags[digest.replace(":", "-")]][1])
+            listed = {m["digest"] for m in index["manifests"]}
+            assert listed == locks if etags else listed and listed <= locks, (etags, len(listed))
+            del repo.tags[digest.replace(":", "-")]  # as if the list had been lost
+            assert run(stage, path, "lock", "--from", f"docker://{r.host}/x@{digest}")[0].encode() == read(path, "recipe.lock")
+
+
+@scenario
+def another_image_of_the_same_lock_has_a_tag_of_its_own(stage):
+    """As another compressor's may be: what the tag that never moves names stays, and both have their lock."""
     digest, _ = golden(stage)
     with Registry() as r:
         path = locked(stage)
@@ -243,8 +334,58 @@ def another_image_of_the_same_lock_is_told(stage):
         other = body + b"\n"
         repo.tags[fixed] = "sha256:" + hashlib.sha256(other).hexdigest()
         repo.manifests[repo.tags[fixed]] = (kind, other)
-        got, out, err = end(start(stage, path, "build", "recipe.yaml", "-o", f"docker://{r.host}/x:1"))
-        assert got == 0 and f"the tag {fixed} is {repo.tags[fixed]}, of the same lock; it stays" in err, err
+        before = dict(repo.tags)
+        for _ in range(2):
+            got, out, err = end(start(stage, path, "build", "-q", "recipe.yaml", "-o", f"docker://{r.host}/x:1"))
+            assert got == 0 and not err, err
+            own = f"{fixed}.{digest[7:19]}"
+            lock = repo.tags[own + ".lock"]
+            assert repo.tags == {**before, own: digest, own + ".lock": lock}, repo.tags
+        assert artifact(r, "x", own + ".lock")["subject"]["digest"] == digest
+        told = json.loads(run(stage, path, "tags", "--json", f"docker://{r.host}/x:1")[0])["tags"]
+        assert [t["tag"] for t in told] == ["1"] and own in [v["tag"] for v in told[0]["versions"]], told
+        run(stage, path, "rollback", "-q", f"docker://{r.host}/x:1", own)
+    path = locked(stage)
+    build(stage, path, "-o", "oci:lay:1")
+    index = json.loads(read(path, "lay/index.json"))
+    entry = next(m for m in index["manifests"] if "artifactType" in m)
+    text = read(path, "lay/blobs/sha256", entry["digest"][7:]).replace(digest.encode(), repo.tags[fixed].encode())
+    entry["digest"] = "sha256:" + hashlib.sha256(text).hexdigest()
+    file(path, "lay/blobs/sha256/" + entry["digest"][7:], text.decode())
+    file(path, "lay/index.json", json.dumps(index))
+    build(stage, path, "-o", "oci:lay:1")
+    index = json.loads(read(path, "lay/index.json"))
+    assert [m["annotations"]["org.opencontainers.image.ref.name"] for m in index["manifests"]] == ["1", own + ".lock", fixed + ".lock"], index
+    assert index["manifests"][2]["digest"] == entry["digest"] and index["manifests"][0]["digest"] == digest
+    assert run(stage, path, "lock", "--from", "oci:lay:1")[0].encode() == read(path, "recipe.lock")
+
+
+@scenario
+def prune_takes_the_locks_of_images_that_go(stage):
+    """What a tag named before goes with its lock, and rollback says that it is gone; what is named stays, with its own."""
+    path = stage.fresh()
+    digests, locks = three(stage, path, "oci:images:1")
+    run(stage, path, "build", "-q", "recipe.yaml", "-o", "oci:images:2")
+    index = lambda: json.loads(read(path, "images/index.json"))["manifests"]
+    assert [len(index()), len(images({"manifests": index()}))] == [6, 2]
+    run(stage, path, "rollback", "-q", "oci:images:1")
+    run(stage, path, "rollback", "-q", "oci:images:1", digests[2])
+    versions = json.loads(run(stage, path, "tags", "--json", "oci:images:1")[0])["tags"][0]["versions"]
+    told = json.loads(run(stage, path, "prune", "--json", "images")[0])
+    assert {i["tag"] for i in told["images"]} == {v["tag"] + ".lock" for v in versions if v["digest"] != digests[2]}, told
+    assert len(told["images"]) == 2
+    assert len(index()) == 4 and [i for i in images({"manifests": index()}) if i["digest"] != digests[2]] == []
+    held = {f"sha256:{n}" for n in os.listdir(path + "/images/blobs/sha256")}
+    assert held == set(all_blobs(path + "/images")) and not set(digests[:2]) & held
+    check_layout(path + "/images", digests[2])
+    assert json.loads(run(stage, path, "prune", "--json", "images")[0])["files"] == 0
+    assert run(stage, path, "lock", "--from", "oci:images:1")[0].encode() == locks[2]
+    err = run(stage, path, "rollback", "oci:images:1", code=3)[1]
+    assert digests[1] in err and "lacks the blob" in err, err
+    edit(path, "env: {A: one}")
+    assert build(stage, path, "--index", stage.index, "-o", "oci:images:1") == digests[1]
+    gone = json.loads(run(stage, path, "prune", "--json", "images", "--older", "1h")[0])
+    assert [i["tag"] for i in gone["images"]] == [], "what the other tag names still has its locks"
 
 
 # ---- layers from a cache ----
@@ -346,11 +487,59 @@ def a_cache_that_does_not_work_is_a_warning(stage):
 
 
 @scenario
-def a_damaged_layer_of_a_cache_is_told(stage):
+def a_cache_has_layers_of_any_compression(stage):
+    for kind in ("zstd", "zstd:chunked"):
+        path = stage.fresh()
+        edit(path, f"compression: {kind}")
+        with Registry() as r:
+            digest = build(stage, path, "--index", stage.index, "--cache", f"docker://{r.host}/cache")
+            cache = r.repositories["cache"]
+            for _, body in cache.manifests.values():
+                assert [d["mediaType"] for d in json.loads(body)["layers"]] == ["application/vnd.oci.image.layer.v1.tar+zstd"], body
+            bare = stage.fresh()
+            for name in ("recipe.yaml", "recipe.lock"):
+                shutil.copy(f"{path}/{name}", bare)
+            assert build(stage, bare, "--locked", "--cache", f"docker://{r.host}/cache") == digest and check_store(bare) == 0
+            check_layout(bare + "/images", digest)
+
+
+def damaged(body):
+    return body[:-1] + bytes([body[-1] ^ 1])
+
+
+@scenario
+def what_a_cache_does_not_give_is_made(stage):
+    """A layer that is damaged there, short or not to be had: one warning, and the same image wherever it goes."""
+    digest, _ = golden(stage)
+    name = golden_layers(stage)[-1][0]
     with Registry() as r:
-        filled(stage, r)
-        name = golden_layers(stage)[-1][0]
-        r.blobs[name] = r.blobs[name][:-1] + bytes([r.blobs[name][-1] ^ 1])
+        cache = filled(stage, r)
+        good = r.blobs[name]
+        plain = locked(stage)
+        build(stage, plain, "-o", "oci-archive:o.tar")
+        for place in ("oci:images", "oci-archive:o.tar", "dir:flat", "docker://"):
+            for bad, fault in ((damaged(good), ()), (b"", ()), (good[:-1], ()), (good, (Fault("GET", f"/cache/blobs/{name}", 99, status=404),))):
+                if place != "oci:images" and bad != damaged(good):
+                    continue
+                with Registry() as to:
+                    r.blobs[name], r.faults[:] = bad, fault
+                    if len(bad) != len(good):  # what it says of it is right
+                        r.faults.append(Fault("HEAD", f"/cache/blobs/{name}", 99, status=200, headers={"Content-Length": str(len(good))}))
+                    path = locked(stage)
+                    got, out, err = end(start(stage, path, "build", "recipe.yaml", "--cache", f"docker://{r.host}/cache",
+                                              "-o", place if place != "docker://" else f"docker://{to.host}/y:1"))
+                    assert got == 0 and err.count("is made, for the cache") == 1, (place, len(bad), err)
+                    assert 0 < check_store(path), "the layer came from nowhere"
+                    if place == "oci:images":
+                        check_layout(path + "/images", digest)
+                    elif place == "docker://":
+                        assert names(to, "y") == {"1": digest} and not to.sessions and to.blobs[name] == good
+                    elif place == "dir:flat":
+                        assert read(path, "flat", name[7:]) == good
+                    else:
+                        assert read(path, "o.tar") == read(plain, "o.tar")
+        r.blobs[name], r.faults[:] = damaged(good), ()
         path = locked(stage)
-        assert name[:20] in build(stage, path, "--cache", f"docker://{r.host}/cache", code=6)
-        nothing_published(path + "/images")
+        for p in ("images", "o"):  # what is made once is not made again
+            run(stage, path, "build", "-q", "recipe.yaml", "--cache", f"docker://{r.host}/cache", "-o", "oci:" + p)
+            check_layout(f"{path}/{p}", digest)

@@ -20,16 +20,17 @@ static void tags_fit(void **state)
     hash_bytes(&lock, "x", 1);
     memset(tag, 'a', sizeof tag);
     for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
-        CLEANUP(buf_clear) struct buf fixed = {0}, artifact = {0};
+        CLEANUP(buf_clear) struct buf fixed = {0}, longest = {0};
         struct str from = {tag, lengths[i]};
 
-        lock_artifact_tag(&fixed, from, &lock, false);
-        lock_artifact_tag(&artifact, from, &lock, true);
-        assert_true(ref_tag_ok(buf_view(&fixed)) && ref_tag_ok(buf_view(&artifact)));
+        lock_artifact_tag(&fixed, from, &lock, NULL);
+        lock_artifact_tag(&longest, from, &lock, &lock);
+        buf_puts(&longest, LOCK_TAG_END);
+        assert_true(ref_tag_ok(buf_view(&fixed)) && ref_tag_ok(buf_view(&longest)));
         assert_true(str_ends(buf_view(&fixed), STR("-2d711642b726")));
-        assert_true(str_starts(buf_view(&artifact), buf_view(&fixed)));
-        assert_true(str_ends(buf_view(&artifact), STR("2d711642b726.lock")));
-        assert_int_equal(fixed.len, (lengths[i] < 110 ? lengths[i] : 110) + 13);
+        assert_true(str_starts(buf_view(&longest), buf_view(&fixed)));
+        assert_true(str_ends(buf_view(&longest), STR("-2d711642b726.2d711642b726.lock")));
+        assert_int_equal(fixed.len, (lengths[i] < 97 ? lengths[i] : 97) + 13);
     }
 }
 
@@ -38,6 +39,11 @@ static void a_tag_tells_what_it_is_of(void **state)
     static const char *const rows[][2] = {
         {"1-0123456789ab.lock", "1"},
         {"pytorch:2.6.0-cuda12.4-0123456789ab.lock", "pytorch:2.6.0-cuda12.4"},
+        {"1-0123456789ab.ba9876543210.lock", "1"},
+        {"1-0123456789ab.ba9876543210-0123456789ab.lock", "1-0123456789ab.ba9876543210"},
+        {"1-0123456789ab.ba987654321.lock", NULL},
+        {"1-0123456789.ba9876543210.lock", NULL},
+        {"1-0123456789ab.ba9876543210.ba9876543210.lock", NULL},
         {"1-0123456789ab", NULL},
         {"1-0123456789aB.lock", NULL},
         {"1-0123456789abc.lock", NULL},
