@@ -9,7 +9,7 @@
 
 /* Folders of memos, as cmd/ names them. */
 static const char *const memories[] = {"layers",   "linkage", "pages",
-                                       "metadata", "outputs", "scans"};
+                                       "metadata", "outputs", "scans", "registries"};
 
 struct collecting {
     const char *store;
