@@ -100,7 +100,7 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
     struct fetching *f = ctx;
     struct fetch_options how = {.root = str_of(f->work->root),
                                 .parallel = f->args->downloads,
-                                .offline = f->args->offline,
+                                .offline = f->session->offline,
                                 .events = f->session->events,
                                 .ready = ready,
                                 .ctx = ready_ctx};
@@ -165,8 +165,7 @@ int build_job_lock(struct build_job *job, struct session *s, const struct build_
 {
     struct work *w = job->work;
 
-    if (work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 ||
-        note_lock(w, s, e) < 0)
+    if (work_connect(w, s, a->index, e) < 0 || have_lock(w, s, a, e) < 0 || note_lock(w, s, e) < 0)
         return -1;
     job->built = w->lock.built;
     job->settled = w->lock.settled;

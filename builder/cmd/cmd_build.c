@@ -302,7 +302,7 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
          opt_str, &a.index},
         {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.locked},
-        {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
+        {0, "offline", NULL, "use only what the store has", opt_flag, &s->offline},
         {0, "audit", NULL, "believe nothing that is remembered: read and make all of it again",
          opt_flag, &a.audit},
         {0, "replace", NULL, "take a tag of the layout that is another recipe's", opt_flag,
