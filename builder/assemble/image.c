@@ -198,8 +198,18 @@ static int same(const char *what, const struct digest *want, const struct digest
         what, made, have);
 }
 
-int image_put(struct lock *lock, struct place *place, const struct image_name *name,
-              const struct image_config *below, struct err *e)
+static int put_manifest(struct place *place, struct str json, const struct image_name *name,
+                        const struct platform *platform, struct digest *digest, struct err *e)
+{
+    const struct image_name none = {0};
+
+    if (!name && !place->manifests_apart)
+        return place_put_bytes(place, json, digest, e);
+    return place_put_image(place, json, name ? name : &none, platform, digest, e);
+}
+
+int image_put(struct descriptor *out, struct lock *lock, struct place *place,
+              const struct image_name *name, const struct image_config *below, struct err *e)
 {
     CLEANUP(image_manifest_clear) struct image_manifest m = {0};
     CLEANUP(buf_clear) struct buf config = {0}, manifest = {0};
@@ -217,9 +227,26 @@ int image_put(struct lock *lock, struct place *place, const struct image_name *n
                         same("image's manifest", &lock->manifest, &digest, e) < 0))
         return -1;
     if (place_put_bytes(place, buf_view(&config), &m.config.digest, e) < 0 ||
-        place_put_image(place, buf_view(&manifest), name, &platform, &digest, e) < 0)
+        put_manifest(place, buf_view(&manifest), name, &platform, &digest, e) < 0)
         return -1;
     lock->config = m.config.digest;
     lock->manifest = digest;
+    *out = (struct descriptor){.media_type = STR(MEDIA_MANIFEST),
+                               .digest = digest,
+                               .size = manifest.len,
+                               .platform = platform};
+    if (compression_is_zstd(lock_compression(lock)))
+        pairs_add(&out->annotations, STR(ANNOTATION_ZSTD), STR("true"));
     return 0;
+}
+
+int image_put_index(struct digest *out, const struct lock *lock, struct place *place,
+                    const struct image_name *name, const struct descriptors *forms, struct err *e)
+{
+    const struct image_index index = {.manifests = *forms};
+    const struct platform platform = {.os = lock->os, .architecture = lock->arch};
+    CLEANUP(buf_clear) struct buf json = {0};
+
+    image_index_write(&index, &json);
+    return place_put_image(place, buf_view(&json), name, &platform, out, e);
 }

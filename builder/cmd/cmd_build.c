@@ -144,8 +144,10 @@ static int make_job(struct building *b, struct build_job *job, struct session *s
                     const struct build_args *a, struct err *e)
 {
     for (size_t i = 0; i < b->places.n; i++)
-        if (build_job_make(job, i, b->places.v[i], s, a, &b->files, e) < 0)
+        if (build_job_make(job, i, b->places.v[i], s, a, &b->files, e) < 0) {
+            build_job_hint(job, i, s->events, e);
             return -1;
+        }
     return 0;
 }
 
@@ -160,8 +162,10 @@ static int publish(struct building *b, struct session *s, const struct build_arg
                 return -1;
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     for (size_t i = 0; i < b->places.n; i++)
-        if (place_close(b->places.v[i], e) < 0)
+        if (place_close(b->places.v[i], e) < 0) {
+            build_job_hint(first_job(b), i, s->events, e);
             return -1;
+        }
     vec_each(job, &b->jobs)
         if (!job->failed && build_job_record(job, a, e) < 0)
             return -1;
@@ -202,7 +206,7 @@ int build_recipe(struct work *w, struct session *s, const char *recipe, const st
     if (build(&b, s, a, e) < 0)
         return -1;
     p = &b.jobs.v[0].products.v[0];
-    dest_print_put(&p->dest, &p->name, &w->lock.manifest, reference);
+    dest_print_put(&p->dest, &p->name, &p->digest, reference);
     return 0;
 }
 
@@ -287,7 +291,8 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
     const struct opt own[] = {
         {'o', "output", "DEST",
          "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, dir:DIR, "
-         "docker://HOST/NAME[:TAG], docker:, podman:; may be repeated (oci:images)",
+         "docker://HOST/NAME[:TAG], docker:, podman:, with \",compression=zstd\" another than the "
+         "recipe's; may be repeated (oci:images)",
          opt_add, &a.outputs},
         {0, "mount-from", "NAME",
          "another repository of the registry that may have the layers (none)", opt_add,
