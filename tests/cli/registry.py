@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registries: pushing, pulling, who we are, and what goes wrong on the way. The peer is tests/peers/registry_peer.py."""
-import base64, hashlib, json, os, signal, ssl, subprocess
+import base64, hashlib, json, os, shutil, signal, ssl, subprocess
 
-import base_image
+import base_image, survival
 from lib import *
 from registry_peer import Fault, Registry
 
@@ -138,6 +138,38 @@ def what_a_host_needs_is_remembered(stage):
         r.faults.append(Fault("PATCH", "uploads", 2, status=413, reads=False))
         assert push(stage, path, r).endswith(digest)
         assert r.faults[0].met == 2 and remembered(path) == [f"registry {r.host}chunks".encode()], remembered(path)
+
+
+@scenario
+def a_push_needs_no_room_for_layers(stage):
+    """The store's disk has room for less than the image: its layers are made as they are sent. A layout there is refused before
+    anything is made; a store that has nothing needs no room where the registry has it all."""
+    digest, held = golden(stage)
+    path = locked(stage)
+    build(stage, path)
+    shutil.rmtree(path + "/.cache/envbuild/layers")
+    shutil.rmtree(path + "/images")
+    size = sum(len(body) for body in held.values())
+
+    def on_disk(room, *words):
+        """With the store on a disk that has so many bytes left."""
+        store = path + "/.cache/envbuild"
+        used = 1024 * int(subprocess.run(["du", "-sk", store], check=True, capture_output=True).stdout.split()[0])
+        wrap = survival.in_namespace(f"cp -a {store} {path}/saved\nmount -t tmpfs -o size={used + room} tmpfs {store}\n"
+                                     f"cp -a {path}/saved/. {store}\nrm -r {path}/saved\nmkdir {store}/out")
+        return end(start(stage, path, "build", "-q", "recipe.yaml", *words, wrap=wrap))
+
+    with Registry() as r:
+        assert size > 4 * 2500000, size
+        got, _, err = on_disk(2500000, "-o", "oci:.cache/envbuild/out/lay")
+        assert got == 7 and "that disk has" in err, (got, err)
+        got, out, err = on_disk(2500000, "-o", f"docker://{r.host}/x")
+        assert got == 0 and out.strip() == f"{r.host}/x@{digest}", (got, err)
+        holds(r, "x", digest)
+        shutil.rmtree(path + "/.cache/envbuild")
+        os.mkdir(path + "/.cache/envbuild")
+        got, out, err = on_disk(200000, "-o", f"docker://{r.host}/x")
+        assert got == 0 and out.strip() == f"{r.host}/x@{digest}", (got, err)
 
 
 @scenario
