@@ -135,6 +135,7 @@ bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/inspect.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/compression.sh
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/registry.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools bash tests/bench/bench.sh
 
 # TIME seconds a target, new inputs kept in build/; needs clang. COVER lets the fuzzer see where inputs get to.

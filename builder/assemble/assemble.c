@@ -481,7 +481,7 @@ static void take_encoder(struct lock *lock)
     CLEANUP(buf_clear) struct buf ours = {0};
 
     layer_encoder(&ours, lock_compression(lock));
-    if (!lock_is_settled(lock))
+    if (!lock_is_settled(lock) || !lock->encoder.len)
         lock->encoder = arena_str(&lock->doc.arena, buf_view(&ours));
     else if (!lock->built && !str_eq(lock->encoder, buf_view(&ours)))
         lock->encoder =

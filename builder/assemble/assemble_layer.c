@@ -59,7 +59,7 @@ static int check_encoder(const struct making *m, struct err *e)
 
 static int check_diff_id(const struct lock_layer *l, const struct digest *seen, struct err *e)
 {
-    if (!layer_is_known(l) || !digest_is_set(seen) || digest_eq(&l->diff_id, seen))
+    if (!digest_is_set(&l->diff_id) || !digest_is_set(seen) || digest_eq(&l->diff_id, seen))
         return 0;
     return contradict(l, "diff_id", &l->diff_id, seen, e);
 }

@@ -199,7 +199,7 @@ static int same(const char *what, const struct digest *want, const struct digest
         what, made, have);
 }
 
-/* ---- what stands beside it ---- */
+/* ---- into the place ---- */
 
 /* The lock as it is once this image is built. One that is there already stays: what was before it
  * is known best by the first. */
@@ -231,35 +231,36 @@ static int put_lock(const struct lock *lock, struct place *place, const struct i
     return place_put_image(place, buf_view(&json), own, NULL, &digest, e);
 }
 
+/* The tag that stays, in a registry: all that has no tag is swept there. */
+static int put_fixed(struct place *place, const struct lock_names *names,
+                     const struct image_part *part, struct err *e)
+{
+    struct str json = buf_view(&part->json);
+    struct digest digest;
+
+    if (!place->manifests_apart)
+        return place_put_bytes(place, json, &digest, e);
+    return names->there
+               ? 0
+               : place_put_image(place, json, &names->image, &part->d.platform, &digest, e);
+}
+
 /* What has to be there before the tag moves: the tag that stays, and the lock. A registry that
  * takes no lock takes the image all the same. */
-static int put_beside(const struct lock *lock, struct place *place, const struct image_name *name,
-                      const struct platform *platform, struct str manifest,
-                      const struct image_manifest *m, const struct events *events, struct err *e)
+static int put_beside(struct place *place, const struct lock *lock, const struct image_name *name,
+                      const struct image_part *part, bool inner, const struct events *events,
+                      struct err *e)
 {
     CLEANUP(arena_clear) struct arena a = {0};
     CLEANUP(err_clear) struct err why = {0};
-    struct descriptor image = {.media_type = STR(MEDIA_MANIFEST), .size = manifest.len};
-    struct lock built = *lock; /* borrows all */
     struct digest of_lock;
     struct lock_names names;
 
-    built.built = true;
-    built.settled = false;
-    built.config = m->config.digest;
-    hash_bytes(&built.manifest, manifest.p, manifest.len);
-    image.digest = built.manifest;
     lock_digest(&of_lock, lock);
-    if (lock_artifact_names(&names, place, name, &of_lock, &image.digest, &a, e) < 0)
+    if (lock_artifact_names(&names, place, name, &of_lock, &part->d.digest, &a, e) < 0 ||
+        put_fixed(place, &names, part, e) < 0)
         return -1;
-    if (!place->manifests_apart) {
-        if (place_put_bytes(place, manifest, &image.digest, e) < 0)
-            return -1;
-    } else if (!names.there && /* a registry: all that has no tag is swept there */
-               place_put_image(place, manifest, &names.image, platform, &image.digest, e) < 0) {
-        return -1;
-    }
-    if (put_lock(&built, place, name, &names.artifact, &image, &why) == 0)
+    if (inner || put_lock(lock, place, name, &names.artifact, &part->d, &why) == 0)
         return 0;
     if (why.kind != ERR_NET) {
         err_wrap(&why, "lock");
@@ -269,30 +270,73 @@ static int put_beside(const struct lock *lock, struct place *place, const struct
     return 0;
 }
 
-int image_put(struct lock *lock, struct place *place, const struct image_name *name,
-              const struct image_config *below, const struct events *events, struct err *e)
+int image_put(struct place *place, const struct lock *lock, const struct image_name *name,
+              const struct image_part *part, bool inner, const struct events *events, struct err *e)
+{
+    struct digest digest;
+
+    if (place_keeps(place) && put_beside(place, lock, name, part, inner, events, e) < 0)
+        return -1;
+    return inner && !place->manifests_apart
+               ? place_put_bytes(place, buf_view(&part->json), &digest, e)
+               : place_put_image(place, buf_view(&part->json), name, &part->d.platform, &digest, e);
+}
+
+/* ---- what goes there ---- */
+
+static void describe(struct image_part *part, const struct lock *lock, const char *media_type)
+{
+    part->d.media_type = str_of(media_type);
+    part->d.size = part->json.len;
+    part->d.platform = (struct platform){.os = lock->os, .architecture = lock->arch};
+    hash_bytes(&part->d.digest, part->json.p, part->json.len);
+}
+
+int image_make(struct image_part *out, struct lock *lock, struct place *place,
+               const struct image_config *below, struct err *e)
 {
     CLEANUP(image_manifest_clear) struct image_manifest m = {0};
-    CLEANUP(buf_clear) struct buf config = {0}, manifest = {0};
-    struct platform platform = {.os = lock->os, .architecture = lock->arch};
-    struct digest digest;
+    CLEANUP(buf_clear) struct buf config = {0};
 
     write_config(&config, lock, below, &m.annotations, &m.arena);
     hash_bytes(&m.config.digest, config.p, config.len);
     m.config.media_type = STR(MEDIA_CONFIG);
     m.config.size = config.len;
-    write_manifest(&manifest, lock, &m);
-    hash_bytes(&digest, manifest.p, manifest.len);
+    write_manifest(&out->json, lock, &m);
+    describe(out, lock, MEDIA_MANIFEST);
+    if (compression_is_zstd(lock_compression(lock)))
+        pairs_add(&out->d.annotations, STR(ANNOTATION_ZSTD), STR("true"));
     /* All of it is compared before any of it gets a name. */
     if (lock->built && (same("image's config", &lock->config, &m.config.digest, e) < 0 ||
-                        same("image's manifest", &lock->manifest, &digest, e) < 0))
+                        same("image's manifest", &lock->manifest, &out->d.digest, e) < 0))
         return -1;
-    if (place_put_bytes(place, buf_view(&config), &m.config.digest, e) < 0 ||
-        (place_keeps(place) &&
-         put_beside(lock, place, name, &platform, buf_view(&manifest), &m, events, e) < 0) ||
-        place_put_image(place, buf_view(&manifest), name, &platform, &digest, e) < 0)
+    if (place_put_bytes(place, buf_view(&config), &m.config.digest, e) < 0)
         return -1;
     lock->config = m.config.digest;
-    lock->manifest = digest;
+    lock->manifest = out->d.digest;
     return 0;
+}
+
+void image_make_index(struct image_part *out, const struct lock *lock,
+                      const struct image_parts *forms)
+{
+    struct image_index index = {0};
+    const struct image_part *part;
+
+    vec_each(part, forms)
+        vec_add(&index.manifests, part->d); /* borrows their annotations */
+    image_index_write(&index, &out->json);
+    vec_clear(&index.manifests);
+    describe(out, lock, MEDIA_INDEX);
+}
+
+void image_parts_clear(struct image_parts *parts)
+{
+    struct image_part *part;
+
+    vec_each(part, parts) {
+        descriptor_clear(&part->d);
+        buf_clear(&part->json);
+    }
+    vec_clear(parts);
 }

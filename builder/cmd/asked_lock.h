@@ -9,15 +9,11 @@ struct asked_lock {
 };
 
 /* Options that commands with such an operand take. */
-struct asking_args {
-    const char *index;
-    bool offline;
-};
 enum { ASKED_OPTS = 2 };
-void asked_opts(struct opt *out, struct asking_args *a);
+void asked_opts(struct opt *out, struct session *s, const char **index);
 
 /* A recipe stands for its lock where that is still its own, else for what would be chosen now, as a
- * tag does; nothing is written. */
+ * tag does; nothing is written. `index` is what --index names, or NULL. */
 int asked_lock_open(struct asked_lock *out, struct session *s, const char *operand,
-                    const struct asking_args *a, struct err *e) MUST_CHECK;
+                    const char *index, struct err *e) MUST_CHECK;
 void asked_lock_clear(struct asked_lock *l);

@@ -7,6 +7,8 @@
 #include "../fetch/fetch.h"
 #include "../model/compression.h"
 #include "../model/finding.h"
+#include "../model/lock_form.h"
+#include "../oci/ref.h"
 #include "../store/roots.h"
 #include "output.h"
 #include "prove.h"
@@ -100,7 +102,7 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
     struct fetching *f = ctx;
     struct fetch_options how = {.root = str_of(f->work->root),
                                 .parallel = f->args->downloads,
-                                .offline = f->args->offline,
+                                .offline = f->session->offline,
                                 .events = f->session->events,
                                 .ready = ready,
                                 .ctx = ready_ctx};
@@ -140,8 +142,8 @@ static void warn_client(const struct lock *lock, const struct dest *dest, const 
 {
     if ((dest->kind == DEST_DOCKER || dest->kind == DEST_DOCKER_ARCHIVE) &&
         compression_is_zstd(lock_compression(lock)))
-        events_warn(s->events, "Docker before 23 cannot load layers of zstd; without `compression` "
-                               "in the recipe it can");
+        events_warn(s->events, "Docker before 23 cannot load layers of zstd; with `compression: "
+                               "gzip` it can");
 }
 
 struct disks {
@@ -165,11 +167,11 @@ int build_job_lock(struct build_job *job, struct session *s, const struct build_
 {
     struct work *w = job->work;
 
-    if (work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 ||
-        note_lock(w, s, e) < 0)
+    if (work_connect(w, s, a->index, e) < 0 || have_lock(w, s, a, e) < 0 || note_lock(w, s, e) < 0)
         return -1;
     job->built = w->lock.built;
     job->settled = w->lock.settled;
+    job->forms = lock_forms_built(&w->lock);
     return w->lock.image.ref.len ? open_image(&job->image, w, s, e) : 0;
 }
 
@@ -186,6 +188,7 @@ int build_job_name(struct build_job *job, const struct build_args *a, struct err
         p->name.title = w->lock.name;
         p->name.recipe = path_base(str_of(w->recipe_path));
         p->name.replace = a->replace;
+        p->forms = dest_forms(&p->dest, &w->lock);
     }
     return 0;
 }
@@ -224,6 +227,22 @@ static int judge_made(struct build_job *job, struct session *s, const struct bui
     return 0;
 }
 
+/* One form, which becomes the one at hand. */
+static int make_form(struct build_job *job, struct assembly *in, enum compression how,
+                     struct build_product *p, struct session *s, struct err *e)
+{
+    struct lock *lock = &job->work->lock;
+
+    lock_take_form(lock, how);
+    warn_client(lock, &p->dest, s);
+    if (assemble_layers(lock, in, e) < 0)
+        return -1;
+    for (size_t i = 0; i < lock->layers.n; i++)
+        p->size += lock->layers.v[i].size;
+    p->layers += lock->layers.n;
+    return 0;
+}
+
 int build_job_make(struct build_job *job, size_t i, struct place *place, struct session *s,
                    const struct build_args *a, const struct blob_files *files,
                    struct layer_caches *caches, struct err *e)
@@ -249,7 +268,6 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
                           .dir = context,
                           .files = files,
                           .jobs = a->jobs,
-                          .watcher = &proving.watcher,
                           .events = s->events,
                           .audit = a->audit ? &p->audit : NULL,
                           .fresh = &p->fresh,
@@ -261,11 +279,17 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
     in.scratch_dir = scratch;
     proving_init(&proving, w->linkage, scratch);
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "fetch and assemble"});
-    warn_client(&w->lock, &p->dest, s);
-    if (cas_sweep(w->cas, NULL, e) < 0 || assemble_layers(&w->lock, &in, e) < 0 ||
-        (i == 0 && judge_made(job, s, a, &proving, below, e) < 0))
+    if (cas_sweep(w->cas, NULL, e) < 0)
         return -1;
-    w->lock.settled = !w->lock.built; /* for the next place all is known but the image */
+    for (size_t k = 0; k < p->forms.n; k++) {
+        bool first = i == 0 && k == 0;
+
+        in.watcher = first && !job->built ? &proving.watcher : NULL;
+        if (make_form(job, &in, p->forms.v[k], p, s, e) < 0 ||
+            (first && judge_made(job, s, a, &proving, below, e) < 0))
+            return -1;
+        w->lock.settled = !w->lock.built; /* for the next all is known but the image */
+    }
     p->sent = place->sent - sent;
     p->ms = progress_now(s->progress) - begun;
     return 0;
@@ -273,27 +297,101 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
 
 /* ---- the image is there ---- */
 
+/* In a registry each form has a tag of its own, or those who clean up there would take it for
+ * nobody's. */
+static int put_form(struct build_job *job, const struct build_product *p, size_t form,
+                    struct place *place, const struct image_part *part, const struct events *events,
+                    struct err *e)
+{
+    CLEANUP(buf_clear) struct buf end = {0}, tag = {0};
+    struct image_name name = p->name;
+
+    buf_puts(&end, "-");
+    compression_tag(&end, p->forms.v[form]);
+    buf_fmt(&tag, STR_FMT STR_FMT, STR_ARG(str_sub(name.tag, 0, REF_TAG_MAX - end.len)),
+            STR_ARG(buf_view(&end)));
+    name.tag = buf_view(&tag);
+    return image_put(place, &job->work->lock, &name, part, true, events, e);
+}
+
+static int make_parts(struct image_parts *out, struct build_job *job, const struct build_product *p,
+                      struct place *place, struct err *e)
+{
+    struct lock *lock = &job->work->lock;
+
+    for (size_t k = 0; k < p->forms.n; k++) {
+        lock_take_form(lock, p->forms.v[k]);
+        if (image_make(vec_push(out), lock, place, lock->image.ref.len ? &job->image.config : NULL,
+                       e) < 0)
+            return -1;
+        lock->built = true;
+        lock->settled = false;
+    }
+    lock_take_own_form(lock);
+    return 0;
+}
+
 int build_job_put(struct build_job *job, size_t i, struct place *place, const struct events *events,
                   struct err *e)
 {
+    CLEANUP(image_parts_clear) struct image_parts parts = {0};
+    CLEANUP(image_parts_clear) struct image_parts index = {0};
     struct build_product *p = &job->products.v[i];
-    struct lock *lock = &job->work->lock;
+    const struct image_part *whole;
     uint64_t sent = place->sent;
 
-    if (image_put(lock, place, &p->name, lock->image.ref.len ? &job->image.config : NULL, events,
-                  e) < 0)
+    if (make_parts(&parts, job, p, place, e) < 0)
         return -1;
+    whole = &parts.v[0];
+    if (parts.n > 1) {
+        for (size_t k = 0; k < parts.n; k++)
+            if (put_form(job, p, k, place, &parts.v[k], events, e) < 0)
+                return -1;
+        image_make_index(vec_push(&index), &job->work->lock, &parts);
+        whole = &index.v[0];
+    }
+    if (image_put(place, &job->work->lock, &p->name, whole, false, events, e) < 0)
+        return -1;
+    p->digest = whole->d.digest;
     p->sent += place->sent - sent;
     return 0;
 }
 
+/* What programs say that read one gzip member and take the next for something else. */
+static bool sounds_like_members(const char *words)
+{
+    static const char *const said[] = {"unexpected EOF", "invalid tar header",
+                                       "gzip:", "flate:", "checksum"};
+
+    for (size_t i = 0; i < ARRAY_LEN(said); i++)
+        if (strstr(words, said[i]))
+            return true;
+    return false;
+}
+
+void build_job_hint(const struct build_job *job, size_t i, const struct events *events,
+                    const struct err *e)
+{
+    const struct build_product *p = &job->products.v[i];
+
+    if ((p->dest.kind == DEST_DOCKER || p->dest.kind == DEST_PODMAN) &&
+        p->forms.v[0] == COMPRESSION_GZIP && e->msg && sounds_like_members(e->msg))
+        events_warn(events,
+                    "it may read no more than the first of a gzip layer's members; with "
+                    "`-o %s,compression=gzip,single` each layer has one",
+                    p->dest.kind == DEST_DOCKER ? "docker:" : "podman:");
+}
+
+/* Of a lock that was never built another form alone is not recorded: what a lock records begins
+ * with its own. */
 int build_job_record(struct build_job *job, const struct build_args *a, struct err *e)
 {
     struct work *w = job->work;
 
-    w->lock.built = true;
-    w->lock.settled = false;
-    return job->built || a->locked ? 0 : work_write_lock(w, e);
+    lock_take_own_form(&w->lock);
+    return a->locked || !w->lock.built || lock_forms_built(&w->lock) == job->forms
+               ? 0
+               : work_write_lock(w, e);
 }
 
 void build_job_clear(struct build_job *job)

@@ -13,6 +13,10 @@
 struct build_product {
     struct dest dest;
     struct image_name name;
+    struct compressions forms; /* that go there; of two an index, too */
+    struct digest digest;      /* of what has its name there, once it is put */
+    uint64_t size;             /* bytes of the layers, of all forms, and how many there are */
+    size_t layers;
     struct stored beside; /* that it replaces there, if any */
     struct audit audit;
     struct fresh fresh; /* what the place did not have */
@@ -25,6 +29,7 @@ struct build_job {
     struct stored image;                          /* that it stands on, if any */
     struct VEC_OF(struct build_product) products; /* one a place, in the order of a->outputs */
     bool built, settled;                          /* the lock, before */
+    size_t forms;                                 /* that it had the manifests of */
     bool failed;                                  /* it was told, and is left out */
 };
 
@@ -40,6 +45,9 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
 /* Its image, when all layers are there. */
 int build_job_put(struct build_job *job, size_t i, struct place *place, const struct events *events,
                   struct err *e) MUST_CHECK;
+/* After a failure of place number `i`: may it be how we write gzip? Then a warning says so. */
+void build_job_hint(const struct build_job *job, size_t i, const struct events *events,
+                    const struct err *e);
 /* When all places are closed: what was built stands in the lock. */
 int build_job_record(struct build_job *job, const struct build_args *a, struct err *e) MUST_CHECK;
 void build_job_clear(struct build_job *job);

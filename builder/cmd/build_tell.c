@@ -2,39 +2,18 @@
 #include "build_tell.h"
 
 #include "../model/finding.h"
+#include "../model/lock_form.h"
 #include "output.h"
-
-static uint64_t size_of(const struct lock *lock)
-{
-    uint64_t size = 0;
-
-    for (size_t i = 0; i < lock->layers.n; i++)
-        size += lock->layers.v[i].size;
-    return size;
-}
 
 /* ---- as JSON ---- */
 
-static void put_product(struct doc *d, struct node *map, const struct build_job *job,
-                        const struct build_product *p)
+static void put_layers(struct doc *d, struct node *map, const struct lock *lock)
 {
-    const struct lock *lock = &job->work->lock;
-    CLEANUP(buf_clear) struct buf reference = {0};
+    struct node *list = node_put(d, map, "layers", node_new_list(d));
+    const struct lock_layer *l;
     char digest[DIGEST_TEXT + 1];
-    struct node *list;
 
-    digest_text(&lock->manifest, digest);
-    dest_print_put(&p->dest, &p->name, &lock->manifest, &reference);
-    if (job->cell.len)
-        node_put_str(d, map, "cell", job->cell);
-    node_put_str(d, map, "reference", buf_view(&reference));
-    node_put_str(d, map, "name", lock->name);
-    node_put_str(d, map, "tag", lock->tag);
-    node_put_str(d, map, "digest", str_of(digest));
-    node_put_str(d, map, "lock", str_of(job->work->lock_path));
-    list = node_put(d, map, "layers", node_new_list(d));
-    for (size_t i = 0; i < lock->layers.n; i++) {
-        const struct lock_layer *l = &lock->layers.v[i];
+    vec_each(l, &lock->layers) {
         struct node *n = node_add(d, list, node_new_map(d));
 
         digest_text(&l->digest, digest);
@@ -42,7 +21,44 @@ static void put_product(struct doc *d, struct node *map, const struct build_job 
         node_put_u64(d, n, "size", l->size);
         node_put_str(d, n, "digest", str_of(digest));
     }
-    node_put_u64(d, map, "size", size_of(lock));
+}
+
+/* One of several that an index names. */
+static void put_form(struct doc *d, struct node *map, struct lock *lock, enum compression how)
+{
+    char digest[DIGEST_TEXT + 1];
+
+    lock_take_form(lock, how);
+    digest_text(&lock->manifest, digest);
+    node_put_str(d, map, "compression", str_of(compression_name(how)));
+    node_put_str(d, map, "digest", str_of(digest));
+    put_layers(d, map, lock);
+}
+
+static void put_product(struct doc *d, struct node *map, const struct build_job *job,
+                        const struct build_product *p)
+{
+    struct lock *lock = &job->work->lock;
+    CLEANUP(buf_clear) struct buf reference = {0};
+    char digest[DIGEST_TEXT + 1];
+    struct node *list;
+
+    digest_text(&p->digest, digest);
+    dest_print_put(&p->dest, &p->name, &p->digest, &reference);
+    if (job->cell.len)
+        node_put_str(d, map, "cell", job->cell);
+    node_put_str(d, map, "reference", buf_view(&reference));
+    node_put_str(d, map, "name", lock->name);
+    node_put_str(d, map, "tag", lock->tag);
+    node_put_str(d, map, "digest", str_of(digest));
+    node_put_str(d, map, "lock", str_of(job->work->lock_path));
+    lock_take_form(lock, p->forms.v[0]);
+    put_layers(d, map, lock);
+    list = p->forms.n > 1 ? node_put(d, map, "forms", node_new_list(d)) : NULL;
+    for (size_t i = 0; i < p->forms.n && list; i++)
+        put_form(d, node_add(d, list, node_new_map(d)), lock, p->forms.v[i]);
+    lock_take_own_form(lock);
+    node_put_u64(d, map, "size", p->size);
     if (p->dest.kind == DEST_REGISTRY)
         node_put_u64(d, map, "sent", p->sent);
     findings_put(d, map, lock);
@@ -97,11 +113,10 @@ static void print_last(const struct build_job *job, const struct build_product *
                        struct session *s)
 {
     CLEANUP(buf_clear) struct buf line = {0};
-    size_t n = job->work->lock.layers.n;
 
-    progress_size(&line, size_of(&job->work->lock));
-    buf_fmt(&line, " in %zu layers, %zu new and %zu reused, ", n, p->fresh.layers,
-            n - p->fresh.layers);
+    progress_size(&line, p->size);
+    buf_fmt(&line, " in %zu layers, %zu new and %zu reused, ", p->layers, p->fresh.layers,
+            p->layers - p->fresh.layers);
     if (p->dest.kind == DEST_REGISTRY) {
         progress_size(&line, p->sent);
         buf_puts(&line, " sent, ");
@@ -125,11 +140,11 @@ static void print_row(const struct build_job *job, const struct build_product *p
     struct buf line = {0}, tag = {0}, size = {0}, there = {0}, fresh = {0}, time = {0};
     char digest[DIGEST_TEXT + 1];
 
-    digest_text(&lock->manifest, digest);
+    digest_text(&p->digest, digest);
     digest[sizeof "sha256:" - 1 + 12] = '\0';
     buf_str(&tag, lock->tag);
-    progress_size(&size, size_of(lock));
-    progress_size(&there, size_of(lock) - p->fresh.bytes);
+    progress_size(&size, p->size);
+    progress_size(&there, p->size - p->fresh.bytes);
     progress_size(&fresh, p->dest.kind == DEST_REGISTRY ? p->sent : p->fresh.bytes);
     progress_time(&time, p->ms);
     add_cell(&line, width, tag.p);
@@ -208,8 +223,8 @@ static void print_references(const struct build_job *job)
         CLEANUP(buf_clear) struct buf reference = {0};
         char digest[DIGEST_TEXT + 1];
 
-        digest_text(&job->work->lock.manifest, digest);
-        dest_print_put(&p->dest, &p->name, &job->work->lock.manifest, &reference);
+        digest_text(&p->digest, digest);
+        dest_print_put(&p->dest, &p->name, &p->digest, &reference);
         if (dest_is_stdout(&p->dest))
             output_message("%s@%s", reference.p, digest);
         else

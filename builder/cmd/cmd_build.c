@@ -126,13 +126,12 @@ static int add_cache(struct layer_caches *out, struct session *s, struct str tex
     return 0;
 }
 
-static int add_caches(struct building *b, struct session *s, const struct build_args *a,
-                      const struct strs *list, struct err *e)
+static int add_caches(struct building *b, struct session *s, const struct strs *list, struct err *e)
 {
     const struct str *text;
 
     vec_each(text, list)
-        if (!a->offline && add_cache(&b->caches, s, *text, e) < 0)
+        if (!s->offline && add_cache(&b->caches, s, *text, e) < 0)
             return -1;
     return 0;
 }
@@ -198,8 +197,10 @@ static int make_job(struct building *b, struct build_job *job, struct session *s
                     const struct build_args *a, struct err *e)
 {
     for (size_t i = 0; i < b->places.n; i++)
-        if (build_job_make(job, i, b->places.v[i], s, a, &b->files, &b->caches, e) < 0)
+        if (build_job_make(job, i, b->places.v[i], s, a, &b->files, &b->caches, e) < 0) {
+            build_job_hint(job, i, s->events, e);
             return -1;
+        }
     return 0;
 }
 
@@ -214,8 +215,10 @@ static int publish(struct building *b, struct session *s, const struct build_arg
                 return -1;
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     for (size_t i = 0; i < b->places.n; i++)
-        if (place_close(b->places.v[i], e) < 0)
+        if (place_close(b->places.v[i], e) < 0) {
+            build_job_hint(first_job(b), i, s->events, e);
             return -1;
+        }
     vec_each(job, &b->jobs)
         if (!job->failed && build_job_record(job, a, e) < 0)
             return -1;
@@ -234,11 +237,11 @@ static int build(struct building *b, struct session *s, const struct build_args 
     struct err fault = {0};
 
     b->files = (struct blob_files){.again = a->audit, .events = s->events};
-    if (add_caches(b, s, a, &a->caches, e) < 0)
+    if (add_caches(b, s, &a->caches, e) < 0)
         return -1;
     each_job(b, s, a, lock_job, e);
     if (!goes_on(b, s, a, e) || check_names(b, &fault) < 0 ||
-        add_caches(b, s, a, &work_config(first_job(b)->work)->caches, &fault) < 0 ||
+        add_caches(b, s, &work_config(first_job(b)->work)->caches, &fault) < 0 ||
         open_places(b, s, a, &fault) < 0)
         return err_join(e, &fault);
     each_job(b, s, a, make_job, e);
@@ -260,7 +263,7 @@ int build_recipe(struct work *w, struct session *s, const char *recipe, const st
     if (build(&b, s, a, e) < 0)
         return -1;
     p = &b.jobs.v[0].products.v[0];
-    dest_print_put(&p->dest, &p->name, &w->lock.manifest, reference);
+    dest_print_put(&p->dest, &p->name, &p->digest, reference);
     return 0;
 }
 
@@ -345,7 +348,8 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
     const struct opt own[] = {
         {'o', "output", "DEST",
          "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, dir:DIR, "
-         "docker://HOST/NAME[:TAG], docker:, podman:; may be repeated (oci:images)",
+         "docker://HOST/NAME[:TAG], docker:, podman:, with \",compression=zstd\" another than the "
+         "recipe's; may be repeated (oci:images)",
          opt_add, &a.outputs},
         {0, "mount-from", "NAME",
          "another repository of the registry that may have the layers (none)", opt_add,
@@ -364,7 +368,7 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
          opt_str, &a.index},
         {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.locked},
-        {0, "offline", NULL, "use only what the store has", opt_flag, &a.offline},
+        {0, "offline", NULL, "use only what the store has", opt_flag, &s->offline},
         {0, "audit", NULL, "believe nothing that is remembered: read and make all of it again",
          opt_flag, &a.audit},
         {0, "replace", NULL, "take a tag of the layout that is another recipe's", opt_flag,

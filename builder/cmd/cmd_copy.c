@@ -104,6 +104,11 @@ static int copy(struct session *s, char **operands, const struct copy_args *a, s
     if (check_tags(&a->tags, e) < 0 || dest_parse(&dest, operands[1], e) < 0 ||
         stored_facts_image(&from, s, operands[0], e) < 0)
         return -1;
+    if (dest.compressed)
+        return err_set(e, ERR_USAGE,
+                       "compression: copy keeps an image as it is; build it with `-o "
+                       "DEST,compression=%s`",
+                       compression_name(dest.compression));
     find_called(&called, &from);
     first = dest_image_name(&dest, str_of(called.repository), str_of(called.tag));
     if (dest_open(&place, &dest,

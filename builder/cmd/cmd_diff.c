@@ -5,8 +5,7 @@
 #include "output.h"
 #include "stored_facts.h"
 
-static int diff_locks(struct session *s, char *const *operands, const struct asking_args *a,
-                      struct err *e)
+static int diff_locks(struct session *s, char *const *operands, const char *index, struct err *e)
 {
     CLEANUP(asked_lock_clear) struct asked_lock old = {0};
     CLEANUP(asked_lock_clear) struct asked_lock now = {0};
@@ -14,8 +13,8 @@ static int diff_locks(struct session *s, char *const *operands, const struct ask
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
 
-    if (asked_lock_open(&old, s, operands[0], a, e) < 0 ||
-        asked_lock_open(&now, s, operands[1], a, e) < 0)
+    if (asked_lock_open(&old, s, operands[0], index, e) < 0 ||
+        asked_lock_open(&now, s, operands[1], index, e) < 0)
         return -1;
     progress_pause(s->progress);
     if (s->json) {
@@ -76,11 +75,11 @@ static int diff_images(struct session *s, char *const *operands, struct err *e)
 
 int cmd_diff(struct session *s, int argc, char **argv, struct err *e)
 {
-    struct asking_args a = {0};
+    const char *index = NULL;
     struct opt own[ASKED_OPTS];
     bool images[2];
 
-    asked_opts(own, &a);
+    asked_opts(own, s, &index);
     if (session_begin(s, "diff", own, ARRAY_LEN(own), &argc, argv, 2, 2, e) < 0)
         return -1;
     if (s->help)
@@ -92,5 +91,5 @@ int cmd_diff(struct session *s, int argc, char **argv, struct err *e)
                        "%s is an image, and %s is not; diff takes two images, or two of recipe, "
                        "lock and tag",
                        argv[images[1]], argv[images[0]]);
-    return images[0] ? diff_images(s, argv, e) : diff_locks(s, argv, &a, e);
+    return images[0] ? diff_images(s, argv, e) : diff_locks(s, argv, index, e);
 }

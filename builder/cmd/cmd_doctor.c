@@ -500,7 +500,7 @@ static void print_json(struct session *s, const struct doctor *d)
     session_json(s, &doc, root);
 }
 
-static int look(struct doctor *d, bool offline, struct err *e)
+static int look(struct doctor *d, struct err *e)
 {
     tell(d, "version", STATE_OK, NULL, "envbuild " ENVBUILD_VERSION);
     for (size_t i = 0; i < ARRAY_LEN(tools); i++)
@@ -510,7 +510,7 @@ static int look(struct doctor *d, bool offline, struct err *e)
     check_namespaces(d);
     check_config(d);
     check_credentials(d);
-    if (offline)
+    if (d->session->offline)
         tell(d, "network", STATE_OK, NULL, "the network was not asked: --offline");
     else if (!d->no_config && check_network(d, e) < 0)
         return -1;
@@ -520,16 +520,15 @@ static int look(struct doctor *d, bool offline, struct err *e)
 int cmd_doctor(struct session *s, int argc, char **argv, struct err *e)
 {
     CLEANUP(doctor_clear) struct doctor d = {.session = s};
-    bool offline = false;
     const struct opt own[] = {
-        {0, "offline", NULL, "do not ask the network", opt_flag, &offline},
+        {0, "offline", NULL, "do not ask the network", opt_flag, &s->offline},
     };
 
     if (session_begin(s, "doctor", own, ARRAY_LEN(own), &argc, argv, 0, 0, e) < 0)
         return -1;
     if (s->help)
         return 0;
-    if (look(&d, offline, e) < 0)
+    if (look(&d, e) < 0)
         return -1;
     s->no = count(&d, STATE_FAIL) ? ERR_NO : 0;
     progress_pause(s->progress);

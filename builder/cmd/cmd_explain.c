@@ -30,19 +30,19 @@ static void tell(struct session *s, const struct lock *lock, bool findings)
 int cmd_explain(struct session *s, int argc, char **argv, struct err *e)
 {
     CLEANUP(asked_lock_clear) struct asked_lock asked = {0};
-    struct asking_args a = {0};
+    const char *index = NULL;
     bool findings = false;
     struct opt own[ASKED_OPTS + 1];
 
     own[0] = (struct opt){0,        "findings",
                           NULL,     "list what the first build found out about loading libraries",
                           opt_flag, &findings};
-    asked_opts(own + 1, &a);
+    asked_opts(own + 1, s, &index);
     if (session_begin(s, "explain", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
         return -1;
     if (s->help)
         return 0;
-    if (asked_lock_open(&asked, s, argv[0], &a, e) < 0)
+    if (asked_lock_open(&asked, s, argv[0], index, e) < 0)
         return -1;
     tell(s, &asked.lock, findings);
     return 0;

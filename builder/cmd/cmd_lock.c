@@ -66,7 +66,7 @@ static void put_lock(struct doc *d, struct node *map, const struct work *w, bool
 
 struct lock_args {
     const char *recipe, *cell, *index, *from, *output;
-    bool offline, upgrade, check;
+    bool upgrade, check;
     struct strs names; /* to upgrade; none: all */
 };
 
@@ -95,7 +95,7 @@ static int choose(struct work *w, struct session *s, const struct lock_args *a, 
                         .upgrade_all = a->upgrade && !a->names.n,
                         .upgrade = &a->names};
 
-    if (work_connect(w, s, a->index, a->offline, e) < 0 || work_resolve(w, s, &pins, &lock, e) < 0)
+    if (work_connect(w, s, a->index, e) < 0 || work_resolve(w, s, &pins, &lock, e) < 0)
         return -1;
     if (w->has_lock)
         tell_changes(s, &w->lock, &lock);
@@ -248,8 +248,7 @@ static int check_lock(struct session *s, struct work *w, const struct lock_args 
         return err_set(e, ERR_INPUT, "%s is not there; run `envbuild lock %s` to write it",
                        w->lock_path, w->operand);
     if (work_changes(w, &words, e) < 0 || (!words.len && find_edits(w, s, &edits, e) < 0) ||
-        work_connect(w, s, a->index, a->offline, e) < 0 ||
-        work_resolve(w, s, &pins, &newest, e) < 0)
+        work_connect(w, s, a->index, e) < 0 || work_resolve(w, s, &pins, &newest, e) < 0)
         return -1;
     lock_changes(&changes, &w->lock, &newest);
     no = words.len || edits.list.n  ? EXIT_CHANGED
@@ -393,7 +392,7 @@ static int begin(struct session *s, struct lock_args *a, int argc, char **argv, 
          &a->from},
         {'o', "output", "FILE", "with --from: where to (standard output)", opt_str, &a->output},
         {0, "index", "URL", "simple index to ask (https://pypi.org/simple/)", opt_str, &a->index},
-        {0, "offline", NULL, "use only what the store has", opt_flag, &a->offline},
+        {0, "offline", NULL, "use only what the store has", opt_flag, &s->offline},
     };
 
     if (session_begin(s, "lock", own, ARRAY_LEN(own), &argc, argv, 0, argc, e) < 0)

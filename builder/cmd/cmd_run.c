@@ -207,7 +207,7 @@ static int begin(struct session *s, const char *name, bool shell, int argc, char
         {0, "cell", "CELL", "of a matrix, the recipe with these values: variant=devel (none)",
          opt_str, &a.build.cell},
         {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.build.locked},
-        {0, "offline", NULL, "use only what the store has", opt_flag, &a.build.offline},
+        {0, "offline", NULL, "use only what the store has", opt_flag, &s->offline},
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
          opt_str, &a.build.index},
     };

@@ -43,15 +43,15 @@ static int why(struct session *s, const struct lock *lock, const char *operand, 
 int cmd_why(struct session *s, int argc, char **argv, struct err *e)
 {
     CLEANUP(asked_lock_clear) struct asked_lock asked = {0};
-    struct asking_args a = {0};
+    const char *index = NULL;
     struct opt own[ASKED_OPTS];
 
-    asked_opts(own, &a);
+    asked_opts(own, s, &index);
     if (session_begin(s, "why", own, ARRAY_LEN(own), &argc, argv, 2, 2, e) < 0)
         return -1;
     if (s->help)
         return 0;
-    if (asked_lock_open(&asked, s, argv[0], &a, e) < 0)
+    if (asked_lock_open(&asked, s, argv[0], index, e) < 0)
         return -1;
     return why(s, &asked.lock, argv[0], argv[1], e);
 }
@@ -62,15 +62,16 @@ int cmd_tree(struct session *s, int argc, char **argv, struct err *e)
     CLEANUP(buf_clear) struct buf text = {0};
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d);
-    struct asking_args a = {0};
+    const char *index = NULL;
     struct opt own[ASKED_OPTS];
 
-    asked_opts(own, &a);
+    asked_opts(own, s, &index);
     if (session_begin(s, "tree", own, ARRAY_LEN(own), &argc, argv, 1, 1, e) < 0)
         return -1;
     if (s->help)
         return 0;
-    if (asked_lock_open(&asked, s, argv[0], &a, e) < 0 || check_known(&asked.lock, argv[0], e) < 0)
+    if (asked_lock_open(&asked, s, argv[0], index, e) < 0 ||
+        check_known(&asked.lock, argv[0], e) < 0)
         return -1;
     progress_pause(s->progress);
     if (s->json) {

@@ -154,26 +154,34 @@ static void read_caches(struct config *c, const struct fields *f)
 }
 
 /* From their users' reports: Google's takes one piece, whose digest it wants first; JFrog's takes
- * PATCH alone. */
+ * PATCH alone; Amazon's no chunks below 5 MiB; GitHub's ends an upload after ten minutes. */
 static const struct {
     struct str end; /* of the host's name */
     struct config_registry how;
 } known_hosts[] = {
     {STR_INIT("-docker.pkg.dev"), {.upload = REGISTRY_PUT}},
     {STR_INIT(".jfrog.io"), {.upload = REGISTRY_PATCH}},
+    {STR_INIT(".amazonaws.com"), {.chunk_min = 5 << 20}},
+    {STR_INIT("public.ecr.aws"), {.chunk_min = 5 << 20}},
+    {STR_INIT("ghcr.io"), {.upload_max_ms = 600000}},
 };
 
-const struct config_registry *config_registry(const struct config *c, struct str host)
+void config_registry(struct config_registry *out, const struct config *c, struct str host)
 {
     const struct config_registry *r;
 
-    vec_each(r, &c->registries)
-        if (str_eq_nocase(r->host, host))
-            return r;
+    *out = (struct config_registry){.host = host};
     for (size_t i = 0; i < ARRAY_LEN(known_hosts); i++)
         if (str_ends(host, known_hosts[i].end))
-            return &known_hosts[i].how;
-    return NULL;
+            *out = known_hosts[i].how;
+    vec_each(r, &c->registries) {
+        if (!str_eq_nocase(r->host, host))
+            continue;
+        out->insecure = r->insecure;
+        out->chunk = r->chunk;
+        if (r->upload != REGISTRY_ANY)
+            out->upload = r->upload;
+    }
 }
 
 int config_read(struct config *out, const char *path, struct err *e)

@@ -20,6 +20,9 @@ struct config_registry {
     bool insecure;
     enum registry_upload upload;
     uint64_t chunk; /* bytes; 0: the usual */
+    /* What no file says. */
+    uint64_t chunk_min;     /* bytes */
+    uint32_t upload_max_ms; /* see oci/registry.h */
 };
 
 struct config {
@@ -32,6 +35,6 @@ struct config {
 
 /* A file that is not there, or a NULL path, is an empty configuration. */
 int config_read(struct config *out, const char *path, struct err *e) MUST_CHECK;
-/* What is set for a host, or NULL. Hosts that are known to want it have an upload of their own. */
-const struct config_registry *config_registry(const struct config *c, struct str host);
+/* What is set for a host; where nothing is, what hosts of that name are known to want. */
+void config_registry(struct config_registry *out, const struct config *c, struct str host);
 void config_clear(struct config *c);

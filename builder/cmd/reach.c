@@ -3,6 +3,7 @@
 
 #include "../base/fs.h"
 #include "../base/path.h"
+#include "../store/memo.h"
 #include "logins.h"
 
 enum { PEM_MAX = 8 << 20 };
@@ -13,6 +14,7 @@ struct reach {
     struct config config;
     bool has_config;
     struct registries *registries;
+    struct memo *memory; /* of hosts; NULL until one is asked */
 };
 
 /* Whose login is wanted. */
@@ -96,12 +98,55 @@ static int find_certificates(struct reach *r, struct registry_how *how, struct e
 
 /* ---- a host ---- */
 
+static void host_key(struct buf *out, struct str host)
+{
+    buf_fmt(out, "registry " STR_FMT, STR_ARG(host));
+}
+
+static const char put_word[] = "put", chunks_word[] = "chunks";
+
+/* What cannot be remembered is learned again. */
+static void learned(void *ctx, enum registry_upload way)
+{
+    const struct asked *a = ctx;
+    CLEANUP(err_clear) struct err ignored = {0};
+    CLEANUP(buf_clear) struct buf key = {0};
+
+    host_key(&key, a->host);
+    (void)!memo_put_text(a->reach->memory, buf_view(&key),
+                         str_of(way == REGISTRY_PUT ? put_word : chunks_word), &ignored);
+}
+
+static int recall(struct reach *r, struct registry_how *how, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf key = {0}, word = {0};
+    CLEANUP(free_clear) char *dir = path_join(r->from.store_dir, "registries");
+    bool found;
+
+    host_key(&key, how->host);
+    if ((!r->memory && memo_open(&r->memory, dir, e) < 0) ||
+        memo_get(r->memory, buf_view(&key), NULL, &word, &found, e) < 0)
+        return -1;
+    if (str_is(buf_view(&word), put_word))
+        how->ways->whole = true;
+    if (str_is(buf_view(&word), chunks_word))
+        how->ways->chunked = true;
+    how->learned = learned;
+    return 0;
+}
+
 static int find(void *ctx, struct registry_how *how, struct err *e)
 {
     struct reach *r = ctx;
     struct asked *a = arena_alloc(&r->arena, sizeof *a);
-    const struct config_registry *c;
+    struct config_registry c;
 
+    if (r->from.offline)
+        return err_set(e, ERR_NET,
+                       STR_FMT "/" STR_FMT
+                               ": with --offline no registry is asked; run without it, or "
+                               "use a layout, as oci:DIR",
+                       STR_ARG(how->host), STR_ARG(how->repository));
     if (!r->has_config && config_read(&r->config, r->from.config_path, e) < 0)
         return -1;
     r->has_config = true;
@@ -114,13 +159,13 @@ static int find(void *ctx, struct registry_how *how, struct err *e)
                                       .ca_dir = r->from.ca_dir,
                                       .user_agent = r->from.user_agent,
                                       .events = r->from.events};
-    c = config_registry(&r->config, how->host);
-    if (c) {
-        how->insecure = c->insecure;
-        how->upload = c->upload;
-        how->chunk = c->chunk;
-    }
-    return find_certificates(r, how, e);
+    config_registry(&c, &r->config, how->host);
+    how->insecure = c.insecure;
+    how->upload = c.upload;
+    how->chunk = c.chunk;
+    how->chunk_min = c.chunk_min;
+    how->upload_max_ms = c.upload_max_ms;
+    return recall(r, how, e) < 0 ? -1 : find_certificates(r, how, e);
 }
 
 struct reach *reach_open(const struct reach_from *from)
@@ -142,6 +187,7 @@ void reach_free(struct reach *r)
     if (!r)
         return;
     registries_clear(&r->registries);
+    memo_clear(&r->memory);
     config_clear(&r->config);
     arena_clear(&r->arena);
     free(r);

@@ -1,5 +1,7 @@
 /* cmd/reach.h - how this user reaches registries: the configuration, certificates, who is logged
  * in.
+ * What a host turned out to need is remembered in the store, as "put" or "chunks", and used where
+ * the configuration says nothing.
  *
  * `registries` of the configuration (config.h); certificates from certs.d/HOST:PORT/ of Docker and
  * podman, in ~/.config/containers, /etc/containers, ~/.config/docker and /etc/docker: *.crt are
@@ -13,6 +15,8 @@
 struct reach; /* opaque; reach_open to reach_free */
 
 struct reach_from {
+    bool offline;                 /* none is asked: ERR_NET */
+    const char *store_dir;        /* where it is remembered what a host turned out to need */
     char *const *environment;     /* borrowed, as all here */
     const char *config_path;      /* may be NULL */
     const char *ca_file, *ca_dir; /* as the environment names them; may be NULL */

@@ -96,6 +96,8 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
                                                .ca_file = s->ca_file,
                                                .ca_dir = s->ca_dir,
                                                .user_agent = "envbuild/" ENVBUILD_VERSION,
+                                               .store_dir = s->store_dir,
+                                               .offline = s->offline,
                                                .events = s->events});
     return 0;
 }

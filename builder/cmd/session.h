@@ -33,6 +33,8 @@ struct session {
     /* Options every command takes. */
     const char *store_opt, *catalog_dir;
     bool quiet, verbose, json, help;
+    bool offline; /* of commands that have --offline: no server is asked, neither an index nor a
+                     registry */
     /* What --help does with a command's tables; NULL: prints them. `opts` is ended by an all-zero
      * row. */
     void (*describe)(void *ctx, const struct command *c, const struct opt *opts);

@@ -123,17 +123,17 @@ int work_open_text(struct work *w, struct session *s, struct str recipe, const c
     return open_store(w, s, e);
 }
 
-static int open_network(struct work *w, const struct session *s, bool offline, struct err *e)
+static int open_network(struct work *w, const struct session *s, struct err *e)
 {
     struct http_options how = {.ca_file = s->ca_file,
                                .ca_dir = s->ca_dir,
                                .user_agent = "envbuild/" ENVBUILD_VERSION,
-                               .local_only = offline,
+                               .local_only = s->offline,
                                .auth = &w->auth,
                                .rules = &w->config.rules,
                                .events = s->events};
     struct pages_options options = {
-        .offline = offline, .bucket = STR(TORCH_INDEX_URL), .events = s->events};
+        .offline = s->offline, .bucket = STR(TORCH_INDEX_URL), .events = s->events};
 
     if (http_open(&w->http, &how, e) < 0)
         return -1;
@@ -141,18 +141,18 @@ static int open_network(struct work *w, const struct session *s, bool offline, s
     return 0;
 }
 
-int work_connect(struct work *w, struct session *s, const char *index, bool offline, struct err *e)
+int work_connect(struct work *w, struct session *s, const char *index, struct err *e)
 {
     struct work *owner = w->lender ? w->lender : w;
     CLEANUP(buf_clear) struct buf plain = {0};
 
     if (!owner->http && config_read(&owner->config, s->config_path, e) < 0)
         return -1;
-    if (!offline && credentials_of(&owner->auth, &w->recipe, index, &owner->config, s, e) < 0)
+    if (!s->offline && credentials_of(&owner->auth, &w->recipe, index, &owner->config, s, e) < 0)
         return -1;
     url_without_userinfo(&plain, str_of(index));
     w->index = index ? buf_take(&plain) : NULL;
-    if (!owner->http && open_network(owner, s, offline, e) < 0)
+    if (!owner->http && open_network(owner, s, e) < 0)
         return -1;
     w->http = owner->http;
     w->pages = owner->pages;

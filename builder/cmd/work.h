@@ -49,10 +49,9 @@ void work_borrow(struct work *w, struct work *lender); /* before work_open() */
  * folder. `name` is for messages. */
 int work_open_text(struct work *w, struct session *s, struct str recipe, const char *name,
                    struct err *e) MUST_CHECK;
-/* Open the way to the network; with `offline` only the store answers. `index` (NULL: PyPI) is asked
- * for recipes that name none. */
-int work_connect(struct work *w, struct session *s, const char *index, bool offline,
-                 struct err *e) MUST_CHECK;
+/* Open the way to the network; with s->offline only the store answers. `index` (NULL: PyPI) is
+ * asked for recipes that name none. */
+int work_connect(struct work *w, struct session *s, const char *index, struct err *e) MUST_CHECK;
 /* The user's, read by work_connect(). */
 const struct config *work_config(const struct work *w);
 void work_clear(struct work *w);

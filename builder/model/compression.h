@@ -1,7 +1,11 @@
-/* model/compression.h - how an image's layers are compressed: the recipe's `compression`. */
+/* model/compression.h - how an image's layers are compressed: the recipe's `compression`, a word or
+ * a list of one gzip and one zstd, which is an index of both.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "lock.h"
+#include "../base/buf.h"
+
+struct lock;
 
 enum compression {
     COMPRESSION_GZIP,    /* many members, those of large files as their wheels have them */
@@ -15,7 +19,19 @@ enum compression {
 
 const char *compression_name(enum compression c);
 bool compression_is(enum compression *out, struct str name);
-/* What the lock's recipe asks for: gzip where it is silent. */
-enum compression lock_compression(const struct lock *lock);
 /* Are layers of that media type +zstd? */
 bool compression_is_zstd(enum compression c);
+/* Append its name as a part of a tag: "zstd-chunked". */
+void compression_tag(struct buf *out, enum compression c);
+
+struct compressions {      /* of an image */
+    enum compression v[2]; /* gzip first: of two that fit, clients take the first */
+    size_t n;
+};
+
+/* What the lock's recipe asks for: gzip where it is silent. */
+struct compressions lock_compressions(const struct lock *lock);
+/* Append them: "gzip, zstd". */
+void compressions_print(struct buf *out, const struct compressions *list);
+/* That of the form at hand, which is the recipe's first where lock_take_form() took no other. */
+enum compression lock_compression(const struct lock *lock);

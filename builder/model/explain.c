@@ -162,7 +162,12 @@ static void print_container(struct buf *out, const struct lock *lock)
 
 static void print_compression(struct buf *out, const struct lock *lock)
 {
-    if (compression_is_zstd(lock_compression(lock)))
+    const struct compressions list = lock_compressions(lock);
+
+    if (list.n > 1)
+        buf_puts(out, "  to be pulled: as zstd by a client that reads that, else as gzip "
+                      "(compression)\n");
+    else if (compression_is_zstd(list.v[0]))
         buf_puts(out, "  to be pulled: a client that reads zstd, as podman, containerd and Docker "
                       "from 23 on do (compression)\n");
 }
@@ -378,6 +383,8 @@ static void put_container(struct doc *doc, struct node *root, const struct lock 
 void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
 {
     const struct facts *f = &lock->facts;
+    const struct compressions compressions = lock_compressions(lock);
+    CLEANUP(buf_clear) struct buf compression = {0};
     const struct {
         const char *key;
         struct str value;
@@ -394,13 +401,14 @@ void explain_put(struct doc *doc, struct node *root, const struct lock *lock)
                 {"driver_min", f->driver_min},
                 {"driver_full", f->driver_full},
                 {"archs", f->archs},
-                {"startup_check", str_of(lock_startup_check(lock))},
-                {"compression", str_of(compression_name(lock_compression(lock)))}};
+                {"startup_check", str_of(lock_startup_check(lock))}};
     struct part all = whole(lock);
     struct node *list;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         node_put_str(doc, root, rows[i].key, rows[i].value);
+    compressions_print(&compression, &compressions);
+    node_put_str(doc, root, "compression", arena_str(&doc->arena, buf_view(&compression)));
     put_container(doc, root, lock);
     put_toolkit(doc, root, lock);
     put_slim(doc, root, lock);

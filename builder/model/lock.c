@@ -4,6 +4,8 @@
 #include "../doc/field.h"
 #include "../doc/json.h"
 #include "lock_check.h"
+#include "lock_form.h"
+#include "lock_record.h"
 #include "lock_slim.h"
 #include "lock_toolkit.h"
 #include "lock_words.h"
@@ -12,7 +14,7 @@
 
 #define ONLY(f, ...) fields_only(f, (const char *const[]){__VA_ARGS__, NULL})
 
-static void need_digest(const struct fields *f, const char *key, struct digest *out)
+void lock_need_digest(const struct fields *f, const char *key, struct digest *out)
 {
     struct str text;
 
@@ -59,7 +61,7 @@ static void get_archives(struct lock *lock, const struct fields *root)
         field_need_str(&f, "suite", &a->suite);
         field_str(&f, "codename", &a->codename);
         a->date = get_time(&f, "date");
-        need_digest(&f, "inrelease", &a->digest);
+        lock_need_digest(&f, "inrelease", &a->digest);
         get_strs(&f, "signers", &a->signers);
     }
 }
@@ -134,7 +136,7 @@ static void get_artifacts(struct lock *lock, const struct fields *root)
         field_need_str(&f, "file", &a->file);
         field_need_str(&f, "url", &a->url);
         field_need_u64(&f, "size", &a->size, UINT64_MAX / 2);
-        need_digest(&f, "sha256", &a->digest);
+        lock_need_digest(&f, "sha256", &a->digest);
         get_needs(lock, a, &f);
         if (lock->artifacts.n > 1 && artifact_compare(a - 1, a) >= 0)
             err_at(root->e, &n->pos,
@@ -159,7 +161,7 @@ static void get_files(struct lock_copy *c, const struct fields *copy)
         if (file->folder || file->link.len)
             continue;
         field_need_u64(&f, "size", &file->size, UINT64_MAX / 2);
-        need_digest(&f, "sha256", &file->digest);
+        lock_need_digest(&f, "sha256", &file->digest);
     }
 }
 
@@ -265,8 +267,8 @@ static void get_layers(struct lock *lock, const struct fields *root)
         if (l->kind == LOCK_IMAGE) {
             field_need_str(&f, "media_type", &l->media_type);
             field_need_u64(&f, "size", &l->size, UINT64_MAX / 2);
-            need_digest(&f, "digest", &l->digest);
-            need_digest(&f, "diff_id", &l->diff_id);
+            lock_need_digest(&f, "digest", &l->digest);
+            lock_need_digest(&f, "diff_id", &l->diff_id);
         }
         if (l->kind == LOCK_SYSTEM && name_index(groups, ARRAY_LEN(groups), l->name, &k))
             l->group = (enum lock_group)k;
@@ -370,7 +372,7 @@ static void get_overlaps(struct lock *lock, const struct fields *built)
     }
 }
 
-static void get_chunked(struct chunked *c, const struct fields *layer)
+void lock_get_chunked(struct chunked *c, const struct fields *layer)
 {
     const struct node *map = field_map(layer, "chunked");
     struct fields f = {map, "lock", layer->e};
@@ -379,7 +381,7 @@ static void get_chunked(struct chunked *c, const struct fields *layer)
         return;
     ONLY(&f, "digest", "offset", "size", "unpacked", "split_offset", "split_size",
          "split_unpacked");
-    need_digest(&f, "digest", &c->toc);
+    lock_need_digest(&f, "digest", &c->toc);
     field_need_u64(&f, "offset", &c->offset, UINT64_MAX / 2);
     field_need_u64(&f, "size", &c->size, UINT64_MAX / 2);
     field_need_u64(&f, "unpacked", &c->unpacked, UINT64_MAX / 2);
@@ -399,7 +401,7 @@ static void get_recorded(struct lock *lock, const struct fields *root, const cha
         return;
     *is = true;
     ONLY(&f, "encoder", "uncovered_scripts", "overlaps", "findings", "toolkit_saved", "slim",
-         "layers", "config", "manifest");
+         "layers", "forms", "config", "manifest");
     field_need_str(&f, "encoder", &lock->encoder);
     get_strs(&f, "uncovered_scripts", &lock->uncovered);
     get_overlaps(lock, &f);
@@ -421,9 +423,9 @@ static void get_recorded(struct lock *lock, const struct fields *root, const cha
         }
         field_need_u64(&g, "size", &lock->layers.v[i].size, UINT64_MAX / 2);
         field_u64(&g, "unpacked", &lock->layers.v[i].unpacked, UINT64_MAX / 2);
-        need_digest(&g, "digest", &lock->layers.v[i].digest);
-        need_digest(&g, "diff_id", &lock->layers.v[i].diff_id);
-        get_chunked(&lock->layers.v[i].chunked, &g);
+        lock_need_digest(&g, "digest", &lock->layers.v[i].digest);
+        lock_need_digest(&g, "diff_id", &lock->layers.v[i].diff_id);
+        lock_get_chunked(&lock->layers.v[i].chunked, &g);
         i++;
     }
     if (lock->settled && i < lock->layers.n && lock->layers.v[i].kind == LOCK_FILES)
@@ -431,10 +433,11 @@ static void get_recorded(struct lock *lock, const struct fields *root, const cha
     if (i != lock->layers.n)
         err_at(root->e, &map->pos, "%s: %zu layers are planned, %zu recorded", key, lock->layers.n,
                i);
+    lock_forms_get(lock, &f);
     if (lock->settled)
         return;
-    need_digest(&f, "config", &lock->config);
-    need_digest(&f, "manifest", &lock->manifest);
+    lock_need_digest(&f, "config", &lock->config);
+    lock_need_digest(&f, "manifest", &lock->manifest);
 }
 
 static void get_inputs(struct lock *lock, const struct fields *recipe)
@@ -448,7 +451,7 @@ static void get_inputs(struct lock *lock, const struct fields *recipe)
         ONLY(&f, "path", "use", "sha256");
         field_need_str(&f, "path", &input->path);
         field_need_str(&f, "use", &input->use);
-        need_digest(&f, "sha256", &input->digest);
+        lock_need_digest(&f, "sha256", &input->digest);
     }
 }
 
@@ -462,7 +465,7 @@ static void get_base_image(struct lock_image *image, const struct fields *base)
     ONLY(&f, "ref", "name", "manifest", "python", "glibc");
     field_need_str(&f, "ref", &image->ref);
     field_str(&f, "name", &image->name);
-    need_digest(&f, "manifest", &image->manifest);
+    lock_need_digest(&f, "manifest", &image->manifest);
     field_need_str(&f, "python", &image->python);
     field_need_str(&f, "glibc", &image->glibc);
 }
@@ -488,7 +491,7 @@ static void get_head(struct lock *lock, const struct fields *root)
             "layer format %llu is not known to this envbuild, which writes up to %d; the lock is "
             "from envbuild " STR_FMT,
             (unsigned long long)format, LOCK_FORMAT, STR_ARG(lock->writer));
-    need_digest(&r, "digest", &lock->recipe_digest);
+    lock_need_digest(&r, "digest", &lock->recipe_digest);
     lock->recipe = field_need_map(&r, "normal");
     get_inputs(lock, &r);
     field_need_str(root, "name", &lock->name);
@@ -698,6 +701,7 @@ void lock_clear(struct lock *lock)
     vec_clear(&lock->uncovered);
     overlaps_clear(&lock->overlaps);
     vec_clear(&lock->findings);
+    lock_forms_clear(lock);
     doc_clear(&lock->doc);
     *lock = (struct lock){0};
 }

@@ -14,6 +14,7 @@
 #include "../oci/chunked.h"
 #include "../oci/image.h"
 #include "../pkg/artifact.h"
+#include "compression.h"
 #include "slim.h"
 
 /* Where sources stand when neither base nor lock says otherwise. */
@@ -159,6 +160,21 @@ struct lock_overlap {
 };
 struct overlaps VEC_OF(struct lock_overlap);
 
+/* The layers compressed otherwise: see lock_form.h. */
+struct lock_packed {
+    struct digest digest; /* all-zero: not known */
+    uint64_t size;        /* bytes */
+    struct chunked chunked;
+};
+
+struct lock_form {
+    enum compression as;
+    bool built; /* `manifest` is known */
+    struct str encoder;
+    struct digest manifest;
+    struct VEC_OF(struct lock_packed) layers; /* as many as the lock has */
+};
+
 struct lock {
     struct doc doc; /* owns every text and node below */
 
@@ -205,6 +221,9 @@ struct lock {
     struct overlaps overlaps; /* sorted by loser, then winner; of format 1 none is recorded */
     struct strs findings;     /* what the load proof found, in words; see look/proof.h */
     struct digest config, manifest;
+    bool other_form; /* `form` is at hand, and not the recipe's first compression */
+    enum compression form;
+    struct VEC_OF(struct lock_form) forms; /* those that are not at hand, in no order */
 };
 
 /* Was it built, but for the contents of the recipe's files? Then what its wheels, debs and layers

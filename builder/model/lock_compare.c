@@ -141,6 +141,15 @@ static struct str folder_words(struct comparison *c, const struct lock *l)
     return arena_str(&c->out->arena, buf_view(&out));
 }
 
+static struct str compression_words(struct comparison *c, const struct lock *l)
+{
+    const struct compressions list = lock_compressions(l);
+    CLEANUP(buf_clear) struct buf out = {0};
+
+    compressions_print(&out, &list);
+    return arena_str(&c->out->arena, buf_view(&out));
+}
+
 static void compare_head(struct comparison *c)
 {
     const struct lock *a = c->old, *b = c->now;
@@ -154,8 +163,7 @@ static void compare_head(struct comparison *c)
     differ(c, STR("folders of the user"), folder_words(c, a), folder_words(c, b));
     compare_user(c);
     differ(c, STR("start-up check"), str_of(lock_startup_check(a)), str_of(lock_startup_check(b)));
-    differ(c, STR("compression"), str_of(compression_name(lock_compression(a))),
-           str_of(compression_name(lock_compression(b))));
+    differ(c, STR("compression"), compression_words(c, a), compression_words(c, b));
     differ(c, STR("file of apt sources"), a->apt_sources_path, b->apt_sources_path);
     differ_lines(c, STR("apt sources"), a->apt_sources, b->apt_sources);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_files.h"
 
+#include "lock_form.h"
+
 static bool same_inputs(const struct lock *a, const struct lock *b)
 {
     bool same = a->inputs.n == b->inputs.n;
@@ -45,6 +47,7 @@ static void forget_digests(struct lock *lock)
             l->digest = l->diff_id = (struct digest){0};
             l->size = l->unpacked = 0;
         }
+    lock_forms_forget(lock);
     lock->config = lock->manifest = (struct digest){0};
     lock->settled |= lock->built;
     lock->built = false;

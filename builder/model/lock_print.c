@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../doc/emit.h"
 #include "../io/crypto.h"
+#include "lock_form.h"
+#include "lock_record.h"
 #include "lock_slim.h"
 #include "lock_toolkit.h"
 #include "lock_words.h"
@@ -11,8 +13,7 @@ static void put_opt(struct doc *d, struct node *map, const char *key, struct str
         node_put_str(d, map, key, text);
 }
 
-static void put_digest(struct doc *d, struct node *map, const char *key,
-                       const struct digest *digest)
+void lock_put_digest(struct doc *d, struct node *map, const char *key, const struct digest *digest)
 {
     char text[DIGEST_TEXT + 1];
 
@@ -38,7 +39,7 @@ static void put_inputs(struct doc *d, struct node *recipe, const struct lock *lo
 
         node_put_str(d, n, "path", lock->inputs.v[i].path);
         node_put_str(d, n, "use", lock->inputs.v[i].use);
-        put_digest(d, n, "sha256", &lock->inputs.v[i].digest);
+        lock_put_digest(d, n, "sha256", &lock->inputs.v[i].digest);
     }
 }
 
@@ -54,7 +55,7 @@ static void put_archives(struct doc *d, struct node *root, const struct lock *lo
         node_put_str(d, n, "suite", a->suite);
         put_opt(d, n, "codename", a->codename);
         node_put_u64(d, n, "date", (uint64_t)a->date);
-        put_digest(d, n, "inrelease", &a->digest);
+        lock_put_digest(d, n, "inrelease", &a->digest);
         put_strs(d, n, "signers", &a->signers);
     }
 }
@@ -92,7 +93,7 @@ static void put_artifacts(struct doc *d, struct node *root, const struct lock *l
         node_put_str(d, n, "file", a->file);
         node_put_str(d, n, "url", a->url);
         node_put_u64(d, n, "size", a->size);
-        put_digest(d, n, "sha256", &a->digest);
+        lock_put_digest(d, n, "sha256", &a->digest);
         put_needs(d, n, a);
     }
 }
@@ -130,7 +131,7 @@ static void put_copies(struct doc *d, struct node *root, const struct lock *lock
             if (f->executable)
                 node_put_bool(d, m, "executable", true);
             node_put_u64(d, m, "size", f->size);
-            put_digest(d, m, "sha256", &f->digest);
+            lock_put_digest(d, m, "sha256", &f->digest);
         }
     }
 }
@@ -178,8 +179,8 @@ static void put_layers(struct doc *d, struct node *root, const struct lock *lock
         if (l->kind == LOCK_IMAGE) {
             node_put_str(d, n, "media_type", l->media_type);
             node_put_u64(d, n, "size", l->size);
-            put_digest(d, n, "digest", &l->digest);
-            put_digest(d, n, "diff_id", &l->diff_id);
+            lock_put_digest(d, n, "digest", &l->digest);
+            lock_put_digest(d, n, "diff_id", &l->diff_id);
         }
         artifacts = node_put(d, n, "artifacts", node_new_list(d));
         for (size_t j = 0; j < l->artifacts.n; j++) {
@@ -256,14 +257,14 @@ static void put_overlaps(struct doc *d, struct node *built, const struct lock *l
     }
 }
 
-static void put_chunked(struct doc *d, struct node *layer, const struct chunked *c)
+void lock_put_chunked(struct doc *d, struct node *layer, const struct chunked *c)
 {
     struct node *n;
 
     if (!digest_is_set(&c->toc))
         return;
     n = node_put(d, layer, "chunked", node_new_map(d));
-    put_digest(d, n, "digest", &c->toc);
+    lock_put_digest(d, n, "digest", &c->toc);
     node_put_u64(d, n, "offset", c->offset);
     node_put_u64(d, n, "size", c->size);
     node_put_u64(d, n, "unpacked", c->unpacked);
@@ -296,14 +297,15 @@ static void put_recorded(struct doc *d, struct node *root, const struct lock *lo
         node_put_u64(d, m, "size", l->size);
         if (l->unpacked)
             node_put_u64(d, m, "unpacked", l->unpacked);
-        put_digest(d, m, "digest", &l->digest);
-        put_digest(d, m, "diff_id", &l->diff_id);
-        put_chunked(d, m, &l->chunked);
+        lock_put_digest(d, m, "digest", &l->digest);
+        lock_put_digest(d, m, "diff_id", &l->diff_id);
+        lock_put_chunked(d, m, &l->chunked);
     }
+    lock_forms_put(d, n, lock);
     if (lock->settled)
         return;
-    put_digest(d, n, "config", &lock->config);
-    put_digest(d, n, "manifest", &lock->manifest);
+    lock_put_digest(d, n, "config", &lock->config);
+    lock_put_digest(d, n, "manifest", &lock->manifest);
 }
 
 static void put_base_image(struct doc *d, struct node *base, const struct lock_image *image)
@@ -315,7 +317,7 @@ static void put_base_image(struct doc *d, struct node *base, const struct lock_i
     n = node_put(d, base, "image", node_new_map(d));
     node_put_str(d, n, "ref", image->ref);
     put_opt(d, n, "name", image->name);
-    put_digest(d, n, "manifest", &image->manifest);
+    lock_put_digest(d, n, "manifest", &image->manifest);
     node_put_str(d, n, "python", image->python);
     node_put_str(d, n, "glibc", image->glibc);
 }
@@ -333,7 +335,7 @@ static struct node *chosen_part(struct doc *d, const struct lock *lock)
     node_put_str(d, root, "envbuild", lock->writer);
     node_put_u64(d, root, "format", lock->format);
     n = node_put(d, root, "recipe", node_new_map(d));
-    put_digest(d, n, "digest", &lock->recipe_digest);
+    lock_put_digest(d, n, "digest", &lock->recipe_digest);
     node_put(d, n, "normal", node_copy(d, lock->recipe));
     put_inputs(d, n, lock);
     node_put_str(d, root, "name", lock->name);

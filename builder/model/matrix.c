@@ -4,8 +4,8 @@
 #include "../doc/field.h"
 
 /* What may differ between cells: keys with one short value each. */
-static const char *const axes[] = {"pytorch", "cuda",   "cudnn", "variant",
-                                   "base",    "python", "slim",  NULL};
+static const char *const axes[] = {"pytorch", "cuda", "cudnn",       "variant", "base",
+                                   "python",  "slim", "compression", NULL};
 
 static const struct node *matrix_of(const struct doc *recipe)
 {

@@ -271,6 +271,7 @@ void recipe_clear(struct recipe *r)
     vec_clear(&r->env);
     vec_clear(&r->entrypoint);
     vec_clear(&r->cmd);
+    vec_clear(&r->compression);
     doc_clear(&r->doc);
     *r = (struct recipe){0};
 }
@@ -295,8 +296,10 @@ int recipe_expand_tag(struct buf *out, const struct recipe *r, const struct reci
     const struct {
         const char *key;
         struct str value;
-    } words[] = {{"pytorch", with->pytorch}, {"cuda", with->cuda},     {"cudnn", with->cudnn},
-                 {"variant", with->variant}, {"python", with->python}, {"base", with->base}};
+    } words[] = {
+        {"pytorch", with->pytorch},        {"cuda", with->cuda},     {"cudnn", with->cudnn},
+        {"variant", with->variant},        {"python", with->python}, {"base", with->base},
+        {"compression", with->compression}};
     struct str rest = r->tag.text, part, key;
 
     while (str_cut(&rest, STR("{"), &part)) {

@@ -93,7 +93,7 @@ struct recipe {
     struct values env;            /* "NAME=value" */
     bool has_entrypoint, has_cmd; /* also when the list is empty, which takes the default away */
     struct values entrypoint, cmd;
-    struct value compression;   /* see model/compression.h; empty: gzip */
+    struct values compression;  /* see model/compression.h; none: gzip */
     struct value startup_check; /* "warn", "fail" or "off"; empty: warn, where it can be */
     const struct node *labels;  /* map of strings, may be NULL */
 };
@@ -119,7 +119,7 @@ bool recipe_is_user(struct str s);    /* a name that useradd takes, and not root
 
 /* The tag by the recipe's template. ERR_INPUT when what comes out is no OCI tag. */
 struct recipe_tag {
-    struct str pytorch, cuda, cudnn, variant, python, base;
+    struct str pytorch, cuda, cudnn, variant, python, base, compression;
 };
 int recipe_expand_tag(struct buf *out, const struct recipe *r, const struct recipe_tag *with,
                       struct err *e) MUST_CHECK;

@@ -151,7 +151,10 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     put_command(doc, root, "entrypoint", r->has_entrypoint, &r->entrypoint);
     put_command(doc, root, "cmd", r->has_cmd, &r->cmd);
     put(doc, root, "startup_check", &r->startup_check);
-    put(doc, root, "compression", &r->compression);
+    if (r->compression.n == 1)
+        put(doc, root, "compression", &r->compression.v[0]);
+    else
+        put_list(doc, root, "compression", &r->compression);
     if (r->labels && r->labels->count)
         node_put(doc, root, "labels", node_copy(doc, r->labels));
     put(doc, root, "tag", &r->tag);

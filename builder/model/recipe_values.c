@@ -195,8 +195,8 @@ static void check_workdir(struct reading *in)
 
 static void check_tag(struct reading *in)
 {
-    static const char *const known[] = {"pytorch", "cuda", "cudnn", "variant",
-                                        "python",  "base", NULL};
+    static const char *const known[] = {"pytorch", "cuda", "cudnn",       "variant",
+                                        "python",  "base", "compression", NULL};
     struct value *v = &in->r->tag;
     struct str rest, before, word;
     CLEANUP(buf_clear) struct buf sample = {0};
@@ -224,7 +224,7 @@ static void check_tag(struct reading *in)
         fields_suggest(&hint, word, known);
         err_at(in->e, &v->pos,
                "tag: {" STR_FMT "} is not known%s; there are {pytorch} {cuda} {cudnn} {variant} "
-               "{python} {base}",
+               "{python} {base} {compression}",
                STR_ARG(word), hint.p ? hint.p : "");
     }
     buf_str(&sample, rest);
@@ -249,25 +249,62 @@ static void check_startup(struct reading *in)
            STR_ARG(v->text), hint.p ? hint.p : "");
 }
 
-static void check_compression(struct reading *in)
+static void read_compression(struct reading *in, const struct node *n)
 {
     static const char *const known[] = {COMPRESSION_NAMES, NULL};
-    struct value *v = &in->r->compression;
-    enum compression how = COMPRESSION_GZIP;
+    struct values *list = &in->r->compression;
     CLEANUP(buf_clear) struct buf hint = {0};
+    enum compression how;
+    struct value v;
 
-    reading_value(in, "compression", v);
-    if (v->text.len && !compression_is(&how, v->text)) {
-        fields_suggest(&hint, v->text, known);
-        err_at(in->e, &v->pos,
-               "compression: \"" STR_FMT
-               "\" is not known%s; gzip is read by all, gzip,single by those too that stop after "
-               "one gzip member, zstd and zstd:chunked by podman, containerd and Docker from 23 "
-               "on",
-               STR_ARG(v->text), hint.p ? hint.p : "");
+    if (!reading_text(in, n, "compression", &v))
+        return;
+    if (compression_is(&how, v.text)) {
+        vec_add(list, v);
+        return;
     }
-    if (how == COMPRESSION_GZIP)
-        *v = (struct value){0}; /* it is what no word means */
+    fields_suggest(&hint, v.text, known);
+    err_at(in->e, &v.pos,
+           "compression: \"" STR_FMT
+           "\" is not known%s; gzip is read by all, gzip,single by those too that stop after "
+           "one gzip member, zstd and zstd:chunked by podman, containerd and Docker from 23 "
+           "on",
+           STR_ARG(v.text), hint.p ? hint.p : "");
+}
+
+static bool is_zstd(const struct value *v)
+{
+    enum compression how = COMPRESSION_GZIP;
+
+    return compression_is(&how, v->text) && compression_is_zstd(how);
+}
+
+/* Of a list each client takes what it can, and the first where it can both. */
+static void check_compression(struct reading *in)
+{
+    const struct node *n, *own = node_get(in->f.map, "compression");
+    struct values *list = &in->r->compression;
+
+    if (!own)
+        return;
+    if (own->kind != NODE_LIST)
+        read_compression(in, own);
+    else
+        node_each(n, own)
+            read_compression(in, n);
+    if (own->kind == NODE_LIST &&
+        (own->count != 2 || (list->n == 2 && is_zstd(&list->v[0]) == is_zstd(&list->v[1]))))
+        err_at(in->e, &own->pos,
+               "compression: a list is one kind of gzip and one of zstd, as in [gzip, zstd]: an "
+               "index of both, from which each client takes what it reads");
+    if (list->n == 2 && is_zstd(&list->v[0])) {
+        struct value first = list->v[0];
+
+        list->v[0] = list->v[1];
+        list->v[1] = first;
+    }
+    if (list->n == 1 && str_is(list->v[0].text, "gzip"))
+        list->n = 0; /* it is what no word means */
 }
 
 static void check_context(struct reading *in)

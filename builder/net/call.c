@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "http_parts.h"
+#include "pace.h"
 #include "url.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
  * predecessors left; so threads share connections without sharing handles. */
 struct caller {
     struct http_options o;
+    struct pace *own; /* where the options bring none */
     pthread_mutex_t lock;
     struct VEC_OF(CURLM *) idle;
 };
@@ -61,6 +63,8 @@ int caller_open(struct caller **out, const struct http_options *options, struct 
     c = xcalloc(1, sizeof *c);
     c->o = *options;
     http_options_fill(&c->o);
+    if (!c->o.pace)
+        c->o.pace = c->own = pace_open();
     pthread_mutex_init(&c->lock, NULL);
     *out = c;
     return 0;
@@ -75,6 +79,7 @@ void caller_clear(struct caller **caller)
     for (size_t i = 0; i < c->idle.n; i++)
         curl_multi_cleanup(c->idle.v[i]);
     vec_clear(&c->idle);
+    pace_clear(&c->own);
     pthread_mutex_destroy(&c->lock);
     curl_global_cleanup();
     free(c);
@@ -257,6 +262,8 @@ int call_open(struct call **out, struct caller *caller, const struct call_ask *a
         return -1;
     if (url_is_file(&u))
         return err_set(e, ERR_INPUT, "a registry is asked for by http or https");
+    if (ask->haste != CALL_LAST_WORDS && pace_wait(caller->o.pace, caller->o.events, e) < 0)
+        return -1;
     c = xcalloc(1, sizeof *c);
     c->caller = caller;
     c->url = str_dup(ask->url);
@@ -425,6 +432,8 @@ int call_answer(struct call *c, unsigned *status, struct err *e)
     }
     if (!c->head_done)
         return tell_broken(c, e);
+    pace_answered(c->caller->o.pace, &c->caller->o, c->status == 429, c->begun_ms,
+                  c->answer.retry_after_s);
     *status = c->status;
     return 0;
 }

@@ -3,9 +3,9 @@
  * with registries.
  *
  * What http.h says of certificates, proxies, secrets and messages holds here, and its options are
- * these; mirrors, netrc and `auth` are not asked. HTTP/1.1, over kept connections. Cancelling is
- * noticed within 100 ms: ERR_INTERRUPTED. A fault of the line is ERR_NET; whoever can make the
- * bytes once more asks call_may_pass().
+ * these; mirrors, netrc and `auth` are not asked. After a 429 all calls wait: see pace.h. HTTP/1.1,
+ * over kept connections. Cancelling is noticed within 100 ms: ERR_INTERRUPTED. A fault of the line
+ * is ERR_NET; whoever can make the bytes once more asks call_may_pass().
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -92,6 +92,7 @@ int call_get(struct call **out, struct caller *caller, const struct call_ask *as
 int caller_pause(const struct caller *caller, unsigned tries, uint32_t retry_after_s,
                  const char *why, struct err *e) MUST_CHECK;
 unsigned caller_tries(const struct caller *caller);
+int64_t caller_now_ms(void);                /* of a clock that only goes forward */
 bool call_status_may_pass(unsigned status); /* 408, 429, 500, 502 to 504 */
 /* Append the absolute address of a Location; NULL, or what is wrong with it. */
 const char *call_location(struct buf *out, struct str from, const char *location);

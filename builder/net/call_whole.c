@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <sys/random.h>
-
 #include "../base/vec.h"
 #include "call.h"
 #include "http_parts.h"
@@ -16,19 +14,14 @@ const char *call_location(struct buf *out, struct str from, const char *location
     return http_redirect(out, from, location);
 }
 
+int64_t caller_now_ms(void)
+{
+    return now_ms();
+}
+
 unsigned caller_tries(const struct caller *caller)
 {
     return caller_options(caller)->tries;
-}
-
-/* A quarter more at most, so that those who were refused together do not come back together. */
-static uint32_t jitter(uint32_t pause)
-{
-    uint32_t number = 0;
-
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
-        return 0;
-    return number % (pause / 4 + 1);
 }
 
 int caller_pause(const struct caller *caller, unsigned tries, uint32_t retry_after_s,
@@ -39,7 +32,7 @@ int caller_pause(const struct caller *caller, unsigned tries, uint32_t retry_aft
     struct wait wait = {.events = o->events};
     int64_t until;
 
-    pause += jitter(pause);
+    pause += http_jitter(pause);
     events_note(o->events, "%s; trying again in %u ms", why, pause);
     for (until = now_ms() + pause; now_ms() < until;)
         if (wait_nap(&wait, e, "%s; waiting before the next try", why) < 0)

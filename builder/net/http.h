@@ -41,6 +41,7 @@ struct http_options {
     const char *user_agent;               /* ["envbuild"] */
     bool local_only;                      /* nothing but file:// is read */
     const struct auth *auth;              /* borrowed; may be NULL */
+    struct pace *pace;                    /* of call.h alone; borrowed; NULL: a caller's own */
     const struct http_rules *rules;       /* borrowed; may be NULL */
     const struct events *events;          /* borrowed; asked for cancelling, told about retries */
     uint32_t connect_ms;                  /* [20,000] until connected */

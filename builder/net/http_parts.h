@@ -71,6 +71,8 @@ bool http_is_passing(unsigned status); /* worth another try */
 bool http_is_redirect(unsigned status);
 /* How long to wait after so many tries. */
 uint32_t http_pause_ms(const struct http_options *o, unsigned tries, uint32_t retry_after_s);
+/* By chance up to a quarter of a pause, so that those who wait do not come back together. */
+uint32_t http_jitter(uint32_t pause);
 /* Where `location` leads, appended to `next`; or why nobody goes there. */
 const char *http_redirect(struct buf *next, struct str from, const char *location);
 /* What is told of an exchange with `url` that ended so. */

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registries.h"
 
+#include "../net/pace.h"
 #include "ref.h"
+
+struct host {
+    char *name; /* owned; as references have it */
+    struct registry_ways ways;
+};
 
 struct registries {
     registries_find find;
     void *ctx;
     struct VEC_OF(struct registry *) list;
+    struct VEC_OF(struct host *) hosts;
 };
 
 void registries_open(struct registries **out, registries_find find, void *ctx)
@@ -25,6 +32,20 @@ static void full_path(struct buf *out, const struct ref *ref)
                strcmp(ref->host, "index.docker.io") == 0;
 
     buf_fmt(out, "%s%s", hub && !strchr(ref->path, '/') ? "library/" : "", ref->path);
+}
+
+static struct registry_ways *ways_of(struct registries *all, struct str name)
+{
+    struct host **h, *host;
+
+    vec_each(h, &all->hosts)
+        if (str_eq_nocase(str_of((*h)->name), name))
+            return &(*h)->ways;
+    host = xcalloc(1, sizeof *host);
+    host->name = str_dup(name);
+    host->ways.pace = pace_open();
+    vec_add(&all->hosts, host);
+    return &host->ways;
 }
 
 int registries_get(struct registry **out, struct registries *all, struct str reference,
@@ -46,6 +67,7 @@ int registries_get(struct registry **out, struct registries *all, struct str ref
             *out = *r;
             return 0;
         }
+    how.ways = ways_of(all, how.host);
     if (all->find(all->ctx, &how, e) < 0 || registry_open(&found, &how, e) < 0)
         return -1;
     vec_add(&all->list, found);
@@ -60,5 +82,11 @@ void registries_clear(struct registries **all)
     for (size_t i = 0; i < (*all)->list.n; i++)
         registry_clear(&(*all)->list.v[i]);
     vec_clear(&(*all)->list);
+    for (size_t i = 0; i < (*all)->hosts.n; i++) {
+        pace_clear(&(*all)->hosts.v[i]->ways.pace);
+        free((*all)->hosts.v[i]->name);
+        free((*all)->hosts.v[i]);
+    }
+    vec_clear(&(*all)->hosts);
     free_clear(all);
 }

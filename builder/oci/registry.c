@@ -34,6 +34,7 @@ int registry_open(struct registry **out, const struct registry_how *how, struct 
     r->how = *how;
     r->how.chunk = how->chunk ? how->chunk : REGISTRY_CHUNK;
     r->how.http.unverified = how->insecure;
+    r->how.http.pace = how->ways->pace;
     r->host = str_dup(how->host);
     r->server = str_is(how->host, "docker.io") || str_is(how->host, "index.docker.io")
                     ? xstrdup("registry-1.docker.io")
@@ -75,7 +76,7 @@ const char *registry_name(const struct registry *r)
 
 enum registry_upload registry_way(const struct registry *r)
 {
-    return r->how.upload;
+    return r->how.upload == REGISTRY_ANY && r->how.ways->whole ? REGISTRY_PUT : r->how.upload;
 }
 
 struct str registry_host(const struct registry *r)

@@ -24,14 +24,27 @@ enum registry_upload {
 
 enum { REGISTRY_CHUNK = 95 * 1000 * 1000 }; /* bytes; below what the usual proxies take */
 
+/* Of a host, for all its repositories: what turned out while it was spoken with. */
+struct registry_ways {
+    struct pace *pace;    /* of all requests to it */
+    _Atomic bool chunked; /* a body was too large for somebody on the way */
+    _Atomic bool whole;   /* it takes no PATCH */
+};
+
 struct registry_how {
     struct str host;       /* with its port: "localhost:5000", "docker.io" */
     struct str repository; /* "org/name" */
     struct http_options http;
     bool insecure; /* http will do, and any certificate */
     enum registry_upload upload;
-    uint64_t chunk;                                            /* bytes; 0: REGISTRY_CHUNK */
+    uint64_t chunk;             /* bytes; 0: REGISTRY_CHUNK */
+    uint64_t chunk_min;         /* bytes that a chunk has at least, unless it is the last */
+    uint32_t upload_max_ms;     /* an upload that takes longer is broken off there; 0: none is */
+    struct registry_ways *ways; /* borrowed; set by registries_get() */
     int (*login)(void *ctx, struct login *out, struct err *e); /* see tokens.h; may be NULL */
+    /* May be NULL: the host turned out to need this way, where `upload` says REGISTRY_ANY. From any
+     * thread. */
+    void (*learned)(void *ctx, enum registry_upload way);
     void *ctx;
 };
 
@@ -40,8 +53,8 @@ struct registry; /* opaque; registry_open to registry_clear */
 /* Nobody is asked yet. What `how` borrows must stay. */
 int registry_open(struct registry **out, const struct registry_how *how, struct err *e) MUST_CHECK;
 void registry_clear(struct registry **r);
-const char *registry_name(const struct registry *r); /* "host/org/name" */
-enum registry_upload registry_way(const struct registry *r);
+const char *registry_name(const struct registry *r);         /* "host/org/name" */
+enum registry_upload registry_way(const struct registry *r); /* as far as it is known */
 struct str registry_host(const struct registry *r);
 struct str registry_repository(const struct registry *r);
 

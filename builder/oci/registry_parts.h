@@ -15,8 +15,6 @@ struct registry {
     pthread_mutex_t lock; /* over the next two, until they are set */
     char *origin;         /* owned; "https://server", once that is known */
     struct tokens *tokens;
-    _Atomic bool chunked; /* a body was too large for somebody on the way */
-    _Atomic bool whole;   /* it takes no PATCH */
 };
 
 /* What a request needs to be allowed to do. */

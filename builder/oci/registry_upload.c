@@ -3,11 +3,14 @@
 #include "../net/url.h"
 #include "registry_parts.h"
 
+#include <stdatomic.h>
+
 enum {
-    WHOLE_MAX = 4 * 1024 * 1024, /* bytes; what is small goes by PUT, which saves a round trip */
-    GAIN = 64 * 1024,            /* a try that moved this much starts the count of tries anew */
-    BODY_MAX = 64 * 1024,        /* bytes of an error that are read */
-    RENEWALS = 2,                /* of who we are, in a row */
+    WHOLE_MAX = 4 * 1024 * 1024,  /* bytes; what is small goes by PUT, which saves a round trip */
+    GAIN = 64 * 1024,             /* a try that moved this much starts the count of tries anew */
+    BODY_MAX = 64 * 1024,         /* bytes of an error that are read */
+    RENEWALS = 2,                 /* of who we are, in a row */
+    RATE_AFTER = 8 * 1024 * 1024, /* bytes that tell how fast the line is */
 };
 
 struct upload {
@@ -21,12 +24,16 @@ struct upload {
     uint64_t at;    /* bytes that this session was sent */
     bool resumed;   /* ... and it was asked how far it had got */
     bool whole;     /* by one PUT */
+    bool chunks;    /* by several PATCHes, since one is too large for it */
     uint64_t chunk; /* bytes of a PATCH at most */
 
     struct call *call; /* what is on the line; NULL between requests */
     uint64_t piece;    /* bytes that it still takes */
     char *header;      /* owned; who we were to it, or NULL */
 
+    int64_t begun_ms;  /* when this session, or its last request, began to take bytes */
+    uint64_t begun_at; /* and how many it had then */
+    bool late;         /* it was told that this takes too long */
     unsigned tries, renewals;
     uint64_t gained_at, sent;
     uint32_t retry_after_s;
@@ -152,14 +159,23 @@ static bool knows_no_patch(const struct upload *u, unsigned status, struct str b
            (status == 405 || status == 501 || registry_says(body, "UNSUPPORTED"));
 }
 
+/* Another upload may have learned it already. */
+static void learn(struct registry *r, _Atomic bool *what, enum registry_upload way)
+{
+    if (!atomic_exchange(what, true) && r->how.learned)
+        r->how.learned(r->how.ctx, way);
+}
+
 /* Then in one piece, for which the digest has to be known before. */
 static int no_patch(struct upload *u, unsigned status, bool *again, struct err *e)
 {
     leave_session(u);
-    u->r->whole = u->at_once = *again = u->known;
+    learn(u->r, &u->r->how.ways->whole, REGISTRY_PUT);
+    u->at_once = *again = u->known;
     return err_set(e, ERR_NET,
-                   "%s: %s: the registry takes no PATCH (HTTP %u): set `upload: put` for it under "
-                   "`registries` in the configuration",
+                   "%s: %s: the registry takes no PATCH (HTTP %u); run it again: that is "
+                   "remembered, and a layer is then made before it is sent; or set `upload: put` "
+                   "for it under `registries` in the configuration",
                    u->r->name, u->what, status);
 }
 
@@ -182,8 +198,8 @@ static int refused(struct upload *u, unsigned status, bool *again, struct err *e
     if (knows_no_patch(u, status, text))
         return no_patch(u, status, again, e);
     registry_fault(u->r, u->what, status, text, &why);
-    if (status == 413 && !u->r->chunked && u->r->how.upload == REGISTRY_ANY) {
-        u->r->chunked = true;
+    if (status == 413 && !u->chunks && u->r->how.upload == REGISTRY_ANY && !u->r->how.ways->whole) {
+        learn(u->r, &u->r->how.ways->chunked, REGISTRY_CHUNKS);
         leave_session(u);
         u->at_once = *again = true;
         return err_join(e, &why);
@@ -216,13 +232,18 @@ static int take_location(struct upload *u, struct str from, const char *location
 static void choose_way(struct upload *u, uint64_t chunk_min)
 {
     enum registry_upload way = u->r->how.upload;
-    bool chunks = way == REGISTRY_CHUNKS || u->r->chunked;
+    bool told = chunk_min;
+    const struct registry_how *how = &u->r->how;
 
-    u->chunk = chunks || chunk_min ? u->r->how.chunk : UINT64_MAX;
+    if (way == REGISTRY_ANY && how->ways->whole)
+        way = REGISTRY_PUT;
+    u->chunks = way == REGISTRY_CHUNKS || (way == REGISTRY_ANY && how->ways->chunked);
+    chunk_min = chunk_min > how->chunk_min ? chunk_min : how->chunk_min;
+    u->chunk = u->chunks || told ? how->chunk : UINT64_MAX;
     u->chunk = u->chunk > chunk_min ? u->chunk : chunk_min;
     u->whole = u->known && way != REGISTRY_PATCH &&
-               (way == REGISTRY_PUT || u->r->whole ||
-                u->size <= (chunks && u->chunk < WHOLE_MAX ? u->chunk : WHOLE_MAX));
+               (way == REGISTRY_PUT ||
+                u->size <= (u->chunks && u->chunk < WHOLE_MAX ? u->chunk : WHOLE_MAX));
 }
 
 static int begin_session(struct upload *u, struct err *e)
@@ -241,7 +262,8 @@ static int begin_session(struct upload *u, struct err *e)
                        u->r->name, u->what);
     if (w.status != 202)
         return registry_fault(u->r, u->what, w.status, buf_view(&w.body), e);
-    u->at = 0;
+    u->at = u->begun_at = 0;
+    u->begun_ms = caller_now_ms();
     u->resumed = false;
     choose_way(u, w.answer.chunk_min);
     return take_location(u, buf_view(&url), w.answer.location, e);
@@ -330,6 +352,26 @@ static int end_piece(struct upload *u, bool *again, struct err *e)
 
 /* ---- the whole blob ---- */
 
+/* Some end an upload after a while. Whether this one comes to its end before is told as soon as the
+ * line's speed is known, not when it was in vain. */
+static void tell_if_late(struct upload *u)
+{
+    const struct registry_how *how = &u->r->how;
+    uint64_t ms = (uint64_t)(caller_now_ms() - u->begun_ms), sent = u->at - u->begun_at;
+    double all; /* milliseconds */
+
+    if (u->late || !how->upload_max_ms || !u->known || sent < RATE_AFTER)
+        return;
+    all = (double)ms * (double)(u->size - u->begun_at) / (double)sent;
+    u->late = all > how->upload_max_ms;
+    if (u->late)
+        events_warn(how->http.events,
+                    "%s: %s: its %.0f MB take %.0f minutes on this line, and %s ends an upload "
+                    "after %u; push from a machine with a faster one",
+                    u->r->name, u->what, (double)u->size / 1e6, all / 60000, u->r->host,
+                    how->upload_max_ms / 60000);
+}
+
 static int push(struct upload *u, const char *bytes, size_t len, bool *again, struct err *e)
 {
     CLEANUP(err_clear) struct err why = {0};
@@ -347,6 +389,7 @@ static int push(struct upload *u, const char *bytes, size_t len, bool *again, st
     u->at += len;
     u->sent += len;
     u->piece -= len;
+    tell_if_late(u);
     return u->piece || u->whole ? 0 : end_piece(u, again, e);
 }
 
@@ -457,7 +500,8 @@ static int ask_status(struct upload *u, struct err *e)
         leave_session(u);
         return 0;
     }
-    u->at = u->gained_at = have;
+    u->at = u->gained_at = u->begun_at = have;
+    u->begun_ms = caller_now_ms();
     u->resumed = true;
     return 0;
 }

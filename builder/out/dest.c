@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <unistd.h>
 
+#include "../doc/field.h"
 #include "../oci/folder.h"
 #include "../oci/layout.h"
 #include "../oci/ref.h"
@@ -149,12 +150,38 @@ static int refuse(const char *text, struct err *e)
                    text, forms);
 }
 
-int dest_parse(struct dest *out, const char *text, struct err *e)
+/* ",compression=WORD" at the end, which is cut off. */
+static int parse_compression(struct dest *d, struct str *text, struct err *e)
+{
+    static const char *const names[] = {COMPRESSION_NAMES, NULL};
+    CLEANUP(buf_clear) struct buf hint = {0};
+    struct str word = *text, place;
+
+    if (!str_cut(&word, STR(",compression="), &place))
+        return 0;
+    if (!compression_is(&d->compression, word)) {
+        fields_suggest(&hint, word, names);
+        return err_set(e, ERR_USAGE,
+                       "compression=" STR_FMT " is not known%s; there are gzip, gzip,single, zstd "
+                       "and zstd:chunked",
+                       STR_ARG(word), hint.p ? hint.p : "");
+    }
+    d->compressed = true;
+    *text = place;
+    return 0;
+}
+
+int dest_parse(struct dest *out, const char *whole, struct err *e)
 {
     CLEANUP(dest_clear) struct dest d = {0};
-    struct str rest = str_of(text), scheme;
+    struct str rest = str_of(whole), scheme;
+    CLEANUP(free_clear) char *text = NULL;
     bool known = false;
 
+    if (parse_compression(&d, &rest, e) < 0)
+        return -1;
+    text = str_dup(rest);
+    rest = str_of(text);
     if (!strcmp(text, "-"))
         rest = STR("docker-archive:-");
     if (!str_cut(&rest, STR(":"), &scheme))
@@ -179,6 +206,17 @@ void dest_clear(struct dest *d)
     free(d->layout_tag);
     vec_clear(&d->mounts);
     *d = (struct dest){0};
+}
+
+struct compressions dest_forms(const struct dest *d, const struct lock *lock)
+{
+    struct compressions list = lock_compressions(lock);
+
+    if (d->compressed)
+        return (struct compressions){{d->compression}, 1};
+    if (d->kind != DEST_LAYOUT && d->kind != DEST_OCI_ARCHIVE && d->kind != DEST_REGISTRY)
+        list.n = 1;
+    return list;
 }
 
 bool dest_is_stdout(const struct dest *d)

@@ -10,8 +10,10 @@
  *     podman:[NAME[:TAG]]               load into Podman
  *     -                                 docker-archive:-
  *
- * What is behind the first colon means what it means to skopeo. An image that was given no name in
- * a layout is called NAME:TAG of its recipe, so that recipes share a layout.
+ * Behind any of them ",compression=WORD" asks for another compression of the layers than the
+ * recipe's (model/compression.h). What is behind the first colon means what it means to skopeo. An
+ * image that was given no name in a layout is called NAME:TAG of its recipe, so that recipes share
+ * a layout.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -34,9 +36,11 @@ enum dest_kind {
 
 struct dest {
     enum dest_kind kind;
-    char *path;       /* owned; folder or file, NULL for standard output, registries and loads */
-    char *name;       /* owned; repository that the user named, else NULL */
-    char *tag;        /* owned; tag that the user named, else NULL */
+    char *path;      /* owned; folder or file, NULL for standard output, registries and loads */
+    char *name;      /* owned; repository that the user named, else NULL */
+    char *tag;       /* owned; tag that the user named, else NULL */
+    bool compressed; /* the user asked for a compression, which is: */
+    enum compression compression;
     char *layout_tag; /* owned; "name:tag" in a layout where that is not `tag`, else NULL */
     struct registry_mounts mounts; /* filled in by dest_open() */
 };
@@ -55,6 +59,9 @@ struct dest_ways {
 /* ERR_USAGE names the forms there are. */
 int dest_parse(struct dest *out, const char *text, struct err *e) MUST_CHECK;
 void dest_clear(struct dest *d);
+/* The forms of the image that go there: what the user asked for, else the recipe's, of which some
+ * places hold the first alone. */
+struct compressions dest_forms(const struct dest *d, const struct lock *lock);
 /* Is standard output taken by the image? */
 bool dest_is_stdout(const struct dest *d);
 

@@ -3,6 +3,7 @@
 
 #include "../io/crypto.h"
 #include "../model/lock_artifact.h"
+#include "../model/lock_form.h"
 
 /* ---- one lock ---- */
 
@@ -36,10 +37,30 @@ static int read_text(struct artifact_read *r, const struct stored *s, struct err
                          s->files.path);
 }
 
+/* Was the lock built to what it refers to: a manifest, or an index of its forms? */
+static int is_of(bool *out, const struct artifact_read *r, const struct stored *s, struct err *e)
+{
+    CLEANUP(image_index_clear) struct image_index index = {0};
+    CLEANUP(buf_clear) struct buf json = {0};
+    const struct descriptor *subject = &r->manifest.subject, *d;
+
+    *out = lock_is_of(&r->lock, &subject->digest);
+    if (*out || !str_is(subject->media_type, MEDIA_INDEX))
+        return 0;
+    if (stored_manifest(&json, s, &subject->digest, e) < 0 ||
+        image_index_parse(&index, buf_view(&json), MEDIA_INDEX, "index", e) < 0)
+        return -1;
+    *out = index.manifests.n > 0;
+    vec_each(d, &index.manifests)
+        *out &= lock_is_of(&r->lock, &d->digest);
+    return 0;
+}
+
 static int read_artifact(struct artifact_read *r, bool *is, const struct stored *s,
                          const struct digest *digest, struct err *e)
 {
     CLEANUP(buf_clear) struct buf json = {0};
+    bool ours;
 
     if (stored_manifest(&json, s, digest, e) < 0)
         return -1;
@@ -53,21 +74,25 @@ static int read_artifact(struct artifact_read *r, bool *is, const struct stored 
         return 0;
     if (read_text(r, s, e) < 0 || lock_parse(&r->lock, buf_view(&r->text), "lock", e) < 0)
         return -1;
-    return digest_eq(&r->lock.manifest, &r->manifest.subject.digest)
-               ? 0
-               : err_set(e, ERR_INTEGRITY, "%s: the lock is of another image than it refers to",
-                         s->files.path);
+    if (is_of(&ours, r, s, e) < 0)
+        return -1;
+    return ours ? 0
+                : err_set(e, ERR_INTEGRITY, "%s: the lock is of another image than it refers to",
+                          s->files.path);
 }
 
-/* True with the lock, if that is what `digest` holds, and this image's. */
+/* True with the lock, if that is what `digest` holds, and this image's or that of the index which
+ * names it. */
 static int take_lock(bool *taken, struct lock *out, struct buf *text, const struct stored *image,
                      const struct digest *digest, struct err *e)
 {
     CLEANUP(artifact_read_clear) struct artifact_read r = {0};
+    const struct digest *subject;
 
     if (read_artifact(&r, taken, image, digest, e) < 0)
         return -1;
-    *taken = *taken && digest_eq(&r.lock.manifest, &image->digest);
+    subject = &r.manifest.subject.digest;
+    *taken = *taken && (digest_eq(subject, &image->digest) || digest_eq(subject, &image->root));
     if (!*taken)
         return 0;
     MOVE(out, &r.lock);
@@ -100,27 +125,39 @@ static int find_by_tags(bool *taken, struct lock *out, struct buf *text, const s
     return 0;
 }
 
-int published_lock(struct lock *out, struct buf *text, const struct stored *image, struct err *e)
+static int find_by_referrers(bool *taken, struct lock *out, struct buf *text,
+                             const struct stored *image, const struct digest *subject,
+                             struct err *e)
 {
-    bool taken = false;
     CLEANUP(image_index_clear) struct image_index index = {0};
     CLEANUP(buf_clear) struct buf json = {0};
     const struct descriptor *d;
 
-    if (stored_referrers(&json, image, &image->digest, e) < 0 ||
+    if (stored_referrers(&json, image, subject, e) < 0 ||
         (json.len && image_index_parse(&index, buf_view(&json), NULL, "referrers", e) < 0))
         return -1;
     vec_each(d, &index.manifests)
-        if (!taken && str_is(d->artifact_type, MEDIA_LOCK) &&
-            take_lock(&taken, out, text, image, &d->digest, e) < 0)
+        if (!*taken && str_is(d->artifact_type, MEDIA_LOCK) &&
+            take_lock(taken, out, text, image, &d->digest, e) < 0)
             return -1;
-    if (!taken && image->files.registry && find_by_tags(&taken, out, text, image, e) < 0)
+    return 0;
+}
+
+int published_lock(struct lock *out, struct buf *text, const struct stored *image, struct err *e)
+{
+    bool taken = false,
+         in_index = digest_is_set(&image->root) && !digest_eq(&image->root, &image->digest);
+
+    if (find_by_referrers(&taken, out, text, image, &image->digest, e) < 0 ||
+        (!taken && in_index && find_by_referrers(&taken, out, text, image, &image->root, e) < 0) ||
+        (!taken && image->files.registry && find_by_tags(&taken, out, text, image, e) < 0))
         return -1;
     if (taken)
         return 0;
     return err_set(e, ERR_INPUT,
                    "%s has no lock with this image: another tool made or copied it, or an envbuild "
-                   "before 0.4.0; `envbuild copy --all` copies locks, too",
+                   "before 0.4.0, or it is one form of an index, whose tag has the lock; `envbuild "
+                   "copy --all` copies locks, too",
                    image->files.path);
 }
 

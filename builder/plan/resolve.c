@@ -11,7 +11,7 @@
 static int set_name(struct lock *lock, const struct recipe *r, struct err *e)
 {
     const struct facts *f = &lock->facts;
-    CLEANUP(buf_clear) struct buf tag = {0};
+    CLEANUP(buf_clear) struct buf tag = {0}, compression = {0};
     struct recipe_tag words = {.pytorch = f->pytorch,
                                .cuda = r->cuda.text.len ? r->cuda.text : f->cuda,
                                .cudnn =
@@ -20,6 +20,16 @@ static int set_name(struct lock *lock, const struct recipe *r, struct err *e)
                                .python = lock->python,
                                .base = lock->base};
 
+    for (size_t i = 0; i < r->compression.n; i++) {
+        enum compression how = COMPRESSION_GZIP;
+
+        (void)compression_is(&how, r->compression.v[i].text);
+        buf_puts(&compression, i ? "-" : "");
+        compression_tag(&compression, how);
+    }
+    if (!r->compression.n)
+        compression_tag(&compression, COMPRESSION_GZIP);
+    words.compression = buf_view(&compression);
     if (recipe_expand_tag(&tag, r, &words, e) < 0)
         return -1;
     lock->name = arena_str(&lock->doc.arena, r->name.text);

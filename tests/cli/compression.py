@@ -2,6 +2,8 @@
 """The recipe's `compression`: one tar, four forms. As lib.py."""
 import hashlib, json, os, re, shutil, struct, subprocess
 
+from registry_peer import Registry
+
 from lib import begin, blobs, build, check_layout, end, lock, read, run, scenario, start, unpacked
 
 SIDE_BY_SIDE = True
@@ -153,3 +155,195 @@ def people_are_told_who_reads_it(stage):
     say(path, "gzip,single")
     lock(stage, path)
     assert "Docker from" not in run(stage, path, "explain", "recipe.lock")[0]
+
+
+ZSTD = "io.github.containers.compression.zstd"
+
+
+def go(stage, path, *words, code=0):
+    got, out, err = end(start(stage, path, "build", "--index", stage.index, "recipe.yaml", *words))
+    assert got == code, f"exit {got}, not {code}: {err}"
+    return err if code else out
+
+
+def top_of(path, layout):
+    index = json.loads(read(path, layout, "index.json"))["manifests"]
+    assert len(index) == 1, index
+    return index[0]["digest"]
+
+
+@scenario
+def a_place_gets_another_compression(stage):
+    """What the recipe says stays the lock's; the other form is recorded beside it, and comes again from a bare store."""
+    path, text = begin(stage)
+    plain = build(stage, path)
+    first = document(path)
+    for how in ("zstd:chunked", "gzip,single", "zstd"):
+        place = "oci:" + how.replace(":", "-").replace(",", "-")
+        out = json.loads(go(stage, path, "--json", "-o", f"{place},compression={how}"))
+        digest = top_of(path, place[4:])
+        assert out["digest"] == digest != plain and "forms" not in out, out
+        check_layout(os.path.join(path, place[4:]), digest)
+        manifest, held = manifest_of(path, place[4:], digest)
+        assert {d["mediaType"].rsplit("+")[1] for d in manifest["layers"]} == {KINDS[how]}
+        assert [d["digest"] for d in manifest["layers"]] == [d["digest"] for d in out["layers"]]
+        mine, _ = manifest_of(path, "images", plain)
+        assert manifest["config"] == mine["config"], "another config for the same tars"
+        now = document(path)
+        form = [f for f in now["built"]["forms"] if f["compression"] == how]
+        assert len(form) == 1 and form[0]["manifest"] == digest and len(form[0]["layers"]) == len(manifest["layers"])
+        assert ("chunked" in form[0]["layers"][0]) == (how == "zstd:chunked")
+        del now["built"]["forms"]
+        assert now == first, "the rest of the lock changed"
+    assert [f["compression"] for f in document(path)["built"]["forms"]] == ["gzip,single", "zstd", "zstd:chunked"]
+    text = read(path, "recipe.lock")
+    assert build(stage, path, "-o", "oci:plain") == plain
+    shutil.rmtree(path + "/.cache/envbuild/layers")
+    go(stage, path, "--locked", "-o", "oci:bare,compression=zstd:chunked", "-o", "oci:gz")
+    assert top_of(path, "bare") == top_of(path, "zstd-chunked") and top_of(path, "gz") == plain
+    assert read(path, "recipe.lock") == text
+    assert "compression=zst is not known (did you mean \"zstd\"?)" in go(stage, path, "-o", "oci:x,compression=zst", code=2)
+    old = document(path)
+    old["built"]["forms"][1]["layers"][0]["digest"] = "sha256:" + "1" * 64
+    with open(path + "/recipe.lock", "w") as f:
+        json.dump(old, f)
+    assert "the lock was edited" in go(stage, path, "-o", "oci:y,compression=zstd", code=6)
+    for words, edit in (("is no compression", lambda f: f[0].update(compression="zst")),
+                        ("stands here twice", lambda f: f[0].update(compression="zstd")),
+                        ("stands here twice", lambda f: f[0].update(compression="gzip")),
+                        ("is planned here", lambda f: f[0]["layers"].pop()),
+                        ("is planned here", lambda f: f[0]["layers"][0].update(name="x")),
+                        ("more layers", lambda f: f[0]["layers"].append(f[0]["layers"][0])),
+                        ("unknown key", lambda f: f[0].update(x=1))):
+        old = document(path)
+        edit(old["built"]["forms"])
+        with open(path + "/edited.lock", "w") as f:
+            json.dump(old, f)
+        assert words in run(stage, path, "explain", "edited.lock", code=3)[1], words
+
+
+@scenario
+def another_compression_comes_first(stage):
+    """Of a lock that was never built: alone it is not recorded; before the recipe's own it costs no second proof."""
+    path = stage.fresh()
+    go(stage, path, "-o", "oci:z,compression=zstd")
+    assert "built" not in document(path)
+    go(stage, path, "-o", "oci:z2,compression=zstd", "-o", "oci:g")
+    assert top_of(path, "z2") == top_of(path, "z")
+    built = document(path)["built"]
+    assert built["encoder"] == "deflate/1" and built["manifest"] == top_of(path, "g")
+    assert built["forms"][0]["manifest"] == top_of(path, "z")
+    plain = stage.fresh()
+    go(stage, plain, "-o", "oci:g")
+    assert top_of(plain, "g") == top_of(path, "g")
+
+
+@scenario
+def files_that_change_keep_the_other_forms_layers(stage):
+    path = stage.fresh()
+    with open(path + "/a.txt", "w") as f:
+        f.write("one")
+    with open(path + "/recipe.yaml", "a") as f:
+        f.write("files: [{from: a.txt, to: /a.txt}]\n")
+    both = ("-o", "oci:g", "-o", "oci:z,compression=zstd")
+    go(stage, path, *both)
+    old = document(path)["built"]
+    with open(path + "/a.txt", "w") as f:
+        f.write("two")
+    run(stage, path, "lock", "-q", "--index", stage.index, "recipe.yaml")
+    kept = document(path)["kept"]
+    assert kept["forms"][0]["layers"] == old["forms"][0]["layers"][:-1] and "manifest" not in kept["forms"][0]
+    go(stage, path, *both)
+    new = document(path)["built"]
+    assert new["forms"][0]["layers"][:-1] == old["forms"][0]["layers"][:-1]
+    assert new["forms"][0]["layers"][-1] != old["forms"][0]["layers"][-1]
+    assert new["forms"][0]["manifest"] != old["forms"][0]["manifest"]
+
+
+@scenario
+def both_forms_are_one_index(stage):
+    path, _ = begin(stage)
+    alone = {}
+    for how in ("gzip", "zstd:chunked"):
+        say(path, how)
+        lock(stage, path)
+        alone[how] = build(stage, path, "-o", "oci:" + how[:4])
+    say(path, "[zstd:chunked, gzip]")
+    lock(stage, path)
+    assert document(path)["recipe"]["normal"]["compression"] == ["gzip", "zstd:chunked"]
+    assert "else as gzip" in run(stage, path, "explain", "recipe.lock")[0]
+    assert json.loads(run(stage, path, "explain", "--json", "recipe.lock")[0])["compression"] == "gzip, zstd:chunked"
+    with Registry() as r:
+        told = json.loads(go(stage, path, "--json", "-o", f"docker://{r.host}/x:1", "-o", "oci:both", "-o", "dir:one",
+                             "-o", "docker-archive:d.tar", "-o", f"docker://{r.host}/z:1,compression=zstd:chunked"))["images"]
+        repo = r.repositories["x"]
+        top = repo.tags["1"]
+        kind, body = repo.manifests[top]
+        assert kind == "application/vnd.oci.image.index.v1+json"
+        entries = json.loads(body)["manifests"]
+        assert [e["annotations"] if "annotations" in e else None for e in entries] == [None, {ZSTD: "true"}], entries
+        assert all(e["platform"] == {"architecture": "amd64", "os": "linux"} for e in entries)
+        gz, zs = [e["digest"] for e in entries]
+        assert repo.tags == {"1": top, "1-gzip": gz, "1-zstd-chunked": zs}
+        assert r.repositories["z"].tags == {"1": zs}
+        manifests = [json.loads(repo.manifests[d][1]) for d in (gz, zs)]
+        assert manifests[0]["config"] == manifests[1]["config"]
+        for m, kind in zip(manifests, ("gzip", "zstd")):
+            assert {d["mediaType"].rsplit("+")[1] for d in m["layers"]} == {kind}
+            assert all(d["digest"] in repo.blobs for d in m["layers"] + [m["config"]])
+        assert [i["digest"] for i in told] == [top, top, gz, gz, zs], told
+        assert [f["digest"] for f in told[0]["forms"]] == [gz, zs] and told[0]["reference"] == f"{r.host}/x@{top}"
+        assert told[0]["size"] == sum(d["size"] for m in manifests for d in m["layers"])
+        assert json.loads(read(path, "both/index.json"))["manifests"][0]["digest"] == top
+        held = blobs(path + "/both")
+        assert {gz, zs, top} <= set(held)
+        built = document(path)["built"]
+        assert built["manifest"] == gz and [f["manifest"] for f in built["forms"]] == [zs]
+        # Clean-up jobs leave what has a tag.
+        repo.manifests = {d: m for d, m in repo.manifests.items() if d in repo.tags.values()}
+        assert json.loads(run(stage, path, "inspect", "-q", "--json", f"docker://{r.host}/x:1")[0])["digest"] == gz
+        r.since()
+        shutil.rmtree(path + "/.cache")
+        assert json.loads(go(stage, path, "--json", "-o", f"docker://{r.host}/x:1"))["digest"] == top
+        assert r.received == 0 and r.sent == 0, "nothing changed, and something moved"
+        assert json.loads(go(stage, path, "--json", "-o", "oci:both"))["digest"] == top
+
+
+@scenario
+def a_list_is_one_of_each(stage):
+    for how in ("[gzip]", "[gzip, 'gzip,single']", "[zstd, zstd:chunked]", "[gzip, zstd, zstd:chunked]", "[]"):
+        path = stage.fresh()
+        say(path, how)
+        _, err = run(stage, path, "lock", "--index", stage.index, "recipe.yaml", code=3)
+        assert "a list is one kind of gzip and one of zstd" in err, (how, err)
+
+
+@scenario
+def a_matrix_has_compressions(stage):
+    path = stage.fresh()
+    with open(path + "/recipe.yaml", "a") as f:
+        f.write('tag: "{pytorch}-{compression}"\nmatrix: {compression: [gzip, zstd]}\n')
+    told = json.loads(go(stage, path, "--json"))["images"]
+    assert [i["tag"] for i in told] == ["2.6.0-gzip", "2.6.0-zstd"], told
+    assert sorted(os.listdir(path + "/recipe.d")) == ["compression=gzip.lock", "compression=zstd.lock"]
+
+
+@scenario
+def copy_compresses_nothing(stage):
+    path, _ = begin(stage)
+    build(stage, path)
+    assert "copy keeps an image as it is" in run(stage, path, "copy", "oci:images", "oci:x,compression=zstd", code=2)[1]
+
+
+@scenario
+def an_engine_that_stops_after_one_member_is_told_of(stage):
+    path, _ = begin(stage)
+    os.makedirs(path + "/bin")
+    with open(path + "/bin/docker", "w") as f:
+        f.write('#!/bin/sh\ncat >/dev/null\necho "$SAYS" >&2\nexit 1\n')
+    os.chmod(path + "/bin/docker", 0o755)
+    env = {"PATH": path + "/bin:" + stage.env(path)["PATH"]}
+    for says, place, told in (("unexpected EOF", "docker:", True), ("no space left on device", "docker:", False),
+                              ("unexpected EOF", "docker:,compression=gzip,single", False)):
+        got, _, err = end(start(stage, path, "build", "recipe.yaml", "-o", place, SAYS=says, **env))
+        assert got == 7 and says in err and ("-o docker:,compression=gzip,single` each layer has one" in err) == told, (got, err)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registries: pushing, pulling, who we are, and what goes wrong on the way. The peer is tests/peers/registry_peer.py."""
-import base64, hashlib, json, os, re, signal, ssl, subprocess
+import base64, hashlib, json, os, re, shutil, signal, ssl, subprocess
 
-import base_image
+import base_image, survival
 from lib import *
 from registry_peer import Fault, Registry
 
@@ -98,18 +98,95 @@ def a_first_build_without_a_lock_goes_there_too(stage):
 
 @scenario
 def nothing_changed_moves_nothing(stage):
-    """A bare store, a lock with digests, a registry that has it all: only questions."""
+    """A bare store, a lock with digests, a registry that has it all: only questions, and none to an index."""
     digest, _ = golden(stage)
     with Registry() as r:
         push(stage, locked(stage), r)
         r.since()
         path = locked(stage)
-        got, out, err = end(start(stage, path, "build", "--offline", "recipe.yaml", "-o", f"docker://{r.host}/team/x"))
+        got, out, err = end(start(stage, path, "build", "recipe.yaml", "-o", f"docker://{r.host}/team/x"))
         assert got == 0 and out.strip() == f"{r.host}/team/x@{digest}", err
         assert r.received == 0 and r.sent == 0, (r.received, r.sent)
         assert not methods(r.log, "PUT") and not methods(r.log, "POST"), r.log
         assert check_store(path) == 0, "something was brought into the store"
         assert "0 B sent" in err, err
+
+
+@scenario
+def offline_asks_no_registry(stage):
+    """Neither for the base nor for the place, and whatever the command is."""
+    golden(stage)
+    with Registry() as r:
+        path = stage.fresh()
+        base = base_image.image(path)
+        copy(stage, path, "oci:base", f"docker://{r.host}/theirs:v1")
+        base_image.recipe(path, f"docker://{r.host}/theirs:v1@{base.digest}")
+        build(stage, path)
+        r.since()
+        second = locked(stage)
+        for at, words in ((path, ["build", "recipe.yaml"]), (path, ["build", "--locked", "recipe.yaml"]), (path, ["run", "recipe.yaml"]),
+                          (path, ["lock", "recipe.yaml"]), (second, ["build", "recipe.yaml", "-o", f"docker://{r.host}/x"]),
+                          (second, ["diff", f"docker://{r.host}/theirs:v1", f"docker://{r.host}/theirs:v1"])):
+            got, _, err = end(start(stage, at, words[0], "--offline", "-q", *words[1:]))
+            assert got == 5 and "with --offline no registry is asked" in err, (words, got, err)
+        assert r.log == [], r.log
+
+
+@scenario
+def what_a_host_needs_is_remembered(stage):
+    """No PATCH: told, and the next run makes layers first. A body too large: the next upload goes in chunks at once."""
+    digest, _ = golden(stage)
+    remembered = lambda path: [read(d, f).rsplit(b"\n", 1)[1] for d, _, names in os.walk(path + "/.cache/envbuild/registries") for f in names]
+    with Registry() as r:
+        path = stage.fresh()
+        r.faults.append(Fault("PATCH", "uploads", 99, status=405, reads=False))
+        assert "takes no PATCH (HTTP 405); run it again" in push(stage, path, r, code=5)
+        assert remembered(path) == [f"registry {r.host}put".encode()], remembered(path)
+        r.since()
+        assert push(stage, path, r).endswith(digest)
+        holds(r, "team/x", digest)
+        assert not methods(r.log, "PATCH")
+        file(path, ".home/.config/envbuild/config.yaml", f"registries: {{'{r.host}': {{upload: patch}}}}\n")
+        r.repositories.clear()
+        push(stage, path, r, code=5)
+        assert methods(r.log, "PATCH"), "the configuration is not heard"
+    with Registry() as r:
+        path = stage.fresh()
+        r.faults.append(Fault("PATCH", "uploads", 2, status=413, reads=False))
+        assert push(stage, path, r).endswith(digest)
+        assert r.faults[0].met == 2 and remembered(path) == [f"registry {r.host}chunks".encode()], remembered(path)
+
+
+@scenario
+def a_push_needs_no_room_for_layers(stage):
+    """The store's disk has room for less than the image: its layers are made as they are sent. A layout there is refused before
+    anything is made; a store that has nothing needs no room where the registry has it all."""
+    digest, held = golden(stage)
+    path = locked(stage)
+    build(stage, path)
+    shutil.rmtree(path + "/.cache/envbuild/layers")
+    shutil.rmtree(path + "/images")
+    size = sum(len(body) for body in held.values())
+
+    def on_disk(room, *words):
+        """With the store on a disk that has so many bytes left."""
+        store = path + "/.cache/envbuild"
+        used = 1024 * int(subprocess.run(["du", "-sk", store], check=True, capture_output=True).stdout.split()[0])
+        wrap = survival.in_namespace(f"cp -a {store} {path}/saved\nmount -t tmpfs -o size={used + room} tmpfs {store}\n"
+                                     f"cp -a {path}/saved/. {store}\nrm -r {path}/saved\nmkdir {store}/out")
+        return end(start(stage, path, "build", "-q", "recipe.yaml", *words, wrap=wrap))
+
+    with Registry() as r:
+        assert size > 4 * 2500000, size
+        got, _, err = on_disk(2500000, "-o", "oci:.cache/envbuild/out/lay")
+        assert got == 7 and "that disk has" in err, (got, err)
+        got, out, err = on_disk(2500000, "-o", f"docker://{r.host}/x")
+        assert got == 0 and out.strip() == f"{r.host}/x@{digest}", (got, err)
+        holds(r, "x", digest)
+        shutil.rmtree(path + "/.cache/envbuild")
+        os.mkdir(path + "/.cache/envbuild")
+        got, out, err = on_disk(200000, "-o", f"docker://{r.host}/x")
+        assert got == 0 and out.strip() == f"{r.host}/x@{digest}", (got, err)
 
 
 @scenario

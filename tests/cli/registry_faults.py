@@ -841,7 +841,7 @@ def layers_that_are_made_again(stage):
         Row("a token that is over in the middle", fault(PATCH, do=expire)),
         Row("a session that is gone", fault(PATCH, do=lambda h: h.server.registry.sessions.clear())),
         Row("a session that is gone at the end", fault(PUT, do=lambda h: h.server.registry.sessions.clear())),
-        Row("no PATCH", fault(PATCH, 99, status=405, reads=False), says="takes no PATCH (HTTP 405): set `upload: put`"),
+        Row("no PATCH", fault(PATCH, 99, status=405, reads=False), says="takes no PATCH (HTTP 405); run it again"),
         Row("no PATCH, as is known", conf="upload: put", count=(PATCH, 0)),
         Row("no large body", before=lambda r: setattr(r, "body_max", 1000), conf="chunk: 1000"),
         Row("a manifest that is refused", fault(PUT_MANIFEST, 9, status=400), says="HTTP 400"),

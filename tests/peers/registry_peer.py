@@ -445,7 +445,7 @@ class Registry:
 
 
 def main():
-    words, how = sys.argv[1:], {}
+    words, how = [w for w in sys.argv[1:] if w != "."], {}  # unit tests name a folder
     while words:
         word = words.pop(0)
         how[word[2:]] = (words.pop(0), words.pop(0)) if word == "--tls" else words.pop(0)

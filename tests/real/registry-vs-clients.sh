@@ -1,10 +1,13 @@
 #!/bin/sh
-# Debian's docker-registry, with nobody asked who he is, and with TLS of its own authority and a password: what we push
-# there, skopeo, podman, crane and docker pull and find to have the same digests, and what skopeo pushes we read. A small
-# image, or with FULL=1 the one of recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml.
+# Debian's docker-registry, with nobody asked who he is, with TLS of its own authority and a password, and with tokens of a
+# server of their own: what we push there, skopeo, podman, crane, oras, containerd and docker pull and find to have the same
+# digests, and what skopeo and oras push we read. Also an index of a gzip and a zstd form. A small image, or with FULL=1 the one
+# of recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
 need docker-registry skopeo openssl python3
+go_tool crane github.com/google/go-containerregistry/cmd/crane@v0.20.3 || true
+go_tool oras oras.land/oras/cmd/oras@v1.2.2 || true
 scratch
 cd "$work"
 export HOME="$work/home" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$work/cache}"
@@ -56,7 +59,7 @@ ok "skopeo pulls it"
 rm -rf pulled
 
 before=$(find plain -type f -path '*blobs*' | sort | sha256sum)
-"$envbuild" build -q --offline --store "$work/bare" recipe.yaml -o "docker://$open:again" >out 2>err || fail "again: $(cat err)"
+"$envbuild" build -q --store "$work/bare" recipe.yaml -o "docker://$open:again" >out 2>err || fail "again: $(cat err)"
 [ "$(digest_of out)" = "$digest" ] || fail "another digest: $(cat out)"
 [ "$(find plain -type f -path '*blobs*' | sort | sha256sum)" = "$before" ] || fail "blobs were sent again"
 [ -z "$(find bare -type f -path '*sha256*' 2>/dev/null)" ] || fail "the bare store has got artifacts"
@@ -79,8 +82,21 @@ if command -v crane >/dev/null; then
     crane validate --remote "$open:1.0" >out 2>&1 || fail "crane validate: $(cat out)"
     [ "$(crane digest "$open:1.0")" = "$digest" ] || fail "crane sees another digest"
     ok "crane validates it"
-else
-    echo "skipped: crane is not installed"
+    crane pull --format=oci "$open:1.0" craned >out 2>&1 || fail "crane pull: $(cat out)"
+    grep -q "$digest" craned/index.json || fail "crane pulled another image"
+    rm -rf craned
+    ok "crane pulls it"
+fi
+if command -v oras >/dev/null; then
+    oras copy --from-plain-http "$open:1.0" --to-oci-layout orased:1 >out 2>&1 || fail "oras copy: $(cat out)"
+    [ "$(last_digest orased)" = "$digest" ] || fail "oras copied another image"
+    rm -rf orased
+    echo hello >note.txt
+    oras attach --plain-http --artifact-type application/x-note "$open:1.0" note.txt:text/plain >out 2>&1 || fail "oras attach: $(cat out)"
+    "$envbuild" copy -q --all "docker://$open:1.0" "docker://localhost:$port/noted:1" >out 2>err || fail "copy --all: $(cat err)"
+    oras discover --plain-http "localhost:$port/noted:1" >out 2>&1 || fail "oras discover: $(cat out)"
+    grep -q application/x-note out || fail "oras does not find what we copied along: $(cat out)"
+    ok "oras copies it, and finds what we copied along with it"
 fi
 if command -v podman >/dev/null && [ "$(id -u)" = 0 ]; then
     printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/podman/root"\nrunroot = "%s/podman/run"\n' "$work" "$work" >storage.conf
@@ -128,6 +144,58 @@ ok "a tag goes back to what was before"
 ok "a bare store takes from a cache what it has"
 cp first/recipe.yaml first/recipe.lock .
 
+# ---- one index of a gzip and a zstd form ----
+
+cp recipe.lock both.lock
+{ cat recipe.yaml; echo 'compression: [gzip, zstd:chunked]'; } >both.yaml
+shift
+"$envbuild" lock -q both.yaml "$@" >out 2>err || fail "lock both: $(cat err)"
+"$envbuild" build -q both.yaml -o "docker://$open:both" >out 2>err || fail "push both: $(cat err)"
+skopeo inspect --raw --tls-verify=false "docker://$open:both" >raw
+[ "$(sha256sum <raw | cut -d' ' -f1)" = "$(sed 's/.*sha256://' out)" ] || fail "another index: $(cat out)"
+for form in gzip zstd-chunked; do
+    skopeo inspect --raw --tls-verify=false "docker://$open:both-$form" | sha256sum | cut -d' ' -f1 >form
+    grep -q "$(cat form)" raw || fail "the index does not name $form"
+    grep -q "$(cat form)" both.lock || fail "the lock does not have $form"
+done
+skopeo copy -q --insecure-policy --all --src-tls-verify=false "docker://$open:both" dir:pulled 2>err || fail "skopeo copy --all: $(cat err)"
+rm -rf pulled
+ok "skopeo pulls both forms"
+if command -v crane >/dev/null; then
+    crane validate --remote "$open:both-gzip" >out 2>&1 || fail "crane validate: $(cat out)"
+    crane validate --fast --remote "$open:both" >out 2>&1 || fail "crane validate both: $(cat out)" # whose layers it reads as gzip alone
+    ok "crane validates the index, and the layers of the form that it reads"
+fi
+if [ -n "${CONTAINERS_STORAGE_CONF:-}" ]; then
+    podman pull -q --tls-verify=false "$open:both" >out 2>err || fail "podman pull both: $(cat err)"
+    ok "podman pulls the form that it likes"
+fi
+if [ -n "${DOCKER_HOST:-}" ]; then
+    "$docker" pull -q "$open:both" >out 2>err || fail "docker pull both: $(cat err)"
+    "$docker" run --rm "$open:both" true 2>err || grep -qi 'exec\|not found\|no such file' err || fail "docker run both: $(cat err)"
+    ok "docker pulls the form that it reads"
+fi
+if command -v containerd >/dev/null && command -v ctr >/dev/null && [ "$(id -u)" = 0 ]; then
+    cat >containerd.toml <<END
+version = 2
+root = "$work/containerd/root"
+state = "$work/containerd/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "$work/containerd.sock"
+END
+    containerd -c containerd.toml >containerd.log 2>&1 &
+    own_pids="$own_pids $!"
+    until_said "$!" containerd.log 'containerd successfully booted' || fail "no containerd: $(tail -3 containerd.log)"
+    for tag in 1.0 both both-zstd-chunked; do
+        ctr -a "$work/containerd.sock" image pull --plain-http --platform linux/amd64 "$open:$tag" >out 2>&1 || fail "ctr pull $tag: $(tail -3 out)"
+    done
+    ctr -a "$work/containerd.sock" image ls | grep "$open:1.0" | grep -q "$digest" || fail "containerd has another digest"
+    ok "containerd pulls gzip, zstd and the index of both"
+else
+    echo "skipped: containerd is not installed, or this is not root"
+fi
+
 # ---- TLS of its own authority, and a password ----
 
 openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=tests -days 30 2>/dev/null
@@ -165,3 +233,44 @@ skopeo copy -q --insecure-policy --src-cert-dir "home/.config/containers/certs.d
     "docker://$closed@$digest" dir:pulled 2>err || fail "skopeo: $(cat err)"
 [ "$(skopeo manifest-digest pulled/manifest.json)" = "$digest" ] || fail "skopeo pulled another image"
 ok "skopeo pulls it"
+
+# ---- tokens of a server of their own, both by TLS ----
+
+mkfifo token_hold token_says
+python3 "$top/tests/peers/token_peer.py" tls.crt tls.key me:secret "Tests' tokens" <token_hold >token_says 2>token.log &
+exec 6>token_hold
+read -r token_port <token_says || fail "no token server: $(cat token.log)"
+port=$(free_port)
+start_registry tokens "$port" "  tls: {certificate: $work/tls.crt, key: $work/tls.key}
+auth: {token: {realm: \"https://localhost:$token_port/token\", service: tests, issuer: \"Tests' tokens\", rootcertbundle: $work/tls.crt}}"
+tokens=localhost:$port/team/image
+asked() {
+    curl -s --cacert ca.crt "https://localhost:$token_port/asked"
+}
+mkdir -p "home/.config/containers/certs.d/localhost:$port"
+cp ca.crt "home/.config/containers/certs.d/localhost:$port/"
+printf '{}' >home/.docker/config.json
+status=0
+"$envbuild" build -q recipe.yaml -o "docker://$tokens" >out 2>err || status=$?
+[ "$status" = 5 ] && grep -q "docker login localhost:$port" err || fail "nobody is logged in: $(cat err)"
+printf '{"auths": {"localhost:%s": {"auth": "%s"}}}\n' "$port" "$(printf me:wrong | base64)" >home/.docker/config.json
+status=0
+"$envbuild" build -q recipe.yaml -o "docker://$tokens" >out 2>err || status=$?
+[ "$status" = 5 ] && grep -q 'refuses the user' err || fail "a wrong password: $(cat err)"
+if grep -q me:wrong err; then fail "a secret is told: $(cat err)"; fi
+printf '{"auths": {"localhost:%s": {"auth": "%s"}}}\n' "$port" "$(printf me:secret | base64)" >home/.docker/config.json
+"$envbuild" build -q recipe.yaml -o "docker://$tokens" >out 2>err || fail "push: $(cat err)"
+[ "$(digest_of out)" = "$digest" ] || fail "another digest: $(cat out)"
+asked | grep -qx 'me repository:team/image:pull,push' || fail "scopes: $(asked)"
+"$envbuild" build -v recipe.yaml --mount-from team/image -o "docker://localhost:$port/other" >out 2>err || fail "mount: $(cat err)"
+grep -q 'layer torch: mounted' err && grep -q ', 0 B sent' err || fail "not mounted: $(cat err)"
+asked | grep -q 'me repository:other:pull,push repository:team/image:pull' || fail "no token for both: $(asked)"
+ok "tokens, also one for two repositories, with which layers are mounted"
+rm -rf pulled
+skopeo copy -q --insecure-policy --src-cert-dir "home/.config/containers/certs.d/localhost:$port" --src-creds me:secret \
+    "docker://$tokens@$digest" dir:pulled 2>err || fail "skopeo: $(cat err)"
+ok "skopeo pulls it"
+if command -v crane >/dev/null; then
+    SSL_CERT_FILE=ca.crt crane validate --remote "$tokens@$digest" >out 2>&1 || fail "crane validate: $(cat out)"
+    ok "crane validates it with a token"
+fi

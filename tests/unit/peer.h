@@ -13,7 +13,7 @@
 struct peer {
     pid_t pid;
     int input;        /* closing it ends the peer */
-    int port, port_2; /* on 127.0.0.1 */
+    int port, port_2; /* on 127.0.0.1; some have one alone */
 };
 
 /* Run `script` with python3; `folder` may be NULL. False, said on stderr, when there is no python3:
@@ -47,7 +47,7 @@ static inline bool peer_start(struct peer *peer, const char *script, const char 
     peer->input = in[1];
     said = fdopen(out[0], "r");
     if (!said || !fgets(line, sizeof line, said) ||
-        sscanf(line, "%d %d", &peer->port, &peer->port_2) != 2) {
+        sscanf(line, "%d %d", &peer->port, &peer->port_2) < 1) {
         fprintf(stderr, "%s did not say its ports\n", script);
         abort();
     }

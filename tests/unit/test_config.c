@@ -78,39 +78,43 @@ static void registries_are_found_by_their_host(void **state)
 {
     static const struct {
         const char *text, *host;
-        bool known, insecure;
-        enum registry_upload upload;
-        uint64_t chunk;
+        struct config_registry want;
     } cases[] = {
-        {"registries: {\"a.test:5000\": {insecure: true}}\n", "a.test:5000", true, true,
-         REGISTRY_ANY, 0},
-        {"registries: {\"a.test:5000\": {insecure: true}}\n", "a.test", false, false, REGISTRY_ANY,
-         0},
-        {"registries: {a.test: {upload: put}}\n", "a.test", true, false, REGISTRY_PUT, 0},
-        {"registries: {a.test: {upload: patch}}\n", "A.test", true, false, REGISTRY_PATCH, 0},
-        {"registries: {a.test: {chunk: 95MB}}\n", "a.test", true, false, REGISTRY_CHUNKS, 95000000},
-        {"registries: {a.test: {upload: chunks, chunk: 8MiB}}\n", "a.test", true, false,
-         REGISTRY_CHUNKS, 8 << 20},
-        {"keyring: x\n", "europe-docker.pkg.dev", true, false, REGISTRY_PUT, 0},
-        {"registries: {europe-docker.pkg.dev: {upload: patch}}\n", "europe-docker.pkg.dev", true,
-         false, REGISTRY_PATCH, 0},
-        {"keyring: x\n", "x.jfrog.io", true, false, REGISTRY_PATCH, 0},
+        {"registries: {\"a.test:5000\": {insecure: true}}\n", "a.test:5000", {.insecure = true}},
+        {"registries: {\"a.test:5000\": {insecure: true}}\n", "a.test", {.insecure = false}},
+        {"registries: {a.test: {upload: put}}\n", "a.test", {.upload = REGISTRY_PUT}},
+        {"registries: {a.test: {upload: patch}}\n", "A.test", {.upload = REGISTRY_PATCH}},
+        {"registries: {a.test: {chunk: 95MB}}\n",
+         "a.test",
+         {.upload = REGISTRY_CHUNKS, .chunk = 95000000}},
+        {"registries: {a.test: {upload: chunks, chunk: 8MiB}}\n",
+         "a.test",
+         {.upload = REGISTRY_CHUNKS, .chunk = 8 << 20}},
+        {"keyring: x\n", "europe-docker.pkg.dev", {.upload = REGISTRY_PUT}},
+        {"registries: {europe-docker.pkg.dev: {upload: patch}}\n",
+         "europe-docker.pkg.dev",
+         {.upload = REGISTRY_PATCH}},
+        {"keyring: x\n", "x.jfrog.io", {.upload = REGISTRY_PATCH}},
+        {"registries: {x.jfrog.io: {insecure: true}}\n",
+         "x.jfrog.io",
+         {.insecure = true, .upload = REGISTRY_PATCH}},
+        {"keyring: x\n", "1.dkr.ecr.eu-west-1.amazonaws.com", {.chunk_min = 5 << 20}},
+        {"keyring: x\n", "ghcr.io", {.upload_max_ms = 600000}},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(config_clear) struct config c = {0};
         CLEANUP(err_clear) struct err e = {0};
-        const struct config_registry *r;
+        struct config_registry r;
 
         if (read_text(&c, cases[i].text, &e) < 0)
             fail_msg("%s: %s", cases[i].text, e.msg);
-        r = config_registry(&c, str_of(cases[i].host));
-        assert_int_equal(r != NULL, cases[i].known);
-        if (!r)
-            continue;
-        assert_int_equal(r->insecure, cases[i].insecure);
-        assert_int_equal(r->upload, cases[i].upload);
-        assert_int_equal(r->chunk, cases[i].chunk);
+        config_registry(&r, &c, str_of(cases[i].host));
+        assert_int_equal(r.insecure, cases[i].want.insecure);
+        assert_int_equal(r.upload, cases[i].want.upload);
+        assert_int_equal(r.chunk, cases[i].want.chunk);
+        assert_int_equal(r.chunk_min, cases[i].want.chunk_min);
+        assert_int_equal(r.upload_max_ms, cases[i].want.upload_max_ms);
     }
 }
 

@@ -26,6 +26,8 @@ static void destinations_parse(void **state)
         {"-", DEST_DOCKER_ARCHIVE, NULL, NULL, NULL, NULL, "docker-archive:-"},
         {"docker:", DEST_DOCKER, NULL, NULL, NULL, NULL, "N:T"},
         {"docker:x:1", DEST_DOCKER, NULL, "x", "1", NULL, "x:1"},
+        {"oci:d:v1,compression=gzip,single", DEST_LAYOUT, "d", NULL, "v1", NULL, "oci:d:v1"},
+        {"-,compression=zstd", DEST_DOCKER_ARCHIVE, NULL, NULL, NULL, NULL, "docker-archive:-"},
         {"podman:h:1/x", DEST_PODMAN, NULL, "h:1/x", NULL, NULL, "h:1/x:T"},
     };
 
@@ -71,6 +73,9 @@ static void what_is_no_destination_says_what_would_be(void **state)
         {"docker://ghcr.io/x@sha256:1", "not a digest"},
         {"ghcr.io/o/n:1", "write docker://ghcr.io/o/n:1"},
         {"localhost:5000/n", "docker://localhost:5000/n"},
+        {"oci:d,compression=zst", "did you mean \"zstd\"?"},
+        {"oci:d,compression=", "there are gzip, gzip,single, zstd and zstd:chunked"},
+        {",compression=zstd", "the places are oci:DIR"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

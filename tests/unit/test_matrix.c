@@ -46,6 +46,7 @@ static void each_combination_that_nothing_excludes_is_a_cell(void **state)
         {TWO_BY_TWO "}\n", "variant=devel",
          "pytorch=2.6.0,variant=devel\npytorch=2.7.1,variant=devel"},
         {TWO_BY_TWO "}\n", "variant=devel,pytorch=2.7.1", "pytorch=2.7.1,variant=devel"},
+        {"matrix: {compression: [gzip, zstd]}\n", "", "compression=gzip\ncompression=zstd"},
         {"matrix: {exclude: [], slim: [true, false]}\n", "", "slim=true\nslim=false"},
         {"matrix: {python: [3.10, 3.1]}\n", "", "python=3.10\npython=3.1"}, /* as written */
     };

@@ -63,6 +63,10 @@ static void recipes_have_one_normal_form(void **state)
         {P "compression: gzip,single\n",
          "{\"envbuild\":1," DEFAULTS
          "\"workdir\":\"/workspace\",\"compression\":\"gzip,single\"," TAG "}"},
+        {P "compression: [zstd, \"gzip,single\"]\n", /* the first is for those that read no other */
+         "{\"envbuild\":1,\"name\":\"pytorch\",\"pytorch\":\"2.6.0\",\"variant\":\"runtime\","
+         "\"base\":\"debian-12\","
+         "\"workdir\":\"/workspace\",\"compression\":[\"gzip,single\",\"zstd\"]," TAG "}"},
         {P "compression: gzip\n", /* what no word means */
          "{\"envbuild\":1," DEFAULTS "\"workdir\":\"/workspace\"," TAG "}"},
         {P "user: {name: student}\nworkdir: //home/./student/\n",
@@ -267,6 +271,15 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:14: compression: \"zst\" is not known (did you mean \"zstd\"?); gzip is read by "
          "all, gzip,single by those too that stop after one gzip member, zstd and zstd:chunked by "
          "podman, containerd and Docker from 23 on"},
+        {P "compression: {gzip: 1}\n", "x.yaml:2:14: compression: text is wanted here, not a map"},
+        {P "compression: [gzip, zst]\n",
+         "x.yaml:2:21: compression: \"zst\" is not known (did you mean \"zstd\"?); gzip is read by "
+         "all, gzip,single by those too that stop after one gzip member, zstd and zstd:chunked by "
+         "podman, containerd and Docker from 23 on"},
+        {P "compression: [zstd, zstd:chunked]\n",
+         "x.yaml:2:14: compression: a list is one kind of gzip and one of zstd, as in [gzip, "
+         "zstd]: "
+         "an index of both, from which each client takes what it reads"},
         {P "startup_check: [warn]\n",
          "x.yaml:2:16: startup_check: text is wanted here, not a list"},
         {P "variant: runtim\n", "x.yaml:2:10: variant: \"runtim\" is not known (did you mean "
@@ -360,7 +373,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "digits, joined by \".\", \"_\", \"__\" or dashes, parts joined by \"/\""},
         {P "tag: \"{pytroch}\"\n",
          "x.yaml:2:6: tag: {pytroch} is not known (did you mean \"pytorch\"?); there are {pytorch} "
-         "{cuda} {cudnn} {variant} {python} {base}"},
+         "{cuda} {cudnn} {variant} {python} {base} {compression}"},
         {P "tag: \"{cuda\"\n", "x.yaml:2:6: tag: a \"{\" without its \"}\""},
         {P "tag: \"a b\"\n",
          "x.yaml:2:6: tag: \"a b\" is not a tag: letters, digits, \".\", \"_\" and "
@@ -442,9 +455,10 @@ static void tags_come_from_the_template(void **state)
         {P "tag: \"{pytorch}\"\n", "2.6.0"},
         {P "tag: py{python}_{base}.{variant}\n", "py3.11_debian-12.runtime"},
         {P "tag: latest\n", "latest"},
+        {P "tag: \"{pytorch}-{compression}\"\n", "2.6.0-zstd-chunked"},
     };
-    struct recipe_tag with = {STR("2.6.0"),   STR("12.4"), STR("9"),
-                              STR("runtime"), STR("3.11"), STR("debian-12")};
+    struct recipe_tag with = {STR("2.6.0"), STR("12.4"),      STR("9"),           STR("runtime"),
+                              STR("3.11"),  STR("debian-12"), STR("zstd-chunked")};
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(recipe_clear) struct recipe r = {0};

@@ -27,6 +27,19 @@ need() {
     done
 }
 
+# NAME MODULE@VERSION: a program in PATH, else made of the Go module proxy's sources and kept for the next time.
+go_tool() {
+    PATH=$PATH:${XDG_CACHE_HOME:-$HOME/.cache}/envbuild-tests/bin
+    command -v "$1" >/dev/null && return 0
+    if ! command -v go >/dev/null; then
+        echo "skipped: neither $1 nor go, to build it, is installed"
+        return 1
+    fi
+    GOBIN=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild-tests/bin go install "$2" >&2 && return 0
+    echo "skipped: go cannot build $2"
+    return 1
+}
+
 # A scratch folder that goes when the test ends.
 scratch() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/envbuild-test.XXXXXX")

@@ -1,0 +1,62 @@
+#!/bin/bash
+# The 2.6.0 image into Debian's docker-registry on loopback: built and pushed at once, against the two steps one after the other,
+# a build to a layout and `crane push` of it; then once more with nothing changed, from a store that has nothing. Wheels and debs
+# are in the store. ROUNDS (3) pairs, the best of each. Needs the network for the first run and 12 GB.
+# SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/../real/lib/common.sh"
+need python3 docker-registry bc
+go_tool crane github.com/google/go-containerregistry/cmd/crane@v0.20.3 || exit 0
+scratch
+cd "$work"
+export TIMEFORMAT=%R
+store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
+printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:0"}\n' "$work" >registry.yaml
+docker-registry serve registry.yaml >registry.log 2>&1 &
+registry_pid=$!
+until_said "$registry_pid" registry.log 'listening on' || fail "no registry: $(cat registry.log)"
+registry=localhost:$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' registry.log | head -1)
+
+cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" x.yaml
+"$envbuild" lock -q x.yaml >/dev/null 2>log || fail "lock: $(tail -3 log)"
+cp x.lock chosen.lock
+"$envbuild" build -q x.yaml -o oci:layout >/dev/null 2>log || fail "build: $(tail -3 log)"
+
+once() {
+    { time "$@" >out 2>log; } 2>&1 || fail "$*: $(tail -3 log)"
+}
+
+# NAME SECONDS: keep the smallest.
+best() {
+    local -n kept=$1
+    if [ -z "${kept:-}" ] || [ "$(echo "$2 < $kept" | bc)" = 1 ]; then kept=$2; fi
+}
+
+# Nothing known but the inputs, and an empty registry.
+forget() {
+    rm -rf layout "$store/layers" registry/docker
+    cp chosen.lock x.lock
+}
+
+build_s='' push_s='' both_s='' same_s='' bare_s=''
+for round in $(seq "${ROUNDS:-3}"); do
+    forget
+    best both_s "$(once "$envbuild" build -q x.yaml -o "docker://$registry/x:1")"
+    digest=$(sed 's/.*@//' out)
+    best same_s "$(once "$envbuild" build -q x.yaml -o "docker://$registry/x:1")"
+    rm -rf bare
+    best bare_s "$(once "$envbuild" build -q --store bare x.yaml -o "docker://$registry/x:1")"
+    forget
+    best build_s "$(once "$envbuild" build -q x.yaml -o oci:layout)"
+    best push_s "$(once crane push layout "$registry/crane:1")"
+    [ "$(crane digest "$registry/crane:1")" = "$digest" ] || fail "crane pushed another image"
+    echo "round $round: build and push $both_s, build $build_s, crane push $push_s" >&2
+done
+forget
+peak=$(/usr/bin/time -f %M "$envbuild" build -q x.yaml -o "docker://$registry/x:1" 2>&1 >/dev/null | tail -1)
+longer=$(echo "if ($build_s > $push_s) $build_s else $push_s" | bc)
+printf '\n%s, %s cores, %s\n' "$(uname -m)" "$(nproc)" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
+printf '%-58s %8s s\n' "build to a layout" "$build_s" "crane push of that layout" "$push_s" "build and push at once, cold" "$both_s" \
+    "the same again, nothing changed" "$same_s" "... from a store that has nothing" "$bare_s"
+printf 'build and push at once is %s x the longer of the two (goal: at most 1.15)\n' "$(echo "scale=2; $both_s / $longer" | bc)"
+printf 'peak memory: %s KiB (goal: 65536)\n' "$peak"
+ok "measured"
