@@ -153,6 +153,8 @@ void lock_forms_put(struct doc *d, struct node *map, const struct lock *lock)
     const struct lock_form *f;
     struct node *list = NULL;
 
+    if (lock->schema && lock->schema < 4) /* who reads those knows no forms */
+        return;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         vec_each(f, &lock->forms)
             if (f->as == (enum compression)i && is_whole(lock, f)) {
@@ -163,9 +165,8 @@ void lock_forms_put(struct doc *d, struct node *map, const struct lock *lock)
 
 static void get_layers(struct lock *lock, struct lock_form *f, const struct fields *form)
 {
-    const struct node *n = NULL, *list = field_need_list(form, "layers");
+    const struct node *list = field_need_list(form, "layers"), *n = list ? list->child : NULL;
 
-    n = list ? list->child : NULL;
     for (size_t i = 0; i < lock->layers.n && list; i++) {
         struct fields g;
         struct str name = {0};

@@ -24,6 +24,6 @@ bool lock_is_of(const struct lock *lock, const struct digest *manifest);
 void lock_forms_forget(struct lock *lock);
 void lock_forms_clear(struct lock *lock);
 
-/* The member `forms` of `map`, to and from. */
+/* The member `forms` of `map`, to and from; locks of a schema before 4 have none. */
 void lock_forms_put(struct doc *d, struct node *map, const struct lock *lock);
 void lock_forms_get(struct lock *lock, const struct fields *recorded);

@@ -20,8 +20,8 @@ static void check_lock(const struct node *normal)
 
 static void check_tag(const struct recipe *r)
 {
-    struct recipe_tag with = {STR("2.6.0"),   STR("12.4"), STR("9"),
-                              STR("runtime"), STR("3.11"), STR("debian-12")};
+    struct recipe_tag with = {STR("2.6.0"), STR("12.4"),      STR("9"),   STR("runtime"),
+                              STR("3.11"),  STR("debian-12"), STR("gzip")};
     CLEANUP(buf_clear) struct buf tag = {0};
     CLEANUP(err_clear) struct err e = {0};
 
