@@ -4,7 +4,7 @@ import hashlib, json, os, re, shutil, struct, subprocess
 
 from registry_peer import Registry
 
-from lib import begin, blobs, build, check_layout, end, lock, read, run, scenario, start, unpacked
+from lib import begin, blobs, build, check_layout, end, images, lock, read, run, scenario, start, unpacked
 
 SIDE_BY_SIDE = True
 
@@ -167,7 +167,7 @@ def go(stage, path, *words, code=0):
 
 
 def top_of(path, layout):
-    index = json.loads(read(path, layout, "index.json"))["manifests"]
+    index = images(json.loads(read(path, layout, "index.json")))
     assert len(index) == 1, index
     return index[0]["digest"]
 
@@ -284,8 +284,12 @@ def both_forms_are_one_index(stage):
         assert [e["annotations"] if "annotations" in e else None for e in entries] == [None, {ZSTD: "true"}], entries
         assert all(e["platform"] == {"architecture": "amd64", "os": "linux"} for e in entries)
         gz, zs = [e["digest"] for e in entries]
-        assert repo.tags == {"1": top, "1-gzip": gz, "1-zstd-chunked": zs}
-        assert r.repositories["z"].tags == {"1": zs}
+        fixed = "-" + [t for t in repo.tags if re.fullmatch("1-[0-9a-f]{12}", t)][0][2:]
+        assert r.repositories["z"].tags.keys() == {"1", "1" + fixed, f"1{fixed}.lock"} and r.repositories["z"].tags["1"] == zs
+        lock_of = repo.tags.pop(f"1{fixed}.lock")
+        forms = {"1": top, "1-gzip": gz, "1-zstd-chunked": zs}
+        assert repo.tags == {**forms, **{t + fixed: d for t, d in forms.items()}}, repo.tags
+        repo.tags[f"1{fixed}.lock"] = lock_of
         manifests = [json.loads(repo.manifests[d][1]) for d in (gz, zs)]
         assert manifests[0]["config"] == manifests[1]["config"]
         for m, kind in zip(manifests, ("gzip", "zstd")):
@@ -295,6 +299,9 @@ def both_forms_are_one_index(stage):
         assert [f["digest"] for f in told[0]["forms"]] == [gz, zs] and told[0]["reference"] == f"{r.host}/x@{top}"
         assert told[0]["size"] == sum(d["size"] for m in manifests for d in m["layers"])
         assert json.loads(read(path, "both/index.json"))["manifests"][0]["digest"] == top
+        for place in (f"docker://{r.host}/x:1", "oci:both"):
+            assert run(stage, path, "lock", "-q", "--from", place)[0] == read(path, "recipe.lock").decode(), place
+            assert top in run(stage, path, "tags", place)[0], place
         held = blobs(path + "/both")
         assert {gz, zs, top} <= set(held)
         built = document(path)["built"]
