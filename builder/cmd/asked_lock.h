@@ -16,8 +16,8 @@ struct asking_args {
 enum { ASKED_OPTS = 2 };
 void asked_opts(struct opt *out, struct asking_args *a);
 
-/* A recipe stands for its lock where that is still its own, else for what would be chosen now, as a
- * tag does; nothing is written. */
+/* A recipe stands for its lock where that still fits (work_fits()), else for what would be chosen
+ * now, as a tag does; nothing is written. */
 int asked_lock_open(struct asked_lock *out, struct session *s, const char *operand,
                     const struct asking_args *a, struct err *e) MUST_CHECK;
 void asked_lock_clear(struct asked_lock *l);
