@@ -80,20 +80,11 @@ static int add(struct copies *c, struct entry *entry, struct err *e)
 
 /* ---- files ---- */
 
-/* Where one file lands: below `to`, or at `to` itself when `from` is a file and `to` does not end
- * in
- * "/". Relative to the image's root. */
+/* Where one file lands, relative to the image's root. */
 static int place(struct buf *out, const struct lock_copy *c, const struct lock_file *f,
                  struct err *e)
 {
-    CLEANUP(buf_clear) struct buf raw = {0};
-
-    buf_str(&raw, c->to);
-    if (f->path.len)
-        buf_fmt(&raw, "/" STR_FMT, STR_ARG(f->path));
-    else if (str_ends(c->to, STR("/")))
-        buf_fmt(&raw, STR_FMT, STR_ARG(path_base(c->from)));
-    if (!path_clean(out, buf_view(&raw)) || out->len < 2)
+    if (!lock_copy_place(out, c, f))
         return err_set(e, ERR_INPUT, "files: \"" STR_FMT "\" is not a place for a file",
                        STR_ARG(c->to));
     memmove(out->p, out->p + 1, out->len); /* the leading "/" goes, the NUL comes along */

@@ -20,10 +20,11 @@ static int of_recipe(struct asked_lock *out, struct session *s, const char *reci
     CLEANUP(buf_clear) struct buf words = {0};
     struct work *w = &out->work;
     struct pins pins = {0};
+    bool fits;
 
-    if (work_open(w, s, recipe, NULL, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
+    if (work_open(w, s, recipe, NULL, e) < 0 || work_fits(w, &fits, &words, e) < 0)
         return -1;
-    if (w->has_lock && !words.len) {
+    if (fits) {
         MOVE(&out->lock, &w->lock);
         return 0;
     }

@@ -12,8 +12,8 @@ struct asked_lock {
 enum { ASKED_OPTS = 2 };
 void asked_opts(struct opt *out, struct session *s, const char **index);
 
-/* A recipe stands for its lock where that is still its own, else for what would be chosen now, as a
- * tag does; nothing is written. `index` is what --index names, or NULL. */
+/* A recipe stands for its lock where that still fits (work_fits()), else for what would be chosen
+ * now, as a tag does; nothing is written. `index` is what --index names, or NULL. */
 int asked_lock_open(struct asked_lock *out, struct session *s, const char *operand,
                     const char *index, struct err *e) MUST_CHECK;
 void asked_lock_clear(struct asked_lock *l);

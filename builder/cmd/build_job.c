@@ -62,6 +62,7 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
 {
     CLEANUP(buf_clear) struct buf words = {0};
     CLEANUP(lock_clear) struct lock lock = {0};
+    bool fits;
 
     if (!w->has_lock && a->locked)
         return err_set(e, ERR_INPUT,
@@ -76,9 +77,9 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
         work_tell_choices(w, s);
         return 0;
     }
-    if (work_changes(w, &words, e) < 0)
+    if (work_fits(w, &fits, &words, e) < 0)
         return -1;
-    if (words.len && (a->locked || !work_take_files(w)))
+    if (!fits || (words.len && a->locked))
         return stale(w, words.p, e);
     if (words.len && !s->quiet && !s->json) {
         progress_pause(s->progress);

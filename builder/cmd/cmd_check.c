@@ -69,10 +69,11 @@ static int from_recipe(struct checking *c, struct session *s, const char *path, 
 {
     CLEANUP(buf_clear) struct buf words = {0};
     struct work *w = &c->work;
+    bool fits;
 
-    if (work_open(w, s, path, NULL, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
+    if (work_open(w, s, path, NULL, e) < 0 || work_fits(w, &fits, &words, e) < 0)
         return -1;
-    if (!w->has_lock || words.len)
+    if (!fits)
         return from_catalog(c, w->recipe.pytorch.text, w->recipe.cuda.text, e);
     from_lock(c, &w->lock);
     return 0;

@@ -155,8 +155,9 @@ static int from_recipe(struct emitting *m, struct session *s, const char *path, 
 {
     CLEANUP(buf_clear) struct buf words = {0};
     struct work *w = &m->work;
+    bool fits;
 
-    if (work_open(w, s, path, NULL, e) < 0 || (w->has_lock && work_changes(w, &words, e) < 0))
+    if (work_open(w, s, path, NULL, e) < 0 || work_fits(w, &fits, &words, e) < 0)
         return -1;
     if (!w->has_lock)
         return err_set(
@@ -164,11 +165,15 @@ static int from_recipe(struct emitting *m, struct session *s, const char *path, 
             "%s has no lock, so the digest of its image is not known; run `envbuild build "
             "%s` first",
             path, path);
-    if (words.len)
+    if (!fits)
         return err_set(e, ERR_INPUT,
                        "%s changed since its lock was written, so the digest of its image is not "
                        "known; run `envbuild lock %s` and `envbuild build %s` first",
                        path, path, path);
+    if (words.len)
+        return err_set(e, ERR_INPUT,
+                       "%s, so the digest of its image is not known; run `envbuild build %s` first",
+                       words.p, path);
     return from_lock(m, &w->lock, path, e);
 }
 

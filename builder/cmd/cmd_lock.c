@@ -135,23 +135,19 @@ static int lock_recipe(struct session *s, struct work *w, const struct lock_args
     CLEANUP(buf_clear) struct buf words = {0};
     CLEANUP(lock_differences_clear) struct lock_differences edits = {0};
     const struct lock_difference *d;
+    bool fits;
 
-    if ((w->has_lock && work_changes(w, &words, e) < 0) ||
-        (w->has_lock && !words.len && find_edits(w, s, &edits, e) < 0))
+    if (work_fits(w, &fits, &words, e) < 0 || (fits && find_edits(w, s, &edits, e) < 0))
         return -1;
-    *changed = !w->has_lock || words.len || edits.list.n || a->upgrade;
+    *changed = !fits || words.len || edits.list.n || a->upgrade;
     if (!*changed) {
         say(s, "%s is up to date with %s", w->lock_path, w->recipe_path);
         return 0;
     }
     if (words.len)
         say(s, "%s changed: %s", w->operand, words.p);
-    if (words.len && !a->upgrade && work_take_files(w)) {
-        if (find_edits(w, s, &edits, e) < 0)
-            return -1;
-        if (!edits.list.n)
-            return take_files(s, w, e);
-    }
+    if (fits && !edits.list.n && !a->upgrade)
+        return take_files(s, w, e);
     vec_each(d, &edits.list) {
         CLEANUP(buf_clear) struct buf line = {0};
 

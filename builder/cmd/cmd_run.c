@@ -130,6 +130,38 @@ static void warn_of_root(const struct work *w, const struct session *s)
                 w->root, STR_ARG(u->name), u->uid, w->root);
 }
 
+/* What `files` put into the work folder and the recipe's folder has not at the same place: the
+ * mount lies over it. */
+static void tell_hidden(const struct work *w, const struct session *s)
+{
+    const struct lock *lock = &w->lock;
+    CLEANUP(buf_clear) struct buf first = {0};
+    const struct lock_copy *c;
+    const struct lock_file *f;
+    size_t n = 0;
+
+    vec_each(c, &lock->copies)
+        vec_each(f, &c->files) {
+            CLEANUP(buf_clear) struct buf place = {0};
+            CLEANUP(free_clear) char *here = NULL;
+            struct str below;
+
+            if (f->folder || !lock_copy_place(&place, c, f))
+                continue;
+            below = buf_view(&place);
+            if (!str_skip(&below, lock->workdir) || !str_skip(&below, STR("/")))
+                continue;
+            here = path_join(w->root, below.p); /* to the end of a text that ends in a NUL */
+            if (!fs_exists(here) && !n++)
+                buf_str(&first, buf_view(&place));
+        }
+    if (n)
+        events_warn(s->events,
+                    "%s is mounted over " STR_FMT ", and hides %zu of the files that the recipe "
+                    "puts there, such as %s; --no-mount shows them",
+                    w->root, STR_ARG(lock->workdir), n, first.p);
+}
+
 /* The folder, never a file: editors replace files, and a mount stays with the old one. */
 static int add_mount(struct names *line, const struct work *w, struct err *e)
 {
@@ -161,6 +193,7 @@ static int add_run(struct names *line, const struct engine *engine, const struct
     if (a->no_mount)
         return 0;
     warn_of_root(w, s);
+    tell_hidden(w, s);
     return add_mount(line, w, e);
 }
 

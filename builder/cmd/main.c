@@ -1,6 +1,7 @@
 /* cmd/main.c - the program: reads the environment once, picks the command, prints the error. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -304,6 +305,8 @@ int main(int argc, char **argv)
     struct err e = {0};
     int code = 0;
 
+    /* Else a large block that is freed makes malloc keep all that are smaller. */
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     catch_signals();
     if (run(&s, argc, argv, &e) < 0)
         code = (int)e.kind;

@@ -194,15 +194,22 @@ void work_clear(struct work *w)
 int work_changes(struct work *w, struct buf *words, struct err *e)
 {
     lock_clear(&w->now);
-    if (resolve_recipe(&w->now, &w->recipe, w->dir, w->lock.format, e) < 0)
+    if (resolve_recipe(&w->now, &w->recipe, w->dir, &w->lock, e) < 0)
         return -1;
     lock_recipe_changes(words, &w->lock, &w->now);
+    lock_wheel_changes(words, &w->lock, &w->now);
     return 0;
 }
 
-bool work_take_files(struct work *w)
+int work_fits(struct work *w, bool *fits, struct buf *words, struct err *e)
 {
-    return lock_take_files(&w->lock, &w->now);
+    *fits = false;
+    if (!w->has_lock)
+        return 0;
+    if (work_changes(w, words, e) < 0)
+        return -1;
+    *fits = !words->len || lock_take_files(&w->lock, &w->now);
+    return 0;
 }
 
 /* What resolving needs of recipe, catalog and base. */

@@ -58,9 +58,10 @@ void work_clear(struct work *w);
 
 /* Is the lock that of the recipe as it stands? Otherwise `words` says what changed. */
 int work_changes(struct work *w, struct buf *words, struct err *e) MUST_CHECK;
-/* After work_changes(): take over contents of the recipe's files where nothing else changed; not
- * written yet. See lock_take_files(). */
-bool work_take_files(struct work *w);
+/* The same, but what the recipe's own files hold is no choice: a lock where nothing else changed
+ * fits, and has taken that over, not written yet (lock_take_files()). Where there is no lock, none
+ * fits. */
+int work_fits(struct work *w, bool *fits, struct buf *words, struct err *e) MUST_CHECK;
 /* What the lock says otherwise than its recipe and artifacts give: `old` is what they give, `now`
  * what the lock has. Nobody is asked. */
 int work_compare(struct work *w, struct session *s, struct lock_differences *out,

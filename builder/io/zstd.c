@@ -63,6 +63,15 @@ int zstd_pack(struct zstd_packer *z, struct buf *out, struct str bytes, struct e
     return 0;
 }
 
+int zstd_unpack(void *out, size_t len, struct str frame, struct err *e)
+{
+    size_t n = ZSTD_decompress(out, len, frame.p, frame.len);
+
+    if (check(n, e) < 0)
+        return -1;
+    return n == len ? 0 : err_set(e, ERR_INPUT, "zstd: %zu bytes are in a frame of %zu", n, len);
+}
+
 /* ---- one frame of everything ---- */
 
 struct zstd_sink {

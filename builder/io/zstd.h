@@ -1,7 +1,8 @@
 /* io/zstd.h - zstd out (RFC 8878), the home of libzstd.
  *
  * The bytes hang on the library's version, which zstd_encoder() names, and on nothing else: not on
- * how many threads there are, nor on how the bytes come in. In is io/decompress.h's.
+ * how many threads there are, nor on how the bytes come in. What others packed is io/decompress.h's
+ * to read.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -17,6 +18,9 @@ struct zstd_packer *zstd_packer_open(void);
 void zstd_packer_free(struct zstd_packer *z);
 /* Append one frame that holds `bytes` and says how many they are. */
 int zstd_pack(struct zstd_packer *z, struct buf *out, struct str bytes, struct err *e) MUST_CHECK;
+
+/* Undo it: the frame holds `len` bytes, neither more nor less. */
+int zstd_unpack(void *out, size_t len, struct str frame, struct err *e) MUST_CHECK;
 
 /* A sink that makes one frame of all it is given, and passes that on. sink_finish() ends the frame;
  * `to` is not finished. */

@@ -625,6 +625,19 @@ const struct lock_folder *lock_folder_of(const struct lock *lock, struct str pat
     return NULL;
 }
 
+bool lock_copy_place(struct buf *out, const struct lock_copy *copy, const struct lock_file *file)
+{
+    CLEANUP(buf_clear) struct buf raw = {0};
+    size_t before = out->len;
+
+    buf_str(&raw, copy->to);
+    if (file->path.len)
+        buf_fmt(&raw, "/" STR_FMT, STR_ARG(file->path));
+    else if (str_ends(copy->to, STR("/")))
+        buf_str(&raw, path_base(copy->from));
+    return path_clean(out, buf_view(&raw)) && out->len - before > 1;
+}
+
 bool lock_copy_is_certificate(const struct lock_copy *copy)
 {
     return copy->text.len && str_starts(copy->to, STR(LOCK_CERTIFICATES)) &&

@@ -253,6 +253,9 @@ bool lock_installs_before(const struct artifact *a, const struct artifact *b);
 void lock_left_out(struct strs *out, const struct lock *lock, struct str wheel);
 /* The folder of the user's own that is `path` (absolute), or above it; or NULL. */
 const struct lock_folder *lock_folder_of(const struct lock *lock, struct str path);
+/* Append where a file of `copy` lands in the image: below `to`, or at `to` itself when `from` is a
+ * file and `to` does not end in "/". False for what is no place for a file. */
+bool lock_copy_place(struct buf *out, const struct lock_copy *copy, const struct lock_file *file);
 /* Is it one of the recipe's certificates? */
 bool lock_copy_is_certificate(const struct lock_copy *copy);
 bool lock_has_certificates(const struct lock *lock);

@@ -121,6 +121,23 @@ static void input_changes(struct buf *words, const struct lock *old, const struc
                     STR_ARG(old->inputs.v[i].path));
 }
 
+void lock_wheel_changes(struct buf *words, const struct lock *old, const struct lock *now)
+{
+    const struct artifact *a;
+
+    vec_each(a, &now->artifacts) {
+        const struct artifact *was = lock_find(old, ECO_WHEEL, a->name);
+        struct str file = a->url;
+        char locked[DIGEST_TEXT + 1], found[DIGEST_TEXT + 1];
+
+        str_skip(&file, STR("./"));
+        digest_text(&was->digest, locked);
+        digest_text(&a->digest, found);
+        buf_fmt(words, "%s" STR_FMT " changed: it is %s, and the lock has %s",
+                words->len ? "; " : "", STR_ARG(file), found, locked);
+    }
+}
+
 void lock_recipe_changes(struct buf *words, const struct lock *old, const struct lock *now)
 {
     if (!digest_eq(&old->recipe_digest, &now->recipe_digest))

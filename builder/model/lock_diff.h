@@ -15,8 +15,11 @@ void lock_changes(struct lock_changes *out, const struct lock *old, const struct
 void lock_change_print(struct buf *out, const struct lock_change *c);
 
 /* What changed in the recipe and the local files that decide or go in, in words; nothing when they
- * agree. Of `now` only what follows from the recipe alone is looked at. */
+ * agree. Of `now` only what follows from the recipe alone is looked at, but no artifacts. */
 void lock_recipe_changes(struct buf *words, const struct lock *old, const struct lock *now);
+
+/* The same of the wheels of `now`, which are those of `old` that are other files now. */
+void lock_wheel_changes(struct buf *words, const struct lock *old, const struct lock *now);
 
 /* All of it in lines: PyTorch, CUDA, driver and GPUs, packages, download size, layers. Nothing when
  * both are the same. */

@@ -57,7 +57,7 @@ bool lock_take_files(struct lock *lock, const struct lock *now)
 {
     /* The oldest locks did not know their inputs. */
     if (lock->schema == 1 || !digest_eq(&lock->recipe_digest, &now->recipe_digest) ||
-        !same_inputs(lock, now) || !same_copies(lock, now))
+        now->artifacts.n || !same_inputs(lock, now) || !same_copies(lock, now))
         return false;
     for (size_t i = 0; i < now->copies.n; i++)
         take_copy(&lock->copies.v[i], &now->copies.v[i], &lock->doc.arena);

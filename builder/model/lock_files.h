@@ -5,7 +5,8 @@
 #pragma once
 #include "lock.h"
 
-/* Take over the files of `now` (resolve_recipe(): recipe, inputs and copies are set) where nothing
- * else of the recipe changed; else false, and the lock stays as it is. A lock that was built is
- * settled then: the digests of its files layer, config and manifest go, all others stay. */
+/* Take over the files of `now` (resolve_recipe(): recipe, inputs, copies and changed wheels) where
+ * nothing else of the recipe changed; else false, and the lock stays as it is. A lock that was
+ * built is settled then: the digests of its files layer, config and manifest go, all others stay.
+ */
 bool lock_take_files(struct lock *lock, const struct lock *now);

@@ -111,13 +111,96 @@ static bool holds(struct str asked, struct str found)
     return str_eq(asked, found) || (str_skip(&found, asked) && str_starts(found, STR(".")));
 }
 
-/* "nvidia-cublas-cu12" without its CUDA major. */
-static struct str library(struct str name)
+/* ---- one copy of each library ---- */
+
+/* "nvidia-cublas-cu12" without its CUDA major, which becomes *cuda: 0 where the name has none, as
+ * names have from 13 on. */
+static struct str library(struct str name, uint32_t *cuda)
 {
     struct str tail, head = name;
 
-    return str_cut_last(&head, STR("-cu"), &tail) && tail.len == 2 && c_digit(tail.p[0]) ? head
-                                                                                         : name;
+    *cuda = 0;
+    return str_cut_last(&head, STR("-cu"), &tail) && tail.len == 2 && str_u32(tail, cuda) ? head
+                                                                                          : name;
+}
+
+static bool has_need(const struct strs *needs, struct str name)
+{
+    for (size_t i = 0; i < needs->n; i++)
+        if (str_eq(str_sub(needs->v[i], 0, str_find(needs->v[i], '[')), name))
+            return true;
+    return false;
+}
+
+/* Does the wheel need it, itself or by an extra, which then becomes *extra? */
+static bool wheel_needs(const struct artifact *w, struct str name, struct str *extra)
+{
+    *extra = (struct str){0};
+    if (has_need(&w->needs, name))
+        return true;
+    for (size_t i = 0; i < w->extras.n; i++)
+        if (has_need(&w->extras.v[i].needs, name)) {
+            *extra = w->extras.v[i].name;
+            return true;
+        }
+    return false;
+}
+
+/* Whoever needs both has them side by side on purpose. */
+static bool one_needs_both(const struct lock *lock, const struct artifact *a,
+                           const struct artifact *b)
+{
+    const struct artifact *w;
+    struct str extra;
+
+    vec_each(w, &lock->artifacts)
+        if (wheel_needs(w, a->name, &extra) && wheel_needs(w, b->name, &extra))
+            return true;
+    return false;
+}
+
+/* "x", or "x[extra]", or nobody but the recipe. */
+static void put_who_needs(struct buf *out, const struct lock *lock, const struct artifact *a)
+{
+    const struct artifact *w;
+    struct str extra;
+
+    vec_each(w, &lock->artifacts)
+        if (!a->requested && wheel_needs(w, a->name, &extra)) {
+            buf_str(out, w->name);
+            if (extra.len)
+                buf_fmt(out, "[" STR_FMT "]", STR_ARG(extra));
+            return;
+        }
+    buf_puts(out, "a requirement in `pip`");
+}
+
+/* One of another CUDA than torch is nobody's choice but that of who needs both, and what is newer
+ * than torch's would ask for another driver than the image does. */
+static void check_pair(const struct lock *lock, const struct artifact *a, const struct artifact *b,
+                       struct err *e)
+{
+    CLEANUP(buf_clear) struct buf who = {0};
+    const struct artifact *other = b;
+    uint32_t ours = 0, cuda_a, cuda_b, theirs;
+    bool own;
+
+    if (!str_eq(library(a->name, &cuda_a), library(b->name, &cuda_b)))
+        return;
+    str_u32(dotted_first(lock->facts.cuda, 1), &ours);
+    own = cuda_a == ours || (!cuda_a && ours >= 13);
+    if (!own)
+        other = a;
+    theirs = own ? cuda_b : cuda_a;
+    if (theirs && theirs < ours && one_needs_both(lock, a, b))
+        return;
+    put_who_needs(&who, lock, other);
+    err_set(e, ERR_UNSAT,
+            "two copies of one library would be in the image: " STR_FMT " " STR_FMT " and " STR_FMT
+            " " STR_FMT "; %s asks for " STR_FMT ", and PyTorch " STR_FMT
+            " comes with CUDA " STR_FMT ": leave that out, or take a PyTorch of the other CUDA",
+            STR_ARG(a->name), STR_ARG(a->version), STR_ARG(b->name), STR_ARG(b->version), who.p,
+            STR_ARG(other->name), STR_ARG(lock->facts.pytorch), STR_ARG(lock->facts.cuda));
 }
 
 static void check_twins(const struct lock *lock, struct err *e)
@@ -126,14 +209,8 @@ static void check_twins(const struct lock *lock, struct err *e)
         for (size_t j = i + 1; j < lock->artifacts.n; j++) {
             const struct artifact *a = &lock->artifacts.v[i], *b = &lock->artifacts.v[j];
 
-            if (a->eco == ECO_WHEEL && b->eco == ECO_WHEEL && str_starts(a->name, STR("nvidia-")) &&
-                str_eq(library(a->name), library(b->name)))
-                err_set(e, ERR_UNSAT,
-                        "two copies of one library would be in the image: " STR_FMT " " STR_FMT
-                        " and " STR_FMT " " STR_FMT
-                        "; a requirement in `pip` asks for another CUDA than torch",
-                        STR_ARG(a->name), STR_ARG(a->version), STR_ARG(b->name),
-                        STR_ARG(b->version));
+            if (a->eco == ECO_WHEEL && b->eco == ECO_WHEEL && str_starts(a->name, STR("nvidia-")))
+                check_pair(lock, a, b, e);
         }
 }
 

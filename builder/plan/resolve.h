@@ -42,8 +42,8 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e) MUS
  * that is the base, base_image_recall() is enough. */
 int resolve_again(struct lock *out, const struct resolve_input *in, struct err *e) MUST_CHECK;
 
-/* The parts of a lock that follow from the recipe and its local files alone, for telling whether a
- * lock is still that of its recipe: recipe, recipe_digest, inputs, user, copies. `format` is that
- * lock's: in 1 `files` left nothing out. */
-int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir, unsigned format,
-                   struct err *e) MUST_CHECK;
+/* The parts of a lock that follow from the recipe and its local files alone, for telling whether
+ * the lock `of` is still that of its recipe: recipe, recipe_digest, inputs, user, copies, and as
+ * artifacts those of its wheels that have other bytes now (own_wheels.h). */
+int resolve_recipe(struct lock *out, const struct recipe *recipe, const char *dir,
+                   const struct lock *of, struct err *e) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "../model/recipe_form.h"
 #include "certificates.h"
 #include "deb/apt_extra.h"
+#include "own_wheels.h"
 #include "resolve_parts.h"
 #include "scan.h"
 
@@ -169,13 +170,29 @@ int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct r
     return 0;
 }
 
-int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, unsigned format,
+static int take_own_wheels(struct lock *lock, const struct lock *of, const char *dir, struct err *e)
+{
+    struct artifacts changed = {0};
+    int result = own_wheels_changed(&changed, of, dir, e);
+    const struct artifact *a;
+
+    vec_each(a, &changed)
+        vec_add(&lock->artifacts, artifact_keep(&lock->doc.arena, a));
+    vec_clear(&changed);
+    return result;
+}
+
+int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, const struct lock *of,
                    struct err *e)
 {
     CLEANUP(requirements_clear) struct requirements reqs = {0};
+    CLEANUP(lock_clear) struct lock lock = {0};
 
-    /* What it is compared by hangs on no label. */
-    return requirements_open(&reqs, r, STR(""), NULL, dir, e) < 0
-               ? -1
-               : resolve_recipe_part(out, r, &reqs, dir, format, 0, NULL, e);
+    /* What it is compared by hangs on no label. In format 1 `files` left nothing out. */
+    if (requirements_open(&reqs, r, STR(""), NULL, dir, e) < 0 ||
+        resolve_recipe_part(&lock, r, &reqs, dir, of->format, 0, NULL, e) < 0 ||
+        take_own_wheels(&lock, of, dir, e) < 0)
+        return -1;
+    MOVE(out, &lock);
+    return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/dotted.h"
 #include "../net/url.h"
+#include "own_wheels.h"
 #include "pypi/pypi_index.h"
 #include "pypi/pypi_sources.h"
 #include "resolve_parts.h"
@@ -247,6 +248,21 @@ int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,
     return 0;
 }
 
+/* May the older lock's be taken over as they are? */
+static int keeps_all(bool *out, const struct lock *lock, const struct resolve_input *in,
+                     struct err *e)
+{
+    struct artifacts changed = {0};
+    int result = 0;
+
+    *out = pins_all_wheels(&in->pins, lock);
+    if (*out)
+        result = own_wheels_changed(&changed, in->pins.old, in->dir, e);
+    *out &= !changed.n;
+    vec_clear(&changed);
+    return result;
+}
+
 int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                    struct err *e)
 {
@@ -260,9 +276,12 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
                                          .memo = in->memo,
                                          .events = in->events};
     struct pypi_want want;
+    bool same;
 
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
-    if (pins_all_wheels(&in->pins, lock))
+    if (keeps_all(&same, lock, in, e) < 0)
+        return -1;
+    if (same)
         return resolve_wheels_again(lock, in, plans, e);
     if (target_of(&options.target, in, e) < 0)
         return -1;

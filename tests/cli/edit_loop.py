@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The edit loop: a file of the recipe's own changes, and one command takes it over. As lib.py."""
-import json, os, shutil, tarfile
+import hashlib, json, os, shutil, tarfile
 
+import world
 from lib import build, check_layout, end, log_since, printed, read, recipe, run, scenario, start
 
 
@@ -107,6 +108,59 @@ def lock_keeps_what_it_does_not_touch(stage):
     with open(path + "/recipe.lock", "w") as f:
         json.dump(kept, f)
     assert "the lock was edited" in build(stage, path, "-o", "oci:other", code=6)
+
+
+@scenario
+def who_asks_of_a_recipe_takes_files_over_as_well(stage):
+    """They are no choices: nobody is asked, nothing is written, and only the image of it is not there yet."""
+    path, _ = begin(stage)
+    run(stage, path, "emit", "k8s", "recipe.yaml", "--as", "example.org/x")
+    edit(path, "print(2)\n")
+    before, mark = read(path, "recipe.lock"), len(log_since(stage))
+    for words in (["why", "recipe.yaml", "filelock"], ["tree", "recipe.yaml"], ["explain", "recipe.yaml"], ["check", "recipe.yaml", "--driver", "550.54.15"]):
+        run(stage, path, *words)
+    out = run(stage, path, "diff", "recipe.lock", "recipe.yaml")[0]
+    assert out.startswith("recipe: app/train.py changed\n"), out
+    err = run(stage, path, "emit", "k8s", "recipe.yaml", "--as", "example.org/x", code=3)[1]
+    assert "app/train.py changed, so the digest of its image is not known; run `envbuild build recipe.yaml` first" in err, err
+    assert not asked(stage, mark), asked(stage, mark)
+    assert read(path, "recipe.lock") == before
+    with open(path + "/recipe.yaml", "a") as f:
+        f.write("env: {A: b}\n")
+    assert "run `envbuild lock recipe.yaml` and" in run(stage, path, "emit", "k8s", "recipe.yaml", code=3)[1]
+
+
+@scenario
+def a_wheel_of_ones_own_is_a_choice(stage):
+    """It may need others now: a build tells both digests, and `lock` chooses with it."""
+    url = "wheels/my_own-1.0-py3-none-any.whl"
+    for lines in ([f'pip: ["./{url}"]'], ["pip: [my-own]", "find_links: [wheels]"]):
+        path = stage.fresh()
+        os.mkdir(path + "/wheels")
+
+        def make(text, needs):
+            file, body, _ = world.wheel("my_own", "1.0", world.ANY, needs, {"my_own.py": text})
+            with open(f"{path}/wheels/{file}", "wb") as f:
+                f.write(body)
+            return "sha256:" + hashlib.sha256(body).hexdigest()
+
+        old = make(b"one\n", [])
+        recipe(stage, path, *lines)
+        first, before = build(stage, path), read(path, "recipe.lock")
+        assert build(stage, path, "--locked") == first
+        now = make(b"two\n", ["filelock", "numpy<2"])
+        says = f"recipe.lock is out of date with recipe.yaml: {url} changed: it is {now}, and the lock has {old}; run `envbuild lock recipe.yaml`"
+        for options in ([], ["--locked"], ["--offline"]):
+            err = build(stage, path, *options, code=3)
+            assert says in err, err
+        assert read(path, "recipe.lock") == before
+        assert f"{url} changed" in run(stage, path, "lock", "--check", "--index", stage.index, "recipe.yaml", code=9)[0]
+        run(stage, path, "lock", "--index", stage.index, "recipe.yaml")
+        wheels = {a["name"]: a for a in document(path)["artifacts"] if a["type"] == "wheel"}
+        assert wheels["my-own"]["sha256"] == now and wheels["numpy"]["version"] == "1.26.4", wheels
+        assert build(stage, path, "--locked") != first
+    os.unlink(path + "/wheels/my_own-1.0-py3-none-any.whl")  # of a folder, and the store has it
+    assert build(stage, path, "--locked", "-o", "oci:other") == build(stage, path)
 
 
 @scenario

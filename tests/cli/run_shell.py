@@ -93,6 +93,25 @@ def roots_folder(stage):
 
 
 @scenario
+def what_the_mount_hides_is_told(stage):
+    """Files of the image that the recipe's folder has not at the same place."""
+    path = stage.fresh()
+    env = engine(stage, path, "docker")
+    os.mkdir(path + "/notebooks")
+    for name in ("train.py", "notebooks/a.ipynb", "notebooks/b.ipynb"):
+        with open(f"{path}/{name}", "w") as f:
+            f.write("{}\n")
+    recipe(stage, path, "files: [{from: train.py, to: /workspace/}, {from: notebooks, to: /workspace/notebooks}, {from: notebooks, to: /srv}]")
+    assert "hides" not in go(stage, path, "run", "--index", stage.index, "recipe.yaml", **env)[1]
+    recipe(stage, path, "files: [{from: train.py, to: /workspace/}, {from: notebooks, to: /workspace/}]")
+    go(stage, path, "lock", "-q", "--index", stage.index, "recipe.yaml", code=0, **env)
+    says = f"{os.path.realpath(path)} is mounted over /workspace, and hides 2 of the files that the recipe puts there, such as /workspace/a.ipynb; --no-mount"
+    err = go(stage, path, "run", "recipe.yaml", **env)[1]
+    assert err.count("hides") == 1 and says in err, err
+    assert "hides" not in go(stage, path, "run", "--no-mount", "recipe.yaml", **env)[1]
+
+
+@scenario
 def the_first_engine_that_answers(stage):
     path = stage.fresh()
     env = engine(stage, path, "docker", "podman")

@@ -20,10 +20,15 @@ static struct str name_of(const struct deblist *l, size_t i)
 
 static void print(struct buf *out, const struct deblist *l)
 {
+    CLEANUP(deblist_texts_clear) struct deblist_texts texts = {0};
+    struct err e = {0};
+    struct str text;
+
     for (uint32_t order = 0; order < l->packages_n; order++)
         for (size_t i = 0; i < l->packages_n; i++)
             if (l->packages[i].order == order) {
-                buf_str(out, deblist_str(l, l->packages[i].at, l->packages[i].len));
+                assert(deblist_paragraph(&text, &texts, l, i, &e) == 0);
+                buf_str(out, text);
                 buf_putc(out, '\n');
             }
 }
@@ -52,9 +57,17 @@ static void look(struct str bytes)
     CLEANUP(err_clear) struct err e = {0};
     CLEANUP(buf_clear) struct buf copy = {0};
 
+    struct str text;
+
     buf_str(&copy, bytes);
-    if (debindex_add_list(&index, &copy, &(struct deb_origin){.pin = DEB_PIN_USUAL}, &e) == 0)
-        debindex_finish(&index);
+    if (debindex_add_list(&index, &copy, &(struct deb_origin){.pin = DEB_PIN_USUAL}, &e) < 0)
+        return;
+    debindex_finish(&index);
+    for (size_t i = 0; i < index.packages.n; i++) {
+        CLEANUP(err_clear) struct err unread = {0};
+
+        (void)!deb_package_field(&text, index.packages.v[i], "Depends", &unread);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -10,6 +10,7 @@
 #include "doc/emit.h"
 #include "locktext.h"
 #include "model/lock_diff.h"
+#include "model/lock_files.h"
 
 static void artifacts_differ_in_words(void **state)
 {
@@ -173,6 +174,30 @@ static void another_recipe_is_told_by_its_keys(void **state)
     assert_string_equal(words.p, "cuda: \"12.4\" became \"12.6\"");
 }
 
+#define EIGHT(x) x x x x x x x x
+#define ONES EIGHT("11111111")
+#define TWOS EIGHT("22222222")
+
+static void wheels_beside_the_recipe_are_told_with_both_digests(void **state)
+{
+    CLEANUP(lock_clear) struct lock old = {0}, now = {0};
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    artifacts_add(&old, "deb b 1 1; wheel a 1 1; wheel b 1 1; wheel c 1 1");
+    artifacts_add(&now, "wheel b 1 1; wheel c 1 1");
+    for (size_t i = 0; i < now.artifacts.n; i++) {
+        memset(now.artifacts.v[i].digest.bytes, 0x22, sizeof(struct digest));
+        memset(old.artifacts.v[2 + i].digest.bytes, 0x11, sizeof(struct digest));
+        now.artifacts.v[i].url = i ? STR("file:///srv/c.whl") : STR("./lib/b.whl");
+    }
+    lock_wheel_changes(&words, &old, &now);
+    assert_string_equal(words.p,
+                        "lib/b.whl changed: it is sha256:" TWOS ", and the lock has sha256:" ONES
+                        "; file:///srv/c.whl changed: it is sha256:" TWOS
+                        ", and the lock has sha256:" ONES);
+    assert_false(lock_take_files(&old, &now)); /* a choice */
+}
+
 /* ---- all of it ---- */
 
 static void lock_make(struct lock *l, const char *artifacts)
@@ -292,6 +317,7 @@ int main(void)
         cmocka_unit_test(files_that_go_in_are_told),
         cmocka_unit_test(a_file_of_both_kinds_is_told_once),
         cmocka_unit_test(another_recipe_is_told_by_its_keys),
+        cmocka_unit_test(wheels_beside_the_recipe_are_told_with_both_digests),
         cmocka_unit_test(the_same_lock_says_nothing),
         cmocka_unit_test(all_is_told_in_lines),
         cmocka_unit_test(layers_are_the_same_by_what_they_hold),

@@ -156,7 +156,28 @@ static void the_toolkit_names_its_driver(void **state)
     assert_true(str_is(lock.facts.driver_full, "580.126.20"));
 }
 
-/* `chosen` as for choose(), "name==version@place" where it matters where a wheel is from. */
+/* "x,y,cu13:z" as what a wheel needs, itself and by an extra. */
+static void add_needs(struct artifact *a, struct arena *arena, struct str text)
+{
+    struct str one, extra;
+
+    a->needs.v = arena_alloc(arena, 8 * sizeof *a->needs.v);
+    while (str_item(&text, ',', &one)) {
+        struct strs *to = &a->needs;
+
+        if (str_cut(&one, STR(":"), &extra)) {
+            struct artifact_extra *x = a->extras.v = arena_alloc(arena, sizeof *x);
+
+            a->extras.n = 1;
+            *x = (struct artifact_extra){extra, {.v = arena_alloc(arena, sizeof one)}};
+            to = &x->needs;
+        }
+        to->v[to->n++] = one;
+    }
+}
+
+/* `chosen` as for choose(), "name==version@place" where it matters where a wheel is from, and
+ * "name==version>need" where what it needs does. */
 static void check_choice(struct buf *faults, const char *yaml, const char *chosen)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
@@ -168,8 +189,11 @@ static void check_choice(struct buf *faults, const char *yaml, const char *chose
         fail_msg("%s: %s", yaml, e.msg);
     choose(&lock, str_of(chosen));
     vec_each(a, &lock.artifacts) {
-        struct str from = a->version;
+        struct str needs = a->version, from;
 
+        if (str_cut(&needs, STR(">"), &a->version))
+            add_needs(a, &lock.doc.arena, needs);
+        from = a->version;
         a->from = a->url = str_cut(&from, STR("@"), &a->version) ? from : STR("index");
     }
     lock_facts_derive(&lock, &catalog, NULL);
@@ -229,8 +253,41 @@ static void a_choice_is_of_one_build_and_the_one_asked_for(void **state)
         /* one library twice */
         {P "cuda: 11.8\n", "torch==2.6.0+cu118" RUN118 RUN124,
          "0: two copies of one library would be in the image: nvidia-cuda-runtime-cu11 11.8.89 and "
-         "nvidia-cuda-runtime-cu12 12.4.127; a requirement in `pip` asks for another CUDA than "
-         "torch"},
+         "nvidia-cuda-runtime-cu12 12.4.127; a requirement in `pip` asks for "
+         "nvidia-cuda-runtime-cu12, and PyTorch 2.6.0 comes with CUDA 11.8: leave that out, or "
+         "take a PyTorch of the other CUDA"},
+        {P, "torch==2.6.0" RUN124 " nvidia-nccl-cu12==2 nvidia-nccl-cu11==2 x==1>nvidia-nccl-cu11",
+         "0: two copies of one library would be in the image: nvidia-nccl-cu12 2 and "
+         "nvidia-nccl-cu11 2; x asks for nvidia-nccl-cu11, and PyTorch 2.6.0 comes with CUDA 12.4: "
+         "leave that out, or take a PyTorch of the other CUDA"},
+        /* on purpose, and what the image asks of a driver stays true */
+        {P,
+         "torch==2.6.0" RUN124
+         " dsl==1>nvidia-dsl-cu11,cu12:nvidia-dsl-cu12 nvidia-dsl-cu11==1 nvidia-dsl-cu12==1",
+         ""},
+        {"pytorch: 2.14.1\n",
+         "torch==2.14.1 cuda-toolkit==13.0.3 dsl==1>nvidia-dsl,nvidia-dsl-cu12 nvidia-dsl-cu12==1 "
+         "nvidia-dsl==1",
+         ""},
+        {"pytorch: 2.14.1\n",
+         "torch==2.14.1 cuda-toolkit==13.0.3 dsl==1>nvidia-dsl-cu12,cu13:nvidia-dsl-cu13 "
+         "nvidia-dsl-cu12==1 nvidia-dsl-cu13==1",
+         ""},
+        /* a newer one than torch's would need another driver */
+        {P,
+         "torch==2.6.0" RUN124 " dsl==1>nvidia-dsl-cu12,cu13:nvidia-dsl-cu13 nvidia-dsl-cu12==1 "
+         "nvidia-dsl-cu13==1",
+         "0: two copies of one library would be in the image: nvidia-dsl-cu12 1 and "
+         "nvidia-dsl-cu13 "
+         "1; dsl[cu13] asks for nvidia-dsl-cu13, and PyTorch 2.6.0 comes with CUDA 12.4: leave "
+         "that "
+         "out, or take a PyTorch of the other CUDA"},
+        {P,
+         "torch==2.6.0" RUN124
+         " dsl==1>nvidia-dsl-cu12,nvidia-dsl nvidia-dsl==1 nvidia-dsl-cu12==1",
+         "0: two copies of one library would be in the image: nvidia-dsl 1 and nvidia-dsl-cu12 1; "
+         "dsl asks for nvidia-dsl, and PyTorch 2.6.0 comes with CUDA 12.4: leave that out, or take "
+         "a PyTorch of the other CUDA"},
     };
 #undef P
 

@@ -20,11 +20,11 @@ static void load_packages(struct debindex *index, struct debindex_list *l,
         struct deb_package *p = &l->packages[i];
 
         p->origin = origin;
+        p->list = l;
         p->pin = origin->pin;
         p->name = deblist_str(&l->list, from->name_at, from->name_len);
         p->version = deblist_str(&l->list, from->version_at, from->version_len);
         p->arch = deblist_str(&l->list, from->arch_at, from->arch_len);
-        p->paragraph = deblist_str(&l->list, from->at, from->len);
         p->essential = from->flags & DEBLIST_ESSENTIAL;
         p->important = from->flags & DEBLIST_IMPORTANT;
         p->any = from->flags & DEBLIST_ANY;
@@ -38,9 +38,10 @@ int debindex_add_list(struct debindex *index, struct buf *bytes, const struct de
                       struct err *e)
 {
     struct deb_origin *o = arena_alloc(&index->arena, sizeof *o);
-    struct debindex_list *l = vec_push(&index->lists);
+    struct debindex_list *l = arena_alloc(&index->arena, sizeof *l);
     size_t len = bytes->len;
 
+    vec_add(&index->lists, l);
     *o = (struct deb_origin){.from = arena_str(&index->arena, origin->from),
                              .base_url = arena_str(&index->arena, origin->base_url),
                              .suite = arena_str(&index->arena, origin->suite),
@@ -194,11 +195,9 @@ static void link_providers(struct debindex *index)
 
 void debindex_finish(struct debindex *index)
 {
-    struct debindex_list *l;
-
-    vec_each(l, &index->lists) {
-        merge_packages(index, l);
-        merge_provides(index, l);
+    for (size_t i = 0; i < index->lists.n; i++) {
+        merge_packages(index, index->lists.v[i]);
+        merge_provides(index, index->lists.v[i]);
     }
     link_versions(index);
     link_providers(index);
@@ -222,8 +221,10 @@ static struct deb_package **slot_of(struct debindex *index, struct str name)
 
 void debindex_clear(struct debindex *index)
 {
-    for (size_t i = 0; i < index->lists.n; i++)
-        free(index->lists.v[i].bytes);
+    for (size_t i = 0; i < index->lists.n; i++) {
+        deblist_texts_clear(&index->lists.v[i]->texts);
+        free(index->lists.v[i]->bytes);
+    }
     vec_clear(&index->lists);
     vec_clear(&index->packages);
     vec_clear(&index->provides);
@@ -299,7 +300,7 @@ uint64_t debindex_mention(const struct debindex *index, const struct deb_package
     uint32_t rank = 0;
     size_t i = 0;
 
-    while (i < index->lists.n && !deblist_rank(&index->lists.v[i].list, p->name, &rank))
+    while (i < index->lists.n && !deblist_rank(&index->lists.v[i]->list, p->name, &rank))
         i++;
     return (uint64_t)i << 32 | rank;
 }
@@ -314,10 +315,15 @@ static bool field_starts(struct str line, struct str name, struct str *value)
     return true;
 }
 
-struct str deb_package_field(const struct deb_package *p, const char *field)
+int deb_package_field(struct str *out, const struct deb_package *p, const char *field,
+                      struct err *e)
 {
-    struct str text = p->paragraph, line, value = {0};
+    struct debindex_list *l = p->list;
+    struct str text, line, value = {0};
     bool found = false;
+
+    if (deblist_paragraph(&text, &l->texts, &l->list, (size_t)(p - l->packages), e) < 0)
+        return err_wrap(e, STR_FMT, STR_ARG(p->origin->from));
 
     while (str_line(&text, &line)) {
         bool more = line.len && (line.p[0] == ' ' || line.p[0] == '\t');
@@ -328,7 +334,8 @@ struct str deb_package_field(const struct deb_package *p, const char *field)
         else
             found = !more && field_starts(line, str_of(field), &value);
     }
-    return value;
+    *out = value;
+    return 0;
 }
 
 /* The archive's Filename must stay inside the archive. */
@@ -341,17 +348,20 @@ static bool is_archive_path(struct str s)
 int deb_package_file(struct deb_file *out, struct arena *a, const struct deb_package *p,
                      struct err *e)
 {
-    struct str path = deb_package_field(p, "Filename"), file = path, dir;
+    struct str path, size, sha256, file, dir;
     struct deb_file f = {0};
 
+    if (deb_package_field(&path, p, "Filename", e) < 0 ||
+        deb_package_field(&size, p, "Size", e) < 0 ||
+        deb_package_field(&sha256, p, "SHA256", e) < 0)
+        return -1;
     while (str_skip(&path, STR("./"))) /* as flat archives write it */
         ;
     file = path;
     if (!is_archive_path(path))
         return err_set(e, ERR_INPUT, "%.*s: " STR_FMT " has no usable Filename: \"" STR_FMT "\"",
                        STR_ARG(p->origin->from), STR_ARG(p->name), STR_ARG(path));
-    if (!str_u64(deb_package_field(p, "Size"), &f.size) ||
-        !digest_from_hex(&f.digest, deb_package_field(p, "SHA256")))
+    if (!str_u64(size, &f.size) || !digest_from_hex(&f.digest, sha256))
         return err_set(e, ERR_INPUT, "%.*s: " STR_FMT " lacks a Size or SHA256 field",
                        STR_ARG(p->origin->from), STR_ARG(p->name));
     if (str_cut_last(&file, STR("/"), &dir))

@@ -32,14 +32,14 @@ struct deb_origin {             /* where a list of packages comes from */
 
 struct deb_package {
     struct str name, version, arch;
-    struct str paragraph; /* the fields that deblist.h keeps; a view into a list */
     const struct deb_origin *origin;
-    bool essential, important; /* Essential: yes; Important: yes or Protected: yes */
-    bool any;                  /* Multi-Arch: allowed, so that "name:any" means it too */
-    bool listed;               /* false: the same version was added before, from another list */
-    bool preferred;            /* by debindex_prefer() */
-    unsigned pin;              /* the highest of all origins of this version */
-    struct deb_package *twin;  /* the same version from the next list that has it */
+    struct debindex_list *list; /* whose packages it is among */
+    bool essential, important;  /* Essential: yes; Important: yes or Protected: yes */
+    bool any;                   /* Multi-Arch: allowed, so that "name:any" means it too */
+    bool listed;                /* false: the same version was added before, from another list */
+    bool preferred;             /* by debindex_prefer() */
+    unsigned pin;               /* the highest of all origins of this version */
+    struct deb_package *twin;   /* the same version from the next list that has it */
     enum deb_priority priority;
     uint32_t order;                   /* counts up in the order of adding */
     struct deb_package *next_version; /* same name, the next lower version but the first's */
@@ -55,12 +55,13 @@ struct deb_provider {
 struct debindex_list { /* one Packages file */
     char *bytes;       /* owned */
     struct deblist list;
+    struct deblist_texts texts;
     struct deb_package *packages; /* as many and in the same order as the list's */
 };
 
 struct debindex {
     struct arena arena;
-    struct VEC_OF(struct debindex_list) lists;
+    struct VEC_OF(struct debindex_list *) lists;   /* in the arena */
     struct VEC_OF(struct deb_package *) packages;  /* sorted by name; the highest version of each */
     struct VEC_OF(struct deb_provider *) provides; /* sorted by name; the first of each, followed by
                                                       the others by deb_provider_cmp, then name */
@@ -97,8 +98,9 @@ int deb_provider_cmp(const struct deb_package *a, const struct deb_package *b);
 /* When the name of that package is first mentioned in the Packages files, as itself or in a
  * relation: apt numbers packages so, and among equal providers it takes the last. */
 uint64_t debindex_mention(const struct debindex *index, const struct deb_package *p);
-/* One field of the package's paragraph; empty when absent. */
-struct str deb_package_field(const struct deb_package *p, const char *field);
+/* One field of the package's paragraph; empty when absent, or none that deblist.h keeps. */
+int deb_package_field(struct str *out, const struct deb_package *p, const char *field,
+                      struct err *e) MUST_CHECK;
 /* URL, size and SHA-256 of its file. */
 struct deb_file {
     struct str url, file; /* in the arena */

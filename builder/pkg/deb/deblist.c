@@ -3,10 +3,16 @@
 #include "deblist.h"
 
 #include "../../base/map.h"
+#include "../../io/zstd.h"
 #include "control.h"
 #include "debindex.h"
 
-enum { PARAGRAPH_MAX = 1 << 20, CHUNK = 256 << 10 };
+enum {
+    PARAGRAPH_MAX = 1 << 20,
+    CHUNK = 256 << 10,
+    BLOCK = 16 << 10, /* bytes of paragraphs that are packed together; the last may be longer */
+    BLOCK_MAX = 2 * PARAGRAPH_MAX,
+};
 
 /* Relation fields come in the order in which apt reads them: it numbers names so. */
 enum field {
@@ -61,27 +67,23 @@ static const struct {
 
 struct head {
     char magic[8];
-    uint32_t packages, provides, names, text;
-};
-
-struct package {
-    struct str name, version; /* views into the text, once it stands still */
-    struct deblist_package record;
-};
-struct provide {
-    struct str name;
-    struct deblist_provide record;
+    uint32_t packages, provides, names, blocks, text, packed;
 };
 
 struct maker {
     struct str arch;
     const char *from;
     struct buf text;
-    struct VEC_OF(struct package) packages; /* in the file's order until they are sorted */
-    struct VEC_OF(struct provide) provides;
-    struct strs names; /* in the order of being mentioned */
-    struct map known;  /* the same names */
-    struct arena arena;
+    uint32_t arch_at[2];                            /* in it: of `arch`, of "all" */
+    struct VEC_OF(struct deblist_package) packages; /* in the file's order until they are sorted */
+    struct VEC_OF(struct deblist_provide) provides;
+    struct VEC_OF(struct deblist_block) blocks;
+    struct buf block;  /* paragraphs that are not packed yet */
+    struct buf packed; /* behind room for the head */
+    struct zstd_packer *packer;
+    struct VEC_OF(struct deblist_name) names; /* in the order of being mentioned, until sorted */
+    struct map known;                         /* where in the text a name is, and one more */
+    struct arena arena;                       /* its keys */
 };
 
 static void maker_clear(struct maker *m)
@@ -89,9 +91,19 @@ static void maker_clear(struct maker *m)
     buf_clear(&m->text);
     vec_clear(&m->packages);
     vec_clear(&m->provides);
+    vec_clear(&m->blocks);
+    buf_clear(&m->block);
+    buf_clear(&m->packed);
+    zstd_packer_free(m->packer);
     vec_clear(&m->names);
     map_clear(&m->known);
     arena_clear(&m->arena);
+}
+
+static uint32_t add_text(struct maker *m, struct str s)
+{
+    buf_str(&m->text, s);
+    return (uint32_t)(m->text.len - s.len);
 }
 
 /* ---- reading ---- */
@@ -132,13 +144,23 @@ static bool take_paragraph(struct str *text, struct str values[FIELDS])
     return begun;
 }
 
+/* Where a name that was mentioned is in the text; else it is put there. */
+static uint32_t place_of(struct maker *m, struct str name)
+{
+    uintptr_t at = (uintptr_t)map_get(&m->known, name);
+
+    return at ? (uint32_t)(at - 1) : add_text(m, name);
+}
+
 static void mention(struct maker *m, struct str name)
 {
+    uint32_t rank = (uint32_t)m->names.n, at;
+
     if (!name.len || map_has(&m->known, name))
         return;
-    name = arena_str(&m->arena, name);
-    map_set(&m->known, name, m);
-    vec_add(&m->names, name);
+    at = add_text(m, name);
+    map_set(&m->known, arena_str(&m->arena, name), (void *)((uintptr_t)at + 1));
+    vec_add(&m->names, ((struct deblist_name){at, (uint32_t)name.len, rank}));
 }
 
 /* All names in a relation field; versions are passed over, and so is "name:any", which apt numbers
@@ -183,14 +205,7 @@ static uint8_t flags_of(const struct str values[FIELDS])
     return (uint8_t)flags;
 }
 
-/* Where a view into `value` lies in the text, to whose place `at` the value was copied. */
-static uint32_t place(struct str part, struct str value, uint32_t at)
-{
-    return part.len ? at + (uint32_t)(part.p - value.p) : 0;
-}
-
-static int add_provides(struct maker *m, struct str value, uint32_t at, struct str name,
-                        struct err *e)
+static int add_provides(struct maker *m, struct str value, struct str name, struct err *e)
 {
     CLEANUP(relations_clear) struct relations list = {0};
     CLEANUP(arena_clear) struct arena scratch = {0};
@@ -203,21 +218,39 @@ static int add_provides(struct maker *m, struct str value, uint32_t at, struct s
         if (r->name.len > UINT16_MAX || version.len > UINT16_MAX)
             return err_set(e, ERR_INPUT, "%s: Provides of " STR_FMT ": a name is too long", m->from,
                            STR_ARG(name));
-        vec_add(&m->provides, ((struct provide){.record = {.package = (uint32_t)m->packages.n - 1,
-                                                           .name_at = place(r->name, value, at),
-                                                           .version_at = place(version, value, at),
+        *vec_push(&m->provides) = (struct deblist_provide){.package = (uint32_t)m->packages.n - 1,
+                                                           .name_at = place_of(m, r->name),
+                                                           .version_at = add_text(m, version),
                                                            .name_len = (uint16_t)r->name.len,
-                                                           .version_len = (uint16_t)version.len}}));
+                                                           .version_len = (uint16_t)version.len};
     }
+    return 0;
+}
+
+static int pack_block(struct maker *m, struct err *e)
+{
+    struct deblist_block block = {.at = (uint32_t)(m->packed.len - sizeof(struct head)),
+                                  .len = (uint32_t)m->block.len};
+
+    if (!m->block.len)
+        return 0;
+    if (!m->packer)
+        m->packer = zstd_packer_open();
+    if (zstd_pack(m->packer, &m->packed, buf_view(&m->block), e) < 0)
+        return -1;
+    block.packed = (uint32_t)(m->packed.len - sizeof(struct head)) - block.at;
+    vec_add(&m->blocks, block);
+    buf_reset(&m->block);
     return 0;
 }
 
 static int add_package(struct maker *m, const struct str values[FIELDS], struct err *e)
 {
-    uint32_t at[FIELDS] = {0}, order = (uint32_t)m->packages.n;
-    size_t start = m->text.len;
+    bool all = str_is(values[ARCHITECTURE], "all");
+    uint32_t order = (uint32_t)m->packages.n;
+    size_t start = m->block.len;
 
-    if (!str_eq(values[ARCHITECTURE], m->arch) && !str_is(values[ARCHITECTURE], "all"))
+    if (!all && !str_eq(values[ARCHITECTURE], m->arch))
         return 0;
     mention(m, values[PACKAGE]);
     for (size_t i = PRE_DEPENDS; i < FIELDS; i++)
@@ -225,27 +258,27 @@ static int add_package(struct maker *m, const struct str values[FIELDS], struct 
     for (size_t i = 0; i < FIELDS; i++) {
         if (!fields[i].kept || !values[i].len)
             continue;
-        at[i] = (uint32_t)(m->text.len + fields[i].name.len + 2);
-        buf_str(&m->text, fields[i].name);
-        buf_add(&m->text, ": ", 2);
-        buf_str(&m->text, values[i]);
-        buf_putc(&m->text, '\n');
+        buf_str(&m->block, fields[i].name);
+        buf_add(&m->block, ": ", 2);
+        buf_str(&m->block, values[i]);
+        buf_putc(&m->block, '\n');
     }
     *vec_push(&m->packages) =
-        (struct package){.record = {.at = (uint32_t)start,
-                                    .len = (uint32_t)(m->text.len - start),
-                                    .order = order,
-                                    .name_at = at[PACKAGE],
-                                    .version_at = at[VERSION],
-                                    .arch_at = at[ARCHITECTURE],
-                                    .name_len = (uint16_t)values[PACKAGE].len,
-                                    .version_len = (uint16_t)values[VERSION].len,
-                                    .arch_len = (uint16_t)values[ARCHITECTURE].len,
-                                    .flags = flags_of(values),
-                                    .priority = priority_of(values[PRIORITY])}};
-    return values[PROVIDES].len
-               ? add_provides(m, values[PROVIDES], at[PROVIDES], values[PACKAGE], e)
-               : 0;
+        (struct deblist_package){.block = (uint32_t)m->blocks.n,
+                                 .at = (uint32_t)start,
+                                 .len = (uint32_t)(m->block.len - start),
+                                 .order = order,
+                                 .name_at = place_of(m, values[PACKAGE]),
+                                 .version_at = add_text(m, values[VERSION]),
+                                 .arch_at = m->arch_at[all],
+                                 .name_len = (uint16_t)values[PACKAGE].len,
+                                 .version_len = (uint16_t)values[VERSION].len,
+                                 .arch_len = (uint16_t)values[ARCHITECTURE].len,
+                                 .flags = flags_of(values),
+                                 .priority = priority_of(values[PRIORITY])};
+    if (m->block.len >= BLOCK && pack_block(m, e) < 0)
+        return -1;
+    return values[PROVIDES].len ? add_provides(m, values[PROVIDES], values[PACKAGE], e) : 0;
 }
 
 static int add_paragraphs(struct maker *m, struct str text, struct err *e)
@@ -282,6 +315,9 @@ static int read_all(struct maker *m, struct source *in, uint64_t limit, struct e
     CLEANUP(buf_clear) struct buf part = {0};
     uint64_t total = 0;
 
+    buf_add(&m->packed, &(struct head){0}, sizeof(struct head)); /* filled in by write_all() */
+    m->arch_at[0] = add_text(m, m->arch);
+    m->arch_at[1] = add_text(m, STR("all"));
     for (size_t got = 1; got;) {
         if (source_read(in, buf_room(&part, CHUNK), CHUNK, &got, e) < 0)
             return -1;
@@ -300,106 +336,93 @@ static int read_all(struct maker *m, struct source *in, uint64_t limit, struct e
         part.len -= whole;
         memmove(part.p, part.p + whole, part.len);
     }
-    return 0;
+    return pack_block(m, e);
 }
 
 /* ---- writing ---- */
 
-static int package_compare(const void *a, const void *b)
+static struct str text_at(const struct maker *m, uint32_t at, uint32_t len)
 {
-    const struct package *x = a, *y = b;
-    int c = str_cmp(x->name, y->name);
-
-    if (!c)
-        c = debver_cmp(y->version, x->version);
-    return c ? c : (x->record.order > y->record.order) - (x->record.order < y->record.order);
+    return (struct str){m->text.p + at, len};
 }
 
-static int provide_compare(const void *a, const void *b)
+static int package_compare(const void *a, const void *b, void *maker)
 {
-    const struct provide *x = a, *y = b;
-    int c = str_cmp(x->name, y->name);
+    const struct deblist_package *x = a, *y = b;
+    const struct maker *m = maker;
+    int c = str_cmp(text_at(m, x->name_at, x->name_len), text_at(m, y->name_at, y->name_len));
 
     if (!c)
-        c = (x->record.package > y->record.package) - (x->record.package < y->record.package);
-    return c ? c
-             : (x->record.name_at > y->record.name_at) - (x->record.name_at < y->record.name_at);
+        c = debver_cmp(text_at(m, y->version_at, y->version_len),
+                       text_at(m, x->version_at, x->version_len));
+    return c ? c : (x->order > y->order) - (x->order < y->order);
 }
 
-struct named {
-    struct str name;
-    uint32_t rank;
-};
-
-static int named_compare(const void *a, const void *b)
+static int provide_compare(const void *a, const void *b, void *maker)
 {
-    const struct named *x = a, *y = b;
+    const struct deblist_provide *x = a, *y = b;
+    const struct maker *m = maker;
+    int c = str_cmp(text_at(m, x->name_at, x->name_len), text_at(m, y->name_at, y->name_len));
 
-    return str_cmp(x->name, y->name);
+    if (!c)
+        c = (x->package > y->package) - (x->package < y->package);
+    if (!c) /* one package provides it twice */
+        c = (x->version_at > y->version_at) - (x->version_at < y->version_at);
+    return c ? c : (x->version_len > y->version_len) - (x->version_len < y->version_len);
+}
+
+static int name_compare(const void *a, const void *b, void *maker)
+{
+    const struct deblist_name *x = a, *y = b;
+
+    return str_cmp(text_at(maker, x->at, x->len), text_at(maker, y->at, y->len));
+}
+
+static void sort(void *items, size_t n, size_t size,
+                 int (*compare)(const void *a, const void *b, void *maker), struct maker *m)
+{
+    if (n > 1)
+        qsort_r(items, n, size, compare, m);
 }
 
 static void sort_packages(struct maker *m)
 {
     CLEANUP(free_clear) uint32_t *now_at = xcalloc(m->packages.n + 1, sizeof *now_at);
-    struct package *p;
-    struct provide *v;
+    struct deblist_provide *v;
 
-    vec_each(p, &m->packages) {
-        p->name = (struct str){m->text.p + p->record.name_at, p->record.name_len};
-        p->version = (struct str){m->text.p + p->record.version_at, p->record.version_len};
-    }
-    vec_sort(&m->packages, package_compare);
+    sort(m->packages.v, m->packages.n, sizeof *m->packages.v, package_compare, m);
     for (size_t i = 0; i < m->packages.n; i++)
-        now_at[m->packages.v[i].record.order] = (uint32_t)i;
-    vec_each(v, &m->provides) {
-        v->name = (struct str){m->text.p + v->record.name_at, v->record.name_len};
-        v->record.package = now_at[v->record.package];
-    }
-    vec_sort(&m->provides, provide_compare);
+        now_at[m->packages.v[i].order] = (uint32_t)i;
+    vec_each(v, &m->provides)
+        v->package = now_at[v->package];
+    sort(m->provides.v, m->provides.n, sizeof *m->provides.v, provide_compare, m);
 }
 
-static void put_names(struct buf *out, struct maker *m)
-{
-    struct VEC_OF(struct named) list = {0};
-
-    for (size_t i = 0; i < m->names.n; i++)
-        vec_add(&list, ((struct named){m->names.v[i], (uint32_t)i}));
-    vec_sort(&list, named_compare);
-    for (size_t i = 0; i < list.n; i++) {
-        struct deblist_name record = {(uint32_t)m->text.len, (uint32_t)list.v[i].name.len,
-                                      list.v[i].rank};
-        buf_add(out, &record, sizeof record);
-        buf_str(&m->text, list.v[i].name);
-    }
-    vec_clear(&list);
-}
-
-/* The text is most of it, so it is not copied: the tables are put before it where it is. */
+/* What is packed is most of it, so it is not copied: the tables are put behind it where it is. */
 static void write_all(struct buf *out, struct maker *m)
 {
-    CLEANUP(buf_clear) struct buf tables = {0};
     struct head head = {.packages = (uint32_t)m->packages.n,
                         .provides = (uint32_t)m->provides.n,
-                        .names = (uint32_t)m->names.n};
-    struct package *p;
-    struct provide *v;
+                        .names = (uint32_t)m->names.n,
+                        .blocks = (uint32_t)m->blocks.n};
+    struct buf *b = &m->packed;
 
+    map_clear(&m->known);
+    arena_clear(&m->arena);
     sort_packages(m);
-    buf_add(&tables, &head, sizeof head);
-    vec_each(p, &m->packages) {
-        buf_add(&tables, &p->record, sizeof p->record);
-    }
-    vec_each(v, &m->provides) {
-        buf_add(&tables, &v->record, sizeof v->record);
-    }
-    put_names(&tables, m);
+    sort(m->names.v, m->names.n, sizeof *m->names.v, name_compare, m);
+    while (b->len % sizeof(uint32_t))
+        buf_putc(b, 0);
+    head.packed = (uint32_t)(b->len - sizeof head);
+    buf_add(b, m->packages.v, m->packages.n * sizeof *m->packages.v);
+    buf_add(b, m->provides.v, m->provides.n * sizeof *m->provides.v);
+    buf_add(b, m->names.v, m->names.n * sizeof *m->names.v);
+    buf_add(b, m->blocks.v, m->blocks.n * sizeof *m->blocks.v);
     head.text = (uint32_t)m->text.len;
     memcpy(head.magic, DEBLIST_MAGIC, sizeof head.magic);
-    memcpy(tables.p, &head, sizeof head);
-    buf_str(&m->text, buf_view(&tables)); /* makes the room */
-    memmove(m->text.p + tables.len, m->text.p, head.text);
-    memcpy(m->text.p, tables.p, tables.len);
-    MOVE(out, &m->text);
+    memcpy(b->p, &head, sizeof head);
+    buf_str(b, buf_view(&m->text));
+    MOVE(out, b);
 }
 
 int deblist_condense(struct buf *out, struct source *packages, uint64_t limit, struct str arch,
@@ -434,8 +457,9 @@ static bool is_sound(const struct deblist *l)
 {
     for (size_t i = 0; i < l->packages_n; i++) {
         const struct deblist_package *p = &l->packages[i];
-        if (!inside(l, p->at, p->len) || !inside(l, p->name_at, p->name_len) ||
-            !inside(l, p->version_at, p->version_len) || !inside(l, p->arch_at, p->arch_len))
+        if (p->block >= l->blocks_n || (uint64_t)p->at + p->len > l->blocks[p->block].len ||
+            !inside(l, p->name_at, p->name_len) || !inside(l, p->version_at, p->version_len) ||
+            !inside(l, p->arch_at, p->arch_len))
             return false;
     }
     for (size_t i = 0; i < l->provides_n; i++) {
@@ -446,6 +470,10 @@ static bool is_sound(const struct deblist *l)
     }
     for (size_t i = 0; i < l->names_n; i++)
         if (!inside(l, l->names[i].at, l->names[i].len))
+            return false;
+    for (size_t i = 0; i < l->blocks_n; i++)
+        if ((uint64_t)l->blocks[i].at + l->blocks[i].packed > l->packed.len ||
+            l->blocks[i].len > BLOCK_MAX)
             return false;
     return true;
 }
@@ -462,10 +490,16 @@ bool deblist_view(struct deblist *out, struct str bytes)
     l.packages_n = head.packages;
     l.provides_n = head.provides;
     l.names_n = head.names;
-    if (memcmp(head.magic, DEBLIST_MAGIC, sizeof head.magic) != 0 ||
-        !(l.packages = take_table(&bytes, head.packages, sizeof *l.packages)) ||
+    l.blocks_n = head.blocks;
+    l.packed = str_sub(bytes, 0, head.packed);
+    if (memcmp(head.magic, DEBLIST_MAGIC, sizeof head.magic) != 0 || head.packed > bytes.len ||
+        head.packed % sizeof(uint32_t))
+        return false;
+    bytes = str_sub(bytes, head.packed, bytes.len);
+    if (!(l.packages = take_table(&bytes, head.packages, sizeof *l.packages)) ||
         !(l.provides = take_table(&bytes, head.provides, sizeof *l.provides)) ||
-        !(l.names = take_table(&bytes, head.names, sizeof *l.names)) || head.text != bytes.len)
+        !(l.names = take_table(&bytes, head.names, sizeof *l.names)) ||
+        !(l.blocks = take_table(&bytes, head.blocks, sizeof *l.blocks)) || head.text != bytes.len)
         return false;
     l.text = bytes;
     if (!is_sound(&l))
@@ -477,6 +511,31 @@ bool deblist_view(struct deblist *out, struct str bytes)
 struct str deblist_str(const struct deblist *l, uint32_t at, uint32_t len)
 {
     return (struct str){l->text.p + at, len};
+}
+
+int deblist_paragraph(struct str *out, struct deblist_texts *texts, const struct deblist *l,
+                      size_t package, struct err *e)
+{
+    const struct deblist_package *p = &l->packages[package];
+    const struct deblist_block *block = &l->blocks[p->block];
+
+    if (!texts->blocks)
+        texts->blocks = arena_alloc(&texts->arena, l->blocks_n * sizeof *texts->blocks);
+    if (!texts->blocks[p->block]) {
+        char *text = arena_alloc(&texts->arena, block->len);
+
+        if (zstd_unpack(text, block->len, str_sub(l->packed, block->at, block->packed), e) < 0)
+            return -1;
+        texts->blocks[p->block] = text;
+    }
+    *out = (struct str){texts->blocks[p->block] + p->at, p->len};
+    return 0;
+}
+
+void deblist_texts_clear(struct deblist_texts *texts)
+{
+    arena_clear(&texts->arena);
+    texts->blocks = NULL;
 }
 
 bool deblist_rank(const struct deblist *l, struct str name, uint32_t *rank)

@@ -135,8 +135,10 @@ static void explain_unmet(struct deb_solver *s, const struct deb_mark *who,
 static int read_relations(struct deb_solver *s, struct relations *out, const struct deb_mark *m,
                           const char *field, struct err *e)
 {
-    if (relations_parse(out, &s->arena, deb_package_field(m->candidate, field), s->index->arch, e) <
-        0)
+    struct str text;
+
+    if (deb_package_field(&text, m->candidate, field, e) < 0 ||
+        relations_parse(out, &s->arena, text, s->index->arch, e) < 0)
         return err_wrap(e, STR_FMT ": %s of " STR_FMT, STR_ARG(m->candidate->origin->from), field,
                         STR_ARG(m->candidate->name));
     return 0;
