@@ -43,6 +43,15 @@ static int write_recipe(struct session *s, const struct catalog *catalog, const 
     if (fs_write(path, buf_view(&recipe), e) < 0)
         return -1;
     progress_pause(s->progress);
+    if (s->json) {
+        CLEANUP(doc_clear) struct doc d = {0};
+        struct node *root = node_new_map(&d);
+
+        node_put_u64(&d, root, "envbuild_output", 1);
+        node_put_str(&d, root, "recipe", str_of(path));
+        session_json(s, &d, root);
+        return 0;
+    }
     output_print("%s\n", path);
     return 0;
 }

@@ -30,3 +30,5 @@ def init_names_the_tag(stage):
     found = re.search(rf'^envbuild: "latest" is no tag; {NEWEST}: envbuild init (\S+)$', err)
     assert found and not out, err
     assert run(stage, path, "init", found.group(3), "-o", "x.yaml")[0] == "x.yaml\n"
+    out = run(stage, path, "init", found.group(3), "-o", "y.yaml", "--json")[0]
+    assert json.loads(out) == {"envbuild_output": 1, "recipe": "y.yaml"}, out
