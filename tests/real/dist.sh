@@ -98,10 +98,10 @@ try_on() {
 for base in $roots; do
     lane=$((${lane:-0} + 1))
     try_on "$base" &
-    tried="${tried:-} $!"
+    own_pids="${own_pids:-} $!"
     if [ $((lane % 2)) = 0 ]; then
-        for pid in $tried; do wait "$pid" || fail "a bare root, see above"; done
-        tried=
+        for pid in $own_pids; do wait "$pid" || fail "a bare root, see above"; done
+        own_pids=
     fi
 done
 passed=$((passed + lane))
