@@ -275,11 +275,14 @@ struct wanted { /* one job */
 };
 struct wanteds VEC_OF(struct wanted);
 
-static int add_cells(struct wanteds *out, struct building *b, const char *recipe,
+static int add_cells(struct wanteds *out, struct building *b, const char *recipe, struct session *s,
                      const struct build_args *a, struct err *e)
 {
     struct strs cells = {0};
     int result = recipe_cells(&cells, &b->arena, recipe, str_of(a->cell), e);
+
+    if (result == 0)
+        result = work_tell_stale(s, recipe, e);
 
     for (size_t i = 0; i < cells.n; i++)
         vec_add(out, ((struct wanted){recipe, cells.v[i]}));
@@ -288,7 +291,7 @@ static int add_cells(struct wanteds *out, struct building *b, const char *recipe
 }
 
 static int add_folder(struct wanteds *out, struct building *b, const char *folder,
-                      const struct build_args *a, struct err *e)
+                      struct session *s, const struct build_args *a, struct err *e)
 {
     CLEANUP(names_clear) struct names names = {0};
 
@@ -298,7 +301,7 @@ static int add_folder(struct wanteds *out, struct building *b, const char *folde
         CLEANUP(free_clear) char *path = path_join(folder, names.v[i]);
 
         if (recipe_is_name(str_of(path)) &&
-            add_cells(out, b, arena_strdup(&b->arena, path), a, e) < 0)
+            add_cells(out, b, arena_strdup(&b->arena, path), s, a, e) < 0)
             return -1;
     }
     return out->n
@@ -332,8 +335,8 @@ static int build_all(struct session *s, const char *operand, const struct build_
 {
     CLEANUP(building_clear) struct building b = {0};
     struct wanteds wanted = {0};
-    int result =
-        a->folder ? add_folder(&wanted, &b, operand, a, e) : add_cells(&wanted, &b, operand, a, e);
+    int result = a->folder ? add_folder(&wanted, &b, operand, s, a, e)
+                           : add_cells(&wanted, &b, operand, s, a, e);
 
     if (result == 0)
         result = open_works(&b, s, &wanted, e);

@@ -28,25 +28,6 @@ static int diff_locks(struct session *s, char *const *operands, const char *inde
     return 0;
 }
 
-struct looked {
-    struct stored image;
-    struct inspection found;
-};
-
-static void looked_clear(struct looked *l)
-{
-    inspection_clear(&l->found);
-    stored_clear(&l->image);
-}
-
-static int look(struct looked *out, struct session *s, const char *operand,
-                const struct catalog *catalog, struct err *e)
-{
-    return stored_facts_image(&out->image, s, operand, e) < 0
-               ? -1
-               : stored_facts_look(&out->found, s, &out->image, catalog, e);
-}
-
 static int diff_images(struct session *s, char *const *operands, struct err *e)
 {
     CLEANUP(catalog_clear) struct catalog catalog = {0};
@@ -58,7 +39,8 @@ static int diff_images(struct session *s, char *const *operands, struct err *e)
     struct node *root = node_new_map(&d);
 
     if (catalog_open(&catalog, s->catalog_dir, e) < 0 ||
-        look(&old, s, operands[0], &catalog, e) < 0 || look(&now, s, operands[1], &catalog, e) < 0)
+        looked_open(&old, s, operands[0], &catalog, e) < 0 ||
+        looked_open(&now, s, operands[1], &catalog, e) < 0)
         return -1;
     image_diff(&diff, &old.found, &now.found);
     progress_pause(s->progress);

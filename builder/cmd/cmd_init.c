@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
-#include "../host/recommend.h"
-#include "../model/tag.h"
-#include "machine.h"
+#include "../model/recipe.h"
 #include "output.h"
+#include "pick.h"
 
 enum { REQUIREMENTS_MAX = 4 << 20 };
 
 /* ---- from a tag ---- */
+
+/* A recipe gives the same image tomorrow, so it has no word for what is newest. */
+static int name_latest(const struct session *s, struct err *e)
+{
+    CLEANUP(pick_clear) struct pick p = {0};
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    if (pick_latest(&p, s, e) < 0)
+        return -1;
+    pick_words(&words, &p);
+    buf_puts(&words, ": envbuild init ");
+    tag_print(&words, &p.tag);
+    return err_set(e, ERR_USAGE, "\"" RECIPE_LATEST "\" is no tag; %s", words.p);
+}
 
 static int write_recipe(struct session *s, const struct catalog *catalog, const struct tag *tag,
                         struct str head, struct str more, const char *path, struct err *e)
@@ -30,6 +43,15 @@ static int write_recipe(struct session *s, const struct catalog *catalog, const 
     if (fs_write(path, buf_view(&recipe), e) < 0)
         return -1;
     progress_pause(s->progress);
+    if (s->json) {
+        CLEANUP(doc_clear) struct doc d = {0};
+        struct node *root = node_new_map(&d);
+
+        node_put_u64(&d, root, "envbuild_output", 1);
+        node_put_str(&d, root, "recipe", str_of(path));
+        session_json(s, &d, root);
+        return 0;
+    }
     output_print("%s\n", path);
     return 0;
 }
@@ -40,6 +62,8 @@ static int init(struct session *s, const char *text, const char *path, struct er
     CLEANUP(arena_clear) struct arena arena = {0};
     struct tag tag;
 
+    if (strcmp(text, RECIPE_LATEST) == 0)
+        return name_latest(s, e);
     if (tag_parse(&tag, &arena, str_of(text), e) < 0 ||
         catalog_open(&catalog, s->catalog_dir, e) < 0 || tag_check(&tag, &catalog, e) < 0)
         return -1;
@@ -96,29 +120,6 @@ static int look(struct found *f, struct err *e)
     return 0;
 }
 
-/* The newest offer of the wanted release (of any, where `torch` is empty) that runs on the machine,
- * if need be with limits; where none does, the newest. NULL: there is none of that release. */
-static const struct offer *choose(enum verdict *verdict, const struct recommendation *r,
-                                  struct str torch, const struct host *host,
-                                  const struct catalog *c)
-{
-    const struct offer *best = NULL, *o;
-
-    vec_each(o, &r->offers) {
-        CLEANUP(judgement_clear) struct judgement j = {0};
-
-        if (torch.len && !str_eq(o->facts.pytorch, torch))
-            continue;
-        judge(&j, &o->facts, host, c);
-        if (best && (j.verdict != VERDICT_RUNS || *verdict == VERDICT_RUNS) &&
-            (j.verdict != VERDICT_LIMITS || *verdict != VERDICT_NO))
-            continue;
-        best = o;
-        *verdict = j.verdict;
-    }
-    return best;
-}
-
 static void add_head(struct buf *out, const struct found *f, const struct host *host,
                      enum verdict verdict)
 {
@@ -159,35 +160,23 @@ static void add_found(struct buf *out, const struct found *f)
 static int init_here(struct session *s, const struct machine_args *args, const char *path,
                      struct err *e)
 {
-    CLEANUP(catalog_clear) struct catalog catalog = {0};
     CLEANUP(found_clear) struct found found = {0};
-    CLEANUP(machine_clear) struct machine machine = {0};
-    CLEANUP(recommendation_clear) struct recommendation r = {0};
-    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(pick_clear) struct pick p = {0};
     CLEANUP(buf_clear) struct buf head = {0}, more = {0};
-    struct recommend_machine one = {.host = &machine.host, .count = 1};
-    const struct offer *offer;
-    struct tag tag;
-    enum verdict verdict = VERDICT_NO;
 
-    if (catalog_open(&catalog, s->catalog_dir, e) < 0 || look(&found, e) < 0 ||
-        machine_find(&machine, s, &catalog, args, e) < 0)
+    if (look(&found, e) < 0 || pick(&p, s, args, found.torch, e) < 0)
         return -1;
-    recommend(&r, &one, 1, &catalog);
-    offer = choose(&verdict, &r, found.torch, &machine.host, &catalog);
-    if (!offer && found.torch.len)
+    if (!p.found && found.torch.len)
         return err_set(
             e, ERR_UNSAT,
             "requirements.txt pins torch " STR_FMT
             ", and the catalog has no build of it to choose; name one: envbuild init TAG",
             STR_ARG(found.torch));
-    if (!offer)
+    if (!p.found)
         return err_set(e, ERR_UNSAT, "the catalog has no build that could be taken");
-    if (tag_parse(&tag, &arena, offer->tag, e) < 0)
-        return -1;
-    add_head(&head, &found, &machine.host, verdict);
+    add_head(&head, &found, &p.machine.host, p.verdict);
     add_found(&more, &found);
-    return write_recipe(s, &catalog, &tag, buf_view(&head), buf_view(&more), path, e);
+    return write_recipe(s, &p.catalog, &p.tag, buf_view(&head), buf_view(&more), path, e);
 }
 
 int cmd_init(struct session *s, int argc, char **argv, struct err *e)

@@ -5,16 +5,14 @@
 
 struct inspecting {
     struct catalog catalog;
-    struct stored image;
-    struct inspection found;
+    struct looked image;
     struct proof proof;
 };
 
 static void inspecting_clear(struct inspecting *i)
 {
     proof_clear(&i->proof);
-    inspection_clear(&i->found);
-    stored_clear(&i->image);
+    looked_clear(&i->image);
     catalog_clear(&i->catalog);
 }
 
@@ -25,19 +23,18 @@ static int inspect_image(struct session *s, const char *operand, struct err *e)
     CLEANUP(buf_clear) struct buf text = {0};
 
     if (catalog_open(&in.catalog, s->catalog_dir, e) < 0 ||
-        stored_facts_image(&in.image, s, operand, e) < 0 ||
-        stored_facts_look(&in.found, s, &in.image, &in.catalog, e) < 0 ||
-        inspection_prove(&in.proof, &in.found, e) < 0)
+        looked_open(&in.image, s, operand, &in.catalog, e) < 0 ||
+        inspection_prove(&in.proof, &in.image.found, e) < 0)
         return -1;
     progress_pause(s->progress);
     if (s->json) {
         struct node *root = node_new_map(&d);
 
         node_put_u64(&d, root, "envbuild_output", 1);
-        report_put(&d, root, &in.found, &in.proof);
+        report_put(&d, root, &in.image.found, &in.proof);
         session_json(s, &d, root);
     } else {
-        report_print(&text, &in.found, &in.proof);
+        report_print(&text, &in.image.found, &in.proof);
         output_text(buf_view(&text));
     }
     return 0;

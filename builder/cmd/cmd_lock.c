@@ -290,7 +290,8 @@ static int do_cells(struct session *s, const struct lock_args *a, struct err *e)
 
     node_put_u64(&d, root, "envbuild_output", 1);
     if (work_open_lender(&lender, s, e) < 0 ||
-        recipe_cells(&cells, &arena, a->recipe, str_of(a->cell), e) < 0)
+        recipe_cells(&cells, &arena, a->recipe, str_of(a->cell), e) < 0 ||
+        work_tell_stale(s, a->recipe, e) < 0)
         return -1;
     if (cells.v[0].len)
         list = node_put(&d, root, "cells", node_new_list(&d));

@@ -61,11 +61,12 @@ const struct command commands[] = {
      "envbuild emit compose x.yaml > compose.yaml\n"
      "envbuild emit k8s x.yaml --as registry.example.org/team/pytorch | kubectl apply -f -\n",
      NULL},
-    {"explain", "RECIPE|LOCK|TAG",
+    {"explain", "IMAGE|RECIPE|LOCK|TAG",
      "Tell what an image holds, where it comes from, how large it is and what it needs of a host.",
      cmd_explain,
      "envbuild explain x.yaml\n"
-     "envbuild explain --findings x.lock\n",
+     "envbuild explain --findings x.lock\n"
+     "envbuild explain docker://registry.example.org/team/pytorch:2.6.0\n",
      NULL},
     {"help", "[COMMAND]",
      "Tell about a command; or write the manual pages and the shells' completions.", cmd_help,

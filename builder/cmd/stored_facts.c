@@ -84,3 +84,17 @@ void stored_facts_clear(struct stored_facts *f)
     stored_clear(&f->image);
     *f = (struct stored_facts){0};
 }
+
+int looked_open(struct looked *out, struct session *s, const char *operand,
+                const struct catalog *catalog, struct err *e)
+{
+    return stored_facts_image(&out->image, s, operand, e) < 0
+               ? -1
+               : stored_facts_look(&out->found, s, &out->image, catalog, e);
+}
+
+void looked_clear(struct looked *l)
+{
+    inspection_clear(&l->found);
+    stored_clear(&l->image);
+}

@@ -23,3 +23,12 @@ int stored_facts_open(struct stored_facts *out, struct session *s, const char *o
 int stored_facts_look(struct inspection *out, struct session *s, const struct stored *image,
                       const struct catalog *catalog, struct err *e) MUST_CHECK;
 void stored_facts_clear(struct stored_facts *f);
+
+/* An image, and all that its layers tell. It stays where it is. */
+struct looked {
+    struct stored image;
+    struct inspection found;
+};
+int looked_open(struct looked *out, struct session *s, const char *operand,
+                const struct catalog *catalog, struct err *e) MUST_CHECK;
+void looked_clear(struct looked *l);

@@ -10,6 +10,7 @@
 #include "../plan/pypi/torch_index.h"
 #include "credentials.h"
 #include "output.h"
+#include "pick.h"
 
 /* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
 static char *lock_path(const char *recipe, struct str cell)
@@ -24,6 +25,43 @@ static char *lock_path(const char *recipe, struct str cell)
         buf_fmt(&out, ".d/" STR_FMT, STR_ARG(cell));
     buf_puts(&out, ".lock");
     return buf_take(&out);
+}
+
+static bool is_lock_of(const struct strs *cells, struct str name)
+{
+    str_drop(&name, STR(".lock"));
+    for (size_t i = 0; i < cells->n; i++)
+        if (str_eq(cells->v[i], name))
+            return true;
+    return false;
+}
+
+int work_tell_stale(struct session *s, const char *recipe, struct err *e)
+{
+    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(names_clear) struct names names = {0};
+    CLEANUP(free_clear) char *any = lock_path(recipe, STR("x"));
+    CLEANUP(free_clear) char *dir = path_dir(any);
+    struct strs cells = {0}, stale = {0};
+    int result = fs_exists(dir) ? fs_list(&names, dir, e) : 0;
+
+    if (result == 0 && names.n)
+        result = recipe_cells(&cells, &arena, recipe, STR(""), e);
+    for (size_t i = 0; result == 0 && i < names.n; i++) {
+        struct str name = str_of(names.v[i]);
+
+        if (str_ends(name, STR(".lock")) && str_has(name, '=') && !is_lock_of(&cells, name))
+            vec_add(&stale, name);
+    }
+    if (stale.n && !s->quiet && !s->json) {
+        progress_pause(s->progress);
+        output_message("%s: %zu lock%s of no cell of %s, such as " STR_FMT
+                       "; remove what you no longer need",
+                       dir, stale.n, stale.n == 1 ? " is" : "s are", recipe, STR_ARG(stale.v[0]));
+    }
+    vec_clear(&stale);
+    vec_clear(&cells);
+    return result;
 }
 
 /* The one cell that is meant; empty for a recipe without `matrix`. */
@@ -43,6 +81,23 @@ static int find_cell(struct str *out, struct arena *arena, const char *recipe, c
         *out = cells.v[0];
     vec_clear(&cells);
     return result;
+}
+
+/* What "latest" would be, only a machine can tell. */
+static int check_release(const struct recipe *r, const struct session *s, struct err *e)
+{
+    CLEANUP(pick_clear) struct pick p = {0};
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    if (!str_is(r->pytorch.text, RECIPE_LATEST))
+        return 0;
+    if (pick_latest(&p, s, e) < 0)
+        return -1;
+    pick_words(&words, &p);
+    return err_at(e, &r->pytorch.pos,
+                  "pytorch: \"" RECIPE_LATEST "\" is no release; %s: write pytorch: \"" STR_FMT
+                  "\" and cuda: \"" STR_FMT "\"",
+                  words.p, STR_ARG(p.tag.pytorch), STR_ARG(p.tag.cuda));
 }
 
 static int open_memo(struct memo **out, const struct session *s, const char *kind, struct err *e)
@@ -106,7 +161,8 @@ int work_open(struct work *w, struct session *s, const char *recipe, const char 
     w->recipe_path = xstrdup(recipe);
     w->lock_path = lock_path(recipe, name);
     w->dir = path_dir(recipe);
-    if (recipe_read(&w->recipe, recipe, name, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0)
+    if (recipe_read(&w->recipe, recipe, name, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0 ||
+        check_release(&w->recipe, s, e) < 0)
         return -1;
     w->has_lock = fs_exists(w->lock_path);
     if (w->has_lock && lock_read(&w->lock, w->lock_path, e) < 0)

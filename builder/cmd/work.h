@@ -39,6 +39,9 @@ struct work {
  * of a recipe with `matrix` by some of its values; its lock is "x.d/CELL.lock". */
 int work_open(struct work *w, struct session *s, const char *recipe, const char *cell,
               struct err *e) MUST_CHECK;
+/* Say that locks are there of cells that the recipe's matrix has no longer; they stay until a
+ * person removes them. */
+int work_tell_stale(struct session *s, const char *recipe, struct err *e) MUST_CHECK;
 /* Is a recipe meant: by its name, or because there is such a file? */
 bool work_is_recipe(const char *operand);
 /* One that has no recipe, but lends its store and its network to others, so that all of them ask an

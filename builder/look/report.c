@@ -9,6 +9,7 @@ enum {
     CODE_MIN = 8 << 20,  /* bytes of a library whose device code is shown */
     FINDINGS_SHOWN = 12,
     MADE_BY_WIDTH = 60,
+    NAME_WIDTH = 26,
 };
 
 static double mib(uint64_t bytes)
@@ -297,7 +298,19 @@ static void print_maker(struct buf *out, const struct inspection *in)
             STR_ARG(*lock));
 }
 
-void report_print(struct buf *out, const struct inspection *in, const struct proof *proof)
+/* By name, as a lock has them. */
+static void print_all_packages(struct buf *out, const struct inspection *in)
+{
+    buf_fmt(out, "packages%*s version              unpacked\n", NAME_WIDTH - 6, "");
+    for (size_t i = 0; i < in->packages.list.n; i++) {
+        const struct package *p = in->packages.list.v[i];
+
+        buf_fmt(out, "  %-*.*s %-20.*s %8.1f MiB  %s\n", NAME_WIDTH, (int)p->name.len, p->name.p,
+                (int)p->version.len, p->version.p, mib(p->size), package_manager_name(p->manager));
+    }
+}
+
+static void print_head(struct buf *out, const struct inspection *in)
 {
     char digest[DIGEST_TEXT + 1] = "";
 
@@ -317,10 +330,22 @@ void report_print(struct buf *out, const struct inspection *in, const struct pro
         in->glibc.len ? ", glibc " : "", STR_ARG(in->glibc));
     print_programs(out, in);
     print_needs(out, &in->facts);
+}
+
+void report_print(struct buf *out, const struct inspection *in, const struct proof *proof)
+{
+    print_head(out, in);
     print_codes(out, in);
     print_packages(out, in);
     print_layers(out, in);
     print_findings(out, in, proof);
+}
+
+void report_explain(struct buf *out, const struct inspection *in)
+{
+    print_head(out, in);
+    print_all_packages(out, in);
+    print_layers(out, in);
 }
 
 /* ---- for machines ---- */
@@ -519,8 +544,7 @@ static void put_findings(struct doc *d, struct node *root, const struct inspecti
     }
 }
 
-void report_put(struct doc *d, struct node *root, const struct inspection *in,
-                const struct proof *proof)
+void report_explain_put(struct doc *d, struct node *root, const struct inspection *in)
 {
     char digest[DIGEST_TEXT + 1];
 
@@ -543,5 +567,11 @@ void report_put(struct doc *d, struct node *root, const struct inspection *in,
     node_put_u64(d, root, "size", in->size);
     node_put_u64(d, root, "unpacked", in->plain);
     node_put_u64(d, root, "files", in->files);
+}
+
+void report_put(struct doc *d, struct node *root, const struct inspection *in,
+                const struct proof *proof)
+{
+    report_explain_put(d, root, in);
     put_findings(d, root, in, proof);
 }

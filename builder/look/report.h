@@ -5,7 +5,10 @@
 #include "proof.h"
 
 void report_print(struct buf *out, const struct inspection *in, const struct proof *proof);
-/* The same, and more of it, as members of `root`. */
+/* What explain says of a lock: all packages and layers, and not what is odd about them. */
+void report_explain(struct buf *out, const struct inspection *in);
+void report_explain_put(struct doc *doc, struct node *root, const struct inspection *in);
+/* What report_print() tells, and more of it, as members of `root`. */
 void report_put(struct doc *doc, struct node *root, const struct inspection *in,
                 const struct proof *proof);
 

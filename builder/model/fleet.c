@@ -37,16 +37,21 @@ static void read_gpus(struct fleet_machine *m, const struct fields *f, const str
         take_gpu(m, n, "gpus", c, f->e);
 }
 
-static void read_driver(struct fleet_machine *m, const struct fields *f)
+static void read_driver(struct fleet_machine *m, const struct fields *f, const struct catalog *c)
 {
     CLEANUP(buf_clear) struct buf words = {0};
     struct driver d = {0};
-    struct str text;
+    struct str text, branch, oldest, newest;
 
     if (!field_need_str(f, "driver", &text))
         return;
     if (!driver_read(&d, text)) {
         driver_words(&words, text);
+        if (driver_branch(&branch, text) && catalog_branch_ends(c, branch, &oldest, &newest))
+            buf_fmt(&words,
+                    ", or the oldest of the branch, \"" STR_FMT
+                    "\": what runs on that runs on all of it",
+                    STR_ARG(oldest));
         err_at(f->e, &node_get(f->map, "driver")->pos, "driver: %s", words.p);
     }
     m->driver = d.version;
@@ -99,7 +104,7 @@ static void read_machine(struct fleet *fleet, const struct node *n, const struct
 
     fields_only(&f, known);
     read_name(fleet, m, &f);
-    read_driver(m, &f);
+    read_driver(m, &f, c);
     read_arch(m, &f);
     read_gpus(m, &f, c);
     read_count(m, &f);

@@ -57,8 +57,9 @@ struct recipe_health {     /* times in seconds, 0: Docker's own */
     uint32_t interval, timeout, start_period, retries;
 };
 
-#define RECIPE_CPU "cpu"   /* as `cuda`: the build that has none */
-#define RECIPE_NONE "none" /* as `pytorch`: an image without it, whose `cuda` is RECIPE_CPU */
+#define RECIPE_CPU "cpu"       /* as `cuda`: the build that has none */
+#define RECIPE_LATEST "latest" /* as `pytorch`: no release; who reads a recipe says which it is */
+#define RECIPE_NONE "none"     /* as `pytorch`: an image without it, whose `cuda` is RECIPE_CPU */
 
 struct recipe_toolkit {  /* empty: what the catalog says */
     struct value from;   /* "pypi", "nvidia" or "apt" */

@@ -38,12 +38,7 @@ static void check_pytorch(struct reading *in)
         err_at(in->e, &v->pos,
                "pytorch: \"" STR_FMT "\" is not a whole release number; write \"" STR_FMT ".0\"",
                STR_ARG(v->text), STR_ARG(v->text));
-    else if (c_alpha(v->text.p[0])) /* "latest" */
-        err_at(in->e, &v->pos,
-               "pytorch: \"" STR_FMT "\" is not a release number such as \"2.6.0\"; `envbuild "
-               "recommend` names the newest that this machine runs",
-               STR_ARG(v->text));
-    else if (!dotted_is(v->text, 3, 3))
+    else if (!dotted_is(v->text, 3, 3) && !str_is(v->text, RECIPE_LATEST))
         err_at(in->e, &v->pos, "pytorch: \"" STR_FMT "\" is not a release number such as \"2.6.0\"",
                STR_ARG(v->text));
 }

@@ -9,12 +9,11 @@ static int bad(struct str text, struct str part, struct err *e)
 {
     str_skip(&text, STR("docker://"));
     if (str_has(text, '/')) /* the name of an image, and not that of a build of PyTorch */
-        return err_set(e, ERR_USAGE,
-                       "\"" STR_FMT
-                       "\" is an image of a registry, and a recipe, a lock or a tag is "
-                       "wanted here; `skopeo copy docker://" STR_FMT " oci:images:copy` makes it "
-                       "oci:images:copy, which inspect, check, emit and diff read",
-                       STR_ARG(text), STR_ARG(text));
+        return err_set(
+            e, ERR_USAGE,
+            "\"" STR_FMT "\" is an image of a registry, and a recipe, a lock or a tag is "
+            "wanted here; docker://" STR_FMT " is what inspect, explain, check, emit and diff read",
+            STR_ARG(text), STR_ARG(text));
     return err_set(e, ERR_USAGE,
                    "\"" STR_FMT "\": \"" STR_FMT
                    "\" is not a part of a tag such as 2.6.0-cuda12.4-cudnn9-runtime",

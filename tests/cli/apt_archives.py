@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apt archives that a recipe adds to the base's, each with its own key. As lib.py."""
-import gzip, io, json, os, shutil, tarfile
+import gzip, hashlib, io, json, os, shutil, tarfile
 
 from lib import at, blobs, build, end, images, lock, read, recipe, scenario, start
 
@@ -122,3 +122,22 @@ def a_keyring_that_changed_is_told(stage):
     assert "keys/extra.asc changed" in err, err
     got, _, err = end(start(stage, path, "lock", "--index", stage.index, "recipe.yaml"))
     assert got == 0 and "keys/extra.asc changed" in err and err.count("extra.asc changed") == 1, err
+
+
+@scenario
+def a_keyring_that_is_missing_is_told(stage):
+    """The lock pins it by its hash, as it does all files that a recipe names; the recipe's folder has it."""
+    path = folder(stage)
+    recipe(stage, path, "apt_archives:", extra(stage))
+    document = lock(stage, path, "--index", stage.index)
+    body = read(path, "keys/extra.asc")
+    pinned = {i["path"]: i["sha256"] for i in document["recipe"]["inputs"]}
+    assert pinned["keys/extra.asc"] == "sha256:" + hashlib.sha256(body).hexdigest(), pinned
+    digest = build(stage, path)
+    os.unlink(os.path.join(path, "keys", "extra.asc"))
+    for args in ([], ["--locked"], ["--locked", "--offline"]):
+        err = build(stage, path, *args, code=3)
+        assert err.startswith("recipe.yaml:") and "apt_archives: keyring: " in err and "keys/extra.asc" in err, err
+    with open(os.path.join(path, "keys", "extra.asc"), "wb") as f:
+        f.write(body)
+    assert build(stage, path, "--locked", "--offline") == digest

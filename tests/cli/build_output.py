@@ -122,6 +122,7 @@ def the_printed_line_works_as_it_is(stage):
         assert printed(path, line) == digest, line
         assert json.loads(run(stage, path, "inspect", "-q", "--json", line)[0])["digest"] == digest, line
         assert digest in run(stage, path, "emit", "k8s", line)[0], line
+        assert digest in run(stage, path, "explain", line)[0], line
         if skopeo:
             done = subprocess.run([skopeo, "inspect", "--raw", line], cwd=path, capture_output=True)
             assert done.returncode == 0, (line, done.stderr)

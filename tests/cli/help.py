@@ -110,7 +110,7 @@ OFFERS = [
     ("envbuild check --arch a", {"amd64", "arm64"}),
     ("envbuild emit k", {"k8s"}),
     ("envbuild emit k8s --as x re", {"recipe.yaml", "recipe.lock", "readme.txt"}),
-    ("envbuild explain r", {"recipe.yaml", "recipe.lock"}),
+    ("envbuild tree r", {"recipe.yaml", "recipe.lock"}),
     ("envbuild build -o dock", {"docker:", "docker-archive:"}),
     ("envbuild build --output=pod", {"podman:"}),
     ("envbuild build --store f", {"folder/"}),

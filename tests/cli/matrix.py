@@ -48,6 +48,28 @@ def a_lock_a_cell(stage):
 
 
 @scenario
+def locks_of_no_cell_are_told_and_stay(stage):
+    path = stage.fresh()
+    matrix(stage, path, "{variant: [runtime, compile], slim: [false, true]}")
+    out, err = run(stage, path, "lock", "recipe.yaml")
+    assert "of no cell" not in err, err
+    matrix(stage, path, "{variant: [runtime], slim: [false, true]}")
+    with open(path + "/recipe.d/notes.txt", "w"):
+        pass
+    stale = ["variant=compile,slim=false.lock", "variant=compile,slim=true.lock"]
+    for args in (["lock"], ["lock", "--cell", "slim=true"], ["build", "--cell", "slim=true"]):
+        out, err = run(stage, path, *args, "recipe.yaml")
+        assert err.count("recipe.d: 2 locks are of no cell of recipe.yaml, such as " + stale[0]) == 1, err
+    assert "of no cell" not in run(stage, path, "lock", "-q", "recipe.yaml")[1]
+    assert set(stale) < set(locks(path)), locks(path)
+    os.unlink(f"{path}/recipe.d/{stale[1]}")
+    assert "recipe.d: 1 lock is of no cell" in run(stage, path, "lock", "recipe.yaml")[1]
+    with open(path + "/recipe.yaml", "w") as f:  # without any matrix too
+        f.write(world.GOOD + f"indexes: [{stage.index}]\n")
+    assert "recipe.d: 3 locks are of no cell" in run(stage, path, "lock", "recipe.yaml")[1]
+
+
+@scenario
 def who_wants_one_recipe_says_so(stage):
     path = stage.fresh()
     matrix(stage, path, "{variant: [runtime, compile]}")

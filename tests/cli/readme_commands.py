@@ -9,7 +9,7 @@ A block of ```yaml whose first line is "# NAME" is that file."""
 import os, re, shlex, shutil, subprocess, sys
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-REGISTRY = "docker://registry.example.org/team/"  # nobody's
+REGISTRY = "docker://registry.example.org/"  # nobody's
 
 
 def text():
@@ -84,7 +84,7 @@ def main(path):
         if not there:
             print(f"skipped: `{name}` needs {tool}")
             continue
-        hold(name, what, run(name.replace(REGISTRY, "oci:pushed:"), path, os.environ))
+        hold(name, what, run(name.replace(REGISTRY, "oci:pushed/"), path, os.environ))
         print(f"ok: {name}")
 
 

@@ -72,6 +72,15 @@ def a_build_goes_into_a_registry(stage):
     with Registry() as r:
         assert push(stage, path, r) == f"{r.host}/team/x@{digest}"
         holds(r, "team/x", digest)
+        # `explain` finds in its files what the lock says of them
+        out, _ = run(stage, path, "explain", "-q", f"docker://{r.host}/team/x@{digest}")
+        found = json.loads(run(stage, path, "explain", "-q", "--json", f"docker://{r.host}/team/x@{digest}")[0])
+        held = {(a["name"], a["version"]) for a in json.loads(read(path, "recipe.lock"))["artifacts"]}
+        assert held <= {(p["name"], p["version"]) for p in found["packages"]}, (held, found["packages"])
+        rows = [line.split() for line in out.split("packages ")[1].split("layers, ")[0].splitlines()[1:]]
+        assert held <= {(row[0], row[1]) for row in rows}, out
+        err = run(stage, path, "explain", "--findings", f"docker://{r.host}/team/x@{digest}", code=2)[1]
+        assert "envbuild inspect docker://" in err, err
         assert names(r, "team/x") == {TAG: digest}
         order = [p for m, p, _ in r.log if m == "PUT"]
         assert all("/blobs/" in p for p in order[:-7]), "a manifest goes before a blob"

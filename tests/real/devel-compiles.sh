@@ -38,7 +38,7 @@ work_in() {
         fail "$1: ldconfig would write another cache"
     ok "$1: ld.so.cache is ldconfig's"
 
-    in_root "$root" sh -ec "cd /tmp/p && python extension.py 9.0 && python -c '
+    in_root "$root" sh -ec "cd /tmp/p && python extension.py 9.0 ${ALL:+all} && python -c '
 import torch, plus_ext
 assert plus_ext.plus_one(torch.zeros(2)).tolist() == [1, 1]'" >"$work/log" 2>&1 || fail "$1: extension: $(tail -5 "$work/log")"
     in_root "$root" sh -c 'cuobjdump -lelf /tmp/p/plus_ext*.so' | grep -q sm_90 || fail "$1: the extension has no device code"

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # What `make dist` makes: made twice, in other folders and by another user, it has the same bytes; auditwheel and lintian
 # are content; and it is installed and runs on bare roots of the four releases that it is for, which envbuild makes.
 # SPDX-License-Identifier: Apache-2.0
@@ -30,12 +30,17 @@ wheel=$(basename "$dist"/*.whl)
 deb=$(basename "$dist"/*.deb)
 ok "made: $(du -h "$dist/$wheel" "$dist/$deb" "$dist/envbuild-image.tar" | awk '{print $1}' | xargs) of wheel, deb and image"
 chmod 755 "$work"
-chown -R nobody "$work/else"
 rootless="setpriv --reuid nobody --regid $(id -g nobody) --clear-groups"
 if ! $rootless unshare --map-root-user --mount true 2>/dev/null; then
     rootless=
     printf 'skipped: %s\n' "no user name spaces: the second time is as root too"
 fi
+# What was downloaded is downloaded once; the root and all in it are made again.
+store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
+mkdir -p "$work/else/cache/envbuild"
+grep -oh '"sha256": "sha256:[0-9a-f]*' "$work"/one/dist/*.lock | sed 's/.*://' >"$work/artifacts"
+(cd "$store" && find blobs -type f | grep -F -f "$work/artifacts" | tar -cT -) | tar -C "$work/else/cache/envbuild" -x
+chown -R nobody "$work/else"
 # shellcheck disable=SC2086 # a command or nothing
 $rootless env HOME="$work/else" XDG_CACHE_HOME="$work/else/cache" ENVBUILD="$envbuild" sh "$work/else/two/dist/dist.sh" >"$work/log" 2>&1 ||
     fail "make dist again: $(tail -5 "$work/log")"
@@ -62,17 +67,18 @@ fi
 # ROOT COMMAND: in it, with what was made in /made, and the network.
 in_bare() {
     cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/" # this network's own authorities
-    in_root "$1" env -u VIRTUAL_ENV -u SSL_CERT_FILE PATH=/root/.local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -ec "$2" >"$work/out" 2>&1 ||
-        fail "$(basename "$1"): $2: $(tail -8 "$work/out")"
+    in_root "$1" env -u VIRTUAL_ENV -u SSL_CERT_FILE PATH=/root/.local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -ec "$2" >"$1.out" 2>&1 ||
+        fail "$(basename "$1"): $2: $(tail -8 "$1.out")"
 }
 tiny='printf "pytorch: none\nname: tiny\n" >/tmp/tiny.yaml; cd /tmp; rm -f tiny.lock'
-for base in $roots; do
-    printf 'pytorch: none\nname: bare\nbase: %s\napt: [pipx]\npip: [uv]\n' "$base" >"$work/bare.yaml"
-    "$envbuild" lock -q --upgrade "$work/bare.yaml" || fail "lock of a bare $base"
-    "$envbuild" build -q "$work/bare.yaml" -o "oci:$work/bare:bare:$base" >/dev/null 2>"$work/err" || fail "a bare $base: $(tail -3 "$work/err")"
-    root=$work/$base
-    umoci raw unpack --image "$work/bare:bare:$base" "$root" 2>"$work/err" || fail "unpack $base: $(tail -3 "$work/err")"
-    rm -rf "$work/bare" "$work/bare.yaml" "$work/bare.lock"
+# BASE: install and run in a bare root of it.
+try_on() {
+    local base=$1 root=$work/$1 bare=$work/bare-$1
+    mkdir "$bare"
+    printf 'pytorch: none\nname: bare\nbase: %s\napt: [pipx]\npip: [uv]\n' "$base" >"$bare/bare.yaml"
+    "$envbuild" build -q "$bare/bare.yaml" -o "oci:$bare/images:bare:$base" >/dev/null 2>"$bare/err" || fail "a bare $base: $(tail -3 "$bare/err")"
+    umoci raw unpack --image "$bare/images:bare:$base" "$root" 2>"$bare/err" || fail "unpack $base: $(tail -3 "$bare/err")"
+    rm -rf "$bare"
     mkdir "$root/made"
     cp "$dist/$wheel" "$dist/$deb" "$root/made"
 
@@ -85,9 +91,20 @@ for base in $roots; do
     in_bare "$root" 'apt-get update -q; apt-get install -y -q --no-install-recommends /made/*.deb; /usr/bin/envbuild -V; test -z "$(dpkg --audit)"'
     in_bare "$root" "$tiny; /usr/bin/envbuild lock -q tiny.yaml; mv tiny.lock deb.lock; /opt/venv/bin/envbuild lock -q tiny.yaml; cmp tiny.lock deb.lock
         envbuild explain 2.6.0-cuda12.4-cudnn9-runtime | grep -q 'PyTorch 2.6.0'"
-    ok "$base: wheel by pip, pipx and uv, deb by apt; each locks"
     rm -rf "$root"
+    echo "ok: $base: wheel by pip, pipx and uv, deb by apt; each locks"
+}
+# Two at a time: each waits for archives and indexes half of its time.
+for base in $roots; do
+    lane=$((${lane:-0} + 1))
+    try_on "$base" &
+    own_pids="${own_pids:-} $!"
+    if [ $((lane % 2)) = 0 ]; then
+        for pid in $own_pids; do wait "$pid" || fail "a bare root, see above"; done
+        own_pids=
+    fi
 done
+passed=$((passed + lane))
 
 mkdir "$work/image"
 tar -C "$work/image" -xf "$dist/envbuild-image.tar"

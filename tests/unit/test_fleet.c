@@ -80,7 +80,12 @@ static void faults_say_where_and_what_would_work(void **state)
         {F "  - {driver: 550.54.15, gpu: A100, arch: mips}\n",
          "x.yaml:3:42: arch: \"mips\" is neither amd64 nor arm64"},
         {F "  - {driver: R550, gpu: A100}\n",
-         "x.yaml:3:14: driver: \"R550\" is a branch, and its releases differ in what they run"},
+         "x.yaml:3:14: driver: \"R550\" is a branch, and its releases differ in what they run; "
+         "name "
+         "the whole version, as nvidia-smi prints it, or the oldest of the branch, \"550."},
+        {F "  - {driver: R551, gpu: A100}\n", "x.yaml:3:14: driver: \"R551\" is a branch, and its "
+                                              "releases differ in what they run; name "
+                                              "the whole version, as nvidia-smi prints it"},
         {F "  - {driver: 550.54.15, gpu: RTX 4009}\n",
          "x.yaml:3:30: gpu: \"RTX 4009\" is not a GPU that the catalog knows; do you mean"},
         {F "  - {driver: 550.54.15, gpus: [A100, Radeon]}\n",

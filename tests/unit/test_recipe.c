@@ -184,9 +184,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
         {"[a]\n", "x.yaml:1:1: recipe: a map of keys and values is wanted here, not a list"},
         {"pytorch: 2.6\n",
          "x.yaml:1:10: pytorch: \"2.6\" is not a whole release number; write \"2.6.0\""},
-        {"pytorch: latest\n", "x.yaml:1:10: pytorch: \"latest\" is not a release number such as "
-                              "\"2.6.0\"; `envbuild recommend` "
-                              "names the newest that this machine runs"},
+        {"pytorch: newest\n",
+         "x.yaml:1:10: pytorch: \"newest\" is not a release number such as \"2.6.0\""},
         {"pytorch: none\n", "x.yaml:1:10: pytorch: an image that has none needs a name of its own, "
                             "as in `name: tools`"},
         {"name: tools\npytorch: none\ncuda: \"12.4\"\nvariant: devel\n",
