@@ -135,9 +135,9 @@ def what_a_host_needs_is_remembered(stage):
         assert methods(r.log, "PATCH"), "the configuration is not heard"
     with Registry() as r:
         path = stage.fresh()
-        r.faults.append(Fault("PATCH", "uploads", 2, status=413, reads=False))
+        r.faults.append(Fault("PATCH", "uploads", 1, status=413, reads=False))
         assert push(stage, path, r).endswith(digest)
-        assert r.faults[0].met == 2 and remembered(path) == [f"registry {r.host}chunks".encode()], remembered(path)
+        assert r.faults[0].met == 1 and remembered(path) == [f"registry {r.host}chunks".encode()], remembered(path)
 
 
 @scenario
