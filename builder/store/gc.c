@@ -8,8 +8,8 @@
 #include "../base/path.h"
 
 /* Folders of memos, as cmd/ names them. */
-static const char *const memories[] = {"layers",   "linkage", "pages",
-                                       "metadata", "outputs", "scans", "registries"};
+static const char *const memories[] = {"layers",  "linkage", "pages",     "metadata",
+                                       "outputs", "scans",   "registries"};
 
 struct collecting {
     const char *store;
