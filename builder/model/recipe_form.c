@@ -52,13 +52,24 @@ static void put_health(struct doc *doc, struct node *root, const struct recipe *
     put_seconds(doc, n, "retries", h->retries);
 }
 
+static void put_lock(struct doc *doc, struct node *n, const struct recipe_ask *ask)
+{
+    put(doc, n, "lock", &ask->value);
+    if (ask->extras)
+        node_put(doc, n, "extras", node_copy(doc, ask->extras));
+    if (ask->groups)
+        node_put(doc, n, "groups", node_copy(doc, ask->groups));
+}
+
 static void put_asks(struct doc *doc, struct node *root, const struct recipe *r)
 {
     struct node *list;
 
     list = r->pip.n ? node_put(doc, root, "pip", node_new_list(doc)) : NULL;
     for (size_t i = 0; i < r->pip.n; i++)
-        if (r->pip.v[i].file)
+        if (r->pip.v[i].lock)
+            put_lock(doc, node_add(doc, list, node_new_map(doc)), &r->pip.v[i]);
+        else if (r->pip.v[i].file)
             put(doc, node_add(doc, list, node_new_map(doc)), "requirements", &r->pip.v[i].value);
         else
             node_add_str(doc, list, r->pip.v[i].value.text);

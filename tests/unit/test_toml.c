@@ -179,7 +179,7 @@ static void a_document_has_bounds(void **state)
         {"a = ", "[", "x.toml:1:68: nested deeper than 64 levels", 100},
         {"a = ", "{b=", "x.toml:1:194: nested deeper than 64 levels", 100},
         {"a", ".a", "x.toml:1:127: nested deeper than 64 levels", 100},
-        {"a = [", "1,", "x.toml:1:2097148: more than 1048576 values", 1 << 20},
+        {"a = [", "1,", "x.toml:1:2097154: more than 1048576 values", 1 << 20},
         {"#", "################", "x.toml: larger than 16 MiB, the most allowed", 1 << 20},
     };
 
