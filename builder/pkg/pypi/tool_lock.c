@@ -93,8 +93,7 @@ static bool read_marker(struct choosing *in, const struct node *n, const struct 
 
     if (marker_read(&r, out) == 0 && !r.rest.len)
         return true;
-    err_at(in->e, &n->pos, "\"" STR_FMT "\" is no marker%s%s", STR_ARG(n->text),
-           fault.msg ? ": " : "", fault.msg ? fault.msg : "");
+    err_at(in->e, &n->pos, "\"" STR_FMT "\" is no marker", STR_ARG(n->text));
     return false;
 }
 
@@ -164,7 +163,7 @@ struct tool_lock_pick *add_pick(struct choosing *in, const struct node *package)
     p->pos = version ? version->pos : package->pos;
     if (version && !pep440_parse(&parsed, version->text))
         err_at(in->e, &version->pos, "\"" STR_FMT "\" is not a version", STR_ARG(version->text));
-    else if (version)
+    if (version)
         p->version = arena_str(in->arena, version->text);
     return p;
 }
