@@ -28,6 +28,11 @@ void requirements_clear(struct requirements *a)
     arena_clear(&a->arena);
 }
 
+static bool is_path(struct str url)
+{
+    return str_starts(url, STR(".")) || str_starts(url, STR("/"));
+}
+
 /* A wheel beside the recipe must be there. */
 static void check_local(const struct requirements *a, struct str url, const struct pos *pos,
                         const char *key, struct err *e)
@@ -37,7 +42,7 @@ static void check_local(const struct requirements *a, struct str url, const stru
 
     uint64_t size;
 
-    if ((str_starts(url, STR(".")) || str_starts(url, STR("/"))) && !fs_file_size(path, &size))
+    if (is_path(url) && !fs_file_size(path, &size))
         err_at(e, pos, "%sthere is no file \"%s\"", key, name);
 }
 
@@ -65,12 +70,13 @@ static bool is_source(struct str text)
            str_find_str(word, STR("://")) < word.len;
 }
 
-/* "git+https://..." */
-static bool is_repository(struct str url)
+/* "git+https://...", or a path of no wheel. */
+static bool is_built(struct str url)
 {
     size_t scheme = str_find_str(url, STR("://"));
 
-    return scheme < url.len && str_find(url, '+') < scheme;
+    return (scheme < url.len && str_find(url, '+') < scheme) ||
+           (is_path(url) && !str_ends(str_sub(url, 0, str_find(url, '#')), STR(".whl")));
 }
 
 /* "requirements.txt" is a name that a stranger's project may have: where such a file stands beside
@@ -115,7 +121,7 @@ static struct requirement *parse(struct requirements *a, struct str text, const 
 
     if (whole)
         vec_add(&a->requirements, r);
-    if (whole ? is_repository(r->url) : is_source(text))
+    if (whole ? is_built(r->url) : is_source(text))
         err_at(e, pos,
                "%s\"" STR_FMT "\" is not a wheel, and nothing is built from source; build a wheel "
                "and name its file or its address",

@@ -197,7 +197,7 @@ static void tell_unlocked(const struct pypi_solution *s, const struct requiremen
     vec_each(p, &s->picks) {
         const struct tool_lock_pick *from = requirements_locked(reqs, p->name);
 
-        for (size_t i = 0; from && !torch_index_binds(p->name) && i < p->needs.n; i++) {
+        for (size_t i = 0; from && !str_is(p->name, "torch") && i < p->needs.n; i++) {
             struct str need = str_sub(p->needs.v[i], 0, str_find(p->needs.v[i], '['));
             const struct pypi_pick *other = pypi_solution_find(s, need);
 

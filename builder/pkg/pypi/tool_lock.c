@@ -38,6 +38,24 @@ void tool_lock_clear(struct tool_lock *lock)
     *lock = (struct tool_lock){0};
 }
 
+struct str tool_lock_version(const struct tool_lock *lock, struct str name)
+{
+    const struct node *list = node_get(lock->doc.root, "packages"), *n;
+    struct str found = {0};
+
+    node_each(n, list ? list : node_get(lock->doc.root, "package")) {
+        struct str version = node_text_of(n, "version");
+
+        if (!str_eq(node_text_of(n, "name"), name))
+            continue;
+        version = str_sub(version, 0, str_find(version, '+'));
+        if (found.len && !str_eq(found, version))
+            return (struct str){0};
+        found = version;
+    }
+    return found;
+}
+
 /* ---- extras and groups ---- */
 
 void add_names(struct choosing *in, struct strs *out, const struct node *from)

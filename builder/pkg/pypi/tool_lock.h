@@ -34,6 +34,9 @@ struct tool_lock {
 int tool_lock_parse(struct tool_lock *out, struct str text, struct str file,
                     struct err *e) MUST_CHECK;
 void tool_lock_clear(struct tool_lock *lock);
+/* The version of a project, where all packages of that name (normalised) have the same but for a
+ * local label; else empty. */
+struct str tool_lock_version(const struct tool_lock *lock, struct str name);
 
 struct tool_lock_choice {
     const struct marker_env *env;

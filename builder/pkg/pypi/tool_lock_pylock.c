@@ -102,14 +102,17 @@ static unsigned count_hanging(struct choosing *in, const struct node *packages, 
 /* Several packages of one name, told apart by extras or groups, of which nobody chose one. */
 static bool is_ambiguous(struct choosing *in, const struct node *packages)
 {
+    struct str last = {0};
     const struct node *n;
 
     node_each(n, packages) {
+        struct str name = node_text_of(n, "name");
         bool taken = false;
 
-        if (n->next && str_eq(node_text_of(n, "name"), node_text_of(n->next, "name")) &&
-            count_hanging(in, packages, node_text_of(n, "name"), &taken) > 1 && !taken)
+        if (n->next && !str_eq(name, last) && str_eq(name, node_text_of(n->next, "name")) &&
+            count_hanging(in, packages, name, &taken) > 1 && !taken)
             return true;
+        last = name;
     }
     return false;
 }
