@@ -195,23 +195,23 @@ static bool same(const struct node *a, const struct node *b)
     return true;
 }
 
-static bool list_has(const struct node *list, const struct node *item)
-{
-    const struct node *n;
-
-    node_each(n, list)
-        if (same(n, item))
-            return true;
-    return false;
-}
-
-/* What stands for an item in words: its text, or the one value of {requirements: x.txt}; NULL for
- * larger ones. */
+/* What stands for an item in words: its text, the one value of {requirements: x.txt}, or the file
+ * of {lock: uv.lock, extras: [x]}; NULL for larger ones. */
 static const struct node *item_word(const struct node *n)
 {
-    if (n->count == 1 && node_is_scalar(n->child))
+    if (n->count && node_is_scalar(n->child) && (n->count == 1 || str_is(n->child->key, "lock")))
         n = n->child;
     return node_is_scalar(n) ? n : NULL;
+}
+
+static bool has_word(const struct node *list, struct str text)
+{
+    const struct node *n, *item;
+
+    node_each(n, list)
+        if ((item = item_word(n)) && str_eq(item->text, text))
+            return true;
+    return false;
 }
 
 /* Items of `list` that `other` has not. */
@@ -221,7 +221,7 @@ static void diff_items(struct buf *words, struct str key, const struct node *lis
     const struct node *n, *item;
 
     node_each(n, list)
-        if ((item = item_word(n)) && !list_has(other, n))
+        if ((item = item_word(n)) && !has_word(other, item->text))
             word(words, STR_FMT ": \"" STR_FMT "\" %s", STR_ARG(key), STR_ARG(item->text), what);
 }
 

@@ -96,8 +96,8 @@ static int plans_open(struct plans *out, const struct resolve_input *in, struct 
         req_check(&out->reqs, r, &out->torch, in->base->python_version, e) < 0)
         return -1;
     torch = requirements_locked(&out->reqs, STR("torch"));
-    if (torch && str_starts(torch->index, STR(TORCH_INDEX_URL)))
-        torch_index_prefer(&out->torch, &out->arena, r); /* its very file */
+    if (torch)
+        torch_index_prefer(&out->torch, &out->arena, r, torch->index); /* its very file */
     return 0;
 }
 

@@ -340,6 +340,8 @@ static void what_is_wrong_has_its_place(void **state)
          "[[package]]\nname = \"a\"\nversion = \"1\"\ngroups = [\"main\"]\n"
          "files = [{hash = \"md5:0\"}]\n[metadata]\nlock-version = \"2.1\"\n",
          "poetry.lock:5:10: a: \"md5:0\" is no sha256, and only those are compared"},
+        {"uv.lock", "version = 1\nsupported-markers = [\"sys_platform == 'darwin'\"]\n",
+         "uv.lock:2:21: supported-markers: none is the image's, Python 3.11.2 on Linux and x86_64"},
         {"pylock.x.toml", "lock-version = \"2.0\"\npackages = []\n",
          "pylock.x.toml:1:16: lock-version: \"2.0\" is not known; 1.0 is"},
         {"pylock.toml",

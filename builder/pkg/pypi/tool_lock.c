@@ -152,6 +152,19 @@ void check_python(struct choosing *in, const char *key, const struct node *n)
            STR_ARG(n->text), STR_ARG(python));
 }
 
+void check_environments(struct choosing *in, const char *key)
+{
+    const struct node *list = node_get(in->root, key), *n;
+
+    if (!list || !list->count || in->choice->guess)
+        return;
+    node_each(n, list)
+        if (marker_holds(in, n))
+            return;
+    err_at(in->e, &list->pos, "%s: none is the image's, Python " STR_FMT " on Linux and x86_64",
+           key, STR_ARG(in->choice->env->python_full_version));
+}
+
 /* ---- picks ---- */
 
 static bool is_project_name(struct str s)

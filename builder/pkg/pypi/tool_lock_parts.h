@@ -36,6 +36,9 @@ bool marker_hangs(struct choosing *in, const struct node *marker);
 /* Tell where the target's Python does not fit. What is no set of specifiers fits. */
 void check_python(struct choosing *in, const char *key, const struct node *specifiers);
 
+/* Of the markers under `key` of the file one must hold, if there are any. */
+void check_environments(struct choosing *in, const char *key);
+
 /* Begin the pick of a package: its name, version (text or NULL) and place. NULL: it has no name. */
 struct tool_lock_pick *add_pick(struct choosing *in, const struct node *package);
 /* What it is: of an index, or of an address or path (from the lock's folder). */

@@ -10,20 +10,6 @@ static void check_version(struct choosing *in, const struct fields *f)
                "lock-version: \"" STR_FMT "\" is not known; 1.0 is", STR_ARG(version));
 }
 
-/* One of the markers must hold, if there are any. */
-static void check_environments(struct choosing *in, const struct node *list)
-{
-    const struct node *n;
-
-    node_each(n, list)
-        if (marker_holds(in, n))
-            return;
-    if (list && list->count && !in->choice->guess)
-        err_at(in->e, &list->pos,
-               "environments: none is the image's, Python " STR_FMT " on Linux and x86_64",
-               STR_ARG(in->choice->env->python_full_version));
-}
-
 /* A wheel, sdist or archive. */
 static void take_file(struct choosing *in, struct tool_lock_pick *p, const struct node *file)
 {
@@ -142,7 +128,7 @@ void tool_lock_pylock(struct choosing *in)
     choose_names(in, "groups", in->choice->groups, &groups, &in->groups);
     if (!in->choice->groups)
         add_names(in, &in->groups, field_list(&f, "default-groups"));
-    check_environments(in, field_list(&f, "environments"));
+    check_environments(in, "environments");
     check_choice(in, packages, &extras, &groups);
     if (!err_is_set(in->e))
         node_each(n, packages)

@@ -343,6 +343,7 @@ void tool_lock_uv(struct choosing *in)
         err_at(in->e, &node_get(in->root, "version")->pos,
                "version: " STR_FMT " is not known; 1 is", STR_ARG(version));
     check_python(in, "requires-python", node_get(in->root, "requires-python"));
+    check_environments(in, "supported-markers");
     read_packages(&g, field_list(&f, "package"));
     find_roots(&g);
     choose(&g);

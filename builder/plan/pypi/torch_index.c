@@ -81,8 +81,11 @@ void torch_index_choose(struct torch_index *out, struct arena *a, const struct c
         set_place(out, a, r);
 }
 
-void torch_index_prefer(struct torch_index *out, struct arena *a, const struct recipe *r)
+void torch_index_prefer(struct torch_index *out, struct arena *a, const struct recipe *r,
+                        struct str index)
 {
-    if (out->build.len && !has_own_place(r, STR("torch"), a))
+    if (str_skip(&index, STR(TORCH_INDEX_URL)) && out->build.len &&
+        str_eq(str_sub(index, 0, str_find(index, '/')), out->build) &&
+        !has_own_place(r, STR("torch"), a))
         set_place(out, a, r);
 }
