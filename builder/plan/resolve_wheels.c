@@ -63,12 +63,14 @@ static void list_places(struct places *out, struct arena *a, const struct resolv
 struct keeping {
     struct VEC_OF(struct pypi_prefer) prefer;
     struct VEC_OF(struct pypi_bound) bound;
+    struct VEC_OF(struct pypi_locked) locked; /* what locks of other tools have */
 };
 
 static void keeping_clear(struct keeping *k)
 {
     vec_clear(&k->prefer);
     vec_clear(&k->bound);
+    vec_clear(&k->locked);
 }
 
 static void keep_old(struct keeping *k, const struct pins *pins)
@@ -81,6 +83,15 @@ static void keep_old(struct keeping *k, const struct pins *pins)
         vec_add(&k->prefer, ((struct pypi_prefer){a->name, a->version}));
         vec_add(&k->bound, ((struct pypi_bound){a->name, a->from}));
     }
+}
+
+static void keep_locked(struct keeping *k, const struct requirements *reqs)
+{
+    const struct tool_lock_pick *p;
+
+    vec_each(p, &reqs->locked)
+        if (p->version.len)
+            vec_add(&k->locked, ((struct pypi_locked){p->name, p->version, p->pos.file}));
 }
 
 /* One run of the solver; `roots` of what is asked. */
@@ -298,6 +309,7 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
     options.allowed = reqs->allowed.v;
     options.allowed_n = reqs->allowed.n;
     keep_old(&keeping, &in->pins);
+    keep_locked(&keeping, reqs);
     options.bound = keeping.bound.v;
     options.bound_n = keeping.bound.n;
     list_places(&places, &arena, in, &plans->torch);
@@ -310,6 +322,8 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
                               .constraints_n = reqs->constraints.n,
                               .prefer = keeping.prefer.v,
                               .prefer_n = keeping.prefer.n,
+                              .locked = keeping.locked.v,
+                              .locked_n = keeping.locked.n,
                               .may_lack = &reqs->may_lack,
                               .build = plans->torch.local.len ? STR("") : plans->torch.build,
                               .of_build = torch_index_binds,

@@ -21,7 +21,7 @@ def sha256(name, version, wheels=world.WHEELS):
 
 def digest_of(name, version):
     label = version.partition("+")[2]
-    return sha256(name, version, torch_index.SMALL[label] if label else world.WHEELS)
+    return sha256(name, version, torch_index.SMALL[label] if label else world.WHEELS + [w for w, _ in world.DATED])
 
 
 def source(stage, version):
@@ -121,6 +121,16 @@ def what_was_locked_is_not_chosen_again(stage):
     with open(path + "/recipe.lock") as f:
         assert versions(json.load(f))["numpy"] == "1.26.4"
     assert build(stage, path) == build(stage, path)
+
+
+@scenario
+def an_override_holds(stage):
+    """uv was told to take another torch than fast wants."""
+    path = stage.fresh()
+    put(path, "uv.lock", uv(stage, [("fast", "2.0", ["torch"]), *TORCH], ["fast"]))
+    recipe(stage, path, "pip: [{lock: uv.lock}]", f"indexes: [{stage.index}]")
+    code, _, err = end(start(stage, path, "lock", "recipe.yaml"))
+    assert code == 0 and "uv.lock has torch 2.6.0, though fast needs torch==9.0" in err, err
 
 
 @scenario
