@@ -145,6 +145,17 @@ def another_file_is_refused(stage):
 
 
 @scenario
+def without_a_hash_the_index_counts(stage):
+    path = stage.fresh()
+    text = "".join(line for line in uv(stage, [("numpy", "1.26.4")], ["numpy"]).splitlines(True) if "files.test" not in line)
+    put(path, "uv.lock", text)
+    assert versions(asked(stage, path, "{lock: uv.lock}"))["numpy"] == "1.26.4"
+    put(path, "uv.lock", text.replace(stage.index.rstrip("/"), "https://me:secret@h.test/simple"))
+    err = asked(stage, path, "{lock: uv.lock}", code=3)
+    assert 'uv.lock:15:11: "numpy==1.26.4" has no hash, and https://h.test/simple, which it is from, is not asked; name it under `indexes` in the recipe' in err, err
+
+
+@scenario
 def torch_is_the_recipes(stage):
     path = stage.fresh()
     for version, want in (
@@ -213,7 +224,7 @@ def what_is_no_wheel_is_refused(stage):
         put(path, "uv.lock", uv(stage, [], ["x"], f'\n[[package]]\nname = "x"\nversion = "1"\n{more}'))
         err = asked(stage, path, "{lock: uv.lock}", code=3)
         assert want in err and "uv.lock:" in err, err
-    sdist = 'source = { registry = "https://pypi.org/simple" }\nsdist = { url = "https://files.test/turned-2.0.tar.gz" }\n'
+    sdist = f'source = {{ registry = "{stage.index}" }}\n' + 'sdist = { url = "https://files.test/turned-2.0.tar.gz" }\n'
     put(path, "uv.lock", uv(stage, [], ["turned"], f'\n[[package]]\nname = "turned"\nversion = "2.0"\n{sdist}'))
     err = asked(stage, path, "{lock: uv.lock}", code=4)
     assert "uv.lock:15:11: uv.lock asks for turned==2.0, but turned 2.0 is published as source only, and only wheels are installed; turned 1.0 fits" in err, err
