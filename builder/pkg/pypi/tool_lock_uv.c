@@ -96,6 +96,14 @@ static void encode(struct graph *g, const char *kind, const struct package *p, s
     g->grown |= strs_add_once(&g->encoded, text);
 }
 
+/* Of an item of `conflicts`; empty when it is a package as a whole. */
+static struct str choice_of(const struct node *item)
+{
+    struct str extra = node_text_of(item, "extra");
+
+    return extra.len ? extra : node_text_of(item, "group");
+}
+
 static bool is_chosen(const struct choosing *in, const struct node *item)
 {
     return strs_has(&in->extras, node_text_of(item, "extra")) ||
@@ -128,7 +136,7 @@ static void check_conflict(struct graph *g, const struct node *set)
         if (first)
             err_at(in->e, &in->choice->pos,
                    "\"" STR_FMT "\" and \"" STR_FMT "\" exclude each other (%s:%u:%u)",
-                   STR_ARG(first->last->text), STR_ARG(item->last->text), item->pos.file,
+                   STR_ARG(choice_of(first)), STR_ARG(choice_of(item)), item->pos.file,
                    item->pos.line, item->pos.col);
         first = item;
     }
