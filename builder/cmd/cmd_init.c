@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/fs.h"
+#include "../doc/toml.h"
 #include "../model/recipe.h"
+#include "../pkg/pypi/pyproject.h"
+#include "../pkg/pypi/tool_lock.h"
 #include "output.h"
 #include "pick.h"
 
@@ -75,8 +78,12 @@ static int init(struct session *s, const char *text, const char *path, struct er
 /* What is in the folder. */
 struct found {
     bool requirements, pyproject;
+    const char *lock; /* of another tool; in `names` */
+    const char *pins; /* the file that pins torch */
+    struct str torch; /* its version, or empty; in what follows */
     struct buf text;  /* of requirements.txt */
-    struct str torch; /* the version that it pins, or empty; in `text` */
+    struct tool_lock locked;
+    struct pyproject project;
     size_t notebooks;
     struct names names;
 };
@@ -84,6 +91,8 @@ struct found {
 static void found_clear(struct found *f)
 {
     buf_clear(&f->text);
+    tool_lock_clear(&f->locked);
+    pyproject_clear(&f->project);
     names_clear(&f->names);
 }
 
@@ -100,10 +109,46 @@ static struct str pinned_torch(struct str line)
     return str_sub(rest, 0, n);
 }
 
-static int look(struct found *f, struct err *e)
+static int look_into_requirements(struct found *f, struct err *e)
 {
     struct str rest, line;
 
+    if (fs_read(&f->text, "requirements.txt", REQUIREMENTS_MAX, e) < 0)
+        return -1;
+    for (rest = buf_view(&f->text); str_line(&rest, &line) && !f->torch.len;)
+        f->torch = pinned_torch(line);
+    f->pins = "requirements.txt";
+    return 0;
+}
+
+/* What is wrong with the next two is told when they are used. */
+
+static void look_into_lock(struct found *f)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err unused = {0};
+
+    f->pins = f->lock;
+    if (fs_read(&text, f->lock, TOML_MAX, &unused) == 0 &&
+        tool_lock_parse(&f->locked, buf_view(&text), str_of(f->lock), &unused) == 0)
+        f->torch = tool_lock_version(&f->locked, STR("torch"));
+}
+
+static void look_into_project(struct found *f)
+{
+    CLEANUP(err_clear) struct err unused = {0};
+    const struct pyproject_need *n;
+
+    f->pins = "pyproject.toml";
+    if (pyproject_read(&f->project, f->pins, &unused) < 0)
+        return;
+    vec_each(n, &f->project.dependencies)
+        if (!f->torch.len)
+            f->torch = pinned_torch(n->text);
+}
+
+static int look(struct found *f, struct err *e)
+{
     if (fs_list(&f->names, ".", e) < 0)
         return -1;
     for (size_t i = 0; i < f->names.n; i++) {
@@ -112,11 +157,17 @@ static int look(struct found *f, struct err *e)
         f->requirements |= str_is(name, "requirements.txt");
         f->pyproject |= str_is(name, "pyproject.toml");
         f->notebooks += str_ends(name, STR(".ipynb"));
+        if (tool_lock_is_name(name))
+            f->lock = f->names.v[i]; /* the last: uv.lock, before it pylock.toml, poetry.lock */
     }
-    if (f->requirements && fs_read(&f->text, "requirements.txt", REQUIREMENTS_MAX, e) < 0)
-        return -1;
-    for (rest = buf_view(&f->text); str_line(&rest, &line) && !f->torch.len;)
-        f->torch = pinned_torch(line);
+    if (f->requirements) {
+        f->lock = NULL; /* somebody wrote what to install */
+        return look_into_requirements(f, e);
+    }
+    if (f->lock)
+        look_into_lock(f);
+    else if (f->pyproject)
+        look_into_project(f);
     return 0;
 }
 
@@ -124,7 +175,7 @@ static void add_head(struct buf *out, const struct found *f, const struct host *
                      enum verdict verdict)
 {
     if (f->torch.len)
-        buf_fmt(out, "# requirements.txt pins torch " STR_FMT ".\n", STR_ARG(f->torch));
+        buf_fmt(out, "# %s pins torch " STR_FMT ".\n", f->pins, STR_ARG(f->torch));
     if (verdict == VERDICT_RUNS)
         buf_puts(out, "# The newest image that runs on this machine: "
                       "`envbuild recommend` says why.\n");
@@ -140,13 +191,15 @@ static void add_head(struct buf *out, const struct found *f, const struct host *
 
 static void add_found(struct buf *out, const struct found *f)
 {
-    if (f->pyproject && !f->requirements)
-        buf_puts(out, "\n# What pyproject.toml needs goes into a requirements file: `uv export "
-                      "--no-emit-project -o requirements.txt`,\n"
-                      "# and then: pip: [{requirements: requirements.txt}]\n");
-    if (!f->requirements && !f->notebooks)
+    if (f->pyproject && !f->requirements && !f->lock)
+        buf_puts(out,
+                 "\n# What pyproject.toml needs is locked with `uv lock` or `poetry lock`, and "
+                 "then: pip: [{lock: uv.lock}]\n");
+    if (!f->requirements && !f->notebooks && !f->lock)
         return;
     buf_puts(out, "\npip:\n");
+    if (f->lock)
+        buf_fmt(out, "  - {lock: %s}\n", f->lock);
     if (f->requirements)
         buf_puts(out, "  - {requirements: requirements.txt}\n");
     if (!f->notebooks)
@@ -169,9 +222,9 @@ static int init_here(struct session *s, const struct machine_args *args, const c
     if (!p.found && found.torch.len)
         return err_set(
             e, ERR_UNSAT,
-            "requirements.txt pins torch " STR_FMT
+            "%s pins torch " STR_FMT
             ", and the catalog has no build of it to choose; name one: envbuild init TAG",
-            STR_ARG(found.torch));
+            found.pins, STR_ARG(found.torch));
     if (!p.found)
         return err_set(e, ERR_UNSAT, "the catalog has no build that could be taken");
     add_head(&head, &found, &p.machine.host, p.verdict);

@@ -10,8 +10,9 @@
 
 enum node_kind {
     NODE_NULL,
-    NODE_BOOL,   /* JSON true/false; YAML plain true/false */
-    NODE_NUMBER, /* JSON number; YAML plain decimal integer or float; `text` is as written */
+    NODE_BOOL,   /* JSON, TOML true/false; YAML plain true/false */
+    NODE_NUMBER, /* JSON number; YAML plain decimal integer or float; `text` is as written; TOML's
+                    as JSON would have it */
     NODE_STRING,
     NODE_LIST,
     NODE_MAP,
@@ -19,7 +20,7 @@ enum node_kind {
 
 struct node {
     enum node_kind kind;
-    bool quoted; /* YAML: the scalar stood in quotes, so it is text whatever it looks like */
+    bool quoted; /* YAML, TOML: the scalar stood in quotes: it is text whatever it looks like */
     bool boolean;
     struct str text; /* scalars: the text as written (unescaped) */
     struct pos pos;  /* where it begins; line 0 when the parser does not tell */

@@ -17,11 +17,12 @@ struct value { /* a text and where it stands; empty when left out */
 };
 struct values VEC_OF(struct value);
 
-/* An item of `pip` or `constraints`: a requirement (PEP 508), a wheel's path or address, or a file
- * in pip's requirements format. */
+/* An item of `pip` or `constraints`: a requirement (PEP 508), a wheel's path or address, a file in
+ * pip's requirements format, or another tool's lock file and what of it is meant. */
 struct recipe_ask {
     struct value value;
-    bool file;
+    bool file, lock;
+    const struct node *extras, *groups; /* of a lock: lists of texts; NULL when left out */
 };
 struct recipe_asks VEC_OF(struct recipe_ask);
 

@@ -52,13 +52,24 @@ static void put_health(struct doc *doc, struct node *root, const struct recipe *
     put_seconds(doc, n, "retries", h->retries);
 }
 
+static void put_lock(struct doc *doc, struct node *n, const struct recipe_ask *ask)
+{
+    put(doc, n, "lock", &ask->value);
+    if (ask->extras)
+        node_put(doc, n, "extras", node_copy(doc, ask->extras));
+    if (ask->groups)
+        node_put(doc, n, "groups", node_copy(doc, ask->groups));
+}
+
 static void put_asks(struct doc *doc, struct node *root, const struct recipe *r)
 {
     struct node *list;
 
     list = r->pip.n ? node_put(doc, root, "pip", node_new_list(doc)) : NULL;
     for (size_t i = 0; i < r->pip.n; i++)
-        if (r->pip.v[i].file)
+        if (r->pip.v[i].lock)
+            put_lock(doc, node_add(doc, list, node_new_map(doc)), &r->pip.v[i]);
+        else if (r->pip.v[i].file)
             put(doc, node_add(doc, list, node_new_map(doc)), "requirements", &r->pip.v[i].value);
         else
             node_add_str(doc, list, r->pip.v[i].value.text);
@@ -187,23 +198,23 @@ static bool same(const struct node *a, const struct node *b)
     return true;
 }
 
-static bool list_has(const struct node *list, const struct node *item)
-{
-    const struct node *n;
-
-    node_each(n, list)
-        if (same(n, item))
-            return true;
-    return false;
-}
-
-/* What stands for an item in words: its text, or the one value of {requirements: x.txt}; NULL for
- * larger ones. */
+/* What stands for an item in words: its text, the one value of {requirements: x.txt}, or the file
+ * of {lock: uv.lock, extras: [x]}; NULL for larger ones. */
 static const struct node *item_word(const struct node *n)
 {
-    if (n->count == 1 && node_is_scalar(n->child))
+    if (n->count && node_is_scalar(n->child) && (n->count == 1 || str_is(n->child->key, "lock")))
         n = n->child;
     return node_is_scalar(n) ? n : NULL;
+}
+
+static bool has_word(const struct node *list, struct str text)
+{
+    const struct node *n, *item;
+
+    node_each(n, list)
+        if ((item = item_word(n)) && str_eq(item->text, text))
+            return true;
+    return false;
 }
 
 /* Items of `list` that `other` has not. */
@@ -213,7 +224,7 @@ static void diff_items(struct buf *words, struct str key, const struct node *lis
     const struct node *n, *item;
 
     node_each(n, list)
-        if ((item = item_word(n)) && !list_has(other, n))
+        if ((item = item_word(n)) && !has_word(other, item->text))
             word(words, STR_FMT ": \"" STR_FMT "\" %s", STR_ARG(key), STR_ARG(item->text), what);
 }
 

@@ -4,6 +4,7 @@
 #include "../net/url.h"
 #include "../oci/ref.h"
 #include "../pkg/deb/debver.h"
+#include "../pkg/pypi/tool_lock.h"
 
 static bool env_name_ok(struct str s)
 {
@@ -214,19 +215,43 @@ static bool is_file_name(struct str s)
     return str_has(s, '/') || str_ends(s, STR(".txt")) || str_ends(s, STR(".in"));
 }
 
-/* {requirements: FILE} */
+/* A list of names, or NULL. */
+static const struct node *get_names(struct reading *in, const char *key)
+{
+    const struct node *list = field_list(&in->f, key), *n;
+    struct value unused;
+
+    node_each(n, list)
+        if (!reading_text(in, n, key, &unused))
+            return NULL;
+    return list;
+}
+
+/* {requirements: FILE}, or {lock: FILE} with `extras` and `groups`. */
 static void check_pip_file(struct reading *in, const struct node *n)
 {
-    static const char *const known[] = {"requirements", NULL};
+    static const char *const plain[] = {"requirements", "lock", NULL};
+    static const char *const known[] = {"lock", "extras", "groups", NULL};
+    bool lock = node_get(n, "lock") != NULL;
+    const char *key = lock ? "lock" : "requirements";
     struct fields f = fields_of(n, "pip", in->e);
     struct reading sub = {in->r, f, in->e};
-    struct recipe_ask ask = {.file = true};
+    struct recipe_ask ask = {.file = !lock, .lock = lock};
 
-    fields_only(&f, known);
-    if (field_need_str(&f, "requirements", &ask.value.text)) {
-        reading_value(&sub, "requirements", &ask.value);
-        vec_add(&in->r->pip, ask);
+    fields_only(&f, lock ? known : plain);
+    if (!field_need_str(&f, key, &ask.value.text))
+        return;
+    reading_value(&sub, key, &ask.value);
+    if (lock && !tool_lock_is_name(ask.value.text))
+        err_at(in->e, &ask.value.pos,
+               "pip: lock: \"" STR_FMT "\" is not the name of a lock that is read: pylock.toml, "
+               "pylock.NAME.toml, uv.lock, poetry.lock",
+               STR_ARG(ask.value.text));
+    if (lock) {
+        ask.extras = get_names(&sub, "extras");
+        ask.groups = get_names(&sub, "groups");
     }
+    vec_add(&in->r->pip, ask);
 }
 
 static void check_pip(struct reading *in)

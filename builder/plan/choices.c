@@ -261,8 +261,9 @@ int choices_find(struct choices *out, const struct pypi_want *want,
 
     for (size_t i = 0; i + 1 < reqs->own; i++) { /* the last is pip itself, for every image */
         const struct pypi_pick *p = pypi_solution_find(chosen, reqs->roots.v[i].requirement->name);
+        bool locked = i >= reqs->locked_from && i < reqs->locked_from + reqs->locked.n;
 
-        if (!p || is_listed(out, p->name))
+        if (!p || locked || is_listed(out, p->name)) /* what another tool chose is its business */
             continue;
         if (!is_told(&in, sources, p))
             check_age(&in, p, &reqs->places.v[i]);

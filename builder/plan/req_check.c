@@ -189,6 +189,47 @@ static void check_place(struct checking *in, const struct req_option *o)
         err_at(in->e, &o->pos, "\"%s\": %s", o->name, o->instead);
 }
 
+/* ---- locks of other tools ---- */
+
+/* Whose label its version does not tell: that of PyTorch's index, or else PyPI's build. */
+static void check_build(struct checking *in, const struct tool_lock_pick *p, bool pypi)
+{
+    CLEANUP(buf_clear) struct buf why = {0}, index = {0};
+    struct str label = p->index;
+    struct pep440 version;
+
+    if (!torch_index_binds(p->name) || !pep440_parse(&version, p->version) || version.local_n)
+        return;
+    url_show(&index, p->index);
+    if (str_skip(&label, STR(TORCH_INDEX_URL))) {
+        label = str_sub(label, 0, str_find(label, '/'));
+        if (is_build(label))
+            is_other_build(in, label, &why);
+    } else if (!pypi) {
+        tell_key(&why, "cuda", &in->recipe->cuda);
+        buf_puts(&why, ", whose build is on PyTorch's index alone");
+    }
+    if (why.len)
+        err_at_kind(in->e, ERR_UNSAT, &p->pos,
+                    "\"" STR_FMT "\"%s%s contradicts %s; change one of them", STR_ARG(p->text),
+                    index.len ? " from " : "", index.len ? index.p : "", why.p);
+}
+
+/* Without a hash its name and version are all that tells it, and another index may have both. */
+static void check_index(struct checking *in, const struct tool_lock_pick *p)
+{
+    CLEANUP(buf_clear) struct buf index = {0};
+
+    if (p->hashes.n || !p->index.len || is_asked(in->recipe, p->index) ||
+        str_starts(p->index, STR(TORCH_INDEX_URL)))
+        return;
+    url_show(&index, p->index);
+    err_at(in->e, &p->pos,
+           "\"" STR_FMT "\" has no hash, and %s, which it is from, is not asked; name it under "
+           "`indexes` in the recipe",
+           STR_ARG(p->text), index.p);
+}
+
 int req_check(const struct requirements *a, const struct recipe *r, const struct torch_index *torch,
               struct str python, struct err *e)
 {
@@ -202,6 +243,10 @@ int req_check(const struct requirements *a, const struct recipe *r, const struct
     vec_each(o, &a->files.options)
         if (o->instead)
             check_place(&in, o);
+    for (size_t i = 0; i < a->locked.n; i++) {
+        check_build(&in, &a->locked.v[i], !torch->local.len);
+        check_index(&in, &a->locked.v[i]);
+    }
     for (size_t i = 1; i < a->own; i++) /* the first is that of `pytorch` */
         check_requirement(&in, a->roots.v[i].requirement, &a->places.v[i]);
     for (size_t i = 0; i < a->constraints.n; i++)

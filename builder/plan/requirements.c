@@ -3,6 +3,9 @@
 
 #include "../base/fs.h"
 #include "../base/path.h"
+#include "../doc/toml.h"
+#include "../io/crypto.h"
+#include "pypi/torch_index.h"
 
 #define RECIPE STR("recipe")
 
@@ -17,8 +20,17 @@ void requirements_clear(struct requirements *a)
     vec_clear(&a->constraint_places);
     vec_clear(&a->allowed);
     vec_clear(&a->may_lack);
+    for (size_t i = 0; i < a->locks.n; i++)
+        tool_lock_clear(&a->locks.v[i].lock);
+    vec_clear(&a->locks);
+    tool_lock_picks_clear(&a->locked);
     reqfile_clear(&a->files);
     arena_clear(&a->arena);
+}
+
+static bool is_path(struct str url)
+{
+    return str_starts(url, STR(".")) || str_starts(url, STR("/"));
 }
 
 /* A wheel beside the recipe must be there. */
@@ -30,7 +42,7 @@ static void check_local(const struct requirements *a, struct str url, const stru
 
     uint64_t size;
 
-    if ((str_starts(url, STR(".")) || str_starts(url, STR("/"))) && !fs_file_size(path, &size))
+    if (is_path(url) && !fs_file_size(path, &size))
         err_at(e, pos, "%sthere is no file \"%s\"", key, name);
 }
 
@@ -58,12 +70,13 @@ static bool is_source(struct str text)
            str_find_str(word, STR("://")) < word.len;
 }
 
-/* "git+https://..." */
-static bool is_repository(struct str url)
+/* "git+https://...", or a path of no wheel. */
+static bool is_built(struct str url)
 {
     size_t scheme = str_find_str(url, STR("://"));
 
-    return scheme < url.len && str_find(url, '+') < scheme;
+    return (scheme < url.len && str_find(url, '+') < scheme) ||
+           (is_path(url) && !str_ends(str_sub(url, 0, str_find(url, '#')), STR(".whl")));
 }
 
 /* "requirements.txt" is a name that a stranger's project may have: where such a file stands beside
@@ -108,7 +121,7 @@ static struct requirement *parse(struct requirements *a, struct str text, const 
 
     if (whole)
         vec_add(&a->requirements, r);
-    if (whole ? is_repository(r->url) : is_source(text))
+    if (whole ? is_built(r->url) : is_source(text))
         err_at(e, pos,
                "%s\"" STR_FMT "\" is not a wheel, and nothing is built from source; build a wheel "
                "and name its file or its address",
@@ -178,9 +191,133 @@ static void ask_file(struct requirements *a, const struct recipe_ask *item, cons
     err_join(e, &fault);
 }
 
+/* ---- locks of other tools ---- */
+
+static int read_lock(struct requirements *a, const struct recipe_ask *ask, const char *dir,
+                     struct err *e)
+{
+    CLEANUP(free_clear) char *name = str_dup(ask->value.text);
+    CLEANUP(free_clear) char *path = path_join(dir, name);
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct named_lock *x;
+    struct digest digest;
+
+    if (fs_read(&text, path, TOML_MAX, e) < 0)
+        return -1;
+    hash_bytes(&digest, text.p, text.len);
+    vec_add(&a->files.sources,
+            ((struct req_source){arena_str(&a->files.arena, ask->value.text), digest}));
+    x = vec_push(&a->locks);
+    x->ask = ask;
+    return tool_lock_parse(&x->lock, buf_view(&text), ask->value.text, e);
+}
+
+static void ask_lock(struct requirements *a, const struct recipe_ask *ask, const char *dir,
+                     struct err *e)
+{
+    CLEANUP(err_clear) struct err fault = {0};
+
+    if (read_lock(a, ask, dir, &fault) == 0)
+        return;
+    if (fault.file)
+        err_join(e, &fault);
+    else
+        err_at(e, &ask->value.pos, "pip: lock: %s", fault.msg);
+}
+
+/* PyTorch's index has copies of what torch brings, in files of their own. */
+static bool is_copy(const struct tool_lock_pick *p)
+{
+    return str_starts(p->index, STR(TORCH_INDEX_URL)) &&
+           (str_starts(p->name, STR("nvidia-")) || str_is(p->name, "triton"));
+}
+
+static int choose_locked(struct requirements *a, struct tool_lock_picks *out,
+                         const struct marker_env *env, bool guess, struct err *e)
+{
+    const struct named_lock *x;
+
+    vec_each(x, &a->locks) {
+        const struct tool_lock_choice choice = {.env = env,
+                                                .guess = guess,
+                                                .extras = x->ask->extras,
+                                                .groups = x->ask->groups,
+                                                .pos = x->ask->value.pos};
+        struct tool_lock_picks picks = {0};
+
+        if (tool_lock_choose(&picks, &a->arena, &x->lock, &choice, e) < 0)
+            return -1;
+        for (size_t i = 0; i < picks.n; i++) {
+            if (is_copy(&picks.v[i]))
+                vec_clear(&picks.v[i].hashes);
+            vec_add(out, picks.v[i]);
+        }
+        vec_clear(&picks);
+    }
+    return 0;
+}
+
+/* Room for the roots of `n` picks where those of others stood. */
+static void make_room(struct requirements *a, size_t n)
+{
+    size_t from = a->locked_from, old = a->locked.n, tail = a->roots.n - from - old;
+
+    for (size_t i = old; i < n; i++) {
+        vec_push(&a->roots);
+        vec_push(&a->places);
+    }
+    memmove(a->roots.v + from + n, a->roots.v + from + old, tail * sizeof *a->roots.v);
+    memmove(a->places.v + from + n, a->places.v + from + old, tail * sizeof *a->places.v);
+    a->roots.n = a->places.n = from + n + tail;
+    a->own = a->own - old + n;
+}
+
+int requirements_lock(struct requirements *a, const struct marker_env *env, bool guess,
+                      struct err *e)
+{
+    CLEANUP(tool_lock_picks_clear) struct tool_lock_picks picks = {0};
+    struct err fault = {0};
+    struct VEC_OF(const struct requirement *) asked = {0};
+
+    if (choose_locked(a, &picks, env, guess, e) < 0)
+        return -1;
+    for (size_t i = 0; i < picks.n; i++)
+        vec_add(&asked, parse(a, picks.v[i].text, &picks.v[i].pos, "", &fault));
+    if (!err_is_set(&fault)) {
+        make_room(a, picks.n);
+        for (size_t i = 0; i < picks.n; i++) {
+            a->roots.v[a->locked_from + i] =
+                (struct pypi_root){asked.v[i], str_of(picks.v[i].pos.file)};
+            a->places.v[a->locked_from + i] = picks.v[i].pos;
+        }
+        tool_lock_picks_clear(&a->locked);
+        MOVE(&a->locked, &picks);
+    }
+    vec_clear(&asked);
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}
+
+const struct tool_lock_pick *requirements_locked(const struct requirements *a, struct str name)
+{
+    const struct tool_lock_pick *p;
+
+    vec_each(p, &a->locked)
+        if (str_eq(p->name, name))
+            return p;
+    return NULL;
+}
+
 int requirements_allowed(struct requirements *a, const struct marker_env *env, struct err *e)
 {
+    const struct tool_lock_pick *p;
+
     a->allowed.n = 0;
+    vec_each(p, &a->locked)
+        if (p->hashes.n)
+            vec_add(&a->allowed, ((struct pypi_allowed){.name = p->name,
+                                                        .where = str_of(p->pos.file),
+                                                        .digests = p->hashes.v,
+                                                        .n = p->hashes.n}));
     for (size_t i = 0; i < a->files.lines.n; i++) {
         const struct req_line *line = &a->files.lines.v[i];
         CLEANUP(requirement_clear) struct requirement r = {0};
@@ -241,10 +378,13 @@ int requirements_open(struct requirements *out, const struct recipe *r, struct s
     else
         ask(&a, STR("pip"), &r->pytorch.pos, &fault);
     for (size_t i = 0; i < r->pip.n; i++)
-        if (r->pip.v[i].file)
+        if (r->pip.v[i].lock)
+            ask_lock(&a, &r->pip.v[i], dir, &fault);
+        else if (r->pip.v[i].file)
             ask_file(&a, &r->pip.v[i], dir, false, &fault);
         else
             ask(&a, r->pip.v[i].value.text, &r->pip.v[i].value.pos, &fault);
+    a.locked_from = a.roots.n;
     if (torch)
         ask(&a, STR("pip"), &r->pytorch.pos, &fault); /* for the people inside */
     a.own = a.roots.n;

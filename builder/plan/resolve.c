@@ -94,12 +94,20 @@ static void plans_clear(struct plans *p)
 static int plans_open(struct plans *out, const struct resolve_input *in, struct err *e)
 {
     const struct recipe *r = in->recipe;
+    const struct marker_env env = {
+        str_of(arena_fmt(&out->arena, STR_FMT ".0", STR_ARG(in->base->python_version))),
+        STR("x86_64")};
+    const struct tool_lock_pick *torch;
 
     torch_index_choose(&out->torch, &out->arena, in->catalog, r);
     if (toolkit_plan_open(&out->toolkit, &out->arena, r, in->catalog, in->base, e) < 0 ||
         requirements_open(&out->reqs, r, out->torch.local, &out->toolkit, in->dir, e) < 0 ||
+        requirements_lock(&out->reqs, &env, true, e) < 0 ||
         req_check(&out->reqs, r, &out->torch, in->base->python_version, e) < 0)
         return -1;
+    torch = requirements_locked(&out->reqs, STR("torch"));
+    if (torch)
+        torch_index_prefer(&out->torch, &out->arena, r, torch->index); /* its very file */
     return 0;
 }
 

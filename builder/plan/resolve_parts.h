@@ -21,7 +21,8 @@ struct artifact artifact_keep(struct arena *a, const struct artifact *from);
 void artifacts_take_over(struct lock *lock, const struct lock *old, enum ecosystem eco);
 
 /* resolve_recipe.c: what the recipe and its local files decide alone; see resolve_recipe(). What is
- * left out of `files`, and what is new to who chooses at `now`, is told, unless `events` is NULL. */
+ * left out of `files`, and what is new to who chooses at `now`, is told, unless `events` is NULL.
+ */
 int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct requirements *reqs,
                         const char *dir, unsigned format, int64_t now, const struct events *events,
                         struct err *e) MUST_CHECK;
@@ -48,8 +49,8 @@ void resolve_stand_ins_again(struct lock *lock, const struct resolve_input *in,
 int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                    struct err *e) MUST_CHECK;
 /* The wheels of the older lock; which of them the recipe names is found anew. */
-int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,
-                         const struct plans *plans, struct err *e) MUST_CHECK;
+int resolve_wheels_again(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                         struct err *e) MUST_CHECK;
 /* resolve_archives.c: the toolkit as NVIDIA's archives, where that is asked for, and cuDNN's where
  * no wheel has its headers. */
 int resolve_archives(struct lock *lock, const struct resolve_input *in, struct plans *plans,

@@ -64,12 +64,14 @@ static void list_places(struct places *out, struct arena *a, const struct resolv
 struct keeping {
     struct VEC_OF(struct pypi_prefer) prefer;
     struct VEC_OF(struct pypi_bound) bound;
+    struct VEC_OF(struct pypi_locked) locked; /* what locks of other tools have */
 };
 
 static void keeping_clear(struct keeping *k)
 {
     vec_clear(&k->prefer);
     vec_clear(&k->bound);
+    vec_clear(&k->locked);
 }
 
 static void keep_old(struct keeping *k, const struct pins *pins)
@@ -82,6 +84,15 @@ static void keep_old(struct keeping *k, const struct pins *pins)
         vec_add(&k->prefer, ((struct pypi_prefer){a->name, a->version}));
         vec_add(&k->bound, ((struct pypi_bound){a->name, a->from}));
     }
+}
+
+static void keep_locked(struct keeping *k, const struct requirements *reqs)
+{
+    const struct tool_lock_pick *p;
+
+    vec_each(p, &reqs->locked)
+        if (p->version.len)
+            vec_add(&k->locked, ((struct pypi_locked){p->name, p->version, p->pos.file}));
 }
 
 /* One run of the solver; `roots` of what is asked. */
@@ -189,6 +200,27 @@ static int check_choice(const struct pypi_solution *wheels, const struct pypi_wa
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
+/* Who locked something wants that and nothing else: what it needs besides is told. */
+static void tell_unlocked(const struct pypi_solution *s, const struct requirements *reqs,
+                          const struct events *events)
+{
+    const struct pypi_pick *p;
+
+    vec_each(p, &s->picks) {
+        const struct tool_lock_pick *from = requirements_locked(reqs, p->name);
+
+        for (size_t i = 0; from && !str_is(p->name, "torch") && i < p->needs.n; i++) {
+            struct str need = str_sub(p->needs.v[i], 0, str_find(p->needs.v[i], '['));
+            const struct pypi_pick *other = pypi_solution_find(s, need);
+
+            if (other && !requirements_locked(reqs, need) && !str_is(need, "torch"))
+                events_warn(events, STR_FMT " " STR_FMT " is not in %s, and " STR_FMT " needs it",
+                            STR_ARG(need), STR_ARG(other->candidate->version.text), from->pos.file,
+                            STR_ARG(p->name));
+        }
+    }
+}
+
 static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pypi_want *want,
                          const struct plans *plans, const struct resolve_input *in, struct err *e)
 {
@@ -202,6 +234,7 @@ static int choose_wheels(struct lock *lock, struct pypi_index *index, struct pyp
         check_choice(&first, want, &universe, reqs, in, e) < 0 ||
         keep_wheels(lock, index, &first, e) < 0)
         return -1;
+    tell_unlocked(&first, reqs, in->events);
     if (reqs->own == reqs->roots.n)
         return 0;
     for (size_t i = 0; i < first.picks.n; i++)
@@ -236,11 +269,14 @@ static int is_asked_for(bool *out, const struct artifact *a, const struct lock *
     return 0;
 }
 
-int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,
-                         const struct plans *plans, struct err *e)
+int resolve_wheels_again(struct lock *lock, const struct resolve_input *in, struct plans *plans,
+                         struct err *e)
 {
+    const struct marker_env env = {lock->python_full, STR("x86_64")};
     struct artifact *a;
 
+    if (requirements_lock(&plans->reqs, &env, false, e) < 0)
+        return -1;
     artifacts_take_over(lock, in->pins.old, ECO_WHEEL);
     vec_each(a, &lock->artifacts)
         if (a->eco == ECO_WHEEL && is_asked_for(&a->requested, a, lock, &plans->reqs, e) < 0)
@@ -286,11 +322,13 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
     if (target_of(&options.target, in, e) < 0)
         return -1;
     want.env = (struct marker_env){lock->python_full, options.target.machine};
-    if (requirements_allowed(reqs, &want.env, e) < 0)
+    if (requirements_lock(reqs, &want.env, false, e) < 0 ||
+        requirements_allowed(reqs, &want.env, e) < 0)
         return -1;
     options.allowed = reqs->allowed.v;
     options.allowed_n = reqs->allowed.n;
     keep_old(&keeping, &in->pins);
+    keep_locked(&keeping, reqs);
     options.bound = keeping.bound.v;
     options.bound_n = keeping.bound.n;
     list_places(&places, &arena, in, &plans->torch);
@@ -303,6 +341,8 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
                               .constraints_n = reqs->constraints.n,
                               .prefer = keeping.prefer.v,
                               .prefer_n = keeping.prefer.n,
+                              .locked = keeping.locked.v,
+                              .locked_n = keeping.locked.n,
                               .may_lack = &reqs->may_lack,
                               .build = plans->torch.local.len ? STR("") : plans->torch.build,
                               .of_build = torch_index_binds,

@@ -17,11 +17,14 @@ def a_file_is_no_requirement(stage):
     put(path, "requirements.txt", "numpy\n")
     put(path, "pyproject.toml", "[project]\nname = 'x'\n")
     put(path, "uv.lock", "version = 1\n[[package]]\nname = 'x'\n")
+    put(path, "pylock.dev.toml", "lock-version = '1.0'\n")
     for item, want in (
             ("requirements.txt", "pip: \"requirements.txt\" is a file here, not the name of a package; write {requirements: requirements.txt}"),
-            ("pyproject.toml", "pip: \"pyproject.toml\" is a file, and not a requirements file; write one with `uv pip compile pyproject.toml -o requirements.txt`"),
-            ("{requirements: uv.lock}", "pip: uv.lock is not a requirements file; write one with `uv export --no-hashes -o requirements.txt`"),
-            ("{requirements: pyproject.toml}", "pip: pyproject.toml is not a requirements file; write one with")):
+            ("pyproject.toml", "pip: \"pyproject.toml\" is a file, and not a requirements file; lock it with `uv lock` or `poetry lock`, and write {lock: uv.lock} or {lock: poetry.lock}"),
+            ("uv.lock", "pip: \"uv.lock\" is a file, and not a requirements file; write {lock: uv.lock}"),
+            ("pylock.dev.toml", "pip: \"pylock.dev.toml\" is a file, and not a requirements file; write {lock: FILE} with its name"),
+            ("{requirements: uv.lock}", "pip: uv.lock is not a requirements file; write {lock: uv.lock}"),
+            ("{requirements: pyproject.toml}", "pip: pyproject.toml is not a requirements file; lock it with `uv lock`")):
         recipe(stage, path, f"pip: [{item}]", f"indexes: [{stage.index}]")
         err = lock(stage, path, code=3)
         assert want in err and len([line for line in err.splitlines() if "error" in line or "recipe.yaml" in line]) == 1, err

@@ -173,9 +173,46 @@ static void nesting_has_a_limit(void **state)
     assert_int_equal(parse_nested(100000), -1);
 }
 
+/* PEP 751 and what uv and Poetry write. */
+static void markers_ask_what_was_chosen(void **state)
+{
+    static const struct {
+        const char *marker;
+        int holds; /* -1: it cannot be evaluated */
+    } cases[] = {
+        {"extra == 'Gpu_1'", 1},
+        {"extra == 'cpu'", 0},
+        {"extra != 'cpu' and 'dev' != extra", 1},
+        {"'gpu.1' in extras", 1},
+        {"'cpu' not in extras", 1},
+        {"'gpu-1' in dependency_groups", 0},
+        {"'dev' in dependency_groups and python_version >= '3.11'", 1},
+        {"extras == 'gpu-1'", -1},
+        {"dependency_groups in 'dev'", -1},
+    };
+    struct str extras[] = {STR("gpu-1"), STR("x")}, groups[] = {STR("dev")};
+    const struct strs chosen[] = {{extras, ARRAY_LEN(extras), 0}, {groups, ARRAY_LEN(groups), 0}};
+    const struct marker_choice choice = {&chosen[0], &chosen[1]};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(arena_clear) struct arena a = {0};
+        CLEANUP(requirement_clear) struct requirement r = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        struct str text = str_of(arena_fmt(&a, "x; %s", cases[i].marker));
+        bool holds;
+        int got;
+
+        assert_int_equal(requirement_parse(&r, &a, text, &e), 0);
+        got = marker_eval_chosen(r.marker, &env, &choice, &holds, &e) < 0 ? -1 : holds;
+        if (got != cases[i].holds)
+            fail_msg("%s: %d", cases[i].marker, got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(markers_ask_what_was_chosen),
         cmocka_unit_test(requirements_read_as_packaging_does),
         cmocka_unit_test(markers_evaluate_as_packaging_does),
         cmocka_unit_test(names_are_normalised),

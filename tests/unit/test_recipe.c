@@ -84,6 +84,10 @@ static void recipes_have_one_normal_form(void **state)
            "\"x[y]\"]\n",
          "{\"envbuild\":1," DEFAULTS "\"apt\":[\"git\",\"less=590-2.1~deb12u2\",\"libc6:amd64\","
          "\"g++\"],\"pip\":[\"numpy<2.3\",\"x[y]\"],\"workdir\":\"/workspace\"," TAG "}"},
+        {P "pip: [{lock: a/pylock.dev.toml, groups: [g], extras: []}]\n",
+         "{\"envbuild\":1,\"name\":\"pytorch\",\"pytorch\":\"2.6.0\",\"variant\":\"runtime\","
+         "\"base\":\"debian-12\",\"pip\":[{\"lock\":\"a/pylock.dev.toml\",\"extras\":[],"
+         "\"groups\":[\"g\"]}],\"workdir\":\"/workspace\"," TAG "}"},
         {P "pip: [a, {requirements: r.txt}]\nconstraints: [c.txt, \"b<2\"]\nfind_links: [w]\n"
            "indexes: [https://a.test/simple/, {url: https://b.test, name: b, only: [x, y]}]\n",
          "{\"envbuild\":1," DEFAULTS
@@ -210,6 +214,13 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
          "cmd startup_check labels tag slim wheels_only compression matrix "
          "services"},
+        {P "pip: [{lock: requirements.txt}]\n",
+         "x.yaml:2:14: pip: lock: \"requirements.txt\" is not the name of a lock that is read: "
+         "pylock.toml, pylock.NAME.toml, uv.lock, poetry.lock"},
+        {P "pip: [{lock: uv.lock, requirements: r.txt, extras: x, groups: [[]]}]\n",
+         "x.yaml:2:23: unknown key \"requirements\"; known keys: lock extras groups\n"
+         "x.yaml:2:52: extras: a list is wanted here, not text\n"
+         "x.yaml:2:64: groups: text is wanted here, not a list"},
         {P "pip: [{requirement: r.txt}]\n",
          "x.yaml:2:8: unknown key \"requirement\" (did you mean \"requirements\"?)\n"
          "x.yaml:2:7: pip: \"requirements\" is missing"},
@@ -423,6 +434,8 @@ static void differences_are_told_in_words(void **state)
          "pip: \"numpy<2\" is new; pip: \"numpy\" is gone"},
         {P "pip: [a, b]\n", P "pip: [b, a]\n", "pip changed"},
         {P "pip: [a]\n", P "pip: [a, {requirements: r.txt}]\n", "pip: \"r.txt\" is new"},
+        {P "pip: [a]\n", P "pip: [a, {lock: uv.lock}]\n", "pip: \"uv.lock\" is new"},
+        {P "pip: [{lock: uv.lock}]\n", P "pip: [{lock: uv.lock, extras: []}]\n", "pip changed"},
         {P, P "apt: [git]\n", "apt is new"},
         {P "user: {name: x}\n", P "user: {name: x, uid: 7}\n", "user changed"},
         {P "files: [{from: a, to: /a}]\n", P "files: [{from: a, to: /b}]\n", "files changed"},

@@ -79,6 +79,35 @@ static void the_label_of_every_build(void **state)
     }
 }
 
+/* A lock's torch is of PyTorch's index: so is what PyPI has too, if it is the same build. */
+static void pypis_build_from_the_index(void **state)
+{
+    static const char *const cases[][3] = {
+        {"pytorch: 2.6.0\n", TORCH_INDEX_URL "cu124", TORCH_INDEX_URL "cu124/"},
+        {"pytorch: 2.6.0\ncuda: 12.4.1\n", TORCH_INDEX_URL "cu124/", TORCH_INDEX_URL "cu124/"},
+        {"pytorch: 2.6.0\n", TORCH_INDEX_URL "cu126", ""},
+        {"pytorch: 2.6.0\n", "https://pypi.org/simple", ""},
+        {"pytorch: 2.6.0\nindexes: [{url: http://h/, only: [torch]}]\n", TORCH_INDEX_URL "cu124",
+         ""},
+    };
+    CLEANUP(catalog_clear) struct catalog catalog = {0};
+    struct err e = {0};
+
+    assert_int_equal(catalog_open(&catalog, NULL, &e), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(arena_clear) struct arena a = {0};
+        struct torch_index t;
+
+        assert_int_equal(recipe_parse(&r, str_of(cases[i][0]), "x.yaml", &e), 0);
+        torch_index_choose(&t, &a, &catalog, &r);
+        torch_index_prefer(&t, &a, &r, str_of(cases[i][1]));
+        if (!str_is(t.place.url, cases[i][2]))
+            fail_msg("%s: " STR_FMT, cases[i][0], STR_ARG(t.place.url));
+        assert_int_equal(t.local.len, t.place.url.len ? strlen("cu124") : 0);
+    }
+}
+
 static void what_is_of_torchs_build(void **state)
 {
     assert_true(torch_index_binds(STR("torch")) && torch_index_binds(STR("torchvision")) &&
@@ -93,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(builds_that_pypi_lacks),
         cmocka_unit_test(the_label_of_every_build),
+        cmocka_unit_test(pypis_build_from_the_index),
         cmocka_unit_test(what_is_of_torchs_build),
     };
 

@@ -137,10 +137,15 @@ static int read_marker_op(struct reader *r, enum marker_op *out)
     return reader_fail(r, "no comparison (<=, <, !=, ==, >=, >, ~=, ===, in, not in)");
 }
 
-/* Names of extras compare in their normal form. */
+static bool is_choice(enum variable v)
+{
+    return v == VAR_EXTRA || v == VAR_EXTRAS || v == VAR_DEPENDENCY_GROUPS;
+}
+
+/* Names of extras and groups compare in their normal form. */
 static void normalise_extra(struct reader *r, const struct operand *name, struct operand *literal)
 {
-    if (name->variable == VAR_EXTRA && literal->variable == VAR_LITERAL)
+    if (is_choice(name->variable) && literal->variable == VAR_LITERAL)
         literal->text = pep503_name(r->arena, literal->text);
 }
 
@@ -260,9 +265,16 @@ void marker_print(struct buf *out, const struct marker *m)
     print_marker(out, m, false);
 }
 
+/* What a marker is evaluated for. */
+struct eval {
+    const struct marker_env *env;
+    struct str extra;
+    const struct marker_choice *choice; /* NULL: of no lock file */
+    struct err *e;
+};
+
 /* False for a variable that has no value here. */
-static bool variable_value(enum variable variable, const struct marker_env *env, struct str extra,
-                           struct str *out)
+static bool variable_value(enum variable variable, const struct eval *in, struct str *out)
 {
     switch (variable) {
     case VAR_OS_NAME:
@@ -281,21 +293,21 @@ static bool variable_value(enum variable variable, const struct marker_env *env,
         *out = STR("cpython");
         return true;
     case VAR_PLATFORM_MACHINE:
-        *out = env->platform_machine;
+        *out = in->env->platform_machine;
         return true;
     case VAR_PYTHON_FULL_VERSION:
     case VAR_IMPLEMENTATION_VERSION:
-        *out = env->python_full_version;
+        *out = in->env->python_full_version;
         return true;
     case VAR_PYTHON_VERSION:
-        *out = dotted_first(env->python_full_version, 2);
+        *out = dotted_first(in->env->python_full_version, 2);
         return true;
     case VAR_PLATFORM_RELEASE: /* of the kernel that the image will meet: nobody knows */
     case VAR_PLATFORM_VERSION:
         *out = STR("");
         return true;
     case VAR_EXTRA:
-        *out = extra;
+        *out = in->extra;
         return true;
     case VAR_LITERAL:
     case VAR_EXTRAS:
@@ -361,25 +373,43 @@ static int compare_texts(enum marker_op op, struct str lhs, struct str rhs, bool
                    STR_ARG(lhs), STR_ARG(rhs), STR_ARG(marker_ops[op]));
 }
 
-static int eval_comparison(const struct marker *m, const struct marker_env *env, struct str extra,
-                           bool *out, struct err *e)
+/* Was it chosen, of a lock file's extras and groups? False where the marker asks something else. */
+static bool compare_choice(const struct marker *m, const struct eval *in, bool *out)
+{
+    bool left = m->lhs.variable != VAR_LITERAL;
+    enum variable v = left ? m->lhs.variable : m->rhs.variable;
+    const struct operand *literal = left ? &m->rhs : &m->lhs;
+    bool set = v == VAR_EXTRAS || v == VAR_DEPENDENCY_GROUPS, chosen;
+
+    if (!in->choice || !is_choice(v) || literal->variable != VAR_LITERAL ||
+        (set ? left || (m->op != CMP_IN && m->op != CMP_NOT_IN)
+             : m->op != CMP_EQ && m->op != CMP_NE))
+        return false;
+    chosen = strs_has(v == VAR_DEPENDENCY_GROUPS ? in->choice->groups : in->choice->extras,
+                      literal->text);
+    *out = chosen == (m->op == CMP_IN || m->op == CMP_EQ);
+    return true;
+}
+
+static int eval_comparison(const struct marker *m, const struct eval *in, bool *out)
 {
     bool left = m->lhs.variable != VAR_LITERAL;
     const struct operand *named = left ? &m->lhs : &m->rhs;
     struct str value, lhs, rhs;
 
-    if (!variable_value(named->variable, env, extra, &value))
-        return err_set(e, ERR_INPUT, "marker asks for \"" STR_FMT "\", which has no value here",
+    if (compare_choice(m, in, out))
+        return 0;
+    if (!variable_value(named->variable, in, &value))
+        return err_set(in->e, ERR_INPUT, "marker asks for \"" STR_FMT "\", which has no value here",
                        STR_ARG(named->text));
     lhs = left ? value : m->lhs.text;
     rhs = left ? m->rhs.text : value;
     if (is_version_variable(named->variable) && compare_versions(m->op, lhs, rhs, out))
         return 0;
-    return compare_texts(m->op, lhs, rhs, out, e);
+    return compare_texts(m->op, lhs, rhs, out, in->e);
 }
 
-int marker_eval(const struct marker *m, const struct marker_env *env, struct str extra, bool *out,
-                struct err *e)
+static int eval(const struct marker *m, const struct eval *in, bool *out)
 {
     bool left, right;
 
@@ -388,12 +418,23 @@ int marker_eval(const struct marker *m, const struct marker_env *env, struct str
         return 0;
     }
     if (m->kind == MARKER_COMPARE)
-        return eval_comparison(m, env, extra, out, e);
-    if (marker_eval(m->left, env, extra, &left, e) < 0 ||
-        marker_eval(m->right, env, extra, &right, e) < 0)
+        return eval_comparison(m, in, out);
+    if (eval(m->left, in, &left) < 0 || eval(m->right, in, &right) < 0)
         return -1;
     *out = m->kind == MARKER_AND ? left && right : left || right;
     return 0;
+}
+
+int marker_eval(const struct marker *m, const struct marker_env *env, struct str extra, bool *out,
+                struct err *e)
+{
+    return eval(m, &(struct eval){.env = env, .extra = extra, .e = e}, out);
+}
+
+int marker_eval_chosen(const struct marker *m, const struct marker_env *env,
+                       const struct marker_choice *choice, bool *out, struct err *e)
+{
+    return eval(m, &(struct eval){.env = env, .choice = choice, .e = e}, out);
 }
 
 bool marker_has_extra(const struct marker *m)
@@ -401,6 +442,6 @@ bool marker_has_extra(const struct marker *m)
     if (!m)
         return false;
     if (m->kind == MARKER_COMPARE)
-        return m->lhs.variable == VAR_EXTRA || m->rhs.variable == VAR_EXTRA;
+        return is_choice(m->lhs.variable) || is_choice(m->rhs.variable);
     return marker_has_extra(m->left) || marker_has_extra(m->right);
 }

@@ -1,6 +1,7 @@
 /* pkg/pypi/marker.h - environment markers of requirements (PyPA dependency-specifiers, PEP 508). */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../../base/vec.h"
 #include "reader.h"
 
 /* The target a marker is evaluated for; never the build host. */
@@ -19,5 +20,13 @@ void marker_print(struct buf *out, const struct marker *m);
  * impossible comparison is ERR_INPUT. */
 int marker_eval(const struct marker *m, const struct marker_env *env, struct str extra, bool *out,
                 struct err *e) MUST_CHECK;
-/* True when the marker mentions `extra`. */
+/* What of a lock file of another tool was chosen: names in their normal form. */
+struct marker_choice {
+    const struct strs *extras, *groups;
+};
+/* The same for a marker of such a file (PEP 751): `extra == "x"`, `"x" in extras` and `"x" in
+ * dependency_groups` ask whether it was chosen. */
+int marker_eval_chosen(const struct marker *m, const struct marker_env *env,
+                       const struct marker_choice *choice, bool *out, struct err *e) MUST_CHECK;
+/* True when the marker mentions `extra`, `extras` or `dependency_groups`. */
 bool marker_has_extra(const struct marker *m);

@@ -6,6 +6,7 @@
 #include "../../base/utf8.h"
 #include "../../io/crypto.h"
 #include "../../net/url.h"
+#include "tool_lock.h"
 #include "wheeltag.h"
 
 struct reading {
@@ -309,12 +310,13 @@ const char *reqfile_instead(struct str path)
     static const struct {
         const char *name, *instead;
     } others[] = {
-        {"uv.lock", "write one with `uv export --no-hashes -o requirements.txt`"},
-        {"poetry.lock", "write one with `poetry export -o requirements.txt`"},
+        {"uv.lock", "write {lock: uv.lock}"},
+        {"poetry.lock", "write {lock: poetry.lock}"},
         {"pdm.lock", "write one with `pdm export -o requirements.txt`"},
         {"Pipfile", "write one with `pipenv requirements > requirements.txt`"},
         {"Pipfile.lock", "write one with `pipenv requirements > requirements.txt`"},
-        {"pyproject.toml", "write one with `uv pip compile pyproject.toml -o requirements.txt`"},
+        {"pyproject.toml", "lock it with `uv lock` or `poetry lock`, and write {lock: uv.lock} or "
+                           "{lock: poetry.lock}"},
         {"setup.py", "write one with `uv pip compile setup.py -o requirements.txt`"},
         {"setup.cfg", "write one with `uv pip compile setup.cfg -o requirements.txt`"},
         {"environment.yml",
@@ -327,9 +329,7 @@ const char *reqfile_instead(struct str path)
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         if (str_is(name, others[i].name))
             return others[i].instead;
-    if (str_starts(name, STR("pylock.")) && str_ends(name, STR(".toml"))) /* PEP 751 */
-        return "write one with the tool that wrote it, such as `uv export -o requirements.txt`";
-    return NULL;
+    return tool_lock_is_name(name) ? "write {lock: FILE} with its name" : NULL;
 }
 
 /* A file of another tool is told as a whole, and not each of its lines. */

@@ -417,6 +417,36 @@ static int read_metadata(struct problem *w, struct known *k, uint32_t c, struct 
     return u->metadata(u->ctx, k->project, &k->project->candidates.v[c], &k->metadata[c], e);
 }
 
+static const struct pypi_locked *find_locked(const struct problem *w, struct str name)
+{
+    for (size_t i = 0; i < w->want->locked_n; i++)
+        if (str_eq(w->want->locked[i].name, name))
+            return &w->want->locked[i];
+    return NULL;
+}
+
+/* What a project says it needs, or any version of it where it says otherwise than the lock that has
+ * both. */
+static const struct requirement *heed(struct problem *w, const struct known *k,
+                                      const struct requirement *r)
+{
+    const struct pypi_locked *by = find_locked(w, k->name);
+    const struct pypi_locked *locked = by ? find_locked(w, r->name) : NULL;
+    struct requirement *any;
+    struct pep440 version;
+
+    if (!locked || !pep440_parse(&version, locked->version) ||
+        problem_admits(w, r->name, &r->specifiers, &version))
+        return r;
+    events_warn(w->want->events,
+                "%s has " STR_FMT " " STR_FMT ", though " STR_FMT " needs " STR_FMT, locked->where,
+                STR_ARG(r->name), STR_ARG(locked->version), STR_ARG(k->name), STR_ARG(r->text));
+    any = arena_alloc(&w->arena, sizeof *any);
+    *any = *r;
+    any->specifiers = (struct specifiers){0};
+    return any;
+}
+
 /* A broken requirement breaks the candidate, so these errors are put in `fault`. */
 static int collect(struct problem *w, const struct node *n, const struct metadata *m,
                    struct needs *out, struct err *fault, struct err *e)
@@ -433,7 +463,7 @@ static int collect(struct problem *w, const struct node *n, const struct metadat
             break;
         if (!live_one)
             continue;
-        vec_add(&live, r);
+        vec_add(&live, heed(w, n->of, r));
         if (!map_has(&w->by_name, r->name))
             vec_add(&names, r->name);
     }

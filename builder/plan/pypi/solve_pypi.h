@@ -25,6 +25,13 @@ struct pypi_prefer {
     struct str name, version; /* normalised name; version as written */
 };
 
+/* What the lock of another tool has. What one of them says to need in another version than that of
+ * another of them (uv's overrides) is not heeded, with a warning. */
+struct pypi_locked {
+    struct str name, version; /* as above */
+    const char *where;        /* the file */
+};
+
 struct pypi_want {
     struct marker_env env;
     const struct pypi_root *roots; /* in the user's order */
@@ -33,6 +40,8 @@ struct pypi_want {
     size_t constraints_n;
     const struct pypi_prefer *prefer;
     size_t prefer_n;
+    const struct pypi_locked *locked; /* these have roots of their own */
+    size_t locked_n;
     const struct strs *may_lack; /* extras that nobody misses; may be NULL */
     struct str build; /* label of what `of_build` names, where versions do not say it; or empty */
     bool (*of_build)(struct str name); /* may be NULL without a build */

@@ -47,10 +47,25 @@ struct str torch_index_url(struct arena *a, struct str cuda)
     return str_of(arena_fmt(a, TORCH_INDEX_URL STR_FMT "/", STR_ARG(label_of(a, cuda))));
 }
 
+static void set_place(struct torch_index *out, struct arena *a, const struct recipe *r)
+{
+    struct str *only = arena_alloc(a, sizeof bound);
+
+    out->local = out->build;
+    out->place = (struct pypi_place){
+        .url = str_of(arena_fmt(a, TORCH_INDEX_URL STR_FMT "/", STR_ARG(out->build))),
+        .only = only,
+        .owns = true,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bound); i++)
+        if (!has_own_place(r, bound[i], a))
+            only[out->place.only_n++] = bound[i];
+}
+
 void torch_index_choose(struct torch_index *out, struct arena *a, const struct catalog *c,
                         const struct recipe *r)
 {
-    struct str cuda = r->cuda.text, *only;
+    struct str cuda = r->cuda.text;
     struct catalog_build build;
 
     *out = (struct torch_index){0};
@@ -60,18 +75,17 @@ void torch_index_choose(struct torch_index *out, struct arena *a, const struct c
         return;
     if (!cuda.len && catalog_build(c, r->pytorch.text, STR(""), &build))
         out->build = label_of(a, build.cuda);
-    if (!cuda.len ||
-        (!str_is(cuda, RECIPE_CPU) &&
-         (!catalog_build(c, r->pytorch.text, dotted_first(cuda, 2), &build) || build.pypi)))
-        return;
-    out->local = out->build;
-    only = arena_alloc(a, sizeof bound);
-    out->place = (struct pypi_place){
-        .url = torch_index_url(a, cuda),
-        .only = only,
-        .owns = true,
-    };
-    for (size_t i = 0; i < ARRAY_LEN(bound); i++)
-        if (!has_own_place(r, bound[i], a))
-            only[out->place.only_n++] = bound[i];
+    if (cuda.len &&
+        (str_is(cuda, RECIPE_CPU) ||
+         (catalog_build(c, r->pytorch.text, dotted_first(cuda, 2), &build) && !build.pypi)))
+        set_place(out, a, r);
+}
+
+void torch_index_prefer(struct torch_index *out, struct arena *a, const struct recipe *r,
+                        struct str index)
+{
+    if (str_skip(&index, STR(TORCH_INDEX_URL)) && out->build.len &&
+        str_eq(str_sub(index, 0, str_find(index, '/')), out->build) &&
+        !has_own_place(r, STR("torch"), a))
+        set_place(out, a, r);
 }

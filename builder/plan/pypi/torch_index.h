@@ -27,6 +27,9 @@ struct torch_index {
  * its own stays there. Texts live in `a`. */
 void torch_index_choose(struct torch_index *out, struct arena *a, const struct catalog *c,
                         const struct recipe *r);
+/* Take the build that *out has from PyPI from PyTorch's index, if that is the address `index`. */
+void torch_index_prefer(struct torch_index *out, struct arena *a, const struct recipe *r,
+                        struct str index);
 /* The index of a build: "https://download.pytorch.org/whl/cu118/" for "11.8" and "11.8.0". */
 struct str torch_index_url(struct arena *a, struct str cuda);
 /* Must that project be of torch's build? Name normalised; torch is one of them. */
