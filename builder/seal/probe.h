@@ -5,14 +5,14 @@
 
 enum seal_obstacle {
     SEAL_WORKS,
-    SEAL_NO_BWRAP,      /* bubblewrap is not installed */
-    SEAL_OLD_BWRAP,     /* it does not know an option that we need */
+    SEAL_NO_BWRAP,       /* bubblewrap is not installed */
+    SEAL_OLD_BWRAP,      /* it does not know an option that we need */
     SEAL_NAMESPACES_OFF, /* user.max_user_namespaces or kernel.unprivileged_userns_clone is 0 */
-    SEAL_APPARMOR,      /* Ubuntu 24.04: AppArmor takes the rights away that a namespace gives */
-    SEAL_FORBIDDEN,     /* a container's seccomp filter: no new namespace */
-    SEAL_NO_PROC,       /* a container whose /proc is covered: no new one may be mounted */
-    SEAL_NVIDIA_PROC,   /* the same by the NVIDIA runtime's mounts over /proc/driver/nvidia */
-    SEAL_OTHER,         /* `sentence` has bwrap's own words */
+    SEAL_APPARMOR,       /* Ubuntu 24.04: AppArmor takes the rights away that a namespace gives */
+    SEAL_FORBIDDEN,      /* a container's seccomp filter: no new namespace */
+    SEAL_NO_PROC,        /* a container whose /proc is covered: no new one may be mounted */
+    SEAL_NVIDIA_PROC,    /* the same by the NVIDIA runtime's mounts over /proc/driver/nvidia */
+    SEAL_OTHER,          /* `sentence` has bwrap's own words */
 };
 
 struct seal_probe {

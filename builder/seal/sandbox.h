@@ -36,7 +36,8 @@ struct sandbox_how {
     const char *name;   /* for messages and progress: "flash-attn"; all texts are borrowed */
     const char *root;   /* struct seal_root's path */
     const char *folder; /* of the host: becomes SANDBOX_BUILD */
-    const char *workdir; /* in the root, or below SANDBOX_BUILD or SANDBOX_IN; NULL: SANDBOX_BUILD */
+    const char
+        *workdir; /* in the root, or below SANDBOX_BUILD or SANDBOX_IN; NULL: SANDBOX_BUILD */
     const struct sandbox_mount *mounts;
     size_t mounts_n;
     char *const *argv; /* ended by NULL; the first is a path in the root */

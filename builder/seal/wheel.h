@@ -23,7 +23,8 @@
 
 /* The source: an sdist, or a folder. */
 struct seal_source {
-    const char *sdist;    /* a .tar.gz or .zip of one folder, named in messages; NULL: it is a folder */
+    const char
+        *sdist; /* a .tar.gz or .zip of one folder, named in messages; NULL: it is a folder */
     const char *folder;   /* its files are copied; what it must not take is not there */
     struct str subfolder; /* of either, where pyproject.toml or setup.py is; empty: the top */
     struct digest digest; /* SHA-256 of the sdist, checked; of a folder what its owner computed */
@@ -44,7 +45,7 @@ struct seal_build {
     struct str version; /* the same; empty: whatever it is */
     struct seal_source source;
     struct seal_layers layers; /* of the root, bottom first */
-    struct str python; /* in the root, with pip and venv: "/opt/venv/bin/python" */
+    struct str python;         /* in the root, with pip and venv: "/opt/venv/bin/python" */
     bool isolated;
     struct VEC_OF(struct seal_file) requires; /* wheels, all that are installed for the build */
     struct VEC_OF(struct seal_file) inputs;   /* read-only at SANDBOX_IN "/files" */
@@ -59,11 +60,11 @@ struct seal_build {
 /* What does not decide the wheel. */
 struct seal_means {
     const struct cas *cas;
-    const struct memo *memo;     /* of key to wheel: the store's folder "sealed"; may be NULL */
+    const struct memo *memo; /* of key to wheel: the store's folder "sealed"; may be NULL */
     struct sandbox_limits limits;
-    uint32_t jobs;               /* compilers at once; 0: by free memory and cores */
-    unsigned threads;            /* for unpacking */
-    const char *logs;            /* folder for logs; made */
+    uint32_t jobs;    /* compilers at once; 0: by free memory and cores */
+    unsigned threads; /* for unpacking */
+    const char *logs; /* folder for logs; made */
     const struct events *events;
 };
 
@@ -76,8 +77,8 @@ struct seal_wheel {
     struct digest digest; /* of the blob in the store */
     uint64_t size;
     struct digest key;
-    bool built;           /* false: it was in the store */
-    char *log;            /* owned: file; NULL where nothing ran */
+    bool built; /* false: it was in the store */
+    char *log;  /* owned: file; NULL where nothing ran */
     uint64_t ms;
 };
 

@@ -13,8 +13,8 @@
 enum unpacked_kind { UNPACKED_LAYER, UNPACKED_ROOT };
 
 struct unpacked {
-    char *files; /* owned: the folder "files" */
-    bool here;   /* it is whole; else it is empty, and who has it open fills it */
+    char *files;  /* owned: the folder "files" */
+    bool here;    /* it is whole; else it is empty, and who has it open fills it */
     char *folder; /* owned */
     struct fd lock;
 };
@@ -26,3 +26,9 @@ int unpacked_open(struct unpacked *out, const struct cas *cas, enum unpacked_kin
 /* It is filled: from now on it is here. Writes all of it to the disk first. */
 int unpacked_publish(struct unpacked *u, struct err *e) MUST_CHECK;
 void unpacked_clear(struct unpacked *u);
+
+/* For gc: is `path`, below the store, one of these folders; or one, or below one? */
+bool unpacked_is_one(struct str path);
+bool unpacked_is_in(struct str path);
+/* Remove such a folder. */
+int unpacked_remove(const char *folder, struct err *e) MUST_CHECK;
