@@ -76,9 +76,19 @@ static void order_and_modes_are_normal(void **state)
     }
     assert_ok(content_read(inflater, &w.zip.entries.v[8].content, &record, 4096, "it", &e), &e);
     assert_string_equal(
-        record.p, "a\xc3\xa9.py,sha256=QThZMZwLR43QlVeUNtyMaIT60jFFHHf_85r-XNm4sEI,6\n"
-                  "demo.data/scripts/run,sha256=kjlYCH6-PE0f0oyOYhYTFFdX_sWvdxTzvvQrCfSWHIs,9\n"
-                  "\"demo/a,b.py\",sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n");
+        record.p, "a\xc3\xa9.py,sha256=nia_NpkRxFwkPGhBR7I_yeHc_PJX0pmhxjIBam_NM_Q,6\n"
+                  "demo.data/scripts/run,sha256=NKJyCC0fONcaYytG9mysca37TZf8wBDISvRNAW-78pQ,9\n"
+                  "\"demo/a,b.py\",sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
+                  "demo/z.py,sha256=G8Ae82h8z-B9oiAY3-eFF4HEQsi07HvXGNDB8UVSmtE,6\n"
+                  "demo-1.0.dist-info/METADATA,"
+                  "sha256=NKonpgZPlYtBt4GiF_KQ_Qq1-WUeK25Kzas0G3uTwwU,46\n"
+                  "demo-1.0.dist-info/WHEEL,"
+                  "sha256=JCVX9z8V-js2aV5qmQR2E3fiCs-Yu3vPO91cCBmO1JM,59\n"
+                  "demo-1.0.dist-info/entry_points.txt,"
+                  "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
+                  "demo-1.0.dist-info/licenses/LICENSE,"
+                  "sha256=_LyADbPxhnAAuFLxzgBEuPFYT3at4e1uZRiYJPlcPNo,5\n"
+                  "demo-1.0.dist-info/RECORD,,\n");
     fd_clear(&in.fd);
 }
 
