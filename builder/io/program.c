@@ -89,6 +89,8 @@ static void arrange(posix_spawn_file_actions_t *files, const struct program_how 
         posix_spawn_file_actions_adddup2(files, output, STDERR_FILENO);
     for (size_t i = 0; i < how->more_n; i++)
         posix_spawn_file_actions_adddup2(files, ends->more[i].n, STDERR_FILENO + 1 + (int)i);
+    /* Those that whoever started us left open, too. */
+    posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1 + (int)how->more_n);
 }
 
 static int spawn(struct program *p, const struct ends *ends)

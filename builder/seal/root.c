@@ -8,199 +8,14 @@
 
 #include "../base/path.h"
 #include "../base/pool.h"
-#include "../base/walk.h"
 #include "../oci/layer_read.h"
 #include "../store/unpacked.h"
-
-enum { CHUNK = 256 * 1024, DEPTH_MAX = 128 /* folders, one in the other */ };
+#include "lay.h"
 
 static const uint64_t room_spare = (uint64_t)1 << 30; /* bytes of the disk that stay free */
 
 /* What bwrap mounts over; real folders, so that no link of a layer leads it elsewhere. */
 static const char *const mount_points[] = {"proc", "dev", "tmp", "var", "var/tmp", SEAL_TOP};
-
-/* ---- folders, following no link ---- */
-
-/* Take away what stands there: also a folder with all that is in it. */
-static int clear_name(int dir, const char *name, const char *top, struct err *e)
-{
-    CLEANUP(free_clear) char *path = NULL;
-    CLEANUP(buf_clear) struct buf link = {0};
-
-    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-        return 0;
-    if (errno != EISDIR && errno != EPERM)
-        return err_errno(e, "cannot replace %s in %s", name, top);
-    buf_fmt(&link, "/proc/self/fd/%d/%s", dir, name);
-    return walk_remove(link.p, e);
-}
-
-/* Open the folder `name`, made if missing; what is none is replaced. */
-static int enter(struct fd *out, int dir, const char *name, const char *top, struct err *e)
-{
-    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int n = openat(dir, name, how);
-
-    if (n < 0 && (errno == ENOTDIR || errno == ELOOP) && clear_name(dir, name, top, e) < 0)
-        return -1;
-    if (n < 0 && mkdirat(dir, name, 0755) == 0)
-        n = openat(dir, name, how);
-    if (n < 0)
-        return err_errno(e, "cannot make the folder %s in %s", name, top);
-    *out = (struct fd){n, true};
-    return 0;
-}
-
-/* The folder that `path` stands in, made where it is missing, and its name there. */
-static int enter_parents(struct fd *out, char **name, int top_fd, struct str path, const char *top,
-                         struct err *e)
-{
-    CLEANUP(fd_clear) struct fd at = {0};
-    struct str part;
-    unsigned depth = 0;
-
-    while (str_cut(&path, STR("/"), &part)) {
-        CLEANUP(free_clear) char *folder = str_dup(part);
-        struct fd next;
-
-        if (++depth > DEPTH_MAX)
-            return err_set(e, ERR_INPUT, "it has more than %d folders, one in the other",
-                           DEPTH_MAX);
-        if (enter(&next, at.open ? at.n : top_fd, folder, top, e) < 0)
-            return -1;
-        fd_clear(&at);
-        at = next;
-    }
-    if (!at.open) {
-        int n = openat(top_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        if (n < 0)
-            return err_errno(e, "cannot open %s", top);
-        at = (struct fd){n, true};
-    }
-    *name = str_dup(path);
-    MOVE(out, &at);
-    return 0;
-}
-
-/* ---- a layer as files ---- */
-
-/* Whiteouts stay as empty files under their own names; the root is where they mean something. */
-struct layer_files {
-    const char *top;
-    struct fd fd;
-    struct buf folder; /* the one that is open as `at` */
-    struct fd at;
-    char *chunk; /* owned */
-};
-
-static bool is_whiteout(const char *name)
-{
-    return strncmp(name, ".wh.", 4) == 0;
-}
-
-static int put_bytes(struct layer_files *l, const char *name, uint32_t mode, struct source *data,
-                     struct err *e)
-{
-    CLEANUP(fd_clear) struct fd fd = {0};
-    int n = openat(l->at.n, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    size_t got = 1;
-
-    if (n < 0)
-        return err_errno(e, "cannot write %s in %s", name, l->top);
-    fd = (struct fd){n, true};
-    while (data && got) {
-        if (source_read(data, l->chunk, CHUNK, &got, e) < 0 ||
-            fd_write_all(n, l->chunk, got, name, e) < 0)
-            return -1;
-    }
-    return fchmod(n, (mode & 0777) | 0400) < 0
-               ? err_errno(e, "cannot set the mode of %s in %s", name, l->top)
-               : 0;
-}
-
-static int put_folder(struct layer_files *l, const char *name, uint32_t mode, struct err *e)
-{
-    CLEANUP(fd_clear) struct fd fd = {0};
-
-    if (enter(&fd, l->at.n, name, l->top, e) < 0)
-        return -1;
-    return fchmod(fd.n, (mode & 0777) | 0700) < 0
-               ? err_errno(e, "cannot set the mode of %s in %s", name, l->top)
-               : 0;
-}
-
-/* The name must be of a file of this layer, by a way without links. */
-static int put_hard_link(struct layer_files *l, const char *name, const struct entry *entry,
-                         struct err *e)
-{
-    CLEANUP(fd_clear) struct fd folder = {0};
-    CLEANUP(free_clear) char *target = NULL;
-    struct stat st;
-
-    if (enter_parents(&folder, &target, l->fd.n, entry->link, l->top, e) < 0)
-        return -1;
-    if (fstatat(folder.n, target, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode) ||
-        is_whiteout(target))
-        return err_set(e, ERR_INPUT,
-                       "\"" STR_FMT "\" is a hard link to \"" STR_FMT
-                       "\", which is not a file of the same layer",
-                       STR_ARG(entry->path), STR_ARG(entry->link));
-    return linkat(folder.n, target, l->at.n, name, 0) < 0
-               ? err_errno(e, "cannot link %s in %s", name, l->top)
-               : 0;
-}
-
-/* `l->at` becomes the folder of `path`. Most entries stand beside the one before. */
-static int go_to(struct layer_files *l, char **name, struct str path, struct err *e)
-{
-    struct str base = path_base(path);
-    struct str folder = str_sub(path, 0, path.len - base.len);
-    struct stat st;
-
-    if (l->at.open && str_eq(folder, buf_view(&l->folder)) && fstat(l->at.n, &st) == 0 &&
-        st.st_nlink) {
-        *name = str_dup(base);
-        return 0;
-    }
-    fd_clear(&l->at);
-    buf_reset(&l->folder);
-    buf_str(&l->folder, folder);
-    return enter_parents(&l->at, name, l->fd.n, path, l->top, e);
-}
-
-static int put_entry(void *ctx, const struct tar_entry *t, struct source *data, struct err *e)
-{
-    struct layer_files *l = ctx;
-    const struct entry *entry = &t->entry;
-    CLEANUP(free_clear) char *name = NULL, *link = NULL;
-
-    if (!entry->path.len || t->special)
-        return 0;
-    if (go_to(l, &name, entry->path, e) < 0)
-        return -1;
-    if (is_whiteout(name))
-        return clear_name(l->at.n, name, l->top, e) < 0 ? -1 : put_bytes(l, name, 0600, NULL, e);
-    switch (entry->type) {
-    case ENTRY_DIR:
-        return put_folder(l, name, entry->mode, e);
-    case ENTRY_FILE:
-        return clear_name(l->at.n, name, l->top, e) < 0 ? -1
-                                                        : put_bytes(l, name, entry->mode, data, e);
-    case ENTRY_SYMLINK:
-        link = str_dup(entry->link);
-        if (clear_name(l->at.n, name, l->top, e) < 0)
-            return -1;
-        return symlinkat(link, l->at.n, name) < 0
-                   ? err_errno(e, "cannot make the link %s in %s", name, l->top)
-                   : 0;
-    case ENTRY_HARDLINK:
-        if (str_eq(entry->path, entry->link))
-            return 0;
-        return clear_name(l->at.n, name, l->top, e) < 0 ? -1 : put_hard_link(l, name, entry, e);
-    }
-    return 0;
-}
 
 struct layer_job {
     const struct seal_layer *layer;
@@ -210,7 +25,12 @@ struct layer_job {
     struct unpacked to;
 };
 
-static int unpack(struct layer_files *l, const struct layer_job *job, struct err *e)
+static int put_entry(void *ctx, const struct tar_entry *t, struct source *data, struct err *e)
+{
+    return t->special ? 0 : lay_put(ctx, &t->entry, data, e);
+}
+
+static int unpack(struct lay *l, const struct layer_job *job, struct err *e)
 {
     struct source *packed;
 
@@ -223,17 +43,12 @@ static int unpack(struct layer_files *l, const struct layer_job *job, struct err
 static int run_job(void *ctx, struct err *e)
 {
     struct layer_job *job = ctx;
-    struct layer_files l = {.top = job->to.files, .chunk = xmalloc(CHUNK)};
+    CLEANUP(lay_clear) struct lay l = {0};
     struct event ev = {EVENT_BEGIN, "unpack", job->layer->name, 0, job->layer->size};
     int result;
 
     events_emit(job->events, &ev);
-    result =
-        fd_open(&l.fd, job->to.files, O_RDONLY | O_DIRECTORY, 0, e) < 0 ? -1 : unpack(&l, job, e);
-    fd_clear(&l.fd);
-    fd_clear(&l.at);
-    buf_clear(&l.folder);
-    free(l.chunk);
+    result = lay_open(&l, job->to.files, true, e) < 0 ? -1 : unpack(&l, job, e);
     ev.kind = EVENT_END;
     events_emit(job->events, &ev);
     if (result == 0)
@@ -262,11 +77,11 @@ static int apply_whiteouts(const struct merging *m, const struct names *names, i
             if (fs_list_at(&old, to, m->top, e) < 0)
                 return -1;
             vec_each(gone, &old)
-                if (clear_name(to, *gone, m->top, e) < 0)
+                if (lay_clear_name(to, *gone, m->top, e) < 0)
                     return -1;
-        } else if (is_whiteout(*name) && !is_whiteout(*name + 4) && (*name)[4] &&
+        } else if (lay_is_whiteout(*name) && !lay_is_whiteout(*name + 4) && (*name)[4] &&
                    strcmp(*name + 4, ".") != 0 && strcmp(*name + 4, "..") != 0 &&
-                   clear_name(to, *name + 4, m->top, e) < 0) {
+                   lay_clear_name(to, *name + 4, m->top, e) < 0) {
             return -1;
         }
     }
@@ -282,7 +97,7 @@ static int merge_folder(const struct merging *m, int from, int to, const char *n
     if (n < 0)
         return err_errno(e, "cannot read %s of a layer of %s", name, m->top);
     source = (struct fd){n, true};
-    if (enter(&target, to, name, m->top, e) < 0)
+    if (lay_enter(&target, to, name, m->top, e) < 0)
         return -1;
     if (fchmod(target.n, mode & 0777) < 0)
         return err_errno(e, "cannot set the mode of %s in %s", name, m->top);
@@ -301,7 +116,7 @@ static int merge(const struct merging *m, int from, int to, struct err *e)
     vec_each(name, &names) {
         struct stat st;
 
-        if (is_whiteout(*name))
+        if (lay_is_whiteout(*name))
             continue;
         if (fstatat(from, *name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             return err_errno(e, "cannot read %s of a layer of %s", *name, m->top);
@@ -309,7 +124,7 @@ static int merge(const struct merging *m, int from, int to, struct err *e)
             if (merge_folder(m, from, to, *name, st.st_mode, e) < 0)
                 return -1;
         } else if (linkat(from, *name, to, *name, 0) < 0 &&
-                   (errno != EEXIST || clear_name(to, *name, m->top, e) < 0 ||
+                   (errno != EEXIST || lay_clear_name(to, *name, m->top, e) < 0 ||
                     linkat(from, *name, to, *name, 0) < 0)) {
             return err_is_set(e) ? -1 : err_errno(e, "cannot link %s into %s", *name, m->top);
         }
@@ -325,8 +140,8 @@ static int make_mount_points(const char *top, int fd, struct err *e)
         struct str path = str_of(mount_points[i]);
 
         str_skip(&path, STR("/"));
-        if (enter_parents(&folder, &name, fd, path, top, e) < 0 ||
-            enter(&made, folder.n, name, top, e) < 0)
+        if (lay_enter_parents(&folder, &name, fd, path, top, e) < 0 ||
+            lay_enter(&made, folder.n, name, top, e) < 0)
             return -1;
     }
     return 0;

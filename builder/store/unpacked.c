@@ -8,8 +8,9 @@
 #include "../base/path.h"
 #include "../base/walk.h"
 
-static const char *const kinds[] = {
-    [UNPACKED_LAYER] = "unpacked/layers/", [UNPACKED_ROOT] = "unpacked/roots/"};
+static const char *const kinds[] = {[UNPACKED_LAYER] = "unpacked/layers/",
+                                    [UNPACKED_ROOT] = "unpacked/roots/",
+                                    [UNPACKED_BUILD] = "unpacked/builds/"};
 
 static char *folder_of(const struct cas *cas, enum unpacked_kind kind, const struct digest *key)
 {
@@ -73,6 +74,11 @@ int unpacked_publish(struct unpacked *u, struct err *e)
     u->here = true;
     fd_clear(&u->lock);
     return 0;
+}
+
+int unpacked_drop(struct unpacked *u, struct err *e)
+{
+    return walk_remove(u->files, e);
 }
 
 void unpacked_clear(struct unpacked *u)

@@ -7,6 +7,7 @@
  * and the wheel.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/path.h"
@@ -85,6 +86,145 @@ static int run(const struct seal_layers *layers, const struct cas *cas, char **a
     return 0;
 }
 
+/* ---- a package ---- */
+
+struct package {
+    struct seal_build build;
+    struct seal_means means;
+    struct seal_failure failure;
+    char *logs;
+    bool is_static;
+};
+
+static int add_blob(struct seal_files *to, const struct cas *cas, const char *path, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf bytes = {0};
+    struct seal_file *f = vec_push(to);
+
+    f->name = path_base(str_of(path));
+    return fs_read(&bytes, path, 64 << 20, e) < 0
+               ? -1
+               : cas_put_bytes(cas, buf_view(&bytes), &f->digest, e);
+}
+
+static int take_argument(struct package *p, const char *arg, struct err *e)
+{
+    struct seal_build *b = &p->build;
+    const char *value;
+    uint64_t n;
+
+    if (opt_limit(&p->means.limits, arg))
+        return 0;
+    if (opt(arg, "wheel", &value))
+        return add_blob(&b->requires, p->means.cas, value, e);
+    if (opt(arg, "input", &value))
+        return add_blob(&b->inputs, p->means.cas, value, e);
+    if (opt(arg, "sdist", &b->source.sdist) || opt(arg, "folder", &b->source.folder))
+        return 0;
+    if (opt(arg, "name", &value))
+        b->name = str_of(value);
+    else if (opt(arg, "version", &value))
+        b->version = str_of(value);
+    else if (opt(arg, "sub", &value))
+        b->source.subfolder = str_of(value);
+    else if (opt(arg, "env", &value))
+        vec_add(&b->env, str_of(value));
+    else if (opt(arg, "set", &value))
+        vec_add(&b->settings, str_of(value));
+    else if (opt_number(arg, "threads", &n))
+        p->means.threads = (unsigned)n;
+    else if (opt_number(arg, "jobs", &n))
+        p->means.jobs = (uint32_t)n;
+    else if (opt(arg, "isolated", &value))
+        b->shared = strcmp(value, "no") == 0;
+    else if (opt(arg, "static", &value))
+        p->is_static = strcmp(value, "yes") == 0;
+    else if (opt(arg, "digest", &value))
+        digest_from_hex(&b->source.digest, str_of(value));
+    else
+        return err_set(e, ERR_USAGE, "%s", arg);
+    return 0;
+}
+
+static int export_wheel(const struct seal_wheel *w, const struct cas *cas, const char *folder,
+                        struct err *e)
+{
+    CLEANUP(free_clear) char *from = cas_path(cas, &w->digest), *to = path_join(folder, w->file);
+    CLEANUP(buf_clear) struct buf bytes = {0};
+
+    return fs_read(&bytes, from, 1 << 30, e) < 0 ? -1 : fs_write(to, buf_view(&bytes), e);
+}
+
+static int act_on_package(struct package *p, const char *verb, const char *folder, struct err *e)
+{
+    CLEANUP(seal_wheel_clear) struct seal_wheel w = {0};
+    CLEANUP(names_clear) struct names names = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    char hex[DIGEST_HEX + 1];
+    char **name;
+
+    if (strcmp(verb, "requires") == 0) {
+        if (seal_requires(&names, &p->build, p->is_static, &p->means, e) < 0)
+            return -1;
+        vec_each(name, &names)
+            printf("%s\n", *name);
+        return 0;
+    }
+    if (strcmp(verb, "metadata") == 0) {
+        if (seal_metadata(&text, &p->build, &p->means, e) < 0)
+            return -1;
+        printf("%s", text.p);
+        return 0;
+    }
+    if (seal_wheel(&w, &p->build, &p->means, e) < 0 || export_wheel(&w, p->means.cas, folder, e) < 0)
+        return -1;
+    digest_hex(&w.digest, hex);
+    printf("%s %s %s\n", w.file, hex, w.built ? "built" : "stored");
+    return 0;
+}
+
+static int package(const struct seal_layers *layers, const struct cas *cas, const char *store,
+                   const char *verb, char **argv, struct err *e)
+{
+    struct package p = {.build = {.layers = *layers,
+                                  .python = STR("/opt/venv/bin/python"),
+                                  .path = STR("/usr/local/bin:/usr/bin:/bin"),
+                                  .epoch = 1700000000},
+                        .means = {.cas = cas, .threads = 2}};
+    CLEANUP(free_clear) char *sealed = path_join(store, "sealed");
+    CLEANUP(memo_clear) struct memo *memo = NULL;
+    const char *folder = argv[0];
+    uint64_t size;
+    int result = 0;
+
+    p.logs = path_join(folder, "logs");
+    p.means.logs = p.logs;
+    p.means.failure = &p.failure;
+    if (memo_open(&memo, sealed, e) < 0 || fs_mkdirs(folder, e) < 0)
+        result = -1;
+    p.means.memo = memo;
+    for (argv++; result == 0 && *argv; argv++)
+        result = take_argument(&p, *argv, e);
+    if (result == 0 && p.build.source.sdist && !digest_is_set(&p.build.source.digest)) {
+        CLEANUP(fd_clear) struct fd fd = {0};
+
+        result = fd_open(&fd, p.build.source.sdist, O_RDONLY, 0, e) < 0
+                     ? -1
+                     : hash_fd(&p.build.source.digest, &size, fd.n, "it", e);
+    }
+    if (result == 0)
+        result = act_on_package(&p, verb, folder, e);
+    if (p.failure.log)
+        fprintf(stderr, "%.*s\n", (int)p.failure.tail.len, p.failure.tail.p ? p.failure.tail.p : "");
+    seal_failure_clear(&p.failure);
+    vec_clear(&p.build.requires);
+    vec_clear(&p.build.inputs);
+    vec_clear(&p.build.env);
+    vec_clear(&p.build.settings);
+    free(p.logs);
+    return result;
+}
+
 static int act(int argc, char **argv, struct err *e)
 {
     CLEANUP(stored_clear) struct stored image = {0};
@@ -111,6 +251,8 @@ static int act(int argc, char **argv, struct err *e)
     }
     if (strcmp(argv[3], "run") == 0)
         result = run(&layers, cas, argv + 4, e);
+    else
+        result = package(&layers, cas, argv[1], argv[3], argv + 4, e);
     vec_clear(&layers);
     return result;
 }
