@@ -173,7 +173,7 @@ static int let_go(struct watch *w, struct err *e)
         (void)!write(fd, "1000", 4); /* only a preference */
         close(fd);
     }
-    return fd_write_all(w->block.n, "g", 1, "bwrap", e);
+    return fd_write_all(w->block.n, "\n", 1, "bwrap", e);
 }
 
 static int stop(struct watch *w, enum sandbox_stop why, struct err *e)
