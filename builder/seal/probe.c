@@ -140,6 +140,8 @@ int seal_probe(struct seal_probe *out, const struct events *events, struct err *
                                         "--dev",
                                         "/dev",
                                         "--remount-ro",
+                                        "/proc",
+                                        "--remount-ro",
                                         "/dev",
                                         "--",
                                         "true",

@@ -316,8 +316,9 @@ static void make_argv(struct names *to, const struct sandbox_how *how)
 
             ADD(to, "--ro-bind", m->from, where);
         }
-    ADD(to, "--remount-ro", "/dev", "--remount-ro", SEAL_TOP, "--chdir", SANDBOX_BUILD, "--",
-        "/bin/sh", "-c", "umask 022; exec \"$@\"", "sh");
+    /* Of root's /proc even a command without capabilities may write what the kernel obeys. */
+    ADD(to, "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", SEAL_TOP, "--chdir",
+        SANDBOX_BUILD, "--", "/bin/sh", "-c", "umask 022; exec \"$@\"", "sh");
     add(to, how->argv);
     *vec_push(to) = NULL;
 }

@@ -2,11 +2,11 @@
  *
  * It sees the root read-only; one folder of the host, writable, as SANDBOX_BUILD, with "home",
  * "tmp" and "shm" in it, which are $HOME, /tmp and /var/tmp, /dev/shm; files and folders that it is
- * given, read-only, below SANDBOX_IN; a /proc of its own and the few devices of bwrap's --dev. So
- * all that it writes lies in that folder. It has user, pid, ipc, uts, net and cgroup namespaces of
- * its own, so no network but its own loopback; user and group 1000, no capabilities, the host name
- * "sealed", umask 022, no terminal, no standard input, no descriptor and no variable but those
- * given here. The kernel's out-of-memory killer takes its processes first.
+ * given, read-only, below SANDBOX_IN; a /proc of its own, read-only, and the few devices of bwrap's
+ * --dev. So all that it writes lies in that folder. It has user, pid, ipc, uts, net and cgroup
+ * namespaces of its own, so no network but its own loopback; user and group 1000, no capabilities,
+ * the host name "sealed", umask 022, no terminal, no standard input, no descriptor and no variable
+ * but those given here. The kernel's out-of-memory killer takes its processes first.
  *
  * When the command ends, or we do, by whatever signal, all that it started is ended too, and
  * sandbox_run() returns only after that.
