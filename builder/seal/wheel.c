@@ -486,15 +486,24 @@ static int run_step(struct run *r, struct err *e)
 
 /* ---- what came out ---- */
 
-/* A regular file of the result; its folder was the build's, so nothing there is believed. */
-static int open_result(struct fd *out, const struct run *r, struct str path, struct err *e)
+/* Of what the build left; its folder was the build's, so nothing there is believed. */
+static int open_made(struct fd *out, const struct run *r, struct str path, int flags, struct err *e)
 {
     CLEANUP(fd_clear) struct fd top = {0};
+    CLEANUP(err_clear) struct err fault = {0};
+
+    if (fd_open(&top, r->place.files, O_RDONLY | O_DIRECTORY, 0, e) < 0)
+        return -1;
+    return beneath_open(out, top.n, path, flags, "what the build made", &fault) < 0
+               ? err_set(e, ERR_INPUT, "%s", fault.msg)
+               : 0;
+}
+
+static int open_result(struct fd *out, const struct run *r, struct str path, struct err *e)
+{
     struct stat st;
 
-    if (fd_open(&top, r->place.files, O_RDONLY | O_DIRECTORY, 0, e) < 0 ||
-        beneath_open(out, top.n, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, "what the build made", e) <
-            0)
+    if (open_made(out, r, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, e) < 0)
         return -1;
     if (fstat(out->n, &st) == 0 && S_ISREG(st.st_mode))
         return 0;
@@ -523,12 +532,10 @@ static int read_result(struct buf *out, const struct run *r, const char *name, s
 /* The one wheel in the folder. */
 static int find_wheel(char **name, const struct run *r, struct err *e)
 {
-    CLEANUP(fd_clear) struct fd top = {0}, folder = {0};
     CLEANUP(names_clear) struct names names = {0};
+    CLEANUP(fd_clear) struct fd folder = {0};
 
-    if (fd_open(&top, r->place.files, O_RDONLY | O_DIRECTORY, 0, e) < 0 ||
-        beneath_open(&folder, top.n, STR("result"), O_RDONLY | O_DIRECTORY, "what the build made",
-                     e) < 0 ||
+    if (open_made(&folder, r, STR("result"), O_RDONLY | O_DIRECTORY, e) < 0 ||
         fs_list_at(&names, folder.n, "what the build made", e) < 0)
         return -1;
     if (names.n != 1)

@@ -182,7 +182,11 @@ held "the network, the host's loopback and its abstract sockets cannot be reache
 kill $own_pids
 own_pids=
 
-before=$(find "$place"/store/unpacked/layers "$place"/store/unpacked/roots -printf '%p %m %s %T@\n' | sha256sum)
+# The times of "done" tell of use.
+root_state() {
+    find "$place"/store/unpacked/layers/*/files "$place"/store/unpacked/roots/*/files -printf '%p %m %s %T@\n' | sha256sum
+}
+before=$(root_state)
 hostile writes <<EOF
 import subprocess
 def attack():
@@ -199,7 +203,7 @@ EOF
 sed -i 's/except (OSError, KeyError, RuntimeError)/except Exception/' writes/backend.py
 attack writes
 held "nothing outside the build's folder can be written, also by remounting"
-[ "$(find "$place"/store/unpacked/layers "$place"/store/unpacked/roots -printf '%p %m %s %T@\n' | sha256sum)" = "$before" ] || fail "the root has changed"
+[ "$(root_state)" = "$before" ] || fail "the root has changed"
 [ ! -e x ] && [ ! -e "$place/store/x" ] || fail "a file stands outside"
 ok "the root is as it was"
 
@@ -293,6 +297,22 @@ EOF
 attack two
 refused "two wheels are refused" 'made 2 files instead of one wheel'
 [ "$(ls "$place/store" | tr '\n' ' ')" = 'blobs partial sealed unpacked ' ] || fail "the store has $(ls "$place/store")"
+
+hostile sees <<'EOF'
+def attack():
+    try:
+        import pip
+        print("sees pip of", os.path.dirname(pip.__path__[0]))
+    except ImportError:
+        print("sees no pip")
+    kept([])
+EOF
+attack sees
+held "an isolated build is built"
+grep -q 'sees no pip' log || fail "it is not isolated: $(cat log)"
+attack sees isolated=no
+grep -q 'sees pip of /opt/venv/lib/python3' log || fail "without isolation: $(cat log)"
+ok "it sees no package of the root; one without isolation does"
 
 # ---- ends ----
 
