@@ -330,9 +330,9 @@ hostile waits <<'EOF'
 def attack():
     os.execv("/usr/bin/sleep", ["envbuild-sleeper", "100000"])
 EOF
-build wheel hostile 1.0 folder=waits digest="$(printf waits | sha256sum | cut -c1-64)" >/dev/null 2>&1 &
+"$seal" "$place/store" oci:images wheel "$place/out" name=hostile folder=waits digest="$(printf waits | sha256sum | cut -c1-64)" >said 2>&1 &
 pid=$!
-until pgrep -f '^envbuild-sleeper' >/dev/null; do kill -0 $pid && sleep 0.1; done
+until pgrep -f '^envbuild-sleeper' >/dev/null; do kill -0 $pid 2>/dev/null || fail "it does not wait: $(cat said)"; done
 kill -KILL $pid
 wait $pid 2>/dev/null || true
 for _ in $(seq 600); do pgrep -f '^envbuild-sleeper' >/dev/null || break; sleep 0.1; done
