@@ -66,8 +66,7 @@ static enum gc_kind kind_of(struct str path, const struct stat *st)
 static void judge_unpacked(struct collecting *c, struct str path)
 {
     CLEANUP(free_clear)
-    char *folder = path_join(c->store, path.p),
-         *done = path_join(folder, "done");
+    char *folder = path_join(c->store, path.p), *done = path_join(folder, "done");
     struct stat st;
 
     if (lstat(done, &st) < 0 || !c->rules->before || st.st_mtime < c->rules->before)

@@ -160,8 +160,7 @@ static void a_folder_is_copied_with_one_time(void **state)
     static const struct mkfolder_item items[] = {
         {"a/setup.py", .text = "x"}, {"a/b/c.txt", .text = "y"}, {"a/out", .link = "/etc"}, {0}};
     CLEANUP(free_clear)
-    char *to = path_join(*state, "copy"),
-         *from = NULL, *run = NULL, *link = NULL;
+    char *to = path_join(*state, "copy"), *from = NULL, *run = NULL, *link = NULL;
     CLEANUP(buf_clear) struct buf got = {0};
     CLEANUP(err_clear) struct err e = {0};
     struct seal_source source = {0};
