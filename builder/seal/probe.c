@@ -12,8 +12,7 @@ enum { SAID_MAX = 4096, KERNEL_FILE_MAX = 1 << 20 };
 static const struct known {
     const char *sentence, *remedy;
 } known[] = {
-    [SEAL_NO_BWRAP] = {"bwrap, which seals builds from source, is not here",
-                       "apt-get install bubblewrap"},
+    [SEAL_NO_BWRAP] = {SEAL_NO_BWRAP_SENTENCE, SEAL_NO_BWRAP_REMEDY},
     [SEAL_OLD_BWRAP] = {"this bwrap is too old: it lacks an option that sealed builds need",
                         "install bubblewrap 0.6 or newer, as Debian 12 and Ubuntu 22.04 have it"},
     [SEAL_NAMESPACES_OFF] = {"this kernel allows no user namespaces, in which sealed builds run",

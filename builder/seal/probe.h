@@ -15,6 +15,12 @@ enum seal_obstacle {
     SEAL_OTHER,          /* `sentence` has bwrap's own words */
 };
 
+/* The error where there is no bwrap. */
+#define SEAL_NO_BWRAP_SENTENCE "bwrap, which seals builds from source, is not here"
+#define SEAL_NO_BWRAP_REMEDY "apt-get install bubblewrap"
+#define SEAL_MISSING \
+    "cannot build from source here: " SEAL_NO_BWRAP_SENTENCE "; " SEAL_NO_BWRAP_REMEDY
+
 /* All-zero: it works. */
 struct seal_probe {
     enum seal_obstacle obstacle;

@@ -401,7 +401,7 @@ static int run(struct watch *w, const struct names *argv, const struct names *en
                                 &(struct program_how){.name = "bwrap",
                                                       .argv = argv->v,
                                                       .env = env->v,
-                                                      .missing = "bwrap is not here",
+                                                      .missing = SEAL_MISSING,
                                                       .errors = PROGRAM_ERRORS_OUTPUT,
                                                       .output_max = TAIL_MAX,
                                                       .keep_end = true,
@@ -430,6 +430,23 @@ static void keep_tail(struct buf *out, struct str text)
     buf_str(out, str_sub(text, at, text.len));
 }
 
+/* The same of one that was ended; what it wrote last is in the log, unless that was full. */
+static void keep_tail_of_log(struct buf *out, const struct log *l)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err unread = {0}; /* then there is no tail */
+    uint64_t size, from;
+
+    if (fd_size(l->fd.n, &size, l->path, &unread) < 0)
+        return;
+    from = size > TAIL_MAX ? size - TAIL_MAX : 0;
+    if (fd_pread_all(l->fd.n, buf_room(&text, TAIL_MAX), (size_t)(size - from), from, l->path,
+                     &unread) < 0)
+        return;
+    text.len += (size_t)(size - from);
+    keep_tail(out, buf_view(&text));
+}
+
 /* bwrap itself failed: it did not get as far as the command. */
 static int judge_start(struct str said, struct err *e)
 {
@@ -453,7 +470,7 @@ int sandbox_run(struct sandbox_end *out, const struct sandbox_how *how, struct e
     w.out = &end;
     w.log.path = how->log;
     if (make_folders(how, e) < 0 ||
-        fd_open(&w.log.fd, how->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666, e) < 0)
+        fd_open(&w.log.fd, how->log, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666, e) < 0)
         return -1;
     make_argv(&argv, how);
     make_env(&env, how);
@@ -463,6 +480,8 @@ int sandbox_run(struct sandbox_end *out, const struct sandbox_how *how, struct e
         keep_tail(&end.tail, how_it_ended.output);
     else
         program_clear(&program);
+    if (result < 0)
+        keep_tail_of_log(&end.tail, &w.log);
     events_emit(how->events, &(struct event){.kind = EVENT_SAID, .task = how->name, .name = ""});
     if (wait_for_all(&w, e) < 0)
         return -1;

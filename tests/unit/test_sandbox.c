@@ -145,7 +145,21 @@ static void what_takes_too_much_is_ended(void **state)
 
         assert_ok(run(&w, *state, forever, &e), &e);
         assert_int_equal(w.end.stop, cases[i].stop);
+        assert_true(!w.end.tail.len || has(&w, "begun")); /* it may not have got that far */
     }
+}
+
+static void without_bwrap_it_says_what_to_install(void **state)
+{
+    CLEANUP(world_clear) struct world w = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(free_clear) char *path = xstrdup(getenv("PATH"));
+
+    assert_int_equal(setenv("PATH", "/nowhere", 1), 0);
+    assert_int_equal(run(&w, *state, "", &e), -1);
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    assert_int_equal(e.kind, ERR_SYSTEM);
+    assert_non_null(strstr(e.msg, "apt-get install bubblewrap"));
 }
 
 static bool at_once(void *ctx)
@@ -194,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_bwrap_that_fails_is_told_apart),
         cmocka_unit_test(what_takes_too_much_is_ended),
         cmocka_unit_test(whoever_waits_can_be_interrupted),
+        cmocka_unit_test(without_bwrap_it_says_what_to_install),
     };
 
     return cmocka_run_group_tests(tests, set_path, remove_folder);
