@@ -157,7 +157,7 @@ def attack():
     kept(got)
 EOF
 SECRET=hidden-word attack reads 7<home/.ssh/id_ed25519
-held "~/.ssh, another build, the store, the environment and open descriptors cannot be read"
+held "keys in .ssh, another build, the store, the environment and open descriptors cannot be read"
 
 mkfifo port
 python3 -c '
