@@ -13,6 +13,8 @@ enum event_kind {
     EVENT_WARNING, /* `name` is a sentence for the user */
     EVENT_NOTE,    /* `name` is a detail for -v, e.g. a retry */
     EVENT_WAIT,    /* `name` says who is waited for */
+    EVENT_SAID,    /* `name` is the last line that the program of item `task` wrote, which runs for
+                      `done` milliseconds; an empty one: it has ended */
 };
 
 struct event {

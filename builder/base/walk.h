@@ -21,6 +21,11 @@ struct walk_item {
 int walk(const char *dir, int (*each)(void *ctx, const struct walk_item *item, struct err *e),
          void *ctx, struct err *e) MUST_CHECK;
 
+/* Remove all that is below a folder, and the folder. A foreign program may have filled it: links
+ * are not followed, folders may lie as deep as they like, and what only lacks the right to be
+ * entered is given it. A missing one is fine. */
+int walk_remove(const char *dir, struct err *e) MUST_CHECK;
+
 /* What files take. */
 struct walk_use {
     uint64_t files; /* and links; no folders */

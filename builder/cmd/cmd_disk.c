@@ -105,9 +105,13 @@ static int look_at_layout(struct disk *d, const char *dir, struct err *e)
 /* ---- telling ---- */
 
 static const char *const kinds[GC_KINDS][2] = {
-    [GC_BLOBS] = {"artifacts", "artifacts"},     [GC_PARTIAL] = {"partial downloads", "partial"},
-    [GC_MEMORY] = {"remembered", "remembered"},  [GC_LOCKS] = {"list of locks", "locks"},
-    [GC_TEMPORARY] = {"temporary", "temporary"}, [GC_OTHER] = {"other, and folders", "other"},
+    [GC_BLOBS] = {"artifacts", "artifacts"},
+    [GC_PARTIAL] = {"partial downloads", "partial"},
+    [GC_MEMORY] = {"remembered", "remembered"},
+    [GC_LOCKS] = {"list of locks", "locks"},
+    [GC_UNPACKED] = {"unpacked for builds", "unpacked"},
+    [GC_TEMPORARY] = {"temporary", "temporary"},
+    [GC_OTHER] = {"other, and folders", "other"},
 };
 
 static void put_use(struct doc *d, struct node *n, const struct walk_use *use)

@@ -10,6 +10,7 @@
 #include "../io/program.h"
 #include "../plan/pypi/pypi_index.h"
 #include "../plan/pypi/torch_index.h"
+#include "../seal/probe.h"
 #include "config.h"
 #include "engine.h"
 #include "machine.h"
@@ -243,6 +244,21 @@ static void check_namespaces(struct doctor *d)
         tell(d, "namespaces", d->podman && d->session->uid ? STATE_WARN : STATE_OK,
              d->podman && d->session->uid ? remedy : NULL,
              "user namespaces are restricted, which rootless Podman needs; builds do not");
+}
+
+/* Only recipes with `build` need it. */
+static int check_sealed(struct doctor *d, struct err *e)
+{
+    CLEANUP(seal_probe_clear) struct seal_probe p = {0};
+
+    if (seal_probe(&p, d->session->events, e) < 0)
+        return -1;
+    if (p.obstacle == SEAL_WORKS)
+        tell(d, "sealed", STATE_OK, NULL, "bwrap works: packages can be built from source, sealed");
+    else
+        tell(d, "sealed", STATE_WARN, p.remedy, "%s; only what is built from source needs it",
+             p.sentence);
+    return 0;
 }
 
 /* ---- network ---- */
@@ -508,6 +524,8 @@ static int look(struct doctor *d, struct err *e)
     check_engine(d);
     check_rights(d);
     check_namespaces(d);
+    if (check_sealed(d, e) < 0)
+        return -1;
     check_config(d);
     check_credentials(d);
     if (d->session->offline)

@@ -36,7 +36,7 @@ struct progress {
     pthread_cond_t stop;
     bool ticks, stopped, shown;       /* shown: until the display is wiped for good */
     struct VEC_OF(struct item) items; /* what is being worked on */
-    char *step;
+    char *step, *said; /* said: of a program at work, with whose it is; NULL: none is */
     struct VEC_OF(struct plan) plans;
     uint64_t finished, planned, begun; /* bytes of the present step, all items */
     uint64_t opened_ms, started_ms, drawn_ms;
@@ -168,10 +168,12 @@ static void add_item(struct buf *out, const struct item *item)
     utf8_show(out, str_of(item->name), SHOW_LINE);
 }
 
-/* What happens now: the oldest item, or the step. */
+/* What happens now: what a program says, the oldest item, or the step. */
 static void add_now(struct buf *out, const struct progress *p)
 {
-    if (p->items.n) {
+    if (p->said) {
+        buf_puts(out, p->said);
+    } else if (p->items.n) {
         add_item(out, &p->items.v[0]);
         if (p->items.n > 1)
             buf_fmt(out, ", and %zu more", p->items.n - 1);
@@ -269,10 +271,12 @@ static void tell(struct progress *p)
     uint64_t now = p->clock();
     struct whole w = whole_of(p);
 
-    if (now - p->drawn_ms < LINE_MS || !w.total)
+    if (now - p->drawn_ms < LINE_MS || (!w.total && !p->said))
         return;
-    add_whole(p, &text, &w, now);
-    buf_puts(&text, ": ");
+    if (w.total) {
+        add_whole(p, &text, &w, now);
+        buf_puts(&text, ": ");
+    }
     add_now(&text, p);
     line(p, "  ", text.p);
     p->drawn_ms = now;
@@ -363,6 +367,24 @@ static void drop_plans(struct progress *p)
     p->plans.n = 0;
 }
 
+/* "build flash-attn, 2 min 3 s: [12/48] nvcc ..." */
+static void keep_said(struct progress *p, const struct event *ev)
+{
+    struct buf text = {0};
+
+    free(p->said);
+    p->said = NULL;
+    if (!ev->name[0])
+        return;
+    buf_puts(&text, "build ");
+    utf8_show(&text, str_of(ev->task), SHOW_LINE);
+    buf_puts(&text, ", ");
+    add_time(&text, ev->done / 1000);
+    buf_puts(&text, ": ");
+    utf8_show(&text, str_of(ev->name), SHOW_LINE);
+    p->said = buf_take(&text);
+}
+
 static void begin_step(struct progress *p, const struct event *ev)
 {
     free(p->step);
@@ -418,11 +440,14 @@ static void emit(void *ctx, const struct event *ev)
         if (p->say == SAY_MORE)
             line(p, "  ", ev->name);
         break;
+    case EVENT_SAID:
+        keep_said(p, ev);
+        break;
     }
     p->shown = true;
     if (p->terminal)
         draw(p);
-    else if (ev->kind == EVENT_ADVANCE || ev->kind == EVENT_END)
+    else if (ev->kind == EVENT_ADVANCE || ev->kind == EVENT_END || ev->kind == EVENT_SAID)
         tell(p);
     pthread_mutex_unlock(&p->lock);
 }
@@ -517,6 +542,7 @@ void progress_free(struct progress *p)
     vec_clear(&p->plans);
     names_clear(&p->warnings);
     free(p->step);
+    free(p->said);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "program.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TURN_MS = 50, GRACE_MS = 500, READ_SIZE = 64 * 1024, LEFTOVER_READS = 16 };
+enum { MORE_MAX = 8, TURN_MS = 50, GRACE_MS = 500, READ_SIZE = 64 * 1024, LEFTOVER_READS = 16 };
 
 struct program {
     struct program_how how;
@@ -34,10 +35,10 @@ static int lift(struct fd *fd, int n)
     return n < 0 ? -1 : 0;
 }
 
-/* Another descriptor of the file, above the standard ones. */
+/* Another descriptor of the file, above all that the child is given. */
 static int copy(struct fd *out, const struct fd *file)
 {
-    int n = fcntl(file->n, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int n = fcntl(file->n, F_DUPFD_CLOEXEC, STDERR_FILENO + 1 + MORE_MAX);
 
     *out = (struct fd){n, n >= 0};
     return n < 0 ? -1 : 0;
@@ -55,23 +56,44 @@ static int make_pipe(struct fd *reads, struct fd *writes, struct fd *ours, struc
     return fcntl(ours->n, F_SETFL, O_NONBLOCK) < 0 ? err_errno(e, "cannot make a pipe") : 0;
 }
 
-/* `file` is where its output goes, `output` where what is kept. */
-static void arrange(posix_spawn_file_actions_t *files, const struct program_how *how, int input,
-                    int file, int output)
+/* Our ends, which become the child's. */
+struct ends {
+    struct fd input, output,
+        file; /* `file` is where its output goes, `output` where what is kept */
+    struct fd more[MORE_MAX];
+};
+
+static void ends_clear(struct ends *ends)
 {
+    fd_clear(&ends->input);
+    fd_clear(&ends->output);
+    fd_clear(&ends->file);
+    for (size_t i = 0; i < MORE_MAX; i++)
+        fd_clear(&ends->more[i]);
+}
+
+static void arrange(posix_spawn_file_actions_t *files, const struct program_how *how,
+                    const struct ends *ends)
+{
+    const int output = ends->output.n;
+
     posix_spawn_file_actions_init(files);
     if (how->input == PROGRAM_READS_NOTHING)
         posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     else if (how->input == PROGRAM_READS_PIPE)
-        posix_spawn_file_actions_adddup2(files, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(files, file, STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(files, ends->input.n, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(files, ends->file.open ? ends->file.n : output, STDOUT_FILENO);
     if (how->errors == PROGRAM_ERRORS_DROPPED)
         posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     else if (how->errors == PROGRAM_ERRORS_OUTPUT)
         posix_spawn_file_actions_adddup2(files, output, STDERR_FILENO);
+    for (size_t i = 0; i < how->more_n; i++)
+        posix_spawn_file_actions_adddup2(files, ends->more[i].n, STDERR_FILENO + 1 + (int)i);
+    /* Those that whoever started us left open, too. */
+    posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1 + (int)how->more_n);
 }
 
-static int spawn(struct program *p, int input, int file, int output)
+static int spawn(struct program *p, const struct ends *ends)
 {
     const short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     const struct program_how *how = &p->how;
@@ -86,7 +108,7 @@ static int spawn(struct program *p, int input, int file, int output)
     posix_spawnattr_setflags(&attr, p->shared ? flags : (short)(flags | POSIX_SPAWN_SETPGROUP));
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &all);
-    arrange(&files, how, input, file, output);
+    arrange(&files, how, ends);
     rc = posix_spawnp(&p->pid, how->argv[0], &files, &attr, how->argv,
                       how->env ? how->env : environ);
     posix_spawn_file_actions_destroy(&files);
@@ -98,16 +120,24 @@ static int spawn(struct program *p, int input, int file, int output)
 
 static int start(struct program *p, struct err *e)
 {
-    CLEANUP(fd_clear) struct fd input = {0}, output = {0}, file = {0};
+    CLEANUP(ends_clear) struct ends ends = {0};
+    struct fd raw = {0};
     int rc;
 
-    if (p->how.input == PROGRAM_READS_PIPE && make_pipe(&input, &p->input, &p->input, e) < 0)
+    if (p->how.input == PROGRAM_READS_PIPE && make_pipe(&ends.input, &p->input, &p->input, e) < 0)
         return -1;
-    if (make_pipe(&p->output, &output, &p->output, e) < 0)
+    if (make_pipe(&p->output, &raw, &p->output, e) < 0)
         return -1;
-    if (p->how.file && copy(&file, p->how.file) < 0)
+    /* Above 3, 4, ..., which are replaced before it is. */
+    rc = copy(&ends.output, &raw);
+    fd_clear(&raw);
+    if (rc < 0 || (p->how.file && copy(&ends.file, p->how.file) < 0))
         return err_errno(e, "cannot start %s", p->how.name);
-    rc = spawn(p, input.n, file.open ? file.n : output.n, output.n);
+    assert(p->how.more_n <= MORE_MAX);
+    for (size_t i = 0; i < p->how.more_n; i++)
+        if (copy(&ends.more[i], &p->how.more[i]) < 0)
+            return err_errno(e, "cannot start %s", p->how.name);
+    rc = spawn(p, &ends);
     if (rc == ENOENT && p->how.missing)
         return err_set(e, ERR_SYSTEM, "%s", p->how.missing);
     errno = rc;
@@ -148,6 +178,8 @@ static int take_output(struct program *p, bool *more, struct err *e)
     if (n == 0)
         fd_clear(&p->output);
     *more = n > 0;
+    if (p->how.to && sink_write(p->how.to, p->said.p + p->said.len, (size_t)n, e) < 0)
+        return -1;
     p->said.len += (size_t)n;
     if (p->said.len <= max)
         return 0;
@@ -156,6 +188,17 @@ static int take_output(struct program *p, bool *more, struct err *e)
                        max);
     memmove(p->said.p, p->said.p + p->said.len - max, max);
     p->said.len = max;
+    return 0;
+}
+
+/* What else is to be done while it runs. */
+static int turn(struct program *p, struct err *e)
+{
+    if (events_cancelled(p->how.events))
+        return err_set(e, ERR_INTERRUPTED, "interrupted");
+    if (p->how.turn)
+        return p->how.turn(p->how.turn_ctx, e);
+    wait_tell(&p->wait, "waiting for %s", p->how.name);
     return 0;
 }
 
@@ -168,10 +211,7 @@ static int take_turn(struct program *p, struct err *e)
 
     if (poll(fds, ARRAY_LEN(fds), TURN_MS) < 0 && errno != EINTR)
         return err_errno(e, "cannot wait for %s", p->how.name);
-    if (events_cancelled(p->how.events))
-        return err_set(e, ERR_INTERRUPTED, "interrupted");
-    wait_tell(&p->wait, "waiting for %s", p->how.name);
-    return take_output(p, &more, e);
+    return turn(p, e) < 0 ? -1 : take_output(p, &more, e);
 }
 
 int program_write(struct program *p, const void *bytes, size_t len, bool *reads, struct err *e)
@@ -225,8 +265,9 @@ int program_wait(struct program *p, struct program_end *end, struct err *e)
             break;
         if (pid < 0 && errno != EINTR)
             return err_errno(e, "cannot wait for %s", p->how.name);
-        if ((p->output.open ? take_turn(p, e)
-                            : wait_nap(&p->wait, e, "waiting for %s", p->how.name)) < 0)
+        if ((p->output.open || p->how.turn
+                 ? take_turn(p, e)
+                 : wait_nap(&p->wait, e, "waiting for %s", p->how.name)) < 0)
             return -1;
     }
     p->pid = 0;

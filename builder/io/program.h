@@ -1,13 +1,14 @@
 /* io/program.h - the one way to start another program: gpgv, `docker load`, a keyring's command.
  *
- * It gets descriptors 0, 1 and 2 and no others of ours, with every signal at its default and none
- * blocked. Whoever waits for it can be interrupted: the program and its children are then ended.
- * After a second the user is told what is waited for.
+ * It gets descriptors 0, 1 and 2 and no others of ours but those named in `more`, with every signal
+ * at its default and none blocked. Whoever waits for it can be interrupted: the program and its
+ * children are then ended. After a second the user is told what is waited for.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../base/event.h"
 #include "../base/fd.h"
+#include "sink.h"
 
 enum program_input {
     PROGRAM_READS_NOTHING, /* /dev/null */
@@ -28,9 +29,16 @@ struct program_how {
     const char *missing; /* the error where there is no such program; NULL: that it cannot start */
     enum program_input input;
     enum program_errors errors;
-    const struct fd *file;       /* its output goes there and is not kept; NULL: it is kept */
-    size_t output_max;           /* bytes of output that are kept */
-    bool keep_end;               /* of more output keep the end; else more is an error */
+    const struct fd *file; /* its output goes there and is not kept; NULL: it is kept */
+    size_t output_max;     /* bytes of output that are kept */
+    bool keep_end;         /* of more output keep the end; else more is an error */
+    struct sink *to;       /* also gets its output, as it comes; NULL: nobody does */
+    const struct fd *more; /* become its descriptors 3, 4, ... */
+    size_t more_n;
+    /* Asked at least every 50 ms while it is waited for; -1 ends the wait, and program_free() the
+     * program. NULL: nobody is asked. Then the user is not told what is waited for. */
+    int (*turn)(void *ctx, struct err *e);
+    void *turn_ctx;
     const struct events *events; /* borrowed; may be NULL */
 };
 

@@ -37,7 +37,8 @@
     X(envbuild_lock_5_mdoc, "envbuild-lock.5.mdoc", "builder/man/envbuild-lock.5.mdoc")          \
     X(completion_bash, "completion.bash", "builder/man/completion.bash")                         \
     X(completion_zsh, "completion.zsh", "builder/man/completion.zsh")                            \
-    X(completion_fish, "completion.fish", "builder/man/completion.fish")
+    X(completion_fish, "completion.fish", "builder/man/completion.fish")                         \
+    X(seal_driver_py, "seal-driver.py", "builder/seal/driver.py")
 
 #define INCLUDE(id, name, path)                        \
     __asm__(".section .rodata\n"                       \

@@ -119,3 +119,25 @@ int layer_read(const struct stored *image, size_t i, bool diff_id, tar_each each
     tar_clear(&r.tar);
     return result;
 }
+
+int layer_read_bytes(struct source *packed, const struct digest *diff_id, tar_each each, void *ctx,
+                     struct err *e)
+{
+    CLEANUP(tar_clear) struct tar_reader *tar = NULL;
+    CLEANUP(err_clear) struct err fault = {0}, unread = {0};
+    struct source *plain = decompress(packed);
+    struct hashing *hashed;
+    struct seen seen;
+
+    plain->limit = plain_max;
+    hashed = hashing(plain, true);
+    tar = tar_open(&hashed->source, TAR_LAYER);
+    (void)!tar_walk(tar, each, ctx, &fault);
+    if (fault.kind == ERR_INTERRUPTED || fault.kind == ERR_SYSTEM)
+        return err_join(e, &fault);
+    if (source_drain(&hashed->source, &unread) < 0)
+        return err_join(e, err_is_set(&fault) ? &fault : &unread);
+    if (check(hashed, diff_id, "diff_id", &seen, e) < 0)
+        return -1;
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}

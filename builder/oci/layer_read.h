@@ -17,3 +17,7 @@
  * becomes the blob's digest as it was hashed, all-zero where the place keeps none. */
 int layer_read(const struct stored *image, size_t i, bool diff_id, tar_each each, void *ctx,
                struct seen *seen, struct err *e) MUST_CHECK;
+/* A layer from wherever its bytes come; takes `packed`. They are held against its diff_id, and
+ * damage is told as above. */
+int layer_read_bytes(struct source *packed, const struct digest *diff_id, tar_each each, void *ctx,
+                     struct err *e) MUST_CHECK;

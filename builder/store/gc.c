@@ -6,15 +6,17 @@
 
 #include "../base/fs.h"
 #include "../base/path.h"
+#include "unpacked.h"
 
 /* Folders of memos, as cmd/ names them. */
-static const char *const memories[] = {"layers",  "linkage", "pages",     "metadata",
-                                       "outputs", "scans",   "registries"};
+static const char *const memories[] = {"layers",  "linkage", "pages",      "metadata",
+                                       "outputs", "scans",   "registries", "sealed"};
 
 struct collecting {
     const char *store;
     const struct gc_rules *rules;
     struct gc_result *out;
+    struct names folders; /* of those unpacked: what goes, below the store */
 };
 
 static bool is_hex(struct str s, size_t len)
@@ -43,6 +45,8 @@ static enum gc_kind kind_of(struct str path, const struct stat *st)
 {
     struct str rest = path;
 
+    if (unpacked_is_in(path))
+        return GC_UNPACKED;
     if (!S_ISREG(st->st_mode))
         return GC_OTHER;
     if (str_starts(path_base(path), STR(".envbuild-")))
@@ -56,6 +60,23 @@ static enum gc_kind kind_of(struct str path, const struct stat *st)
     if (str_skip(&rest, STR("locks/")))
         return is_hex(rest, DIGEST_HEX) ? GC_LOCKS : GC_OTHER;
     return GC_OTHER;
+}
+
+/* One that is not whole is what a killed run left: nobody has the store open. */
+static void judge_unpacked(struct collecting *c, struct str path)
+{
+    CLEANUP(free_clear)
+    char *folder = path_join(c->store, path.p), *done = path_join(folder, "done");
+    struct stat st;
+
+    if (lstat(done, &st) < 0 || !c->rules->before || st.st_mtime < c->rules->before)
+        names_add(&c->folders, path.p);
+}
+
+/* Is it below the last that was judged so? */
+static bool unpacked_goes(const struct collecting *c, struct str path)
+{
+    return c->folders.n && path_is_in(path, str_of(c->folders.v[c->folders.n - 1]));
 }
 
 static bool is_needed(const struct gc_rules *r, struct str name)
@@ -81,6 +102,8 @@ static bool goes(const struct collecting *c, const struct walk_item *item, enum 
     case GC_TEMPORARY:
         path = path_join(c->store, item->path.p);
         return fs_temp_is_abandoned(path);
+    case GC_UNPACKED:
+        return unpacked_goes(c, item->path);
     case GC_LOCKS:
     case GC_OTHER:
     case GC_KINDS:
@@ -97,11 +120,14 @@ static int take(void *ctx, const struct walk_item *item, struct err *e)
 
     if (events_cancelled(c->rules->events))
         return err_set(e, ERR_INTERRUPTED, "interrupted");
+    if (unpacked_is_one(item->path))
+        judge_unpacked(c, item->path);
     walk_count(&c->out->all, item->st);
     walk_count(&c->out->kinds[kind], item->st);
     if (!goes(c, item, kind))
         return 0;
-    if (c->rules->remove && unlinkat(item->dir, item->name, 0) < 0 && errno != ENOENT)
+    if (c->rules->remove && kind != GC_UNPACKED && unlinkat(item->dir, item->name, 0) < 0 &&
+        errno != ENOENT)
         return err_errno(e, "cannot remove %s/" STR_FMT, c->store, STR_ARG(item->path));
     if (freed.st_nlink > 1) /* a layout has it, too */
         freed.st_blocks = 0;
@@ -111,8 +137,16 @@ static int take(void *ctx, const struct walk_item *item, struct err *e)
 
 int gc_store(struct gc_result *out, const char *store, const struct gc_rules *rules, struct err *e)
 {
-    struct collecting c = {store, rules, out};
+    struct collecting c = {store, rules, out, {0}};
+    int result;
 
     *out = (struct gc_result){0};
-    return walk(store, take, &c, e);
+    result = walk(store, take, &c, e);
+    for (size_t i = 0; result == 0 && rules->remove && i < c.folders.n; i++) {
+        CLEANUP(free_clear) char *folder = path_join(store, c.folders.v[i]);
+
+        result = unpacked_remove(folder, e);
+    }
+    names_clear(&c.folders);
+    return result;
 }

@@ -1,7 +1,8 @@
 /* store/gc.h - what a store holds, and removing what nothing needs.
  *
  * What a store's folders hold under names that we give is ours: blobs, partial downloads, what was
- * found out, the list of locks, temporary files that a killed run left. All else is counted and
+ * found out, the list of locks, unpacked layers and roots of sealed builds, temporary files that a
+ * killed run left. All else is counted and
  * never touched, and no link is followed.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -13,9 +14,10 @@
 
 enum gc_kind {
     GC_BLOBS, /* wheels, debs, archives, pages by digest, and what of a layer is in none of them */
-    GC_PARTIAL, /* downloads that were cut, or are under way */
-    GC_MEMORY,  /* what was found out about bytes that were seen, and pages */
-    GC_LOCKS,   /* store/roots.h */
+    GC_PARTIAL,  /* downloads that were cut, or are under way */
+    GC_MEMORY,   /* what was found out about bytes that were seen, and pages */
+    GC_LOCKS,    /* store/roots.h */
+    GC_UNPACKED, /* store/unpacked.h */
     GC_TEMPORARY,
     GC_OTHER, /* not ours, the lock file, and the folders themselves */
     GC_KINDS,
@@ -24,8 +26,9 @@ enum gc_kind {
 struct gc_rules {
     const struct digest *needed; /* blobs, sorted by digest_cmp(); borrowed */
     size_t needed_n;
-    /* 0: of blobs and partial downloads all go that nobody needs. Else only those from before this
-     * time, in seconds since 1970, and with them what was found out and not used since. */
+    /* 0: of blobs and partial downloads all go that nobody needs, and all that is unpacked. Else
+     * only those from before this time, in seconds since 1970, and with them what was found out or
+     * unpacked and not used since. */
     int64_t before;
     bool remove;                 /* else they are only counted */
     const struct events *events; /* ERR_INTERRUPTED where they say so; may be NULL */

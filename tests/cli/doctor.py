@@ -117,3 +117,22 @@ def rights_that_lack(stage):
         done = subprocess.run([stage.envbuild, "doctor", "-q", "--json", "--offline"], cwd=path, env=stage.env(path, **env),
                               capture_output=True, preexec_fn=run)
         assert len(sentences(json.loads(done.stdout)["checks"], state, "umask")) == 1, (oct(umask), done)
+
+
+@scenario
+def what_stands_in_the_way_of_sealed_builds(stage):
+    for says, words, remedy in (
+            ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "no /proc can be mounted here", "systempaths=unconfined"),
+            ("bwrap: Unknown option --json-status-fd", "too old", "0.6"),
+            ("bwrap: it is broken\nmore", "bwrap fails: bwrap: it is broken;", "works for this user")):
+        path, env = machine(stage, "gpgv")
+        with open(path + "/bin/bwrap", "w") as f:
+            f.write(f"#!/bin/sh\necho \"{says}\" >&2\nexit 1\n")
+        os.chmod(path + "/bin/bwrap", 0o755)
+        found = [c for c in ask(stage, path, env, "--offline") if c["code"] == "sealed"]
+        assert [c["state"] for c in found] == ["warn"] and words in found[0]["sentence"] and remedy in found[0]["remedy"], found
+    path, env = machine(stage, "gpgv")
+    found = [c for c in ask(stage, path, env, "--offline") if c["code"] == "sealed"]
+    assert found[0]["remedy"] == "apt-get install bubblewrap", found
+    shutil.copy(path + "/bin/gpgv", path + "/bin/bwrap")
+    assert sentences(ask(stage, path, env, "--offline"), "ok", "sealed"), path

@@ -26,6 +26,7 @@ static const struct {
     {"layers/" MEMO, 1, false, true},
     {"pages/" MEMO, 200, false, false},
     {"scans/" MEMO, 1, false, true},
+    {"sealed/" MEMO, 1, false, true},
     /* not ours */
     {"blobs/sha256/" A ".txt", 1, false, false},
     {"blobs/sha512/" B, 1, false, false},

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -105,8 +106,7 @@ static void it_starts_with_default_signals_and_three_descriptors(void **state)
     struct program_end end;
     sigset_t all, before;
 
-    for (int n = 3; n < 10; n++)
-        fcntl(n, F_SETFD, FD_CLOEXEC); /* what whoever started the test left open */
+    assert_int_equal(dup2(STDERR_FILENO, 7), 7); /* as whoever started us may leave one open */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     sigfillset(&all);
@@ -118,10 +118,74 @@ static void it_starts_with_default_signals_and_three_descriptors(void **state)
             "cd /proc/$$/fd; for n in *; do [ ! -e $n ] || [ $n -gt 9 ] || printf $n; done",
             (struct str){0}, &end, &out, &e),
         0);
+    close(7);
     sigprocmask(SIG_SETMASK, &before, NULL);
     signal(SIGPIPE, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     assert_string_equal(out.p, "SigBlk 0000000\nSigIgn 0000000\n012");
+}
+
+struct collected {
+    struct sink sink;
+    struct buf text;
+};
+
+static int collect(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    buf_add(&((struct collected *)self)->text, bytes, len);
+    return 0;
+}
+
+/* Written to the program once, when it is asked for the first time. */
+static int give(void *ctx, struct err *e)
+{
+    struct fd *fd = ctx;
+
+    if (fd->open)
+        assert_int_equal(write(fd->n, "given\n", 6), 6);
+    fd_clear(fd);
+    return 0;
+}
+
+static int refuse(void *ctx, struct err *e)
+{
+    return err_set(e, ERR_NO, "no");
+}
+
+static void more_descriptors_and_turns(void **state)
+{
+    struct collected to = {.sink.write = collect};
+    CLEANUP(buf_clear) struct buf out = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct program_end end;
+    struct fd more[2], ours;
+    int ends[2];
+    struct program_how how = {.errors = PROGRAM_ERRORS_OUTPUT,
+                              .output_max = 3,
+                              .keep_end = true,
+                              .to = &to.sink,
+                              .more = more,
+                              .more_n = 2,
+                              .turn = give,
+                              .turn_ctx = &ours};
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    ours = (struct fd){ends[1], true};
+    more[1] = (struct fd){ends[0], true};
+    more[0] = (struct fd){memfd_create("file", MFD_CLOEXEC), true};
+    /* 4 is read before anything is written to it; 3 is a file */
+    assert_int_equal(
+        run(how, "read x <&4; echo got $x; echo kept >&3", (struct str){0}, &end, &out, &e), 0);
+    assert_string_equal(to.text.p, "got given\n");
+    assert_string_equal(out.p, "en\n");
+    assert_int_equal(lseek(more[0].n, 0, SEEK_CUR), 5);
+    fd_clear(&more[0]);
+    fd_clear(&more[1]);
+    buf_clear(&to.text);
+    how.more_n = 0;
+    how.turn = refuse;
+    assert_int_equal(run(how, "sleep 1000", (struct str){0}, &end, &out, &e), -1);
+    assert_string_equal(e.msg, "no");
 }
 
 /* Also where it has the number of a standard one. */
@@ -268,15 +332,14 @@ static void a_child_that_keeps_the_pipe_open_is_not_waited_for(void **state)
 {
     CLEANUP(buf_clear) struct buf out = {0};
     CLEANUP(err_clear) struct err e = {0};
-    struct program_how how = {.output_max = 100};
+    struct fd reads;
+    struct program_how how = {.output_max = 100, .more = &reads, .more_n = 1};
     struct program_end end;
-    CLEANUP(buf_clear) struct buf script = {0};
     int ends[2];
 
-    assert_int_equal(pipe(ends), 0);
-    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    buf_fmt(&script, "cat <&%d & echo done", ends[0]);
-    assert_int_equal(run(how, script.p, (struct str){0}, &end, &out, &e), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    reads = (struct fd){ends[0], true};
+    assert_int_equal(run(how, "cat <&3 & echo done", (struct str){0}, &end, &out, &e), 0);
     assert_string_equal(out.p, "done\n");
     close(ends[0]);
     close(ends[1]); /* ends the cat */
@@ -308,6 +371,7 @@ int main(void)
         cmocka_unit_test(output_and_exit_code_come_back),
         cmocka_unit_test(input_goes_in_while_output_comes_out),
         cmocka_unit_test(it_starts_with_default_signals_and_three_descriptors),
+        cmocka_unit_test(more_descriptors_and_turns),
         cmocka_unit_test(output_goes_to_a_file),
         cmocka_unit_test(closed_standard_descriptors_do_no_harm),
         cmocka_unit_test(what_stops_reading_is_told_apart),

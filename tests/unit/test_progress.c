@@ -91,6 +91,35 @@ static void long_names_are_cut_between_characters(void **state)
             assert_true(str_ends(row, STR("78901\xe2\x82\xac")));
 }
 
+/* A build from source says how long it runs, and its last line, escaped as any foreign text. */
+static void what_a_build_says_is_shown(void **state)
+{
+    static const volatile int never;
+    CLEANUP(buf_clear) struct buf out = {0};
+    struct progress *p = progress_open(SAY_NORMAL, false, tick, &never);
+    const struct events *to = progress_events(p);
+    CLEANUP(fd_clear) struct fd said = {memfd_create("said", MFD_CLOEXEC), true};
+    int saved = dup(STDERR_FILENO);
+    struct err e = {0};
+    uint64_t size;
+
+    dup2(said.n, STDERR_FILENO);
+    events_emit(to, &(struct event){.kind = EVENT_STEP, .name = "build"});
+    for (uint64_t i = 1; i <= 15; i++)
+        events_emit(to, &(struct event){EVENT_SAID, "demo 1.0", "[1/2] cc \x1b]0;a.c", 123000, 0});
+    events_emit(to, &(struct event){EVENT_SAID, "demo 1.0", "", 0, 0});
+    for (uint64_t i = 1; i <= 15; i++)
+        events_emit(to, &(struct event){EVENT_ADVANCE, "fetch", "x", i, 0});
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    progress_free(p);
+    assert_int_equal(fd_size(said.n, &size, "said", &e), 0);
+    assert_int_equal(fd_pread_all(said.n, buf_room(&out, size), size, 0, "said", &e), 0);
+    out.len += size;
+    buf_putc(&out, '\0');
+    assert_string_equal(out.p, "build\n  build demo 1.0, 2 min 3 s: [1/2] cc \\x1b]0;a.c\n");
+}
+
 /* What a pipe is told of a step of four minutes: little, of one whole that does not grow. */
 static void a_pipe_gets_a_line_every_ten_seconds(void **state)
 {
@@ -174,6 +203,7 @@ int main(void)
         cmocka_unit_test(lines_are_escaped),
         cmocka_unit_test(a_terminal_gets_only_our_own_sequences),
         cmocka_unit_test(long_names_are_cut_between_characters),
+        cmocka_unit_test(what_a_build_says_is_shown),
         cmocka_unit_test(a_pipe_gets_a_line_every_ten_seconds),
         cmocka_unit_test(what_is_sent_says_how_far_it_is),
     };

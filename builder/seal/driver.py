@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs in a sealed build's root: an environment for the build, then a hook of its backend (PEP 517).
+
+    driver.py STEP ISOLATED KIND SUBFOLDER [NAME=VALUE...]
+
+STEP is "requires", "static", "metadata" or "wheel"; ISOLATED "yes" or "no"; KIND of the source "sdist" or "folder"; the rest
+are config_settings. Reads /seal/build/src and the wheels in /seal/in/wheels, writes to /seal/build/result. The first run is
+the root's Python, which has pip; it starts itself again with the environment's, as "hook".
+"""
+import glob, importlib, importlib.util, json, os, site, subprocess, sys
+
+BUILD, WHEELS = "/seal/build", "/seal/in/wheels"
+ENV, RESULT = BUILD + "/env", BUILD + "/result"
+LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
+
+
+def read_toml(path):
+    try:
+        import tomllib
+    except ImportError:  # before Python 3.11
+        from pip._vendor import tomli as tomllib
+    with open(path, "rb") as f:
+        return tomllib.load(f)
+
+
+def source_folder(kind, sub):
+    """An sdist is one folder, or should be."""
+    top = BUILD + "/src"
+    inside = os.listdir(top)
+    if kind == "sdist" and len(inside) == 1 and os.path.isdir(top + "/" + inside[0]):
+        top += "/" + inside[0]
+    top = os.path.join(top, sub) if sub else top
+    if not os.path.exists(top + "/pyproject.toml") and not os.path.exists(top + "/setup.py"):
+        sys.exit("neither pyproject.toml nor setup.py is in the source")
+    return top
+
+
+def build_system(folder):
+    """[build-system], as PEP 517 and 518 have it."""
+    path = folder + "/pyproject.toml"
+    table = read_toml(path).get("build-system") if os.path.exists(path) else None
+    if table is None:
+        return LEGACY
+    if "requires" not in table:
+        sys.exit("pyproject.toml: [build-system] has no requires, which PEP 518 demands")
+    return {**table, "build-backend": table.get("build-backend", LEGACY["build-backend"])}
+
+
+def make_environment(isolated):
+    """At a fixed path, for compilers write it into what they make."""
+    import venv
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(ENV)
+    python = ENV + "/bin/python"
+    pip = os.path.dirname(os.path.dirname(importlib.util.find_spec("pip").origin))
+    wheels = sorted(glob.glob(WHEELS + "/*.whl"))
+    if wheels:
+        # Each by its path, so that nothing is looked for; pip is seen for this one run alone.
+        subprocess.run([python, "-m", "pip", "install", "--no-index", "--no-deps", "--ignore-installed", "--no-compile",
+                        "--no-cache-dir", "--no-warn-script-location", "--disable-pip-version-check", "--root-user-action=ignore",
+                        "--quiet", *wheels], env={**os.environ, "PYTHONPATH": pip}, check=True)
+    if not isolated:
+        where = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True,
+                               capture_output=True, text=True).stdout.strip()
+        with open(where + "/zz_of_the_root.pth", "w") as f:  # behind what was installed
+            f.writelines(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
+    return python
+
+
+class Sorted:
+    """os.scandir() in the order of names: what is left to the file system differs between machines."""
+
+    def __init__(self, scan, path):
+        with scan(path) as found:
+            self.found = iter(sorted(found, key=lambda entry: os.fsencode(entry.name)))
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.found)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.found = iter(())
+
+
+def sort_folders():
+    listdir, scandir = os.listdir, os.scandir
+    os.listdir = lambda path=".": sorted(listdir(path), key=os.fsencode)
+    os.scandir = lambda path=".": Sorted(scandir, path)
+
+
+def backend_of(system):
+    """The module or object, with backend-path first on the path."""
+    sys.path[:0] = [os.path.abspath(path) for path in system.get("backend-path", [])]
+    name, _, attributes = system["build-backend"].partition(":")
+    backend = importlib.import_module(name)
+    for attribute in filter(None, attributes.split(".")):
+        backend = getattr(backend, attribute)
+    return backend
+
+
+def put(name, text):
+    os.makedirs(RESULT, exist_ok=True)
+    with open(f"{RESULT}/{name}", "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def settings_of(arguments):
+    settings = {}
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        old = settings.get(name)
+        settings[name] = value if old is None else [*(old if isinstance(old, list) else [old]), value]
+    return settings
+
+
+def metadata_of_wheel(path):
+    import zipfile
+    with zipfile.ZipFile(path) as wheel:
+        names = [name for name in wheel.namelist() if name.count("/") == 1 and name.endswith(".dist-info/METADATA")]
+        return wheel.read(names[0]).decode("utf-8")
+
+
+def hook(step, system, settings):
+    del sys.path[0]  # where this file lies
+    sort_folders()
+    backend = backend_of(system)
+    made = BUILD + "/made"
+    os.makedirs(made)
+    if step == "requires":
+        ask = getattr(backend, "get_requires_for_build_wheel", None)
+        put("requires", "".join(line + "\n" for line in (ask(settings) if ask else [])))
+    elif step == "metadata" and hasattr(backend, "prepare_metadata_for_build_wheel"):
+        folder = backend.prepare_metadata_for_build_wheel(made, settings)
+        with open(f"{made}/{folder}/METADATA", encoding="utf-8") as f:
+            put("METADATA", f.read())
+    else:
+        name = backend.build_wheel(made, settings)
+        if step == "metadata":
+            put("METADATA", metadata_of_wheel(f"{made}/{name}"))
+        else:
+            os.makedirs(RESULT, exist_ok=True)
+            os.rename(f"{made}/{os.path.basename(name)}", f"{RESULT}/{os.path.basename(name)}")
+
+
+def main():
+    step, *rest = sys.argv[1:]
+    if step == "hook":
+        hook(rest[0], json.loads(rest[1]), settings_of(rest[2:]))
+        return
+    isolated, kind, sub, *settings = rest
+    folder = source_folder(kind, sub)
+    system = build_system(folder)
+    if step == "static":
+        put("requires", "".join(line + "\n" for line in system["requires"]))
+        return
+    python = make_environment(isolated == "yes")
+    os.chdir(folder)
+    sys.stdout.flush()
+    os.execv(python, [python, __file__, "hook", step, json.dumps(system), *settings])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+/* seal/hint.h - what is usually missing when a build fails, told by the end of its output. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/buf.h"
+
+/* Append a clause that says what is missing and what to write in the recipe for the package `name`;
+ * nothing when the output is not known. */
+void hint_of(struct buf *out, struct str output, struct str name);
+/* Was a process ended for want of memory? */
+bool hint_is_memory(struct str output);
