@@ -63,12 +63,14 @@ static void list_places(struct places *out, struct arena *a, const struct resolv
 struct keeping {
     struct VEC_OF(struct pypi_prefer) prefer;
     struct VEC_OF(struct pypi_bound) bound;
+    struct artifacts built;
 };
 
 static void keeping_clear(struct keeping *k)
 {
     vec_clear(&k->prefer);
     vec_clear(&k->bound);
+    vec_clear(&k->built);
 }
 
 static void keep_old(struct keeping *k, const struct pins *pins)
@@ -80,6 +82,8 @@ static void keep_old(struct keeping *k, const struct pins *pins)
             continue;
         vec_add(&k->prefer, ((struct pypi_prefer){a->name, a->version}));
         vec_add(&k->bound, ((struct pypi_bound){a->name, a->from}));
+        if (a->source)
+            vec_add(&k->built, *a);
     }
 }
 
@@ -235,6 +239,17 @@ static int is_asked_for(bool *out, const struct artifact *a, const struct lock *
     return 0;
 }
 
+/* A name of `build` that nothing needs is a mistake, and no harm. */
+static void tell_unused(const struct lock *lock, const struct sdists *sdists,
+                        const struct resolve_input *in)
+{
+    const struct recipe_build *b;
+
+    vec_each(b, &in->recipe->builds)
+        if (!lock_find(lock, ECO_WHEEL, b->name.text) && !sdists_used(sdists, b->name.text))
+            events_warn(in->events, "build: the image has no " STR_FMT, STR_ARG(b->name.text));
+}
+
 int resolve_wheels_again(struct lock *lock, const struct resolve_input *in,
                          const struct plans *plans, struct err *e)
 {
@@ -252,6 +267,7 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
 {
     CLEANUP(keeping_clear) struct keeping keeping = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(sdists_clear) struct sdists *sdists = NULL;
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
     struct requirements *reqs = &plans->reqs;
     struct places places = {0};
@@ -277,6 +293,14 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
     list_places(&places, &arena, in, &plans->torch);
     options.places = places.v;
     options.places_n = places.n;
+    sdists = sdists_open(&(struct sdists_options){.recipe = in->recipe,
+                                                  .lock = lock,
+                                                  .kept = &keeping.built,
+                                                  .backend = in->backend,
+                                                  .pages = in->pages,
+                                                  .memo = in->memo,
+                                                  .events = in->events});
+    options.sdists = sdists;
     index = pypi_index_open(in->pages, in->http, &options);
     vec_clear(&places);
     want = (struct pypi_want){.env = want.env,
@@ -289,5 +313,9 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
                               .of_build = torch_index_binds,
                               .pre = reqs->files.pre,
                               .events = in->events};
-    return choose_wheels(lock, index, &want, plans, in, e);
+    sdists_bind(sdists, index, &want);
+    if (choose_wheels(lock, index, &want, plans, in, e) < 0)
+        return -1;
+    tell_unused(lock, sdists, in);
+    return 0;
 }
