@@ -11,6 +11,7 @@
 #include "output.h"
 #include "prove.h"
 #include "room.h"
+#include "sealed.h"
 
 /* ---- the lock ---- */
 
@@ -83,6 +84,23 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
         output_message("%s; %s takes that over", words.p, w->lock_path);
     }
     return check_edited(w, s, a, e);
+}
+
+/* Wheels that are made from source are files of the store before anything is made of them; what
+ * came out stands in the lock, whatever becomes of the image. */
+static int build_wheels(struct work *w, struct session *s, const struct build_args *a,
+                        struct err *e)
+{
+    const struct sealed_how how = {.jobs = a->jobs,
+                                   .downloads = a->downloads,
+                                   .offline = a->offline,
+                                   .rebuild_ok = a->rebuild_ok};
+    CLEANUP(sealed_clear) struct sealed *sealed = sealed_open(w, s, &how);
+    bool changed;
+
+    if (sealed_wheels(sealed, &changed, e) < 0)
+        return -1;
+    return changed && !a->locked ? work_write_lock(w, e) : 0;
 }
 
 /* ---- fetching, as assemble asks for it ---- */
@@ -166,7 +184,7 @@ int build_job_lock(struct build_job *job, struct session *s, const struct build_
     struct work *w = job->work;
 
     if (work_connect(w, s, a->index, a->offline, e) < 0 || have_lock(w, s, a, e) < 0 ||
-        note_lock(w, s, e) < 0)
+        build_wheels(w, s, a, e) < 0 || note_lock(w, s, e) < 0)
         return -1;
     job->built = w->lock.built;
     job->settled = w->lock.settled;

@@ -10,6 +10,7 @@
 #include "../plan/pypi/torch_index.h"
 #include "credentials.h"
 #include "output.h"
+#include "sealed.h"
 
 /* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
 static char *lock_path(const char *recipe, struct str cell)
@@ -245,6 +246,9 @@ static int resolving_open(struct resolving *out, const struct work *w, struct se
 int work_resolve(struct work *w, struct session *s, const struct pins *pins, struct lock *out,
                  struct err *e)
 {
+    const struct sealed_how how = {.jobs = s->jobs, .offline = pages_is_offline(w->pages)};
+    CLEANUP(sealed_clear) struct sealed *sealed = sealed_open(w, s, &how);
+    const struct source_backend backend = sealed_backend(sealed);
     CLEANUP(resolving_clear) struct resolving r = {0};
 
     if (resolving_open(&r, w, s, NULL, e) < 0)
@@ -256,6 +260,7 @@ int work_resolve(struct work *w, struct session *s, const struct pins *pins, str
     r.in.index = str_of(w->index);
     r.in.now = s->now;
     r.in.events = s->events;
+    r.in.backend = &backend;
     choices_clear(&w->choices);
     r.in.choices = &w->choices;
     if (resolve(out, &r.in, e) == 0)

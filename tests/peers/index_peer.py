@@ -55,7 +55,7 @@ FILES = {f"{n}-{v}-py3-none-any.whl": wheel(n, v, *r, **k) for n, v, r, k in [
     ("html", "1.0", ["announced"], {}), ("announced", "1.0", ["vain"], {}), ("vain", "1.0", ["big"], {}),
     ("big", "1.0", [], {"filler": 900}), ("bare", "1.0", [], {}), ("liar", "1.0", [], {"says": "other"}),
     ("norange", "1.0", [], {"filler": 900}), ("second", "1.0", [], {}),
-    ("moving", "1.0", [], {}), ("tool", "1.0", [], {}), ("tool", "2.0", [], {})]}
+    ("moving", "1.0", [], {}), ("tool", "1.0", [], {}), ("tool", "2.0", [], {}), ("pip", "25.0", [], {})]}
 STATIC = metadata("still", "1.0", "plain<2").replace("2.1", "2.4", 1)
 FILES |= {
     "still-1.0.tar.gz": sdist("still", "1.0", STATIC),
@@ -69,7 +69,7 @@ for name in ("announced", "vain"):
     FILES[f"{name}-1.0-py3-none-any.whl.metadata"] = metadata(
         name, "1.0", "vain" if name == "announced" else "big").encode()
 SIMPLE = {n: [f for f in FILES if f.startswith(n + "-") and f.endswith((".whl", ".gz", ".zip")) and "-9.0-" not in f]
-          for n in "plain html announced vain big bare liar norange still moving zipped knot broken tool".split()}
+          for n in "plain html announced vain big bare liar norange still moving zipped knot broken tool pip".split()}
 OTHER = {"plain": ["plain-9.0-py3-none-any.whl"], "second": ["second-1.0-py3-none-any.whl"]}
 
 

@@ -64,11 +64,12 @@ static void note(struct fake *f, const char *what, const struct artifact *wheel)
 }
 
 static int fake_requires(void *ctx, const struct artifact *wheel, const struct lock *lock,
-                         bool first, struct names *out, struct err *e)
+                         const struct artifact *pip, bool first, struct names *out, struct err *e)
 {
     struct fake *f = ctx;
     struct str rest = str_of(first ? f->first : f->more), one;
 
+    assert_true(str_is(pip->name, "pip") && str_is(pip->version, "25.0"));
     note(f, first ? "first" : "more", wheel);
     assert_true(cas_has(cas, &wheel->source->sdist.digest, wheel->source->sdist.size));
     while (str_item(&rest, ',', &one)) {
@@ -80,7 +81,7 @@ static int fake_requires(void *ctx, const struct artifact *wheel, const struct l
 }
 
 static int fake_metadata(void *ctx, const struct artifact *wheel, const struct lock *lock,
-                         struct buf *out, struct err *e)
+                         const struct artifact *pip, struct buf *out, struct err *e)
 {
     struct fake *f = ctx;
 

@@ -29,6 +29,7 @@ struct sdists {
     struct VEC_OF(struct made *) made;
     struct VEC_OF(struct pypi_solution *) solutions; /* texts of artifacts are borrowed from them */
     struct strs used;
+    struct artifact pip; /* once chosen */
 };
 
 struct sdists *sdists_open(const struct sdists_options *options)
@@ -173,6 +174,90 @@ static int find(struct sdists *x, const struct project *p, const struct candidat
     return 0;
 }
 
+/* ---- choosing wheels for builds ---- */
+
+struct asks {
+    struct VEC_OF(struct pypi_root) roots, constraints;
+    struct VEC_OF(struct pypi_prefer) prefer;
+    struct VEC_OF(struct requirement *) parsed;
+};
+
+static void asks_clear(struct asks *a)
+{
+    for (size_t i = 0; i < a->parsed.n; i++)
+        requirement_clear(a->parsed.v[i]);
+    vec_clear(&a->parsed);
+    vec_clear(&a->roots);
+    vec_clear(&a->constraints);
+    vec_clear(&a->prefer);
+}
+
+static int parse(struct sdists *x, struct asks *a, struct str text, struct requirement **out,
+                 struct err *e)
+{
+    *out = arena_alloc(&x->arena, sizeof **out);
+    vec_add(&a->parsed, *out);
+    return requirement_parse(*out, &x->arena, text, e);
+}
+
+/* What `requires` of the recipe names is taken in the version that the image asks for. */
+static void bind_to_image(const struct sdists *x, struct asks *a, struct str name)
+{
+    for (size_t i = 0; i < x->want->roots_n; i++)
+        if (str_eq(x->want->roots[i].requirement->name, name))
+            vec_add(&a->constraints, x->want->roots[i]);
+    for (size_t i = 0; i < x->want->constraints_n; i++)
+        if (str_eq(x->want->constraints[i].requirement->name, name))
+            vec_add(&a->constraints, x->want->constraints[i]);
+}
+
+/* What `a` asks for; texts are borrowed from the index and from what lasts as long as `x`. */
+static int solve(struct sdists *x, const struct asks *a, struct artifacts *out, struct err *e)
+{
+    struct pypi_solution *solution = arena_alloc(&x->arena, sizeof *solution);
+    const struct pypi_universe universe = pypi_index_universe(x->index);
+    const struct pypi_want want = {.env = x->want->env,
+                                   .roots = a->roots.v,
+                                   .roots_n = a->roots.n,
+                                   .constraints = a->constraints.v,
+                                   .constraints_n = a->constraints.n,
+                                   .prefer = a->prefer.v,
+                                   .prefer_n = a->prefer.n,
+                                   .build = x->want->build,
+                                   .of_build = x->want->of_build,
+                                   .events = x->want->events};
+
+    vec_add(&x->solutions, solution);
+    return solve_pypi(solution, &want, &universe, e) < 0
+               ? -1
+               : pypi_artifacts(out, x->index, solution, e);
+}
+
+/* pip of the image, which has it for the people inside: it drives builds. */
+static int choose_pip(struct sdists *x, struct err *e)
+{
+    CLEANUP(asks_clear) struct asks asks = {0};
+    struct artifacts list = {0};
+    const struct artifact *a;
+    struct requirement *r;
+    int result;
+
+    if (x->pip.name.len)
+        return 0;
+    if (parse(x, &asks, STR("pip"), &r, e) < 0)
+        return -1;
+    vec_add(&asks.roots, ((struct pypi_root){r, STR("recipe")}));
+    bind_to_image(x, &asks, r->name);
+    for (size_t i = 0; i < x->want->prefer_n; i++)
+        vec_add(&asks.prefer, x->want->prefer[i]);
+    result = solve(x, &asks, &list, e);
+    vec_each(a, &list)
+        if (str_is(a->name, "pip"))
+            x->pip = *a;
+    vec_clear(&list);
+    return result;
+}
+
 /* ---- asking the backend ---- */
 
 /* What a backend or its requirements refuse is no fault of a file: no older release is taken for
@@ -273,8 +358,8 @@ static int ask_requires(struct sdists *x, const struct made *m, bool first, stru
     answer_key(&key, x, m, first ? "requires of the source" : "requires of the backend");
     if (recall(x, buf_view(&key), out))
         return 0;
-    if (need_backend(x, m, e) < 0 ||
-        b->requires(b->ctx, &m->wheel, x->o.lock, first, &names, e) < 0)
+    if (need_backend(x, m, e) < 0 || choose_pip(x, e) < 0 ||
+        b->requires(b->ctx, &m->wheel, x->o.lock, &x->pip, first, &names, e) < 0)
         return -1;
     for (size_t i = 0; i < names.n; i++)
         buf_fmt(out, "%s\n", names.v[i]);
@@ -290,47 +375,11 @@ static int ask_metadata(struct sdists *x, const struct made *m, struct buf *out,
     answer_key(&key, x, m, "metadata");
     if (recall(x, buf_view(&key), out))
         return 0;
-    if (need_backend(x, m, e) < 0 || b->metadata(b->ctx, &m->wheel, x->o.lock, out, e) < 0)
+    if (need_backend(x, m, e) < 0 || choose_pip(x, e) < 0 ||
+        b->metadata(b->ctx, &m->wheel, x->o.lock, &x->pip, out, e) < 0)
         return -1;
     remember(x, buf_view(&key), buf_view(out));
     return 0;
-}
-
-/* ---- what a build needs ---- */
-
-struct asks {
-    struct VEC_OF(struct pypi_root) roots, constraints;
-    struct VEC_OF(struct pypi_prefer) prefer;
-    struct VEC_OF(struct requirement *) parsed;
-};
-
-static void asks_clear(struct asks *a)
-{
-    for (size_t i = 0; i < a->parsed.n; i++)
-        requirement_clear(a->parsed.v[i]);
-    vec_clear(&a->parsed);
-    vec_clear(&a->roots);
-    vec_clear(&a->constraints);
-    vec_clear(&a->prefer);
-}
-
-static int parse(struct sdists *x, struct asks *a, struct str text, struct requirement **out,
-                 struct err *e)
-{
-    *out = arena_alloc(&x->arena, sizeof **out);
-    vec_add(&a->parsed, *out);
-    return requirement_parse(*out, &x->arena, text, e);
-}
-
-/* What `requires` of the recipe names is taken in the version that the image asks for. */
-static void bind_to_image(const struct sdists *x, struct asks *a, struct str name)
-{
-    for (size_t i = 0; i < x->want->roots_n; i++)
-        if (str_eq(x->want->roots[i].requirement->name, name))
-            vec_add(&a->constraints, x->want->roots[i]);
-    for (size_t i = 0; i < x->want->constraints_n; i++)
-        if (str_eq(x->want->constraints[i].requirement->name, name))
-            vec_add(&a->constraints, x->want->constraints[i]);
 }
 
 static int add_recipes(struct sdists *x, struct asks *a, const struct made *m, struct str label,
@@ -412,28 +461,12 @@ static void take_requires(struct sdists *x, struct made *m, const struct artifac
 static int choose(struct sdists *x, struct made *m, struct str lines, struct err *e)
 {
     CLEANUP(asks_clear) struct asks asks = {0};
-    struct pypi_solution *solution = arena_alloc(&x->arena, sizeof *solution);
-    const struct pypi_universe universe = pypi_index_universe(x->index);
     struct artifacts list = {0};
     int result;
 
     if (add_asks(x, &asks, m, lines, e) < 0)
         return -1;
-    struct pypi_want want = {.env = x->want->env,
-                             .roots = asks.roots.v,
-                             .roots_n = asks.roots.n,
-                             .constraints = asks.constraints.v,
-                             .constraints_n = asks.constraints.n,
-                             .prefer = asks.prefer.v,
-                             .prefer_n = asks.prefer.n,
-                             .build = x->want->build,
-                             .of_build = x->want->of_build,
-                             .events = x->want->events};
-
-    vec_add(&x->solutions, solution);
-    if (solve_pypi(solution, &want, &universe, e) < 0)
-        return -1;
-    result = pypi_artifacts(&list, x->index, solution, e);
+    result = solve(x, &asks, &list, e);
     if (result == 0)
         take_requires(x, m, &list);
     vec_clear(&list);

@@ -18,17 +18,17 @@
 struct pypi_index;
 
 /* Who asks backends. `wheel`: what is to be built; of its source the sdist is in the store, and
- * `requires` are to be installed. `lock` has the debs of its root. */
+ * `requires` are to be installed. Its root are the debs of `lock` and `pip`. */
 struct source_backend {
     void *ctx;
     /* Requirements (PEP 508) of the build, one each, owned. `first`: those that the source names,
      * [build-system] requires or PEP 517's; then nothing is installed. Else those that the backend
      * has besides. */
-    int (*requires)(void *ctx, const struct artifact *wheel, const struct lock *lock, bool first,
-                    struct names *out, struct err *e);
+    int (*requires)(void *ctx, const struct artifact *wheel, const struct lock *lock,
+                    const struct artifact *pip, bool first, struct names *out, struct err *e);
     /* Append the METADATA of the wheel that would be built. */
     int (*metadata)(void *ctx, const struct artifact *wheel, const struct lock *lock,
-                    struct buf *out, struct err *e);
+                    const struct artifact *pip, struct buf *out, struct err *e);
 };
 
 struct sdists_options {
