@@ -162,6 +162,8 @@ static int begin(struct lock *lock, const struct resolve_input *in, const struct
     lock->writer = STR(ENVBUILD_VERSION);
     lock->base = arena_str(a, in->base->name);
     lock->variant = arena_str(a, in->recipe->variant.text);
+    lock->os = STR("linux");
+    lock->arch = STR("amd64");
     lock->apt_sources = arena_str(a, in->base->sources);
     lock->apt_sources_path = arena_str(a, in->base->sources_path);
     set_toolkit(lock, &plans->toolkit, &in->base->toolkit);

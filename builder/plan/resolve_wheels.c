@@ -161,6 +161,26 @@ static const struct pos *place_of(const struct requirements *reqs, struct str na
     return &reqs->places.v[0];
 }
 
+/* pip would build it, and the recipe does not say that this may be. */
+static void refuse_source(const struct pypi_source *s, const struct pos *pos,
+                          const struct recipe *r, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf build = {0};
+
+    if (s->builds && r->builds.n)
+        buf_fmt(&build, "add " STR_FMT " to `build` to build it", STR_ARG(s->name));
+    else if (s->builds)
+        buf_fmt(&build, "write `build: [" STR_FMT "]` to build it", STR_ARG(s->name));
+    else
+        buf_puts(&build, "such a file is not built");
+    err_at_kind(e, ERR_UNSAT, pos,
+                "%s; %s; with wheels alone " STR_FMT " would be " STR_FMT "%s" STR_FMT
+                "%s: pin it (" STR_FMT "==" STR_FMT "), name a folder with a wheel that you built "
+                "under `find_links`, or write `wheels_only: true`",
+                s->text, build.p, STR_ARG(s->root), STR_ARG(s->now), s->dated.len ? " (" : "",
+                STR_ARG(s->dated), s->dated.len ? ")" : "", STR_ARG(s->root), STR_ARG(s->now));
+}
+
 /* Nobody gets an old release in silence, be it that pip would build a newer one or that nothing
  * newer fits. */
 static int check_choice(const struct pypi_solution *wheels, const struct pypi_want *want,
@@ -175,20 +195,12 @@ static int check_choice(const struct pypi_solution *wheels, const struct pypi_wa
         choices_find(in->choices, want, universe, wheels, reqs, &sources, in->recipe->wheels_only,
                      e) < 0)
         return -1;
-    vec_each(s, &sources.list) {
+    vec_each(s, &sources.list)
         if (in->recipe->wheels_only)
             events_warn(in->events, "%s; with wheels alone " STR_FMT " is " STR_FMT, s->text,
                         STR_ARG(s->root), STR_ARG(s->now));
         else
-            err_at_kind(
-                &fault, ERR_UNSAT, place_of(reqs, s->root),
-                "%s, and building from source is not supported yet; with wheels alone " STR_FMT
-                " would be " STR_FMT "%s" STR_FMT "%s: pin it (" STR_FMT "==" STR_FMT
-                "), name a folder with a wheel that you built under `find_links`, or write "
-                "`wheels_only: true`",
-                s->text, STR_ARG(s->root), STR_ARG(s->now), s->dated.len ? " (" : "",
-                STR_ARG(s->dated), s->dated.len ? ")" : "", STR_ARG(s->root), STR_ARG(s->now));
-    }
+            refuse_source(s, place_of(reqs, s->root), in->recipe, &fault);
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 

@@ -478,9 +478,10 @@ static int get_direct(void *ctx, struct str name, struct str url, const struct p
             return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" is a wheel of %s", entry->name.p,
                            STR_ARG(file.name), dist.p);
     } else if (!may_build(x, name) || !project_is_sdist(file.name)) {
-        return err_set(e, ERR_INPUT,
-                       "%s: \"" STR_FMT "\" is not a wheel, and only wheels are installed",
-                       entry->name.p, STR_ARG(file.name));
+        return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" is not a wheel%s", entry->name.p,
+                       STR_ARG(file.name),
+                       project_is_sdist(file.name) ? ", and the recipe's `build` does not name it"
+                                                   : ", and only wheels and sdists are installed");
     }
     entry->project.name = entry->name;
     vec_add(&entry->project.page.files, file);

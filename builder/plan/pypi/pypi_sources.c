@@ -163,7 +163,9 @@ static void tell(struct pypi_sources *out, const struct pypi_solution *s,
             has_wheels(source) ? "has no wheel for this Python and platform, only its source"
                                : "is published as source only");
     now = pypi_solution_find(wheels, top->name);
-    *made = (struct pypi_source){.root = arena_str(&out->arena, top->name),
+    *made = (struct pypi_source){.name = arena_str(&out->arena, source->name),
+                                 .builds = project_is_sdist(source->candidate->file->name),
+                                 .root = arena_str(&out->arena, top->name),
                                  .with = arena_str(&out->arena, top->candidate->version.text),
                                  .text = arena_strdup(&out->arena, text.p)};
     if (now) {
