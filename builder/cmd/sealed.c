@@ -422,6 +422,16 @@ static int take_result(struct sealed *x, struct artifact *wheel, const struct se
     return check_expected(x, wheel, made, e);
 }
 
+/* A lock is a file that strangers edit: only the recipe says what may run. */
+static int check_allowed(const struct sealed *x, const struct artifact *wheel, struct err *e)
+{
+    if (recipe_may_build(&x->work->recipe, wheel->name))
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "%s builds " STR_FMT " from source, and `build` of the recipe does not name it",
+                   x->work->lock_path ? x->work->lock_path : "the lock", STR_ARG(wheel->name));
+}
+
 static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lock *lock,
                        const struct artifact *pip, struct err *e)
 {
@@ -430,7 +440,7 @@ static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lo
     struct err fault = {0};
     bool there;
 
-    if (have(x, wheel, &there, e) < 0)
+    if (check_allowed(x, wheel, e) < 0 || have(x, wheel, &there, e) < 0)
         return -1;
     if (there)
         return 0;

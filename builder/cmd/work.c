@@ -357,6 +357,20 @@ static void print_choice(const struct choice *c)
         output_message("  " STR_FMT " " STR_FMT, STR_ARG(c->name), STR_ARG(c->version));
 }
 
+/* Also those that only others need. */
+static void tell_built(const struct lock *lock)
+{
+    CLEANUP(buf_clear) struct buf line = {0};
+    const struct artifact *a;
+
+    vec_each(a, &lock->artifacts)
+        if (a->source)
+            buf_fmt(&line, "%s" STR_FMT " " STR_FMT, line.len ? ", " : "", STR_ARG(a->name),
+                    STR_ARG(a->version));
+    if (line.len)
+        output_message("  built from source: %s", line.p);
+}
+
 void work_tell_choices(const struct work *w, struct session *s)
 {
     enum { LINES_MAX = 20 }; /* a file that pins everything would be a wall */
@@ -375,4 +389,5 @@ void work_tell_choices(const struct work *w, struct session *s)
         }
     if (shown < w->choices.list.n)
         output_message("  and %zu more", w->choices.list.n - shown);
+    tell_built(&w->lock);
 }
