@@ -78,8 +78,10 @@ int cmd_wheel(struct session *s, int argc, char **argv, struct err *e)
     const struct opt own[] = {
         {'o', "output", "DIR", "folder for the wheels (wheels beside the recipe)", opt_str,
          &output},
-        {0, "cell", "CELL", "the recipe of a matrix with these values: variant=devel", opt_str,
-         &a.cell},
+        {0, "cell", "CELL",
+         "the one of a matrix that has these values: variant=devel (needed where there are "
+         "several)",
+         opt_str, &a.cell},
         {'j', "jobs", "N", "threads (one a core)", opt_u32, &a.jobs},
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
          opt_str, &a.index},

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "io/crypto.h"
 #include "model/lock_check.h"
+#include "model/lock_root.h"
 #include "plan/layering.h"
 
 static void digest_of(struct digest *d, unsigned char fill)
@@ -503,6 +504,30 @@ static void what_is_built_is_kept(void **state)
     }
 }
 
+/* The image's layers below, then its pip, then the compilers of `tools`: no other wheel. */
+static void a_build_sees_the_system_and_the_tools(void **state)
+{
+    static const char *const names[] = {"base", "python", "pip", "compile"};
+    const struct artifact pip = {.eco = ECO_WHEEL, .name = STR_INIT("pip"), .digest = {{8}}};
+    CLEANUP(lock_clear) struct lock l = {0}, root = {0};
+    const struct artifact_source *s;
+
+    source_make(&l, false);
+    s = lock_find(&l, ECO_WHEEL, STR("sympy"))->source;
+    lock_root(&root, &l, &s->root, &pip);
+    assert_int_equal(root.layers.n, ARRAY_LEN(names));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct lock_layer *layer = &root.layers.v[i];
+
+        assert_true(str_is(layer->name, names[i]));
+        assert_int_equal(layer->artifacts.n, 1);
+    }
+    assert_true(str_is(root.artifacts.v[root.layers.v[3].artifacts.v[0]].name, "gcc"));
+    assert_true(digest_eq(&root.artifacts.v[root.layers.v[2].artifacts.v[0]].digest, &pip.digest));
+    assert_int_equal(root.artifacts.n, 4);
+    assert_int_equal(root.created, l.created);
+}
+
 /* Each change of a good text is told. */
 static void what_is_built_is_judged(void **state)
 {
@@ -880,6 +905,7 @@ int main(void)
         cmocka_unit_test(slim_locks_and_sizes_are_kept),
         cmocka_unit_test(needs_are_kept),
         cmocka_unit_test(what_is_built_is_kept),
+        cmocka_unit_test(a_build_sees_the_system_and_the_tools),
         cmocka_unit_test(what_is_built_is_judged),
         cmocka_unit_test(damaged_needs_are_told),
         cmocka_unit_test(damaged_overlaps_are_told),

@@ -177,8 +177,8 @@ static void what_may_be_built_is_names_or_all_or_a_map(void **state)
         {"build: [a, A]\n", "x.yaml:2:12: build: a stands there twice"},
         {"build: [\"a b\"]\n", "x.yaml:2:9: build: \"a b\" is not the name of a package"},
         {"build: {a: {isolated: true}}\n", "x.yaml:2:13: unknown key \"isolated\"; known keys: "
-                                            "isolation env requires constraints archs "
-                                            "config_settings expect fetch"},
+                                           "isolation env requires constraints archs "
+                                           "config_settings expect fetch"},
         {"build: {a: 1}\n", "x.yaml:2:12: build: a map of keys and values is wanted here, not a "
                             "number"},
         {"build: {a: {env: {9: 1}}}\n", "x.yaml:2:19: build: \"9\" is not a variable name: "
