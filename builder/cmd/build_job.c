@@ -11,7 +11,6 @@
 #include "output.h"
 #include "prove.h"
 #include "room.h"
-#include "sealed.h"
 
 /* ---- the lock ---- */
 
@@ -86,19 +85,24 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
     return check_edited(w, s, a, e);
 }
 
-/* Wheels that are made from source are files of the store before anything is made of them; what
- * came out stands in the lock, whatever becomes of the image. */
-static int build_wheels(struct work *w, struct session *s, const struct build_args *a,
-                        struct err *e)
+struct sealed *build_job_sealed(struct work *w, struct session *s, const struct build_args *a)
 {
     const struct sealed_how how = {.jobs = a->jobs,
                                    .downloads = a->downloads,
                                    .offline = a->offline,
                                    .rebuild_ok = a->rebuild_ok};
-    CLEANUP(sealed_clear) struct sealed *sealed = sealed_open(w, s, &how);
+
+    return sealed_open(w, s, &how);
+}
+
+/* What a first build gives stands in the lock, whatever becomes of the image. */
+static int build_wheels(struct work *w, struct session *s, const struct build_args *a,
+                        struct err *e)
+{
+    CLEANUP(sealed_clear) struct sealed *sealed = build_job_sealed(w, s, a);
     bool changed;
 
-    if (sealed_wheels(sealed, &changed, e) < 0)
+    if (sealed_first(sealed, &changed, e) < 0)
         return -1;
     return changed && !a->locked ? work_write_lock(w, e) : 0;
 }
@@ -122,7 +126,11 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
                                 .events = f->session->events,
                                 .ready = ready,
                                 .ctx = ready_ctx};
+    CLEANUP(sealed_clear)
+    struct sealed *sealed = build_job_sealed(f->work, f->session, f->args);
 
+    if (sealed_have(sealed, artifacts, n, e) < 0)
+        return -1;
     return fetch_artifacts(f->work->cas, f->work->http, artifacts, n, &how, e);
 }
 

@@ -73,6 +73,7 @@ int cmd_wheel(struct session *s, int argc, char **argv, struct err *e)
     struct build_args a = {.jobs = s->jobs};
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(build_job_clear) struct build_job job = {.work = &w};
+    CLEANUP(sealed_clear) struct sealed *sealed = NULL;
     CLEANUP(free_clear) char *beside = NULL;
     const char *output = NULL;
     const struct opt own[] = {
@@ -97,6 +98,9 @@ int cmd_wheel(struct session *s, int argc, char **argv, struct err *e)
     if (s->help)
         return 0;
     if (work_open(&w, s, argv[0], a.cell, e) < 0 || build_job_lock(&job, s, &a, e) < 0)
+        return -1;
+    sealed = build_job_sealed(&w, s, &a);
+    if (sealed_have(sealed, w.lock.artifacts.v, w.lock.artifacts.n, e) < 0)
         return -1;
     beside = path_join(w.dir, "wheels");
     return export_all(s, &w, output ? output : beside, e);

@@ -456,24 +456,43 @@ static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lo
     return err_join(e, &fault);
 }
 
-int sealed_wheels(struct sealed *x, bool *changed, struct err *e)
+static int need_pip(const struct sealed *x, const struct artifact **pip, struct err *e)
+{
+    *pip = lock_find(&x->work->lock, ECO_WHEEL, STR("pip"));
+    if (*pip)
+        return 0;
+    return err_set(e, ERR_INPUT, "%s builds wheels, and has no pip", x->work->lock_path);
+}
+
+int sealed_first(struct sealed *x, bool *changed, struct err *e)
 {
     struct lock *lock = &x->work->lock;
-    const struct artifact *pip = lock_find(lock, ECO_WHEEL, STR("pip"));
+    const struct artifact *pip;
     struct artifact *a;
 
     *changed = false;
     vec_each(a, &lock->artifacts) {
         struct digest before = a->digest;
 
-        if (!a->source)
+        if (!a->source || (digest_is_set(&before) && !x->how.rebuild_ok))
             continue;
-        if (!pip)
-            return err_set(e, ERR_INPUT, "%s: it builds wheels, and has no pip",
-                           x->work->lock_path);
-        if (build_wheel(x, a, lock, pip, e) < 0)
+        if (need_pip(x, &pip, e) < 0 || build_wheel(x, a, lock, pip, e) < 0)
             return -1;
         *changed |= !digest_eq(&before, &a->digest);
+    }
+    return 0;
+}
+
+int sealed_have(struct sealed *x, const struct artifact *artifacts, size_t n, struct err *e)
+{
+    const struct artifact *pip;
+
+    for (size_t i = 0; i < n; i++) {
+        struct artifact wheel = artifacts[i];
+
+        if (wheel.source &&
+            (need_pip(x, &pip, e) < 0 || build_wheel(x, &wheel, &x->work->lock, pip, e) < 0))
+            return -1;
     }
     return 0;
 }

@@ -22,8 +22,11 @@ void sealed_clear(struct sealed **sealed);
 /* For struct resolve_input. */
 struct source_backend sealed_backend(struct sealed *x);
 
-/* Bring each wheel of w->lock that is made from source into the store: from there, from the folder
- * "wheels" beside the recipe, or by building it. File, size and digest of what is built for the
- * first time become the lock's; *changed tells so. ERR_INTEGRITY where a build gives another wheel
- * than the lock has. */
-int sealed_wheels(struct sealed *x, bool *changed, struct err *e) MUST_CHECK;
+/* Build what was never built: file, size and digest become the lock's; *changed tells so. With
+ * rebuild_ok also what is not at hand, and then another result becomes the lock's. */
+int sealed_first(struct sealed *x, bool *changed, struct err *e) MUST_CHECK;
+/* Bring those of these artifacts of w->lock that are made from source into the store: from the
+ * folder "wheels" beside the recipe, or by building them again. ERR_INTEGRITY where a build gives
+ * another wheel than the lock has. */
+int sealed_have(struct sealed *x, const struct artifact *artifacts, size_t n,
+                struct err *e) MUST_CHECK;
