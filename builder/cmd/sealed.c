@@ -12,6 +12,7 @@
 #include "../model/lock_root.h"
 #include "../oci/place_store.h"
 #include "../seal/probe.h"
+#include "output.h"
 
 #define PYTHON "/" LAYER_PREFIX "/bin/python"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -280,13 +281,27 @@ static int job_open(struct job *j, struct sealed *x, const struct artifact *whee
     return 0;
 }
 
-static struct seal_means means_of(const struct sealed *x)
+/* `failure` gets what a build that fails said last. */
+static struct seal_means means_of(const struct sealed *x, struct seal_failure *failure)
 {
     return (struct seal_means){.cas = x->work->cas,
                                .memo = x->memo,
                                .threads = x->how.jobs,
                                .logs = x->logs,
-                               .events = x->session->events};
+                               .events = x->session->events,
+                               .failure = failure};
+}
+
+/* Before the error itself, which names the log. */
+static void tell_failure(const struct sealed *x, const struct seal_failure *failure)
+{
+    struct str rest = buf_view(&failure->tail), line;
+
+    if (!rest.len || x->session->json)
+        return;
+    progress_pause(x->session->progress);
+    while (str_line(&rest, &line))
+        output_message("  " STR_FMT, STR_ARG(line));
 }
 
 /* ---- for the chooser ---- */
@@ -295,26 +310,34 @@ static int ask_requires(void *ctx, const struct artifact *wheel, const struct lo
                         const struct artifact *pip, bool first, struct names *out, struct err *e)
 {
     struct sealed *x = ctx;
+    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
     CLEANUP(job_clear) struct job job = {0};
 
     if (job_open(&job, x, wheel, lock, pip, e) < 0)
         return -1;
-    const struct seal_means means = means_of(x);
+    const struct seal_means means = means_of(x, &failure);
 
-    return seal_requires(out, &job.build, first, &means, e);
+    if (seal_requires(out, &job.build, first, &means, e) == 0)
+        return 0;
+    tell_failure(x, &failure);
+    return -1;
 }
 
 static int ask_metadata(void *ctx, const struct artifact *wheel, const struct lock *lock,
                         const struct artifact *pip, struct buf *out, struct err *e)
 {
     struct sealed *x = ctx;
+    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
     CLEANUP(job_clear) struct job job = {0};
 
     if (job_open(&job, x, wheel, lock, pip, e) < 0)
         return -1;
-    const struct seal_means means = means_of(x);
+    const struct seal_means means = means_of(x, &failure);
 
-    return seal_metadata(out, &job.build, &means, e);
+    if (seal_metadata(out, &job.build, &means, e) == 0)
+        return 0;
+    tell_failure(x, &failure);
+    return -1;
 }
 
 struct source_backend sealed_backend(struct sealed *x)
@@ -435,6 +458,7 @@ static int check_allowed(const struct sealed *x, const struct artifact *wheel, s
 static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lock *lock,
                        const struct artifact *pip, struct err *e)
 {
+    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
     CLEANUP(seal_wheel_clear) struct seal_wheel made = {0};
     CLEANUP(job_clear) struct job job = {0};
     struct err fault = {0};
@@ -445,11 +469,12 @@ static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lo
     if (there)
         return 0;
     if (job_open(&job, x, wheel, lock, pip, &fault) == 0) {
-        const struct seal_means means = means_of(x);
+        const struct seal_means means = means_of(x, &failure);
 
         if (seal_wheel(&made, &job.build, &means, &fault) == 0 &&
             take_result(x, wheel, &made, &fault) == 0)
             return 0;
+        tell_failure(x, &failure);
     }
     err_wrap(&fault, "build of " STR_FMT " " STR_FMT, STR_ARG(wheel->name),
              STR_ARG(wheel->version));
