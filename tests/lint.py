@@ -134,7 +134,7 @@ schema = json.load(open(os.path.join(top, "builder/model/recipe.schema.json"), e
 for key in sorted(set(keys_of(schema, schema)) - documented("envbuild-recipe.5.mdoc")):
     fault("man/envbuild-recipe.5.mdoc", 1, f"does not tell of {key}, which recipe.schema.json has")
 told = {name.rsplit(".", 1)[-1] for name in documented("envbuild-lock.5.mdoc")}
-for path in ("model/lock_print.c", "model/lock_slim.c", "model/lock_toolkit.c"):
+for path in ("model/lock_print.c", "model/lock_slim.c", "model/lock_source.c", "model/lock_toolkit.c"):
     for key in sorted(set(re.findall(r'\bput\w*\(\s*&?d, \w+,\s*"(\w+)"|\bnode_put\w*\(\s*d, \w+,\s*"(\w+)"', known[path]))):
         key = key[0] or key[1]
         if key not in told:

@@ -88,6 +88,26 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
     return check_edited(w, s, a, e);
 }
 
+struct sealed *build_job_sealed(struct work *w, struct session *s, const struct build_args *a)
+{
+    const struct sealed_how how = {
+        .jobs = a->jobs, .downloads = a->downloads, .rebuild_ok = a->rebuild_ok};
+
+    return sealed_open(w, s, &how);
+}
+
+/* What a first build gives stands in the lock, whatever becomes of the image. */
+static int build_wheels(struct work *w, struct session *s, const struct build_args *a,
+                        struct err *e)
+{
+    CLEANUP(sealed_clear) struct sealed *sealed = build_job_sealed(w, s, a);
+    bool changed;
+
+    if (sealed_first(sealed, &changed, e) < 0)
+        return -1;
+    return changed && !a->locked ? work_write_lock(w, e) : 0;
+}
+
 /* ---- fetching, as assemble asks for it ---- */
 
 struct fetching {
@@ -107,7 +127,11 @@ static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
                                 .events = f->session->events,
                                 .ready = ready,
                                 .ctx = ready_ctx};
+    CLEANUP(sealed_clear)
+    struct sealed *sealed = build_job_sealed(f->work, f->session, f->args);
 
+    if (sealed_have(sealed, artifacts, n, e) < 0)
+        return -1;
     return fetch_artifacts(f->work->cas, f->work->http, artifacts, n, &how, e);
 }
 
@@ -168,7 +192,8 @@ int build_job_lock(struct build_job *job, struct session *s, const struct build_
 {
     struct work *w = job->work;
 
-    if (work_connect(w, s, a->index, e) < 0 || have_lock(w, s, a, e) < 0 || note_lock(w, s, e) < 0)
+    if (work_connect(w, s, a->index, e) < 0 || have_lock(w, s, a, e) < 0 ||
+        build_wheels(w, s, a, e) < 0 || note_lock(w, s, e) < 0)
         return -1;
     job->built = w->lock.built;
     job->settled = w->lock.settled;

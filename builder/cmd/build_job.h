@@ -8,6 +8,7 @@
 #include "../assemble/assemble.h"
 #include "../out/dest.h"
 #include "build.h"
+#include "sealed.h"
 
 /* The image in one place. */
 struct build_product {
@@ -36,6 +37,8 @@ struct build_job {
 /* A lock that is the recipe's, chosen now if there is none. */
 int build_job_lock(struct build_job *job, struct session *s, const struct build_args *a,
                    struct err *e) MUST_CHECK;
+/* Who builds its wheels. */
+struct sealed *build_job_sealed(struct work *w, struct session *s, const struct build_args *a);
 /* What it is called in each place. */
 int build_job_name(struct build_job *job, const struct build_args *a, struct err *e) MUST_CHECK;
 /* Its layers into place number `i`, in order. */

@@ -27,7 +27,7 @@ static uint64_t download_size(const struct lock *lock)
     uint64_t sum = 0;
 
     for (size_t i = 0; i < lock->artifacts.n; i++)
-        sum += lock->artifacts.v[i].size;
+        sum += artifact_download(&lock->artifacts.v[i]);
     return sum;
 }
 

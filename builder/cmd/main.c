@@ -132,6 +132,9 @@ const struct command commands[] = {
      "3   there is no such tag\n"},
     {"tree", "RECIPE|LOCK|TAG", "Show what each Python package of the recipe needs.", cmd_tree,
      "envbuild tree x.yaml\n", NULL},
+    {"wheel", "RECIPE",
+     "Build the wheels of a recipe that are made from source, and copy them into a folder.",
+     cmd_wheel, "envbuild wheel x.yaml -o wheels/\n", NULL},
     {"why", "RECIPE|LOCK|TAG NAME", "Tell by what chain of needs a package came into the image.",
      cmd_why,
      "envbuild why x.yaml sympy\n"

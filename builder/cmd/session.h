@@ -98,4 +98,5 @@ int cmd_run(struct session *s, int argc, char **argv, struct err *e);
 int cmd_shell(struct session *s, int argc, char **argv, struct err *e);
 int cmd_tags(struct session *s, int argc, char **argv, struct err *e);
 int cmd_tree(struct session *s, int argc, char **argv, struct err *e);
+int cmd_wheel(struct session *s, int argc, char **argv, struct err *e);
 int cmd_why(struct session *s, int argc, char **argv, struct err *e);

@@ -33,6 +33,22 @@ static void add_layer(struct digests *out, const struct memo *layers, const stru
         vec_add(out, record.segments.inputs.v[k]);
 }
 
+/* What a wheel is built from is needed as long as it is: it may be built again. */
+static void add_artifact(struct digests *out, const struct artifact *a)
+{
+    const struct artifact_source *s = a->source;
+
+    if (digest_is_set(&a->digest))
+        vec_add(out, a->digest);
+    if (!s)
+        return;
+    vec_add(out, s->sdist.digest);
+    for (size_t i = 0; i < s->files_n; i++)
+        vec_add(out, s->files[i].digest);
+    for (size_t i = 0; i < s->requires_n; i++)
+        add_artifact(out, &s->requires[i]);
+}
+
 static int add_lock(struct digests *out, const struct memo *layers, const char *path, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
@@ -41,7 +57,9 @@ static int add_lock(struct digests *out, const struct memo *layers, const char *
     if (lock_read(&lock, path, e) < 0)
         return err_wrap(e, "what this lock needs is not known; mend or remove it");
     vec_each(a, &lock.artifacts)
-        vec_add(out, a->digest);
+        add_artifact(out, a);
+    vec_each(a, &lock.tools)
+        add_artifact(out, a);
     for (size_t i = 0; i < lock.layers.n; i++)
         if (lock.layers.v[i].kind != LOCK_IMAGE)
             add_layer(out, layers, &lock, i);

@@ -11,6 +11,7 @@
 #include "credentials.h"
 #include "output.h"
 #include "pick.h"
+#include "sealed.h"
 
 /* "x.yaml" and "x.yml" give "x.lock"; any other name gets ".lock" behind it. */
 static char *lock_path(const char *recipe, struct str cell)
@@ -313,6 +314,9 @@ static int resolving_open(struct resolving *out, const struct work *w, struct se
 int work_resolve(struct work *w, struct session *s, const struct pins *pins, struct lock *out,
                  struct err *e)
 {
+    const struct sealed_how how = {.jobs = s->jobs};
+    CLEANUP(sealed_clear) struct sealed *sealed = sealed_open(w, s, &how);
+    const struct source_backend backend = sealed_backend(sealed);
     CLEANUP(resolving_clear) struct resolving r = {0};
 
     if (resolving_open(&r, w, s, NULL, e) < 0)
@@ -324,6 +328,7 @@ int work_resolve(struct work *w, struct session *s, const struct pins *pins, str
     r.in.index = str_of(w->index);
     r.in.now = s->now;
     r.in.events = s->events;
+    r.in.backend = &backend;
     choices_clear(&w->choices);
     r.in.choices = &w->choices;
     if (resolve(out, &r.in, e) == 0)
@@ -420,6 +425,20 @@ static void print_choice(const struct choice *c)
         output_message("  " STR_FMT " " STR_FMT, STR_ARG(c->name), STR_ARG(c->version));
 }
 
+/* Also those that only others need. */
+static void tell_built(const struct lock *lock)
+{
+    CLEANUP(buf_clear) struct buf line = {0};
+    const struct artifact *a;
+
+    vec_each(a, &lock->artifacts)
+        if (a->source)
+            buf_fmt(&line, "%s" STR_FMT " " STR_FMT, line.len ? ", " : "", STR_ARG(a->name),
+                    STR_ARG(a->version));
+    if (line.len)
+        output_message("  built from source: %s", line.p);
+}
+
 void work_tell_choices(const struct work *w, struct session *s)
 {
     enum { LINES_MAX = 20 }; /* a file that pins everything would be a wall */
@@ -438,4 +457,5 @@ void work_tell_choices(const struct work *w, struct session *s)
         }
     if (shown < w->choices.list.n)
         output_message("  and %zu more", w->choices.list.n - shown);
+    tell_built(&w->lock);
 }

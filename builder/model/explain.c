@@ -21,7 +21,7 @@ static struct part part_of(const struct lock *lock, const struct lock_layer *l)
         .name = l->name, .files = l->artifacts.n, .size = l->size, .unpacked = l->unpacked};
 
     for (size_t i = 0; i < l->artifacts.n; i++)
-        p.download += lock->artifacts.v[l->artifacts.v[i]].size;
+        p.download += artifact_download(&lock->artifacts.v[l->artifacts.v[i]]);
     return p;
 }
 
@@ -244,8 +244,9 @@ static void print_packages(struct buf *out, const struct lock *lock)
         }
         buf_fmt(out, "  %-*.*s %-20.*s", NAME_WIDTH, (int)a->name.len, a->name.p,
                 (int)a->version.len, a->version.p);
-        print_bytes(out, a->size);
-        buf_fmt(out, "%s\n", a->requested ? "  asked for" : "");
+        print_bytes(out, artifact_download(a));
+        buf_fmt(out, "%s%s\n", a->requested ? "  asked for" : "",
+                a->source ? "  built from source" : "");
     }
     if (others)
         buf_fmt(out, "  and %zu Debian packages of the base, or that others need\n", others);
@@ -352,8 +353,10 @@ static void put_packages(struct doc *doc, struct node *root, const struct lock *
         node_put_str(doc, n, "type", str_of(ecosystem_name(a->eco)));
         node_put_str(doc, n, "name", a->name);
         node_put_str(doc, n, "version", a->version);
-        node_put_u64(doc, n, "download", a->size);
+        node_put_u64(doc, n, "download", artifact_download(a));
         node_put_bool(doc, n, "requested", a->requested);
+        if (a->source)
+            node_put_bool(doc, n, "built", true);
     }
 }
 

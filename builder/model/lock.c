@@ -7,6 +7,7 @@
 #include "lock_form.h"
 #include "lock_record.h"
 #include "lock_slim.h"
+#include "lock_source.h"
 #include "lock_toolkit.h"
 #include "lock_words.h"
 
@@ -110,39 +111,43 @@ static void get_needs(struct lock *lock, struct artifact *a, const struct fields
     a->turn = (uint32_t)turn;
 }
 
+static void get_artifact(struct lock *lock, struct artifact *a, const struct node *n, struct err *e)
+{
+    struct fields f = fields_of(n, "lock", e);
+    struct str type = {0};
+    unsigned eco = 0;
+
+    ONLY(&f, "type", "name", "version", "arch", "group", "requested", "from", "file", "url", "size",
+         "sha256", "source", "build", "needs", "extras", "turn");
+    if (field_need_str(&f, "type", &type) &&
+        !name_index(ecosystems, ARRAY_LEN(ecosystems), type, &eco))
+        err_at(e, &n->pos, "artifact type \"" STR_FMT "\" is not known here", STR_ARG(type));
+    a->eco = (enum ecosystem)eco;
+    field_need_str(&f, "name", &a->name);
+    field_need_str(&f, "version", &a->version);
+    field_str(&f, "arch", &a->arch);
+    field_str(&f, "group", &a->group);
+    field_bool(&f, "requested", &a->requested);
+    field_need_str(&f, "from", &a->from);
+    lock_source_get(a, &lock->doc.arena, &f);
+    get_needs(lock, a, &f);
+}
+
 static void get_artifacts(struct lock *lock, const struct fields *root)
 {
-    const struct node *n, *list = field_need_list(root, "artifacts");
+    const struct node *n;
 
-    node_each(n, list) {
-        struct fields f = fields_of(n, "lock", root->e);
+    node_each(n, field_need_list(root, "artifacts")) {
         struct artifact *a = vec_push(&lock->artifacts);
-        struct str type = {0};
-        unsigned eco = 0;
 
-        ONLY(&f, "type", "name", "version", "arch", "group", "requested", "from", "file", "url",
-             "size", "sha256", "needs", "extras", "turn");
-        if (field_need_str(&f, "type", &type) &&
-            !name_index(ecosystems, ARRAY_LEN(ecosystems), type, &eco))
-            err_at(root->e, &n->pos, "artifact type \"" STR_FMT "\" is not known here",
-                   STR_ARG(type));
-        a->eco = (enum ecosystem)eco;
-        field_need_str(&f, "name", &a->name);
-        field_need_str(&f, "version", &a->version);
-        field_str(&f, "arch", &a->arch);
-        field_str(&f, "group", &a->group);
-        field_bool(&f, "requested", &a->requested);
-        field_need_str(&f, "from", &a->from);
-        field_need_str(&f, "file", &a->file);
-        field_need_str(&f, "url", &a->url);
-        field_need_u64(&f, "size", &a->size, UINT64_MAX / 2);
-        lock_need_digest(&f, "sha256", &a->digest);
-        get_needs(lock, a, &f);
+        get_artifact(lock, a, n, root->e);
         if (lock->artifacts.n > 1 && artifact_compare(a - 1, a) >= 0)
             err_at(root->e, &n->pos,
                    "%s \"" STR_FMT "\" stands there twice, or not in order: by type, then by name",
                    ecosystems[a->eco], STR_ARG(a->name));
     }
+    node_each(n, field_list(root, "tools"))
+        get_artifact(lock, vec_push(&lock->tools), n, root->e);
 }
 
 static void get_files(struct lock_copy *c, const struct fields *copy)
@@ -477,8 +482,8 @@ static void get_head(struct lock *lock, const struct fields *root)
     uint64_t format = 0;
 
     ONLY(root, "envbuild_lock", "envbuild", "format", "recipe", "name", "tag", "base", "facts",
-         "toolkit", "slim", "image", "archives", "artifacts", "files", "folders", "layers", "built",
-         "kept");
+         "toolkit", "slim", "image", "archives", "artifacts", "tools", "files", "folders", "layers",
+         "built", "kept");
     ONLY(&r, "digest", "normal", "inputs");
     ONLY(&b, "name", "variant", "python", "python_full", "apt_sources", "apt_sources_path",
          "image");
@@ -702,6 +707,7 @@ void lock_clear(struct lock *lock)
     vec_clear(&lock->inputs);
     vec_clear(&lock->archives);
     vec_clear(&lock->artifacts);
+    vec_clear(&lock->tools);
     vec_clear(&lock->copies);
     vec_clear(&lock->folders);
     vec_clear(&lock->layers);

@@ -196,7 +196,8 @@ struct lock {
     unsigned format;                /* of the layers: every choice that decides bytes */
 
     struct VEC_OF(struct lock_archive) archives;
-    struct VEC_OF(struct artifact) artifacts; /* sorted: ecosystem, name */
+    struct artifacts artifacts; /* sorted: ecosystem, name */
+    struct artifacts tools; /* debs of group "compile" that only builds from source see; by name */
     struct VEC_OF(struct lock_copy) copies;
     struct VEC_OF(struct lock_folder) folders; /* none before format 2 */
     struct facts facts;

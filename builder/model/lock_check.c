@@ -327,8 +327,57 @@ static void check_needs(const struct check *c, const struct node *n, const struc
     }
 }
 
+static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a);
+
+static void check_input(const struct check *c, const struct node *n, const struct artifact *a,
+                        const struct artifact_file *f)
+{
+    if (!is_file_name(f->file) || !is_address(f->url))
+        fault(c, n, "wheel \"" STR_FMT "\": \"" STR_FMT "\" of \"" STR_FMT "\" is not a file",
+              STR_ARG(a->name), STR_ARG(f->file), STR_ARG(f->url));
+}
+
+static void check_lines(const struct check *c, const struct node *n, const struct artifact *a,
+                        const struct strs *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (!lock_is_line(list->v[i]))
+            fault(c, n, "wheel \"" STR_FMT "\": build: \"" STR_FMT "\" is not a line of text",
+                  STR_ARG(a->name), STR_ARG(list->v[i]));
+}
+
+static void check_source(const struct check *c, const struct node *n, const struct artifact *a)
+{
+    const struct artifact_source *s = a->source;
+    const struct node *build = node_get(n, "build"), *at = item_of(build, "requires", 0);
+
+    if (a->url.len || (a->file.len && !str_ends(a->file, STR(".whl"))))
+        fault(c, n, "wheel \"" STR_FMT "\" is built, so it has no url, and its file is a wheel",
+              STR_ARG(a->name));
+    check_input(c, node_get(n, "source"), a, &s->sdist);
+    for (size_t i = 0; i < s->files_n; i++)
+        check_input(c, build, a, &s->files[i]);
+    for (size_t i = 0; i < s->root.n; i++)
+        if (!s->root.v[i].len || !is_one_of(s->root.v[i], groups, ARRAY_LEN(groups)))
+            fault(c, build, "wheel \"" STR_FMT "\": build: \"" STR_FMT "\" is not a group",
+                  STR_ARG(a->name), STR_ARG(s->root.v[i]));
+    check_lines(c, build, a, &s->env);
+    check_lines(c, build, a, &s->settings);
+    check_lines(c, build, a, &s->archs);
+    check_lines(c, build, a, &s->expect);
+    for (size_t i = 0; i < s->requires_n; i++, at = at ? at->next : NULL) {
+        check_artifact(c, at, &s->requires[i]);
+        if (i && str_cmp(s->requires[i - 1].name, s->requires[i].name) >= 0)
+            fault(c, at,
+                  "wheel \"" STR_FMT "\": build: \"" STR_FMT
+                  "\" stands there twice, or not in order",
+                  STR_ARG(a->name), STR_ARG(s->requires[i].name));
+    }
+}
+
 static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a)
 {
+    bool named = !a->source || digest_is_set(&a->digest);
     const struct {
         const char *key;
         struct str text;
@@ -339,8 +388,8 @@ static void check_artifact(const struct check *c, const struct node *n, const st
          a->eco == ECO_DEB ? debver_valid(a->version) : has_only(a->version, ".+!-_*~")},
         {"arch", a->arch, !a->arch.len || str_is(a->arch, "amd64") || str_is(a->arch, "all")},
         {"group", a->group, group_is_known(a)},
-        {"file", a->file, is_file_name(a->file)},
-        {"url", a->url, is_address(a->url)},
+        {"file", a->file, named ? is_file_name(a->file) : !a->file.len},
+        {"url", a->url, a->source || is_address(a->url)},
         {"from", a->from, lock_is_line(a->from)},
     };
 
@@ -349,6 +398,29 @@ static void check_artifact(const struct check *c, const struct node *n, const st
             fault(c, node_get(n, rows[i].key) ? node_get(n, rows[i].key) : n,
                   "%s \"" STR_FMT "\": %s \"" STR_FMT "\" is not what a lock has there",
                   ecosystems[a->eco], STR_ARG(a->name), rows[i].key, STR_ARG(rows[i].text));
+    if (a->source)
+        check_source(c, n, a);
+}
+
+/* They are nobody's but the builds'. */
+static void check_tools(const struct check *c)
+{
+    const struct lock *l = c->lock;
+    const struct node *n = item_of(l->doc.root, "tools", 0);
+
+    for (size_t i = 0; i < l->tools.n; i++, n = n ? n->next : NULL) {
+        const struct artifact *a = &l->tools.v[i];
+
+        check_artifact(c, n, a);
+        if (a->eco != ECO_DEB || !str_is(a->group, groups[LOCK_COMPILE]) ||
+            lock_find(l, ECO_DEB, a->name) || (i && str_cmp(l->tools.v[i - 1].name, a->name) >= 0))
+            fault(c, n,
+                  "tools: \"" STR_FMT "\" is no deb of group \"compile\", the image has it too, or "
+                  "it is not in order",
+                  STR_ARG(a->name));
+    }
+    if (l->tools.n && lock_layer_of(l, LOCK_COMPILE))
+        fault(c, item_of(l->doc.root, "tools", 0), "tools: the image has a compiler of its own");
 }
 
 static void check_artifacts(const struct check *c)
@@ -363,6 +435,7 @@ static void check_artifacts(const struct check *c)
         check_artifact(c, n, &l->artifacts.v[i]);
         check_needs(c, n, &l->artifacts.v[i]);
     }
+    check_tools(c);
 }
 
 /* ---- files ---- */

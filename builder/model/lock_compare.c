@@ -326,7 +326,7 @@ static bool same_artifacts(const struct lock *a, const struct lock *b)
     if (a->artifacts.n != b->artifacts.n)
         return false;
     for (size_t i = 0; i < a->artifacts.n; i++)
-        if (!digest_eq(&a->artifacts.v[i].digest, &b->artifacts.v[i].digest))
+        if (!artifact_is_same(&a->artifacts.v[i], &b->artifacts.v[i]))
             return false;
     return true;
 }

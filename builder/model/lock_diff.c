@@ -18,7 +18,7 @@ static bool is_security(const struct artifact *a)
 
 static void add(struct lock_changes *out, const struct artifact *old, const struct artifact *now)
 {
-    if (old && now && str_eq(old->version, now->version) && digest_eq(&old->digest, &now->digest))
+    if (old && now && str_eq(old->version, now->version) && artifact_is_same(old, now))
         return;
     vec_add(out, ((struct lock_change){old, now, now && is_security(now)}));
 }
@@ -47,11 +47,12 @@ void lock_change_print(struct buf *out, const struct lock_change *c)
     if (!c->now)
         buf_puts(out, " is gone");
     else if (!c->old)
-        buf_puts(out, " is new");
+        buf_fmt(out, " is new%s", c->now->source ? ", built from source" : "");
     else if (str_eq(c->old->version, c->now->version))
         buf_puts(out, " is another file now");
     else
-        buf_fmt(out, " becomes " STR_FMT, STR_ARG(c->now->version));
+        buf_fmt(out, " becomes " STR_FMT "%s", STR_ARG(c->now->version),
+                c->now->source ? ", built from source" : "");
     if (c->security && c->old)
         buf_puts(out, " (security)");
 }
@@ -162,8 +163,8 @@ static uint64_t bytes_of(const struct lock *lock, const struct lock *other)
         const struct artifact *a = &lock->artifacts.v[i];
         const struct artifact *same = other ? lock_find(other, a->eco, a->name) : NULL;
 
-        if (!same || !digest_eq(&same->digest, &a->digest))
-            sum += a->size;
+        if (!same || !artifact_is_same(same, a))
+            sum += artifact_download(a);
     }
     return sum;
 }
@@ -184,8 +185,8 @@ static bool same_layer(const struct lock *old, const struct lock_layer *a, const
     if (a->kind != b->kind || a->artifacts.n != b->artifacts.n || !a->artifacts.n)
         return false;
     for (size_t i = 0; i < a->artifacts.n; i++)
-        if (!digest_eq(&old->artifacts.v[a->artifacts.v[i]].digest,
-                       &now->artifacts.v[b->artifacts.v[i]].digest) ||
+        if (!artifact_is_same(&old->artifacts.v[a->artifacts.v[i]],
+                              &now->artifacts.v[b->artifacts.v[i]]) ||
             !same_slimming(old, now, now->artifacts.v[b->artifacts.v[i]].name))
             return false;
     return true;

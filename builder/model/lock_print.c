@@ -4,6 +4,7 @@
 #include "lock_form.h"
 #include "lock_record.h"
 #include "lock_slim.h"
+#include "lock_source.h"
 #include "lock_toolkit.h"
 #include "lock_words.h"
 
@@ -74,28 +75,31 @@ static void put_needs(struct doc *d, struct node *n, const struct artifact *a)
     node_put_u64(d, n, "turn", a->turn);
 }
 
+static void put_artifact(struct doc *d, struct node *list, const struct artifact *a)
+{
+    struct node *n = node_add(d, list, node_new_map(d));
+
+    node_put_str(d, n, "type", str_of(ecosystems[a->eco]));
+    node_put_str(d, n, "name", a->name);
+    node_put_str(d, n, "version", a->version);
+    put_opt(d, n, "arch", a->arch);
+    put_opt(d, n, "group", a->group);
+    if (a->requested)
+        node_put_bool(d, n, "requested", true);
+    node_put_str(d, n, "from", a->from);
+    lock_source_put(d, n, a);
+    put_needs(d, n, a);
+}
+
 static void put_artifacts(struct doc *d, struct node *root, const struct lock *lock)
 {
     struct node *list = node_put(d, root, "artifacts", node_new_list(d));
 
-    for (size_t i = 0; i < lock->artifacts.n; i++) {
-        const struct artifact *a = &lock->artifacts.v[i];
-        struct node *n = node_add(d, list, node_new_map(d));
-
-        node_put_str(d, n, "type", str_of(ecosystems[a->eco]));
-        node_put_str(d, n, "name", a->name);
-        node_put_str(d, n, "version", a->version);
-        put_opt(d, n, "arch", a->arch);
-        put_opt(d, n, "group", a->group);
-        if (a->requested)
-            node_put_bool(d, n, "requested", true);
-        node_put_str(d, n, "from", a->from);
-        node_put_str(d, n, "file", a->file);
-        node_put_str(d, n, "url", a->url);
-        node_put_u64(d, n, "size", a->size);
-        lock_put_digest(d, n, "sha256", &a->digest);
-        put_needs(d, n, a);
-    }
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        put_artifact(d, list, &lock->artifacts.v[i]);
+    list = lock->tools.n ? node_put(d, root, "tools", node_new_list(d)) : NULL;
+    for (size_t i = 0; i < lock->tools.n; i++)
+        put_artifact(d, list, &lock->tools.v[i]);
 }
 
 static void put_copies(struct doc *d, struct node *root, const struct lock *lock)

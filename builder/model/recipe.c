@@ -39,6 +39,7 @@ static const char *const keys[] = {"envbuild",
                                    "tag",
                                    "slim",
                                    "wheels_only",
+                                   "build",
                                    "compression",
                                    "matrix",
                                    NULL};
@@ -109,15 +110,28 @@ int reading_no_tag(struct err *e, const struct pos *pos, struct str tag)
 static void check_with_image(struct reading *in)
 {
     const struct recipe *r = in->r;
+    const struct node *build = node_get(in->f.map, "build");
 
     if (r->image.text.len && r->apt.n)
         err_at(in->e, &r->apt.v[0].pos,
                "apt: packages cannot be added to an image that is named as the base; put them into "
                "that image, or name a base such as debian-12");
+    if (r->image.text.len && build)
+        err_at(in->e, &build->pos,
+               "build: it needs a base of packages such as debian-12; of an image that is named as "
+               "the base nobody knows the compilers");
     if (r->image.text.len && str_is(r->variant.text, "devel"))
         err_at(in->e, &r->variant.pos,
                "variant: devel needs a base of packages such as debian-12; an image that is named "
                "as the base brings its own compiler and toolkit");
+}
+
+static void check_with_wheels_only(struct reading *in)
+{
+    const struct node *n = node_get(in->f.map, "build");
+
+    if (in->r->build_all && in->r->wheels_only)
+        err_at(in->e, &n->pos, "build: \"all\" and `wheels_only: true` say the opposite");
 }
 
 static void check_schema(struct reading *in)
@@ -201,9 +215,11 @@ static int read_all(struct recipe *r, struct str cell, struct err *e)
     recipe_read_values(&in);
     recipe_read_lists(&in);
     recipe_read_container(&in);
+    recipe_read_build(&in);
     field_bool(&in.f, "slim", &r->slim);
     field_bool(&in.f, "wheels_only", &r->wheels_only);
     check_with_image(&in);
+    check_with_wheels_only(&in);
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
@@ -246,6 +262,11 @@ int recipe_cells(struct strs *out, struct arena *arena, const char *path, struct
 
 void recipe_clear(struct recipe *r)
 {
+    struct recipe_build *b;
+
+    vec_each(b, &r->builds)
+        recipe_build_clear(b);
+    vec_clear(&r->builds);
     vec_clear(&r->apt);
     vec_clear(&r->toolkit.parts);
     for (size_t i = 0; i < r->archives.n; i++) {

@@ -62,6 +62,22 @@ struct recipe_health {     /* times in seconds, 0: Docker's own */
 #define RECIPE_LATEST "latest" /* as `pytorch`: no release; who reads a recipe says which it is */
 #define RECIPE_NONE "none"     /* as `pytorch`: an image without it, whose `cuda` is RECIPE_CPU */
 
+struct recipe_input { /* a file that a build gets to read */
+    struct value url, sha256;
+};
+
+struct recipe_build {    /* how one package is built from source */
+    struct value name;   /* normalised */
+    bool isolated;       /* sees no package of the image; false: also those that `requires` names, in
+                            the image's versions */
+    struct values env;   /* "NAME=value" */
+    struct values requires, constraints; /* PEP 508; besides what the package itself says */
+    struct values archs;                 /* of CUDA: "8.0", "9.0+PTX"; empty: the image's */
+    struct values settings;              /* `config_settings`: "name=value" */
+    struct values expect;                /* modules that the wheel must have */
+    struct VEC_OF(struct recipe_input) fetch;
+};
+
 struct recipe_toolkit {  /* empty: what the catalog says */
     struct value from;   /* "pypi", "nvidia" or "apt" */
     struct values parts; /* "nvcc", "cublas", ...: see the catalog */
@@ -77,6 +93,8 @@ struct recipe {
     struct recipe_toolkit toolkit; /* of "devel" */
     bool slim;                     /* see model/slim.h */
     bool wheels_only;    /* take the newest that has a wheel where a newer one is source only */
+    bool build_all;      /* `build: all`: whatever has no wheel */
+    struct VEC_OF(struct recipe_build) builds; /* `build`: what may be built from source */
     struct value python; /* "3.11"; empty: what the base has */
     struct values apt;   /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
@@ -115,6 +133,11 @@ char *recipe_context(const struct recipe *r, const char *dir);
 /* "12.4", "12.4.1", "cu124" and "cuda124" as "12.4" or "12.4.1", and "cpu"; empty when it is none
  * of them. */
 struct str recipe_cuda(struct str text, struct arena *a);
+
+/* May the project (normalised) be built from source? */
+bool recipe_may_build(const struct recipe *r, struct str project);
+/* How; NULL where it says nothing of it. */
+const struct recipe_build *recipe_build_of(const struct recipe *r, struct str project);
 
 bool recipe_is_name(struct str path); /* "x.yaml", "x.yml" */
 bool recipe_is_user(struct str s);    /* a name that useradd takes, and not root's */

@@ -108,6 +108,55 @@ static void put_indexes(struct doc *doc, struct node *root, const struct recipe 
     }
 }
 
+static bool is_plain(const struct recipe_build *b)
+{
+    return b->isolated && !b->env.n && !b->requires.n && !b->constraints.n && !b->archs.n &&
+           !b->settings.n && !b->expect.n && !b->fetch.n;
+}
+
+static void put_build_of(struct doc *doc, struct node *map, const struct recipe_build *b)
+{
+    struct node *n =
+        node_put(doc, map, arena_cstr(&doc->arena, b->name.text), node_new_map(doc)), *list;
+
+    if (!b->isolated)
+        node_put_bool(doc, n, "isolation", false);
+    put_list(doc, n, "env", &b->env);
+    put_list(doc, n, "requires", &b->requires);
+    put_list(doc, n, "constraints", &b->constraints);
+    put_list(doc, n, "archs", &b->archs);
+    put_list(doc, n, "config_settings", &b->settings);
+    put_list(doc, n, "expect", &b->expect);
+    list = b->fetch.n ? node_put(doc, n, "fetch", node_new_list(doc)) : NULL;
+    for (size_t i = 0; i < b->fetch.n; i++) {
+        struct node *input = node_add(doc, list, node_new_map(doc));
+
+        put(doc, input, "url", &b->fetch.v[i].url);
+        put(doc, input, "sha256", &b->fetch.v[i].sha256);
+    }
+}
+
+/* Names alone are a list, however they were written. */
+static void put_builds(struct doc *doc, struct node *root, const struct recipe *r)
+{
+    const struct recipe_build *b;
+    bool plain = true;
+    struct node *n;
+
+    if (r->build_all)
+        node_put_str(doc, root, "build", STR("all"));
+    if (!r->builds.n)
+        return;
+    vec_each(b, &r->builds)
+        plain &= is_plain(b);
+    n = node_put(doc, root, "build", plain ? node_new_list(doc) : node_new_map(doc));
+    vec_each(b, &r->builds)
+        if (plain)
+            node_add_str(doc, n, b->name.text);
+        else
+            put_build_of(doc, n, b);
+}
+
 struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
 {
     struct node *root = node_new_map(doc), *list, *n;
@@ -131,6 +180,7 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     put(doc, root, "python", &r->python);
     if (r->wheels_only)
         node_put_bool(doc, root, "wheels_only", true);
+    put_builds(doc, root, r);
     put_list(doc, root, "apt", &r->apt);
     put_archives(doc, root, r);
     put_list(doc, root, "ca_certificates", &r->certificates);

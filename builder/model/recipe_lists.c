@@ -435,7 +435,7 @@ static void check_user(struct reading *in)
     u->gid = (uint32_t)gid;
 }
 
-static void check_env(struct reading *in)
+void reading_env(struct reading *in, const char *key, struct values *out)
 {
     const struct node *n;
 
@@ -444,16 +444,16 @@ static void check_env(struct reading *in)
 
         if (!env_name_ok(n->key))
             err_at(in->e, &n->key_pos,
-                   "env: \"" STR_FMT "\" is not a variable name: letters, digits and \"_\"",
+                   "%s: \"" STR_FMT "\" is not a variable name: letters, digits and \"_\"", key,
                    STR_ARG(n->key));
         if (!node_is_scalar(n)) {
-            err_at(in->e, &n->pos, "env: text is wanted here, not %s", node_kind_name(n));
+            err_at(in->e, &n->pos, "%s: text is wanted here, not %s", key, node_kind_name(n));
             continue;
         }
         v.text = str_of(
             arena_fmt(&in->r->doc.arena, STR_FMT "=" STR_FMT, STR_ARG(n->key), STR_ARG(n->text)));
         v.pos = n->pos;
-        vec_add(&in->r->env, v);
+        vec_add(out, v);
     }
 }
 
@@ -504,6 +504,6 @@ void recipe_read_lists(struct reading *in)
     check_indexes(in);
     check_files(in);
     check_user(in);
-    check_env(in);
+    reading_env(in, "env", &in->r->env);
     check_labels(in);
 }

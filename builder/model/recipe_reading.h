@@ -27,6 +27,12 @@ void recipe_read_values(struct reading *in);
 /* A list of texts. */
 void reading_texts(struct reading *in, const char *key, struct values *out);
 
+/* recipe_build.c: what may be built from source, and how. */
+void recipe_read_build(struct reading *in);
+void recipe_build_clear(struct recipe_build *b);
+/* recipe_lists.c: a map of variables as "NAME=value"; `key` names it in messages. */
+void reading_env(struct reading *in, const char *key, struct values *out);
+
 /* recipe_container.c: how containers of the image run and what they offer. */
 void recipe_read_container(struct reading *in);
 /* recipe_lists.c: what is a list or a map, the variant being known. */

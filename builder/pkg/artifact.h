@@ -12,6 +12,28 @@ struct artifact_extra { /* what one more name in brackets brings */
     struct strs needs;  /* as the artifact's own */
 };
 
+/* A file that a build reads. */
+struct artifact_file {
+    struct str file, url; /* as an artifact's */
+    uint64_t size;
+    struct digest digest;
+};
+
+/* What a wheel is made from, and how. All arrays are in the arena of who has the artifact. */
+struct artifact_source {
+    struct artifact_file sdist;
+    struct strs root; /* groups of the system that it is built in, as lock_group has them */
+    struct artifact *requires; /* wheels that the build needs: all, by name */
+    size_t requires_n;
+    bool isolated;        /* false: as the recipe says, with packages of the image among them */
+    struct strs env;      /* "NAME=value", of the recipe */
+    struct strs settings; /* "name=value", for the backend */
+    struct strs archs;    /* of the GPU: "8.0", "9.0+PTX" */
+    struct strs expect;   /* modules that the wheel must have */
+    struct artifact_file *files;
+    size_t files_n;
+};
+
 struct artifact {
     enum ecosystem eco;
     struct str name;      /* normalised: PEP 503 for wheels, the package name for debs, the
@@ -33,5 +55,22 @@ struct artifact {
     struct VEC_OF(struct artifact_extra) extras; /* sorted; those that bring something */
     uint32_t turn; /* in which pip would install it: from 1, and what it needs before it; wheels of
                       one turn by name, the last first */
+    /* Of a wheel that is made from source, else NULL: `url` is empty, and so are `file`, `size` and
+     * `digest` until it was built. */
+    const struct artifact_source *source;
 };
 struct artifacts VEC_OF(struct artifact);
+
+/* Bytes that have to be fetched for it. */
+static inline uint64_t artifact_download(const struct artifact *a)
+{
+    return a->source ? a->source->sdist.size : a->size;
+}
+
+/* The same file, or made from the same one. */
+static inline bool artifact_is_same(const struct artifact *a, const struct artifact *b)
+{
+    if (a->source && b->source)
+        return digest_eq(&a->source->sdist.digest, &b->source->sdist.digest);
+    return !a->source && !b->source && digest_eq(&a->digest, &b->digest);
+}

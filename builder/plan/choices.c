@@ -177,6 +177,8 @@ static void tell_why(const struct choosing *in, struct buf *out, const struct py
         tell_left_out(out, newest->left_out);
     } else if (is_kept(in, p)) {
         buf_puts(out, "is not taken without --upgrade");
+    } else if (newest->usable->source) { /* nobody builds it to say why it is not taken */
+        buf_puts(out, "would be built from source, and does not fit");
     } else if (in->universe->metadata(in->universe->ctx, p->project, newest->usable, &m, &unused) <
                0) {
         buf_puts(out, "cannot be read");

@@ -69,7 +69,8 @@ static uint64_t own_threshold(const struct lock *lock)
         size_t n = 0;
 
         for (size_t i = 0; i < lock->artifacts.n; i++)
-            n += lock->artifacts.v[i].eco == ECO_WHEEL && lock->artifacts.v[i].size >= min;
+            n += lock->artifacts.v[i].eco == ECO_WHEEL &&
+                 artifact_download(&lock->artifacts.v[i]) >= min;
         if (n + lock->layers.n <= LAYERS_MAX || min >= LAYER_GROUP_ALL)
             return min;
     }
@@ -83,7 +84,7 @@ static void add_wheels(struct lock *lock, enum tier tier, const char *small, uin
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
-        if (a->eco == ECO_WHEEL && tier_of(a) == tier && a->size < own_min)
+        if (a->eco == ECO_WHEEL && tier_of(a) == tier && artifact_download(a) < own_min)
             vec_add(&group.artifacts, i);
     }
     if (group.artifacts.n) {
@@ -93,7 +94,7 @@ static void add_wheels(struct lock *lock, enum tier tier, const char *small, uin
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
-        if (a->eco == ECO_WHEEL && tier_of(a) == tier && a->size >= own_min) {
+        if (a->eco == ECO_WHEEL && tier_of(a) == tier && artifact_download(a) >= own_min) {
             struct lock_layer *own = add_layer(lock, a->name, LOCK_WHEELS);
 
             vec_add(&own->artifacts, i);

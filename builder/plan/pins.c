@@ -121,9 +121,9 @@ bool pins_all_debs(const struct pins *k, const struct lock *now)
 
 bool pins_all_wheels(const struct pins *k, const struct lock *now)
 {
-    static const char *const keys[] = {"pytorch", "cuda",       "base", "python",
-                                       "variant", "toolkit",    "pip",  "constraints",
-                                       "indexes", "find_links", NULL};
+    static const char *const keys[] = {"pytorch", "cuda",       "base",  "python",
+                                       "variant", "toolkit",    "pip",   "constraints",
+                                       "indexes", "find_links", "build", NULL};
 
     return keeps_all(k, ECO_WHEEL, now, keys) && str_eq(k->old->python_full, now->python_full) &&
            k->old->format >= 2; /* those before do not say what needs what */
@@ -140,16 +140,26 @@ bool pins_all_archives(const struct pins *k, const struct lock *now)
 
 /* ---- debs one by one ---- */
 
+static void prefer(const struct pins *k, const struct artifact *a, struct debindex *index,
+                   struct pins_moved *moved)
+{
+    const struct deb_package *highest = debindex_find(index, a->name);
+
+    if (a->eco == ECO_DEB && highest && pins_has(k, a) &&
+        debindex_prefer(index, a->name, a->version))
+        vec_add(moved, highest);
+}
+
 void pins_prefer_debs(const struct pins *k, struct debindex *index, struct pins_moved *moved)
 {
-    for (size_t i = 0; k->old && i < k->old->artifacts.n; i++) {
-        const struct artifact *a = &k->old->artifacts.v[i];
-        const struct deb_package *highest = debindex_find(index, a->name);
+    const struct artifact *a;
 
-        if (a->eco == ECO_DEB && highest && pins_has(k, a) &&
-            debindex_prefer(index, a->name, a->version))
-            vec_add(moved, highest);
-    }
+    if (!k->old)
+        return;
+    vec_each(a, &k->old->artifacts)
+        prefer(k, a, index, moved);
+    vec_each(a, &k->old->tools)
+        prefer(k, a, index, moved);
 }
 
 /* Names are words of their own in messages: "git" is not named by "gitk". */

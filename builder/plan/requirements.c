@@ -123,8 +123,8 @@ static struct requirement *parse(struct requirements *a, struct str text, const 
         vec_add(&a->requirements, r);
     if (whole ? is_built(r->url) : is_source(text))
         err_at(e, pos,
-               "%s\"" STR_FMT "\" is not a wheel, and nothing is built from source; build a wheel "
-               "and name its file or its address",
+               "%s\"" STR_FMT "\" is not a wheel, and of sources only sdists are built, as in "
+               "`name @ ./name-1.0.tar.gz`; build a wheel and name its file or its address",
                key, STR_ARG(text));
     else if (!whole)
         err_at(e, pos, "%s%s", key, fault.msg);

@@ -47,6 +47,33 @@ static struct strs strs_keep(struct arena *a, const struct strs *from)
     return to;
 }
 
+static struct artifact_file file_keep(struct arena *a, const struct artifact_file *from)
+{
+    return (struct artifact_file){arena_str(a, from->file), arena_str(a, from->url), from->size,
+                                  from->digest};
+}
+
+static const struct artifact_source *source_keep(struct arena *a,
+                                                 const struct artifact_source *from)
+{
+    struct artifact_source *to = arena_alloc(a, sizeof *to);
+
+    *to = *from;
+    to->sdist = file_keep(a, &from->sdist);
+    to->root = strs_keep(a, &from->root);
+    to->env = strs_keep(a, &from->env);
+    to->settings = strs_keep(a, &from->settings);
+    to->archs = strs_keep(a, &from->archs);
+    to->expect = strs_keep(a, &from->expect);
+    to->requires = arena_alloc(a, (from->requires_n + 1) * sizeof *to->requires);
+    for (size_t i = 0; i < from->requires_n; i++)
+    to->requires[i] = artifact_keep(a, &from->requires[i]);
+    to->files = arena_alloc(a, (from->files_n + 1) * sizeof *to->files);
+    for (size_t i = 0; i < from->files_n; i++)
+        to->files[i] = file_keep(a, &from->files[i]);
+    return to;
+}
+
 struct artifact artifact_keep(struct arena *a, const struct artifact *from)
 {
     struct artifact to = *from;
@@ -63,6 +90,7 @@ struct artifact artifact_keep(struct arena *a, const struct artifact *from)
     for (size_t i = 0; i < from->extras.n; i++)
         to.extras.v[i] = (struct artifact_extra){arena_str(a, from->extras.v[i].name),
                                                  strs_keep(a, &from->extras.v[i].needs)};
+    to.source = from->source ? source_keep(a, from->source) : NULL;
     return to;
 }
 
@@ -152,6 +180,8 @@ static int begin(struct lock *lock, const struct resolve_input *in, const struct
     lock->writer = STR(ENVBUILD_VERSION);
     lock->base = arena_str(a, in->base->name);
     lock->variant = arena_str(a, in->recipe->variant.text);
+    lock->os = STR("linux");
+    lock->arch = STR("amd64");
     lock->apt_sources = arena_str(a, in->base->sources);
     lock->apt_sources_path = arena_str(a, in->base->sources_path);
     set_toolkit(lock, &plans->toolkit, &in->base->toolkit);

@@ -10,6 +10,7 @@
 #include "base_image.h"
 #include "choices.h"
 #include "pins.h"
+#include "pypi/sdists.h"
 
 struct resolve_input {
     const struct recipe *recipe;
@@ -25,7 +26,8 @@ struct resolve_input {
     struct str index; /* simple index to ask; empty: PyPI's */
     int64_t now;      /* seconds since 1970: archives dated later are refused */
     const struct events *events;
-    struct choices *choices; /* for resolve(): gets what was chosen */
+    struct choices *choices;              /* for resolve(): gets what was chosen */
+    const struct source_backend *backend; /* NULL: nothing can be built to know what it needs */
 };
 
 /* Everything but what a build fills in. */

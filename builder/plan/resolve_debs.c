@@ -118,6 +118,12 @@ static int install_toolkit(struct deb_solver *s, const struct baselayer *b, cons
     return result;
 }
 
+/* Builds from source need compilers where the image has none. */
+static bool wants_tools(const struct recipe *r)
+{
+    return (r->build_all || r->builds.n) && str_is(r->variant.text, "runtime");
+}
+
 /* What all variants have comes first, so that the variant's own packages move none of it. */
 static int choose_debs(struct deb_solver *s, const struct resolve_input *in, struct plans *plans,
                        const struct lock *lock, struct err *e)
@@ -127,7 +133,7 @@ static int choose_debs(struct deb_solver *s, const struct resolve_input *in, str
     return install_names(s, LOCK_BASE, true, &b->base, e) < 0 ||
                    install_names(s, LOCK_PYTHON, false, &b->python, e) < 0 ||
                    (in->recipe->apt.n && install_apt(s, in->recipe, e) < 0) ||
-                   (!str_is(in->recipe->variant.text, "runtime") &&
+                   ((!str_is(in->recipe->variant.text, "runtime") || wants_tools(in->recipe)) &&
                     install_compilers(s, b, plans, e) < 0) ||
                    install_toolkit(s, b, lock, e) < 0
                ? -1
@@ -258,8 +264,9 @@ static void learn_libraries(struct plans *plans, const struct debindex *index,
     }
 }
 
-/* The artifacts of a solution; packages of ours are none. */
-static int keep_debs(struct lock *lock, struct deb_solution *solution, struct err *e)
+/* The artifacts of a solution; packages of ours are none. `tools`: compilers are not the image's.
+ */
+static int keep_debs(struct lock *lock, struct deb_solution *solution, bool tools, struct err *e)
 {
     CLEANUP(arena_clear) struct arena scratch = {0};
     struct artifact *list = NULL;
@@ -271,8 +278,14 @@ static int keep_debs(struct lock *lock, struct deb_solution *solution, struct er
     solution->n = n;
     if (deb_artifacts(&list, &scratch, solution, e) < 0)
         return -1;
-    for (size_t i = 0; i < n; i++)
-        vec_add(&lock->artifacts, artifact_keep(&lock->doc.arena, &list[i]));
+    for (size_t i = 0; i < n; i++) {
+        struct artifact kept = artifact_keep(&lock->doc.arena, &list[i]);
+
+        if (tools && str_eq(kept.group, str_of(lock_group_name(LOCK_COMPILE))))
+            vec_add(&lock->tools, kept);
+        else
+            vec_add(&lock->artifacts, kept);
+    }
     return 0;
 }
 
@@ -288,7 +301,7 @@ static int choose_anew(struct lock *lock, const struct resolve_input *in, struct
         choose_keeping(&solution, &solver, &archive.index, in, plans, lock, e) < 0)
         return -1;
     choose_locales(&solution, &archive.index, in->recipe);
-    result = keep_debs(lock, &solution, e);
+    result = keep_debs(lock, &solution, wants_tools(in->recipe), e);
     vec_clear(&solution);
     learn_libraries(plans, &archive.index, &in->base->toolkit);
     keep_archives(lock, archive.releases.v, archive.releases.n);
@@ -317,6 +330,8 @@ static void take_stand_ins(struct lock *lock, const struct lock_toolkit *old)
 int resolve_debs_again(struct lock *lock, const struct resolve_input *in, struct err *e)
 {
     artifacts_take_over(lock, in->pins.old, ECO_DEB);
+    for (size_t i = 0; i < in->pins.old->tools.n; i++)
+        vec_add(&lock->tools, artifact_keep(&lock->doc.arena, &in->pins.old->tools.v[i]));
     keep_archives(lock, in->pins.old->archives.v, in->pins.old->archives.n);
     return set_python(lock, in->base, e);
 }
@@ -325,7 +340,8 @@ int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans
                  struct err *e)
 {
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose system packages"});
-    if (pins_all_debs(&in->pins, lock) && keeps_locales(in->pins.old, in->recipe)) {
+    if (pins_all_debs(&in->pins, lock) && keeps_locales(in->pins.old, in->recipe) &&
+        (in->pins.old->tools.n > 0) == wants_tools(in->recipe)) {
         take_stand_ins(lock, &in->pins.old->toolkit);
         return resolve_debs_again(lock, in, e);
     }

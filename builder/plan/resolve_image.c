@@ -246,8 +246,6 @@ int resolve_image(struct lock *lock, const struct resolve_input *in, struct err 
     struct str libraries;
     bool gpu = lock->facts.cuda.len > 0;
 
-    lock->os = STR("linux");
-    lock->arch = STR("amd64");
     if (in->image)
         keep_strs(&lock->env, a, &in->image->stored.config.env);
     set_env(lock, str_of(arena_fmt(a, "PATH=/opt/venv/bin:%s" STR_FMT,

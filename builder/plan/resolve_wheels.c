@@ -65,6 +65,7 @@ struct keeping {
     struct VEC_OF(struct pypi_prefer) prefer;
     struct VEC_OF(struct pypi_bound) bound;
     struct VEC_OF(struct pypi_locked) locked; /* what locks of other tools have */
+    struct artifacts built;
 };
 
 static void keeping_clear(struct keeping *k)
@@ -72,6 +73,7 @@ static void keeping_clear(struct keeping *k)
     vec_clear(&k->prefer);
     vec_clear(&k->bound);
     vec_clear(&k->locked);
+    vec_clear(&k->built);
 }
 
 static void keep_old(struct keeping *k, const struct pins *pins)
@@ -83,6 +85,8 @@ static void keep_old(struct keeping *k, const struct pins *pins)
             continue;
         vec_add(&k->prefer, ((struct pypi_prefer){a->name, a->version}));
         vec_add(&k->bound, ((struct pypi_bound){a->name, a->from}));
+        if (a->source)
+            vec_add(&k->built, *a);
     }
 }
 
@@ -169,6 +173,26 @@ static const struct pos *place_of(const struct requirements *reqs, struct str na
     return &reqs->places.v[0];
 }
 
+/* pip would build it, and the recipe does not say that this may be. */
+static void refuse_source(const struct pypi_source *s, const struct pos *pos,
+                          const struct recipe *r, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf build = {0};
+
+    if (s->builds && r->builds.n)
+        buf_fmt(&build, "add " STR_FMT " to `build` to build it", STR_ARG(s->name));
+    else if (s->builds)
+        buf_fmt(&build, "write `build: [" STR_FMT "]` to build it", STR_ARG(s->name));
+    else
+        buf_puts(&build, "such a file is not built");
+    err_at_kind(e, ERR_UNSAT, pos,
+                "%s; %s; with wheels alone " STR_FMT " would be " STR_FMT "%s" STR_FMT
+                "%s: pin it (" STR_FMT "==" STR_FMT "), name a folder with a wheel that you built "
+                "under `find_links`, or write `wheels_only: true`",
+                s->text, build.p, STR_ARG(s->root), STR_ARG(s->now), s->dated.len ? " (" : "",
+                STR_ARG(s->dated), s->dated.len ? ")" : "", STR_ARG(s->root), STR_ARG(s->now));
+}
+
 /* Nobody gets an old release in silence, be it that pip would build a newer one or that nothing
  * newer fits. */
 static int check_choice(const struct pypi_solution *wheels, const struct pypi_want *want,
@@ -183,20 +207,12 @@ static int check_choice(const struct pypi_solution *wheels, const struct pypi_wa
         choices_find(in->choices, want, universe, wheels, reqs, &sources, in->recipe->wheels_only,
                      e) < 0)
         return -1;
-    vec_each(s, &sources.list) {
+    vec_each(s, &sources.list)
         if (in->recipe->wheels_only)
             events_warn(in->events, "%s; with wheels alone " STR_FMT " is " STR_FMT, s->text,
                         STR_ARG(s->root), STR_ARG(s->now));
         else
-            err_at_kind(
-                &fault, ERR_UNSAT, place_of(reqs, s->root),
-                "%s, and building from source is not supported yet; with wheels alone " STR_FMT
-                " would be " STR_FMT "%s" STR_FMT "%s: pin it (" STR_FMT "==" STR_FMT
-                "), name a folder with a wheel that you built under `find_links`, or write "
-                "`wheels_only: true`",
-                s->text, STR_ARG(s->root), STR_ARG(s->now), s->dated.len ? " (" : "",
-                STR_ARG(s->dated), s->dated.len ? ")" : "", STR_ARG(s->root), STR_ARG(s->now));
-    }
+            refuse_source(s, place_of(reqs, s->root), in->recipe, &fault);
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
@@ -269,6 +285,17 @@ static int is_asked_for(bool *out, const struct artifact *a, const struct lock *
     return 0;
 }
 
+/* A name of `build` that nothing needs is a mistake, and no harm. */
+static void tell_unused(const struct lock *lock, const struct sdists *sdists,
+                        const struct resolve_input *in)
+{
+    const struct recipe_build *b;
+
+    vec_each(b, &in->recipe->builds)
+        if (!lock_find(lock, ECO_WHEEL, b->name.text) && !sdists_used(sdists, b->name.text))
+            events_warn(in->events, "build: the image has no " STR_FMT, STR_ARG(b->name.text));
+}
+
 int resolve_wheels_again(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                          struct err *e)
 {
@@ -304,6 +331,7 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
 {
     CLEANUP(keeping_clear) struct keeping keeping = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(sdists_clear) struct sdists *sdists = NULL;
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
     struct requirements *reqs = &plans->reqs;
     struct places places = {0};
@@ -334,6 +362,14 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
     list_places(&places, &arena, in, &plans->torch);
     options.places = places.v;
     options.places_n = places.n;
+    sdists = sdists_open(&(struct sdists_options){.recipe = in->recipe,
+                                                  .lock = lock,
+                                                  .kept = &keeping.built,
+                                                  .backend = in->backend,
+                                                  .pages = in->pages,
+                                                  .memo = in->memo,
+                                                  .events = in->events});
+    options.sdists = sdists;
     index = pypi_index_open(in->pages, in->http, &options);
     vec_clear(&places);
     want = (struct pypi_want){.env = want.env,
@@ -348,5 +384,9 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
                               .of_build = torch_index_binds,
                               .pre = reqs->files.pre,
                               .events = in->events};
-    return choose_wheels(lock, index, &want, plans, in, e);
+    sdists_bind(sdists, index, &want);
+    if (choose_wheels(lock, index, &want, plans, in, e) < 0)
+        return -1;
+    tell_unused(lock, sdists, in);
+    return 0;
 }

@@ -53,7 +53,7 @@ def hashes_belong_to_their_line(stage):
 @scenario
 def a_source_is_not_passed_over_in_silence(stage):
     path = stage.fresh()
-    what = "%s, and building from source is not supported yet; with wheels alone %s would be %s: pin it (%s), name a folder with a wheel that you built under `find_links`, or write `wheels_only: true`"
+    what = "%s; write `build: [turned]` to build it; with wheels alone %s would be %s: pin it (%s), name a folder with a wheel that you built under `find_links`, or write `wheels_only: true`"
     for name, source, dated, pin in (
             ("turned", "turned 2.0 (2025-03-04) is published as source only", "1.0 (2020-01-02)", "turned==1.0"),
             ("early", "early 1.0 (2024-01-02) is published as source only", "1.1.dev3 (2024-05-06)", "early==1.1.dev3"),
@@ -61,7 +61,9 @@ def a_source_is_not_passed_over_in_silence(stage):
         version = pin.split("==")[1]
         recipe(stage, path, f"pip: [{name}]", f"indexes: [{stage.index}]")
         err = lock(stage, path, code=4)
-        assert what % (source, name, dated, pin) in err and "recipe.yaml:" in err, err
+        assert what.replace("[turned]", f"[{source.split()[0]}]") % (source, name, dated, pin) in err and "recipe.yaml:" in err, err
+        recipe(stage, path, f"pip: [{name}]", f"indexes: [{stage.index}]", "build: [other]")
+        assert f"; add {source.split()[0]} to `build` to build it; " in lock(stage, path, code=4)
         recipe(stage, path, f"pip: [{name}]", f"indexes: [{stage.index}]", "wheels_only: true")
         assert wheel_of(lock(stage, path), name)["version"] == version
         # The lock has it: without `wheels_only` it stays. A bound of one's own is no silence either.

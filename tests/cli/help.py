@@ -114,8 +114,8 @@ OFFERS = [
     ("envbuild build -o dock", {"docker:", "docker-archive:"}),
     ("envbuild build --output=pod", {"podman:"}),
     ("envbuild build --store f", {"folder/"}),
-    ("envbuild help whe", set()),
-    ("envbuild help wh", {"why"}),
+    ("envbuild help whx", set()),
+    ("envbuild help why", {"why"}),
     ("envbuild run recipe.yaml -- --loc", set()),
     ("envbuild lock recipe.yaml n", set()),
 ]

@@ -7,11 +7,12 @@
     /simple/NAME/    plain (JSON), html (PEP 503), announced (PEP 658), vain (announced, 404), big (its
                      directory is long, its METADATA far from the end), bare (no hash), liar (METADATA of
                      another project), norange (the server ignores ranges), v9 (an API to come)
+                     sdists: still, moving, zipped, knot, broken; tool builds them
     /other/NAME/     a second index: plain in version 9, and second
     /files/...       the wheels, by ranges
     /log             the paths asked for so far, one a line
 """
-import hashlib, html, io, json, sys, threading, zipfile
+import hashlib, html, io, json, sys, tarfile, threading, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 LOG, LOCK = [], threading.Lock()
@@ -31,16 +32,44 @@ def wheel(name, version, *requires, says=None, filler=0):
     return out.getvalue()
 
 
+def sdist(name, version, pkg_info):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as t:
+        for path, text in (("setup.py", "raise SystemExit('not here')\n"), ("PKG-INFO", pkg_info), (f"{name}.egg-info/PKG-INFO", "x")):
+            member = tarfile.TarInfo(f"{name}-{version}/{path}")
+            member.size = len(text)
+            t.addfile(member, io.BytesIO(text.encode()))
+    return out.getvalue()
+
+
+def zipped(name, version, pkg_info):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr(f"{name}-{version}/setup.py", "")
+        z.writestr(f"{name}-{version}/PKG-INFO", pkg_info)
+    return out.getvalue()
+
+
 FILES = {f"{n}-{v}-py3-none-any.whl": wheel(n, v, *r, **k) for n, v, r, k in [
     ("plain", "1.0", [], {}), ("plain", "2.0", ["html>=1", "second"], {}), ("plain", "9.0", [], {}),
     ("html", "1.0", ["announced"], {}), ("announced", "1.0", ["vain"], {}), ("vain", "1.0", ["big"], {}),
     ("big", "1.0", [], {"filler": 900}), ("bare", "1.0", [], {}), ("liar", "1.0", [], {"says": "other"}),
-    ("norange", "1.0", [], {"filler": 900}), ("second", "1.0", [], {})]}
+    ("norange", "1.0", [], {"filler": 900}), ("second", "1.0", [], {}),
+    ("moving", "1.0", [], {}), ("tool", "1.0", [], {}), ("tool", "2.0", [], {}), ("pip", "25.0", [], {})]}
+STATIC = metadata("still", "1.0", "plain<2").replace("2.1", "2.4", 1)
+FILES |= {
+    "still-1.0.tar.gz": sdist("still", "1.0", STATIC),
+    "moving-2.0.tar.gz": sdist("moving", "2.0", metadata("moving", "2.0", "nothing").replace("2.1", "2.2", 1).replace("\n\n", "\nDynamic: Requires-Dist\n\n", 1)),
+    "zipped-1.0.zip": zipped("zipped", "1.0", STATIC.replace("still", "zipped")),
+    "knot-1.0.tar.gz": sdist("knot", "1.0", ""),
+    "broken-2.0.tar.gz": b"no tar",
+    "broken-1.0.tar.gz": sdist("broken", "1.0", STATIC.replace("still", "broken")),
+}
 for name in ("announced", "vain"):
     FILES[f"{name}-1.0-py3-none-any.whl.metadata"] = metadata(
         name, "1.0", "vain" if name == "announced" else "big").encode()
-SIMPLE = {n: [f for f in FILES if f.startswith(n + "-") and f.endswith(".whl") and "-9.0-" not in f]
-          for n in "plain html announced vain big bare liar norange".split()}
+SIMPLE = {n: [f for f in FILES if f.startswith(n + "-") and f.endswith((".whl", ".gz", ".zip")) and "-9.0-" not in f]
+          for n in "plain html announced vain big bare liar norange still moving zipped knot broken tool pip".split()}
 OTHER = {"plain": ["plain-9.0-py3-none-any.whl"], "second": ["second-1.0-py3-none-any.whl"]}
 
 

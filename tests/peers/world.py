@@ -24,7 +24,7 @@ misbehaves, N times (or "always"): cut (the line closes half way), stall (half t
 hold (half the body, the rest when GATE is released once), wrong (every byte inverted), 503, norange,
 slow (16 KiB each 20 ms), gone (404).
 """
-import base64, hashlib, io, json, lzma, os, random, re, shutil, subprocess, sys, tarfile, tempfile
+import base64, gzip, hashlib, io, json, lzma, os, random, re, shutil, subprocess, sys, tarfile, tempfile
 import threading, time, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -195,6 +195,15 @@ def wheel(name, version, tag, requires, files):
             at.external_attr, at.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
             z.writestr(at, body)
     return f"{under}-{version}-{tag}.whl", out.getvalue(), meta.encode()
+
+
+def sdist(name, version):
+    out, text = io.BytesIO(), b"raise SystemExit('nobody runs this')\n"
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        member = tarfile.TarInfo(f"{name}-{version}/setup.py")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text))
+    return gzip.compress(out.getvalue(), mtime=0)
 
 
 LINUX, ANY, CP = "py3-none-manylinux2014_x86_64", "py3-none-any", "cp311-cp311-manylinux1_x86_64"
@@ -395,7 +404,7 @@ sources: |
         for w, date in DATED:
             file, body, meta = wheel(*w)
             if w[2] is SOURCE:
-                file, body = f"{w[0]}-{w[1]}.tar.gz", b"not read"
+                file, body = f"{w[0]}-{w[1]}.tar.gz", sdist(w[0], w[1])
             self.files["/files/" + file] = body
             lists.setdefault(w[0], []).append({
                 "filename": file, "url": "../../files/" + file, "size": len(body), "yanked": False,

@@ -12,7 +12,7 @@ struct given {
     bool yanked;
 };
 
-static void select_from(struct project *p, const struct given *files, size_t n)
+static void select_from(struct project *p, const struct given *files, size_t n, bool sources)
 {
     const struct wheel_target target = {3, 11, 2, 36, STR("x86_64")};
     struct err e = {0};
@@ -26,7 +26,7 @@ static void select_from(struct project *p, const struct given *files, size_t n)
         f->requires_python = str_of(files[i].python);
         f->yanked = files[i].yanked;
     }
-    assert_int_equal(project_select(p, &target, STR("3.11.2"), STR("from"), &e), 0);
+    assert_int_equal(project_select(p, &target, STR("3.11.2"), STR("from"), sources, &e), 0);
 }
 
 static void the_best_wheel_of_each_version_newest_first(void **state)
@@ -49,7 +49,7 @@ static void the_best_wheel_of_each_version_newest_first(void **state)
         "foo_bar-1.8-py3-none-any.whl", "foo_bar-1.7.0-py3-none-any.whl"};
     CLEANUP(project_clear) struct project p = {0};
 
-    select_from(&p, files, ARRAY_LEN(files));
+    select_from(&p, files, ARRAY_LEN(files), false);
     assert_int_equal(p.candidates.n, ARRAY_LEN(want));
     assert_int_equal(p.page.files.n, ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++)
@@ -73,7 +73,7 @@ static void what_is_left_out_and_why(void **state)
                                              LEFT_PYTHON_REFUSED, LEFT_NO_TAG, LEFT_PYTHON_REFUSED};
     CLEANUP(project_clear) struct project p = {0};
 
-    select_from(&p, files, ARRAY_LEN(files));
+    select_from(&p, files, ARRAY_LEN(files), false);
     assert_int_equal(p.candidates.n, 0);
     assert_int_equal(p.left_out.n, ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++)
@@ -86,11 +86,41 @@ static void what_is_left_out_and_why(void **state)
     assert_true(str_is(p.left_out.v[4].requires_python, ">=3.11.5"));
 }
 
+/* As pip has it: by version, and of a version the wheel where one fits. */
+static void what_may_be_built_stands_in_its_place(void **state)
+{
+    static const struct given files[] = {
+        {"foo_bar-6.tar.bz2", "", false},
+        {"foo-bar-5.tar.gz", "", false},
+        {"foo.bar-4.zip", ">=3.12", false},
+        {"foo_bar-3-cp312-cp312-manylinux_2_28_x86_64.whl", "", false},
+        {"foo_bar-3.zip", "", false},
+        {"foo_bar-2-py3-none-any.whl", "", false},
+        {"foo_bar-2.tar.gz", "", false},
+        {"foo_bar-1.tar.gz", "", true},
+    };
+    static const char *const want[] = {"foo-bar-5.tar.gz", "foo_bar-3.zip",
+                                       "foo_bar-2-py3-none-any.whl", "foo_bar-1.tar.gz"};
+    CLEANUP(project_clear) struct project p = {0};
+
+    select_from(&p, files, ARRAY_LEN(files), true);
+    assert_int_equal(p.candidates.n, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        assert_true(str_is(p.candidates.v[i].file->name, want[i]));
+        assert_int_equal(p.candidates.v[i].source, i != 2);
+    }
+    /* Of a form that is not built here it is told, as ever. */
+    assert_int_equal(p.left_out.n, 2);
+    assert_true(str_is(p.left_out.v[0].sdist->name, "foo_bar-6.tar.bz2"));
+    assert_int_equal(p.left_out.v[1].why, LEFT_PYTHON_REFUSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_wheel_of_each_version_newest_first),
         cmocka_unit_test(what_is_left_out_and_why),
+        cmocka_unit_test(what_may_be_built_stands_in_its_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,71 @@ static void slim_is_true_or_nothing(void **state)
     }
 }
 
+static void what_may_be_built_is_names_or_all_or_a_map(void **state)
+{
+    static const struct {
+        const char *yaml, *normal;
+    } good[] = {
+        {"build: all\n", "\"build\":\"all\""},
+        {"build: [DeepSpeed, rouge_score]\n", "\"build\":[\"deepspeed\",\"rouge-score\"]"},
+        {"build: {docopt: , jieba: {isolation: true}}\n", "\"build\":[\"docopt\",\"jieba\"]"},
+        {"build: {flash-attn: {isolation: false, env: {MAX_JOBS: 2}, requires: [torch, ninja], "
+         "constraints: [setuptools<82], archs: [8.0, 9.0+PTX], config_settings: {a: b, c: [1, 2]}, "
+         "expect: [flash_attn_2_cuda], fetch: [{url: \"https://a.test/b\", sha256: "
+         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}]}, docopt: {}}\n",
+         "\"build\":{\"flash-attn\":{\"isolation\":false,\"env\":[\"MAX_JOBS=2\"],\"requires\":["
+         "\"torch\",\"ninja\"],\"constraints\":[\"setuptools<82\"],\"archs\":[\"8.0\",\"9.0+PTX\"],"
+         "\"config_settings\":[\"a=b\",\"c=1\",\"c=2\"],\"expect\":[\"flash_attn_2_cuda\"],"
+         "\"fetch\":[{\"url\":\"https://a.test/b\",\"sha256\":"
+         "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}]},\"docopt\":{}}"},
+    };
+    static const struct {
+        const char *yaml, *says;
+    } bad[] = {
+        {"build: some\n", "x.yaml:2:8: build: names of packages are wanted here, as in "
+                          "[deepspeed], or \"all\""},
+        {"build: [a, A]\n", "x.yaml:2:12: build: a stands there twice"},
+        {"build: [\"a b\"]\n", "x.yaml:2:9: build: \"a b\" is not the name of a package"},
+        {"build: {a: {isolated: true}}\n", "x.yaml:2:13: unknown key \"isolated\"; known keys: "
+                                           "isolation env requires constraints archs "
+                                           "config_settings expect fetch"},
+        {"build: {a: 1}\n", "x.yaml:2:12: build: a map of keys and values is wanted here, not a "
+                            "number"},
+        {"build: {a: {env: {9: 1}}}\n", "x.yaml:2:19: build: \"9\" is not a variable name: "
+                                        "letters, digits and \"_\""},
+        {"build: {a: {requires: [\"x @ https://a.test/x.whl\"]}}\n",
+         "x.yaml:2:24: build: requires: \"x @ https://a.test/x.whl\" names an address; here a name "
+         "and versions are wanted"},
+        {"build: {a: {archs: [80]}}\n",
+         "x.yaml:2:21: build: archs: \"80\" is not one such as 8.0 or 9.0+PTX"},
+        {"build: {a: {config_settings: {\"\": 1}}}\n",
+         "x.yaml:2:31: build: config_settings: \"\" is not a name"},
+        {"build: {a: {fetch: [{url: \"https://u:p@a.test/\", sha256: 00}]}}\n",
+         "x.yaml:2:27: build: fetch: an address of a recipe names no user\n"
+         "x.yaml:2:58: build: fetch: \"00\" is not a sha256"},
+        {"build: all\nwheels_only: true\n",
+         "x.yaml:2:8: build: \"all\" and `wheels_only: true` say the opposite"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        CLEANUP(buf_clear) struct buf yaml = {0}, normal = {0};
+
+        buf_fmt(&yaml, P "%s", good[i].yaml);
+        print(&normal, yaml.p);
+        if (!strstr(normal.p, good[i].normal))
+            fail_msg("%s: %s", good[i].yaml, normal.p);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(buf_clear) struct buf faults = {0}, yaml = {0};
+
+        buf_fmt(&yaml, P "%s", bad[i].yaml);
+        assert_int_equal(recipe_parse(&r, buf_view(&yaml), "x.yaml", &e), -1);
+        assert_string_equal(faults_text(&faults, &e), bad[i].says);
+    }
+}
+
 static void cuda_is_written_in_many_ways(void **state)
 {
     static const char *const cases[][2] = {
@@ -212,7 +277,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "variant "
          "toolkit base python platforms apt apt_archives ca_certificates pip constraints indexes "
          "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
-         "cmd startup_check labels tag slim wheels_only compression matrix "
+         "cmd startup_check labels tag slim wheels_only build compression matrix "
          "services"},
         {P "pip: [{lock: requirements.txt}]\n",
          "x.yaml:2:14: pip: lock: \"requirements.txt\" is not the name of a lock that is read: "
@@ -576,6 +641,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recipes_have_one_normal_form),
         cmocka_unit_test(slim_is_true_or_nothing),
+        cmocka_unit_test(what_may_be_built_is_names_or_all_or_a_map),
         cmocka_unit_test(cuda_is_written_in_many_ways),
         cmocka_unit_test(faults_say_where_what_and_what_would_work),
         cmocka_unit_test(differences_are_told_in_words),

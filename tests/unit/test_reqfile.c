@@ -158,7 +158,7 @@ static void files_that_are_refused(void **state)
     } cases[] = {
         {"a\n--no-index\n-e .\n",
          "r.txt:2:1: \"--no-index\": name the indexes under `indexes` in the recipe\n"
-         "r.txt:3:1: \"-e\": nothing is built from source; build a wheel and name its file"},
+         "r.txt:3:1: \"-e\": folders are not built; build a wheel and name its file"},
         {"a --index-url https://x.test/simple\n",
          "r.txt:1:1: \"--index-url\": name the index under `indexes` in the recipe"},
         {"-f\n", "r.txt:1:1: \"-f\": the option wants a value"},
@@ -178,8 +178,8 @@ static void files_that_are_refused(void **state)
          "r.txt:2:1: \"b==2\" has no --hash, but other requirements of this file have"},
         {"--require-hashes\nb==2\n",
          "r.txt:2:1: \"b==2\" has no --hash, but other requirements of this file have"},
-        {"a --config-settings x=y\n", "r.txt:1:1: \"--config-settings\": nothing is built from "
-                                      "source; leave it out"},
+        {"a --config-settings x=y\n", "r.txt:1:1: \"--config-settings\": write it under `build` "
+                                      "in the recipe"},
         {"a -x\n", "r.txt:1:1: \"-x\": only --hash may stand behind a requirement"},
     };
     CLEANUP(buf_clear) struct buf got = {0};

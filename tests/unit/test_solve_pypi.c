@@ -232,7 +232,7 @@ static int ask_direct(void *ctx, struct str name, struct str url, const struct p
         p->page.files.v[0].url = url;
         *out = p;
         vec_add(&s->projects, p);
-        return project_select(p, &target, STR("3.11.2"), STR("recipe"), e);
+        return project_select(p, &target, STR("3.11.2"), STR("recipe"), false, e);
     }
     return err_set(e, ERR_NET, "nothing at " STR_FMT, STR_ARG(url));
 }
@@ -352,7 +352,7 @@ static unsigned play(struct scene *s)
     if (s->name.len) {
         for (size_t i = 0; i < s->projects.n; i++)
             assert_int_equal(project_select(s->projects.v[i], &target, STR("3.11.2"),
-                                            STR("https://index.test/simple/"), &e),
+                                            STR("https://index.test/simple/"), false, &e),
                              0);
         rc = solve_pypi(&solution, &want, &universe, &e);
         wrong = judge(s, rc, &solution, &e) + judge_rest(s);
@@ -421,7 +421,8 @@ static void cancelling_ends_the_search(void **state)
     read_line(&s, STR("want"), STR("a"));
     want.roots = s.roots.v;
     want.roots_n = s.roots.n;
-    assert_int_equal(project_select(s.projects.v[0], &target, STR("3.11.2"), STR(""), &e), 0);
+    assert_int_equal(project_select(s.projects.v[0], &target, STR("3.11.2"), STR(""), false, &e),
+                     0);
     assert_int_equal(solve_pypi(&solution, &want, &universe, &e), -1);
     assert_int_equal(e.kind, ERR_INTERRUPTED);
     assert_int_equal(solution.picks.n, 0);
@@ -476,7 +477,8 @@ static void five_hundred_projects_are_solved(void **state)
     want.roots = s.roots.v;
     want.roots_n = s.roots.n;
     for (size_t i = 0; i < s.projects.n; i++)
-        assert_int_equal(project_select(s.projects.v[i], &target, STR("3.11.2"), STR(""), &e), 0);
+        assert_int_equal(
+            project_select(s.projects.v[i], &target, STR("3.11.2"), STR(""), false, &e), 0);
     start = now_ms();
     if (solve_pypi(&solution, &want, &universe, &e) < 0)
         fail_msg("%s", e.msg);

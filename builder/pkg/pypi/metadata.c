@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metadata.h"
 
+#include "../../base/dotted.h"
+
 /* Take the next field, folded lines joined by a space; false at the blank line that ends them. */
 static bool take_field(struct str *text, struct str *key, struct buf *value)
 {
@@ -19,6 +21,22 @@ static bool take_field(struct str *text, struct str *key, struct buf *value)
     return true;
 }
 
+/* 2.2 and later say what may still change. */
+static bool tells_dynamic(struct str version)
+{
+    uint32_t parts[2] = {0};
+
+    return dotted_numbers(parts, 2, version) == 2 &&
+           (parts[0] > 2 || (parts[0] == 2 && parts[1] >= 2));
+}
+
+static bool is_need(struct str field)
+{
+    return str_eq_nocase(field, STR("Requires-Dist")) ||
+           str_eq_nocase(field, STR("Requires-Python")) ||
+           str_eq_nocase(field, STR("Provides-Extra"));
+}
+
 static int add_field(struct metadata *m, struct str key, struct str value, struct err *e)
 {
     if (str_eq_nocase(key, STR("Requires-Dist")))
@@ -31,6 +49,8 @@ static int add_field(struct metadata *m, struct str key, struct str value, struc
         m->version = arena_str(&m->arena, value);
     else if (str_eq_nocase(key, STR("Requires-Python")) && !m->requires_python.len)
         m->requires_python = arena_str(&m->arena, value);
+    else if (str_eq_nocase(key, STR("Metadata-Version")))
+        m->fixed = tells_dynamic(value);
     return 0;
 }
 
@@ -38,12 +58,16 @@ int metadata_parse(struct metadata *out, struct str text, const char *what, stru
 {
     CLEANUP(metadata_clear) struct metadata m = {0};
     CLEANUP(buf_clear) struct buf value = {0};
+    bool dynamic = false;
     struct str key;
 
     str_skip(&text, STR("\xef\xbb\xbf"));
-    while (take_field(&text, &key, &value))
+    while (take_field(&text, &key, &value)) {
+        dynamic |= str_eq_nocase(key, STR("Dynamic")) && is_need(str_trim(buf_view(&value)));
         if (add_field(&m, key, str_trim(buf_view(&value)), e) < 0)
             return err_wrap(e, "%s", what);
+    }
+    m.fixed &= !dynamic;
     if (!m.name.len || !m.version.len)
         return err_set(e, ERR_INPUT, "%s: METADATA without %s", what,
                        m.name.len ? "Version" : "Name");

@@ -8,6 +8,7 @@ struct metadata {
     struct str name, version, requires_python;
     struct VEC_OF(struct requirement) requires;
     struct strs extras; /* Provides-Extra, normalised */
+    bool fixed;         /* of an sdist: what it needs will be its wheel's as well (PEP 643) */
 };
 
 /* `what` names the wheel in errors. A requirement that does not parse is ERR_INPUT naming it. */

@@ -9,12 +9,14 @@ struct release_file {
     struct str build;
     unsigned rank; /* UINT_MAX: no tag fits, or no wheel */
     bool wheel;    /* else an sdist */
+    bool builds;   /* it may be built */
     bool python_fits;
 };
 struct release_files VEC_OF(struct release_file);
 
 struct judge {
     const struct wheel_target *target;
+    bool sources;
     struct pep440 python;
     struct buf name; /* scratch */
 };
@@ -39,6 +41,11 @@ static bool sdist_version(struct judge *j, struct str file, struct str project, 
         if (file.p[i] == '-' && is_project(j, str_sub(file, 0, i), project))
             return pep440_parse(out, str_sub(file, i + 1, file.len));
     return false;
+}
+
+bool project_is_sdist(struct str file)
+{
+    return str_ends(file, STR(".tar.gz")) || str_ends(file, STR(".zip"));
 }
 
 /* A requires-python that does not parse refuses nobody, as with pip. */
@@ -66,12 +73,13 @@ static void judge_file(struct judge *j, struct release_files *out, const struct 
         return;
     }
     r.python_fits = python_fits(j, file->requires_python);
+    r.builds = j->sources && !r.wheel && project_is_sdist(file->name);
     vec_add(out, r);
 }
 
 static bool fits(const struct release_file *r)
 {
-    return r->rank != UINT_MAX && r->python_fits && !r->file->refused;
+    return (r->rank != UINT_MAX || r->builds) && r->python_fits && !r->file->refused;
 }
 
 /* Newest version first; within one, the file to take first. */
@@ -128,7 +136,8 @@ static void split(struct project *p, const struct release_files *files)
                 break;
         if (fits(first))
             vec_add(&p->candidates,
-                    ((struct candidate){.version = first->version, .file = first->file}));
+                    ((struct candidate){
+                        .version = first->version, .file = first->file, .source = !first->wheel}));
         else
             vec_add(&p->left_out, why_not(first, n));
     }
@@ -187,9 +196,9 @@ static void cut_down(struct project *p, struct str from)
 }
 
 int project_select(struct project *p, const struct wheel_target *target, struct str python_full,
-                   struct str from, struct err *e)
+                   struct str from, bool sources, struct err *e)
 {
-    struct judge j = {.target = target};
+    struct judge j = {.target = target, .sources = sources};
     struct release_files files = {0};
     const struct simple_file *f;
 

@@ -9,11 +9,12 @@
 #include "simple.h"
 #include "wheeltag.h"
 
-/* One release of a project that has a wheel for the target; the best wheel of it. */
+/* One release of a project that has a wheel for the target, or may be built for it. */
 struct candidate {
     struct pep440 version;
-    const struct simple_file *file; /* the best wheel; in the project's page */
+    const struct simple_file *file; /* the best wheel, or the sdist; in the project's page */
     struct str from;                /* URL of the index, or "recipe" for direct ones */
+    bool source;                    /* the file is an sdist */
 };
 
 /* A version that was left out, for explanations. */
@@ -38,10 +39,13 @@ struct project {
 };
 void project_clear(struct project *p);
 /* Fill candidates and the left-out list from `name` and `page` for a target. Of each version the
- * wheel with the best tag is taken, then the highest build tag; a yanked one only when all are. The
- * page is cut down to the files of candidates and the sdists of what is left out. */
+ * wheel with the best tag is taken, then the highest build tag; a yanked one only when all are.
+ * `sources`: where none fits, an sdist of a form that can be built (.tar.gz, .zip). The page is cut
+ * down to the files of candidates and the sdists of what is left out. */
 int project_select(struct project *p, const struct wheel_target *target, struct str python_full,
-                   struct str from, struct err *e) MUST_CHECK;
+                   struct str from, bool sources, struct err *e) MUST_CHECK;
+/* Can it be built, by its name? */
+bool project_is_sdist(struct str file);
 
 struct pypi_likely {
     const struct project *project;
@@ -54,7 +58,7 @@ struct pypi_universe {
     struct str (*asked)(void *ctx, struct str name);
     /* The project, or *out = NULL when no index has it. Lives as long as the universe. */
     int (*project)(void *ctx, struct str name, const struct project **out, struct err *e);
-    /* The metadata of a candidate's wheel. Lives as long as the universe. ERR_INPUT says that this
+    /* The metadata of a candidate. Lives as long as the universe. ERR_INPUT says that this
      * one candidate is broken: it is passed over. */
     int (*metadata)(void *ctx, const struct project *p, const struct candidate *c,
                     const struct metadata **out, struct err *e);

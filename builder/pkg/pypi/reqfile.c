@@ -45,10 +45,10 @@ static const struct option {
     {"--find-links", "-f", true, PLACE, "name the folder under `find_links` in the recipe"},
     {"--no-index", NULL, false, REFUSED, "name the indexes under `indexes` in the recipe"},
     {"--editable", "-e", true, REFUSED,
-     "nothing is built from source; build a wheel and name its file"},
-    {"--no-binary", NULL, true, REFUSED, "nothing is built from source; leave it out"},
-    {"--config-settings", NULL, true, REFUSED, "nothing is built from source; leave it out"},
-    {"--global-option", NULL, true, REFUSED, "nothing is built from source; leave it out"},
+     "folders are not built; build a wheel and name its file"},
+    {"--no-binary", NULL, true, REFUSED, "name what is built from source under `build` in the recipe"},
+    {"--config-settings", NULL, true, REFUSED, "write it under `build` in the recipe"},
+    {"--global-option", NULL, true, REFUSED, "write it under `build` in the recipe"},
 };
 
 static int read_file(struct reading *in);

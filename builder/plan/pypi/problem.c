@@ -621,7 +621,8 @@ static void add_choices(const struct problem *w, struct choices *out, const stru
         const struct node *n = w->nodes.v[need->node];
         struct choice one = {need->node, likely(w, n->of, need)};
 
-        if (one.c != PYPI_NONE && !n->needs[one.c] && !has_choice(out, one))
+        if (one.c != PYPI_NONE && !n->of->project->candidates.v[one.c].source && !n->needs[one.c] &&
+            !has_choice(out, one)) /* nobody builds on a guess */
             vec_add(out, one);
     }
 }

@@ -4,6 +4,7 @@
 #include "../../base/map.h"
 #include "../../base/path.h"
 #include "../../net/url.h"
+#include "sdists.h"
 #include "wheel_size.h"
 #include "wheel_texts.h"
 
@@ -37,6 +38,7 @@ struct pypi_index {
     struct memo *memo;
     unsigned parallel;
     struct wheel_texts *texts;
+    struct sdists *sdists; /* may be NULL */
     const struct events *events;
     struct wheel_target target;
     struct str python_full;
@@ -109,6 +111,7 @@ struct pypi_index *pypi_index_open(struct pages *pages, struct http *http,
                              .http = http,
                              .memo = o->memo,
                              .parallel = o->parallel ? o->parallel : PARALLEL,
+                             .sdists = o->sdists,
                              .events = o->events};
     x->texts = wheel_texts_open(&(struct wheel_texts_options){.pages = pages,
                                                               .http = http,
@@ -256,6 +259,11 @@ static int check_bound(const struct pypi_index *x, struct str name, const struct
                    STR_ARG(name), STR_ARG(*from), STR_ARG(p->shown), STR_ARG(name));
 }
 
+static bool may_build(const struct pypi_index *x, struct str name)
+{
+    return x->sdists && sdists_may_build(x->sdists, name);
+}
+
 /* The page of `made` is read: what does it offer for the target? */
 static int settle(struct pypi_index *x, struct asked *entry, const struct place *p,
                   struct project *made, struct err *e)
@@ -263,7 +271,8 @@ static int settle(struct pypi_index *x, struct asked *entry, const struct place 
     if (!made->page.files.n)
         return 0; /* some indexes answer so for names they do not have */
     if (check_bound(x, entry->name, p, e) < 0 || keep_allowed(x, &made->page, entry->name, e) < 0 ||
-        project_select(made, &x->target, x->python_full, p->shown, e) < 0)
+        project_select(made, &x->target, x->python_full, p->shown, may_build(x, entry->name), e) <
+            0)
         return -1;
     MOVE(&entry->project, made);
     entry->found = true;
@@ -463,19 +472,22 @@ static int get_direct(void *ctx, struct str name, struct str url, const struct p
 
     if (direct_file(x, url, &file, e) < 0)
         return err_wrap(e, STR_FMT, STR_ARG(name));
-    if (!wheel_name_parse(&w, file.name))
-        return err_set(e, ERR_INPUT,
-                       "%s: \"" STR_FMT "\" is not a wheel, and only wheels are installed",
-                       entry->name.p, STR_ARG(file.name));
-    pep503_normalise(&dist, w.dist);
-    if (!str_eq(buf_view(&dist), name))
-        return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" is a wheel of %s", entry->name.p,
-                       STR_ARG(file.name), dist.p);
+    if (wheel_name_parse(&w, file.name)) {
+        pep503_normalise(&dist, w.dist);
+        if (!str_eq(buf_view(&dist), name))
+            return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" is a wheel of %s", entry->name.p,
+                           STR_ARG(file.name), dist.p);
+    } else if (!may_build(x, name) || !project_is_sdist(file.name)) {
+        return err_set(e, ERR_INPUT, "%s: \"" STR_FMT "\" is not a wheel%s", entry->name.p,
+                       STR_ARG(file.name),
+                       project_is_sdist(file.name) ? ", and the recipe's `build` does not name it"
+                                                   : ", and only wheels and sdists are installed");
+    }
     entry->project.name = entry->name;
     vec_add(&entry->project.page.files, file);
     entry->found = true;
-    if (check_direct(x, entry, e) < 0 ||
-        project_select(&entry->project, &x->target, x->python_full, STR("recipe"), e) < 0)
+    if (check_direct(x, entry, e) < 0 || project_select(&entry->project, &x->target, x->python_full,
+                                                        STR("recipe"), may_build(x, name), e) < 0)
         return -1;
     *out = &entry->project;
     return 0;
@@ -484,12 +496,24 @@ static int get_direct(void *ctx, struct str name, struct str url, const struct p
 static int get_metadata(void *ctx, const struct project *p, const struct candidate *c,
                         const struct metadata **out, struct err *e)
 {
-    return wheel_texts_get(((struct pypi_index *)ctx)->texts, p, c, out, e);
+    struct pypi_index *x = ctx;
+
+    return c->source ? sdists_metadata(x->sdists, p, c, out, e)
+                     : wheel_texts_get(x->texts, p, c, out, e);
 }
 
 static int prefetch_metadata(void *ctx, const struct pypi_likely *likely, size_t n, struct err *e)
 {
-    return wheel_texts_prefetch(((struct pypi_index *)ctx)->texts, likely, n, e);
+    struct VEC_OF(struct pypi_likely) wheels = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!likely[i].candidate->source) /* nobody builds on a guess */
+            vec_add(&wheels, likely[i]);
+    if (wheels.n)
+        rc = wheel_texts_prefetch(((struct pypi_index *)ctx)->texts, wheels.v, wheels.n, e);
+    vec_clear(&wheels);
+    return rc;
 }
 
 /* The places that serve the project, for messages. */
@@ -525,6 +549,31 @@ static struct str lasting_url(struct pypi_index *x, struct str url)
                             STR_ARG(str_sub(url, x->local.len, url.len - x->local.len))));
 }
 
+static int make_artifact(struct pypi_index *x, const struct pypi_pick *p, struct artifact *out,
+                         struct err *e)
+{
+    struct simple_file f = *p->candidate->file;
+
+    *out = (struct artifact){.eco = ECO_WHEEL,
+                             .name = p->name,
+                             .version = p->candidate->version.text,
+                             .from = p->candidate->from,
+                             .group = STR("pip"),
+                             .requested = p->requested,
+                             .needs = p->needs,
+                             .extras = {p->brought.v, p->brought.n, 0},
+                             .turn = p->turn};
+    if (p->candidate->source)
+        return sdists_source(x->sdists, p->project, p->candidate, lasting_url(x, f.url), out, e);
+    if (learn_digest(x, &f, e) < 0)
+        return -1;
+    out->file = f.name;
+    out->url = lasting_url(x, f.url);
+    out->size = f.size;
+    out->digest = f.digest;
+    return 0;
+}
+
 int pypi_artifacts(struct artifacts *out, struct pypi_index *x,
                    const struct pypi_solution *solution, struct err *e)
 {
@@ -532,24 +581,10 @@ int pypi_artifacts(struct artifacts *out, struct pypi_index *x,
     const struct pypi_pick *p;
 
     vec_each(p, &solution->picks) {
-        struct simple_file f = *p->candidate->file;
         struct err fault = {0};
 
-        if (learn_digest(x, &f, &fault) < 0)
+        if (make_artifact(x, p, vec_push(&made), &fault) < 0)
             err_join(e, &fault);
-        vec_add(&made, ((struct artifact){.eco = ECO_WHEEL,
-                                          .name = p->name,
-                                          .version = p->candidate->version.text,
-                                          .file = f.name,
-                                          .url = lasting_url(x, f.url),
-                                          .from = p->candidate->from,
-                                          .group = STR("pip"),
-                                          .requested = p->requested,
-                                          .size = f.size,
-                                          .digest = f.digest,
-                                          .needs = p->needs,
-                                          .extras = {p->brought.v, p->brought.n, 0},
-                                          .turn = p->turn}));
     }
     if (err_is_set(e) || wheel_sizes(made.v, made.n, x->http, x->memo, x->parallel, e) < 0) {
         vec_clear(&made);

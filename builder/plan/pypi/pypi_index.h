@@ -11,6 +11,7 @@
 
 #define PYPI_INDEX_URL "https://pypi.org/simple/"
 
+struct sdists;     /* sdists.h */
 struct pypi_index; /* opaque; pypi_index_open to pypi_index_clear */
 
 /* A place that may be asked. The first of the list that has a name binds it: a name is never looked
@@ -43,7 +44,8 @@ struct pypi_index_options {
     size_t allowed_n;
     const struct pypi_bound *bound;
     size_t bound_n;
-    struct str root; /* absolute path that local names are relative to */
+    struct sdists *sdists; /* what may be built, and how; NULL: wheels alone */
+    struct str root;       /* absolute path that local names are relative to */
     struct wheel_target target;
     struct str python_full;      /* "3.11.2" */
     struct memo *memo;           /* of METADATA; may be NULL */
@@ -59,8 +61,9 @@ void pypi_index_clear(struct pypi_index **index);
 /* What the solver asks; lives as long as the index. */
 struct pypi_universe pypi_index_universe(struct pypi_index *index);
 
-/* The wheels of a solution, in its order; texts are borrowed from it and from the index. A file
- * whose sha256 no index tells is fetched to learn it. A local file's url is relative to `root`:
+/* The wheels of a solution, in its order, those that are built with their source; texts are
+ * borrowed from it and from the index. A file whose sha256 no index tells is fetched to learn it. A
+ * local file's url is relative to `root`:
  * "./x.whl".
  */
 int pypi_artifacts(struct artifacts *out, struct pypi_index *index,

@@ -23,9 +23,15 @@ static void world_clear(struct world *w)
     arena_clear(&w->arena);
 }
 
-static bool is_source(const struct candidate *c)
+/* Is it one that this world alone has? */
+static bool is_source(const struct project *p, const struct candidate *c)
 {
-    return !str_ends(c->file->name, STR(".whl"));
+    const struct left_out *l;
+
+    vec_each(l, &p->left_out)
+        if (l->sdist == c->file)
+            return true;
+    return false;
 }
 
 static int newest_first(const void *pa, const void *pb)
@@ -66,7 +72,8 @@ static int ask_project(void *ctx, struct str name, const struct project **out, s
         vec_add(&p->candidates, *c);
     vec_each(l, &from->left_out)
         if (l->sdist)
-            vec_add(&p->candidates, ((struct candidate){.version = l->version, .file = l->sdist}));
+            vec_add(&p->candidates,
+                    ((struct candidate){.version = l->version, .file = l->sdist, .source = true}));
     vec_sort(&p->candidates, newest_first);
     map_set(&w->projects, arena_str(&w->arena, name), p);
     *out = p;
@@ -78,7 +85,7 @@ static int ask_metadata(void *ctx, const struct project *p, const struct candida
 {
     struct world *w = ctx;
 
-    if (!is_source(c))
+    if (!is_source(p, c))
         return w->of->metadata(w->of->ctx, p, c, out, e);
     *out = &w->nothing;
     return 0;
@@ -156,7 +163,9 @@ static void tell(struct pypi_sources *out, const struct pypi_solution *s,
             has_wheels(source) ? "has no wheel for this Python and platform, only its source"
                                : "is published as source only");
     now = pypi_solution_find(wheels, top->name);
-    *made = (struct pypi_source){.root = arena_str(&out->arena, top->name),
+    *made = (struct pypi_source){.name = arena_str(&out->arena, source->name),
+                                 .builds = project_is_sdist(source->candidate->file->name),
+                                 .root = arena_str(&out->arena, top->name),
                                  .with = arena_str(&out->arena, top->candidate->version.text),
                                  .text = arena_strdup(&out->arena, text.p)};
     if (now) {
@@ -197,7 +206,7 @@ int pypi_sources_find(struct pypi_sources *out, const struct pypi_want *want,
     vec_each(p, &found.picks) {
         const struct pypi_pick *now = pypi_solution_find(wheels, p->name);
 
-        if (is_source(p->candidate) &&
+        if (is_source(p->project, p->candidate) &&
             (!now || pep440_cmp(&p->candidate->version, &now->candidate->version) > 0 ||
              (pep440_is_pre(&now->candidate->version) && !pep440_is_pre(&p->candidate->version))))
             tell(out, &found, p, wheels);

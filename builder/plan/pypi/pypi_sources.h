@@ -8,6 +8,8 @@
 #include "solve_pypi.h"
 
 struct pypi_source {
+    struct str name;  /* what would be built */
+    bool builds;      /* `build` of the recipe can have it */
     struct str root;  /* name of the request that it is for */
     const char *text; /* "x 2.0 (2025-01-29), which y 1.0 needs, is published as source only" */
     struct str with;  /* version of `root` were it built */

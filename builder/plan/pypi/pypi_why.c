@@ -159,6 +159,19 @@ static void note_newest(struct telling *t)
                 STR_ARG(t->of->project->candidates.v[0].version.text));
 }
 
+/* What helps where there is no wheel. */
+static void tell_build(struct telling *t, const struct left_out *l)
+{
+    if (l->sdist && project_is_sdist(l->sdist->name))
+        buf_fmt(&t->newest,
+                "write `build: [" STR_FMT
+                "]` to build it, or name a folder with a wheel of it under "
+                "`find_links`",
+                STR_ARG(t->of->name));
+    else if (l->why == LEFT_SDIST_ONLY)
+        buf_puts(&t->newest, "build a wheel of it and name its folder under `find_links`");
+}
+
 /* Published, but not for us. */
 static bool tell_not_for_us(struct telling *t, const struct need *need)
 {
@@ -185,10 +198,10 @@ static bool tell_not_for_us(struct telling *t, const struct need *need)
     case LEFT_SDIST_ONLY:
         buf_fmt(&t->text, " %s published as source only, and only wheels are installed",
                 many ? "are" : "is");
-        if (!t->newest.len)
-            buf_puts(&t->newest, "build a wheel of it and name its folder under `find_links`");
         break;
     }
+    if (!t->newest.len && (first->why == LEFT_NO_TAG || first->why == LEFT_SDIST_ONLY))
+        tell_build(t, first);
     return true;
 }
 

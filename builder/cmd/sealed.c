@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+
+#include "sealed.h"
+
+#include "../assemble/assemble.h"
+#include "../assemble/layer/layer_key.h"
+#include "../base/path.h"
+#include "../fetch/fetch.h"
+#include "../io/inflate.h"
+#include "../io/zip.h"
+#include "../model/lock_root.h"
+#include "../oci/place_store.h"
+#include "../seal/probe.h"
+#include "output.h"
+
+#define PYTHON "/" LAYER_PREFIX "/bin/python"
+#define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* A layer of the root, for who unpacks it. */
+struct blob {
+    const struct cas *cas;
+    const struct lock_layer *layer;
+    struct input input; /* open until the root is made */
+};
+
+/* The system of builds with the same groups. */
+struct root {
+    struct lock lock;
+    struct seal_layers layers;
+    struct blob *blobs; /* one a layer */
+};
+
+struct sealed {
+    struct work *work;
+    struct session *session;
+    struct sealed_how how;
+    struct arena arena;
+    struct memo *memo;
+    struct place *place;
+    char *logs;
+    struct VEC_OF(struct root *) roots;
+};
+
+struct sealed *sealed_open(struct work *w, struct session *s, const struct sealed_how *how)
+{
+    struct sealed *x = xcalloc(1, sizeof *x);
+
+    *x = (struct sealed){.work = w, .session = s, .how = *how};
+    return x;
+}
+
+static void root_clear(struct root *r)
+{
+    for (size_t i = 0; r->blobs && i < r->lock.layers.n; i++)
+        cas_input_clear(&r->blobs[i].input);
+    free(r->blobs);
+    vec_clear(&r->layers);
+    lock_clear(&r->lock);
+    free(r);
+}
+
+void sealed_clear(struct sealed **sealed)
+{
+    struct sealed *x = *sealed;
+
+    if (!x)
+        return;
+    for (size_t i = 0; i < x->roots.n; i++)
+        root_clear(x->roots.v[i]);
+    vec_clear(&x->roots);
+    memo_clear(&x->memo);
+    place_clear(&x->place);
+    free(x->logs);
+    arena_clear(&x->arena);
+    free_clear(sealed);
+}
+
+/* Told before anything is fetched for it. */
+static int begin(struct sealed *x, struct err *e)
+{
+    CLEANUP(seal_probe_clear) struct seal_probe probe = {0};
+    CLEANUP(free_clear) char *dir = NULL;
+
+    if (x->place)
+        return 0;
+    dir = path_join(x->session->store_dir, "sealed");
+    if (seal_probe(&probe, x->session->events, e) < 0 || seal_probe_need(&probe, e) < 0 ||
+        memo_open(&x->memo, dir, e) < 0)
+        return -1;
+    x->logs = path_join(x->session->store_dir, "logs");
+    x->place = place_store(x->work->cas);
+    return 0;
+}
+
+/* ---- fetching ---- */
+
+static int fetch(void *ctx, const struct artifact *artifacts, size_t n,
+                 int (*ready)(void *ctx, size_t index, struct err *e), void *ready_ctx,
+                 struct err *e)
+{
+    struct sealed *x = ctx;
+    const struct fetch_options how = {.root = str_of(x->work->root),
+                                      .parallel = x->how.downloads,
+                                      .offline = x->session->offline,
+                                      .events = x->session->events,
+                                      .ready = ready,
+                                      .ctx = ready_ctx};
+
+    return fetch_artifacts(x->work->cas, x->work->http, artifacts, n, &how, e);
+}
+
+static struct artifact as_artifact(const struct artifact *of, const struct artifact_file *f)
+{
+    return (struct artifact){.eco = ECO_WHEEL,
+                             .name = of->name,
+                             .version = of->version,
+                             .file = f->file,
+                             .url = f->url,
+                             .from = of->from,
+                             .size = f->size,
+                             .digest = f->digest};
+}
+
+/* The source, what the recipe adds, and all wheels that are files. */
+static int fetch_source(struct sealed *x, const struct artifact *wheel, struct err *e)
+{
+    const struct artifact_source *s = wheel->source;
+    struct artifacts want = {0};
+    int result;
+
+    vec_add(&want, as_artifact(wheel, &s->sdist));
+    for (size_t i = 0; i < s->files_n; i++)
+        vec_add(&want, as_artifact(wheel, &s->files[i]));
+    for (size_t i = 0; i < s->requires_n; i++)
+        if (!s->requires[i].source)
+            vec_add(&want, s->requires[i]);
+    result = fetch(x, want.v, want.n, NULL, NULL, e);
+    vec_clear(&want);
+    return result;
+}
+
+/* ---- the root ---- */
+
+static int open_blob(struct source **out, void *ctx, struct err *e)
+{
+    struct blob *b = ctx;
+
+    if (cas_input(&b->input, b->cas, &b->layer->digest, b->layer->name.p, e) < 0)
+        return -1;
+    *out = source_input(&b->input, 0, b->input.size);
+    return 0;
+}
+
+/* Its layers, in the store: they are the image's own where that has them. */
+static int make_root(struct sealed *x, struct root *r, struct err *e)
+{
+    struct work *w = x->work;
+    const struct blob_files files = {.events = x->session->events};
+    CLEANUP(free_clear) char *scratch = NULL;
+    struct assembly in = {.cas = w->cas,
+                          .memo = w->layers,
+                          .metadata = w->metadata,
+                          .place = x->place,
+                          .fetcher = {fetch, x},
+                          .dir = w->dir,
+                          .files = &files,
+                          .jobs = x->how.jobs,
+                          .events = x->session->events};
+
+    if (session_scratch(&scratch, x->session, e) < 0)
+        return -1;
+    in.scratch_dir = scratch;
+    if (assemble_layers(&r->lock, &in, e) < 0)
+        return -1;
+    r->blobs = xcalloc(r->lock.layers.n, sizeof *r->blobs);
+    for (size_t i = 0; i < r->lock.layers.n; i++) {
+        const struct lock_layer *l = &r->lock.layers.v[i];
+
+        r->blobs[i] = (struct blob){.cas = w->cas, .layer = l};
+        vec_add(&r->layers, ((struct seal_layer){.diff_id = l->diff_id,
+                                                 .size = l->unpacked,
+                                                 .name = l->name.p,
+                                                 .open = open_blob,
+                                                 .ctx = &r->blobs[i]}));
+    }
+    return 0;
+}
+
+static bool same_root(const struct lock *a, const struct lock *b)
+{
+    if (a->artifacts.n != b->artifacts.n)
+        return false;
+    for (size_t i = 0; i < a->artifacts.n; i++)
+        if (!digest_eq(&a->artifacts.v[i].digest, &b->artifacts.v[i].digest))
+            return false;
+    return true;
+}
+
+static int find_root(struct sealed *x, const struct artifact *wheel, const struct lock *lock,
+                     const struct artifact *pip, struct root **out, struct err *e)
+{
+    struct root *r = xcalloc(1, sizeof *r);
+
+    lock_root(&r->lock, lock, &wheel->source->root, pip);
+    for (size_t i = 0; i < x->roots.n; i++)
+        if (same_root(&x->roots.v[i]->lock, &r->lock)) {
+            root_clear(r);
+            *out = x->roots.v[i];
+            return 0;
+        }
+    vec_add(&x->roots, r);
+    if (make_root(x, r, e) < 0) {
+        x->roots.n--;
+        root_clear(r);
+        return err_wrap(e, "the system for builds");
+    }
+    *out = r;
+    return 0;
+}
+
+/* ---- one build ---- */
+
+/* What seal/ gets; the vectors are to be cleared. */
+struct job {
+    struct seal_build build;
+    char *sdist;
+    struct buf archs;
+};
+
+static void job_clear(struct job *j)
+{
+    vec_clear(&j->build.requires);
+    vec_clear(&j->build.inputs);
+    free(j->sdist);
+    buf_clear(&j->archs);
+}
+
+static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lock *lock,
+                       const struct artifact *pip, struct err *e);
+
+/* What a build needs may have to be built itself. */
+static int build_requires(struct sealed *x, const struct artifact *wheel, const struct lock *lock,
+                          const struct artifact *pip, struct err *e)
+{
+    for (size_t i = 0; i < wheel->source->requires_n; i++)
+        if (wheel->source->requires[i].source &&
+            build_wheel(x, &wheel->source->requires[i], lock, pip, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int job_open(struct job *j, struct sealed *x, const struct artifact *wheel,
+                    const struct lock *lock, const struct artifact *pip, struct err *e)
+{
+    const struct artifact_source *s = wheel->source;
+    struct seal_build *b = &j->build;
+    struct root *root = NULL;
+
+    if (begin(x, e) < 0 || fetch_source(x, wheel, e) < 0 ||
+        build_requires(x, wheel, lock, pip, e) < 0 || find_root(x, wheel, lock, pip, &root, e) < 0)
+        return -1;
+    j->sdist = cas_path(x->work->cas, &s->sdist.digest);
+    *b = (struct seal_build){.name = wheel->name,
+                             .version = wheel->version,
+                             .source = {.sdist = j->sdist, .digest = s->sdist.digest},
+                             .layers = root->layers,
+                             .python = STR(PYTHON),
+                             .path = STR(PATH),
+                             .shared = !s->isolated,
+                             .settings = s->settings,
+                             .env = s->env,
+                             .epoch = lock->created};
+    for (size_t i = 0; i < s->requires_n; i++)
+        vec_add(&b->requires, ((struct seal_file){s->requires[i].file, s->requires[i].digest}));
+    for (size_t i = 0; i < s->files_n; i++)
+        vec_add(&b->inputs, ((struct seal_file){s->files[i].file, s->files[i].digest}));
+    for (size_t i = 0; i < s->archs.n; i++)
+        buf_fmt(&j->archs, "%s" STR_FMT, i ? ";" : "", STR_ARG(s->archs.v[i]));
+    b->archs = buf_view(&j->archs);
+    return 0;
+}
+
+/* `failure` gets what a build that fails said last. */
+static struct seal_means means_of(const struct sealed *x, struct seal_failure *failure)
+{
+    return (struct seal_means){.cas = x->work->cas,
+                               .memo = x->memo,
+                               .threads = x->how.jobs,
+                               .logs = x->logs,
+                               .events = x->session->events,
+                               .failure = failure};
+}
+
+/* Before the error itself, which names the log. */
+static void tell_failure(const struct sealed *x, const struct seal_failure *failure)
+{
+    struct str rest = buf_view(&failure->tail), line;
+
+    if (!rest.len || x->session->json)
+        return;
+    progress_pause(x->session->progress);
+    while (str_line(&rest, &line))
+        output_message("  " STR_FMT, STR_ARG(line));
+}
+
+/* ---- for the chooser ---- */
+
+static int ask_requires(void *ctx, const struct artifact *wheel, const struct lock *lock,
+                        const struct artifact *pip, bool first, struct names *out, struct err *e)
+{
+    struct sealed *x = ctx;
+    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
+    CLEANUP(job_clear) struct job job = {0};
+
+    if (job_open(&job, x, wheel, lock, pip, e) < 0)
+        return -1;
+    const struct seal_means means = means_of(x, &failure);
+
+    if (seal_requires(out, &job.build, first, &means, e) == 0)
+        return 0;
+    tell_failure(x, &failure);
+    return -1;
+}
+
+static int ask_metadata(void *ctx, const struct artifact *wheel, const struct lock *lock,
+                        const struct artifact *pip, struct buf *out, struct err *e)
+{
+    struct sealed *x = ctx;
+    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
+    CLEANUP(job_clear) struct job job = {0};
+
+    if (job_open(&job, x, wheel, lock, pip, e) < 0)
+        return -1;
+    const struct seal_means means = means_of(x, &failure);
+
+    if (seal_metadata(out, &job.build, &means, e) == 0)
+        return 0;
+    tell_failure(x, &failure);
+    return -1;
+}
+
+struct source_backend sealed_backend(struct sealed *x)
+{
+    return (struct source_backend){x, ask_requires, ask_metadata};
+}
+
+/* ---- what a lock wants built ---- */
+
+/* "amp_C" is there as amp_C.so, amp_C.cpython-311-x86_64-linux-gnu.so, amp_C.py or a folder, at the
+ * top or in a package. */
+static bool is_module(struct str path, struct str module)
+{
+    struct str part, rest = path;
+
+    while (str_cut(&rest, STR("/"), &part))
+        if (str_eq(part, module))
+            return true;
+    return str_skip(&rest, module) && str_starts(rest, STR(".")) &&
+           (str_ends(rest, STR(".so")) || str_ends(rest, STR(".py")));
+}
+
+static int check_expected(const struct sealed *x, const struct artifact *wheel,
+                          const struct seal_wheel *made, struct err *e)
+{
+    const struct strs *expect = &wheel->source->expect;
+    CLEANUP(cas_input_clear) struct input input = {0};
+    CLEANUP(zip_clear) struct zip zip = {0};
+    const struct zip_entry *entry;
+
+    if (!expect->n)
+        return 0;
+    if (cas_input(&input, x->work->cas, &made->digest, made->file, e) < 0 ||
+        zip_open(&zip, &input, e) < 0)
+        return -1;
+    for (size_t i = 0; i < expect->n; i++) {
+        bool found = false;
+
+        vec_each(entry, &zip.entries)
+            found |= is_module(entry->name, expect->v[i]);
+        if (!found)
+            err_set(e, ERR_INPUT, "%s has no module " STR_FMT ", which `expect` names", made->file,
+                    STR_ARG(expect->v[i]));
+    }
+    return err_is_set(e) ? -1 : 0;
+}
+
+/* Export and import of `envbuild wheel`: what has the digest of the lock is as good as built. */
+static int take_beside(const struct sealed *x, const struct artifact *wheel, struct err *e)
+{
+    CLEANUP(free_clear) char *folder = path_join(x->work->dir, "wheels");
+    CLEANUP(free_clear) char *name = str_dup(wheel->file), *path = path_join(folder, name);
+    CLEANUP(cas_put_clear) struct cas_put put = {0};
+    CLEANUP(source_clear) struct source *from = NULL;
+    CLEANUP(fd_clear) struct fd fd = {0};
+    struct err fault = {0};
+    uint64_t size;
+
+    if (!fs_exists(path))
+        return 0;
+    if (fd_open(&fd, path, O_RDONLY, 0, e) < 0 || fd_size(fd.n, &size, path, e) < 0 ||
+        cas_put_open(&put, x->work->cas, &wheel->digest, size, e) < 0)
+        return -1;
+    from = source_file_take(&fd, 0, size, path);
+    if (source_copy(from, &put.sink, NULL, &fault) == 0 && sink_finish(&put.sink, &fault) == 0)
+        return 0;
+    if (fault.kind != ERR_INTEGRITY)
+        return err_join(e, &fault);
+    err_clear(&fault);
+    events_warn(x->session->events, "%s is not the wheel of the lock; it is left alone", path);
+    return 0;
+}
+
+/* Is the wheel that the lock has at hand? */
+static int have(const struct sealed *x, const struct artifact *wheel, bool *is, struct err *e)
+{
+    *is = digest_is_set(&wheel->digest) && cas_has(x->work->cas, &wheel->digest, wheel->size);
+    if (*is || !digest_is_set(&wheel->digest))
+        return 0;
+    if (take_beside(x, wheel, e) < 0)
+        return -1;
+    *is = cas_has(x->work->cas, &wheel->digest, wheel->size);
+    return 0;
+}
+
+/* Where the lock says what comes out, that comes out, or it is told. */
+static int take_result(struct sealed *x, struct artifact *wheel, const struct seal_wheel *made,
+                       struct err *e)
+{
+    char want[DIGEST_TEXT + 1], got[DIGEST_TEXT + 1];
+
+    digest_text(&wheel->digest, want);
+    digest_text(&made->digest, got);
+    if (digest_is_set(&wheel->digest) && !digest_eq(&wheel->digest, &made->digest) &&
+        !x->how.rebuild_ok)
+        return err_set(e, ERR_INTEGRITY,
+                       "built again it is %s of %llu bytes (%s), and the lock has %s of %llu bytes "
+                       "(%s): not all of it repeats, or the tools changed; `build --rebuild-ok` "
+                       "takes the new one into the lock",
+                       got, (unsigned long long)made->size, made->file, want,
+                       (unsigned long long)wheel->size, wheel->file.p);
+    wheel->file = arena_str(&x->work->lock.doc.arena, str_of(made->file));
+    wheel->size = made->size;
+    wheel->digest = made->digest;
+    return check_expected(x, wheel, made, e);
+}
+
+/* A lock is a file that strangers edit: only the recipe says what may run. */
+static int check_allowed(const struct sealed *x, const struct artifact *wheel, struct err *e)
+{
+    if (recipe_may_build(&x->work->recipe, wheel->name))
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "%s builds " STR_FMT " from source, and `build` of the recipe does not name it",
+                   x->work->lock_path ? x->work->lock_path : "the lock", STR_ARG(wheel->name));
+}
+
+static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lock *lock,
+                       const struct artifact *pip, struct err *e)
+{
+    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
+    CLEANUP(seal_wheel_clear) struct seal_wheel made = {0};
+    CLEANUP(job_clear) struct job job = {0};
+    struct err fault = {0};
+    bool there;
+
+    if (check_allowed(x, wheel, e) < 0 || have(x, wheel, &there, e) < 0)
+        return -1;
+    if (there)
+        return 0;
+    if (job_open(&job, x, wheel, lock, pip, &fault) == 0) {
+        const struct seal_means means = means_of(x, &failure);
+
+        if (seal_wheel(&made, &job.build, &means, &fault) == 0 &&
+            take_result(x, wheel, &made, &fault) == 0)
+            return 0;
+        tell_failure(x, &failure);
+    }
+    err_wrap(&fault, "build of " STR_FMT " " STR_FMT, STR_ARG(wheel->name),
+             STR_ARG(wheel->version));
+    return err_join(e, &fault);
+}
+
+static int need_pip(const struct sealed *x, const struct artifact **pip, struct err *e)
+{
+    *pip = lock_find(&x->work->lock, ECO_WHEEL, STR("pip"));
+    if (*pip)
+        return 0;
+    return err_set(e, ERR_INPUT, "%s builds wheels, and has no pip", x->work->lock_path);
+}
+
+int sealed_first(struct sealed *x, bool *changed, struct err *e)
+{
+    struct lock *lock = &x->work->lock;
+    const struct artifact *pip;
+    struct artifact *a;
+
+    *changed = false;
+    vec_each(a, &lock->artifacts) {
+        struct digest before = a->digest;
+
+        if (!a->source || (digest_is_set(&before) && !x->how.rebuild_ok))
+            continue;
+        if (need_pip(x, &pip, e) < 0 || build_wheel(x, a, lock, pip, e) < 0)
+            return -1;
+        *changed |= !digest_eq(&before, &a->digest);
+    }
+    return 0;
+}
+
+int sealed_have(struct sealed *x, const struct artifact *artifacts, size_t n, struct err *e)
+{
+    const struct artifact *pip;
+
+    for (size_t i = 0; i < n; i++) {
+        struct artifact wheel = artifacts[i];
+
+        if (wheel.source &&
+            (need_pip(x, &pip, e) < 0 || build_wheel(x, &wheel, &x->work->lock, pip, e) < 0))
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sdists.h"
+
+#include "../../base/map.h"
+#include "../../io/crypto.h"
+#include "../../net/url.h"
+#include "../../pkg/pypi/sdist.h"
+#include "pypi_index.h"
+
+#define SDIST_MAX ((uint64_t)4 << 30)
+
+/* One sdist that was looked at. */
+struct made {
+    const struct project *project;
+    const struct candidate *candidate;
+    struct artifact wheel; /* with its source; no file and no digest */
+    struct artifact_source source;
+    struct metadata metadata;
+    bool known;    /* metadata is set */
+    bool required; /* source.requires is set */
+    bool busy;     /* its requirements are being chosen */
+};
+
+struct sdists {
+    struct sdists_options o;
+    struct arena arena;
+    struct pypi_index *index;
+    const struct pypi_want *want;
+    struct VEC_OF(struct made *) made;
+    struct VEC_OF(struct pypi_solution *) solutions; /* texts of artifacts are borrowed from them */
+    struct strs used;
+    struct artifact pip; /* once chosen */
+};
+
+struct sdists *sdists_open(const struct sdists_options *options)
+{
+    struct sdists *x = xcalloc(1, sizeof *x);
+
+    x->o = *options;
+    return x;
+}
+
+void sdists_clear(struct sdists **sdists)
+{
+    struct sdists *x = *sdists;
+
+    if (!x)
+        return;
+    for (size_t i = 0; i < x->made.n; i++)
+        metadata_clear(&x->made.v[i]->metadata);
+    for (size_t i = 0; i < x->solutions.n; i++)
+        pypi_solution_clear(x->solutions.v[i]);
+    vec_clear(&x->made);
+    vec_clear(&x->solutions);
+    vec_clear(&x->used);
+    arena_clear(&x->arena);
+    free_clear(sdists);
+}
+
+void sdists_bind(struct sdists *x, struct pypi_index *index, const struct pypi_want *want)
+{
+    x->index = index;
+    x->want = want;
+}
+
+bool sdists_may_build(const struct sdists *x, struct str name)
+{
+    return recipe_may_build(x->o.recipe, name);
+}
+
+bool sdists_used(const struct sdists *x, struct str name)
+{
+    return strs_has(&x->used, name);
+}
+
+/* ---- what the recipe says of it ---- */
+
+static struct strs texts_of(struct arena *a, const struct values *list)
+{
+    struct strs out = {.v = arena_alloc(a, (list->n + 1) * sizeof *out.v)};
+
+    for (size_t i = 0; i < list->n; i++)
+        out.v[out.n++] = list->v[i].text;
+    return out;
+}
+
+/* The system of the image, and the compilers. */
+static struct strs root_of(struct arena *a, const struct lock *lock)
+{
+    static const enum lock_group order[] = {LOCK_BASE, LOCK_PYTHON, LOCK_APT, LOCK_COMPILE};
+    struct strs out = {.v = arena_alloc(a, ARRAY_LEN(order) * sizeof *out.v)};
+    const struct artifact *deb;
+
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        struct str name = str_of(lock_group_name(order[i]));
+        bool has = order[i] == LOCK_COMPILE && lock->tools.n;
+
+        vec_each(deb, &lock->artifacts)
+            has |= deb->eco == ECO_DEB && str_eq(deb->group, name);
+        if (has)
+            out.v[out.n++] = name;
+    }
+    return out;
+}
+
+static int learn_file(struct sdists *x, struct str url, struct artifact_file *f, struct err *e)
+{
+    CLEANUP(free_clear) char *address = str_dup(url);
+
+    return pages_learn(x->o.pages, address, &f->digest, &f->size, e);
+}
+
+/* Files that the recipe gives a build to read. */
+static int get_inputs(struct sdists *x, struct artifact_source *s, const struct recipe_build *b,
+                      struct err *e)
+{
+    s->files = arena_alloc(&x->arena, (b->fetch.n + 1) * sizeof *s->files);
+    for (size_t i = 0; i < b->fetch.n; i++) {
+        struct artifact_file *f = &s->files[s->files_n++];
+        CLEANUP(buf_clear) struct buf name = {0};
+
+        f->url = b->fetch.v[i].url.text;
+        if (!digest_from_hex(&f->digest, b->fetch.v[i].sha256.text) ||
+            url_file_name(&name, f->url, e) < 0 || learn_file(x, f->url, f, e) < 0)
+            return err_wrap(e, "build: fetch");
+        f->file = arena_str(&x->arena, buf_view(&name));
+    }
+    return 0;
+}
+
+static int begin(struct sdists *x, struct made *m, struct err *e)
+{
+    const struct recipe_build *b = recipe_build_of(x->o.recipe, m->project->name);
+    const struct simple_file *f = m->candidate->file;
+    struct artifact_source *s = &m->source;
+
+    m->wheel = (struct artifact){.eco = ECO_WHEEL,
+                                 .name = m->project->name,
+                                 .version = m->candidate->version.text,
+                                 .from = m->candidate->from,
+                                 .source = s};
+    s->sdist = (struct artifact_file){f->name, f->url, f->size, f->digest};
+    s->root = root_of(&x->arena, x->o.lock);
+    s->isolated = true;
+    if (learn_file(x, f->url, &s->sdist, e) < 0)
+        return -1;
+    if (!b)
+        return 0;
+    s->isolated = b->isolated;
+    s->env = texts_of(&x->arena, &b->env);
+    s->settings = texts_of(&x->arena, &b->settings);
+    s->archs = texts_of(&x->arena, &b->archs);
+    s->expect = texts_of(&x->arena, &b->expect);
+    return get_inputs(x, s, b, e);
+}
+
+static int find(struct sdists *x, const struct project *p, const struct candidate *c,
+                struct made **out, struct err *e)
+{
+    struct made *m;
+
+    for (size_t i = 0; i < x->made.n; i++)
+        if (str_eq(x->made.v[i]->candidate->file->url, c->file->url)) {
+            *out = x->made.v[i];
+            return 0;
+        }
+    m = arena_alloc(&x->arena, sizeof *m);
+    m->project = p;
+    m->candidate = c;
+    if (begin(x, m, e) < 0)
+        return -1;
+    vec_add(&x->made, m);
+    *out = m;
+    return 0;
+}
+
+/* ---- choosing wheels for builds ---- */
+
+struct asks {
+    struct VEC_OF(struct pypi_root) roots, constraints;
+    struct VEC_OF(struct pypi_prefer) prefer;
+    struct VEC_OF(struct requirement *) parsed;
+};
+
+static void asks_clear(struct asks *a)
+{
+    for (size_t i = 0; i < a->parsed.n; i++)
+        requirement_clear(a->parsed.v[i]);
+    vec_clear(&a->parsed);
+    vec_clear(&a->roots);
+    vec_clear(&a->constraints);
+    vec_clear(&a->prefer);
+}
+
+static int parse(struct sdists *x, struct asks *a, struct str text, struct requirement **out,
+                 struct err *e)
+{
+    *out = arena_alloc(&x->arena, sizeof **out);
+    vec_add(&a->parsed, *out);
+    return requirement_parse(*out, &x->arena, text, e);
+}
+
+/* What `requires` of the recipe names is taken in the version that the image asks for. */
+static void bind_to_image(const struct sdists *x, struct asks *a, struct str name)
+{
+    for (size_t i = 0; i < x->want->roots_n; i++)
+        if (str_eq(x->want->roots[i].requirement->name, name))
+            vec_add(&a->constraints, x->want->roots[i]);
+    for (size_t i = 0; i < x->want->constraints_n; i++)
+        if (str_eq(x->want->constraints[i].requirement->name, name))
+            vec_add(&a->constraints, x->want->constraints[i]);
+}
+
+/* What `a` asks for; texts are borrowed from the index and from what lasts as long as `x`. */
+static int solve(struct sdists *x, const struct asks *a, struct artifacts *out, struct err *e)
+{
+    struct pypi_solution *solution = arena_alloc(&x->arena, sizeof *solution);
+    const struct pypi_universe universe = pypi_index_universe(x->index);
+    const struct pypi_want want = {.env = x->want->env,
+                                   .roots = a->roots.v,
+                                   .roots_n = a->roots.n,
+                                   .constraints = a->constraints.v,
+                                   .constraints_n = a->constraints.n,
+                                   .prefer = a->prefer.v,
+                                   .prefer_n = a->prefer.n,
+                                   .build = x->want->build,
+                                   .of_build = x->want->of_build,
+                                   .events = x->want->events};
+
+    vec_add(&x->solutions, solution);
+    return solve_pypi(solution, &want, &universe, e) < 0
+               ? -1
+               : pypi_artifacts(out, x->index, solution, e);
+}
+
+/* pip of the image, which has it for the people inside: it drives builds. */
+static int choose_pip(struct sdists *x, struct err *e)
+{
+    CLEANUP(asks_clear) struct asks asks = {0};
+    struct artifacts list = {0};
+    const struct artifact *a;
+    struct requirement *r;
+    int result;
+
+    if (x->pip.name.len)
+        return 0;
+    if (parse(x, &asks, STR("pip"), &r, e) < 0)
+        return -1;
+    vec_add(&asks.roots, ((struct pypi_root){r, STR("recipe")}));
+    bind_to_image(x, &asks, r->name);
+    for (size_t i = 0; i < x->want->prefer_n; i++)
+        vec_add(&asks.prefer, x->want->prefer[i]);
+    result = solve(x, &asks, &list, e);
+    vec_each(a, &list)
+        if (str_is(a->name, "pip"))
+            x->pip = *a;
+    vec_clear(&list);
+    return result;
+}
+
+/* ---- asking the backend ---- */
+
+/* What a backend or its requirements refuse is no fault of a file: no older release is taken for
+ * it. */
+static int fail(const struct made *m, struct err *fault, struct err *e)
+{
+    if (fault->kind == ERR_INPUT)
+        fault->kind = ERR_UNSAT;
+    err_wrap(fault, "build of " STR_FMT " " STR_FMT, STR_ARG(m->wheel.name),
+             STR_ARG(m->wheel.version));
+    return err_join(e, fault);
+}
+
+static int need_backend(const struct sdists *x, const struct made *m, struct err *e)
+{
+    if (x->o.backend)
+        return 0;
+    return err_set(e, ERR_UNSAT,
+                   STR_FMT " " STR_FMT
+                           " has to be built to know what it needs, and nothing is built "
+                           "here",
+                   STR_ARG(m->wheel.name), STR_ARG(m->wheel.version));
+}
+
+static void add_digest(struct buf *key, const struct digest *d)
+{
+    char text[DIGEST_TEXT + 1];
+
+    digest_text(d, text);
+    buf_fmt(key, "%s\n", text);
+}
+
+static void add_lines(struct buf *key, const char *what, const struct strs *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        buf_fmt(key, "%s " STR_FMT "\n", what, STR_ARG(list->v[i]));
+}
+
+/* All that a build hangs on, in words. */
+static void add_source(struct buf *key, const struct artifact_source *s)
+{
+    add_digest(key, &s->sdist.digest);
+    add_lines(key, "root", &s->root);
+    for (size_t i = 0; i < s->requires_n; i++) {
+        buf_fmt(key, "requires " STR_FMT " ", STR_ARG(s->requires[i].name));
+        if (s->requires[i].source)
+            add_source(key, s->requires[i].source);
+        else
+            add_digest(key, &s->requires[i].digest);
+    }
+    buf_fmt(key, "isolation %d\n", s->isolated);
+    add_lines(key, "env", &s->env);
+    add_lines(key, "settings", &s->settings);
+    add_lines(key, "archs", &s->archs);
+    add_lines(key, "expect", &s->expect);
+    for (size_t i = 0; i < s->files_n; i++)
+        add_digest(key, &s->files[i].digest);
+}
+
+static void answer_key(struct buf *key, const struct sdists *x, const struct made *m,
+                       const char *question)
+{
+    const struct artifact *deb;
+
+    buf_fmt(key, "build backend, %s\n", question);
+    add_source(key, &m->source);
+    vec_each(deb, &x->o.lock->artifacts)
+        if (deb->eco == ECO_DEB)
+            add_digest(key, &deb->digest);
+    vec_each(deb, &x->o.lock->tools)
+        add_digest(key, &deb->digest);
+}
+
+static bool recall(const struct sdists *x, struct str key, struct buf *out)
+{
+    CLEANUP(err_clear) struct err none = {0}; /* as good as no answer */
+    bool found = false;
+
+    return x->o.memo && memo_get(x->o.memo, key, NULL, out, &found, &none) == 0 && found;
+}
+
+static void remember(const struct sdists *x, struct str key, struct str text)
+{
+    CLEANUP(err_clear) struct err none = {0}; /* it is asked again */
+
+    if (x->o.memo)
+        (void)!memo_put_text(x->o.memo, key, text, &none);
+}
+
+/* One line each. */
+static int ask_requires(struct sdists *x, const struct made *m, bool first, struct buf *out,
+                        struct err *e)
+{
+    const struct source_backend *b = x->o.backend;
+    CLEANUP(buf_clear) struct buf key = {0};
+    CLEANUP(names_clear) struct names names = {0};
+
+    answer_key(&key, x, m, first ? "requires of the source" : "requires of the backend");
+    if (recall(x, buf_view(&key), out))
+        return 0;
+    if (need_backend(x, m, e) < 0 || choose_pip(x, e) < 0 ||
+        b->requires(b->ctx, &m->wheel, x->o.lock, &x->pip, first, &names, e) < 0)
+        return -1;
+    for (size_t i = 0; i < names.n; i++)
+        buf_fmt(out, "%s\n", names.v[i]);
+    remember(x, buf_view(&key), buf_view(out));
+    return 0;
+}
+
+static int ask_metadata(struct sdists *x, const struct made *m, struct buf *out, struct err *e)
+{
+    const struct source_backend *b = x->o.backend;
+    CLEANUP(buf_clear) struct buf key = {0};
+
+    answer_key(&key, x, m, "metadata");
+    if (recall(x, buf_view(&key), out))
+        return 0;
+    if (need_backend(x, m, e) < 0 || choose_pip(x, e) < 0 ||
+        b->metadata(b->ctx, &m->wheel, x->o.lock, &x->pip, out, e) < 0)
+        return -1;
+    remember(x, buf_view(&key), buf_view(out));
+    return 0;
+}
+
+static int add_recipes(struct sdists *x, struct asks *a, const struct made *m, struct str label,
+                       struct err *e)
+{
+    const struct recipe_build *b = recipe_build_of(x->o.recipe, m->wheel.name);
+    struct requirement *r;
+
+    for (size_t i = 0; b && i < b->requires.n; i++) {
+        if (parse(x, a, b->requires.v[i].text, &r, e) < 0)
+            return -1;
+        vec_add(&a->roots, ((struct pypi_root){r, STR("recipe")}));
+        bind_to_image(x, a, r->name);
+    }
+    for (size_t i = 0; b && i < b->constraints.n; i++) {
+        if (parse(x, a, b->constraints.v[i].text, &r, e) < 0)
+            return -1;
+        vec_add(&a->constraints, ((struct pypi_root){r, label}));
+    }
+    return 0;
+}
+
+static const struct artifact *older(const struct sdists *x, const struct made *m)
+{
+    const struct artifact *a;
+
+    if (x->o.kept)
+        vec_each(a, x->o.kept)
+            if (str_eq(a->name, m->wheel.name) &&
+                digest_eq(&a->source->sdist.digest, &m->source.sdist.digest))
+                return a;
+    return NULL;
+}
+
+static int add_asks(struct sdists *x, struct asks *a, const struct made *m, struct str lines,
+                    struct err *e)
+{
+    struct str label =
+        str_of(arena_fmt(&x->arena, "the build of " STR_FMT, STR_ARG(m->wheel.name)));
+    const struct artifact *old = older(x, m);
+    struct requirement *r;
+    struct str line;
+
+    while (str_line(&lines, &line)) {
+        if (!str_trim(line).len)
+            continue;
+        if (parse(x, a, arena_str(&x->arena, str_trim(line)), &r, e) < 0)
+            return -1;
+        vec_add(&a->roots, ((struct pypi_root){r, label}));
+    }
+    for (size_t i = 0; old && i < old->source->requires_n; i++)
+        vec_add(&a->prefer, ((struct pypi_prefer){old->source->requires[i].name,
+                                                  old->source->requires[i].version}));
+    return add_recipes(x, a, m, label, e);
+}
+
+static void take_requires(struct sdists *x, struct made *m, const struct artifacts *list)
+{
+    struct artifact_source *s = &m->source;
+    const struct artifact *a;
+
+    s->requires = arena_alloc(&x->arena, (list->n + 1) * sizeof *s->requires);
+    s->requires_n = 0;
+    vec_each(a, list) {
+        strs_add_once(&x->used, a->name);
+        s->requires[s->requires_n++] = (struct artifact){.eco = ECO_WHEEL,
+                                                         .name = a->name,
+                                                         .version = a->version,
+                                                         .from = a->from,
+                                                         .file = a->file,
+                                                         .url = a->url,
+                                                         .size = a->size,
+                                                         .digest = a->digest,
+                                                         .source = a->source};
+    }
+}
+
+/* Choose wheels for the requirements, a line each, and those of the recipe. */
+static int choose(struct sdists *x, struct made *m, struct str lines, struct err *e)
+{
+    CLEANUP(asks_clear) struct asks asks = {0};
+    struct artifacts list = {0};
+    int result;
+
+    if (add_asks(x, &asks, m, lines, e) < 0)
+        return -1;
+    result = solve(x, &asks, &list, e);
+    if (result == 0)
+        take_requires(x, m, &list);
+    vec_clear(&list);
+    return result;
+}
+
+/* First what the source names, then what its backend adds, which is asked with the first there. */
+static int choose_all(struct sdists *x, struct made *m, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf lines = {0}, more = {0};
+
+    if (ask_requires(x, m, true, &lines, e) < 0 || choose(x, m, buf_view(&lines), e) < 0 ||
+        ask_requires(x, m, false, &more, e) < 0)
+        return -1;
+    buf_str(&lines, buf_view(&more));
+    return more.len ? choose(x, m, buf_view(&lines), e) : 0;
+}
+
+static int require(struct sdists *x, struct made *m, struct err *e)
+{
+    if (m->required)
+        return 0;
+    if (m->busy)
+        return err_set(e, ERR_UNSAT, "it needs itself to be built");
+    m->busy = true;
+    m->required = choose_all(x, m, e) == 0;
+    m->busy = false;
+    return m->required ? 0 : -1;
+}
+
+/* ---- metadata ---- */
+
+static bool is_same_version(struct str a, const struct pep440 *b)
+{
+    struct pep440 v;
+
+    return pep440_parse(&v, a) && pep440_cmp(&v, b) == 0;
+}
+
+/* It must speak of the project and version that the file's name promises. */
+static int take_metadata(struct made *m, struct str text, struct err *e)
+{
+    CLEANUP(metadata_clear) struct metadata found = {0};
+    CLEANUP(free_clear) char *what = str_dup(m->candidate->file->name);
+    CLEANUP(buf_clear) struct buf name = {0};
+
+    if (metadata_parse(&found, text, what, e) < 0)
+        return -1;
+    pep503_normalise(&name, found.name);
+    if (!str_eq(buf_view(&name), m->project->name) ||
+        !is_same_version(found.version, &m->candidate->version))
+        return err_set(e, ERR_INPUT, "%s says in its metadata that it is " STR_FMT " " STR_FMT,
+                       what, STR_ARG(found.name), STR_ARG(found.version));
+    MOVE(&m->metadata, &found);
+    m->known = true;
+    return 0;
+}
+
+/* What the sdist says itself; *fixed: and it holds. */
+static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fixed, struct err *e)
+{
+    const struct artifact_file *f = &m->source.sdist;
+    CLEANUP(sdist_clear) struct sdist sdist = {0};
+    CLEANUP(cas_input_clear) struct input input = {0};
+    CLEANUP(metadata_clear) struct metadata own = {0};
+    CLEANUP(free_clear) char *url = str_dup(f->url), *name = str_dup(f->file);
+    CLEANUP(err_clear) struct err unused = {0}; /* old ones are no metadata; the backend is asked */
+
+    if (pages_blob(x->o.pages, url, &f->digest, f->size, SDIST_MAX, &input, NULL, e) < 0)
+        return -1;
+    input.name = name;
+    if (sdist_read(&sdist, &input, e) < 0)
+        return -1;
+    *fixed = sdist.pkg_info.len &&
+             metadata_parse(&own, buf_view(&sdist.pkg_info), name, &unused) == 0 && own.fixed;
+    buf_str(text, buf_view(&sdist.pkg_info));
+    return 0;
+}
+
+int sdists_metadata(struct sdists *x, const struct project *p, const struct candidate *c,
+                    const struct metadata **out, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct err fault = {0};
+    bool fixed = false;
+    struct made *m;
+
+    if (find(x, p, c, &m, e) < 0 || (!m->known && read_own(x, m, &text, &fixed, e) < 0))
+        return -1;
+    if (!m->known && fixed && take_metadata(m, buf_view(&text), e) < 0)
+        return -1;
+    if (!m->known) {
+        buf_reset(&text);
+        if (require(x, m, &fault) < 0 || ask_metadata(x, m, &text, &fault) < 0 ||
+            take_metadata(m, buf_view(&text), &fault) < 0)
+            return fail(m, &fault, e);
+    }
+    *out = &m->metadata;
+    return 0;
+}
+
+/* ---- what the lock has of it ---- */
+
+/* Built once, a wheel stays as long as nothing changes that it is made of. */
+static void take_built(struct artifact *out, const struct artifact *old)
+{
+    CLEANUP(buf_clear) struct buf a = {0}, b = {0};
+
+    if (!old)
+        return;
+    add_source(&a, out->source);
+    add_source(&b, old->source);
+    if (!str_eq(buf_view(&a), buf_view(&b)))
+        return;
+    out->file = old->file;
+    out->size = old->size;
+    out->digest = old->digest;
+}
+
+int sdists_source(struct sdists *x, const struct project *p, const struct candidate *c,
+                  struct str url, struct artifact *out, struct err *e)
+{
+    struct artifact_source *s;
+    struct err fault = {0};
+    struct made *m;
+
+    if (find(x, p, c, &m, e) < 0)
+        return -1;
+    if (require(x, m, &fault) < 0)
+        return fail(m, &fault, e);
+    s = arena_alloc(&x->arena, sizeof *s);
+    *s = m->source;
+    s->sdist.url = arena_str(&x->arena, url);
+    out->source = s;
+    take_built(out, older(x, m));
+    return 0;
+}

@@ -1,0 +1,63 @@
+/* plan/pypi/sdists.h - sdists among the candidates: their metadata, and what building them needs.
+ *
+ * What an sdist says itself is taken where it holds for its wheel too (PEP 643). Else its build
+ * backend is asked. That is foreign code, so it is asked through `struct source_backend`, whose
+ * owner runs it sealed, with what the backend requires: wheels of the same indexes, chosen as all
+ * others are (or built themselves), each in an environment of its own. What it answered is
+ * remembered by all that the answer hangs on.
+ *
+ * What a backend refuses ends the search, as with pip: only files that are damaged are passed over.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../../fetch/pages.h"
+#include "../../model/lock.h"
+#include "../../model/recipe.h"
+#include "solve_pypi.h"
+
+struct pypi_index;
+
+/* Who asks backends. `wheel`: what is to be built; of its source the sdist is in the store, and
+ * `requires` are to be installed. Its root are the debs of `lock` and `pip`. */
+struct source_backend {
+    void *ctx;
+    /* Requirements (PEP 508) of the build, one each, owned. `first`: those that the source names,
+     * [build-system] requires or PEP 517's; then nothing is installed. Else those that the backend
+     * has besides. */
+    int (*requires)(void *ctx, const struct artifact *wheel, const struct lock *lock,
+                    const struct artifact *pip, bool first, struct names *out, struct err *e);
+    /* Append the METADATA of the wheel that would be built. */
+    int (*metadata)(void *ctx, const struct artifact *wheel, const struct lock *lock,
+                    const struct artifact *pip, struct buf *out, struct err *e);
+};
+
+struct sdists_options {
+    const struct recipe *recipe;  /* `build` */
+    const struct lock *lock;      /* whose debs are chosen */
+    const struct artifacts *kept; /* built ones of an older lock: as they were, where they still
+                                     fit; may be NULL */
+    const struct source_backend *backend; /* NULL: nobody can be asked */
+    struct pages *pages;
+    struct memo *memo; /* may be NULL */
+    const struct events *events;
+};
+
+struct sdists; /* opaque; sdists_open to sdists_clear */
+
+/* Borrows all of `options` until sdists_clear. */
+struct sdists *sdists_open(const struct sdists_options *options);
+void sdists_clear(struct sdists **sdists);
+/* Where build requirements are chosen; `want` is what is wanted for the image. Both borrowed;
+ * before the first question. */
+void sdists_bind(struct sdists *x, struct pypi_index *index, const struct pypi_want *want);
+
+bool sdists_may_build(const struct sdists *x, struct str name);
+/* As pypi_universe's; lives as long as `x`. */
+int sdists_metadata(struct sdists *x, const struct project *p, const struct candidate *c,
+                    const struct metadata **out, struct err *e) MUST_CHECK;
+/* Set out->source, and where an older lock's was built just so, its file, size and digest. `url` is
+ * the sdist's as the lock has it. Lives as long as `x`. */
+int sdists_source(struct sdists *x, const struct project *p, const struct candidate *c,
+                  struct str url, struct artifact *out, struct err *e) MUST_CHECK;
+/* Was it needed for a build? Of names of `build` that the image does not have. */
+bool sdists_used(const struct sdists *x, struct str name);

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wheels from source, as far as that goes without a system to build in. As lib.py."""
+import json, os, shutil
+
+from lib import build, end, lock, read, recipe, run, scenario, start, wheel_of
+import world
+
+
+def tools(path, *names):
+    """A folder of programs for PATH, without bwrap."""
+    folder = path + "/.tools"
+    os.makedirs(folder, exist_ok=True)
+    for name in names:
+        if not os.path.exists(f"{folder}/{name}"):
+            os.symlink(shutil.which(name), f"{folder}/{name}")
+    return folder
+
+
+@scenario
+def nothing_is_built_unsealed(stage):
+    path = stage.fresh()
+    recipe(stage, path, "pip: [turned]", f"indexes: [{stage.index}]", "build: [turned]")
+    err = lock(stage, path, code=7, PATH=os.path.dirname(stage.envbuild) + ":" + tools(path, "gpgv"))
+    assert "build of turned 2.0: cannot build from source here: bwrap, which seals builds from source, is not here" in err, err
+    assert not os.path.exists(path + "/recipe.lock")
+
+
+@scenario
+def a_name_that_nothing_needs_is_told(stage):
+    path = stage.fresh()
+    recipe(stage, path, "pip: [numpy]", f"indexes: [{stage.index}]", "build: [nunpy]")
+    code, _, err = end(start(stage, path, "lock", "recipe.yaml"))
+    assert code == 0 and "build: the image has no nunpy" in err, err
+    # What builds need is there before anybody knows whether something will be built.
+    made = json.loads(read(path, "recipe.lock"))
+    assert [a["group"] for a in made["tools"]] == ["compile"] * len(made["tools"]) and made["tools"], made["tools"]
+    names = {a["name"] for a in made["artifacts"]}
+    assert not names & {a["name"] for a in made["tools"]}
+    recipe(stage, path, "pip: [numpy]", f"indexes: [{stage.index}]")
+    assert "tools" not in lock(stage, path)
+
+
+def from_source(path, name, wheel):
+    """As if the wheel had been built: the lock that a first build leaves."""
+    made = json.loads(read(path, "recipe.lock"))
+    a = next(a for a in made["artifacts"] if a["name"] == name)
+    sdist = {k: a[k] for k in ("file", "url", "size", "sha256")}
+    a.pop("url")
+    at = list(a)
+    keys = {k: a[k] for k in at if k in ("needs", "extras", "turn")}
+    for k in keys:
+        a.pop(k)
+    a["source"], a["build"] = sdist, {"root": ["base", "python"]}
+    a.update(keys)
+    with open(path + "/recipe.lock", "w") as f:
+        json.dump(made, f, indent=2)
+    os.makedirs(path + "/wheels", exist_ok=True)
+    with open(f"{path}/wheels/{a['file']}", "wb") as f:
+        f.write(wheel)
+    return f"{path}/wheels/{a['file']}"
+
+
+@scenario
+def what_is_built_is_taken_by_its_hash(stage):
+    path = stage.fresh()
+    wheel = world.wheel(*next(w for w in world.WHEELS if w[:2] == ("numpy", "2.2.0")))[1]
+    none = {"PATH": os.path.dirname(stage.envbuild) + ":" + tools(path, "gpgv")}
+    recipe(stage, path, "pip: [numpy]", f"indexes: [{stage.index}]", "build: [numpy]")
+    assert wheel_of(lock(stage, path), "numpy")["version"] == "2.2.0"
+    plain = build(stage, path, **none)
+    os.unlink(path + "/recipe.lock")
+    shutil.rmtree(path + "/images")
+    shutil.rmtree(path + "/.cache")
+    lock(stage, path)
+    beside = from_source(path, "numpy", wheel)
+    made = build(stage, path, **none)
+    assert wheel_of(json.loads(read(path, "recipe.lock")), "numpy")["source"]["file"].startswith("numpy")
+    out, _ = run(stage, path, "explain", "recipe.yaml")
+    assert any("numpy" in line and line.endswith("built from source") for line in out.splitlines()), out
+    out, _ = run(stage, path, "wheel", "-q", "recipe.yaml", "-o", "out")
+    assert out.startswith("out/numpy-2.2.0") and open(path + "/" + out.strip(), "rb").read() == wheel, out
+    assert plain != made  # for the lock, which the image names, says where the wheel is from
+    # Another file of that name is not it, and then it has to be built.
+    shutil.rmtree(path + "/.cache")
+    with open(beside, "ab") as f:
+        f.write(b"more")
+    assert build(stage, path, **none) == made  # its layer is there, so nobody asks for it
+    shutil.rmtree(path + "/images")
+    err = build(stage, path, code=7, **none)
+    assert "bwrap, which seals builds from source, is not here" in err, err
+    # A lock does not say what may run.
+    recipe(stage, path, "pip: [numpy]", f"indexes: [{stage.index}]")
+    lock(stage, path)
+    from_source(path, "numpy", wheel)
+    err = build(stage, path, code=3, **none)
+    assert "recipe.lock builds numpy from source, and `build` of the recipe does not name it" in err, err

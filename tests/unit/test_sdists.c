@@ -1,0 +1,355 @@
+/* tests/unit/test_sdists.c - sdists as candidates, against a loopback index and a backend that only
+ * says what it is told to. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/path.h"
+#include "peer.h"
+#include "plan/pypi/pypi_index.h"
+#include "plan/pypi/sdists.h"
+
+static struct peer peer;
+static char *folder, *place;
+static struct http *http;
+static struct memo *page_memo;
+static struct cas *cas;
+
+static int begin(void **state)
+{
+    struct http_options o = {.tries = 2, .pause_ms = 10};
+    struct err e = {0};
+    struct buf url = {0};
+    char *pages;
+
+    folder = scratch_make();
+    pages = path_join(folder, "pages");
+    if (!peer_start(&peer, "tests/peers/index_peer.py", folder) || http_open(&http, &o, &e) < 0 ||
+        memo_open(&page_memo, pages, &e) < 0 || cas_open(&cas, folder, NULL, &e) < 0)
+        return -1;
+    buf_fmt(&url, "http://127.0.0.1:%d/simple/", peer.port);
+    place = buf_take(&url);
+    free(pages);
+    return 0;
+}
+
+static int end(void **state)
+{
+    http_clear(&http);
+    memo_clear(&page_memo);
+    cas_clear(&cas);
+    peer_stop(&peer);
+    scratch_remove(folder);
+    free(place);
+    return 0;
+}
+
+/* A backend that answers from words, and writes down what it was asked. */
+struct fake {
+    const char *first, *more, *metadata, *refuses; /* first, more: requirements, by "," */
+    struct buf log;
+};
+
+static void note(struct fake *f, const char *what, const struct artifact *wheel)
+{
+    buf_fmt(&f->log, "%s " STR_FMT " " STR_FMT ":", what, STR_ARG(wheel->name),
+            STR_ARG(wheel->version));
+    for (size_t i = 0; i < wheel->source->requires_n; i++)
+        buf_fmt(&f->log, " " STR_FMT " " STR_FMT, STR_ARG(wheel->source->requires[i].name),
+                STR_ARG(wheel->source->requires[i].version));
+    buf_puts(&f->log, "\n");
+}
+
+static int fake_requires(void *ctx, const struct artifact *wheel, const struct lock *lock,
+                         const struct artifact *pip, bool first, struct names *out, struct err *e)
+{
+    struct fake *f = ctx;
+    struct str rest = str_of(first ? f->first : f->more), one;
+
+    assert_true(str_is(pip->name, "pip") && str_is(pip->version, "25.0"));
+    note(f, first ? "first" : "more", wheel);
+    assert_true(cas_has(cas, &wheel->source->sdist.digest, wheel->source->sdist.size));
+    while (str_item(&rest, ',', &one)) {
+        CLEANUP(free_clear) char *text = str_dup(one);
+
+        names_add(out, text);
+    }
+    return 0;
+}
+
+static int fake_metadata(void *ctx, const struct artifact *wheel, const struct lock *lock,
+                         const struct artifact *pip, struct buf *out, struct err *e)
+{
+    struct fake *f = ctx;
+
+    note(f, "metadata", wheel);
+    if (f->refuses)
+        return err_set(e, ERR_INPUT, "%s", f->refuses);
+    buf_puts(out, f->metadata);
+    return 0;
+}
+
+struct scene {
+    const char *recipe; /* `build` */
+    const char *asks;
+    struct fake *fake;
+    struct memo *memo;
+    const struct artifacts *kept;
+};
+
+static void parse(struct requirement *out, struct arena *a, const char *text)
+{
+    struct err e = {0};
+
+    if (requirement_parse(out, a, str_of(text), &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+/* What is chosen, "name version" each, those that are built with "*" and what they require; or the
+ * error. `look` (may be NULL) gets the artifacts while all is open. */
+static enum err_kind solve(const struct scene *s, struct buf *out, void (*look)(struct artifacts *))
+{
+    const struct pypi_place one = {.url = str_of(place)};
+    const struct source_backend backend = {s->fake, fake_requires, fake_metadata};
+    CLEANUP(recipe_clear) struct recipe recipe = {0};
+    CLEANUP(lock_clear) struct lock lock = {0};
+    CLEANUP(buf_clear) struct buf yaml = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(pages_clear)
+    struct pages *pages = pages_open(http, page_memo, cas, &(struct pages_options){0});
+
+    buf_fmt(&yaml, "pytorch: \"2.6.0\"\n%s", s->recipe);
+    if (recipe_parse(&recipe, buf_view(&yaml), "x.yaml", &e) < 0)
+        fail_msg("%s", e.msg);
+    vec_add(&lock.artifacts, ((struct artifact){.eco = ECO_DEB, .group = STR_INIT("python")}));
+    vec_add(&lock.tools, ((struct artifact){.eco = ECO_DEB, .group = STR_INIT("compile")}));
+    const struct sdists_options how = {.recipe = &recipe,
+                                       .lock = &lock,
+                                       .kept = s->kept,
+                                       .backend = s->fake ? &backend : NULL,
+                                       .pages = pages,
+                                       .memo = s->memo};
+    CLEANUP(sdists_clear) struct sdists *sdists = sdists_open(&how);
+    const struct pypi_index_options o = {.places = &one,
+                                         .places_n = 1,
+                                         .sdists = sdists,
+                                         .target = {3, 11, 2, 36, STR("x86_64")},
+                                         .python_full = STR("3.11.2")};
+    CLEANUP(pypi_index_clear) struct pypi_index *index = pypi_index_open(pages, http, &o);
+    CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
+    CLEANUP(arena_clear) struct arena arena = {0};
+    struct requirement r[2] = {0};
+    const struct pypi_universe universe = pypi_index_universe(index);
+    const struct pypi_root roots[] = {{&r[0], STR("recipe")}, {&r[1], STR("recipe")}};
+    const struct pypi_want want = {
+        .env = {STR("3.11.2"), STR("x86_64")}, .roots = roots, .roots_n = 2};
+    struct artifacts all = {0};
+    const struct artifact *a;
+    enum err_kind kind = ERR_NONE;
+
+    parse(&r[0], &arena, s->asks);
+    parse(&r[1], &arena, "plain<2");
+    sdists_bind(sdists, index, &want);
+    if (solve_pypi(&solution, &want, &universe, &e) < 0 ||
+        pypi_artifacts(&all, index, &solution, &e) < 0) {
+        buf_puts(out, e.msg);
+        kind = e.kind;
+    }
+    vec_each(a, &all) {
+        buf_fmt(out, "%s" STR_FMT " " STR_FMT "%s", a == all.v ? "" : ", ", STR_ARG(a->name),
+                STR_ARG(a->version), a->source ? "*" : "");
+        assert_true(a->source ? !a->url.len : digest_is_set(&a->digest) && a->url.len);
+        for (size_t i = 0; a->source && i < a->source->requires_n; i++)
+            buf_fmt(out, " (" STR_FMT " " STR_FMT ")", STR_ARG(a->source->requires[i].name),
+                    STR_ARG(a->source->requires[i].version));
+    }
+    if (look && !kind)
+        look(&all);
+    vec_clear(&all);
+    requirement_clear(&r[0]);
+    requirement_clear(&r[1]);
+    return kind;
+}
+
+static void expect(const struct scene *s, enum err_kind kind, const char *part, const char *log)
+{
+    CLEANUP(buf_clear) struct buf got = {0};
+    enum err_kind was = solve(s, &got, NULL);
+    const char *asked = s->fake && s->fake->log.p ? s->fake->log.p : "";
+
+    if (was != kind || !strstr(got.p, part))
+        fail_msg("%s: kind %d, %s", s->asks, (int)was, got.p);
+    assert_string_equal(asked, log);
+    if (s->fake)
+        buf_clear(&s->fake->log);
+}
+
+#define MOVING "Metadata-Version: 2.1\nName: Moving\nVersion: 2.0\nRequires-Dist: bare\n"
+
+static void what_holds_for_the_wheel_is_read_from_the_sdist(void **state)
+{
+    struct fake fake = {.first = "tool<2", .more = ""};
+    struct scene s = {.recipe = "build: [still]", .asks = "still", .fake = &fake};
+
+    expect(&s, ERR_NONE, "plain 1.0, still 1.0* (tool 1.0)",
+           "first still 1.0:\nmore still 1.0: tool 1.0\n");
+    s.recipe = "build: all";
+    s.asks = "zipped";
+    expect(&s, ERR_NONE, "plain 1.0, zipped 1.0* (tool 1.0)",
+           "first zipped 1.0:\nmore zipped 1.0: tool 1.0\n");
+}
+
+static void a_backend_is_asked_for_what_may_change(void **state)
+{
+    struct fake fake = {.first = "tool", .more = "bare, tool<2", .metadata = MOVING};
+    struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
+
+    expect(&s, ERR_NONE, "bare 1.0, moving 2.0* (bare 1.0) (tool 1.0), plain 1.0",
+           "first moving 2.0:\nmore moving 2.0: tool 2.0\n"
+           "metadata moving 2.0: bare 1.0 tool 1.0\n");
+    s.recipe = ""; /* not allowed: the wheel */
+    expect(&s, ERR_NONE, "moving 1.0, plain 1.0", "");
+    s.recipe = "build: [moving]";
+    s.asks = "moving<2"; /* nobody builds what does not fit */
+    expect(&s, ERR_NONE, "moving 1.0, plain 1.0", "");
+}
+
+static void the_recipe_bounds_what_a_build_gets(void **state)
+{
+    struct fake fake = {.first = "tool", .more = "", .metadata = MOVING};
+    struct scene s = {
+        .recipe = "build: {moving: {isolation: false, constraints: [tool<2], requires: [plain], "
+                  "env: {A: 1}, archs: [8.0], config_settings: {x: y}, expect: [m]}}",
+        .asks = "moving",
+        .fake = &fake};
+
+    /* plain of the image, not the newest. */
+    expect(&s, ERR_NONE, "moving 2.0* (plain 1.0) (tool 1.0)",
+           "first moving 2.0:\nmore moving 2.0: plain 1.0 tool 1.0\n"
+           "metadata moving 2.0: plain 1.0 tool 1.0\n");
+}
+
+static void what_was_answered_is_remembered(void **state)
+{
+    CLEANUP(free_clear) char *dir = path_join(folder, "answers");
+    CLEANUP(memo_clear) struct memo *memo = NULL;
+    struct fake fake = {.first = "tool", .more = "", .metadata = MOVING};
+    struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
+    struct err e = {0};
+
+    assert_int_equal(memo_open(&memo, dir, &e), 0);
+    s.memo = memo;
+    expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)",
+           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+    expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)", "");
+    s.recipe = "build: {moving: {env: {A: 1}}}";
+    expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)",
+           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+}
+
+static void what_a_backend_refuses_is_told(void **state)
+{
+    struct fake fake = {.first = "tool", .more = "", .refuses = "no compiler"};
+    struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
+
+    expect(&s, ERR_UNSAT, "build of moving 2.0: no compiler",
+           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+    fake.first = "tool>3";
+    expect(&s, ERR_UNSAT, "build of moving 2.0: the build of moving asks for tool>3",
+           "first moving 2.0:\n");
+    fake = (struct fake){.first = "tool", .more = "", .metadata = "Name: x\nVersion: 1\n"};
+    expect(&s, ERR_UNSAT, "moving-2.0.tar.gz says in its metadata that it is x 1",
+           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+    fake = (struct fake){.first = "knot"};
+    s.recipe = "build: [knot]";
+    s.asks = "knot";
+    expect(&s, ERR_UNSAT, "it needs itself to be built", "first knot 1.0:\n");
+    s.fake = NULL;
+    expect(&s, ERR_UNSAT, "knot 1.0 has to be built to know what it needs", "");
+}
+
+static void a_damaged_sdist_is_passed_over(void **state)
+{
+    struct fake fake = {.first = "tool", .more = ""};
+    struct scene s = {.recipe = "build: [broken]", .asks = "broken", .fake = &fake};
+
+    expect(&s, ERR_NONE, "broken 1.0* (tool 2.0), plain 1.0",
+           "first broken 1.0:\nmore broken 1.0: tool 2.0\n");
+}
+
+/* What an older lock has of it. */
+static struct artifact_source old_source;
+static struct artifact old_tool, old;
+static struct str groups[] = {STR_INIT("python"), STR_INIT("compile")};
+
+static void keep(struct artifacts *all)
+{
+    const struct artifact *a = &all->v[0];
+
+    assert_true(str_is(a->name, "moving") && !digest_is_set(&a->digest));
+    assert_int_equal(a->source->root.n, 2);
+    old_tool = (struct artifact){.name = STR_INIT("tool"),
+                                 .version = STR_INIT("2.0"),
+                                 .digest = a->source->requires[0].digest};
+    old_source = (struct artifact_source){.sdist.digest = a->source->sdist.digest,
+                                          .isolated = true,
+                                          .root = {groups, 2, 0},
+                                          .requires = &old_tool,
+                                          .requires_n = 1};
+    old = (struct artifact){.name = STR_INIT("moving"),
+                            .file = STR_INIT("moving-2.0-py3-none-any.whl"),
+                            .size = 7,
+                            .digest = {{7}},
+                            .source = &old_source};
+}
+
+static void must_be_built(struct artifacts *all)
+{
+    assert_true(str_is(all->v[0].name, "moving") && !digest_is_set(&all->v[0].digest));
+}
+
+static void must_be_kept(struct artifacts *all)
+{
+    assert_true(str_is(all->v[0].name, "moving") && all->v[0].digest.bytes[0] == 7);
+    assert_true(all->v[0].size == 7 && str_is(all->v[0].file, "moving-2.0-py3-none-any.whl"));
+}
+
+static void what_was_built_stays_while_nothing_of_it_changes(void **state)
+{
+    struct fake fake = {.first = "tool",
+                        .more = "",
+                        .metadata = "Metadata-Version: 2.1\nName: moving\nVersion: 2.0\n"};
+    struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
+    const struct artifacts kept = {&old, 1, 0};
+    CLEANUP(buf_clear) struct buf out = {0};
+
+    assert_int_equal(solve(&s, &out, keep), ERR_NONE);
+    s.kept = &kept;
+    assert_int_equal(solve(&s, &out, must_be_kept), ERR_NONE);
+    s.recipe = "build: {moving: {env: {A: 1}}}";
+    assert_int_equal(solve(&s, &out, must_be_built), ERR_NONE);
+    s.recipe = "build: {moving: {constraints: [tool<2]}}";
+    assert_int_equal(solve(&s, &out, must_be_built), ERR_NONE);
+    old_source.sdist.digest.bytes[0] ^= 1;
+    s.recipe = "build: [moving]";
+    assert_int_equal(solve(&s, &out, must_be_built), ERR_NONE);
+    buf_clear(&fake.log);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_holds_for_the_wheel_is_read_from_the_sdist),
+        cmocka_unit_test(a_backend_is_asked_for_what_may_change),
+        cmocka_unit_test(the_recipe_bounds_what_a_build_gets),
+        cmocka_unit_test(what_was_answered_is_remembered),
+        cmocka_unit_test(what_a_backend_refuses_is_told),
+        cmocka_unit_test(a_damaged_sdist_is_passed_over),
+        cmocka_unit_test(what_was_built_stays_while_nothing_of_it_changes),
+    };
+
+    return cmocka_run_group_tests(tests, begin, end);
+}
