@@ -250,6 +250,13 @@ static int build_requires(struct sealed *x, const struct artifact *wheel, const 
     return 0;
 }
 
+/* seal/ names the package in what it says; the rest is named here. */
+static int say_which(const struct artifact *wheel, struct err *e)
+{
+    return err_wrap(e, "build of " STR_FMT " " STR_FMT, STR_ARG(wheel->name),
+                    STR_ARG(wheel->version));
+}
+
 static int job_open(struct job *j, struct sealed *x, const struct artifact *wheel,
                     const struct lock *lock, const struct artifact *pip, struct err *e)
 {
@@ -314,7 +321,7 @@ static int ask_requires(void *ctx, const struct artifact *wheel, const struct lo
     CLEANUP(job_clear) struct job job = {0};
 
     if (job_open(&job, x, wheel, lock, pip, e) < 0)
-        return -1;
+        return say_which(wheel, e);
     const struct seal_means means = means_of(x, &failure);
 
     if (seal_requires(out, &job.build, first, &means, e) == 0)
@@ -331,7 +338,7 @@ static int ask_metadata(void *ctx, const struct artifact *wheel, const struct lo
     CLEANUP(job_clear) struct job job = {0};
 
     if (job_open(&job, x, wheel, lock, pip, e) < 0)
-        return -1;
+        return say_which(wheel, e);
     const struct seal_means means = means_of(x, &failure);
 
     if (seal_metadata(out, &job.build, &means, e) == 0)
@@ -461,24 +468,21 @@ static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lo
     CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
     CLEANUP(seal_wheel_clear) struct seal_wheel made = {0};
     CLEANUP(job_clear) struct job job = {0};
-    struct err fault = {0};
     bool there;
 
     if (check_allowed(x, wheel, e) < 0 || have(x, wheel, &there, e) < 0)
         return -1;
     if (there)
         return 0;
-    if (job_open(&job, x, wheel, lock, pip, &fault) == 0) {
-        const struct seal_means means = means_of(x, &failure);
+    if (job_open(&job, x, wheel, lock, pip, e) < 0)
+        return say_which(wheel, e);
+    const struct seal_means means = means_of(x, &failure);
 
-        if (seal_wheel(&made, &job.build, &means, &fault) == 0 &&
-            take_result(x, wheel, &made, &fault) == 0)
-            return 0;
+    if (seal_wheel(&made, &job.build, &means, e) < 0) {
         tell_failure(x, &failure);
+        return -1;
     }
-    err_wrap(&fault, "build of " STR_FMT " " STR_FMT, STR_ARG(wheel->name),
-             STR_ARG(wheel->version));
-    return err_join(e, &fault);
+    return take_result(x, wheel, &made, e) < 0 ? say_which(wheel, e) : 0;
 }
 
 static int need_pip(const struct sealed *x, const struct artifact **pip, struct err *e)

@@ -66,11 +66,11 @@ struct recipe_input { /* a file that a build gets to read */
     struct value url, sha256;
 };
 
-struct recipe_build {    /* how one package is built from source */
-    struct value name;   /* normalised */
-    bool isolated;       /* sees no package of the image; false: also those that `requires` names, in
-                            the image's versions */
-    struct values env;   /* "NAME=value" */
+struct recipe_build {  /* how one package is built from source */
+    struct value name; /* normalised */
+    bool isolated;     /* sees no package of the image; false: also those that `requires` names, in
+                          the image's versions */
+    struct values env; /* "NAME=value" */
     struct values requires, constraints; /* PEP 508; besides what the package itself says */
     struct values archs;                 /* of CUDA: "8.0", "9.0+PTX"; empty: the image's */
     struct values settings;              /* `config_settings`: "name=value" */
@@ -92,11 +92,11 @@ struct recipe {
     struct value variant; /* "runtime", "compile" or "devel" */
     struct recipe_toolkit toolkit; /* of "devel" */
     bool slim;                     /* see model/slim.h */
-    bool wheels_only;    /* take the newest that has a wheel where a newer one is source only */
-    bool build_all;      /* `build: all`: whatever has no wheel */
-    struct VEC_OF(struct recipe_build) builds; /* `build`: what may be built from source */
-    struct value python; /* "3.11"; empty: what the base has */
-    struct values apt;   /* "name", "name=version" or "name/suite" */
+    bool wheels_only; /* take the newest that has a wheel where a newer one is source only */
+    bool build_all;   /* `build: all`: whatever has no wheel */
+    struct VEC_OF(struct recipe_build) builds;     /* `build`: what may be built from source */
+    struct value python;                           /* "3.11"; empty: what the base has */
+    struct values apt;                             /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
     struct recipe_asks pip, constraints;
     struct VEC_OF(struct recipe_index) indexes; /* by priority; empty: PyPI */

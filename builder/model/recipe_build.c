@@ -42,7 +42,8 @@ static void get_requirements(struct reading *in, const char *key, struct values 
             err_at(in->e, &out->v[i].pos, "build: %s: %s", key, fault.msg);
         else if (r.url.len)
             err_at(in->e, &out->v[i].pos,
-                   "build: %s: \"" STR_FMT "\" names an address; here a name and versions are wanted",
+                   "build: %s: \"" STR_FMT
+                   "\" names an address; here a name and versions are wanted",
                    key, STR_ARG(out->v[i].text));
     }
 }
@@ -136,8 +137,9 @@ static void get_fetch(struct reading *in, struct recipe_build *b)
 
 static void get_how(struct reading *in, struct recipe_build *b)
 {
-    static const char *const known[] = {"isolation", "env",    "requires", "constraints", "archs",
-                                        "config_settings", "expect", "fetch",    NULL};
+    static const char *const known[] = {"isolation",   "env",   "requires",
+                                        "constraints", "archs", "config_settings",
+                                        "expect",      "fetch", NULL};
 
     fields_only(&in->f, known);
     field_bool(&in->f, "isolation", &b->isolated);

@@ -116,8 +116,8 @@ static bool is_plain(const struct recipe_build *b)
 
 static void put_build_of(struct doc *doc, struct node *map, const struct recipe_build *b)
 {
-    struct node *n =
-        node_put(doc, map, arena_cstr(&doc->arena, b->name.text), node_new_map(doc)), *list;
+    struct node *n = node_put(doc, map, arena_cstr(&doc->arena, b->name.text), node_new_map(doc)),
+                *list;
 
     if (!b->isolated)
         node_put_bool(doc, n, "isolation", false);

@@ -44,9 +44,9 @@ static const struct option {
      "priority under `indexes` in the recipe"},
     {"--find-links", "-f", true, PLACE, "name the folder under `find_links` in the recipe"},
     {"--no-index", NULL, false, REFUSED, "name the indexes under `indexes` in the recipe"},
-    {"--editable", "-e", true, REFUSED,
-     "folders are not built; build a wheel and name its file"},
-    {"--no-binary", NULL, true, REFUSED, "name what is built from source under `build` in the recipe"},
+    {"--editable", "-e", true, REFUSED, "folders are not built; build a wheel and name its file"},
+    {"--no-binary", NULL, true, REFUSED,
+     "name what is built from source under `build` in the recipe"},
     {"--config-settings", NULL, true, REFUSED, "write it under `build` in the recipe"},
     {"--global-option", NULL, true, REFUSED, "write it under `build` in the recipe"},
 };

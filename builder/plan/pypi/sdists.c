@@ -262,12 +262,10 @@ static int choose_pip(struct sdists *x, struct err *e)
 
 /* What a backend or its requirements refuse is no fault of a file: no older release is taken for
  * it. */
-static int fail(const struct made *m, struct err *fault, struct err *e)
+static int fail(struct err *fault, struct err *e)
 {
     if (fault->kind == ERR_INPUT)
         fault->kind = ERR_UNSAT;
-    err_wrap(fault, "build of " STR_FMT " " STR_FMT, STR_ARG(m->wheel.name),
-             STR_ARG(m->wheel.version));
     return err_join(e, fault);
 }
 
@@ -490,7 +488,8 @@ static int require(struct sdists *x, struct made *m, struct err *e)
     if (m->required)
         return 0;
     if (m->busy)
-        return err_set(e, ERR_UNSAT, "it needs itself to be built");
+        return err_set(e, ERR_UNSAT, STR_FMT " " STR_FMT " needs itself to be built",
+                       STR_ARG(m->wheel.name), STR_ARG(m->wheel.version));
     m->busy = true;
     m->required = choose_all(x, m, e) == 0;
     m->busy = false;
@@ -562,7 +561,7 @@ int sdists_metadata(struct sdists *x, const struct project *p, const struct cand
         buf_reset(&text);
         if (require(x, m, &fault) < 0 || ask_metadata(x, m, &text, &fault) < 0 ||
             take_metadata(m, buf_view(&text), &fault) < 0)
-            return fail(m, &fault, e);
+            return fail(&fault, e);
     }
     *out = &m->metadata;
     return 0;
@@ -596,7 +595,7 @@ int sdists_source(struct sdists *x, const struct project *p, const struct candid
     if (find(x, p, c, &m, e) < 0)
         return -1;
     if (require(x, m, &fault) < 0)
-        return fail(m, &fault, e);
+        return fail(&fault, e);
     s = arena_alloc(&x->arena, sizeof *s);
     *s = m->source;
     s->sdist.url = arena_str(&x->arena, url);

@@ -17,7 +17,7 @@
 
 struct pypi_index;
 
-/* Who asks backends. `wheel`: what is to be built; of its source the sdist is in the store, and
+/* Who asks backends; errors name the package. `wheel`: what is to be built; of its source the sdist is in the store, and
  * `requires` are to be installed. Its root are the debs of `lock` and `pip`. */
 struct source_backend {
     void *ctx;
