@@ -15,7 +15,6 @@ enum { CHUNK = 256 * 1024, DEPTH_MAX = 128 /* folders, one in the other */ };
 
 int lay_clear_name(int dir, const char *name, const char *top, struct err *e)
 {
-    CLEANUP(free_clear) char *path = NULL;
     CLEANUP(buf_clear) struct buf link = {0};
 
     if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)

@@ -144,19 +144,12 @@ static void read_status(struct watch *w)
     }
 }
 
-static void limit(pid_t pid, int what, uint64_t value)
-{
-    const struct rlimit to = {value, value};
-
-    if (value)
-        (void)!prlimit(pid, what, &to, NULL); /* what it exceeds is seen all the same */
-}
-
 /* It waits for us, and has not begun the command. */
 static int let_go(struct watch *w, struct err *e)
 {
     const struct sandbox_limits *l = w->how->limits;
-    const struct rlimit none = {0, 0};
+    const struct rlimit none = {0, 0}, processes = {l->processes, l->processes},
+                        file = {l->disk, l->disk};
     char path[64];
     int fd;
 
@@ -164,8 +157,11 @@ static int let_go(struct watch *w, struct err *e)
     w->init_fd.open = w->init_fd.n >= 0;
     if (!w->init_fd.open)
         return err_errno(e, "cannot watch the build of %s", w->how->name);
-    limit(w->init, RLIMIT_NPROC, l->processes);
-    limit(w->init, RLIMIT_FSIZE, l->disk);
+    /* What exceeds them is seen all the same. */
+    if (l->processes)
+        (void)!prlimit(w->init, RLIMIT_NPROC, &processes, NULL);
+    if (l->disk)
+        (void)!prlimit(w->init, RLIMIT_FSIZE, &file, NULL);
     (void)!prlimit(w->init, RLIMIT_CORE, &none, NULL);
     snprintf(path, sizeof path, "/proc/%ld/oom_score_adj", (long)w->init);
     fd = open(path, O_WRONLY | O_CLOEXEC);

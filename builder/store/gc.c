@@ -51,7 +51,7 @@ static enum gc_kind kind_of(struct str path, const struct stat *st)
         return GC_OTHER;
     if (str_starts(path_base(path), STR(".envbuild-")))
         return GC_TEMPORARY;
-    if (is_memory(path))
+    if (is_memory(path) || str_starts(path, STR("logs/"))) /* of builds from source */
         return GC_MEMORY;
     if (str_skip(&rest, STR("blobs/sha256/")))
         return is_hex(rest, DIGEST_HEX) ? GC_BLOBS : GC_OTHER;

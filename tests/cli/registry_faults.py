@@ -880,6 +880,7 @@ def killed_at_ten_moments_and_again(stage):
             p = start_push(path, r)
             started.set()
             assert end(p)[0] == -9
+            r.settle()
             r.repository(NAME)
             left, tags = set(r.sessions), names(r, NAME)
             assert tags in ({}, {"1": digest})

@@ -92,7 +92,7 @@ def names_of_strangers_are_escaped(stage):
         ((b"inspect", b"oci:" + NAME + b":t"), r"\x1b]0;x"),
         ((b"inspect", b"oci:img:t"), r"\x1b]0;x\x07\u009b31m\u202e\xffz"),
         ((b"check", b"oci:img:t"), "oci:img:t"),
-        ((b"explain", b"oci:img:t"), "oci:img:t"),
+        ((b"explain", b"oci:img:t"), r"\x1b]0;x\x07\u009b31m\u202e\xffz"),
         ((b"emit", b"slurm", b"oci:img:t"), ""),
     ]
     for args, want in cases:

@@ -11,7 +11,7 @@
 
 It misbehaves as r.faults say: see Fault. Token auth: GET /token of the same server, Basic; tokens name their scopes.
 """
-import base64, hashlib, json, re, ssl, sys, threading, urllib.parse, uuid
+import base64, hashlib, json, re, socket, ssl, sys, threading, urllib.parse, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 NAME = r"([a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
@@ -397,6 +397,19 @@ class Repository:
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def process_request(self, *args):
+        with self.quiet:
+            self.serving += 1
+        super().process_request(*args)
+
+    def process_request_thread(self, *args):
+        try:
+            super().process_request_thread(*args)
+        finally:
+            with self.quiet:
+                self.serving -= 1
+                self.quiet.notify_all()
+
     def handle_error(self, *_):
         pass  # a client that goes away, or speaks TLS to plain http
 
@@ -417,7 +430,7 @@ class Registry:
         self.page = 0  # referrers in an answer; 0: all
         self.chunk_min, self.body_max, self.known_repositories = 0, 0, None
         self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.registry = self
+        self.server.registry, self.server.quiet, self.server.serving = self, threading.Condition(), 0
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
@@ -435,6 +448,14 @@ class Registry:
         with self.lock:
             log, self.log, self.received, self.sent = self.log, [], 0, 0
         return log
+
+    def settle(self):
+        """Until all is done that clients asked for who are gone: connections are taken in their order."""
+        with socket.create_connection(("127.0.0.1", self.port)) as own:
+            own.sendall(b"HEAD /v2/ HTTP/1.0\r\n\r\n")
+            own.recv(1)
+        with self.server.quiet:
+            self.server.quiet.wait_for(lambda: not self.server.serving)
 
     def __enter__(self):
         return self
