@@ -65,8 +65,6 @@ def prepare(path):
 def needs(command):
     """What a command needs besides envbuild, and whether it is here."""
     words = shlex.split(command)
-    if words[0] in ("uv", "skopeo"):
-        return words[0], shutil.which(words[0])
     if words[:2] == ["envbuild", "run"] or "docker:" in words:
         answers = shutil.which("docker") and subprocess.run(["docker", "version"], capture_output=True).returncode == 0
         return "a Docker daemon", answers

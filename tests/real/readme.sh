@@ -6,9 +6,6 @@
 need python3
 scratch
 start_docker || echo "skipped: what needs a Docker daemon"
-if ! command -v uv >/dev/null && python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q uv 2>/dev/null; then
-    ln -s "$work/venv/bin/uv" "$work/uv"
-fi
 mkdir "$work/reader"
 ln -s "$envbuild" "$work/envbuild"
 PATH=$work:$(dirname "${docker:-/usr/bin/docker}"):$PATH python3 "$top/tests/cli/readme_commands.py" "$work/reader" ||
