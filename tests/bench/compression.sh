@@ -33,11 +33,11 @@ for how in ${FORMS:-gzip gzip,single zstd zstd:chunked}; do
     rm -rf out copy x.lock "$store/layers"
     { cat "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml"; echo "compression: $how"; } >x.yaml
     "$envbuild" lock -q x.yaml >/dev/null 2>log || fail "lock: $(tail -3 log)"
-    build=$(measure "$envbuild" build -q --offline x.yaml -o oci:out)
+    build=$(measure "$envbuild" build -q --offline x.yaml -o oci:out:1)
     size=$(python3 -c 'import json; print(sum(l["size"] for l in json.load(open("x.lock"))["built"]["layers"]) // 1000000)')
     rm -rf out
-    again=$(measure "$envbuild" build -q --offline --locked x.yaml -o oci:out)
-    copy=$(measure skopeo copy -q --insecure-policy oci:out dir:copy)
+    again=$(measure "$envbuild" build -q --offline --locked x.yaml -o oci:out:1)
+    copy=$(measure skopeo copy -q --insecure-policy oci:out:1 dir:copy)
     rm -rf copy
     # shellcheck disable=SC2046,SC2086 # two words each
     printf '%-14s %11s %8s %8s %8s %8s %8s %8s %8s %8s\n' "$how" "$size" $build $again $copy $(measure unpack_all "$how")

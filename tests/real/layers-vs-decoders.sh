@@ -40,7 +40,7 @@ pip: [edges]
 compression: $how
 END
     rm -f x.lock
-    "$envbuild" build -q --store store x.yaml -o "oci:$how" >/dev/null 2>err || fail "$how: $(cat err)"
+    "$envbuild" build -q --store store x.yaml -o "oci:$how:1" >/dev/null 2>err || fail "$how: $(cat err)"
     python3 - x.lock "$how" <<'END' >"$how.list"
 import json, sys
 for layer in json.load(open(sys.argv[1]))["built"]["layers"]:
@@ -102,7 +102,7 @@ fi
 if command -v skopeo >/dev/null; then
     for how in $forms; do
         # To plain layers and back: it decodes all, and holds each against its diff_id.
-        skopeo copy -q --insecure-policy --dest-decompress "oci:$how" dir:plain 2>err || fail "skopeo decompresses $how: $(cat err)"
+        skopeo copy -q --insecure-policy --dest-decompress "oci:$how:1" dir:plain 2>err || fail "skopeo decompresses $how: $(cat err)"
         while read -r _ want; do
             [ "$(sha256sum <"plain/$want" | cut -d' ' -f1)" = "$want" ] || fail "skopeo decodes $how otherwise"
         done <"$how.list"

@@ -26,7 +26,7 @@ from urllib.parse import unquote
 
 DEBIAN, DEBIAN_SECURITY = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
 UBUNTU, UBUNTU_SECURITY = "http://archive.ubuntu.com/ubuntu", "http://security.ubuntu.com/ubuntu"
-STALE = 6 * 3600  # seconds after which a kept chroot updates its lists
+STALE = 6 * 3600  # seconds after which a kept chroot is made anew: what it has installed would be older than the lists
 
 
 class Base:
@@ -165,8 +165,10 @@ class Apt:
             self.make_folder(keys)
 
     def make_chroot(self, keys):
-        lists = os.path.join(self.root, "var/lib/apt/lists")
-        if not os.path.isdir(os.path.join(self.root, "var")):
+        self.lists, self.status = os.path.join(self.root, "var/lib/apt/lists"), os.path.join(self.root, "solve/status")
+        stamp = os.path.join(self.root, "solve/updated")
+        if not os.path.exists(stamp) or os.path.getmtime(stamp) < time.time() - STALE:
+            shutil.rmtree(self.root, ignore_errors=True)
             made = tempfile.mkdtemp(dir=self.work)
             os.chmod(made, 0o755)
             note(f"     unpacking {self.base.name}")
@@ -177,10 +179,7 @@ class Apt:
             with open(os.path.join(made, "etc/apt/sources.list"), "w") as f:
                 f.write(self.base.sources("/solve/keys.gpg"))
             os.rename(made, self.root)
-        shutil.copy("/etc/resolv.conf", os.path.join(self.root, "etc/resolv.conf"))
-        self.lists, self.status = lists, os.path.join(self.root, "solve/status")
-        stamp = os.path.join(self.root, "solve/updated")
-        if not os.path.exists(stamp) or os.path.getmtime(stamp) < time.time() - STALE:
+            shutil.copy("/etc/resolv.conf", os.path.join(self.root, "etc/resolv.conf"))
             self.run("update", check=True)
             open(stamp, "w").close()
 
