@@ -153,7 +153,9 @@ static void get_source(struct artifact *out, struct arena *arena, const struct f
 
     out->source = s;
     if (out->eco != ECO_WHEEL || depth > DEPTH_MAX) {
-        err_at(f->e, &f->map->pos, "\"" STR_FMT "\" cannot be built from source",
+        err_at(f->e, &f->map->pos,
+               "\"" STR_FMT
+               "\" has a `source`, which only wheels have, and only to a certain depth",
                STR_ARG(out->name));
         return;
     }

@@ -131,7 +131,9 @@ static void check_with_wheels_only(struct reading *in)
     const struct node *n = node_get(in->f.map, "build");
 
     if (in->r->build_all && in->r->wheels_only)
-        err_at(in->e, &n->pos, "build: \"all\" and `wheels_only: true` say the opposite");
+        err_at(in->e, &n->pos,
+               "build: \"all\" builds what has no wheel, and `wheels_only: true` passes it over; "
+               "remove one of the two");
 }
 
 static void check_schema(struct reading *in)

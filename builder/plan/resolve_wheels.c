@@ -293,7 +293,10 @@ static void tell_unused(const struct lock *lock, const struct sdists *sdists,
 
     vec_each(b, &in->recipe->builds)
         if (!lock_find(lock, ECO_WHEEL, b->name.text) && !sdists_used(sdists, b->name.text))
-            events_warn(in->events, "build: the image has no " STR_FMT, STR_ARG(b->name.text));
+            events_warn(in->events,
+                        "build: nothing needs " STR_FMT
+                        "; ask for it under `pip`, or remove it here",
+                        STR_ARG(b->name.text));
 }
 
 int resolve_wheels_again(struct lock *lock, const struct resolve_input *in, struct plans *plans,

@@ -174,7 +174,7 @@ def a_tag_is_pointed_back(stage):
                 run(stage, path, "rollback", "-q", place, digests[0])
                 told = json.loads(run(stage, path, "rollback", "--json", place, to)[0])
                 assert now() == digests[2] and told["was"] == digests[0] and told["digest"] == digests[2], told
-            assert '"nothing" is neither a digest nor a tag there' in run(stage, path, "rollback", place, "nothing", code=3)[1]
+            assert '"nothing" is no digest, and the repository has no such tag' in run(stage, path, "rollback", place, "nothing", code=3)[1]
             wrong = "sha256:" + "1" * 64
             assert "1111" in run(stage, path, "rollback", place, wrong, code=3)[1] and now() == digests[2]
             assert "names no tag" in run(stage, path, "rollback", place[:-2], code=2)[1]

@@ -175,18 +175,7 @@ if [ -n "${DOCKER_HOST:-}" ]; then
     "$docker" run --rm "$open:both" true 2>err || grep -qi 'exec\|not found\|no such file' err || fail "docker run both: $(cat err)"
     ok "docker pulls the form that it reads"
 fi
-if command -v containerd >/dev/null && command -v ctr >/dev/null && [ "$(id -u)" = 0 ]; then
-    cat >containerd.toml <<END
-version = 2
-root = "$work/containerd/root"
-state = "$work/containerd/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-  address = "$work/containerd.sock"
-END
-    containerd -c containerd.toml >containerd.log 2>&1 &
-    own_pids="$own_pids $!"
-    until_said "$!" containerd.log 'containerd successfully booted' || fail "no containerd: $(tail -3 containerd.log)"
+if start_containerd; then
     for tag in 1.0 both both-zstd-chunked; do
         ctr -a "$work/containerd.sock" image pull --plain-http --platform linux/amd64 "$open:$tag" >out 2>&1 || fail "ctr pull $tag: $(tail -3 out)"
     done

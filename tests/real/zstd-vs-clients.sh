@@ -172,18 +172,7 @@ fi
 
 # ---- containerd ----
 
-if command -v containerd >/dev/null && command -v ctr >/dev/null; then
-    cat >containerd.toml <<END
-version = 2
-root = "$work/containerd/root"
-state = "$work/containerd/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-  address = "$work/containerd.sock"
-END
-    containerd -c containerd.toml >containerd.log 2>&1 &
-    own_pids="${own_pids:-} $!"
-    until_said "$!" containerd.log 'containerd successfully booted' || fail "no containerd: $(tail -3 containerd.log)"
+if start_containerd; then
     for name in plain single zstd chunked; do
         "$envbuild" build -q --store store "$name.yaml" -o "oci-archive:$name.tar" >/dev/null 2>err || fail "$(cat err)"
         ctr -a "$work/containerd.sock" image import --base-name "local/$name" "$name.tar" >out 2>&1 || fail "ctr import: $(cat out)"

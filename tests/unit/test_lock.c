@@ -6,52 +6,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <unistd.h>
 
-#include "base/fs.h"
-#include "io/crypto.h"
-#include "model/lock_check.h"
-#include "model/lock_root.h"
-#include "plan/layering.h"
-
-static void digest_of(struct digest *d, unsigned char fill)
-{
-    memset(d->bytes, fill, sizeof d->bytes);
-}
-
-static void artifact_add(struct lock *l, enum ecosystem eco, const char *name, const char *group,
-                         uint64_t size)
-{
-    struct artifact *a = vec_push(&l->artifacts);
-
-    *a = (struct artifact){.eco = eco,
-                           .name = str_of(name),
-                           .version = STR("1.0"),
-                           .file = STR("file"),
-                           .url = STR("https://example.org/file"),
-                           .from = STR("somewhere"),
-                           .group = str_of(group),
-                           .requested = eco == ECO_WHEEL,
-                           .size = size};
-    digest_of(&a->digest, (unsigned char)(l->artifacts.n + 1));
-}
-
-static int artifact_compare(const void *x, const void *y)
-{
-    const struct artifact *a = x, *b = y;
-
-    return a->eco != b->eco ? (int)a->eco - (int)b->eco : str_cmp(a->name, b->name);
-}
-
-/* Artifacts in order, and the layers that are made of them. */
-static void lock_plan(struct lock *l)
-{
-    for (size_t i = 0; i < l->layers.n; i++)
-        vec_clear(&l->layers.v[i].artifacts);
-    l->layers.n = 0;
-    vec_sort(&l->artifacts, artifact_compare);
-    layering(l);
-}
+#include "lock_fixture.h"
 
 /* A file made for the image, with the digest of its text. */
 static void text_add(struct lock *l, const char *to, const char *text)
@@ -63,54 +19,6 @@ static void text_add(struct lock *l, const char *to, const char *text)
     copy->to = str_of(to);
     copy->text = str_of(text);
     vec_add(&copy->files, file);
-}
-
-static void lock_make(struct lock *l)
-{
-    struct lock_archive *archive = vec_push(&l->archives);
-    struct lock_copy *copy = vec_push(&l->copies);
-    struct lock_file *file;
-
-    l->recipe = node_new_map(&l->doc);
-    hash_bytes(&l->recipe_digest, "{}", 2);
-    l->format = 1;
-    l->writer = STR("0.1.0");
-    l->name = STR("pytorch");
-    l->tag = STR("1");
-    l->variant = STR("runtime");
-    l->os = STR("linux");
-    l->arch = STR("amd64");
-    l->base = STR("debian-12");
-    l->python = STR("3.11");
-    l->python_full = STR("3.11.2");
-    l->apt_sources = STR("Types: deb\n\"quoted\" \\ text\n");
-    l->created = 1700000000;
-    l->workdir = STR("/workspace");
-    l->user = (struct lock_user){STR_INIT("student"), 1000, 1000};
-    vec_add(&l->env, STR("A=b c"));
-    vec_add(&l->cmd, STR("/bin/bash"));
-    *archive = (struct lock_archive){.uri = STR_INIT("https://example.org/debian"),
-                                     .suite = STR_INIT("x"),
-                                     .codename = STR_INIT("x"),
-                                     .date = 1600000000};
-    digest_of(&archive->digest, 9);
-    vec_add(&archive->signers, STR("B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8"));
-    copy->from = STR("notebooks/");
-    copy->to = STR("/workspace/");
-    copy->uid = copy->gid = 1000;
-    file = vec_push(&copy->files);
-    *file = (struct lock_file){.path = STR_INIT("a.ipynb"), .size = 3};
-    digest_of(&file->digest, 4);
-    l->facts.cuda = STR("12.4");
-    artifact_add(l, ECO_DEB, "libc6", "base", 100);
-    artifact_add(l, ECO_DEB, "python3", "python", 100);
-    artifact_add(l, ECO_DEB, "git", "apt", 100);
-    artifact_add(l, ECO_WHEEL, "nvidia-cudnn-cu12", "", 600u << 20);
-    artifact_add(l, ECO_WHEEL, "nvidia-nvtx-cu12", "", 100);
-    artifact_add(l, ECO_WHEEL, "numpy", "", 18u << 20);
-    artifact_add(l, ECO_WHEEL, "sympy", "", 100);
-    artifact_add(l, ECO_WHEEL, "torch", "", 700u << 20);
-    lock_plan(l);
 }
 
 static void layers_stand_by_how_rarely_they_change(void **state)
@@ -125,20 +33,6 @@ static void layers_stand_by_how_rarely_they_change(void **state)
         assert_true(str_is(l.layers.v[i].name, names[i]));
 }
 
-static int read_text(struct lock *out, struct str text, struct err *e)
-{
-    char path[] = "/tmp/envbuild-lock.XXXXXX";
-    int fd = mkstemp(path), result;
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text.p, text.len), (ssize_t)text.len);
-    close(fd);
-    result = lock_read(out, path, e);
-    unlink(path);
-    return result;
-}
-
-/* Locks of images without one keep their bytes. */
 static void a_compat_package_is_told_where_there_is_one(void **state)
 {
     CLEANUP(lock_clear) struct lock l = {0}, again = {0};
@@ -366,33 +260,6 @@ static void slim_locks_and_sizes_are_kept(void **state)
     assert_int_equal(again.slim.v[0].packed, 5);
 }
 
-/* The arrays are in the lock's arena. */
-static struct strs words_in(struct lock *l, const char *text)
-{
-    struct strs out = {.v = arena_alloc(&l->doc.arena, 9 * sizeof *out.v)};
-    struct str rest = str_of(text), word;
-
-    while (str_word(&rest, &word))
-        out.v[out.n++] = word;
-    return out;
-}
-
-static void needs_make(struct lock *l)
-{
-    struct artifact *a;
-
-    lock_make(l);
-    l->format = 2;
-    vec_each(a, &l->artifacts)
-        a->turn = a->eco == ECO_WHEEL;
-    a = &l->artifacts.v[l->artifacts.n - 1];
-    a->needs = words_in(l, "nvidia-cudnn-cu12 sympy");
-    a->extras.v = arena_alloc(&l->doc.arena, sizeof *a->extras.v);
-    a->extras.v[a->extras.n++] =
-        (struct artifact_extra){STR_INIT("opt,x"), words_in(l, "numpy[fast] torch[y]")};
-    a->turn = 7;
-}
-
 static void needs_are_kept(void **state)
 {
     CLEANUP(lock_clear) struct lock l = {0}, again = {0};
@@ -415,157 +282,6 @@ static void needs_are_kept(void **state)
     assert_true(str_is(torch->extras.v[0].needs.v[0], "numpy[fast]"));
 }
 
-/* One wheel that is built, by another that is built, and the compilers for both. */
-static void source_make(struct lock *l, bool built)
-{
-    struct arena *a = &l->doc.arena;
-    struct artifact_source *s = arena_alloc(a, 2 * sizeof *s), *inner = s + 1;
-    struct artifact *tool = vec_push(&l->tools), *wheel;
-
-    needs_make(l);
-    *inner = (struct artifact_source){
-        .sdist = {STR_INIT("flit_core-3.tar.gz"), STR_INIT("https://a.test/f"), 5, {{5}}},
-        .isolated = true,
-        .root = words_in(l, "base python")};
-    *s = (struct artifact_source){
-        .sdist = {STR_INIT("sympy-1.0.tar.gz"), STR_INIT("./wheels/sympy-1.0.tar.gz"), 7, {{7}}},
-        .root = words_in(l, "base python compile"),
-        .requires = arena_alloc(a, 2 * sizeof *s->requires),
-        .requires_n = 2,
-        .env = words_in(l, "A=1 B=2"),
-        .settings = words_in(l, "x=y"),
-        .archs = words_in(l, "8.0 9.0+PTX"),
-        .expect = words_in(l, "amp_C"),
-        .files = arena_alloc(a, sizeof *s->files),
-        .files_n = 1};
-    s->files[0] =
-        (struct artifact_file){STR_INIT("x.bin"), STR_INIT("https://a.test/x.bin"), 9, {{9}}};
-    s->requires[0] = (struct artifact){.eco = ECO_WHEEL,
-                                       .name = STR_INIT("flit-core"),
-                                       .version = STR_INIT("3"),
-                                       .from = STR_INIT("somewhere"),
-                                       .source = inner};
-    s->requires[1] = (struct artifact){.eco = ECO_WHEEL,
-                                       .name = STR_INIT("setuptools"),
-                                       .version = STR_INIT("80.0"),
-                                       .from = STR_INIT("somewhere"),
-                                       .file = STR_INIT("setuptools.whl"),
-                                       .url = STR_INIT("https://a.test/setuptools.whl"),
-                                       .size = 3,
-                                       .digest = {{3}}};
-    *tool = (struct artifact){.eco = ECO_DEB,
-                              .name = STR_INIT("gcc"),
-                              .version = STR_INIT("12"),
-                              .group = STR_INIT("compile"),
-                              .from = STR_INIT("somewhere"),
-                              .file = STR_INIT("gcc.deb"),
-                              .url = STR_INIT("https://a.test/gcc.deb"),
-                              .size = 3,
-                              .digest = {{4}}};
-    wheel = &l->artifacts.v[l->artifacts.n - 2];
-    assert_true(str_is(wheel->name, "sympy"));
-    wheel->source = s;
-    wheel->url = (struct str){0};
-    wheel->file = STR("sympy-1.0-py3-none-any.whl");
-    if (built)
-        return;
-    wheel->file = (struct str){0};
-    wheel->size = 0;
-    wheel->digest = (struct digest){0};
-}
-
-/* Locks of wheels alone keep their bytes; the file of one that is built comes with its build. */
-static void what_is_built_is_kept(void **state)
-{
-    for (int built = 0; built < 2; built++) {
-        CLEANUP(lock_clear) struct lock plain = {0}, l = {0}, again = {0};
-        CLEANUP(buf_clear) struct buf without = {0}, text = {0}, second = {0};
-        CLEANUP(err_clear) struct err e = {0};
-        const struct artifact *a;
-
-        needs_make(&plain);
-        lock_print(&without, &plain);
-        assert_null(strstr(without.p, "\"source\""));
-        assert_null(strstr(without.p, "\"tools\""));
-        source_make(&l, built);
-        lock_print(&text, &l);
-        if (read_text(&again, buf_view(&text), &e) < 0)
-            fail_msg("%s", e.msg);
-        a = lock_find(&again, ECO_WHEEL, STR("sympy"));
-        assert_true(a->source && digest_is_set(&a->digest) == built);
-        assert_true(a->source->sdist.size == 7 && !a->source->isolated);
-        assert_int_equal(a->source->requires_n, 2);
-        assert_true(a->source->requires[0].source->isolated);
-        assert_true(str_is(a->source->archs.v[1], "9.0+PTX"));
-        assert_int_equal(artifact_download(a), 7);
-        assert_true(again.tools.n == 1 && str_is(again.tools.v[0].name, "gcc"));
-        lock_print(&second, &again);
-        assert_string_equal(text.p, second.p);
-    }
-}
-
-/* The image's layers below, then its pip, then the compilers of `tools`: no other wheel. */
-static void a_build_sees_the_system_and_the_tools(void **state)
-{
-    static const char *const names[] = {"base", "python", "pip", "compile"};
-    const struct artifact pip = {.eco = ECO_WHEEL, .name = STR_INIT("pip"), .digest = {{8}}};
-    CLEANUP(lock_clear) struct lock l = {0}, root = {0};
-    const struct artifact_source *s;
-
-    source_make(&l, false);
-    s = lock_find(&l, ECO_WHEEL, STR("sympy"))->source;
-    lock_root(&root, &l, &s->root, &pip);
-    assert_int_equal(root.layers.n, ARRAY_LEN(names));
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const struct lock_layer *layer = &root.layers.v[i];
-
-        assert_true(str_is(layer->name, names[i]));
-        assert_int_equal(layer->artifacts.n, 1);
-    }
-    assert_true(str_is(root.artifacts.v[root.layers.v[3].artifacts.v[0]].name, "gcc"));
-    assert_true(digest_eq(&root.artifacts.v[root.layers.v[2].artifacts.v[0]].digest, &pip.digest));
-    assert_int_equal(root.artifacts.n, 4);
-    assert_int_equal(root.created, l.created);
-}
-
-/* Each change of a good text is told. */
-static void what_is_built_is_judged(void **state)
-{
-    static const char *const cases[][3] = {
-        {"\"file\": \"sympy-1.0.tar.gz\"", "\"file\": \"a/b\"", "is not a file"},
-        {"./wheels/sympy", "ext::sympy", "is not a file"},
-        {"\"python\", \"compile\"", "\"python\", \"kernel\"", "\"kernel\" is not a group"},
-        {"\"A=1\"", "\"A=\\u0007\"", "is not a line of text"},
-        {"\"name\": \"setuptools\"", "\"name\": \"a\"", "or not in order"},
-        {"https://a.test/setuptools.whl", "ftp://a.test/setuptools.whl", "url"},
-        {"\"group\": \"compile\"", "\"group\": \"apt\"", "no deb of group \"compile\""},
-        {"\"name\": \"gcc\"", "\"name\": \"git\"", "the image has it too"},
-    };
-    CLEANUP(lock_clear) struct lock l = {0};
-    CLEANUP(buf_clear) struct buf text = {0};
-
-    source_make(&l, false);
-    lock_print(&text, &l);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP(lock_clear) struct lock again = {0};
-        CLEANUP(buf_clear) struct buf bad = {0}, said = {0};
-        CLEANUP(err_clear) struct err e = {0};
-        const char *at = strstr(text.p, cases[i][0]);
-        const struct err *one;
-
-        if (!at)
-            fail_msg("no %s in\n%s", cases[i][0], text.p);
-        buf_str(&bad, str_sub(buf_view(&text), 0, (size_t)(at - text.p)));
-        buf_puts(&bad, cases[i][1]);
-        buf_puts(&bad, at + strlen(cases[i][0]));
-        assert_int_equal(read_text(&again, buf_view(&bad), &e), -1);
-        for (one = &e; one; one = one->next)
-            buf_fmt(&said, "%s\n", one->msg);
-        if (!strstr(said.p, cases[i][2]))
-            fail_msg("%s: %s", cases[i][0], said.p);
-    }
-}
-
 static void unknown_rules_are_refused(void **state)
 {
     CLEANUP(lock_clear) struct lock l = {0}, again = {0};
@@ -581,31 +297,6 @@ static void unknown_rules_are_refused(void **state)
     buf_fmt(&bad, STR_FMT "numpy-tests-2" STR_FMT, STR_ARG(head), STR_ARG(rest));
     assert_int_equal(read_text(&again, buf_view(&bad), &e), -1);
     assert_non_null(strstr(e.msg, "slim: rule \"numpy-tests-2\" is not known to this envbuild"));
-}
-
-struct damage {
-    const char *from, *to, *says;
-};
-
-/* Change one word of a good lock; the fault is told, nothing crashes. */
-static void expect_told(const struct lock *good, const struct damage *d)
-{
-    CLEANUP(lock_clear) struct lock again = {0};
-    CLEANUP(buf_clear) struct buf text = {0}, bad = {0};
-    CLEANUP(err_clear) struct err e = {0};
-    struct str rest, head;
-
-    lock_print(&text, good);
-    rest = buf_view(&text);
-    if (!str_cut(&rest, str_of(d->from), &head))
-        fail_msg("no %s in a good lock", d->from);
-    buf_str(&bad, head);
-    buf_puts(&bad, d->to);
-    buf_str(&bad, rest);
-    assert_int_equal(read_text(&again, buf_view(&bad), &e), -1);
-    assert_int_equal(e.kind, ERR_INPUT);
-    if (!strstr(e.msg, d->says))
-        fail_msg("%s: %s", d->to, e.msg);
 }
 
 static void damaged_offers_are_told(void **state)
@@ -904,9 +595,6 @@ int main(void)
         cmocka_unit_test(a_toolkit_is_kept),
         cmocka_unit_test(slim_locks_and_sizes_are_kept),
         cmocka_unit_test(needs_are_kept),
-        cmocka_unit_test(what_is_built_is_kept),
-        cmocka_unit_test(a_build_sees_the_system_and_the_tools),
-        cmocka_unit_test(what_is_built_is_judged),
         cmocka_unit_test(damaged_needs_are_told),
         cmocka_unit_test(damaged_overlaps_are_told),
         cmocka_unit_test(unknown_rules_are_refused),

@@ -202,7 +202,8 @@ static void what_may_be_built_is_names_or_all_or_a_map(void **state)
          "x.yaml:2:27: build: fetch: an address of a recipe names no user\n"
          "x.yaml:2:58: build: fetch: \"00\" is not a sha256"},
         {"build: all\nwheels_only: true\n",
-         "x.yaml:2:8: build: \"all\" and `wheels_only: true` say the opposite"},
+         "x.yaml:2:8: build: \"all\" builds what has no wheel, and `wheels_only: true` passes it "
+         "over; remove one of the two"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {

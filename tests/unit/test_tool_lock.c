@@ -314,11 +314,12 @@ static void what_is_wrong_has_its_place(void **state)
     } cases[] = {
         {"uv.lock", "version = 2\n", "uv.lock:1:11: version: 2 is not known; 1 is"},
         {"uv.lock", "version = 1\nrequires-python = \">=3.12\"\n",
-         "uv.lock:2:19: requires-python: \">=3.12\" does not fit the image's Python, 3.11.2"},
+         "uv.lock:2:19: requires-python: \">=3.12\" does not fit the image's Python 3.11.2; write "
+         "another `python` or lock again for this one"},
         {"uv.lock",
          "version = 1\n[[package]]\nname = \"d\"\nsource = {virtual = \".\"}\n"
          "dependencies = [{name = \"a\"}]\n",
-         "uv.lock:5:17: \"a\" is needed here, and the file has none of it"},
+         "uv.lock:5:17: \"a\" is needed here, and the file has no such package; lock again"},
         {"uv.lock",
          "version = 1\n[[package]]\nname = \"d\"\nsource = {virtual = \".\"}\n"
          "dependencies = [{name = \"a\", marker = \"x ==\"}]\n[[package]]\nname = \"a\"\n",
@@ -350,7 +351,8 @@ static void what_is_wrong_has_its_place(void **state)
         {"pylock.toml",
          "lock-version = \"1.0\"\n[[packages]]\nname = \"a\"\nversion = \"1\"\n"
          "requires-python = \"<3.11\"\n[[packages]]\nname = \"A\"\nversion = \"2\"\n",
-         "pylock.toml:5:19: requires-python: \"<3.11\" does not fit the image's Python, 3.11.2"},
+         "pylock.toml:5:19: requires-python: \"<3.11\" does not fit the image's Python 3.11.2; "
+         "write another `python` or lock again for this one"},
         {"pylock.toml",
          "lock-version = \"1.0\"\n[[packages]]\nname = \"a\"\nversion = \"1\"\n"
          "[[packages]]\nname = \"A\"\nversion = \"2\"\n",

@@ -148,8 +148,10 @@ void check_python(struct choosing *in, const char *key, const struct node *n)
     if (!n || in->choice->guess || !specifiers_parse(&set, n->text, &bad) ||
         !pep440_parse(&version, python) || specifiers_match(&set, &version))
         return;
-    err_at(in->e, &n->pos, "%s: \"" STR_FMT "\" does not fit the image's Python, " STR_FMT, key,
-           STR_ARG(n->text), STR_ARG(python));
+    err_at(in->e, &n->pos,
+           "%s: \"" STR_FMT "\" does not fit the image's Python " STR_FMT
+           "; write another `python` or lock again for this one",
+           key, STR_ARG(n->text), STR_ARG(python));
 }
 
 void check_environments(struct choosing *in, const char *key)

@@ -240,8 +240,10 @@ static struct package *find(struct graph *g, const struct node *need)
         found = p;
     }
     if (!found || several)
-        err_at(g->in->e, &need->pos, "\"" STR_FMT "\" is needed here, and the file has %s",
-               STR_ARG(node_text_of(need, "name")), several ? "several of it" : "none of it");
+        err_at(g->in->e, &need->pos,
+               "\"" STR_FMT "\" is needed here, and the file has %s; lock again",
+               STR_ARG(node_text_of(need, "name")),
+               several ? "several that it could be" : "no such package");
     return several ? NULL : found;
 }
 

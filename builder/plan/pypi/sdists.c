@@ -488,8 +488,11 @@ static int require(struct sdists *x, struct made *m, struct err *e)
     if (m->required)
         return 0;
     if (m->busy)
-        return err_set(e, ERR_UNSAT, STR_FMT " " STR_FMT " needs itself to be built",
-                       STR_ARG(m->wheel.name), STR_ARG(m->wheel.version));
+        return err_set(
+            e, ERR_UNSAT,
+            "to build " STR_FMT " " STR_FMT ", " STR_FMT
+            " itself is needed; `constraints` of its `build` may name a release that has a wheel",
+            STR_ARG(m->wheel.name), STR_ARG(m->wheel.version), STR_ARG(m->wheel.name));
     m->busy = true;
     m->required = choose_all(x, m, e) == 0;
     m->busy = false;

@@ -123,6 +123,22 @@ last_digest() {
     python3 -c 'import json, sys; print([m["digest"] for m in json.load(open(sys.argv[1] + "/index.json"))["manifests"] if "artifactType" not in m][-1])' "$1"
 }
 
+# One of our own, that answers at $work/containerd.sock; false: it is not installed, or this is not root.
+start_containerd() {
+    command -v containerd >/dev/null && command -v ctr >/dev/null && [ "$(id -u)" = 0 ] || return 1
+    cat >"$work/containerd.toml" <<END
+version = 2
+root = "$work/containerd/root"
+state = "$work/containerd/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "$work/containerd.sock"
+END
+    containerd -c "$work/containerd.toml" >"$work/containerd.log" 2>&1 &
+    own_pids="${own_pids:-} $!"
+    until_said "$!" "$work/containerd.log" 'containerd successfully booted' || fail "no containerd: $(tail -3 "$work/containerd.log")"
+}
+
 # LAYOUT TAG FOLDER: the image's root, by its layers one on top of the other. Ours have no whiteouts.
 unpack_image() {
     local inflate=gzip

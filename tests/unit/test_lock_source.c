@@ -1,0 +1,153 @@
+/* Wheels that are built from source, in a lock: what they are built from, and in which system. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lock_fixture.h"
+#include "model/lock_root.h"
+
+/* One wheel that is built, by another that is built, and the compilers for both. */
+static void source_make(struct lock *l, bool built)
+{
+    struct arena *a = &l->doc.arena;
+    struct artifact_source *s = arena_alloc(a, 2 * sizeof *s), *inner = s + 1;
+    struct artifact *tool = vec_push(&l->tools), *wheel;
+
+    needs_make(l);
+    *inner = (struct artifact_source){
+        .sdist = {STR_INIT("flit_core-3.tar.gz"), STR_INIT("https://a.test/f"), 5, {{5}}},
+        .isolated = true,
+        .root = words_in(l, "base python")};
+    *s = (struct artifact_source){
+        .sdist = {STR_INIT("sympy-1.0.tar.gz"), STR_INIT("./wheels/sympy-1.0.tar.gz"), 7, {{7}}},
+        .root = words_in(l, "base python compile"),
+        .requires = arena_alloc(a, 2 * sizeof *s->requires),
+        .requires_n = 2,
+        .env = words_in(l, "A=1 B=2"),
+        .settings = words_in(l, "x=y"),
+        .archs = words_in(l, "8.0 9.0+PTX"),
+        .expect = words_in(l, "amp_C"),
+        .files = arena_alloc(a, sizeof *s->files),
+        .files_n = 1};
+    s->files[0] =
+        (struct artifact_file){STR_INIT("x.bin"), STR_INIT("https://a.test/x.bin"), 9, {{9}}};
+    s->requires[0] = (struct artifact){.eco = ECO_WHEEL,
+                                       .name = STR_INIT("flit-core"),
+                                       .version = STR_INIT("3"),
+                                       .from = STR_INIT("somewhere"),
+                                       .source = inner};
+    s->requires[1] = (struct artifact){.eco = ECO_WHEEL,
+                                       .name = STR_INIT("setuptools"),
+                                       .version = STR_INIT("80.0"),
+                                       .from = STR_INIT("somewhere"),
+                                       .file = STR_INIT("setuptools.whl"),
+                                       .url = STR_INIT("https://a.test/setuptools.whl"),
+                                       .size = 3,
+                                       .digest = {{3}}};
+    *tool = (struct artifact){.eco = ECO_DEB,
+                              .name = STR_INIT("gcc"),
+                              .version = STR_INIT("12"),
+                              .group = STR_INIT("compile"),
+                              .from = STR_INIT("somewhere"),
+                              .file = STR_INIT("gcc.deb"),
+                              .url = STR_INIT("https://a.test/gcc.deb"),
+                              .size = 3,
+                              .digest = {{4}}};
+    wheel = &l->artifacts.v[l->artifacts.n - 2];
+    assert_true(str_is(wheel->name, "sympy"));
+    wheel->source = s;
+    wheel->url = (struct str){0};
+    wheel->file = STR("sympy-1.0-py3-none-any.whl");
+    if (built)
+        return;
+    wheel->file = (struct str){0};
+    wheel->size = 0;
+    wheel->digest = (struct digest){0};
+}
+
+/* Locks of wheels alone keep their bytes; the file of one that is built comes with its build. */
+static void what_is_built_is_kept(void **state)
+{
+    for (int built = 0; built < 2; built++) {
+        CLEANUP(lock_clear) struct lock plain = {0}, l = {0}, again = {0};
+        CLEANUP(buf_clear) struct buf without = {0}, text = {0}, second = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        const struct artifact *a;
+
+        needs_make(&plain);
+        lock_print(&without, &plain);
+        assert_null(strstr(without.p, "\"source\""));
+        assert_null(strstr(without.p, "\"tools\""));
+        source_make(&l, built);
+        lock_print(&text, &l);
+        if (read_text(&again, buf_view(&text), &e) < 0)
+            fail_msg("%s", e.msg);
+        a = lock_find(&again, ECO_WHEEL, STR("sympy"));
+        assert_true(a->source && digest_is_set(&a->digest) == built);
+        assert_true(a->source->sdist.size == 7 && !a->source->isolated);
+        assert_int_equal(a->source->requires_n, 2);
+        assert_true(a->source->requires[0].source->isolated);
+        assert_true(str_is(a->source->archs.v[1], "9.0+PTX"));
+        assert_int_equal(artifact_download(a), 7);
+        assert_true(again.tools.n == 1 && str_is(again.tools.v[0].name, "gcc"));
+        lock_print(&second, &again);
+        assert_string_equal(text.p, second.p);
+    }
+}
+
+/* The image's layers below, then its pip, then the compilers of `tools`: no other wheel. */
+static void a_build_sees_the_system_and_the_tools(void **state)
+{
+    static const char *const names[] = {"base", "python", "pip", "compile"};
+    const struct artifact pip = {.eco = ECO_WHEEL, .name = STR_INIT("pip"), .digest = {{8}}};
+    CLEANUP(lock_clear) struct lock l = {0}, root = {0};
+    const struct artifact_source *s;
+
+    source_make(&l, false);
+    s = lock_find(&l, ECO_WHEEL, STR("sympy"))->source;
+    lock_root(&root, &l, &s->root, &pip);
+    assert_int_equal(root.layers.n, ARRAY_LEN(names));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct lock_layer *layer = &root.layers.v[i];
+
+        assert_true(str_is(layer->name, names[i]));
+        assert_int_equal(layer->artifacts.n, 1);
+    }
+    assert_true(str_is(root.artifacts.v[root.layers.v[3].artifacts.v[0]].name, "gcc"));
+    assert_true(digest_eq(&root.artifacts.v[root.layers.v[2].artifacts.v[0]].digest, &pip.digest));
+    assert_int_equal(root.artifacts.n, 4);
+    assert_int_equal(root.created, l.created);
+}
+
+static void what_is_built_is_judged(void **state)
+{
+    static const struct damage cases[] = {
+        {"\"file\": \"sympy-1.0.tar.gz\"", "\"file\": \"a/b\"", "is not a file"},
+        {"./wheels/sympy", "ext::sympy", "is not a file"},
+        {"\"python\", \"compile\"", "\"python\", \"kernel\"", "\"kernel\" is not a group"},
+        {"\"A=1\"", "\"A=\\u0007\"", "is not a line of text"},
+        {"\"name\": \"setuptools\"", "\"name\": \"a\"", "or not in order"},
+        {"https://a.test/setuptools.whl", "ftp://a.test/setuptools.whl", "url"},
+        {"\"group\": \"compile\"", "\"group\": \"apt\"", "no deb of group \"compile\""},
+        {"\"name\": \"gcc\"", "\"name\": \"git\"", "the image has it too"},
+    };
+    CLEANUP(lock_clear) struct lock l = {0};
+
+    source_make(&l, false);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_built_is_kept),
+        cmocka_unit_test(a_build_sees_the_system_and_the_tools),
+        cmocka_unit_test(what_is_built_is_judged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
