@@ -97,9 +97,15 @@ static void free_folder(struct place *p)
 }
 
 static const struct place_ops folder_ops = {
-    has_blob,        NULL,      blob_open,    blob_temp_write, blob_finish,
-    blob_temp_clear, put_image, close_folder, free_folder,     NULL,
-    has_manifest,    NULL,      NULL,
+    .has_blob = has_blob,
+    .blob_open = blob_open,
+    .blob_write = blob_temp_write,
+    .blob_finish = blob_finish,
+    .blob_clear = blob_temp_clear,
+    .put_image = put_image,
+    .close = close_folder,
+    .free = free_folder,
+    .has_manifest = has_manifest,
 };
 
 int folder_open(struct place **out, const char *dir, struct err *e)

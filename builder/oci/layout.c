@@ -436,13 +436,16 @@ static void free_layout(struct place *p)
 }
 
 static const struct place_ops layout_ops = {
-    has_blob,    share_blob,
-    blob_open,   blob_temp_write,
-    blob_finish, blob_temp_clear,
-    put_image,   close_layout,
-    free_layout, NULL,
-    NULL,        NULL,
-    tagged,
+    .has_blob = has_blob,
+    .share_blob = share_blob,
+    .blob_open = blob_open,
+    .blob_write = blob_temp_write,
+    .blob_finish = blob_finish,
+    .blob_clear = blob_temp_clear,
+    .put_image = put_image,
+    .close = close_layout,
+    .free = free_layout,
+    .tagged = tagged,
 };
 
 int layout_use(struct fd *out, const char *dir, const struct events *events, struct err *e)

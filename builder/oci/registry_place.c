@@ -310,8 +310,18 @@ static void free_place(struct place *place)
 }
 
 static const struct place_ops registry_ops = {
-    has_blob,    NULL,       blob_open,  blob_write,   blob_finish, blob_clear, put_image,
-    close_place, free_place, blob_again, has_manifest, ask_blobs,   tagged,
+    .has_blob = has_blob,
+    .blob_open = blob_open,
+    .blob_write = blob_write,
+    .blob_finish = blob_finish,
+    .blob_clear = blob_clear,
+    .put_image = put_image,
+    .close = close_place,
+    .free = free_place,
+    .blob_again = blob_again,
+    .has_manifest = has_manifest,
+    .ask_blobs = ask_blobs,
+    .tagged = tagged,
 };
 
 void registry_place_open(struct place **out, struct registry *r,

@@ -332,8 +332,14 @@ static void free_tarball(struct place *p)
 }
 
 static const struct place_ops tarball_ops = {
-    has_blob,      NULL,         blob_open, blob_write, blob_finish, blob_clear, put_image,
-    close_tarball, free_tarball, NULL,      NULL,       NULL,        NULL,
+    .has_blob = has_blob,
+    .blob_open = blob_open,
+    .blob_write = blob_write,
+    .blob_finish = blob_finish,
+    .blob_clear = blob_clear,
+    .put_image = put_image,
+    .close = close_tarball,
+    .free = free_tarball,
 };
 
 /* What does not hang on the images comes first. */
