@@ -191,24 +191,50 @@ static void expect(const struct scene *s, enum err_kind kind, const char *part, 
 
 static void what_holds_for_the_wheel_is_read_from_the_sdist(void **state)
 {
-    struct fake fake = {.first = "tool<2", .more = ""};
+    struct fake fake = {.more = ""};
     struct scene s = {.recipe = "build: [still]", .asks = "still", .fake = &fake};
 
-    expect(&s, ERR_NONE, "plain 1.0, still 1.0* (tool 1.0)",
-           "first still 1.0:\nmore still 1.0: tool 1.0\n");
+    expect(&s, ERR_NONE, "plain 1.0, still 1.0* (tool 1.0)", "more still 1.0: tool 1.0\n");
     s.recipe = "build: all";
     s.asks = "zipped";
-    expect(&s, ERR_NONE, "plain 1.0, zipped 1.0* (tool 1.0)",
-           "first zipped 1.0:\nmore zipped 1.0: tool 1.0\n");
+    expect(&s, ERR_NONE, "plain 1.0, zipped 1.0* (tool 1.0)", "more zipped 1.0: tool 1.0\n");
+}
+
+/* PEP 621: what is not dynamic holds; the version is the file's anyway. */
+static void a_table_tells_as_much_as_a_backend(void **state)
+{
+    struct fake fake = {.more = "",
+                        .metadata = "Metadata-Version: 2.1\nName: tabled\nVersion: 2.0\n"};
+    struct scene s = {.recipe = "build: [tabled]", .asks = "tabled[more]<2", .fake = &fake};
+
+    expect(&s, ERR_NONE, "bare 1.0, big 1.0, plain 1.0, tabled 1.0* (tool 1.0)",
+           "more tabled 1.0: tool 1.0\n");
+    s.asks = "tabled";
+    expect(&s, ERR_NONE, "plain 1.0, tabled 2.0* (tool 2.0)",
+           "more tabled 2.0: tool 2.0\nmetadata tabled 2.0: tool 2.0\n");
+}
+
+static void what_a_source_does_not_name_is_as_with_pip(void **state)
+{
+    struct fake fake = {.more = "", .metadata = "Metadata-Version: 2.1\nName: old\nVersion: 1.0\n"};
+    struct scene s = {.recipe = "build: [old, vague]", .asks = "old", .fake = &fake};
+
+    expect(&s, ERR_NONE, "old 1.0* (setuptools 80.0), plain 1.0",
+           "more old 1.0: setuptools 80.0\nmetadata old 1.0: setuptools 80.0\n");
+    fake.first = "tool"; /* a table that PEP 621 does not allow is for the backend to judge */
+    fake.metadata = "Metadata-Version: 2.1\nName: vague\nVersion: 1.0\n";
+    s.asks = "vague";
+    expect(&s, ERR_NONE, "plain 1.0, vague 1.0* (tool 2.0)",
+           "first vague 1.0:\nmore vague 1.0: tool 2.0\nmetadata vague 1.0: tool 2.0\n");
 }
 
 static void a_backend_is_asked_for_what_may_change(void **state)
 {
-    struct fake fake = {.first = "tool", .more = "bare, tool<2", .metadata = MOVING};
+    struct fake fake = {.more = "bare, tool<2", .metadata = MOVING};
     struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
 
     expect(&s, ERR_NONE, "bare 1.0, moving 2.0* (bare 1.0) (tool 1.0), plain 1.0",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\n"
+           "more moving 2.0: tool 2.0\n"
            "metadata moving 2.0: bare 1.0 tool 1.0\n");
     s.recipe = ""; /* not allowed: the wheel */
     expect(&s, ERR_NONE, "moving 1.0, plain 1.0", "");
@@ -219,7 +245,7 @@ static void a_backend_is_asked_for_what_may_change(void **state)
 
 static void the_recipe_bounds_what_a_build_gets(void **state)
 {
-    struct fake fake = {.first = "tool", .more = "", .metadata = MOVING};
+    struct fake fake = {.more = "", .metadata = MOVING};
     struct scene s = {
         .recipe = "build: {moving: {isolation: false, constraints: [tool<2], requires: [plain], "
                   "env: {A: 1}, archs: [8.0], config_settings: {x: y}, expect: [m]}}",
@@ -228,7 +254,7 @@ static void the_recipe_bounds_what_a_build_gets(void **state)
 
     /* plain of the image, not the newest. */
     expect(&s, ERR_NONE, "moving 2.0* (plain 1.0) (tool 1.0)",
-           "first moving 2.0:\nmore moving 2.0: plain 1.0 tool 1.0\n"
+           "more moving 2.0: plain 1.0 tool 1.0\n"
            "metadata moving 2.0: plain 1.0 tool 1.0\n");
 }
 
@@ -236,47 +262,50 @@ static void what_was_answered_is_remembered(void **state)
 {
     CLEANUP(free_clear) char *dir = path_join(folder, "answers");
     CLEANUP(memo_clear) struct memo *memo = NULL;
-    struct fake fake = {.first = "tool", .more = "", .metadata = MOVING};
+    struct fake fake = {.more = "", .metadata = MOVING};
     struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
     struct err e = {0};
 
     assert_int_equal(memo_open(&memo, dir, &e), 0);
     s.memo = memo;
     expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+           "more moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
     expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)", "");
     s.recipe = "build: {moving: {env: {A: 1}}}";
     expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+           "more moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
 }
 
 static void what_a_backend_refuses_is_told(void **state)
 {
-    struct fake fake = {.first = "tool", .more = "", .refuses = "no compiler"};
+    struct fake fake = {.more = "", .refuses = "no compiler"};
     struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
 
     expect(&s, ERR_UNSAT, "no compiler",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
-    fake.first = "tool>3";
-    expect(&s, ERR_UNSAT, "the build of moving asks for tool>3", "first moving 2.0:\n");
-    fake = (struct fake){.first = "tool", .more = "", .metadata = "Name: x\nVersion: 1\n"};
+           "more moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+    s.recipe = "build: [greedy]";
+    s.asks = "greedy";
+    expect(&s, ERR_UNSAT, "the build of greedy asks for tool>3", "");
+    s.recipe = "build: [moving]";
+    s.asks = "moving";
+    fake = (struct fake){.more = "", .metadata = "Name: x\nVersion: 1\n"};
     expect(&s, ERR_UNSAT, "moving-2.0.tar.gz says in its metadata that it is x 1",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
-    fake = (struct fake){.first = "knot"};
+           "more moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
     s.recipe = "build: [knot]";
     s.asks = "knot";
-    expect(&s, ERR_UNSAT, "knot 1.0 needs itself to be built", "first knot 1.0:\n");
+    expect(&s, ERR_UNSAT, "knot 1.0 needs itself to be built", "");
     s.fake = NULL;
-    expect(&s, ERR_UNSAT, "knot 1.0 has to be built to know what it needs", "");
+    s.recipe = "build: [old]";
+    s.asks = "old";
+    expect(&s, ERR_UNSAT, "old 1.0 has to be built to know what it needs", "");
 }
 
 static void a_damaged_sdist_is_passed_over(void **state)
 {
-    struct fake fake = {.first = "tool", .more = ""};
+    struct fake fake = {.more = ""};
     struct scene s = {.recipe = "build: [broken]", .asks = "broken", .fake = &fake};
 
-    expect(&s, ERR_NONE, "broken 1.0* (tool 2.0), plain 1.0",
-           "first broken 1.0:\nmore broken 1.0: tool 2.0\n");
+    expect(&s, ERR_NONE, "broken 1.0* (tool 2.0), plain 1.0", "more broken 1.0: tool 2.0\n");
 }
 
 /* What an older lock has of it. */
@@ -318,8 +347,7 @@ static void must_be_kept(struct artifacts *all)
 
 static void what_was_built_stays_while_nothing_of_it_changes(void **state)
 {
-    struct fake fake = {.first = "tool",
-                        .more = "",
+    struct fake fake = {.more = "",
                         .metadata = "Metadata-Version: 2.1\nName: moving\nVersion: 2.0\n"};
     struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
     const struct artifacts kept = {&old, 1, 0};
@@ -342,6 +370,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_holds_for_the_wheel_is_read_from_the_sdist),
+        cmocka_unit_test(a_table_tells_as_much_as_a_backend),
+        cmocka_unit_test(what_a_source_does_not_name_is_as_with_pip),
         cmocka_unit_test(a_backend_is_asked_for_what_may_change),
         cmocka_unit_test(the_recipe_bounds_what_a_build_gets),
         cmocka_unit_test(what_was_answered_is_remembered),

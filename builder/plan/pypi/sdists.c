@@ -4,10 +4,14 @@
 #include "../../base/map.h"
 #include "../../io/crypto.h"
 #include "../../net/url.h"
+#include "../../pkg/pypi/pyproject.h"
 #include "../../pkg/pypi/sdist.h"
 #include "pypi_index.h"
 
 #define SDIST_MAX ((uint64_t)4 << 30)
+
+/* What a source requires that says nothing of it, as pip has it (PEP 517). */
+#define LEGACY_REQUIRES "setuptools>=40.8.0\n"
 
 /* One sdist that was looked at. */
 struct made {
@@ -16,9 +20,11 @@ struct made {
     struct artifact wheel; /* with its source; no file and no digest */
     struct artifact_source source;
     struct metadata metadata;
-    bool known;    /* metadata is set */
-    bool required; /* source.requires is set */
-    bool busy;     /* its requirements are being chosen */
+    struct str first; /* requirements that the source names, a line each; empty: not known */
+    bool named;       /* `first` is known */
+    bool known;       /* metadata is set */
+    bool required;    /* source.requires is set */
+    bool busy;        /* its requirements are being chosen */
 };
 
 struct sdists {
@@ -476,8 +482,9 @@ static int choose_all(struct sdists *x, struct made *m, struct err *e)
 {
     CLEANUP(buf_clear) struct buf lines = {0}, more = {0};
 
-    if (ask_requires(x, m, true, &lines, e) < 0 || choose(x, m, buf_view(&lines), e) < 0 ||
-        ask_requires(x, m, false, &more, e) < 0)
+    buf_str(&lines, m->first);
+    if ((!m->named && ask_requires(x, m, true, &lines, e) < 0) ||
+        choose(x, m, buf_view(&lines), e) < 0 || ask_requires(x, m, false, &more, e) < 0)
         return -1;
     buf_str(&lines, buf_view(&more));
     return more.len ? choose(x, m, buf_view(&lines), e) : 0;
@@ -524,6 +531,28 @@ static int take_metadata(struct made *m, struct str text, struct err *e)
     return 0;
 }
 
+/* What pyproject.toml says: what the build requires, and metadata where PKG-INFO does not settle
+ * it. One that is not as PEP 621 has it is the backend's to judge. */
+static void read_pyproject(struct sdists *x, struct made *m, const struct sdist *sdist,
+                           struct buf *text, bool *fixed)
+{
+    CLEANUP(pyproject_clear) struct pyproject p = {0};
+    CLEANUP(err_clear) struct err unused = {0}; /* the backend is asked, and tells */
+    CLEANUP(buf_clear) struct buf first = {0};
+    const struct pyproject_need *n;
+
+    if (pyproject_parse(&p, buf_view(&sdist->pyproject), "pyproject.toml", &unused) < 0)
+        return;
+    vec_each(n, &p.build_requires)
+        buf_fmt(&first, STR_FMT "\n", STR_ARG(n->text));
+    m->named = true;
+    m->first = p.has_build_system ? arena_str(&x->arena, buf_view(&first)) : STR(LEGACY_REQUIRES);
+    if (*fixed)
+        return;
+    buf_reset(text);
+    *fixed = pyproject_metadata(text, &p, m->candidate->version.text);
+}
+
 /* What the sdist says itself; *fixed: and it holds. */
 static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fixed, struct err *e)
 {
@@ -542,6 +571,7 @@ static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fi
     *fixed = sdist.pkg_info.len &&
              metadata_parse(&own, buf_view(&sdist.pkg_info), name, &unused) == 0 && own.fixed;
     buf_str(text, buf_view(&sdist.pkg_info));
+    read_pyproject(x, m, &sdist, text, fixed);
     return 0;
 }
 
