@@ -12,8 +12,10 @@
 #include "../model/lock_root.h"
 #include "../oci/place_store.h"
 #include "../seal/probe.h"
+#include "device_code.h"
 #include "output.h"
 
+#define CUDA_HOME "/usr/local/cuda" /* as the image has it */
 #define PYTHON "/" LAYER_PREFIX "/bin/python"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -122,7 +124,12 @@ static struct artifact as_artifact(const struct artifact *of, const struct artif
                              .digest = f->digest};
 }
 
-/* The source, what the recipe adds, and all wheels that are files. */
+static bool of_root(const struct artifact *a)
+{
+    return str_is(a->group, ARTIFACT_OF_ROOT);
+}
+
+/* The source, what the recipe adds, and all wheels that are files and not in layers of the root. */
 static int fetch_source(struct sealed *x, const struct artifact *wheel, struct err *e)
 {
     const struct artifact_source *s = wheel->source;
@@ -133,7 +140,7 @@ static int fetch_source(struct sealed *x, const struct artifact *wheel, struct e
     for (size_t i = 0; i < s->files_n; i++)
         vec_add(&want, as_artifact(wheel, &s->files[i]));
     for (size_t i = 0; i < s->requires_n; i++)
-        if (!s->requires[i].source)
+        if (!s->requires[i].source && !of_root(&s->requires[i]))
             vec_add(&want, s->requires[i]);
     result = fetch(x, want.v, want.n, NULL, NULL, e);
     vec_clear(&want);
@@ -189,7 +196,7 @@ static int make_root(struct sealed *x, struct root *r, struct err *e)
 
 static bool same_root(const struct lock *a, const struct lock *b)
 {
-    if (a->artifacts.n != b->artifacts.n)
+    if (a->artifacts.n != b->artifacts.n || a->layers.n != b->layers.n)
         return false;
     for (size_t i = 0; i < a->artifacts.n; i++)
         if (!digest_eq(&a->artifacts.v[i].digest, &b->artifacts.v[i].digest))
@@ -202,7 +209,7 @@ static int find_root(struct sealed *x, const struct artifact *wheel, const struc
 {
     struct root *r = xcalloc(1, sizeof *r);
 
-    lock_root(&r->lock, lock, &wheel->source->root, pip);
+    lock_root(&r->lock, lock, wheel->source, pip);
     for (size_t i = 0; i < x->roots.n; i++)
         if (same_root(&x->roots.v[i]->lock, &r->lock)) {
             root_clear(r);
@@ -220,6 +227,11 @@ static int find_root(struct sealed *x, const struct artifact *wheel, const struc
 }
 
 /* ---- one build ---- */
+
+static bool sees_cuda(const struct artifact_source *s)
+{
+    return strs_has(&s->root, str_of(lock_group_name(LOCK_TOOLKIT)));
+}
 
 /* What seal/ gets; the vectors are to be cleared. */
 struct job {
@@ -278,8 +290,13 @@ static int job_open(struct job *j, struct sealed *x, const struct artifact *whee
                              .settings = s->settings,
                              .env = s->env,
                              .epoch = lock->created};
-    for (size_t i = 0; i < s->requires_n; i++)
-        vec_add(&b->requires, ((struct seal_file){s->requires[i].file, s->requires[i].digest}));
+    if (sees_cuda(s))
+        b->cuda_home = STR(CUDA_HOME);
+    for (size_t i = 0; i < s->requires_n; i++) {
+        b->shared |= of_root(&s->requires[i]);
+        if (!of_root(&s->requires[i]))
+            vec_add(&b->requires, ((struct seal_file){s->requires[i].file, s->requires[i].digest}));
+    }
     for (size_t i = 0; i < s->files_n; i++)
         vec_add(&b->inputs, ((struct seal_file){s->files[i].file, s->files[i].digest}));
     for (size_t i = 0; i < s->archs.n; i++)
@@ -367,29 +384,41 @@ static bool is_module(struct str path, struct str module)
            (str_ends(rest, STR(".so")) || str_ends(rest, STR(".py")));
 }
 
-static int check_expected(const struct sealed *x, const struct artifact *wheel,
-                          const struct seal_wheel *made, struct err *e)
+static void check_expected(const struct artifact *wheel, const struct zip *zip, struct err *e)
 {
     const struct strs *expect = &wheel->source->expect;
-    CLEANUP(cas_input_clear) struct input input = {0};
-    CLEANUP(zip_clear) struct zip zip = {0};
     const struct zip_entry *entry;
 
-    if (!expect->n)
-        return 0;
-    if (cas_input(&input, x->work->cas, &made->digest, made->file, e) < 0 ||
-        zip_open(&zip, &input, e) < 0)
-        return -1;
     for (size_t i = 0; i < expect->n; i++) {
         bool found = false;
 
-        vec_each(entry, &zip.entries)
+        vec_each(entry, &zip->entries)
             found |= is_module(entry->name, expect->v[i]);
         if (!found)
-            err_set(e, ERR_INPUT, "%s has no module " STR_FMT ", which `expect` names", made->file,
-                    STR_ARG(expect->v[i]));
+            err_set(e, ERR_INPUT, "%s has no module " STR_FMT ", which `expect` names",
+                    wheel->file.p, STR_ARG(expect->v[i]));
     }
-    return err_is_set(e) ? -1 : 0;
+}
+
+/* Does the wheel have what it was built for? */
+static int check_made(const struct sealed *x, const struct artifact *wheel, struct err *e)
+{
+    const struct artifact_source *s = wheel->source;
+    const struct recipe_build *b = recipe_build_of(&x->work->recipe, wheel->name);
+    CLEANUP(cas_input_clear) struct input input = {0};
+    CLEANUP(zip_clear) struct zip zip = {0};
+    struct err fault = {0};
+
+    if (!s->expect.n && !sees_cuda(s))
+        return 0;
+    if (cas_input(&input, x->work->cas, &wheel->digest, wheel->file.p, e) < 0 ||
+        zip_open(&zip, &input, e) < 0)
+        return -1;
+    check_expected(wheel, &zip, &fault);
+    if (sees_cuda(s) &&
+        device_code_check(&zip, &s->archs, b && b->archs.n, wheel, x->session->events, &fault) < 0)
+        return err_join(e, &fault);
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
 /* Export and import of `envbuild wheel`: what has the digest of the lock is as good as built. */
@@ -449,7 +478,7 @@ static int take_result(struct sealed *x, struct artifact *wheel, const struct se
     wheel->file = arena_str(&x->work->lock.doc.arena, str_of(made->file));
     wheel->size = made->size;
     wheel->digest = made->digest;
-    return check_expected(x, wheel, made, e);
+    return check_made(x, wheel, e);
 }
 
 /* A lock is a file that strangers edit: only the recipe says what may run. */

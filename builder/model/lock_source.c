@@ -30,6 +30,8 @@ static void put_require(struct doc *d, struct node *list, const struct artifact 
     node_put_str(d, n, "name", a->name);
     node_put_str(d, n, "version", a->version);
     node_put_str(d, n, "from", a->from);
+    if (a->group.len)
+        node_put_str(d, n, "group", a->group);
     lock_source_put(d, n, a);
 }
 
@@ -105,7 +107,7 @@ static void get(struct artifact *out, struct arena *arena, const struct fields *
 static void get_requires(struct artifact_source *s, struct arena *arena, const struct fields *f,
                          unsigned depth)
 {
-    static const char *const known[] = {"name", "version", "from",   "file",  "url",
+    static const char *const known[] = {"name", "version", "from",   "group", "file", "url",
                                         "size", "sha256",  "source", "build", NULL};
     const struct node *n, *list = field_list(f, "requires");
 
@@ -119,6 +121,7 @@ static void get_requires(struct artifact_source *s, struct arena *arena, const s
         field_need_str(&r, "name", &a->name);
         field_need_str(&r, "version", &a->version);
         field_need_str(&r, "from", &a->from);
+        field_str(&r, "group", &a->group);
         get(a, arena, &r, depth + 1);
     }
 }

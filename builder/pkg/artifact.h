@@ -5,6 +5,10 @@
 #include "../base/digest.h"
 #include "../base/vec.h"
 
+/* Group of a wheel that a build requires and finds in its root, in a layer of its own: torch and
+ * what that needs. The others are installed for the build. */
+#define ARTIFACT_OF_ROOT "root"
+
 enum ecosystem { ECO_DEB, ECO_WHEEL, ECO_REDIST };
 
 struct artifact_extra { /* what one more name in brackets brings */
@@ -45,7 +49,8 @@ struct artifact {
     struct str from;      /* the index, suite or manifest that named it, e.g.
                              "bookworm-security/main" */
     struct str group;     /* debs: "base", "python", "apt", "locales", "compile", "toolkit"; wheels:
-                             "pip"; redist:     "toolkit" */
+                             "pip"; redist: "toolkit"; of what a build requires:
+                             ARTIFACT_OF_ROOT or empty */
     bool requested;       /* named by the recipe or the base layer, not only by a dependency */
     uint64_t size;        /* bytes */
     struct digest digest; /* SHA-256 of the file */

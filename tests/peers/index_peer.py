@@ -60,13 +60,14 @@ FILES = {f"{n}-{v}-py3-none-any.whl": wheel(n, v, *r, **k) for n, v, r, k in [
     ("big", "1.0", [], {"filler": 900}), ("bare", "1.0", [], {}), ("liar", "1.0", [], {"says": "other"}),
     ("norange", "1.0", [], {"filler": 900}), ("second", "1.0", [], {}),
     ("moving", "1.0", [], {}), ("tool", "1.0", [], {}), ("tool", "2.0", [], {}), ("pip", "25.0", [], {}),
-    ("setuptools", "80.0", [], {})]}
+    ("setuptools", "80.0", [], {}), ("torch", "2.6.0", ["bare", "tool[x]"], {}), ("torch", "9.0", [], {})]}
 STATIC = metadata("still", "1.0", "plain<2").replace("2.1", "2.4", 1)
 FILES |= {
     "still-1.0.tar.gz": sdist("still", "1.0", STATIC, '[build-system]\nrequires = ["tool<2"]\n'),
     "moving-2.0.tar.gz": sdist("moving", "2.0", metadata("moving", "2.0", "nothing").replace("2.1", "2.2", 1).replace("\n\n", "\nDynamic: Requires-Dist\n\n", 1)),
     "zipped-1.0.zip": zipped("zipped", "1.0", STATIC.replace("still", "zipped")),
     "knot-1.0.tar.gz": sdist("knot", "1.0", "", '[build-system]\nrequires = ["knot"]\n'),
+    "cuda-1.0.tar.gz": sdist("cuda", "1.0", STATIC.replace("still", "cuda"), '[build-system]\nrequires = ["torch", "setuptools"]\n'),
     "greedy-1.0.tar.gz": sdist("greedy", "1.0", "", '[build-system]\nrequires = ["tool>3"]\n'),
     "old-1.0.tar.gz": sdist("old", "1.0", "", ""),
     "vague-1.0.tar.gz": sdist("vague", "1.0", "", '[project]\ndescription = "no name"\n[build-system]\nrequires = ["vain"]\n'),
@@ -94,7 +95,7 @@ for name in ("announced", "vain"):
     FILES[f"{name}-1.0-py3-none-any.whl.metadata"] = metadata(
         name, "1.0", "vain" if name == "announced" else "big").encode()
 SIMPLE = {n: [f for f in FILES if f.startswith(n + "-") and f.endswith((".whl", ".gz", ".zip")) and "-9.0-" not in f]
-          for n in "plain html announced vain big bare liar norange still moving zipped knot broken tabled old vague greedy setuptools tool pip".split()}
+          for n in "plain html announced vain big bare liar norange still moving zipped knot broken tabled old vague greedy setuptools tool pip torch cuda".split()}
 OTHER = {"plain": ["plain-9.0-py3-none-any.whl"], "second": ["second-1.0-py3-none-any.whl"]}
 
 

@@ -6,6 +6,9 @@
  * requires: wheels of the same indexes, chosen as all others are (or built themselves), each in an
  * environment of its own. What it answered is remembered by all that the answer hangs on.
  *
+ * torch is the image's wherever a build requires it, and with what it needs it stands in the
+ * build's root, as does the CUDA toolkit of a devel image.
+ *
  * What a backend refuses ends the search, as with pip: only files that are damaged are passed over.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -33,8 +36,9 @@ struct source_backend {
 };
 
 struct sdists_options {
-    const struct recipe *recipe;  /* `build` */
-    const struct lock *lock;      /* whose debs are chosen */
+    const struct recipe *recipe; /* `build` */
+    const struct lock *lock;     /* whose debs are chosen */
+    struct str archs; /* what the image promises to run on: "8.0 9.0"; empty: not known */
     const struct artifacts *kept; /* built ones of an older lock: as they were, where they still
                                      fit; may be NULL */
     const struct source_backend *backend; /* NULL: nobody can be asked */
