@@ -15,6 +15,7 @@
 #include "device_code.h"
 #include "output.h"
 
+#define CONFIG_MAX (1 << 20)
 #define CUDA_HOME "/usr/local/cuda" /* as the image has it */
 #define PYTHON "/" LAYER_PREFIX "/bin/python"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -421,10 +422,66 @@ static int check_made(const struct sealed *x, const struct artifact *wheel, stru
     return err_is_set(&fault) ? err_join(e, &fault) : 0;
 }
 
+char *sealed_folder(const char *dir, const struct artifact *wheel)
+{
+    CLEANUP(free_clear) char *name = str_dup(wheel->source->abi);
+
+    return *name ? path_join(dir, name) : xstrdup(dir);
+}
+
+/* As torch tells those who compile for it. */
+static int read_abi(bool *cxx11, const struct sealed *x, const struct artifact *torch,
+                    struct err *e)
+{
+    static const char file[] = "torch/share/cmake/Torch/TorchConfig.cmake";
+    CLEANUP(inflater_clear) struct inflater *inflater = inflater_open();
+    CLEANUP(cas_input_clear) struct input input = {0};
+    CLEANUP(zip_clear) struct zip zip = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    const struct zip_entry *entry;
+    struct str rest, before;
+
+    if (cas_input(&input, x->work->cas, &torch->digest, torch->file.p, e) < 0 ||
+        zip_open(&zip, &input, e) < 0)
+        return -1;
+    entry = zip_find(&zip, str_of(file));
+    if (entry && content_read(inflater, &entry->content, &text, CONFIG_MAX, torch->file.p, e) < 0)
+        return -1;
+    rest = buf_view(&text);
+    *cxx11 =
+        !str_cut(&rest, STR("_GLIBCXX_USE_CXX11_ABI="), &before) || !str_starts(rest, STR("0"));
+    return 0;
+}
+
+/* What an extension of torch is bound to: its very version, and the names of C++'s library. */
+static int take_abi(struct sealed *x, struct artifact *wheel, struct err *e)
+{
+    const struct artifact_source *s = wheel->source;
+    struct arena *arena = &x->work->lock.doc.arena;
+
+    for (size_t i = 0; i < s->requires_n; i++) {
+        const struct artifact *torch = &s->requires[i];
+        struct artifact_source *own;
+        bool cxx11;
+
+        if (!str_is(torch->name, "torch") || !of_root(torch))
+            continue;
+        if (fetch(x, torch, 1, NULL, NULL, e) < 0 || read_abi(&cxx11, x, torch, e) < 0)
+            return -1;
+        own = arena_alloc(arena, sizeof *own);
+        *own = *s;
+        own->abi = str_of(arena_fmt(arena, "torch" STR_FMT "cxx11abi%s", STR_ARG(torch->version),
+                                    cxx11 ? "TRUE" : "FALSE"));
+        wheel->source = own;
+    }
+    return 0;
+}
+
 /* Export and import of `envbuild wheel`: what has the digest of the lock is as good as built. */
 static int take_beside(const struct sealed *x, const struct artifact *wheel, struct err *e)
 {
-    CLEANUP(free_clear) char *folder = path_join(x->work->dir, "wheels");
+    CLEANUP(free_clear) char *wheels = path_join(x->work->dir, "wheels");
+    CLEANUP(free_clear) char *folder = sealed_folder(wheels, wheel);
     CLEANUP(free_clear) char *name = str_dup(wheel->file), *path = path_join(folder, name);
     CLEANUP(cas_put_clear) struct cas_put put = {0};
     CLEANUP(source_clear) struct source *from = NULL;
@@ -478,7 +535,7 @@ static int take_result(struct sealed *x, struct artifact *wheel, const struct se
     wheel->file = arena_str(&x->work->lock.doc.arena, str_of(made->file));
     wheel->size = made->size;
     wheel->digest = made->digest;
-    return check_made(x, wheel, e);
+    return take_abi(x, wheel, e) < 0 ? -1 : check_made(x, wheel, e);
 }
 
 /* A lock is a file that strangers edit: only the recipe says what may run. */

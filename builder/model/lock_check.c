@@ -369,6 +369,10 @@ static void check_source(const struct check *c, const struct node *n, const stru
     check_lines(c, build, a, &s->settings);
     check_lines(c, build, a, &s->archs);
     check_lines(c, build, a, &s->expect);
+    if (s->abi.len && (!str_starts(s->abi, STR("torch")) || !has_only(s->abi, ".+!-_")))
+        fault(c, build,
+              "wheel \"" STR_FMT "\": build: abi \"" STR_FMT "\" is not what a lock has there",
+              STR_ARG(a->name), STR_ARG(s->abi));
     for (size_t i = 0; i < s->requires_n; i++, at = at ? at->next : NULL) {
         check_artifact(c, at, &s->requires[i], true);
         if (i && str_cmp(s->requires[i - 1].name, s->requires[i].name) >= 0)

@@ -34,6 +34,8 @@ struct artifact_source {
     struct strs settings; /* "name=value", for the backend */
     struct strs archs;    /* of the GPU: "8.0", "9.0+PTX" */
     struct strs expect;   /* modules that the wheel must have */
+    struct str abi; /* of one that was built with torch: "torch2.6.0cxx11abiFALSE"; the folder below
+                       "wheels" that it has when it is handed on. Empty: none, or not built */
     struct artifact_file *files;
     size_t files_n;
 };

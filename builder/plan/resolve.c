@@ -65,6 +65,7 @@ static const struct artifact_source *source_keep(struct arena *a,
     to->settings = strs_keep(a, &from->settings);
     to->archs = strs_keep(a, &from->archs);
     to->expect = strs_keep(a, &from->expect);
+    to->abi = arena_str(a, from->abi);
     to->requires = arena_alloc(a, (from->requires_n + 1) * sizeof *to->requires);
     for (size_t i = 0; i < from->requires_n; i++)
     to->requires[i] = artifact_keep(a, &from->requires[i]);
@@ -206,6 +207,16 @@ static int finish(struct lock *lock, const struct resolve_input *in, struct err 
     return 0;
 }
 
+/* What asks for nvcc as soon as it is imported. */
+static void tell_toolkit(const struct lock *lock, const struct events *events)
+{
+    if (lock->facts.cuda.len && !lock->toolkit.from.len &&
+        lock_find(lock, ECO_WHEEL, STR("deepspeed")))
+        events_warn(events,
+                    "deepspeed raises MissingCUDAException when it is imported where there is "
+                    "no CUDA toolkit; `variant: devel` has one");
+}
+
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
@@ -219,6 +230,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     if (resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, e) < 0)
         return -1;
     resolve_tell_env(&lock, in->recipe, in->events);
+    tell_toolkit(&lock, in->events);
     MOVE(out, &lock);
     return 0;
 }

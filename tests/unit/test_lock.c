@@ -436,6 +436,7 @@ static void source_make(struct lock *l, bool built)
         .settings = words_in(l, "x=y"),
         .archs = words_in(l, "8.0 9.0+PTX"),
         .expect = words_in(l, "amp_C"),
+        .abi = built ? STR("torch2.6.0+cu124cxx11abiFALSE") : STR(""),
         .files = arena_alloc(a, sizeof *s->files),
         .files_n = 1};
     s->files[0] =
@@ -501,6 +502,7 @@ static void what_is_built_is_kept(void **state)
         assert_true(str_is(a->source->requires[1].group, ARTIFACT_OF_ROOT));
         assert_true(str_is(a->source->archs.v[1], "9.0+PTX"));
         assert_int_equal(artifact_download(a), 7);
+        assert_true(str_is(a->source->abi, built ? "torch2.6.0+cu124cxx11abiFALSE" : ""));
         assert_true(again.tools.n == 1 && str_is(again.tools.v[0].name, "gcc"));
         lock_print(&second, &again);
         assert_string_equal(text.p, second.p);
@@ -592,6 +594,7 @@ static void what_is_built_is_judged(void **state)
         {"\"file\": \"sympy-1.0.tar.gz\"", "\"file\": \"a/b\"", "is not a file"},
         {"./wheels/sympy", "ext::sympy", "is not a file"},
         {"\"python\", \"compile\"", "\"python\", \"kernel\"", "\"kernel\" is not a group"},
+        {"\"expect\"", "\"abi\": \"../x\", \"expect\"", "abi \"../x\" is not what a lock has"},
         {"\"A=1\"", "\"A=\\u0007\"", "is not a line of text"},
         {"\"name\": \"setuptools\"", "\"name\": \"a\"", "or not in order"},
         {"https://a.test/setuptools.whl", "ftp://a.test/setuptools.whl", "url"},

@@ -392,6 +392,7 @@ static void keep(struct artifacts *all)
                                  .digest = a->source->requires[0].digest};
     old_source = (struct artifact_source){.sdist.digest = a->source->sdist.digest,
                                           .isolated = true,
+                                          .abi = STR_INIT("torch2.6.0cxx11abiTRUE"),
                                           .root = {groups, 2, 0},
                                           .requires = &old_tool,
                                           .requires_n = 1};
@@ -405,11 +406,13 @@ static void keep(struct artifacts *all)
 static void must_be_built(struct artifacts *all)
 {
     assert_true(str_is(all->v[0].name, "moving") && !digest_is_set(&all->v[0].digest));
+    assert_true(!all->v[0].source->abi.len);
 }
 
 static void must_be_kept(struct artifacts *all)
 {
     assert_true(str_is(all->v[0].name, "moving") && all->v[0].digest.bytes[0] == 7);
+    assert_true(str_is(all->v[0].source->abi, "torch2.6.0cxx11abiTRUE"));
     assert_true(all->v[0].size == 7 && str_is(all->v[0].file, "moving-2.0-py3-none-any.whl"));
 }
 

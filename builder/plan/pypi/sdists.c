@@ -662,19 +662,20 @@ int sdists_metadata(struct sdists *x, const struct project *p, const struct cand
 /* ---- what the lock has of it ---- */
 
 /* Built once, a wheel stays as long as nothing changes that it is made of. */
-static void take_built(struct artifact *out, const struct artifact *old)
+static void take_built(struct artifact *out, struct artifact_source *s, const struct artifact *old)
 {
     CLEANUP(buf_clear) struct buf a = {0}, b = {0};
 
     if (!old)
         return;
-    add_source(&a, out->source);
+    add_source(&a, s);
     add_source(&b, old->source);
     if (!str_eq(buf_view(&a), buf_view(&b)))
         return;
     out->file = old->file;
     out->size = old->size;
     out->digest = old->digest;
+    s->abi = old->source->abi;
 }
 
 int sdists_source(struct sdists *x, const struct project *p, const struct candidate *c,
@@ -692,6 +693,6 @@ int sdists_source(struct sdists *x, const struct project *p, const struct candid
     *s = m->source;
     s->sdist.url = arena_str(&x->arena, url);
     out->source = s;
-    take_built(out, older(x, m));
+    take_built(out, s, older(x, m));
     return 0;
 }
