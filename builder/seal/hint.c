@@ -61,8 +61,8 @@ static const char *const headers[][2] = {
 
 /* Those of the CUDA toolkit. */
 static const char *const of_toolkit[] = {
-    "cuda",   "cublas", "cusparse", "cusolver", "cufft",
-    "curand", "nvrtc",  "thrust/",  "cub/",     "cooperative_groups"};
+    "cuda",  "cublas",  "cusparse", "cusolver",           "cufft", "curand",
+    "nvrtc", "thrust/", "cub/",     "cooperative_groups", "nv/"};
 
 /* Programs that are not there, by name: the package of Debian's that has them, or "requires" for a
  * wheel. */
@@ -105,7 +105,9 @@ static void add_header(struct buf *out, struct str header, struct str name)
     buf_fmt(out, "it lacks the header " STR_FMT, STR_ARG(header));
     for (size_t i = 0; i < ARRAY_LEN(of_toolkit); i++)
         if (str_starts(header, str_of(of_toolkit[i]))) {
-            buf_puts(out, ", which the CUDA toolkit has; write `variant: devel`");
+            buf_puts(out,
+                     ", which the CUDA toolkit has; write `variant: devel`, without `parts` that "
+                     "leave it out");
             return;
         }
     if (str_starts(header, STR("numpy/")) || str_starts(header, STR("pybind11/"))) {
@@ -128,7 +130,10 @@ static bool add_program(struct buf *out, struct str program, struct str name)
     program = path_base(program);
     str_skip(&program, STR("x86_64-linux-gnu-"));
     if (str_is(program, "nvcc")) {
-        buf_puts(out, "nvcc is not in the root; write `variant: devel`");
+        buf_fmt(out,
+                "nvcc is not in the root; write `variant: devel`, and for which GPUs, as in "
+                "`build: {" STR_FMT ": {archs: [8.0]}}`",
+                STR_ARG(name));
         return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(programs); i++)
@@ -204,7 +209,10 @@ void hint_of(struct buf *out, struct str text, struct str name)
         return;
     }
     if (has(text, "CUDA_HOME environment variable is not set")) {
-        buf_puts(out, "it wants the CUDA toolkit; write `variant: devel`");
+        buf_fmt(out,
+                "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in "
+                "`build: {" STR_FMT ": {archs: [8.0]}}`",
+                STR_ARG(name));
         return;
     }
     if (add_missing_module(out, text, name) || add_missing_program(out, text, name))

@@ -396,7 +396,7 @@ static bool was_short_of_memory(const struct sandbox_end *end)
 {
     return end->stop == SANDBOX_MEMORY ||
            (end->stop == SANDBOX_ENDED && end->code &&
-            (end->code == 137 || hint_is_memory(buf_view(&end->tail))));
+            (end->code == 137 || hint_is_memory(buf_view(&end->last))));
 }
 
 /* ---- what went wrong ---- */
@@ -449,7 +449,7 @@ static int failed(struct run *r, const char *name, struct err *e)
 
     put_reason(&why, r);
     if (r->end.stop == SANDBOX_ENDED && !was_short_of_memory(&r->end))
-        hint_of(&hint, buf_view(&r->end.tail), r->build->name);
+        hint_of(&hint, buf_view(&r->end.last), r->build->name);
     if (hint.len)
         buf_fmt(&why, ": %s", hint.p);
     else if (r->end.tail.len)

@@ -97,7 +97,12 @@ static void what_is_missing_is_told(void **state)
          "it lacks the header openssl/ssl.h, which Debian's package libssl-dev has; write it under "
          "`apt`"},
         {"fatal error: cuda_runtime.h: No such file or directory",
-         "it lacks the header cuda_runtime.h, which the CUDA toolkit has; write `variant: devel`"},
+         "it lacks the header cuda_runtime.h, which the CUDA toolkit has; write `variant: devel`, "
+         "without "
+         "`parts` that leave it out"},
+        {"fatal error: nv/target: No such file or directory\nTraceback",
+         "it lacks the header nv/target, which the CUDA toolkit has; write `variant: devel`, "
+         "without `parts` that leave it out"},
         {"fatal error: numpy/arrayobject.h: No such file or directory",
          "it lacks the header numpy/arrayobject.h; write `build: {demo: {requires: [numpy]}}`"},
         {"fatal error: strange.h: No such file or directory",
@@ -116,9 +121,12 @@ static void what_is_missing_is_told(void **state)
         {"FileNotFoundError: [Errno 2] No such file or directory: 'cmake'",
          "cmake is not in the root; write `build: {demo: {requires: [cmake]}}`"},
         {"FileNotFoundError: [Errno 2] No such file or directory: '/usr/local/cuda/bin/nvcc'",
-         "nvcc is not in the root; write `variant: devel`"},
+         "nvcc is not in the root; write `variant: devel`, and for which GPUs, as in `build: "
+         "{demo: "
+         "{archs: [8.0]}}`"},
         {"OSError: CUDA_HOME environment variable is not set. Please set it",
-         "it wants the CUDA toolkit; write `variant: devel`"},
+         "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in `build: "
+         "{demo: {archs: [8.0]}}`"},
         {"error: can't find Rust compiler", "rustc is not in the root; write rustc under `apt`"},
         {"urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
          "it wants the network, which a sealed build has not; name what it fetches under `build: "
