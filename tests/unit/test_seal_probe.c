@@ -141,9 +141,20 @@ static void what_is_missing_is_told(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(buf_clear) struct buf out = {0};
 
-        hint_of(&out, str_of(cases[i][0]), STR("demo"));
+        hint_of(&out, str_of(cases[i][0]), STR("demo"), false);
         assert_string_equal(out.p ? out.p : "", cases[i][1]);
     }
+}
+
+static void nvcc_comes_after_the_metadata(void **state)
+{
+    CLEANUP(buf_clear) struct buf out = {0};
+
+    hint_of(&out, STR("No such file or directory: '/usr/local/cuda/bin/nvcc'"), STR("demo"), true);
+    assert_string_equal(out.p,
+                        "it wants nvcc to tell what it needs, and the toolkit is chosen once that "
+                        "is known; its setup.py may know a variable for that, which `build: {demo: "
+                        "{env: {...}}}` sets");
 }
 
 static void want_of_memory_is_told(void **state)
@@ -189,6 +200,7 @@ int main(void)
         cmocka_unit_test(each_obstacle_is_told_apart),
         cmocka_unit_test(nothing_in_the_way_is_no_error),
         cmocka_unit_test(what_is_missing_is_told),
+        cmocka_unit_test(nvcc_comes_after_the_metadata),
         cmocka_unit_test(want_of_memory_is_told),
         cmocka_unit_test(processes_are_counted_with_all_below),
     };
