@@ -217,7 +217,7 @@ void hint_of(struct buf *out, struct str text, struct str name, bool early)
         add_header(out, header, name);
         return;
     }
-    if (has(text, "CUDA_HOME environment variable is not set")) {
+    if (has(text, "CUDA_HOME environment variable is not set") || has(text, "nvcc was not found")) {
         buf_fmt(out,
                 "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in "
                 "`build: {" STR_FMT ": {archs: [8.0]}}`",
