@@ -207,14 +207,15 @@ static int finish(struct lock *lock, const struct resolve_input *in, struct err 
     return 0;
 }
 
-/* What asks for nvcc as soon as it is imported. */
+/* What compiles for GPUs when it runs. */
 static void tell_toolkit(const struct lock *lock, const struct events *events)
 {
     if (lock->facts.cuda.len && !lock->toolkit.from.len &&
         lock_find(lock, ECO_WHEEL, STR("deepspeed")))
         events_warn(events,
-                    "deepspeed raises MissingCUDAException when it is imported where there is "
-                    "no CUDA toolkit; `variant: devel` has one");
+                    "deepspeed compiles its operators when they are used, and some releases raise "
+                    "MissingCUDAException already when they are imported; this image has no CUDA "
+                    "toolkit, and `variant: devel` has");
 }
 
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e)

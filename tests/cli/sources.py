@@ -107,7 +107,7 @@ def what_is_built_is_taken_by_its_hash(stage):
 
 
 @scenario
-def what_wants_a_toolkit_at_import_is_told(stage):
+def what_wants_a_toolkit_when_it_runs_is_told(stage):
     path = stage.fresh()
     os.makedirs(path + "/own")
     name, wheel, _ = world.wheel("deepspeed", "0.16.0", world.ANY, [], {"deepspeed/__init__.py": b"\n"})
@@ -115,4 +115,4 @@ def what_wants_a_toolkit_at_import_is_told(stage):
         f.write(wheel)
     recipe(stage, path, "pip: [deepspeed]", "find_links: [own]", f"indexes: [{stage.index}]")
     code, _, err = end(start(stage, path, "lock", "recipe.yaml"))
-    assert code == 0 and "deepspeed raises MissingCUDAException when it is imported" in err, err
+    assert code == 0 and "deepspeed compiles its operators when they are used" in err, err
