@@ -69,7 +69,7 @@ ok "an extension of torch is chosen with the image's torch, which its root has"
 
 "$envbuild" wheel -q x.yaml >said || fail "wheel"
 made=$(cat said)
-[[ $made = wheels/torch2.11.0cxx11abiTRUE/tiny_cuda-1.0-*.whl ]] || fail "the wheel is $made"
+[[ $made = ./wheels/torch2.11.0cxx11abiTRUE/tiny_cuda-1.0-*.whl ]] || fail "the wheel is $made"
 ok "it is built with nvcc, and holds code for the GPU that was named"
 
 mkdir two
