@@ -49,13 +49,15 @@ static int export_all(struct session *s, const struct work *w, const char *dir, 
         return -1;
     progress_pause(s->progress);
     vec_each(a, &w->lock.artifacts) {
-        CLEANUP(free_clear) char *name = NULL, *path = NULL;
+        CLEANUP(free_clear) char *folder = NULL, *name = NULL, *path = NULL;
 
         if (!a->source)
             continue;
         name = str_dup(a->file);
-        path = path_join(dir, name);
-        if (export_wheel(w, a, dir, path, e) < 0)
+        folder = sealed_folder(dir, a);
+        path = path_join(folder, name);
+        if (fs_mkdirs(folder, e) < 0 || export_wheel(w, a, folder, path, e) < 0 ||
+            fs_sync_dir(folder, e) < 0)
             return -1;
         node_add_str(&d, list, str_of(arena_strdup(&d.arena, path)));
         if (!s->json)

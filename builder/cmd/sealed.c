@@ -12,8 +12,11 @@
 #include "../model/lock_root.h"
 #include "../oci/place_store.h"
 #include "../seal/probe.h"
+#include "device_code.h"
 #include "output.h"
 
+#define CONFIG_MAX (1 << 20)
+#define CUDA_HOME "/usr/local/cuda" /* as the image has it */
 #define PYTHON "/" LAYER_PREFIX "/bin/python"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -122,7 +125,12 @@ static struct artifact as_artifact(const struct artifact *of, const struct artif
                              .digest = f->digest};
 }
 
-/* The source, what the recipe adds, and all wheels that are files. */
+static bool of_root(const struct artifact *a)
+{
+    return str_is(a->group, ARTIFACT_OF_ROOT);
+}
+
+/* The source, what the recipe adds, and all wheels that are files and not in layers of the root. */
 static int fetch_source(struct sealed *x, const struct artifact *wheel, struct err *e)
 {
     const struct artifact_source *s = wheel->source;
@@ -133,7 +141,7 @@ static int fetch_source(struct sealed *x, const struct artifact *wheel, struct e
     for (size_t i = 0; i < s->files_n; i++)
         vec_add(&want, as_artifact(wheel, &s->files[i]));
     for (size_t i = 0; i < s->requires_n; i++)
-        if (!s->requires[i].source)
+        if (!s->requires[i].source && !of_root(&s->requires[i]))
             vec_add(&want, s->requires[i]);
     result = fetch(x, want.v, want.n, NULL, NULL, e);
     vec_clear(&want);
@@ -189,7 +197,7 @@ static int make_root(struct sealed *x, struct root *r, struct err *e)
 
 static bool same_root(const struct lock *a, const struct lock *b)
 {
-    if (a->artifacts.n != b->artifacts.n)
+    if (a->artifacts.n != b->artifacts.n || a->layers.n != b->layers.n)
         return false;
     for (size_t i = 0; i < a->artifacts.n; i++)
         if (!digest_eq(&a->artifacts.v[i].digest, &b->artifacts.v[i].digest))
@@ -202,7 +210,7 @@ static int find_root(struct sealed *x, const struct artifact *wheel, const struc
 {
     struct root *r = xcalloc(1, sizeof *r);
 
-    lock_root(&r->lock, lock, &wheel->source->root, pip);
+    lock_root(&r->lock, lock, wheel->source, pip);
     for (size_t i = 0; i < x->roots.n; i++)
         if (same_root(&x->roots.v[i]->lock, &r->lock)) {
             root_clear(r);
@@ -220,6 +228,11 @@ static int find_root(struct sealed *x, const struct artifact *wheel, const struc
 }
 
 /* ---- one build ---- */
+
+static bool sees_cuda(const struct artifact_source *s)
+{
+    return strs_has(&s->root, str_of(lock_group_name(LOCK_TOOLKIT)));
+}
 
 /* What seal/ gets; the vectors are to be cleared. */
 struct job {
@@ -278,8 +291,13 @@ static int job_open(struct job *j, struct sealed *x, const struct artifact *whee
                              .settings = s->settings,
                              .env = s->env,
                              .epoch = lock->created};
-    for (size_t i = 0; i < s->requires_n; i++)
-        vec_add(&b->requires, ((struct seal_file){s->requires[i].file, s->requires[i].digest}));
+    if (sees_cuda(s))
+        b->cuda_home = STR(CUDA_HOME);
+    for (size_t i = 0; i < s->requires_n; i++) {
+        b->shared |= of_root(&s->requires[i]);
+        if (!of_root(&s->requires[i]))
+            vec_add(&b->requires, ((struct seal_file){s->requires[i].file, s->requires[i].digest}));
+    }
     for (size_t i = 0; i < s->files_n; i++)
         vec_add(&b->inputs, ((struct seal_file){s->files[i].file, s->files[i].digest}));
     for (size_t i = 0; i < s->archs.n; i++)
@@ -367,35 +385,103 @@ static bool is_module(struct str path, struct str module)
            (str_ends(rest, STR(".so")) || str_ends(rest, STR(".py")));
 }
 
-static int check_expected(const struct sealed *x, const struct artifact *wheel,
-                          const struct seal_wheel *made, struct err *e)
+static void check_expected(const struct artifact *wheel, const struct zip *zip, struct err *e)
 {
     const struct strs *expect = &wheel->source->expect;
-    CLEANUP(cas_input_clear) struct input input = {0};
-    CLEANUP(zip_clear) struct zip zip = {0};
     const struct zip_entry *entry;
 
-    if (!expect->n)
-        return 0;
-    if (cas_input(&input, x->work->cas, &made->digest, made->file, e) < 0 ||
-        zip_open(&zip, &input, e) < 0)
-        return -1;
     for (size_t i = 0; i < expect->n; i++) {
         bool found = false;
 
-        vec_each(entry, &zip.entries)
+        vec_each(entry, &zip->entries)
             found |= is_module(entry->name, expect->v[i]);
         if (!found)
-            err_set(e, ERR_INPUT, "%s has no module " STR_FMT ", which `expect` names", made->file,
-                    STR_ARG(expect->v[i]));
+            err_set(e, ERR_INPUT, "%s has no module " STR_FMT ", which `expect` names",
+                    wheel->file.p, STR_ARG(expect->v[i]));
     }
-    return err_is_set(e) ? -1 : 0;
+}
+
+/* Does the wheel have what it was built for? */
+static int check_made(const struct sealed *x, const struct artifact *wheel, struct err *e)
+{
+    const struct artifact_source *s = wheel->source;
+    const struct recipe_build *b = recipe_build_of(&x->work->recipe, wheel->name);
+    CLEANUP(cas_input_clear) struct input input = {0};
+    CLEANUP(zip_clear) struct zip zip = {0};
+    struct err fault = {0};
+
+    if (!s->expect.n && !sees_cuda(s))
+        return 0;
+    if (cas_input(&input, x->work->cas, &wheel->digest, wheel->file.p, e) < 0 ||
+        zip_open(&zip, &input, e) < 0)
+        return -1;
+    check_expected(wheel, &zip, &fault);
+    if (sees_cuda(s) &&
+        device_code_check(&zip, &s->archs, b && b->archs.n, wheel, x->session->events, &fault) < 0)
+        return err_join(e, &fault);
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}
+
+char *sealed_folder(const char *dir, const struct artifact *wheel)
+{
+    CLEANUP(free_clear) char *name = str_dup(wheel->source->abi);
+
+    return *name ? path_join(dir, name) : xstrdup(dir);
+}
+
+/* As torch tells those who compile for it. */
+static int read_abi(bool *cxx11, const struct sealed *x, const struct artifact *torch,
+                    struct err *e)
+{
+    static const char file[] = "torch/share/cmake/Torch/TorchConfig.cmake";
+    CLEANUP(inflater_clear) struct inflater *inflater = inflater_open();
+    CLEANUP(cas_input_clear) struct input input = {0};
+    CLEANUP(zip_clear) struct zip zip = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    const struct zip_entry *entry;
+    struct str rest, before;
+
+    if (cas_input(&input, x->work->cas, &torch->digest, torch->file.p, e) < 0 ||
+        zip_open(&zip, &input, e) < 0)
+        return -1;
+    entry = zip_find(&zip, str_of(file));
+    if (entry && content_read(inflater, &entry->content, &text, CONFIG_MAX, torch->file.p, e) < 0)
+        return -1;
+    rest = buf_view(&text);
+    *cxx11 =
+        !str_cut(&rest, STR("_GLIBCXX_USE_CXX11_ABI="), &before) || !str_starts(rest, STR("0"));
+    return 0;
+}
+
+/* What an extension of torch is bound to: its very version, and the names of C++'s library. */
+static int take_abi(struct sealed *x, struct artifact *wheel, struct err *e)
+{
+    const struct artifact_source *s = wheel->source;
+    struct arena *arena = &x->work->lock.doc.arena;
+
+    for (size_t i = 0; i < s->requires_n; i++) {
+        const struct artifact *torch = &s->requires[i];
+        struct artifact_source *own;
+        bool cxx11;
+
+        if (!str_is(torch->name, "torch") || !of_root(torch))
+            continue;
+        if (fetch(x, torch, 1, NULL, NULL, e) < 0 || read_abi(&cxx11, x, torch, e) < 0)
+            return -1;
+        own = arena_alloc(arena, sizeof *own);
+        *own = *s;
+        own->abi = str_of(arena_fmt(arena, "torch" STR_FMT "cxx11abi%s", STR_ARG(torch->version),
+                                    cxx11 ? "TRUE" : "FALSE"));
+        wheel->source = own;
+    }
+    return 0;
 }
 
 /* Export and import of `envbuild wheel`: what has the digest of the lock is as good as built. */
 static int take_beside(const struct sealed *x, const struct artifact *wheel, struct err *e)
 {
-    CLEANUP(free_clear) char *folder = path_join(x->work->dir, "wheels");
+    CLEANUP(free_clear) char *wheels = path_join(x->work->dir, "wheels");
+    CLEANUP(free_clear) char *folder = sealed_folder(wheels, wheel);
     CLEANUP(free_clear) char *name = str_dup(wheel->file), *path = path_join(folder, name);
     CLEANUP(cas_put_clear) struct cas_put put = {0};
     CLEANUP(source_clear) struct source *from = NULL;
@@ -449,7 +535,7 @@ static int take_result(struct sealed *x, struct artifact *wheel, const struct se
     wheel->file = arena_str(&x->work->lock.doc.arena, str_of(made->file));
     wheel->size = made->size;
     wheel->digest = made->digest;
-    return check_expected(x, wheel, made, e);
+    return take_abi(x, wheel, e) < 0 ? -1 : check_made(x, wheel, e);
 }
 
 /* A lock is a file that strangers edit: only the recipe says what may run. */

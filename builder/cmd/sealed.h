@@ -11,7 +11,7 @@ struct sealed; /* opaque; sealed_open to sealed_clear */
 
 struct sealed_how {
     uint32_t jobs, downloads; /* threads; 0 downloads: as many as usual */
-    bool rebuild_ok; /* another result than the lock's becomes the lock's */
+    bool rebuild_ok;          /* another result than the lock's becomes the lock's */
 };
 
 /* Nothing is made or probed before there is something to build. `w` is connected, and borrowed. */
@@ -24,8 +24,10 @@ struct source_backend sealed_backend(struct sealed *x);
 /* Build what was never built: file, size and digest become the lock's; *changed tells so. With
  * rebuild_ok also what is not at hand, and then another result becomes the lock's. */
 int sealed_first(struct sealed *x, bool *changed, struct err *e) MUST_CHECK;
+/* Where it is handed on: `dir`, or for what is bound to a torch a folder there. Owned. */
+char *sealed_folder(const char *dir, const struct artifact *wheel);
 /* Bring those of these artifacts of w->lock that are made from source into the store: from the
- * folder "wheels" beside the recipe, or by building them again. ERR_INTEGRITY where a build gives
- * another wheel than the lock has. */
+ * folder "wheels" beside the recipe (sealed_folder()), or by building them again. ERR_INTEGRITY
+ * where a build gives another wheel than the lock has. */
 int sealed_have(struct sealed *x, const struct artifact *artifacts, size_t n,
                 struct err *e) MUST_CHECK;

@@ -277,12 +277,15 @@ static void check_image(const struct check *c)
 
 /* ---- artifacts ---- */
 
-static bool group_is_known(const struct artifact *a)
+/* `required`: by a build. */
+static bool group_is_known(const struct artifact *a, bool required)
 {
     switch (a->eco) {
     case ECO_DEB:
         return a->group.len && is_one_of(a->group, groups, ARRAY_LEN(groups));
     case ECO_WHEEL:
+        if (required)
+            return !a->group.len || (str_is(a->group, ARTIFACT_OF_ROOT) && !a->source);
         return !a->group.len || str_is(a->group, "pip") || str_is(a->group, "variant");
     case ECO_REDIST:
         return str_is(a->group, groups[LOCK_TOOLKIT]);
@@ -327,7 +330,8 @@ static void check_needs(const struct check *c, const struct node *n, const struc
     }
 }
 
-static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a);
+static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a,
+                           bool required);
 
 static void check_input(const struct check *c, const struct node *n, const struct artifact *a,
                         const struct artifact_file *f)
@@ -365,8 +369,12 @@ static void check_source(const struct check *c, const struct node *n, const stru
     check_lines(c, build, a, &s->settings);
     check_lines(c, build, a, &s->archs);
     check_lines(c, build, a, &s->expect);
+    if (s->abi.len && (!str_starts(s->abi, STR("torch")) || !has_only(s->abi, ".+!-_")))
+        fault(c, build,
+              "wheel \"" STR_FMT "\": build: abi \"" STR_FMT "\" is not what a lock has there",
+              STR_ARG(a->name), STR_ARG(s->abi));
     for (size_t i = 0; i < s->requires_n; i++, at = at ? at->next : NULL) {
-        check_artifact(c, at, &s->requires[i]);
+        check_artifact(c, at, &s->requires[i], true);
         if (i && str_cmp(s->requires[i - 1].name, s->requires[i].name) >= 0)
             fault(c, at,
                   "wheel \"" STR_FMT "\": build: \"" STR_FMT
@@ -375,7 +383,8 @@ static void check_source(const struct check *c, const struct node *n, const stru
     }
 }
 
-static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a)
+static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a,
+                           bool required)
 {
     bool named = !a->source || digest_is_set(&a->digest);
     const struct {
@@ -387,7 +396,7 @@ static void check_artifact(const struct check *c, const struct node *n, const st
         {"version", a->version,
          a->eco == ECO_DEB ? debver_valid(a->version) : has_only(a->version, ".+!-_*~")},
         {"arch", a->arch, !a->arch.len || str_is(a->arch, "amd64") || str_is(a->arch, "all")},
-        {"group", a->group, group_is_known(a)},
+        {"group", a->group, group_is_known(a, required)},
         {"file", a->file, named ? is_file_name(a->file) : !a->file.len},
         {"url", a->url, a->source || is_address(a->url)},
         {"from", a->from, lock_is_line(a->from)},
@@ -411,7 +420,7 @@ static void check_tools(const struct check *c)
     for (size_t i = 0; i < l->tools.n; i++, n = n ? n->next : NULL) {
         const struct artifact *a = &l->tools.v[i];
 
-        check_artifact(c, n, a);
+        check_artifact(c, n, a, false);
         if (a->eco != ECO_DEB || !str_is(a->group, groups[LOCK_COMPILE]) ||
             lock_find(l, ECO_DEB, a->name) || (i && str_cmp(l->tools.v[i - 1].name, a->name) >= 0))
             fault(c, n,
@@ -432,7 +441,7 @@ static void check_artifacts(const struct check *c)
         fault(c, NULL, "artifacts: %zu are more than the %d that a lock may have", l->artifacts.n,
               LOCK_ARTIFACTS_MAX);
     for (size_t i = 0; i < l->artifacts.n; i++, n = n ? n->next : NULL) {
-        check_artifact(c, n, &l->artifacts.v[i]);
+        check_artifact(c, n, &l->artifacts.v[i], false);
         check_needs(c, n, &l->artifacts.v[i]);
     }
     check_tools(c);

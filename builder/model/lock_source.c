@@ -30,6 +30,8 @@ static void put_require(struct doc *d, struct node *list, const struct artifact 
     node_put_str(d, n, "name", a->name);
     node_put_str(d, n, "version", a->version);
     node_put_str(d, n, "from", a->from);
+    if (a->group.len)
+        node_put_str(d, n, "group", a->group);
     lock_source_put(d, n, a);
 }
 
@@ -47,6 +49,8 @@ static void put_build(struct doc *d, struct node *n, const struct artifact_sourc
     put_list(d, n, "settings", &s->settings);
     put_list(d, n, "archs", &s->archs);
     put_list(d, n, "expect", &s->expect);
+    if (s->abi.len)
+        node_put_str(d, n, "abi", s->abi);
     list = s->files_n ? node_put(d, n, "files", node_new_list(d)) : NULL;
     for (size_t i = 0; i < s->files_n; i++)
         put_file(d, node_add(d, list, node_new_map(d)), &s->files[i]);
@@ -105,7 +109,7 @@ static void get(struct artifact *out, struct arena *arena, const struct fields *
 static void get_requires(struct artifact_source *s, struct arena *arena, const struct fields *f,
                          unsigned depth)
 {
-    static const char *const known[] = {"name", "version", "from",   "file",  "url",
+    static const char *const known[] = {"name", "version", "from",   "group", "file", "url",
                                         "size", "sha256",  "source", "build", NULL};
     const struct node *n, *list = field_list(f, "requires");
 
@@ -119,6 +123,7 @@ static void get_requires(struct artifact_source *s, struct arena *arena, const s
         field_need_str(&r, "name", &a->name);
         field_need_str(&r, "version", &a->version);
         field_need_str(&r, "from", &a->from);
+        field_str(&r, "group", &a->group);
         get(a, arena, &r, depth + 1);
     }
 }
@@ -126,8 +131,8 @@ static void get_requires(struct artifact_source *s, struct arena *arena, const s
 static void get_build(struct artifact_source *s, struct arena *arena, const struct fields *f,
                       unsigned depth)
 {
-    static const char *const known[] = {"root",  "isolation", "requires", "env", "settings",
-                                        "archs", "expect",    "files",    NULL};
+    static const char *const known[] = {"root",  "isolation", "requires", "env",   "settings",
+                                        "archs", "expect",    "abi",      "files", NULL};
     const struct node *n, *list = field_list(f, "files");
 
     fields_only(f, known);
@@ -139,6 +144,7 @@ static void get_build(struct artifact_source *s, struct arena *arena, const stru
     get_list(&s->settings, arena, f, "settings");
     get_list(&s->archs, arena, f, "archs");
     get_list(&s->expect, arena, f, "expect");
+    field_str(f, "abi", &s->abi);
     s->files = arena_alloc(arena, ((list ? list->count : 0) + 1) * sizeof *s->files);
     node_each(n, list)
         get_only_file(&s->files[s->files_n++], n, f->e);

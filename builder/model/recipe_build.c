@@ -75,6 +75,11 @@ static void get_archs(struct reading *in, struct recipe_build *b)
             err_at(in->e, &b->archs.v[i].pos,
                    "build: archs: \"" STR_FMT "\" is not one such as 8.0 or 9.0+PTX",
                    STR_ARG(b->archs.v[i].text));
+    if (b->archs.n && !str_is(in->r->variant.text, "devel"))
+        err_at(in->e, &b->archs.v[0].pos,
+               "build: archs: what has code for GPUs is compiled with the CUDA toolkit, which only "
+               "`variant: devel` has; this is " STR_FMT,
+               STR_ARG(in->r->variant.text));
 }
 
 static void add_setting(struct reading *in, struct recipe_build *b, struct str name,

@@ -5,6 +5,10 @@
 #include "../base/digest.h"
 #include "../base/vec.h"
 
+/* Group of a wheel that a build requires and finds in its root, in a layer of its own: torch and
+ * what that needs. The others are installed for the build. */
+#define ARTIFACT_OF_ROOT "root"
+
 enum ecosystem { ECO_DEB, ECO_WHEEL, ECO_REDIST };
 
 struct artifact_extra { /* what one more name in brackets brings */
@@ -30,6 +34,8 @@ struct artifact_source {
     struct strs settings; /* "name=value", for the backend */
     struct strs archs;    /* of the GPU: "8.0", "9.0+PTX" */
     struct strs expect;   /* modules that the wheel must have */
+    struct str abi; /* of one that was built with torch: "torch2.6.0cxx11abiFALSE"; the folder below
+                       "wheels" that it has when it is handed on. Empty: none, or not built */
     struct artifact_file *files;
     size_t files_n;
 };
@@ -45,7 +51,8 @@ struct artifact {
     struct str from;      /* the index, suite or manifest that named it, e.g.
                              "bookworm-security/main" */
     struct str group;     /* debs: "base", "python", "apt", "locales", "compile", "toolkit"; wheels:
-                             "pip"; redist:     "toolkit" */
+                             "pip"; redist: "toolkit"; of what a build requires:
+                             ARTIFACT_OF_ROOT or empty */
     bool requested;       /* named by the recipe or the base layer, not only by a dependency */
     uint64_t size;        /* bytes */
     struct digest digest; /* SHA-256 of the file */

@@ -65,6 +65,7 @@ static const struct artifact_source *source_keep(struct arena *a,
     to->settings = strs_keep(a, &from->settings);
     to->archs = strs_keep(a, &from->archs);
     to->expect = strs_keep(a, &from->expect);
+    to->abi = arena_str(a, from->abi);
     to->requires = arena_alloc(a, (from->requires_n + 1) * sizeof *to->requires);
     for (size_t i = 0; i < from->requires_n; i++)
     to->requires[i] = artifact_keep(a, &from->requires[i]);
@@ -206,6 +207,17 @@ static int finish(struct lock *lock, const struct resolve_input *in, struct err 
     return 0;
 }
 
+/* What compiles for GPUs when it runs. */
+static void tell_toolkit(const struct lock *lock, const struct events *events)
+{
+    if (lock->facts.cuda.len && !lock->toolkit.from.len &&
+        lock_find(lock, ECO_WHEEL, STR("deepspeed")))
+        events_warn(events,
+                    "deepspeed compiles its operators when they are used, and some releases raise "
+                    "MissingCUDAException already when they are imported; this image has no CUDA "
+                    "toolkit, and `variant: devel` has");
+}
+
 int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
@@ -219,6 +231,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
     if (resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, e) < 0)
         return -1;
     resolve_tell_env(&lock, in->recipe, in->events);
+    tell_toolkit(&lock, in->events);
     MOVE(out, &lock);
     return 0;
 }

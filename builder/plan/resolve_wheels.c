@@ -337,6 +337,7 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
     CLEANUP(sdists_clear) struct sdists *sdists = NULL;
     CLEANUP(pypi_index_clear) struct pypi_index *index = NULL;
     struct requirements *reqs = &plans->reqs;
+    struct catalog_build build = {0};
     struct places places = {0};
     struct pypi_index_options options = {.root = str_of(in->root),
                                          .python_full = lock->python_full,
@@ -365,7 +366,9 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
     list_places(&places, &arena, in, &plans->torch);
     options.places = places.v;
     options.places_n = places.n;
+    (void)catalog_build(in->catalog, in->recipe->pytorch.text, plans->toolkit.cuda, &build);
     sdists = sdists_open(&(struct sdists_options){.recipe = in->recipe,
+                                                  .archs = build.archs,
                                                   .lock = lock,
                                                   .kept = &keeping.built,
                                                   .backend = in->backend,

@@ -61,8 +61,8 @@ static const char *const headers[][2] = {
 
 /* Those of the CUDA toolkit. */
 static const char *const of_toolkit[] = {
-    "cuda",   "cublas", "cusparse", "cusolver", "cufft",
-    "curand", "nvrtc",  "thrust/",  "cub/",     "cooperative_groups"};
+    "cuda",  "cublas",  "cusparse", "cusolver",           "cufft", "curand",
+    "nvrtc", "thrust/", "cub/",     "cooperative_groups", "nv/"};
 
 /* Programs that are not there, by name: the package of Debian's that has them, or "requires" for a
  * wheel. */
@@ -105,7 +105,9 @@ static void add_header(struct buf *out, struct str header, struct str name)
     buf_fmt(out, "it lacks the header " STR_FMT, STR_ARG(header));
     for (size_t i = 0; i < ARRAY_LEN(of_toolkit); i++)
         if (str_starts(header, str_of(of_toolkit[i]))) {
-            buf_puts(out, ", which the CUDA toolkit has; write `variant: devel`");
+            buf_puts(out,
+                     ", which the CUDA toolkit has; write `variant: devel`, without `parts` that "
+                     "leave it out");
             return;
         }
     if (str_starts(header, STR("numpy/")) || str_starts(header, STR("pybind11/"))) {
@@ -123,12 +125,24 @@ static void add_header(struct buf *out, struct str header, struct str name)
     buf_puts(out, "; put the package that has it under `apt`");
 }
 
-static bool add_program(struct buf *out, struct str program, struct str name)
+static bool add_program(struct buf *out, struct str program, struct str name, bool early)
 {
     program = path_base(program);
     str_skip(&program, STR("x86_64-linux-gnu-"));
+    if (str_is(program, "nvcc") && early) {
+        buf_fmt(
+            out,
+            "it wants nvcc to tell what it needs, and the toolkit is chosen once that is known; "
+            "its setup.py may know a variable for that, which `build: {" STR_FMT
+            ": {env: {...}}}` sets",
+            STR_ARG(name));
+        return true;
+    }
     if (str_is(program, "nvcc")) {
-        buf_puts(out, "nvcc is not in the root; write `variant: devel`");
+        buf_fmt(out,
+                "nvcc is not in the root; write `variant: devel`, and for which GPUs, as in "
+                "`build: {" STR_FMT ": {archs: [8.0]}}`",
+                STR_ARG(name));
         return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(programs); i++)
@@ -145,7 +159,7 @@ static bool add_program(struct buf *out, struct str program, struct str name)
     return false;
 }
 
-static bool add_missing_program(struct buf *out, struct str text, struct str name)
+static bool add_missing_program(struct buf *out, struct str text, struct str name, bool early)
 {
     static const char *const around[][2] = {
         {"No such file or directory: '", "'"}, {"error: command '", "' failed: No such file"},
@@ -156,7 +170,7 @@ static bool add_missing_program(struct buf *out, struct str text, struct str nam
 
     for (size_t i = 0; i < ARRAY_LEN(around); i++)
         if (between(text, around[i][0], around[i][1], &program) &&
-            add_program(out, str_is(program, "Rust") ? STR("rustc") : program, name))
+            add_program(out, str_is(program, "Rust") ? STR("rustc") : program, name, early))
             return true;
     return false;
 }
@@ -192,7 +206,7 @@ bool hint_is_memory(struct str text)
            has(text, "out of memory allocating");
 }
 
-void hint_of(struct buf *out, struct str text, struct str name)
+void hint_of(struct buf *out, struct str text, struct str name, bool early)
 {
     static const char *const network[] = {
         "Temporary failure in name resolution", "Name or service not known",
@@ -203,11 +217,14 @@ void hint_of(struct buf *out, struct str text, struct str name)
         add_header(out, header, name);
         return;
     }
-    if (has(text, "CUDA_HOME environment variable is not set")) {
-        buf_puts(out, "it wants the CUDA toolkit; write `variant: devel`");
+    if (has(text, "CUDA_HOME environment variable is not set") || has(text, "nvcc was not found")) {
+        buf_fmt(out,
+                "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in "
+                "`build: {" STR_FMT ": {archs: [8.0]}}`",
+                STR_ARG(name));
         return;
     }
-    if (add_missing_module(out, text, name) || add_missing_program(out, text, name))
+    if (add_missing_module(out, text, name) || add_missing_program(out, text, name, early))
         return;
     for (size_t i = 0; i < ARRAY_LEN(network); i++)
         if (has(text, network[i])) {

@@ -4,7 +4,8 @@
 #include "../base/buf.h"
 
 /* Append a clause that says what is missing and what to write in the recipe for the package `name`;
- * nothing when the output is not known. */
-void hint_of(struct buf *out, struct str output, struct str name);
+ * nothing when the output is not known. `early`: it was only asked what it needs, before there was
+ * the CUDA toolkit that it is built with. */
+void hint_of(struct buf *out, struct str output, struct str name, bool early);
 /* Was a process ended for want of memory? */
 bool hint_is_memory(struct str output);

@@ -19,7 +19,6 @@
 #include "probe.h"
 
 enum {
-    TAIL_MAX = 64 * 1024, /* bytes that are kept of the end of its output */
     LINE_MAX_SHOWN = 200,
     STATUS_MAX = 16 * 1024,
     SAY_MS = 200,
@@ -399,7 +398,7 @@ static int run(struct watch *w, const struct names *argv, const struct names *en
                                                       .env = env->v,
                                                       .missing = SEAL_MISSING,
                                                       .errors = PROGRAM_ERRORS_OUTPUT,
-                                                      .output_max = TAIL_MAX,
+                                                      .output_max = SANDBOX_LAST,
                                                       .keep_end = true,
                                                       .to = &w->log.sink,
                                                       .more = more,
@@ -414,33 +413,34 @@ static int run(struct watch *w, const struct names *argv, const struct names *en
     return result < 0 ? -1 : program_wait(*program, end, e);
 }
 
-/* The last lines, without what is behind the last line's end. */
-static void keep_tail(struct buf *out, struct str text)
+/* And its last lines, without what is behind the last line's end. */
+static void keep_last(struct sandbox_end *end, struct str text)
 {
     size_t lines = 0, at;
 
+    buf_str(&end->last, text);
     text = str_trim_right(text);
     for (at = text.len; at; at--)
         if (text.p[at - 1] == '\n' && ++lines == SANDBOX_TAIL_LINES)
             break;
-    buf_str(out, str_sub(text, at, text.len));
+    buf_str(&end->tail, str_sub(text, at, text.len));
 }
 
 /* The same of one that was ended; what it wrote last is in the log, unless that was full. */
-static void keep_tail_of_log(struct buf *out, const struct log *l)
+static void keep_last_of_log(struct sandbox_end *end, const struct log *l)
 {
     CLEANUP(buf_clear) struct buf text = {0};
-    CLEANUP(err_clear) struct err unread = {0}; /* then there is no tail */
+    CLEANUP(err_clear) struct err unread = {0}; /* then there is nothing */
     uint64_t size, from;
 
     if (fd_size(l->fd.n, &size, l->path, &unread) < 0)
         return;
-    from = size > TAIL_MAX ? size - TAIL_MAX : 0;
-    if (fd_pread_all(l->fd.n, buf_room(&text, TAIL_MAX), (size_t)(size - from), from, l->path,
+    from = size > SANDBOX_LAST ? size - SANDBOX_LAST : 0;
+    if (fd_pread_all(l->fd.n, buf_room(&text, SANDBOX_LAST), (size_t)(size - from), from, l->path,
                      &unread) < 0)
         return;
     text.len += (size_t)(size - from);
-    keep_tail(out, buf_view(&text));
+    keep_last(end, buf_view(&text));
 }
 
 /* bwrap itself failed: it did not get as far as the command. */
@@ -473,11 +473,11 @@ int sandbox_run(struct sandbox_end *out, const struct sandbox_how *how, struct e
     result = run(&w, &argv, &env, &how_it_ended, &program, &fault);
     end.ms = now_ms() - w.started;
     if (result == 0)
-        keep_tail(&end.tail, how_it_ended.output);
+        keep_last(&end, how_it_ended.output);
     else
         program_clear(&program);
     if (result < 0)
-        keep_tail_of_log(&end.tail, &w.log);
+        keep_last_of_log(&end, &w.log);
     events_emit(how->events, &(struct event){.kind = EVENT_SAID, .task = how->name, .name = ""});
     if (wait_for_all(&w, e) < 0)
         return -1;
@@ -493,5 +493,6 @@ int sandbox_run(struct sandbox_end *out, const struct sandbox_how *how, struct e
 
 void sandbox_end_clear(struct sandbox_end *end)
 {
+    buf_clear(&end->last);
     buf_clear(&end->tail);
 }

@@ -18,7 +18,7 @@
 #define SANDBOX_BUILD SEAL_TOP "/build"
 #define SANDBOX_IN SEAL_TOP "/in"
 
-enum { SANDBOX_LOG_MAX = 64 << 20, SANDBOX_TAIL_LINES = 30 };
+enum { SANDBOX_LOG_MAX = 64 << 20, SANDBOX_TAIL_LINES = 30, SANDBOX_LAST = 64 << 10 };
 
 /* 0: no limit. Who needs more is ended; sandbox_end tells by which. Looked at some times a second,
  * but for processes and the length of one file, which the kernel limits (processes not of root's).
@@ -62,7 +62,8 @@ enum sandbox_stop {
 struct sandbox_end {
     enum sandbox_stop stop;
     int code;        /* exit code of the command; 128 + signal where one ended it */
-    struct buf tail; /* the last SANDBOX_TAIL_LINES lines of its output: foreign bytes */
+    struct buf last; /* the last SANDBOX_LAST bytes of its output: foreign */
+    struct buf tail; /* the last SANDBOX_TAIL_LINES lines of those */
     uint64_t ms;     /* how long it ran */
     uint64_t memory; /* the most that was seen, in bytes */
 };

@@ -50,6 +50,11 @@ static const char *const parallel[][2] = {{"MAX_JOBS=", ""},
 static const char *const force[] = {"FLASH_ATTENTION_FORCE_BUILD=TRUE",
                                     "CAUSAL_CONV1D_FORCE_BUILD=TRUE", "MAMBA_FORCE_BUILD=TRUE"};
 
+/* Settings of packages that else want nvcc to tell what they need. */
+static const char *const skip[] = {"FLASH_ATTENTION_SKIP_CUDA_BUILD=TRUE",
+                                   "CAUSAL_CONV1D_SKIP_CUDA_BUILD=TRUE",
+                                   "MAMBA_SKIP_CUDA_BUILD=TRUE"};
+
 static bool is_parallel(struct str line)
 {
     for (size_t i = 0; i < ARRAY_LEN(parallel); i++)
@@ -80,13 +85,18 @@ static void put_env(struct names *to, const struct seal_build *b)
     buf_fmt(&line, "SOURCE_DATE_EPOCH=%lld", (long long)b->epoch);
     names_add(to, line.p);
     buf_reset(&line);
-    buf_fmt(&line, "PATH=" SANDBOX_BUILD "/env/bin:" STR_FMT "%s" STR_FMT,
-            STR_ARG(folder_of(b->python)), b->path.len ? ":" : "", STR_ARG(b->path));
+    buf_fmt(&line, "PATH=" SANDBOX_BUILD "/env/bin:" STR_FMT "%s" STR_FMT "%s%s" STR_FMT,
+            STR_ARG(folder_of(b->python)), b->cuda_home.len ? ":" : "", STR_ARG(b->cuda_home),
+            b->cuda_home.len ? "/bin" : "", b->path.len ? ":" : "", STR_ARG(b->path));
     names_add(to, line.p);
     if (b->cuda_home.len) {
         names_add(to, "FORCE_CUDA=1");
         buf_reset(&line);
         buf_fmt(&line, "CUDA_HOME=" STR_FMT, STR_ARG(b->cuda_home));
+        names_add(to, line.p);
+        buf_reset(&line);
+        buf_fmt(&line, "LIBRARY_PATH=" STR_FMT "/lib64:" STR_FMT "/lib64/stubs",
+                STR_ARG(b->cuda_home), STR_ARG(b->cuda_home));
         names_add(to, line.p);
     }
     if (b->archs.len) {
@@ -343,6 +353,8 @@ static void make_env(struct names *env, const struct run *r, bool again)
         buf_fmt(&line, "%s%s%u", parallel[i][0], parallel[i][1], (unsigned)r->jobs);
         vec_add(env, buf_take(&line));
     }
+    for (size_t i = 0; r->step != STEP_WHEEL && i < ARRAY_LEN(skip); i++)
+        names_add(env, skip[i]);
     put_env(env, r->build);
     vec_each(own, &r->build->env)
         if (!again && is_parallel(*own))
@@ -384,7 +396,7 @@ static bool was_short_of_memory(const struct sandbox_end *end)
 {
     return end->stop == SANDBOX_MEMORY ||
            (end->stop == SANDBOX_ENDED && end->code &&
-            (end->code == 137 || hint_is_memory(buf_view(&end->tail))));
+            (end->code == 137 || hint_is_memory(buf_view(&end->last))));
 }
 
 /* ---- what went wrong ---- */
@@ -437,7 +449,8 @@ static int failed(struct run *r, const char *name, struct err *e)
 
     put_reason(&why, r);
     if (r->end.stop == SANDBOX_ENDED && !was_short_of_memory(&r->end))
-        hint_of(&hint, buf_view(&r->end.tail), r->build->name);
+        hint_of(&hint, buf_view(&r->end.last), r->build->name,
+                r->step != STEP_WHEEL && r->build->cuda_home.len);
     if (hint.len)
         buf_fmt(&why, ": %s", hint.p);
     else if (r->end.tail.len)

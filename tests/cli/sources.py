@@ -80,6 +80,16 @@ def what_is_built_is_taken_by_its_hash(stage):
     out, _ = run(stage, path, "wheel", "-q", "recipe.yaml", "-o", "out")
     assert out.startswith("out/numpy-2.2.0") and open(path + "/" + out.strip(), "rb").read() == wheel, out
     assert plain != made  # for the lock, which the image names, says where the wheel is from
+    # What is bound to a torch has a folder of its own.
+    bound = json.loads(read(path, "recipe.lock"))
+    wheel_of(bound, "numpy")["build"]["abi"] = "torch2.6.0cxx11abiFALSE"
+    with open(path + "/recipe.lock", "w") as f:
+        json.dump(bound, f, indent=2)
+    out, _ = run(stage, path, "wheel", "-q", "recipe.yaml", "-o", "out")
+    assert out.startswith("out/torch2.6.0cxx11abiFALSE/numpy-2.2.0"), out
+    wheel_of(bound, "numpy")["build"].pop("abi")
+    with open(path + "/recipe.lock", "w") as f:
+        json.dump(bound, f, indent=2)
     # Another file of that name is not it, and then it has to be built.
     shutil.rmtree(path + "/.cache")
     with open(beside, "ab") as f:
@@ -94,3 +104,15 @@ def what_is_built_is_taken_by_its_hash(stage):
     from_source(path, "numpy", wheel)
     err = build(stage, path, code=3, **none)
     assert "recipe.lock builds numpy from source, and `build` of the recipe does not name it" in err, err
+
+
+@scenario
+def what_wants_a_toolkit_when_it_runs_is_told(stage):
+    path = stage.fresh()
+    os.makedirs(path + "/own")
+    name, wheel, _ = world.wheel("deepspeed", "0.16.0", world.ANY, [], {"deepspeed/__init__.py": b"\n"})
+    with open(f"{path}/own/{name}", "wb") as f:
+        f.write(wheel)
+    recipe(stage, path, "pip: [deepspeed]", "find_links: [own]", f"indexes: [{stage.index}]")
+    code, _, err = end(start(stage, path, "lock", "recipe.yaml"))
+    assert code == 0 and "deepspeed compiles its operators when they are used" in err, err

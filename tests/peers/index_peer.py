@@ -7,7 +7,7 @@
     /simple/NAME/    plain (JSON), html (PEP 503), announced (PEP 658), vain (announced, 404), big (its
                      directory is long, its METADATA far from the end), bare (no hash), liar (METADATA of
                      another project), norange (the server ignores ranges), v9 (an API to come)
-                     sdists: still, moving, zipped, knot, broken; tool builds them
+                     sdists: still, moving, zipped, knot, broken, tabled, old, vague, greedy; tool builds most
     /other/NAME/     a second index: plain in version 9, and second
     /files/...       the wheels, by ranges
     /log             the paths asked for so far, one a line
@@ -32,10 +32,13 @@ def wheel(name, version, *requires, says=None, filler=0):
     return out.getvalue()
 
 
-def sdist(name, version, pkg_info):
+def sdist(name, version, pkg_info, pyproject='[build-system]\nrequires = ["tool"]\n'):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as t:
-        for path, text in (("setup.py", "raise SystemExit('not here')\n"), ("PKG-INFO", pkg_info), (f"{name}.egg-info/PKG-INFO", "x")):
+        for path, text in (("setup.py", "raise SystemExit('not here')\n"), ("PKG-INFO", pkg_info), (f"{name}.egg-info/PKG-INFO", "x"),
+                           ("pyproject.toml", pyproject)):
+            if not text:
+                continue
             member = tarfile.TarInfo(f"{name}-{version}/{path}")
             member.size = len(text)
             t.addfile(member, io.BytesIO(text.encode()))
@@ -47,6 +50,7 @@ def zipped(name, version, pkg_info):
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr(f"{name}-{version}/setup.py", "")
         z.writestr(f"{name}-{version}/PKG-INFO", pkg_info)
+        z.writestr(f"{name}-{version}/pyproject.toml", '[build-system]\nrequires = ["tool<2"]\n')
     return out.getvalue()
 
 
@@ -55,13 +59,35 @@ FILES = {f"{n}-{v}-py3-none-any.whl": wheel(n, v, *r, **k) for n, v, r, k in [
     ("html", "1.0", ["announced"], {}), ("announced", "1.0", ["vain"], {}), ("vain", "1.0", ["big"], {}),
     ("big", "1.0", [], {"filler": 900}), ("bare", "1.0", [], {}), ("liar", "1.0", [], {"says": "other"}),
     ("norange", "1.0", [], {"filler": 900}), ("second", "1.0", [], {}),
-    ("moving", "1.0", [], {}), ("tool", "1.0", [], {}), ("tool", "2.0", [], {}), ("pip", "25.0", [], {})]}
+    ("moving", "1.0", [], {}), ("tool", "1.0", [], {}), ("tool", "2.0", [], {}), ("pip", "25.0", [], {}),
+    ("setuptools", "80.0", [], {}), ("torch", "2.6.0", ["bare", "tool[x]"], {}), ("torch", "9.0", [], {})]}
 STATIC = metadata("still", "1.0", "plain<2").replace("2.1", "2.4", 1)
 FILES |= {
-    "still-1.0.tar.gz": sdist("still", "1.0", STATIC),
+    "still-1.0.tar.gz": sdist("still", "1.0", STATIC, '[build-system]\nrequires = ["tool<2"]\n'),
     "moving-2.0.tar.gz": sdist("moving", "2.0", metadata("moving", "2.0", "nothing").replace("2.1", "2.2", 1).replace("\n\n", "\nDynamic: Requires-Dist\n\n", 1)),
     "zipped-1.0.zip": zipped("zipped", "1.0", STATIC.replace("still", "zipped")),
-    "knot-1.0.tar.gz": sdist("knot", "1.0", ""),
+    "knot-1.0.tar.gz": sdist("knot", "1.0", "", '[build-system]\nrequires = ["knot"]\n'),
+    "cuda-1.0.tar.gz": sdist("cuda", "1.0", STATIC.replace("still", "cuda"), '[build-system]\nrequires = ["torch", "setuptools"]\n'),
+    "greedy-1.0.tar.gz": sdist("greedy", "1.0", "", '[build-system]\nrequires = ["tool>3"]\n'),
+    "old-1.0.tar.gz": sdist("old", "1.0", "", ""),
+    "vague-1.0.tar.gz": sdist("vague", "1.0", "", '[project]\ndescription = "no name"\n[build-system]\nrequires = ["vain"]\n'),
+    "tabled-1.0.tar.gz": sdist("tabled", "1.0", metadata("tabled", "1.0", "nothing"), """
+[project]
+name = "Tabled"
+dynamic = ["version"]
+dependencies = ["bare", "nothing; python_version < '3'"]
+optional-dependencies = {More = ["big; python_version > '3'"]}
+[build-system]
+requires = ["tool<2"]
+"""),
+    "tabled-2.0.tar.gz": sdist("tabled", "2.0", "", """
+[project]
+name = "tabled"
+version = "2.0"
+dynamic = ["dependencies"]
+[build-system]
+requires = ["tool"]
+"""),
     "broken-2.0.tar.gz": b"no tar",
     "broken-1.0.tar.gz": sdist("broken", "1.0", STATIC.replace("still", "broken")),
 }
@@ -69,7 +95,7 @@ for name in ("announced", "vain"):
     FILES[f"{name}-1.0-py3-none-any.whl.metadata"] = metadata(
         name, "1.0", "vain" if name == "announced" else "big").encode()
 SIMPLE = {n: [f for f in FILES if f.startswith(n + "-") and f.endswith((".whl", ".gz", ".zip")) and "-9.0-" not in f]
-          for n in "plain html announced vain big bare liar norange still moving zipped knot broken tool pip".split()}
+          for n in "plain html announced vain big bare liar norange still moving zipped knot broken tabled old vague greedy setuptools tool pip torch cuda".split()}
 OTHER = {"plain": ["plain-9.0-py3-none-any.whl"], "second": ["second-1.0-py3-none-any.whl"]}
 
 

@@ -31,6 +31,7 @@ static void source_make(struct lock *l, bool built)
         .settings = words_in(l, "x=y"),
         .archs = words_in(l, "8.0 9.0+PTX"),
         .expect = words_in(l, "amp_C"),
+        .abi = built ? STR("torch2.6.0+cu124cxx11abiFALSE") : STR(""),
         .files = arena_alloc(a, sizeof *s->files),
         .files_n = 1};
     s->files[0] =
@@ -44,6 +45,7 @@ static void source_make(struct lock *l, bool built)
                                        .name = STR_INIT("setuptools"),
                                        .version = STR_INIT("80.0"),
                                        .from = STR_INIT("somewhere"),
+                                       .group = STR_INIT(ARTIFACT_OF_ROOT),
                                        .file = STR_INIT("setuptools.whl"),
                                        .url = STR_INIT("https://a.test/setuptools.whl"),
                                        .size = 3,
@@ -91,8 +93,11 @@ static void what_is_built_is_kept(void **state)
         assert_true(a->source->sdist.size == 7 && !a->source->isolated);
         assert_int_equal(a->source->requires_n, 2);
         assert_true(a->source->requires[0].source->isolated);
+        assert_true(!a->source->requires[0].group.len);
+        assert_true(str_is(a->source->requires[1].group, ARTIFACT_OF_ROOT));
         assert_true(str_is(a->source->archs.v[1], "9.0+PTX"));
         assert_int_equal(artifact_download(a), 7);
+        assert_true(str_is(a->source->abi, built ? "torch2.6.0+cu124cxx11abiFALSE" : ""));
         assert_true(again.tools.n == 1 && str_is(again.tools.v[0].name, "gcc"));
         lock_print(&second, &again);
         assert_string_equal(text.p, second.p);
@@ -102,14 +107,14 @@ static void what_is_built_is_kept(void **state)
 /* The image's layers below, then its pip, then the compilers of `tools`: no other wheel. */
 static void a_build_sees_the_system_and_the_tools(void **state)
 {
-    static const char *const names[] = {"base", "python", "pip", "compile"};
+    static const char *const names[] = {"base", "python", "pip", "setuptools", "compile"};
     const struct artifact pip = {.eco = ECO_WHEEL, .name = STR_INIT("pip"), .digest = {{8}}};
     CLEANUP(lock_clear) struct lock l = {0}, root = {0};
     const struct artifact_source *s;
 
     source_make(&l, false);
     s = lock_find(&l, ECO_WHEEL, STR("sympy"))->source;
-    lock_root(&root, &l, &s->root, &pip);
+    lock_root(&root, &l, s, &pip);
     assert_int_equal(root.layers.n, ARRAY_LEN(names));
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         const struct lock_layer *layer = &root.layers.v[i];
@@ -117,10 +122,64 @@ static void a_build_sees_the_system_and_the_tools(void **state)
         assert_true(str_is(layer->name, names[i]));
         assert_int_equal(layer->artifacts.n, 1);
     }
-    assert_true(str_is(root.artifacts.v[root.layers.v[3].artifacts.v[0]].name, "gcc"));
+    assert_true(str_is(root.artifacts.v[root.layers.v[4].artifacts.v[0]].name, "gcc"));
     assert_true(digest_eq(&root.artifacts.v[root.layers.v[2].artifacts.v[0]].digest, &pip.digest));
-    assert_int_equal(root.artifacts.n, 4);
+    assert_int_equal(root.artifacts.n, 5);
     assert_int_equal(root.created, l.created);
+}
+
+static void add(struct lock *l, enum ecosystem eco, const char *name, const char *group)
+{
+    vec_add(&l->artifacts,
+            ((struct artifact){.eco = eco, .name = str_of(name), .group = str_of(group)}));
+}
+
+/* Once the lock has its layers; with the wheels that it links to, each in the build's own version.
+ */
+static void a_build_sees_the_toolkit(void **state)
+{
+    static struct str groups[] = {STR_INIT("base"), STR_INIT("toolkit")};
+    static struct artifact requires[] = {
+        {.eco = ECO_WHEEL,
+         .name = STR_INIT("nvidia-a"),
+         .version = STR_INIT("of the build"),
+         .group = STR_INIT(ARTIFACT_OF_ROOT)},
+        {.eco = ECO_WHEEL, .name = STR_INIT("ninja")},
+        {.eco = ECO_WHEEL, .name = STR_INIT("torch"), .group = STR_INIT(ARTIFACT_OF_ROOT)}};
+    const struct artifact_source build = {
+        .root = {groups, 2, 0}, .requires = requires, .requires_n = 3};
+    const struct artifact pip = {.eco = ECO_WHEEL, .name = STR_INIT("pip")};
+    struct lock_stand_in stand_in = {.name = STR_INIT("envbuild-cuda")};
+    CLEANUP(lock_clear) struct lock l = {0};
+
+    vec_add(&stand_in.provides, STR("libcuda1"));
+    vec_add(&l.toolkit.stand_ins, stand_in);
+    l.toolkit.from = STR("apt");
+    add(&l, ECO_DEB, "bash", "base");
+    add(&l, ECO_DEB, "nvcc", "toolkit");
+    add(&l, ECO_WHEEL, "nvidia-a", "pip");
+    add(&l, ECO_WHEEL, "nvidia-b", "pip");
+    add(&l, ECO_WHEEL, "numpy", "pip");
+    add(&l, ECO_REDIST, "cuda_nvcc", "toolkit");
+    for (int chosen = 0; chosen < 2; chosen++) {
+        CLEANUP(lock_clear) struct lock root = {0};
+        CLEANUP(buf_clear) struct buf names = {0};
+        const struct lock_layer *layer;
+
+        if (chosen)
+            vec_add(&l.layers, ((struct lock_layer){.kind = LOCK_SYSTEM, .group = LOCK_TOOLKIT}));
+        lock_root(&root, &l, &build, &pip);
+        vec_each(layer, &root.layers)
+            buf_fmt(&names, STR_FMT ":%zu ", STR_ARG(layer->name), layer->artifacts.n);
+        assert_string_equal(names.p, chosen
+                                         ? "base:1 nvidia-a:1 nvidia-b:1 pip:1 torch:1 toolkit:2 "
+                                         : "base:1 nvidia-a:1 pip:1 torch:1 ");
+        assert_true(str_is(lock_find(&root, ECO_WHEEL, STR("nvidia-a"))->version, "of the build"));
+        assert_true(lock_find(&root, ECO_WHEEL, STR("torch"))->requested);
+        assert_int_equal(root.toolkit.stand_ins.n, chosen);
+        if (chosen)
+            assert_true(str_is(root.toolkit.stand_ins.v[0].provides.v[0], "libcuda1"));
+    }
 }
 
 static void what_is_built_is_judged(void **state)
@@ -129,11 +188,15 @@ static void what_is_built_is_judged(void **state)
         {"\"file\": \"sympy-1.0.tar.gz\"", "\"file\": \"a/b\"", "is not a file"},
         {"./wheels/sympy", "ext::sympy", "is not a file"},
         {"\"python\", \"compile\"", "\"python\", \"kernel\"", "\"kernel\" is not a group"},
+        {"\"expect\"", "\"abi\": \"../x\", \"expect\"", "abi \"../x\" is not what a lock has"},
         {"\"A=1\"", "\"A=\\u0007\"", "is not a line of text"},
         {"\"name\": \"setuptools\"", "\"name\": \"a\"", "or not in order"},
         {"https://a.test/setuptools.whl", "ftp://a.test/setuptools.whl", "url"},
         {"\"group\": \"compile\"", "\"group\": \"apt\"", "no deb of group \"compile\""},
         {"\"name\": \"gcc\"", "\"name\": \"git\"", "the image has it too"},
+        {"\"group\": \"root\"", "\"group\": \"pip\"", "group \"pip\" is not what a lock has"},
+        {"\"name\": \"sympy\"", "\"name\": \"sympy\", \"group\": \"root\"",
+         "group \"root\" is not what a lock has"},
     };
     CLEANUP(lock_clear) struct lock l = {0};
 
@@ -147,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_built_is_kept),
         cmocka_unit_test(a_build_sees_the_system_and_the_tools),
+        cmocka_unit_test(a_build_sees_the_toolkit),
         cmocka_unit_test(what_is_built_is_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

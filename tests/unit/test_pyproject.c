@@ -141,9 +141,48 @@ static void groups_do_not_grow_without_end(void **state)
     assert_non_null(strstr(e.msg, "has more than 65536 requirements"));
 }
 
+/* Markers of an extra's requirements stay theirs. */
+static void a_table_gives_metadata(void **state)
+{
+    static const struct {
+        const char *text, *expect; /* NULL: the backend tells */
+    } cases[] = {
+        {"[project]\nname = 'a'\nversion = '1'\nrequires-python = '>=3.9'\n"
+         "dependencies = ['b>1', \"c @ https://d.test/c.whl ; os_name == 'nt'\"]\n"
+         "[project.optional-dependencies]\n"
+         "X_y = ['e', \"f<2 ; os_name == 'nt' or os_name == 'posix'\"]\n",
+         "Metadata-Version: 2.2\nName: a\nVersion: 1\nRequires-Python: >=3.9\n"
+         "Requires-Dist: b>1\n"
+         "Requires-Dist: c @ https://d.test/c.whl ; os_name == \"nt\"\n"
+         "Provides-Extra: x-y\n"
+         "Requires-Dist: e ; extra == \"x-y\"\n"
+         "Requires-Dist: f<2 ; (os_name == \"nt\" or os_name == \"posix\") and extra == \"x-y\"\n"},
+        {"[project]\nname = 'a'\ndynamic = ['version', 'readme']\n",
+         "Metadata-Version: 2.2\nName: a\nVersion: 7\n"},
+        {"[project]\nname = 'a'\ndynamic = ['dependencies']\n", NULL},
+        {"[project]\nname = 'a'\ndynamic = ['optional-dependencies']\n", NULL},
+        {"[project]\nname = 'a'\ndynamic = ['requires-python']\n", NULL},
+        {"[project]\nname = 'a'\n[tool.poetry]\n", NULL},
+        {"[project]\nname = 'a'\ndependencies = ['b']\n[tool.poetry]\n",
+         "Metadata-Version: 2.2\nName: a\nVersion: 7\nRequires-Dist: b\n"},
+        {"[build-system]\nrequires = []\n", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(pyproject_clear) struct pyproject p = {0};
+        CLEANUP(buf_clear) struct buf out = {0};
+        struct err e = {0};
+
+        assert_int_equal(pyproject_parse(&p, str_of(cases[i].text), "p.toml", &e), 0);
+        assert_int_equal(pyproject_metadata(&out, &p, STR("7")), cases[i].expect != NULL);
+        assert_string_equal(out.p ? out.p : "", cases[i].expect ? cases[i].expect : "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_table_gives_metadata),
         cmocka_unit_test(a_project_is_read),
         cmocka_unit_test(one_of_tools_alone_is_read),
         cmocka_unit_test(what_is_wrong_has_its_place),

@@ -167,7 +167,8 @@ static void what_may_be_built_is_names_or_all_or_a_map(void **state)
         {"build: all\n", "\"build\":\"all\""},
         {"build: [DeepSpeed, rouge_score]\n", "\"build\":[\"deepspeed\",\"rouge-score\"]"},
         {"build: {docopt: , jieba: {isolation: true}}\n", "\"build\":[\"docopt\",\"jieba\"]"},
-        {"build: {flash-attn: {isolation: false, env: {MAX_JOBS: 2}, requires: [torch, ninja], "
+        {"variant: devel\n"
+         "build: {flash-attn: {isolation: false, env: {MAX_JOBS: 2}, requires: [torch, ninja], "
          "constraints: [setuptools<82], archs: [8.0, 9.0+PTX], config_settings: {a: b, c: [1, 2]}, "
          "expect: [flash_attn_2_cuda], fetch: [{url: \"https://a.test/b\", sha256: "
          "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}]}, docopt: {}}\n",
@@ -194,8 +195,11 @@ static void what_may_be_built_is_names_or_all_or_a_map(void **state)
         {"build: {a: {requires: [\"x @ https://a.test/x.whl\"]}}\n",
          "x.yaml:2:24: build: requires: \"x @ https://a.test/x.whl\" names an address; here a name "
          "and versions are wanted"},
-        {"build: {a: {archs: [80]}}\n",
-         "x.yaml:2:21: build: archs: \"80\" is not one such as 8.0 or 9.0+PTX"},
+        {"variant: devel\nbuild: {a: {archs: [80]}}\n",
+         "x.yaml:3:21: build: archs: \"80\" is not one such as 8.0 or 9.0+PTX"},
+        {"build: {a: {archs: [8.0]}}\n",
+         "x.yaml:2:21: build: archs: what has code for GPUs is compiled with the CUDA toolkit, "
+         "which only `variant: devel` has; this is runtime"},
         {"build: {a: {config_settings: {\"\": 1}}}\n",
          "x.yaml:2:31: build: config_settings: \"\" is not a name"},
         {"build: {a: {fetch: [{url: \"https://u:p@a.test/\", sha256: 00}]}}\n",

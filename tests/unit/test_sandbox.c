@@ -110,6 +110,7 @@ static void the_end_of_the_output_is_kept(void **state)
               &e);
     assert_true(str_starts(buf_view(&w.end.tail), STR("line 71\n")));
     assert_true(str_ends(buf_view(&w.end.tail), STR("\nline 100")));
+    assert_true(str_starts(buf_view(&w.end.last), STR("line 1\n")));
     assert_ok(fs_read(&w.said, w.log, 1 << 20, &e), &e);
     assert_true(str_starts(buf_view(&w.said), STR("line 1\nline 2\n")));
 }

@@ -98,6 +98,7 @@ struct scene {
     struct fake *fake;
     struct memo *memo;
     const struct artifacts *kept;
+    bool torch, toolkit; /* the image has them */
 };
 
 static void parse(struct requirement *out, struct arena *a, const char *text)
@@ -121,12 +122,15 @@ static enum err_kind solve(const struct scene *s, struct buf *out, void (*look)(
     CLEANUP(pages_clear)
     struct pages *pages = pages_open(http, page_memo, cas, &(struct pages_options){0});
 
-    buf_fmt(&yaml, "pytorch: \"2.6.0\"\n%s", s->recipe);
+    buf_fmt(&yaml, "pytorch: \"2.6.0\"\nvariant: devel\n%s", s->recipe);
     if (recipe_parse(&recipe, buf_view(&yaml), "x.yaml", &e) < 0)
         fail_msg("%s", e.msg);
     vec_add(&lock.artifacts, ((struct artifact){.eco = ECO_DEB, .group = STR_INIT("python")}));
     vec_add(&lock.tools, ((struct artifact){.eco = ECO_DEB, .group = STR_INIT("compile")}));
+    if (s->toolkit)
+        lock.toolkit.from = STR("nvidia");
     const struct sdists_options how = {.recipe = &recipe,
+                                       .archs = STR("7.0 8.0"),
                                        .lock = &lock,
                                        .kept = s->kept,
                                        .backend = s->fake ? &backend : NULL,
@@ -141,17 +145,19 @@ static enum err_kind solve(const struct scene *s, struct buf *out, void (*look)(
     CLEANUP(pypi_index_clear) struct pypi_index *index = pypi_index_open(pages, http, &o);
     CLEANUP(pypi_solution_clear) struct pypi_solution solution = {0};
     CLEANUP(arena_clear) struct arena arena = {0};
-    struct requirement r[2] = {0};
+    struct requirement r[3] = {0};
     const struct pypi_universe universe = pypi_index_universe(index);
-    const struct pypi_root roots[] = {{&r[0], STR("recipe")}, {&r[1], STR("recipe")}};
+    const struct pypi_root roots[] = {
+        {&r[0], STR("recipe")}, {&r[1], STR("recipe")}, {&r[2], STR("recipe")}};
     const struct pypi_want want = {
-        .env = {STR("3.11.2"), STR("x86_64")}, .roots = roots, .roots_n = 2};
+        .env = {STR("3.11.2"), STR("x86_64")}, .roots = roots, .roots_n = s->torch ? 3 : 2};
     struct artifacts all = {0};
     const struct artifact *a;
     enum err_kind kind = ERR_NONE;
 
     parse(&r[0], &arena, s->asks);
     parse(&r[1], &arena, "plain<2");
+    parse(&r[2], &arena, "torch==2.6.0");
     sdists_bind(sdists, index, &want);
     if (solve_pypi(&solution, &want, &universe, &e) < 0 ||
         pypi_artifacts(&all, index, &solution, &e) < 0) {
@@ -171,6 +177,7 @@ static enum err_kind solve(const struct scene *s, struct buf *out, void (*look)(
     vec_clear(&all);
     requirement_clear(&r[0]);
     requirement_clear(&r[1]);
+    requirement_clear(&r[2]);
     return kind;
 }
 
@@ -191,24 +198,50 @@ static void expect(const struct scene *s, enum err_kind kind, const char *part, 
 
 static void what_holds_for_the_wheel_is_read_from_the_sdist(void **state)
 {
-    struct fake fake = {.first = "tool<2", .more = ""};
+    struct fake fake = {.more = ""};
     struct scene s = {.recipe = "build: [still]", .asks = "still", .fake = &fake};
 
-    expect(&s, ERR_NONE, "plain 1.0, still 1.0* (tool 1.0)",
-           "first still 1.0:\nmore still 1.0: tool 1.0\n");
+    expect(&s, ERR_NONE, "plain 1.0, still 1.0* (tool 1.0)", "more still 1.0: tool 1.0\n");
     s.recipe = "build: all";
     s.asks = "zipped";
-    expect(&s, ERR_NONE, "plain 1.0, zipped 1.0* (tool 1.0)",
-           "first zipped 1.0:\nmore zipped 1.0: tool 1.0\n");
+    expect(&s, ERR_NONE, "plain 1.0, zipped 1.0* (tool 1.0)", "more zipped 1.0: tool 1.0\n");
+}
+
+/* PEP 621: what is not dynamic holds; the version is the file's anyway. */
+static void a_table_tells_as_much_as_a_backend(void **state)
+{
+    struct fake fake = {.more = "",
+                        .metadata = "Metadata-Version: 2.1\nName: tabled\nVersion: 2.0\n"};
+    struct scene s = {.recipe = "build: [tabled]", .asks = "tabled[more]<2", .fake = &fake};
+
+    expect(&s, ERR_NONE, "bare 1.0, big 1.0, plain 1.0, tabled 1.0* (tool 1.0)",
+           "more tabled 1.0: tool 1.0\n");
+    s.asks = "tabled";
+    expect(&s, ERR_NONE, "plain 1.0, tabled 2.0* (tool 2.0)",
+           "more tabled 2.0: tool 2.0\nmetadata tabled 2.0: tool 2.0\n");
+}
+
+static void what_a_source_does_not_name_is_as_with_pip(void **state)
+{
+    struct fake fake = {.more = "", .metadata = "Metadata-Version: 2.1\nName: old\nVersion: 1.0\n"};
+    struct scene s = {.recipe = "build: [old, vague]", .asks = "old", .fake = &fake};
+
+    expect(&s, ERR_NONE, "old 1.0* (setuptools 80.0), plain 1.0",
+           "more old 1.0: setuptools 80.0\nmetadata old 1.0: setuptools 80.0\n");
+    fake.first = "tool"; /* a table that PEP 621 does not allow is for the backend to judge */
+    fake.metadata = "Metadata-Version: 2.1\nName: vague\nVersion: 1.0\n";
+    s.asks = "vague";
+    expect(&s, ERR_NONE, "plain 1.0, vague 1.0* (tool 2.0)",
+           "first vague 1.0:\nmore vague 1.0: tool 2.0\nmetadata vague 1.0: tool 2.0\n");
 }
 
 static void a_backend_is_asked_for_what_may_change(void **state)
 {
-    struct fake fake = {.first = "tool", .more = "bare, tool<2", .metadata = MOVING};
+    struct fake fake = {.more = "bare, tool<2", .metadata = MOVING};
     struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
 
     expect(&s, ERR_NONE, "bare 1.0, moving 2.0* (bare 1.0) (tool 1.0), plain 1.0",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\n"
+           "more moving 2.0: tool 2.0\n"
            "metadata moving 2.0: bare 1.0 tool 1.0\n");
     s.recipe = ""; /* not allowed: the wheel */
     expect(&s, ERR_NONE, "moving 1.0, plain 1.0", "");
@@ -219,7 +252,7 @@ static void a_backend_is_asked_for_what_may_change(void **state)
 
 static void the_recipe_bounds_what_a_build_gets(void **state)
 {
-    struct fake fake = {.first = "tool", .more = "", .metadata = MOVING};
+    struct fake fake = {.more = "", .metadata = MOVING};
     struct scene s = {
         .recipe = "build: {moving: {isolation: false, constraints: [tool<2], requires: [plain], "
                   "env: {A: 1}, archs: [8.0], config_settings: {x: y}, expect: [m]}}",
@@ -228,55 +261,119 @@ static void the_recipe_bounds_what_a_build_gets(void **state)
 
     /* plain of the image, not the newest. */
     expect(&s, ERR_NONE, "moving 2.0* (plain 1.0) (tool 1.0)",
-           "first moving 2.0:\nmore moving 2.0: plain 1.0 tool 1.0\n"
+           "more moving 2.0: plain 1.0 tool 1.0\n"
            "metadata moving 2.0: plain 1.0 tool 1.0\n");
+}
+
+/* What is built with torch: `asked` of the archs, in the toolkit. */
+static void check_cuda(const struct artifacts *all, const char *root, const char *archs)
+{
+    CLEANUP(buf_clear) struct buf in_root = {0}, groups = {0}, got = {0};
+    const struct artifact *a;
+
+    vec_each(a, all) {
+        for (size_t i = 0; a->source && i < a->source->requires_n; i++)
+            if (a->source->requires[i].group.len)
+                buf_fmt(&in_root, STR_FMT " ", STR_ARG(a->source->requires[i].name));
+        for (size_t i = 0; a->source && i < a->source->root.n; i++)
+            buf_fmt(&groups, STR_FMT " ", STR_ARG(a->source->root.v[i]));
+        for (size_t i = 0; a->source && i < a->source->archs.n; i++)
+            buf_fmt(&got, STR_FMT " ", STR_ARG(a->source->archs.v[i]));
+    }
+    assert_string_equal(in_root.p ? in_root.p : "", "bare tool torch ");
+    assert_string_equal(groups.p, root);
+    assert_string_equal(got.p ? got.p : "", archs);
+}
+
+static void is_of_the_images_gpus(struct artifacts *all)
+{
+    check_cuda(all, "python compile toolkit ", "7.0 8.0 ");
+}
+
+static void is_of_the_recipes_gpus(struct artifacts *all)
+{
+    check_cuda(all, "python compile toolkit ", "9.0 ");
+}
+
+static void sees_no_toolkit(struct artifacts *all)
+{
+    check_cuda(all, "python compile ", "");
+}
+
+/* The image's torch and what that needs are in the root, and with them the toolkit. */
+static void torch_is_the_images(void **state)
+{
+    static const char log[] = "more cuda 1.0: bare 1.0 setuptools 80.0 tool 2.0 torch 2.6.0\n";
+    struct fake fake = {.more = "", .metadata = "Metadata-Version: 2.1\nName: old\nVersion: 1.0\n"};
+    struct scene s = {
+        .recipe = "build: [cuda]", .asks = "cuda", .fake = &fake, .torch = true, .toolkit = true};
+    CLEANUP(buf_clear) struct buf out = {0};
+
+    assert_int_equal(solve(&s, &out, is_of_the_images_gpus), ERR_NONE);
+    assert_string_equal(fake.log.p, log);
+    buf_clear(&fake.log);
+    s.recipe = "build: {cuda: {archs: [9.0]}}";
+    assert_int_equal(solve(&s, &out, is_of_the_recipes_gpus), ERR_NONE);
+    s.toolkit = false;
+    s.recipe = "build: [cuda]";
+    assert_int_equal(solve(&s, &out, sees_no_toolkit), ERR_NONE);
+    s.asks = "old"; /* asks for no torch, but is told to see the image's */
+    s.recipe = "build: {old: {isolation: false}}";
+    assert_int_equal(solve(&s, &out, sees_no_toolkit), ERR_NONE);
+    s.torch = false;
+    buf_clear(&fake.log);
+    expect(&s, ERR_NONE, "old 1.0* (setuptools 80.0)",
+           "more old 1.0: setuptools 80.0\nmetadata old 1.0: setuptools 80.0\n");
 }
 
 static void what_was_answered_is_remembered(void **state)
 {
     CLEANUP(free_clear) char *dir = path_join(folder, "answers");
     CLEANUP(memo_clear) struct memo *memo = NULL;
-    struct fake fake = {.first = "tool", .more = "", .metadata = MOVING};
+    struct fake fake = {.more = "", .metadata = MOVING};
     struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
     struct err e = {0};
 
     assert_int_equal(memo_open(&memo, dir, &e), 0);
     s.memo = memo;
     expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+           "more moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
     expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)", "");
     s.recipe = "build: {moving: {env: {A: 1}}}";
     expect(&s, ERR_NONE, "moving 2.0* (tool 2.0)",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+           "more moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
 }
 
 static void what_a_backend_refuses_is_told(void **state)
 {
-    struct fake fake = {.first = "tool", .more = "", .refuses = "no compiler"};
+    struct fake fake = {.more = "", .refuses = "no compiler"};
     struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
 
     expect(&s, ERR_UNSAT, "no compiler",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
-    fake.first = "tool>3";
-    expect(&s, ERR_UNSAT, "the build of moving asks for tool>3", "first moving 2.0:\n");
-    fake = (struct fake){.first = "tool", .more = "", .metadata = "Name: x\nVersion: 1\n"};
+           "more moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
+    s.recipe = "build: [greedy]";
+    s.asks = "greedy";
+    expect(&s, ERR_UNSAT, "the build of greedy asks for tool>3", "");
+    s.recipe = "build: [moving]";
+    s.asks = "moving";
+    fake = (struct fake){.more = "", .metadata = "Name: x\nVersion: 1\n"};
     expect(&s, ERR_UNSAT, "moving-2.0.tar.gz says in its metadata that it is x 1",
-           "first moving 2.0:\nmore moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
-    fake = (struct fake){.first = "knot"};
+           "more moving 2.0: tool 2.0\nmetadata moving 2.0: tool 2.0\n");
     s.recipe = "build: [knot]";
     s.asks = "knot";
-    expect(&s, ERR_UNSAT, "to build knot 1.0, knot itself is needed", "first knot 1.0:\n");
+    expect(&s, ERR_UNSAT, "to build knot 1.0, knot itself is needed", "");
     s.fake = NULL;
-    expect(&s, ERR_UNSAT, "knot 1.0 has to be built to know what it needs", "");
+    s.recipe = "build: [old]";
+    s.asks = "old";
+    expect(&s, ERR_UNSAT, "old 1.0 has to be built to know what it needs", "");
 }
 
 static void a_damaged_sdist_is_passed_over(void **state)
 {
-    struct fake fake = {.first = "tool", .more = ""};
+    struct fake fake = {.more = ""};
     struct scene s = {.recipe = "build: [broken]", .asks = "broken", .fake = &fake};
 
-    expect(&s, ERR_NONE, "broken 1.0* (tool 2.0), plain 1.0",
-           "first broken 1.0:\nmore broken 1.0: tool 2.0\n");
+    expect(&s, ERR_NONE, "broken 1.0* (tool 2.0), plain 1.0", "more broken 1.0: tool 2.0\n");
 }
 
 /* What an older lock has of it. */
@@ -295,6 +392,7 @@ static void keep(struct artifacts *all)
                                  .digest = a->source->requires[0].digest};
     old_source = (struct artifact_source){.sdist.digest = a->source->sdist.digest,
                                           .isolated = true,
+                                          .abi = STR_INIT("torch2.6.0cxx11abiTRUE"),
                                           .root = {groups, 2, 0},
                                           .requires = &old_tool,
                                           .requires_n = 1};
@@ -308,18 +406,19 @@ static void keep(struct artifacts *all)
 static void must_be_built(struct artifacts *all)
 {
     assert_true(str_is(all->v[0].name, "moving") && !digest_is_set(&all->v[0].digest));
+    assert_true(!all->v[0].source->abi.len);
 }
 
 static void must_be_kept(struct artifacts *all)
 {
     assert_true(str_is(all->v[0].name, "moving") && all->v[0].digest.bytes[0] == 7);
+    assert_true(str_is(all->v[0].source->abi, "torch2.6.0cxx11abiTRUE"));
     assert_true(all->v[0].size == 7 && str_is(all->v[0].file, "moving-2.0-py3-none-any.whl"));
 }
 
 static void what_was_built_stays_while_nothing_of_it_changes(void **state)
 {
-    struct fake fake = {.first = "tool",
-                        .more = "",
+    struct fake fake = {.more = "",
                         .metadata = "Metadata-Version: 2.1\nName: moving\nVersion: 2.0\n"};
     struct scene s = {.recipe = "build: [moving]", .asks = "moving", .fake = &fake};
     const struct artifacts kept = {&old, 1, 0};
@@ -342,8 +441,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_holds_for_the_wheel_is_read_from_the_sdist),
+        cmocka_unit_test(a_table_tells_as_much_as_a_backend),
+        cmocka_unit_test(what_a_source_does_not_name_is_as_with_pip),
         cmocka_unit_test(a_backend_is_asked_for_what_may_change),
         cmocka_unit_test(the_recipe_bounds_what_a_build_gets),
+        cmocka_unit_test(torch_is_the_images),
         cmocka_unit_test(what_was_answered_is_remembered),
         cmocka_unit_test(what_a_backend_refuses_is_told),
         cmocka_unit_test(a_damaged_sdist_is_passed_over),

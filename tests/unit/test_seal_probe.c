@@ -97,7 +97,12 @@ static void what_is_missing_is_told(void **state)
          "it lacks the header openssl/ssl.h, which Debian's package libssl-dev has; write it under "
          "`apt`"},
         {"fatal error: cuda_runtime.h: No such file or directory",
-         "it lacks the header cuda_runtime.h, which the CUDA toolkit has; write `variant: devel`"},
+         "it lacks the header cuda_runtime.h, which the CUDA toolkit has; write `variant: devel`, "
+         "without "
+         "`parts` that leave it out"},
+        {"fatal error: nv/target: No such file or directory\nTraceback",
+         "it lacks the header nv/target, which the CUDA toolkit has; write `variant: devel`, "
+         "without `parts` that leave it out"},
         {"fatal error: numpy/arrayobject.h: No such file or directory",
          "it lacks the header numpy/arrayobject.h; write `build: {demo: {requires: [numpy]}}`"},
         {"fatal error: strange.h: No such file or directory",
@@ -116,9 +121,15 @@ static void what_is_missing_is_told(void **state)
         {"FileNotFoundError: [Errno 2] No such file or directory: 'cmake'",
          "cmake is not in the root; write `build: {demo: {requires: [cmake]}}`"},
         {"FileNotFoundError: [Errno 2] No such file or directory: '/usr/local/cuda/bin/nvcc'",
-         "nvcc is not in the root; write `variant: devel`"},
+         "nvcc is not in the root; write `variant: devel`, and for which GPUs, as in `build: "
+         "{demo: "
+         "{archs: [8.0]}}`"},
         {"OSError: CUDA_HOME environment variable is not set. Please set it",
-         "it wants the CUDA toolkit; write `variant: devel`"},
+         "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in `build: "
+         "{demo: {archs: [8.0]}}`"},
+        {"mamba_ssm was requested, but nvcc was not found.  Are you sure\nNameError: name",
+         "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in `build: "
+         "{demo: {archs: [8.0]}}`"},
         {"error: can't find Rust compiler", "rustc is not in the root; write rustc under `apt`"},
         {"urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
          "it wants the network, which a sealed build has not; name what it fetches under `build: "
@@ -133,9 +144,20 @@ static void what_is_missing_is_told(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(buf_clear) struct buf out = {0};
 
-        hint_of(&out, str_of(cases[i][0]), STR("demo"));
+        hint_of(&out, str_of(cases[i][0]), STR("demo"), false);
         assert_string_equal(out.p ? out.p : "", cases[i][1]);
     }
+}
+
+static void nvcc_comes_after_the_metadata(void **state)
+{
+    CLEANUP(buf_clear) struct buf out = {0};
+
+    hint_of(&out, STR("No such file or directory: '/usr/local/cuda/bin/nvcc'"), STR("demo"), true);
+    assert_string_equal(out.p,
+                        "it wants nvcc to tell what it needs, and the toolkit is chosen once that "
+                        "is known; its setup.py may know a variable for that, which `build: {demo: "
+                        "{env: {...}}}` sets");
 }
 
 static void want_of_memory_is_told(void **state)
@@ -181,6 +203,7 @@ int main(void)
         cmocka_unit_test(each_obstacle_is_told_apart),
         cmocka_unit_test(nothing_in_the_way_is_no_error),
         cmocka_unit_test(what_is_missing_is_told),
+        cmocka_unit_test(nvcc_comes_after_the_metadata),
         cmocka_unit_test(want_of_memory_is_told),
         cmocka_unit_test(processes_are_counted_with_all_below),
     };

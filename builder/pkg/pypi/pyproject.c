@@ -254,6 +254,64 @@ void pyproject_clear(struct pyproject *p)
     *p = (struct pyproject){0};
 }
 
+static bool tells_needs(const struct pyproject *p)
+{
+    static const char *const keys[] = {"dependencies", "optional-dependencies", "requires-python"};
+    const struct node *tool = node_get(p->doc.root, "tool");
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (strs_has(&p->dynamic, str_of(keys[i])))
+            return false;
+    /* Poetry takes them from its own table when [project] has none, against PEP 621. */
+    return p->named &&
+           (p->dependencies.n || !tool || tool->kind != NODE_MAP || !node_get(tool, "poetry"));
+}
+
+static void put_needs(struct buf *out, const struct pyproject_needs *needs, struct str extra)
+{
+    CLEANUP(arena_clear) struct arena arena = {0};
+    CLEANUP(err_clear) struct err unused = {0}; /* every requirement parses */
+    const struct pyproject_need *n;
+
+    vec_each(n, needs) {
+        CLEANUP(requirement_clear) struct requirement r = {0};
+
+        if (requirement_parse(&r, &arena, n->text, &unused) < 0)
+            continue;
+        buf_puts(out, "Requires-Dist: ");
+        requirement_print(out, &r, false);
+        if (r.marker || extra.len)
+            buf_puts(out, " ; ");
+        if (r.marker && extra.len)
+            buf_putc(out, '(');
+        if (r.marker)
+            marker_print(out, r.marker);
+        if (r.marker && extra.len)
+            buf_puts(out, ") and ");
+        if (extra.len)
+            buf_fmt(out, "extra == \"" STR_FMT "\"", STR_ARG(extra));
+        buf_putc(out, '\n');
+    }
+}
+
+bool pyproject_metadata(struct buf *out, const struct pyproject *p, struct str version)
+{
+    const struct pyproject_set *s;
+
+    if (!tells_needs(p))
+        return false;
+    buf_fmt(out, "Metadata-Version: 2.2\nName: " STR_FMT "\nVersion: " STR_FMT "\n",
+            STR_ARG(p->name), STR_ARG(p->version.len ? p->version : version));
+    if (p->requires_python.len)
+        buf_fmt(out, "Requires-Python: " STR_FMT "\n", STR_ARG(p->requires_python));
+    put_needs(out, &p->dependencies, STR(""));
+    vec_each(s, &p->extras) {
+        buf_fmt(out, "Provides-Extra: " STR_FMT "\n", STR_ARG(s->name));
+        put_needs(out, &s->needs, s->name);
+    }
+    return true;
+}
+
 const struct pyproject_set *pyproject_find(const struct pyproject_sets *sets, struct str name)
 {
     CLEANUP(buf_clear) struct buf normal = {0};

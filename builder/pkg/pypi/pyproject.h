@@ -41,5 +41,9 @@ int pyproject_parse(struct pyproject *out, struct str text, const char *file,
                     struct err *e) MUST_CHECK;
 int pyproject_read(struct pyproject *out, const char *path, struct err *e) MUST_CHECK;
 void pyproject_clear(struct pyproject *p);
+/* Append the core metadata that a wheel of `version` has by [project] alone. False, and nothing
+ * appended, where only the backend tells all of it: what it needs, its extras or its Python are
+ * `dynamic`, or Poetry's table has them. */
+bool pyproject_metadata(struct buf *out, const struct pyproject *p, struct str version);
 /* The extra or group of that name, in any spelling; NULL: there is none. */
 const struct pyproject_set *pyproject_find(const struct pyproject_sets *sets, struct str name);

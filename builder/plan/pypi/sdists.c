@@ -4,10 +4,14 @@
 #include "../../base/map.h"
 #include "../../io/crypto.h"
 #include "../../net/url.h"
+#include "../../pkg/pypi/pyproject.h"
 #include "../../pkg/pypi/sdist.h"
 #include "pypi_index.h"
 
 #define SDIST_MAX ((uint64_t)4 << 30)
+
+/* What a source requires that says nothing of it, as pip has it (PEP 517). */
+#define LEGACY_REQUIRES "setuptools>=40.8.0\n"
 
 /* One sdist that was looked at. */
 struct made {
@@ -16,9 +20,11 @@ struct made {
     struct artifact wheel; /* with its source; no file and no digest */
     struct artifact_source source;
     struct metadata metadata;
-    bool known;    /* metadata is set */
-    bool required; /* source.requires is set */
-    bool busy;     /* its requirements are being chosen */
+    struct str first; /* requirements that the source names, a line each; empty: not known */
+    bool named;       /* `first` is known */
+    bool known;       /* metadata is set */
+    bool required;    /* source.requires is set */
+    bool busy;        /* its requirements are being chosen */
 };
 
 struct sdists {
@@ -84,11 +90,11 @@ static struct strs texts_of(struct arena *a, const struct values *list)
     return out;
 }
 
-/* The system of the image, and the compilers. */
+/* The system of the image, and the compilers; see_cuda() may add the toolkit. */
 static struct strs root_of(struct arena *a, const struct lock *lock)
 {
     static const enum lock_group order[] = {LOCK_BASE, LOCK_PYTHON, LOCK_APT, LOCK_COMPILE};
-    struct strs out = {.v = arena_alloc(a, ARRAY_LEN(order) * sizeof *out.v)};
+    struct strs out = {.v = arena_alloc(a, (ARRAY_LEN(order) + 1) * sizeof *out.v)}; /* toolkit */
     const struct artifact *deb;
 
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
@@ -101,6 +107,22 @@ static struct strs root_of(struct arena *a, const struct lock *lock)
             out.v[out.n++] = name;
     }
     return out;
+}
+
+/* What is compiled for GPUs sees the toolkit, where the image has one: what is built with torch,
+ * and what the recipe names GPUs for. */
+static void see_cuda(struct sdists *x, struct artifact_source *s)
+{
+    struct str name = str_of(lock_group_name(LOCK_TOOLKIT)), rest = x->o.archs, word;
+
+    if (!x->o.lock->toolkit.from.len || strs_has(&s->root, name))
+        return;
+    s->root.v[s->root.n++] = name;
+    if (s->archs.n)
+        return;
+    s->archs.v = arena_alloc(&x->arena, (rest.len + 1) * sizeof *s->archs.v);
+    while (str_word(&rest, &word))
+        s->archs.v[s->archs.n++] = arena_str(&x->arena, word);
 }
 
 static int learn_file(struct sdists *x, struct str url, struct artifact_file *f, struct err *e)
@@ -151,6 +173,8 @@ static int begin(struct sdists *x, struct made *m, struct err *e)
     s->settings = texts_of(&x->arena, &b->settings);
     s->archs = texts_of(&x->arena, &b->archs);
     s->expect = texts_of(&x->arena, &b->expect);
+    if (s->archs.n)
+        see_cuda(x, s);
     return get_inputs(x, s, b, e);
 }
 
@@ -200,7 +224,15 @@ static int parse(struct sdists *x, struct asks *a, struct str text, struct requi
     return requirement_parse(*out, &x->arena, text, e);
 }
 
-/* What `requires` of the recipe names is taken in the version that the image asks for. */
+static bool asks_for(const struct pypi_want *want, struct str name)
+{
+    for (size_t i = 0; i < want->roots_n; i++)
+        if (str_eq(want->roots[i].requirement->name, name))
+            return true;
+    return false;
+}
+
+/* It is taken in the version that the image asks for. */
 static void bind_to_image(const struct sdists *x, struct asks *a, struct str name)
 {
     for (size_t i = 0; i < x->want->roots_n; i++)
@@ -300,7 +332,8 @@ static void add_source(struct buf *key, const struct artifact_source *s)
     add_digest(key, &s->sdist.digest);
     add_lines(key, "root", &s->root);
     for (size_t i = 0; i < s->requires_n; i++) {
-        buf_fmt(key, "requires " STR_FMT " ", STR_ARG(s->requires[i].name));
+        buf_fmt(key, "requires " STR_FMT " " STR_FMT, STR_ARG(s->requires[i].name),
+                STR_ARG(s->requires[i].group));
         if (s->requires[i].source)
             add_source(key, s->requires[i].source);
         else
@@ -386,11 +419,19 @@ static int add_recipes(struct sdists *x, struct asks *a, const struct made *m, s
     const struct recipe_build *b = recipe_build_of(x->o.recipe, m->wheel.name);
     struct requirement *r;
 
+    /* An extension of one torch does not load into another. */
+    bind_to_image(x, a, STR("torch"));
     for (size_t i = 0; b && i < b->requires.n; i++) {
         if (parse(x, a, b->requires.v[i].text, &r, e) < 0)
             return -1;
         vec_add(&a->roots, ((struct pypi_root){r, STR("recipe")}));
-        bind_to_image(x, a, r->name);
+        if (!str_is(r->name, "torch"))
+            bind_to_image(x, a, r->name);
+    }
+    if (b && !b->isolated && asks_for(x->want, STR("torch"))) {
+        if (parse(x, a, STR("torch"), &r, e) < 0)
+            return -1;
+        vec_add(&a->roots, ((struct pypi_root){r, STR("recipe")}));
     }
     for (size_t i = 0; b && i < b->constraints.n; i++) {
         if (parse(x, a, b->constraints.v[i].text, &r, e) < 0)
@@ -434,19 +475,46 @@ static int add_asks(struct sdists *x, struct asks *a, const struct made *m, stru
     return add_recipes(x, a, m, label, e);
 }
 
-static void take_requires(struct sdists *x, struct made *m, const struct artifacts *list)
+/* It is no file of many GB to install for each build, but stands in the root, with what it needs.
+ */
+static void move_to_root(struct artifacts *list, struct str name)
+{
+    struct artifact *a;
+
+    vec_each(a, list) {
+        if (!str_eq(a->name, name) || a->source || str_is(a->group, ARTIFACT_OF_ROOT))
+            continue;
+        a->group = STR(ARTIFACT_OF_ROOT);
+        for (size_t i = 0; i < a->needs.n; i++)
+            move_to_root(list, str_sub(a->needs.v[i], 0, str_find(a->needs.v[i], '[')));
+        for (size_t i = 0; i < a->extras.n; i++)
+            for (size_t j = 0; j < a->extras.v[i].needs.n; j++) {
+                struct str need = a->extras.v[i].needs.v[j];
+
+                move_to_root(list, str_sub(need, 0, str_find(need, '[')));
+            }
+    }
+}
+
+static void take_requires(struct sdists *x, struct made *m, struct artifacts *list)
 {
     struct artifact_source *s = &m->source;
     const struct artifact *a;
 
+    move_to_root(list, STR("torch"));
     s->requires = arena_alloc(&x->arena, (list->n + 1) * sizeof *s->requires);
     s->requires_n = 0;
     vec_each(a, list) {
+        bool of_root = str_is(a->group, ARTIFACT_OF_ROOT);
+
         strs_add_once(&x->used, a->name);
+        if (str_is(a->name, "torch"))
+            see_cuda(x, s);
         s->requires[s->requires_n++] = (struct artifact){.eco = ECO_WHEEL,
                                                          .name = a->name,
                                                          .version = a->version,
                                                          .from = a->from,
+                                                         .group = of_root ? a->group : STR(""),
                                                          .file = a->file,
                                                          .url = a->url,
                                                          .size = a->size,
@@ -476,8 +544,9 @@ static int choose_all(struct sdists *x, struct made *m, struct err *e)
 {
     CLEANUP(buf_clear) struct buf lines = {0}, more = {0};
 
-    if (ask_requires(x, m, true, &lines, e) < 0 || choose(x, m, buf_view(&lines), e) < 0 ||
-        ask_requires(x, m, false, &more, e) < 0)
+    buf_str(&lines, m->first);
+    if ((!m->named && ask_requires(x, m, true, &lines, e) < 0) ||
+        choose(x, m, buf_view(&lines), e) < 0 || ask_requires(x, m, false, &more, e) < 0)
         return -1;
     buf_str(&lines, buf_view(&more));
     return more.len ? choose(x, m, buf_view(&lines), e) : 0;
@@ -527,6 +596,28 @@ static int take_metadata(struct made *m, struct str text, struct err *e)
     return 0;
 }
 
+/* What pyproject.toml says: what the build requires, and metadata where PKG-INFO does not settle
+ * it. One that is not as PEP 621 has it is the backend's to judge. */
+static void read_pyproject(struct sdists *x, struct made *m, const struct sdist *sdist,
+                           struct buf *text, bool *fixed)
+{
+    CLEANUP(pyproject_clear) struct pyproject p = {0};
+    CLEANUP(err_clear) struct err unused = {0}; /* the backend is asked, and tells */
+    CLEANUP(buf_clear) struct buf first = {0};
+    const struct pyproject_need *n;
+
+    if (pyproject_parse(&p, buf_view(&sdist->pyproject), "pyproject.toml", &unused) < 0)
+        return;
+    vec_each(n, &p.build_requires)
+        buf_fmt(&first, STR_FMT "\n", STR_ARG(n->text));
+    m->named = true;
+    m->first = p.has_build_system ? arena_str(&x->arena, buf_view(&first)) : STR(LEGACY_REQUIRES);
+    if (*fixed)
+        return;
+    buf_reset(text);
+    *fixed = pyproject_metadata(text, &p, m->candidate->version.text);
+}
+
 /* What the sdist says itself; *fixed: and it holds. */
 static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fixed, struct err *e)
 {
@@ -545,6 +636,7 @@ static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fi
     *fixed = sdist.pkg_info.len &&
              metadata_parse(&own, buf_view(&sdist.pkg_info), name, &unused) == 0 && own.fixed;
     buf_str(text, buf_view(&sdist.pkg_info));
+    read_pyproject(x, m, &sdist, text, fixed);
     return 0;
 }
 
@@ -573,19 +665,20 @@ int sdists_metadata(struct sdists *x, const struct project *p, const struct cand
 /* ---- what the lock has of it ---- */
 
 /* Built once, a wheel stays as long as nothing changes that it is made of. */
-static void take_built(struct artifact *out, const struct artifact *old)
+static void take_built(struct artifact *out, struct artifact_source *s, const struct artifact *old)
 {
     CLEANUP(buf_clear) struct buf a = {0}, b = {0};
 
     if (!old)
         return;
-    add_source(&a, out->source);
+    add_source(&a, s);
     add_source(&b, old->source);
     if (!str_eq(buf_view(&a), buf_view(&b)))
         return;
     out->file = old->file;
     out->size = old->size;
     out->digest = old->digest;
+    s->abi = old->source->abi;
 }
 
 int sdists_source(struct sdists *x, const struct project *p, const struct candidate *c,
@@ -603,6 +696,6 @@ int sdists_source(struct sdists *x, const struct project *p, const struct candid
     *s = m->source;
     s->sdist.url = arena_str(&x->arena, url);
     out->source = s;
-    take_built(out, older(x, m));
+    take_built(out, s, older(x, m));
     return 0;
 }

@@ -1,10 +1,13 @@
 /* plan/pypi/sdists.h - sdists among the candidates: their metadata, and what building them needs.
  *
- * What an sdist says itself is taken where it holds for its wheel too (PEP 643). Else its build
- * backend is asked. That is foreign code, so it is asked through `struct source_backend`, whose
- * owner runs it sealed, with what the backend requires: wheels of the same indexes, chosen as all
- * others are (or built themselves), each in an environment of its own. What it answered is
- * remembered by all that the answer hangs on.
+ * What an sdist says itself is taken where it holds for its wheel too: its PKG-INFO (PEP 643), or
+ * [project] of its pyproject.toml (PEP 621). Else its build backend is asked. That is foreign code,
+ * so it is asked through `struct source_backend`, whose owner runs it sealed, with what the backend
+ * requires: wheels of the same indexes, chosen as all others are (or built themselves), each in an
+ * environment of its own. What it answered is remembered by all that the answer hangs on.
+ *
+ * torch is the image's wherever a build requires it, and with what it needs it stands in the
+ * build's root, as does the CUDA toolkit of a devel image.
  *
  * What a backend refuses ends the search, as with pip: only files that are damaged are passed over.
  */
@@ -17,13 +20,14 @@
 
 struct pypi_index;
 
-/* Who asks backends; errors name the package. `wheel`: what is to be built; of its source the sdist is in the store, and
- * `requires` are to be installed. Its root are the debs of `lock` and `pip`. */
+/* Who asks backends; errors name the package. `wheel`: what is to be built; of its source the sdist
+ * is in the store, and `requires` are to be installed. Its root are the debs of `lock` and `pip`.
+ */
 struct source_backend {
     void *ctx;
     /* Requirements (PEP 508) of the build, one each, owned. `first`: those that the source names,
-     * [build-system] requires or PEP 517's; then nothing is installed. Else those that the backend
-     * has besides. */
+     * [build-system] requires or PEP 517's, asked only where its pyproject.toml cannot be read
+     * here; then nothing is installed. Else those that the backend has besides. */
     int (*requires)(void *ctx, const struct artifact *wheel, const struct lock *lock,
                     const struct artifact *pip, bool first, struct names *out, struct err *e);
     /* Append the METADATA of the wheel that would be built. */
@@ -32,8 +36,9 @@ struct source_backend {
 };
 
 struct sdists_options {
-    const struct recipe *recipe;  /* `build` */
-    const struct lock *lock;      /* whose debs are chosen */
+    const struct recipe *recipe; /* `build` */
+    const struct lock *lock;     /* whose debs are chosen */
+    struct str archs; /* what the image promises to run on: "8.0 9.0"; empty: not known */
     const struct artifacts *kept; /* built ones of an older lock: as they were, where they still
                                      fit; may be NULL */
     const struct source_backend *backend; /* NULL: nobody can be asked */
