@@ -373,6 +373,13 @@ int git_get(struct git_commit *out, struct arena *a, const struct git_means *mea
     events_note(means->events, "git fetches " STR_FMT, STR_ARG(ref->url));
     result = make(&made, a, means, ref, name, place.files, e);
     (void)!unpacked_drop(&place, &left);
+    if (result < 0 && e->kind == ERR_INTEGRITY)
+        return err_wrap(e,
+                        STR_FMT ": commit " STR_FMT
+                                " is another file than in the lock, so a tag of "
+                                "it moved or the lock was edited; `envbuild lock --upgrade " STR_FMT
+                                "` takes what it is now",
+                        STR_ARG(ref->url), STR_ARG(made.commit), STR_ARG(name));
     if (result < 0)
         return err_wrap(e, STR_FMT, STR_ARG(ref->url));
     *out = made;

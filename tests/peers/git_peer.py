@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Git repositories on loopback: git's own smart HTTP (git http-backend as CGI) and its daemon.
 
-    git_peer.py FOLDER    makes FOLDER/repos, prints "PORT PORT" (HTTP, daemon) and serves until its standard input ends
+    git_peer.py FOLDER [serve]    makes FOLDER/repos, with "serve" takes what is there; prints "PORT PORT" (HTTP, daemon) and
+                                  serves until its standard input ends
 
     demo       main and dev, tags v1.0 (an object of its own), v0.9 and nightly; submodule vendor/sub at ../sub, at a commit
                that no branch of it names; a program, a link, and text that says it wants other line ends
@@ -14,7 +15,7 @@
     /move/dev  a new commit on demo's branch dev; answers its name
     /log       the paths asked for so far, one a line
 """
-import os, subprocess, sys, threading
+import os, shutil, subprocess, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
@@ -53,6 +54,7 @@ def module(path, url, *more):
 
 
 def make_all():
+    shutil.rmtree(REPOS, ignore_errors=True)
     old = make("sub", {"sub.h": "int sub;\n"})
     make("sub", {"sub.h": "int other;\n"}, "second")
     project = {"pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
@@ -144,7 +146,8 @@ class Daemon(StreamRequestHandler):
 
 
 def main():
-    make_all()
+    if sys.argv[2:] != ["serve"]:
+        make_all()
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), Http), ThreadingTCPServer(("127.0.0.1", 0), Daemon)]
     for server in servers:
         server.daemon_threads = True

@@ -43,6 +43,7 @@ static void what_could_run_or_leak_is_refused(void **state)
     static const char *const cases[][2] = {
         {"git+ext::sh -c x", "is not the address"},
         {"git+ext://h/x", "is not the address"},
+        {"https://h.test/x", "is not the address"},
         {"git+https://h.test", "is not the address"},
         {"git+https:///x", "is not the address"},
         {"git+file://h.test/x", "is not the address"},

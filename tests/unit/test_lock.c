@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "io/crypto.h"
+#include "faults.h"
 #include "model/lock_check.h"
 #include "model/lock_root.h"
 #include "plan/layering.h"
@@ -474,6 +475,59 @@ static void source_make(struct lock *l, bool built)
     wheel->digest = (struct digest){0};
 }
 
+static void git_make(struct lock *l)
+{
+    struct artifact_source *s;
+    struct artifact *wheel;
+
+    source_make(l, false);
+    wheel = &l->artifacts.v[l->artifacts.n - 2];
+    s = arena_alloc(&l->doc.arena, sizeof *s);
+    *s = *wheel->source;
+    s->sdist.url = STR("git+https://h.test/x.git@main#subdirectory=a/b");
+    s->commit = STR("0123456789012345678901234567890123456789");
+    s->tags = words_in(l, "v1.0");
+    wheel->source = s;
+}
+
+static void what_is_of_git_has_its_commit(void **state)
+{
+    static const char *const bad[][3] = {
+        {"0123456789012345678901234567890123456789", "main", "\"main\" is not a commit"},
+        {"\"v1.0\"", "\"--upload-pack=x\"", "\"--upload-pack=x\" is not a tag"},
+        {"git+https://h.test", "git+ext://h.test", "is not the address of a git repository"},
+        {"git+https", "https", "is not the address of a git repository"},
+        {"\"commit\"", "\"comit\"", "comit"},
+    };
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    const struct artifact_source *s;
+    struct err e = {0};
+
+    git_make(&l);
+    lock_print(&text, &l);
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
+    s = lock_find(&again, ECO_WHEEL, STR("sympy"))->source;
+    assert_true(str_starts(s->commit, STR("0123")) && str_is(s->folder, "a/b"));
+    assert_true(s->tags.n == 1 && str_is(s->tags.v[0], "v1.0"));
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        const char *at = strstr(text.p, bad[i][0]);
+        CLEANUP(lock_clear) struct lock none = {0};
+        CLEANUP(buf_clear) struct buf edited = {0}, said = {0};
+
+        assert_non_null(at);
+        buf_add(&edited, text.p, (size_t)(at - text.p));
+        buf_fmt(&edited, "%s%s", bad[i][1], at + strlen(bad[i][0]));
+        assert_int_equal(read_text(&none, buf_view(&edited), &e), -1);
+        if (!strstr(faults_text(&said, &e), bad[i][2]))
+            fail_msg("%s: %s", bad[i][1], said.p);
+        err_clear(&e);
+    }
+}
+
 /* Locks of wheels alone keep their bytes; the file of one that is built comes with its build. */
 static void what_is_built_is_kept(void **state)
 {
@@ -905,6 +959,7 @@ int main(void)
         cmocka_unit_test(slim_locks_and_sizes_are_kept),
         cmocka_unit_test(needs_are_kept),
         cmocka_unit_test(what_is_built_is_kept),
+        cmocka_unit_test(what_is_of_git_has_its_commit),
         cmocka_unit_test(a_build_sees_the_system_and_the_tools),
         cmocka_unit_test(what_is_built_is_judged),
         cmocka_unit_test(damaged_needs_are_told),

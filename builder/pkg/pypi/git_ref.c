@@ -52,7 +52,7 @@ bool git_ref_may_fetch(struct str url, bool file)
 }
 
 /* What git takes for a name (git-check-ref-format), and no option. */
-static bool is_ref(struct str ref)
+bool git_ref_is_name(struct str ref)
 {
     if (!ref.len || ref.len > REF_MAX_LEN || ref.p[0] == '-' || !is_plain(ref) ||
         str_find_str(ref, STR("..")) < ref.len || str_find_str(ref, STR("//")) < ref.len ||
@@ -107,14 +107,14 @@ int git_ref_parse(struct git_ref *out, struct str url, struct err *e)
 {
     struct git_ref made = {.url = url};
     struct str fragment = url, head, host;
-    bool has_ref;
+    bool has_ref, is_git;
 
     if (str_cut(&fragment, STR("#"), &head)) {
         made.url = head;
         if (take_fragment(&made, fragment, url, e) < 0)
             return -1;
     }
-    str_skip(&made.url, STR("git+"));
+    is_git = str_skip(&made.url, STR("git+"));
     take_ref(&made, &has_ref);
     head = str_sub(made.url, str_find_str(made.url, STR("://")) + 3, made.url.len);
     if (str_cut(&head, STR("/"), &host) && str_cut_last(&host, STR("@"), &head) &&
@@ -123,12 +123,12 @@ int git_ref_parse(struct git_ref *out, struct str url, struct err *e)
             e, ERR_INPUT,
             "an address with a password in it, which the lock would keep; use git+ssh, or "
             "~/.netrc for git+https");
-    if (!git_ref_may_fetch(made.url, true))
+    if (!is_git || !git_ref_may_fetch(made.url, true))
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\" is not the address of a git repository, such as "
                        "git+https://host/x.git@v1.0, git+ssh://git@host/x.git or git+file:///x",
                        STR_ARG(url));
-    if (has_ref && !is_ref(made.ref))
+    if (has_ref && !git_ref_is_name(made.ref))
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\": \"" STR_FMT "\" is not a branch, a tag or a commit",
                        STR_ARG(url), STR_ARG(made.ref));

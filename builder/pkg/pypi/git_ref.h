@@ -22,6 +22,8 @@ bool git_ref_is(struct str url); /* "git+..." */
 /* ERR_INPUT for what git could read as an option or a program, for a password, which a lock would
  * keep, and for what is not known. */
 int git_ref_parse(struct git_ref *out, struct str url, struct err *e) MUST_CHECK;
+/* A branch's, tag's or commit's name. */
+bool git_ref_is_name(struct str s);
 /* A commit's whole name: 40 small hexadecimal digits. */
 bool git_ref_is_commit(struct str s);
 /* May git be given that address? Those of submodules are foreign. "https", "http", "ssh", "git",

@@ -1,4 +1,5 @@
-/* plan/pypi/sdists.h - sdists among the candidates: their metadata, and what building them needs.
+/* plan/pypi/sdists.h - sdists and commits of git repositories among the candidates: their metadata,
+ * and what building them needs.
  *
  * What an sdist says itself is taken where it holds for its wheel too (PEP 643). Else its build
  * backend is asked. That is foreign code, so it is asked through `struct source_backend`, whose
@@ -17,8 +18,9 @@
 
 struct pypi_index;
 
-/* Who asks backends; errors name the package. `wheel`: what is to be built; of its source the sdist is in the store, and
- * `requires` are to be installed. Its root are the debs of `lock` and `pip`. */
+/* Who asks backends; errors name the package. `wheel`: what is to be built; of its source the sdist
+ * is in the store, and `requires` are to be installed. Its root are the debs of `lock` and `pip`.
+ */
 struct source_backend {
     void *ctx;
     /* Requirements (PEP 508) of the build, one each, owned. `first`: those that the source names,
@@ -50,6 +52,10 @@ void sdists_clear(struct sdists **sdists);
 /* Where build requirements are chosen; `want` is what is wanted for the image. Both borrowed;
  * before the first question. */
 void sdists_bind(struct sdists *x, struct pypi_index *index, const struct pypi_want *want);
+
+/* The one candidate of a "git+..." address, whose version its backend tells. Lives as `x` does. */
+int sdists_git(struct sdists *x, const struct project *p, struct candidate *c,
+               struct err *e) MUST_CHECK;
 
 bool sdists_may_build(const struct sdists *x, struct str name);
 /* As pypi_universe's; lives as long as `x`. */
