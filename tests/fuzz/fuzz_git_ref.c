@@ -31,7 +31,7 @@ static void check(const struct git_ref *r)
     if (r->folder.len)
         buf_fmt(&again, "#subdirectory=" STR_FMT, STR_ARG(r->folder));
     require(git_ref_parse(&second, buf_view(&again), &e) == 0);
-    require(str_eq(second.url, r->url) || !r->ref.len);
+    require(str_eq(second.url, r->url) && str_eq(second.ref, r->ref));
     require(str_eq(second.folder, r->folder));
     err_clear(&e);
     buf_clear(&again);

@@ -95,7 +95,7 @@ cp x.yaml x.lock two/
 cmp -s one/img/index.json two/img/index.json || fail "$(cat first second) differ"
 ok "another place fetches the same commits and builds the same image"
 
-"$envbuild" lock -q --upgrade scm x.yaml 2>said || fail "$(cat said)"
+"$envbuild" lock -q --upgrade x.yaml scm 2>said || fail "$(cat said)"
 grep -q "$(g scm rev-parse HEAD)" x.lock || fail "--upgrade does not move the branch"
 "$envbuild" build -q x.yaml -o oci:one/new >/dev/null || fail "build of the moved branch"
 ok "--upgrade moves the branch"
