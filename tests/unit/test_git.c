@@ -79,7 +79,7 @@ static struct git_commit need(struct arena *a, const char *scheme, const char *r
 /* What a shell prints where the tar of `c` was unpacked. */
 static char *said(const struct git_commit *c, const char *command)
 {
-    CLEANUP(free_clear) char *blob = cas_path(cas, &c->digest), *text = NULL;
+    CLEANUP(free_clear) char *blob = cas_path(cas, &c->digest);
     CLEANUP(buf_clear) struct buf line = {0};
     struct buf out = {0};
     char chunk[4096];
@@ -163,7 +163,7 @@ static void a_ref_is_a_branch_a_tag_or_a_commit(void **state)
 static void what_a_lock_has_is_got_again(void **state)
 {
     CLEANUP(arena_clear) struct arena a = {0};
-    CLEANUP(free_clear) char *url = address("http", "demo@dev"), *move = NULL, *path = NULL;
+    CLEANUP(free_clear) char *url = address("http", "demo@dev"), *path = NULL;
     struct git_commit c = need(&a, "http", "demo@dev"), again = c, now;
     CLEANUP(buf_clear) struct buf line = {0};
     struct err e = {0};
