@@ -7,6 +7,7 @@
 #include "../assemble/layer/layer_key.h"
 #include "../base/path.h"
 #include "../fetch/fetch.h"
+#include "../fetch/git.h"
 #include "../io/inflate.h"
 #include "../io/zip.h"
 #include "../model/lock_root.h"
@@ -130,6 +131,18 @@ static bool of_root(const struct artifact *a)
     return str_is(a->group, ARTIFACT_OF_ROOT);
 }
 
+static int fetch_git(struct sealed *x, const struct artifact *wheel, struct err *e)
+{
+    const struct artifact_source *s = wheel->source;
+    const struct git_means means = {x->work->cas, x->session->offline, x->session->events};
+    struct git_commit c = {s->commit, s->tags, s->sdist.digest, s->sdist.size};
+    struct git_ref ref;
+
+    return git_ref_parse(&ref, s->sdist.url, e) < 0
+               ? -1
+               : git_get(&c, &x->arena, &means, &ref, wheel->name, e);
+}
+
 /* The source, what the recipe adds, and all wheels that are files and not in layers of the root. */
 static int fetch_source(struct sealed *x, const struct artifact *wheel, struct err *e)
 {
@@ -137,7 +150,10 @@ static int fetch_source(struct sealed *x, const struct artifact *wheel, struct e
     struct artifacts want = {0};
     int result;
 
-    vec_add(&want, as_artifact(wheel, &s->sdist));
+    if (s->commit.len && fetch_git(x, wheel, e) < 0)
+        return -1;
+    if (!s->commit.len)
+        vec_add(&want, as_artifact(wheel, &s->sdist));
     for (size_t i = 0; i < s->files_n; i++)
         vec_add(&want, as_artifact(wheel, &s->files[i]));
     for (size_t i = 0; i < s->requires_n; i++)
@@ -267,7 +283,7 @@ static int build_requires(struct sealed *x, const struct artifact *wheel, const 
 static int say_which(const struct artifact *wheel, struct err *e)
 {
     return err_wrap(e, "build of " STR_FMT " " STR_FMT, STR_ARG(wheel->name),
-                    STR_ARG(wheel->version));
+                    STR_ARG(wheel->version.len ? wheel->version : wheel->source->commit));
 }
 
 static int job_open(struct job *j, struct sealed *x, const struct artifact *wheel,
@@ -281,16 +297,17 @@ static int job_open(struct job *j, struct sealed *x, const struct artifact *whee
         build_requires(x, wheel, lock, pip, e) < 0 || find_root(x, wheel, lock, pip, &root, e) < 0)
         return -1;
     j->sdist = cas_path(x->work->cas, &s->sdist.digest);
-    *b = (struct seal_build){.name = wheel->name,
-                             .version = wheel->version,
-                             .source = {.sdist = j->sdist, .digest = s->sdist.digest},
-                             .layers = root->layers,
-                             .python = STR(PYTHON),
-                             .path = STR(PATH),
-                             .shared = !s->isolated,
-                             .settings = s->settings,
-                             .env = s->env,
-                             .epoch = lock->created};
+    *b = (struct seal_build){
+        .name = wheel->name,
+        .version = wheel->version,
+        .source = {.sdist = j->sdist, .subfolder = s->folder, .digest = s->sdist.digest},
+        .layers = root->layers,
+        .python = STR(PYTHON),
+        .path = STR(PATH),
+        .shared = !s->isolated,
+        .settings = s->settings,
+        .env = s->env,
+        .epoch = lock->created};
     if (sees_cuda(s))
         b->cuda_home = STR(CUDA_HOME);
     for (size_t i = 0; i < s->requires_n; i++) {

@@ -433,6 +433,14 @@ int pages_learn(struct pages *pages, const char *url, struct digest *digest, uin
     return 0;
 }
 
+int pages_git(struct pages *pages, struct git_commit *out, struct arena *a,
+              const struct git_ref *ref, struct str name, struct err *e)
+{
+    const struct git_means means = {pages->cas, pages->o.offline, pages->o.events};
+
+    return git_get(out, a, &means, ref, name, e);
+}
+
 char *pages_path(const struct pages *pages, const struct digest *digest)
 {
     return cas_path(pages->cas, digest);

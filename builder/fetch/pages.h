@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../net/http.h"
+#include "git.h"
 #include "../store/cas.h"
 #include "../store/memo.h"
 
@@ -56,6 +57,9 @@ int pages_blob(struct pages *pages, const char *url, const struct digest *digest
  * else it becomes what the file has. Afterwards it is in the store; *size may be NULL. */
 int pages_learn(struct pages *pages, const char *url, struct digest *digest, uint64_t *size,
                 struct err *e) MUST_CHECK;
+/* A commit of a git repository, in the store. As git_get(). */
+int pages_git(struct pages *pages, struct git_commit *out, struct arena *a,
+              const struct git_ref *ref, struct str name, struct err *e) MUST_CHECK;
 /* Where a file of the store lies. Owned by the caller. */
 char *pages_path(const struct pages *pages, const struct digest *digest);
 /* Bring such files into the store in parallel; as pages_prefetch. */

@@ -117,6 +117,11 @@ int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct
     return 0;
 }
 
+void sha1_bytes(unsigned char out[SHA1_LEN], const void *bytes, size_t len)
+{
+    must(EVP_Digest(len ? bytes : "", len, out, NULL, EVP_sha1(), NULL));
+}
+
 void md5_hex(char out[MD5_HEX + 1], const void *bytes, size_t len)
 {
     static const char digits[] = "0123456789abcdef";

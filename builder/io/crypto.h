@@ -5,7 +5,7 @@
 #include "sink.h"
 #include "source.h"
 
-enum { MD5_HEX = 32 };
+enum { MD5_HEX = 32, SHA1_LEN = 20 };
 
 /* Incremental SHA-256. hash_open may be called again to start over. */
 struct hash {
@@ -37,6 +37,8 @@ int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct
 
 /* MD5, which dpkg's Conffiles field and md5sums speak. Never used to verify anything. */
 void md5_hex(char out[MD5_HEX + 1], const void *bytes, size_t len);
+/* SHA-1, which git's files end with. Never used to verify anything. */
+void sha1_bytes(unsigned char out[SHA1_LEN], const void *bytes, size_t len);
 
 /* A sink that hashes and counts what passes on to `next` (may be NULL). */
 struct hash_sink {

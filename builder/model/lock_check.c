@@ -8,6 +8,7 @@
 #include "../io/crypto.h"
 #include "../oci/ref.h"
 #include "../pkg/deb/debver.h"
+#include "../pkg/pypi/git_ref.h"
 #include "lock_words.h"
 #include "recipe.h"
 
@@ -350,6 +351,20 @@ static void check_lines(const struct check *c, const struct node *n, const struc
                   STR_ARG(a->name), STR_ARG(list->v[i]));
 }
 
+/* git gets to see them, where it is fetched again. */
+static void check_git(const struct check *c, const struct node *n, const struct artifact *a)
+{
+    const struct artifact_source *s = a->source;
+
+    if (!is_file_name(s->sdist.file) || !git_ref_is_commit(s->commit))
+        fault(c, n, "wheel \"" STR_FMT "\": \"" STR_FMT "\" is not a commit", STR_ARG(a->name),
+              STR_ARG(s->commit));
+    for (size_t i = 0; i < s->tags.n; i++)
+        if (!git_ref_is_name(s->tags.v[i]))
+            fault(c, n, "wheel \"" STR_FMT "\": \"" STR_FMT "\" is not a tag", STR_ARG(a->name),
+                  STR_ARG(s->tags.v[i]));
+}
+
 static void check_source(const struct check *c, const struct node *n, const struct artifact *a)
 {
     const struct artifact_source *s = a->source;
@@ -358,7 +373,10 @@ static void check_source(const struct check *c, const struct node *n, const stru
     if (a->url.len || (a->file.len && !str_ends(a->file, STR(".whl"))))
         fault(c, n, "wheel \"" STR_FMT "\" is built, so it has no url, and its file is a wheel",
               STR_ARG(a->name));
-    check_input(c, node_get(n, "source"), a, &s->sdist);
+    if (s->commit.len)
+        check_git(c, node_get(n, "source"), a);
+    else
+        check_input(c, node_get(n, "source"), a, &s->sdist);
     for (size_t i = 0; i < s->files_n; i++)
         check_input(c, build, a, &s->files[i]);
     for (size_t i = 0; i < s->root.n; i++)

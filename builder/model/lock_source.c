@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lock_source.h"
 
+#include "../pkg/pypi/git_ref.h"
+
 enum { DEPTH_MAX = 8 }; /* of builds for builds */
 
 static void put_list(struct doc *d, struct node *map, const char *key, const struct strs *list)
@@ -21,6 +23,14 @@ static void put_file(struct doc *d, struct node *n, const struct artifact_file *
         node_put_str(d, n, "url", f->url);
     node_put_u64(d, n, "size", f->size);
     node_put_str(d, n, "sha256", arena_str(&d->arena, str_of(text)));
+}
+
+static void put_source(struct doc *d, struct node *n, const struct artifact_source *s)
+{
+    put_file(d, n, &s->sdist);
+    if (s->commit.len)
+        node_put_str(d, n, "commit", s->commit);
+    put_list(d, n, "tags", &s->tags);
 }
 
 static void put_require(struct doc *d, struct node *list, const struct artifact *a)
@@ -64,7 +74,7 @@ void lock_source_put(struct doc *d, struct node *n, const struct artifact *a)
         put_file(d, n, &own);
     if (!a->source)
         return;
-    put_file(d, node_put(d, n, "source", node_new_map(d)), &a->source->sdist);
+    put_source(d, node_put(d, n, "source", node_new_map(d)), a->source);
     put_build(d, node_put(d, n, "build", node_new_map(d)), a->source);
 }
 
@@ -93,6 +103,29 @@ static void get_file(struct artifact_file *out, const struct fields *f)
     field_need_str(f, "url", &out->url);
     field_need_u64(f, "size", &out->size, UINT64_MAX / 2);
     need_digest(&out->digest, f);
+}
+
+static void get_git(struct artifact_source *s, struct arena *arena, const struct fields *f)
+{
+    struct git_ref ref = {0};
+    struct err fault = {0};
+
+    field_need_str(f, "commit", &s->commit);
+    get_list(&s->tags, arena, f, "tags");
+    if (git_ref_parse(&ref, s->sdist.url, &fault) < 0)
+        err_at(f->e, &f->map->pos, "%s", fault.msg);
+    err_clear(&fault);
+    s->folder = ref.folder;
+}
+
+static void get_origin(struct artifact_source *s, struct arena *arena, const struct fields *f)
+{
+    static const char *const known[] = {"file", "url", "size", "sha256", "commit", "tags", NULL};
+
+    fields_only(f, known);
+    get_file(&s->sdist, f);
+    if (git_ref_is(s->sdist.url) || field_str(f, "commit", &s->commit))
+        get_git(s, arena, f);
 }
 
 static void get_only_file(struct artifact_file *out, const struct node *n, struct err *e)
@@ -156,6 +189,7 @@ static void get_source(struct artifact *out, struct arena *arena, const struct f
 {
     struct artifact_source *s = arena_alloc(arena, sizeof *s);
     struct fields build = {field_need_map(f, "build"), "lock", f->e};
+    struct fields origin = fields_of(field_map(f, "source"), "lock", f->e);
 
     out->source = s;
     if (out->eco != ECO_WHEEL || depth > DEPTH_MAX) {
@@ -165,7 +199,7 @@ static void get_source(struct artifact *out, struct arena *arena, const struct f
                STR_ARG(out->name));
         return;
     }
-    get_only_file(&s->sdist, field_map(f, "source"), f->e);
+    get_origin(s, arena, &origin);
     get_build(s, arena, &build, depth);
     if (field_str(f, "file", &out->file)) {
         field_need_u64(f, "size", &out->size, UINT64_MAX / 2);

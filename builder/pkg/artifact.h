@@ -26,6 +26,10 @@ struct artifact_file {
 /* What a wheel is made from, and how. All arrays are in the arena of who has the artifact. */
 struct artifact_source {
     struct artifact_file sdist;
+    /* Of a git repository, else empty: its `url` is "git+...", its bytes what fetch/git.h makes. */
+    struct str commit; /* 40 hexadecimal digits */
+    struct strs tags;  /* that the build sees, sorted */
+    struct str folder; /* in it, where the project stands; empty: the top */
     struct strs root; /* groups of the system that it is built in, as lock_group has them */
     struct artifact *requires; /* wheels that the build needs: all, by name */
     size_t requires_n;

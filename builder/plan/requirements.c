@@ -5,6 +5,7 @@
 #include "../base/path.h"
 #include "../doc/toml.h"
 #include "../io/crypto.h"
+#include "../pkg/pypi/git_ref.h"
 #include "pypi/torch_index.h"
 
 #define RECIPE STR("recipe")
@@ -70,12 +71,12 @@ static bool is_source(struct str text)
            str_find_str(word, STR("://")) < word.len;
 }
 
-/* "git+https://...", or a path of no wheel. */
-static bool is_built(struct str url)
+/* "hg+https://...", or a path of no wheel. */
+static bool is_other(struct str url)
 {
     size_t scheme = str_find_str(url, STR("://"));
 
-    return (scheme < url.len && str_find(url, '+') < scheme) ||
+    return (!git_ref_is(url) && scheme < url.len && str_find(url, '+') < scheme) ||
            (is_path(url) && !str_ends(str_sub(url, 0, str_find(url, '#')), STR(".whl")));
 }
 
@@ -110,7 +111,9 @@ static struct requirement *parse(struct requirements *a, struct str text, const 
 {
     struct requirement *r = arena_alloc(&a->arena, sizeof *r);
     CLEANUP(err_clear) struct err fault = {0};
+    CLEANUP(err_clear) struct err unfit = {0};
     struct str meant = reqfile_wheel(&a->arena, text);
+    struct git_ref ref;
     bool whole;
 
     if (meant.p == text.p && names_file(a, text)) {
@@ -121,15 +124,22 @@ static struct requirement *parse(struct requirements *a, struct str text, const 
 
     if (whole)
         vec_add(&a->requirements, r);
-    if (whole ? is_built(r->url) : is_source(text))
-        err_at(e, pos,
-               "%s\"" STR_FMT "\" is not a wheel, and of sources only sdists are built, as in "
-               "`name @ ./name-1.0.tar.gz`; build a wheel and name its file or its address",
-               key, STR_ARG(text));
+    if (!whole && git_ref_is(text))
+        err_at(e, pos, "%s\"" STR_FMT "\" does not say what is in it; write name @ " STR_FMT, key,
+               STR_ARG(text), STR_ARG(text));
+    else if (whole ? is_other(r->url) : is_source(text))
+        err_at(
+            e, pos,
+            "%s\"" STR_FMT "\" is not a wheel, and of sources only sdists and git repositories "
+            "are built, as in `name @ ./name-1.0.tar.gz` and `name @ git+https://host/name.git`; "
+            "build a wheel and name its file or its address",
+            key, STR_ARG(text));
     else if (!whole)
         err_at(e, pos, "%s%s", key, fault.msg);
-    else
+    else if (!git_ref_is(r->url))
         check_local(a, r->url, pos, key, e);
+    else if (git_ref_parse(&ref, r->url, &unfit) < 0)
+        err_at(e, pos, "%s%s", key, unfit.msg);
     return whole ? r : NULL;
 }
 

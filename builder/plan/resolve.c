@@ -60,6 +60,9 @@ static const struct artifact_source *source_keep(struct arena *a,
 
     *to = *from;
     to->sdist = file_keep(a, &from->sdist);
+    to->commit = arena_str(a, from->commit);
+    to->tags = strs_keep(a, &from->tags);
+    to->folder = arena_str(a, from->folder);
     to->root = strs_keep(a, &from->root);
     to->env = strs_keep(a, &from->env);
     to->settings = strs_keep(a, &from->settings);

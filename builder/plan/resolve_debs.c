@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../model/locale.h"
+#include "../pkg/pypi/git_ref.h"
 #include "deb/apt_archive.h"
 #include "deb/apt_extra.h"
 #include "lock_facts.h"
@@ -124,17 +125,43 @@ static bool wants_tools(const struct recipe *r)
     return (r->build_all || r->builds.n) && str_is(r->variant.text, "runtime");
 }
 
+/* git, for builds that ask it for their version. */
+static bool wants_git(const struct recipe *r, const struct requirements *reqs)
+{
+    const struct pypi_root *root;
+
+    if (wants_tools(r))
+        vec_each(root, &reqs->roots)
+            if (git_ref_is(root->requirement->url))
+                return true;
+    return false;
+}
+
+static bool has_git(const struct lock *lock)
+{
+    const struct artifact *a;
+
+    vec_each(a, &lock->tools)
+        if (str_is(a->name, "git"))
+            return true;
+    return lock_find(lock, ECO_DEB, STR("git"));
+}
+
 /* What all variants have comes first, so that the variant's own packages move none of it. */
 static int choose_debs(struct deb_solver *s, const struct resolve_input *in, struct plans *plans,
                        const struct lock *lock, struct err *e)
 {
     const struct baselayer *b = in->base;
+    struct str name = STR("git");
+    const struct strs git = {&name, 1, 1};
 
     return install_names(s, LOCK_BASE, true, &b->base, e) < 0 ||
                    install_names(s, LOCK_PYTHON, false, &b->python, e) < 0 ||
                    (in->recipe->apt.n && install_apt(s, in->recipe, e) < 0) ||
                    ((!str_is(in->recipe->variant.text, "runtime") || wants_tools(in->recipe)) &&
                     install_compilers(s, b, plans, e) < 0) ||
+                   (wants_git(in->recipe, &plans->reqs) &&
+                    install_names(s, LOCK_COMPILE, false, &git, e) < 0) ||
                    install_toolkit(s, b, lock, e) < 0
                ? -1
                : 0;
@@ -341,7 +368,8 @@ int resolve_debs(struct lock *lock, const struct resolve_input *in, struct plans
 {
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose system packages"});
     if (pins_all_debs(&in->pins, lock) && keeps_locales(in->pins.old, in->recipe) &&
-        (in->pins.old->tools.n > 0) == wants_tools(in->recipe)) {
+        (in->pins.old->tools.n > 0) == wants_tools(in->recipe) &&
+        (!wants_git(in->recipe, &plans->reqs) || has_git(in->pins.old))) {
         take_stand_ins(lock, &in->pins.old->toolkit);
         return resolve_debs_again(lock, in, e);
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wheels from source, as far as that goes without a system to build in. As lib.py."""
-import json, os, shutil
+import contextlib, json, os, shutil, subprocess, sys, urllib.request
 
 from lib import build, end, lock, read, recipe, run, scenario, start, wheel_of
 import world
@@ -116,3 +116,44 @@ def what_wants_a_toolkit_when_it_runs_is_told(stage):
     recipe(stage, path, "pip: [deepspeed]", "find_links: [own]", f"indexes: [{stage.index}]")
     code, _, err = end(start(stage, path, "lock", "recipe.yaml"))
     assert code == 0 and "deepspeed compiles its operators when they are used" in err, err
+
+
+@contextlib.contextmanager
+def git_served(path):
+    """The address of a server of git's, with the repositories of git_peer.py."""
+    peer = subprocess.Popen([sys.executable, os.path.join(os.path.dirname(world.__file__), "git_peer.py"), path], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)
+    try:
+        yield f"127.0.0.1:{peer.stdout.readline().split()[0].decode()}"
+    finally:
+        peer.communicate()
+
+
+@scenario
+def a_commit_of_git_is_fetched_and_built_sealed(stage):
+    path = stage.fresh()
+    here = os.path.dirname(stage.envbuild) + ":"
+    with git_served(path) as server:
+        asks = f"demo @ git+http://{server}/demo@main"
+        recipe(stage, path, f'pip: ["{asks}"]', f"indexes: [{stage.index}]")
+        err = lock(stage, path, code=3)
+        assert f'demo: "git+http://{server}/demo@main" is built from source, and the recipe\'s `build` does not name it' in err, err
+        recipe(stage, path, f'pip: ["{asks}"]', f"indexes: [{stage.index}]", "build: [demo]")
+        err = lock(stage, path, code=7, PATH=here + tools(path, "gpgv"))
+        assert "demo: " in err and "there is no program git, which fetches git+... addresses; install git" in err, err
+        code, _, err = end(start(stage, path, "lock", "--offline", "recipe.yaml"))
+        assert code == 5 and "offline" in err, err
+        err = lock(stage, path, code=7, PATH=here + tools(path, "gpgv", "git", "ssh"))
+        assert "build of demo a865356" in err and "bwrap, which seals builds from source, is not here" in err, err
+        asked = urllib.request.urlopen(f"http://{server}/log").read().decode()
+        assert "/demo/git-upload-pack" in asked and "/sub/git-upload-pack" in asked, asked
+        assert not os.path.exists(path + "/pwned")
+        # What no lock may have, and what says too little.
+        for text, want in ((f"git+http://{server}/demo", "does not say what is in it; write name @ git+http://"),
+                           ("x @ git+https://u:secret@h.test/x", "an address with a password in it, which the lock would keep"),
+                           ("x @ git+ext::sh", "is not the address of a git repository"),
+                           ("x @ git+https://h.test/x@--upload-pack=y", "is not a branch, a tag or a commit"),
+                           ("x @ hg+https://h.test/x", "of sources only sdists and git repositories are built")):
+            recipe(stage, path, f'pip: ["{text}"]', f"indexes: [{stage.index}]", "build: all")
+            err = lock(stage, path, code=3)
+            assert want in err and "recipe.yaml:" in err, err

@@ -218,7 +218,8 @@ def extras_and_groups(stage):
 def what_is_no_wheel_is_refused(stage):
     path = stage.fresh()
     for more, want in (
-            ('source = { git = "https://h.test/x.git?rev=main#0123abc" }\n', '"x @ git+https://h.test/x.git@0123abc" is not a wheel'),
+            ('source = { git = "https://h.test/x.git?rev=main#0123abc" }\n', 'x: "git+https://h.test/x.git@0123abc" is built from source, and the recipe\'s `build` does not name it'),
+            ('source = { git = "ext::sh?rev=main#0123abc" }\n', '"git+ext::sh@0123abc" is not the address of a git repository'),
             ('source = { directory = "lib/x" }\n', '"x @ ./lib/x"'),
             ('source = { url = "https://h.test/x-1.tar.gz" }\n', '"x-1.tar.gz" is not a wheel')):
         put(path, "uv.lock", uv(stage, [], ["x"], f'\n[[package]]\nname = "x"\nversion = "1"\n{more}'))

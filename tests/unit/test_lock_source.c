@@ -205,6 +205,47 @@ static void what_is_built_is_judged(void **state)
         expect_told(&l, &cases[i]);
 }
 
+static void git_make(struct lock *l)
+{
+    struct artifact_source *s = arena_alloc(&l->doc.arena, sizeof *s);
+    struct artifact *wheel;
+
+    source_make(l, false);
+    wheel = &l->artifacts.v[l->artifacts.n - 2];
+    *s = *wheel->source;
+    s->sdist.url = STR("git+https://h.test/x.git@main#subdirectory=a/b");
+    s->commit = STR("0123456789012345678901234567890123456789");
+    s->tags = words_in(l, "v1.0");
+    wheel->source = s;
+}
+
+static void what_is_of_git_has_its_commit(void **state)
+{
+    static const struct damage cases[] = {
+        {"0123456789012345678901234567890123456789", "main", "\"main\" is not a commit"},
+        {"\"v1.0\"", "\"--upload-pack=x\"", "\"--upload-pack=x\" is not a tag"},
+        {"git+https://h.test", "git+ext://h.test", "is not the address of a git repository"},
+        {"git+https", "https", "is not the address of a git repository"},
+        {"\"commit\"", "\"comit\"", "comit"},
+    };
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    const struct artifact_source *s;
+
+    git_make(&l);
+    lock_print(&text, &l);
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
+    s = lock_find(&again, ECO_WHEEL, STR("sympy"))->source;
+    assert_true(str_starts(s->commit, STR("0123")) && str_is(s->folder, "a/b"));
+    assert_true(s->tags.n == 1 && str_is(s->tags.v[0], "v1.0"));
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_build_sees_the_system_and_the_tools),
         cmocka_unit_test(a_build_sees_the_toolkit),
         cmocka_unit_test(what_is_built_is_judged),
+        cmocka_unit_test(what_is_of_git_has_its_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -437,6 +437,94 @@ static void what_was_built_stays_while_nothing_of_it_changes(void **state)
     buf_clear(&fake.log);
 }
 
+/* ---- git ---- */
+
+static struct peer git_peer;
+
+static void has_commit(struct artifacts *all)
+{
+    const struct artifact_source *s = all->v[0].source;
+
+    assert_true(str_is(all->v[0].name, "demo") && !all->v[0].url.len);
+    assert_true(s->commit.len == 40 && s->tags.n == 1 && str_is(s->folder, "demo"));
+    assert_true(str_ends(s->sdist.url, STR("demo@dev#subdirectory=demo")) && s->isolated);
+    old_source = (struct artifact_source){
+        .sdist = {.digest = s->sdist.digest, .size = s->sdist.size}, .isolated = true};
+    old_source.sdist.url = str_of(xstrdup(s->sdist.url.p));
+    old_source.commit = str_of(xstrdup(s->commit.p));
+    old_source.tags.n = 1;
+    old_source.tags.v = &groups[0];
+    groups[0] = STR("v1.0");
+    old = (struct artifact){.name = STR_INIT("demo"), .source = &old_source};
+}
+
+static void is_as_before(struct artifacts *all)
+{
+    assert_true(str_eq(all->v[0].source->commit, old_source.commit));
+}
+
+static void has_moved(struct artifacts *all)
+{
+    assert_false(str_eq(all->v[0].source->commit, old_source.commit));
+}
+
+static void a_branch_stays_until_it_is_upgraded(void **state)
+{
+    struct fake fake = {.first = "tool",
+                        .more = "",
+                        .metadata = "Metadata-Version: 2.1\nName: Demo\nVersion: 1.0.dev1+x\n"};
+    struct scene s = {.recipe = "build: [demo]", .fake = &fake};
+    const struct artifacts kept = {&old, 1, 0};
+    CLEANUP(buf_clear) struct buf asks = {0}, out = {0}, line = {0};
+
+    buf_fmt(&asks, "demo @ git+http://127.0.0.1:%d/demo@dev#subdirectory=demo", git_peer.port);
+    s.asks = asks.p;
+    assert_int_equal(solve(&s, &out, has_commit), ERR_NONE);
+    assert_string_equal(out.p, "demo 1.0.dev1+x* (tool 2.0), plain 1.0");
+    assert_string_equal(fake.log.p,
+                        "first demo :\nmore demo : tool 2.0\nmetadata demo : tool 2.0\n");
+    buf_fmt(&line,
+            "python3 -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:%d/move/dev')."
+            "read()\"",
+            git_peer.port);
+    assert_int_equal(system(line.p), 0);
+    s.kept = &kept;
+    assert_int_equal(solve(&s, &out, is_as_before), ERR_NONE);
+    s.kept = NULL;
+    assert_int_equal(solve(&s, &out, has_moved), ERR_NONE);
+    free((char *)(uintptr_t)old_source.sdist.url.p);
+    free((char *)(uintptr_t)old_source.commit.p);
+    buf_clear(&fake.log);
+}
+
+static void what_git_has_is_built_where_the_recipe_says_so(void **state)
+{
+    struct fake fake = {.first = "", .more = "", .metadata = "Name: demo\nVersion: one\n"};
+    CLEANUP(buf_clear) struct buf asks = {0};
+    struct scene s = {.recipe = "build: [other]", .fake = &fake};
+
+    buf_fmt(&asks, "demo @ git+http://127.0.0.1:%d/demo", git_peer.port);
+    s.asks = asks.p;
+    expect(&s, ERR_INPUT, "is built from source, and the recipe's `build` does not name it", "");
+    s.recipe = "build: all";
+    expect(&s, ERR_UNSAT, "\"one\" is not a version (PEP 440)",
+           "first demo :\nmore demo :\nmetadata demo :\n");
+    fake.metadata = "Metadata-Version: 2.1\nName: other\nVersion: 1\n";
+    expect(&s, ERR_UNSAT, "says in its metadata that it is other 1",
+           "first demo :\nmore demo :\nmetadata demo :\n");
+}
+
+static int begin_git(void **state)
+{
+    return peer_start(&git_peer, "tests/peers/git_peer.py", folder) ? 0 : -1;
+}
+
+static int end_git(void **state)
+{
+    peer_stop(&git_peer);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +538,9 @@ int main(void)
         cmocka_unit_test(what_a_backend_refuses_is_told),
         cmocka_unit_test(a_damaged_sdist_is_passed_over),
         cmocka_unit_test(what_was_built_stays_while_nothing_of_it_changes),
+        cmocka_unit_test_setup_teardown(a_branch_stays_until_it_is_upgraded, begin_git, end_git),
+        cmocka_unit_test_setup_teardown(what_git_has_is_built_where_the_recipe_says_so, begin_git,
+                                        end_git),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -4,6 +4,7 @@
 #include "../../base/map.h"
 #include "../../io/crypto.h"
 #include "../../net/url.h"
+#include "../../pkg/pypi/git_ref.h"
 #include "../../pkg/pypi/pyproject.h"
 #include "../../pkg/pypi/sdist.h"
 #include "pypi_index.h"
@@ -150,6 +151,42 @@ static int get_inputs(struct sdists *x, struct artifact_source *s, const struct 
     return 0;
 }
 
+/* What an older lock has of the same address; NULL: nothing. */
+static const struct artifact *older_git(const struct sdists *x, const struct made *m)
+{
+    const struct artifact *a;
+
+    if (x->o.kept)
+        vec_each(a, x->o.kept)
+            if (str_eq(a->name, m->project->name) && a->source->commit.len &&
+                str_eq(a->source->sdist.url, m->candidate->file->url))
+                return a;
+    return NULL;
+}
+
+static int begin_git(struct sdists *x, struct made *m, struct err *e)
+{
+    struct artifact_source *s = &m->source;
+    const struct artifact *old = older_git(x, m);
+    struct git_commit c = {0};
+    struct git_ref ref;
+
+    if (old)
+        c = (struct git_commit){old->source->commit, old->source->tags, old->source->sdist.digest,
+                                old->source->sdist.size};
+    if (git_ref_parse(&ref, s->sdist.url, e) < 0 ||
+        pages_git(x->o.pages, &c, &x->arena, &ref, m->project->name, e) < 0)
+        return err_wrap(e, STR_FMT, STR_ARG(m->project->name));
+    s->sdist.file = str_of(arena_fmt(&x->arena, STR_FMT "-" STR_FMT ".tar",
+                                     STR_ARG(m->project->name), STR_ARG(c.commit)));
+    s->sdist.size = c.size;
+    s->sdist.digest = c.digest;
+    s->commit = c.commit;
+    s->tags = c.tags;
+    s->folder = ref.folder;
+    return 0;
+}
+
 static int begin(struct sdists *x, struct made *m, struct err *e)
 {
     const struct recipe_build *b = recipe_build_of(x->o.recipe, m->project->name);
@@ -164,7 +201,7 @@ static int begin(struct sdists *x, struct made *m, struct err *e)
     s->sdist = (struct artifact_file){f->name, f->url, f->size, f->digest};
     s->root = root_of(&x->arena, x->o.lock);
     s->isolated = true;
-    if (learn_file(x, f->url, &s->sdist, e) < 0)
+    if (git_ref_is(f->url) ? begin_git(x, m, e) < 0 : learn_file(x, f->url, &s->sdist, e) < 0)
         return -1;
     if (!b)
         return 0;
@@ -309,7 +346,8 @@ static int need_backend(const struct sdists *x, const struct made *m, struct err
                    STR_FMT " " STR_FMT
                            " has to be built to know what it needs, and nothing is built "
                            "here",
-                   STR_ARG(m->wheel.name), STR_ARG(m->wheel.version));
+                   STR_ARG(m->wheel.name),
+                   STR_ARG(m->source.commit.len ? m->source.commit : m->wheel.version));
 }
 
 static void add_digest(struct buf *key, const struct digest *d)
@@ -330,6 +368,8 @@ static void add_lines(struct buf *key, const char *what, const struct strs *list
 static void add_source(struct buf *key, const struct artifact_source *s)
 {
     add_digest(key, &s->sdist.digest);
+    if (s->folder.len)
+        buf_fmt(key, "folder " STR_FMT "\n", STR_ARG(s->folder));
     add_lines(key, "root", &s->root);
     for (size_t i = 0; i < s->requires_n; i++) {
         buf_fmt(key, "requires " STR_FMT " " STR_FMT, STR_ARG(s->requires[i].name),
@@ -588,7 +628,7 @@ static int take_metadata(struct made *m, struct str text, struct err *e)
         return -1;
     pep503_normalise(&name, found.name);
     if (!str_eq(buf_view(&name), m->project->name) ||
-        !is_same_version(found.version, &m->candidate->version))
+        (!m->source.commit.len && !is_same_version(found.version, &m->candidate->version)))
         return err_set(e, ERR_INPUT, "%s says in its metadata that it is " STR_FMT " " STR_FMT,
                        what, STR_ARG(found.name), STR_ARG(found.version));
     MOVE(&m->metadata, &found);
@@ -648,7 +688,8 @@ int sdists_metadata(struct sdists *x, const struct project *p, const struct cand
     bool fixed = false;
     struct made *m;
 
-    if (find(x, p, c, &m, e) < 0 || (!m->known && read_own(x, m, &text, &fixed, e) < 0))
+    if (find(x, p, c, &m, e) < 0 ||
+        (!m->known && !m->source.commit.len && read_own(x, m, &text, &fixed, e) < 0))
         return -1;
     if (!m->known && fixed && take_metadata(m, buf_view(&text), e) < 0)
         return -1;
@@ -659,6 +700,20 @@ int sdists_metadata(struct sdists *x, const struct project *p, const struct cand
             return fail(&fault, e);
     }
     *out = &m->metadata;
+    return 0;
+}
+
+int sdists_git(struct sdists *x, const struct project *p, struct candidate *c, struct err *e)
+{
+    const struct metadata *metadata;
+    struct made *m;
+
+    if (find(x, p, c, &m, e) < 0 || sdists_metadata(x, p, c, &metadata, e) < 0)
+        return -1;
+    if (!pep440_parse(&c->version, metadata->version))
+        return err_set(e, ERR_UNSAT, STR_FMT ": \"" STR_FMT "\" is not a version (PEP 440)",
+                       STR_ARG(p->name), STR_ARG(metadata->version));
+    m->wheel.version = c->version.text;
     return 0;
 }
 

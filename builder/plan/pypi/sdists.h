@@ -1,4 +1,5 @@
-/* plan/pypi/sdists.h - sdists among the candidates: their metadata, and what building them needs.
+/* plan/pypi/sdists.h - sdists and commits of git repositories among the candidates: their metadata,
+ * and what building them needs.
  *
  * What an sdist says itself is taken where it holds for its wheel too: its PKG-INFO (PEP 643), or
  * [project] of its pyproject.toml (PEP 621). Else its build backend is asked. That is foreign code,
@@ -55,6 +56,10 @@ void sdists_clear(struct sdists **sdists);
 /* Where build requirements are chosen; `want` is what is wanted for the image. Both borrowed;
  * before the first question. */
 void sdists_bind(struct sdists *x, struct pypi_index *index, const struct pypi_want *want);
+
+/* The one candidate of a "git+..." address, whose version its backend tells. Lives as `x` does. */
+int sdists_git(struct sdists *x, const struct project *p, struct candidate *c,
+               struct err *e) MUST_CHECK;
 
 bool sdists_may_build(const struct sdists *x, struct str name);
 /* As pypi_universe's; lives as long as `x`. */
