@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 comma := ,
 
-PKGS := libarchive libcrypto yaml-0.1 libcurl libxml-2.0 zlib libzstd
+PKGS := libarchive libcrypto yaml-0.1 libcurl libxml-2.0 zlib libzstd libmicrohttpd
 ISAL := $(if $(NO_ISAL),,$(shell pkg-config --exists libisal && echo libisal))
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) $(ISAL))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL))

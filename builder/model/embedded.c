@@ -32,6 +32,7 @@
     X(envbuild_rollback_1_mdoc, "envbuild-rollback.1.mdoc",                                      \
       "builder/man/envbuild-rollback.1.mdoc")                                                    \
     X(envbuild_run_1_mdoc, "envbuild-run.1.mdoc", "builder/man/envbuild-run.1.mdoc")             \
+    X(envbuild_serve_1_mdoc, "envbuild-serve.1.mdoc", "builder/man/envbuild-serve.1.mdoc")       \
     X(envbuild_tags_1_mdoc, "envbuild-tags.1.mdoc", "builder/man/envbuild-tags.1.mdoc")          \
     X(envbuild_wheel_1_mdoc, "envbuild-wheel.1.mdoc", "builder/man/envbuild-wheel.1.mdoc")       \
     X(envbuild_recipe_5_mdoc, "envbuild-recipe.5.mdoc", "builder/man/envbuild-recipe.5.mdoc")    \

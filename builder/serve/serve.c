@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve.h"
+
+#include "httpd.h"
+#include "pull.h"
+
+struct serve {
+    const struct shelf *shelf;
+    struct httpd *httpd;
+    struct watch *watch;
+    struct httpd_handlers handlers;
+};
+
+/* Who asks for an image's manifest is going to fetch what it names. */
+static void note_manifest(struct serve *s, const struct httpd_ask *ask)
+{
+    const struct route route = route_parse(ask->path);
+    struct stored *const *image;
+    char what[DIGEST_TEXT + 1];
+
+    if (route.kind != ROUTE_MANIFEST || ask->head)
+        return;
+    vec_each(image, &s->shelf->images) {
+        const struct digest *digest = &(*image)->digest;
+        const struct shelf_repository *r = shelf_repository(s->shelf, route.name);
+        const struct shelf_tag *tag = r && route.tag.len ? shelf_tag(r, route.tag) : NULL;
+
+        if (!digest_eq(digest, tag ? &tag->digest : &route.digest))
+            continue;
+        digest_text(digest, what);
+        watch_wants(s->watch, ask->peer, ask->agent, str_of(what), shelf_image_size(*image));
+    }
+}
+
+static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *out)
+{
+    struct serve *s = ctx;
+
+    if (route_is_registry(ask->path)) {
+        pull_answer(out, s->shelf, ask);
+        if (out->status == 200)
+            note_manifest(s, ask);
+        return;
+    }
+    out->status = 404;
+    httpd_header(out, "Content-Type", STR("text/plain; charset=utf-8"));
+    httpd_text(out, STR("there is nothing of that name\n"));
+}
+
+/* Manifests are small, and asked for by those who have the image, too. */
+static void *begin(void *ctx, const struct httpd_ask *ask, int fd, uint64_t len)
+{
+    struct serve *s = ctx;
+
+    return route_parse(ask->path).kind == ROUTE_BLOB
+               ? watch_begin(s->watch, ask->peer, ask->agent, fd, len)
+               : NULL;
+}
+
+static void end(void *ctx, void *transfer, bool whole)
+{
+    struct serve *s = ctx;
+
+    watch_end(s->watch, transfer, whole);
+}
+
+int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, unsigned threads,
+               struct err *e)
+{
+    CLEANUP(serve_clear) struct serve *s = xcalloc(1, sizeof *s);
+
+    s->shelf = shelf;
+    s->watch = watch_open();
+    s->handlers = (struct httpd_handlers){answer, begin, end, s};
+    if (httpd_open(&s->httpd, socket, threads, &s->handlers, e) < 0)
+        return -1;
+    MOVE(out, &s);
+    return 0;
+}
+
+void serve_tick(struct serve *s, uint64_t now_ms)
+{
+    watch_tick(s->watch, now_ms);
+}
+
+void serve_sum(struct watch_sum *out, struct serve *s)
+{
+    watch_sum(out, s->watch);
+}
+
+void serve_clear(struct serve **s)
+{
+    if (!*s)
+        return;
+    httpd_clear(&(*s)->httpd);
+    watch_free((*s)->watch);
+    free(*s);
+    *s = NULL;
+}
