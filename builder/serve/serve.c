@@ -2,6 +2,7 @@
 #include "serve.h"
 
 #include "httpd.h"
+#include "image_tar.h"
 #include "pull.h"
 
 struct serve {
@@ -32,6 +33,65 @@ static void note_manifest(struct serve *s, const struct httpd_ask *ask)
     }
 }
 
+static void put_plain(struct httpd_answer *out, unsigned status, struct str text)
+{
+    out->status = status;
+    httpd_header(out, "Content-Type", STR("text/plain; charset=utf-8"));
+    httpd_text(out, arena_str(&out->arena, text));
+}
+
+/* Which image is meant: the one that ?image=NAME:TAG names, or the only one. */
+static const struct shelf_tag *pick(const struct serve *s, const struct httpd_ask *ask,
+                                    const struct shelf_repository **repository, struct buf *list)
+{
+    struct str asked = httpd_query_one(ask, "image");
+    const struct shelf_tag *t, *found = NULL;
+    const struct shelf_repository *r;
+    CLEANUP(buf_clear) struct buf name = {0};
+    size_t n = 0;
+
+    vec_each(r, &s->shelf->repositories)
+        vec_each(t, &r->tags) {
+            buf_reset(&name);
+            buf_fmt(&name, STR_FMT ":" STR_FMT, STR_ARG(r->name), STR_ARG(t->tag));
+            if (asked.len && !str_eq(asked, buf_view(&name)))
+                continue;
+            buf_fmt(list, "/image.tar?image=%s\n", name.p);
+            found = t;
+            *repository = r;
+            n++;
+        }
+    return n == 1 ? found : NULL;
+}
+
+static void put_tar(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out)
+{
+    const struct shelf_repository *repository = NULL;
+    CLEANUP(buf_clear) struct buf text = {0}, what = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct strs have = {0};
+    const struct shelf_tag *tag = pick(s, ask, &repository, &text);
+    uint64_t size;
+
+    if (!tag && !text.len)
+        buf_puts(&text, "there is no such image here\n");
+    if (!tag) {
+        put_plain(out, 404, buf_view(&text));
+        return;
+    }
+    httpd_query(&have, ask, "have");
+    if (image_tar_answer(out, &size, s->shelf, repository->name, tag, &have, &e) < 0) {
+        buf_reset(&text);
+        err_format(&e, &text);
+        buf_putc(&text, '\n');
+        put_plain(out, 500, buf_view(&text));
+    } else if (!ask->head) {
+        buf_fmt(&what, "tar " STR_FMT, STR_ARG(out->etag));
+        watch_wants(s->watch, ask->peer, ask->agent, buf_view(&what), size);
+    }
+    vec_clear(&have);
+}
+
 static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *out)
 {
     struct serve *s = ctx;
@@ -40,11 +100,11 @@ static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *
         pull_answer(out, s->shelf, ask);
         if (out->status == 200)
             note_manifest(s, ask);
-        return;
+    } else if (str_is(ask->path, "/image.tar")) {
+        put_tar(s, ask, out);
+    } else {
+        put_plain(out, 404, STR("there is nothing of that name\n"));
     }
-    out->status = 404;
-    httpd_header(out, "Content-Type", STR("text/plain; charset=utf-8"));
-    httpd_text(out, STR("there is nothing of that name\n"));
 }
 
 /* Manifests are small, and asked for by those who have the image, too. */
@@ -52,7 +112,7 @@ static void *begin(void *ctx, const struct httpd_ask *ask, int fd, uint64_t len)
 {
     struct serve *s = ctx;
 
-    return route_parse(ask->path).kind == ROUTE_BLOB
+    return route_parse(ask->path).kind == ROUTE_BLOB || str_is(ask->path, "/image.tar")
                ? watch_begin(s->watch, ask->peer, ask->agent, fd, len)
                : NULL;
 }

@@ -253,3 +253,55 @@ def signals_end_it_at_once(stage):
             assert c.recv(1)
         c.close()
         assert "envbuild: 1 machine fetched " in s.err, s.err
+
+
+def tar_of(data):
+    with tarfile.open(fileobj=io.BytesIO(data)) as t:
+        return {m.name: t.extractfile(m).read() for m in t if m.isfile()}
+
+
+@scenario
+def an_archive_for_a_pipe(stage):
+    """What a docker-archive is, with its length known before, in one piece or in two."""
+    path, digest = built(stage)
+    with Serve(stage, path) as s:
+        status, headers, whole = s.ask("/image.tar")
+        assert (status, headers["Content-Type"], int(headers["Content-Length"])) == (200, "application/x-tar", len(whole))
+        cut = len(whole) // 2
+        again = [s.ask("/image.tar", Range=f"bytes={a}-{b}", If_Range=headers["ETag"]) for a, b in ((0, cut), (cut + 1, ""))]
+        assert [a[0] for a in again] == [206, 206] and again[0][2] + again[1][2] == whole
+        assert s.ask("/image.tar", "HEAD")[1]["Content-Length"] == str(len(whole))
+        with open(path + "/image.tar", "wb") as f:
+            f.write(whole)
+        run(stage, path, "copy", "-q", "docker-archive:image.tar", "oci:loaded:x")
+        check_layout(path + "/loaded", digest)
+        run(stage, path, "copy", "-q", "oci:images", f"docker-archive:own.tar:{s.name}")
+        files = tar_of(whole)
+        assert files == tar_of(read(path, "own.tar")), "the two ways to an archive differ"
+        (item,) = json.loads(files["manifest.json"])
+        assert item["RepoTags"] == [s.name]
+        diff_ids = json.loads(files[item["Config"]])["rootfs"]["diff_ids"]
+        layers = item["Layers"]
+        for have, gone in ((diff_ids[:2], 2), ([layers[0].replace("blobs/sha256/", "sha256:")], 1), (diff_ids[1:], 0), (diff_ids[1::-1], 0), (diff_ids[:1] + [layers[0]], 1), (diff_ids, len(layers)),
+                           (["sha256:x", "", "x" * 3000], 0)):
+            status, other, body = s.ask("/image.tar?" + "&".join("have=" + h.replace(":", "%3A") for h in have))
+            assert status == 200 and int(other["Content-Length"]) == len(body)
+            assert set(files) - set(tar_of(body)) == set(layers[:gone]), (have, gone)
+            assert (other["ETag"] == headers["ETag"]) == (gone == 0)
+        for ask in ("/image.tar?image=x:1", "/image.tar?image=../x", "/image.tar/"):
+            assert s.ask(ask)[0] == 404, ask
+    assert "envbuild: 1 machine fetched " in s.err
+
+
+@scenario
+def a_layer_that_comes_again_is_not_left_out(stage):
+    """A layer that stands in an image twice is needed where it stands higher."""
+    path, _, _ = made(stage, b"same", b"other", b"same")
+    made(stage, b"x", tag="small", layout="other", path=path)
+    with Serve(stage, path, "images", "other") as s:
+        status, _, body = s.ask("/image.tar")
+        assert status == 404 and body == b"/image.tar?image=course:big\n/image.tar?image=course:small\n", body
+        ids = ["sha256:" + hashlib.sha256(x).hexdigest() for x in (b"same", b"other")]
+        files = tar_of(s.ask(f"/image.tar?image=course:big&have={ids[0]}&have={ids[1]}")[2])
+        assert list(files.values()).count(b"same") == 1 and b"other" not in files.values()
+        assert list(tar_of(s.ask("/image.tar?image=course:big")[2]).values()).count(b"same") == 1
