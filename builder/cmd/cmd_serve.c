@@ -86,7 +86,7 @@ static int serve(struct session *s, const char *where, int argc, char **argv, st
 
     if (listen_open(&socket, &port, str_of(where), e) < 0 || fill(&shelf, s, argc, argv, e) < 0 ||
         listen_hosts(&hosts, &socket, e) < 0 ||
-        serve_open(&serving, &shelf, &socket, s->jobs, e) < 0)
+        serve_open(&serving, &shelf, &socket, str_of(hosts.v[0]), s->jobs, e) < 0)
         return -1;
     progress_pause(s->progress);
     if (s->json)
@@ -95,7 +95,7 @@ static int serve(struct session *s, const char *where, int argc, char **argv, st
         print_names(&shelf, &hosts);
     fflush(stdout);
     if (!s->quiet)
-        output_message("envbuild: serving until Ctrl-C");
+        output_message("envbuild: http://%s/ says what to type; Ctrl-C ends it", hosts.v[0]);
     while (!events_cancelled(s->events)) {
         serve_tick(serving, progress_now(s->progress));
         poll(NULL, 0, TICK); /* a signal ends it */

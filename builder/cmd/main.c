@@ -122,7 +122,7 @@ const struct command commands[] = {
      cmd_run, "envbuild run x.yaml -- python train.py\n",
      "    those of the program, once it has started\n"},
     {"serve", "[IMAGE...]",
-     "Hand images out to a room of machines: a read-only registry, until Ctrl-C.", cmd_serve,
+     "Hand images out to a room of machines, until Ctrl-C: a page, an archive, a registry.", cmd_serve,
      "envbuild serve                        # all images of ./images, at port 5000\n"
      "envbuild serve oci:images:pytorch:2.6.0 --listen 192.168.1.7:5000\n",
      NULL},

@@ -261,6 +261,12 @@ static void refuse_method(struct httpd_answer *a)
                       "written here\"}]}"));
 }
 
+/* A NUL would end a path before its end: what is written so is no name of ours. */
+static size_t decode(void *ctx, struct MHD_Connection *c, char *text)
+{
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 /* Called with the headers, then with each part of a body, then without one. */
 static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *path,
                               const char *method, const char *version, const char *body,
@@ -332,8 +338,8 @@ int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
         MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET,
         socket->n, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)REQUEST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, completed, h,
-        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        (size_t)REQUEST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, decode,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (!h->daemon) {
         free(h);
         return err_set(e, ERR_SYSTEM, "cannot serve: no thread can be started");

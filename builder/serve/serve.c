@@ -3,10 +3,12 @@
 
 #include "httpd.h"
 #include "image_tar.h"
+#include "page.h"
 #include "pull.h"
 
 struct serve {
     const struct shelf *shelf;
+    struct str host;
     struct httpd *httpd;
     struct watch *watch;
     struct httpd_handlers handlers;
@@ -92,6 +94,26 @@ static void put_tar(struct serve *s, const struct httpd_ask *ask, struct httpd_a
     vec_clear(&have);
 }
 
+static void put_page(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out,
+                     void (*write)(struct buf *out, const struct page *p))
+{
+    struct str asked = httpd_query_one(ask, "lang");
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    write(&text, &(struct page){s->shelf, s->watch, page_host(ask->host, s->host),
+                                page_wants_chinese(asked.len ? asked : ask->language)});
+    out->status = 200;
+    httpd_header(out, "Content-Type", STR("text/html; charset=utf-8"));
+    httpd_header(out, "Cache-Control", STR("no-store"));
+    httpd_header(out, "Vary", STR("Accept-Language"));
+    httpd_header(out, "X-Content-Type-Options", STR("nosniff"));
+    httpd_header(out, "Content-Security-Policy",
+                 STR("default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                     "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                     "frame-ancestors 'none'"));
+    httpd_text(out, arena_str(&out->arena, buf_view(&text)));
+}
+
 static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *out)
 {
     struct serve *s = ctx;
@@ -102,6 +124,10 @@ static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *
             note_manifest(s, ask);
     } else if (str_is(ask->path, "/image.tar")) {
         put_tar(s, ask, out);
+    } else if (str_is(ask->path, "/")) {
+        put_page(s, ask, out, page_write);
+    } else if (str_is(ask->path, "/table")) {
+        put_page(s, ask, out, page_table);
     } else {
         put_plain(out, 404, STR("there is nothing of that name\n"));
     }
@@ -124,12 +150,13 @@ static void end(void *ctx, void *transfer, bool whole)
     watch_end(s->watch, transfer, whole);
 }
 
-int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, unsigned threads,
-               struct err *e)
+int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, struct str host,
+               unsigned threads, struct err *e)
 {
     CLEANUP(serve_clear) struct serve *s = xcalloc(1, sizeof *s);
 
     s->shelf = shelf;
+    s->host = host;
     s->watch = watch_open();
     s->handlers = (struct httpd_handlers){answer, begin, end, s};
     if (httpd_open(&s->httpd, socket, threads, &s->handlers, e) < 0)

@@ -6,9 +6,10 @@
 
 struct serve; /* opaque */
 
-/* Begin, at the listening socket, which becomes the server's. `shelf` is borrowed. */
-int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, unsigned threads,
-               struct err *e) MUST_CHECK;
+/* Begin, at the listening socket, which becomes the server's. `shelf` is borrowed, and `host`:
+ * "192.168.1.7:5000", by what the room reaches it. */
+int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, struct str host,
+               unsigned threads, struct err *e) MUST_CHECK;
 /* To be called about once a second. */
 void serve_tick(struct serve *s, uint64_t now_ms);
 void serve_sum(struct watch_sum *out, struct serve *s);

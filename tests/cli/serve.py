@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """serve: a read-only registry of a layout, and whoever asks it for what it does not have. As lib.py."""
-import http.client, re, shutil, signal, socket
+import http.client, re, shutil, signal, socket, time
 
 from lib import *
 
@@ -305,3 +305,40 @@ def a_layer_that_comes_again_is_not_left_out(stage):
         files = tar_of(s.ask(f"/image.tar?image=course:big&have={ids[0]}&have={ids[1]}")[2])
         assert list(files.values()).count(b"same") == 1 and b"other" not in files.values()
         assert list(tar_of(s.ask("/image.tar?image=course:big")[2]).values()).count(b"same") == 1
+
+
+@scenario
+def a_page_for_the_room(stage):
+    """In two languages, with what a stranger said escaped, and by an address that others can type."""
+    path, manifest, (layer,) = made(stage, b"layer")
+    with Serve(stage, path) as s:
+        status, headers, body = s.ask("/")
+        page = body.decode()
+        assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8") and "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "{{" not in page and "<h1>course</h1>" in page and '<html lang="en">' in page and "<svg" in page
+        assert f"podman pull --tls-verify=false {s.host}/course:big" in page
+        assert f"'http://{s.host}/image.tar?image=course:big' | docker load" in page
+        windows = page.split("(PowerShell)")[1].split("</pre>")[0].split("<pre")[1].split(">", 1)[1]
+        assert "docker load -i image.tar" in windows and "|" not in windows and "&gt;" not in windows and ">" not in windows, windows
+        for asked in ({"Accept_Language": "fr, zh-CN;q=0.9, en;q=0.8"}, {}):
+            other = s.ask("/" if asked else "/?lang=zh", **asked)[2].decode()
+            assert '<html lang="zh">' in other and "下载进度" in other and "{{" not in other
+        for host, want in (("teacher.local:5000", "teacher.local:5000"), ("192.168.7.7:5000", "192.168.7.7:5000"), ("localhost:1", s.host),
+                           ("x\"><script>alert(1)</script>", s.host), ("a" * 200, s.host)):
+            page = s.ask("/", Host=host)[2].decode()
+            assert f'<p class="where">http://{want}/</p>' in page and "alert" not in page, host
+        assert "done: 0/0" in s.ask("/table")[2].decode()
+        s.ask("/v2/course/manifests/big", User_Agent="docker/27.1 <b>")
+        assert s.ask("/v2/course/blobs/" + layer["digest"], User_Agent="docker/27.1 <b>")[2] == b"layer"
+        table = waited(lambda: s.ask("/table?lang=en")[2].decode(), "all done")
+        assert "<td>127.0.0.1</td><td>docker/27.1</td>" in table and "<b>" not in table, table
+        assert "全部完成" in s.ask("/table?lang=zh")[2].decode()
+
+
+def waited(ask, words):
+    """What is asked for, once it has the words: the server learns of an answer's end after its reader."""
+    for _ in range(PATIENCE * 100):
+        if words in (got := ask()):
+            return got
+        time.sleep(0.01)
+    raise AssertionError(got)

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "serve/listen.h"
+#include "serve/page.h"
 #include "serve/range.h"
 #include "serve/route.h"
 
@@ -164,6 +165,21 @@ static void a_port_that_is_taken_is_told_with_one_that_is_free(void **state)
     assert_non_null(strstr(e.msg, "is taken by another program; `--listen 127.0.0.1:"));
 }
 
+static void the_language_is_the_first_that_there_is(void **state)
+{
+    static const struct {
+        const char *accepts;
+        bool chinese;
+    } cases[] = {
+        {"", false},          {"zh", true},        {"zh-CN,zh;q=0.9,en;q=0.8", true},
+        {"en-US, zh", false}, {"de, ZH-tw", true}, {"de, fr", false},
+        {",,;q=,", false},    {"e", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(page_wants_chinese(str_of(cases[i].accepts)), cases[i].chinese);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +187,7 @@ int main(void)
         cmocka_unit_test(paths_are_those_of_the_specification),
         cmocka_unit_test(other_paths_lead_nowhere),
         cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(the_language_is_the_first_that_there_is),
         cmocka_unit_test(a_port_that_is_taken_is_told_with_one_that_is_free),
     };
 
