@@ -42,7 +42,9 @@
     X(completion_fish, "completion.fish", "builder/man/completion.fish")                         \
     X(seal_driver_py, "seal-driver.py", "builder/seal/driver.py")                                \
     X(serve_page_html, "serve-page.html", "builder/serve/page.html")                             \
-    X(serve_page_image_html, "serve-page-image.html", "builder/serve/page-image.html")
+    X(serve_page_image_html, "serve-page-image.html", "builder/serve/page-image.html")           \
+    X(serve_get_sh, "serve-get.sh", "builder/serve/get.sh")                                      \
+    X(serve_get_ps1, "serve-get.ps1", "builder/serve/get.ps1")
 
 #define INCLUDE(id, name, path)                        \
     __asm__(".section .rodata\n"                       \

@@ -119,7 +119,7 @@ void httpd_file(struct httpd_answer *a, int fd, uint64_t size)
     vec_add(&a->pieces, ((struct httpd_piece){.fd = fd, .size = size}));
 }
 
-static void answer_clear(struct httpd_answer *a)
+void httpd_answer_clear(struct httpd_answer *a)
 {
     vec_clear(&a->headers);
     vec_clear(&a->pieces);
@@ -303,7 +303,7 @@ static void completed(void *ctx, struct MHD_Connection *c, void **state,
         return;
     if (r->began)
         h->handlers->end(h->handlers->ctx, r->transfer, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    answer_clear(&r->answer);
+    httpd_answer_clear(&r->answer);
     free(r);
     *state = NULL;
 }

@@ -35,6 +35,7 @@ struct httpd_answer {
     struct str etag;      /* with its quotes; empty: none, and no ranges */
     struct VEC_OF(struct httpd_piece) pieces;
 };
+void httpd_answer_clear(struct httpd_answer *a);
 void httpd_header(struct httpd_answer *a, const char *name, struct str value);
 void httpd_text(struct httpd_answer *a, struct str text); /* borrowed; see above */
 void httpd_file(struct httpd_answer *a, int fd, uint64_t size);

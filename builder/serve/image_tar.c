@@ -136,3 +136,11 @@ int image_tar_answer(struct httpd_answer *out, uint64_t *size, const struct shel
     httpd_header(out, "Content-Disposition", buf_view(&file));
     return 0;
 }
+
+int image_tar_size(uint64_t *size, const struct shelf *shelf, struct str name,
+                   const struct shelf_tag *tag, struct err *e)
+{
+    CLEANUP(httpd_answer_clear) struct httpd_answer unused = {0};
+
+    return image_tar_answer(&unused, size, shelf, name, tag, &(struct strs){0}, e);
+}

@@ -12,3 +12,6 @@
 int image_tar_answer(struct httpd_answer *out, uint64_t *size, const struct shelf *shelf,
                      struct str name, const struct shelf_tag *tag, const struct strs *have,
                      struct err *e) MUST_CHECK;
+/* Bytes of the whole archive, with all layers. */
+int image_tar_size(uint64_t *size, const struct shelf *shelf, struct str name,
+                   const struct shelf_tag *tag, struct err *e) MUST_CHECK;

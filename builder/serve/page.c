@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "page.h"
 
+#include "../io/crypto.h"
 #include "../model/embedded.h"
 #include "../model/labels.h"
+#include "image_tar.h"
 #include "qr.h"
 
 enum { HOST_MAX = 100 };
@@ -52,7 +54,7 @@ static void put_size(struct buf *out, uint64_t bytes)
 /* Append the value of `key`; false: there is none of that name. */
 typedef bool (*page_value)(struct buf *out, const void *ctx, struct str key);
 
-/* What stands between "{{" and "}}" is a text in two languages, or a value. */
+/* What stands between "{{" and "}}" is a text in two languages, or a value; else it stays. */
 static void fill(struct buf *out, const char *name, const struct page *p, page_value value,
                  const void *ctx)
 {
@@ -65,8 +67,8 @@ static void fill(struct buf *out, const char *name, const struct page *p, page_v
         str_cut(&text, STR("}}"), &inner);
         if (str_cut(&inner, STR("|"), &english))
             buf_str(out, p->chinese ? inner : english);
-        else
-            (void)!value(out, ctx, inner);
+        else if (!value(out, ctx, inner))
+            buf_fmt(out, "{{" STR_FMT "}}", STR_ARG(inner)); /* an engine's own */
     }
     buf_str(out, text);
 }
@@ -77,6 +79,7 @@ struct page_image {
     const struct page *page;
     struct str repository;
     const struct shelf_tag *tag;
+    uint64_t tar; /* bytes of its archive; scripts alone */
 };
 
 /* ", needs an NVIDIA driver 525.60.13 or newer, ...". */
@@ -104,6 +107,29 @@ static void put_needs(struct buf *out, const struct page_image *i)
     }
 }
 
+static void put_hex(struct buf *out, const struct digest *digest)
+{
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(digest, hex);
+    buf_puts(out, hex);
+}
+
+/* SHA-256 of a script, for who wants to look before it runs. */
+static void put_hash(struct buf *out, const struct page_image *i, enum page_script script)
+{
+    CLEANUP(err_clear) struct err ignored = {0}; /* then it is not to be had either */
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct digest digest;
+    uint64_t tar;
+
+    if (image_tar_size(&tar, i->page->shelf, i->repository, i->tag, &ignored) < 0)
+        return;
+    page_script_write(&text, i->page, script, i->repository, i->tag, tar);
+    hash_bytes(&digest, text.p, text.len);
+    put_hex(out, &digest);
+}
+
 static bool image_value(struct buf *out, const void *ctx, struct str key)
 {
     const struct page_image *i = ctx;
@@ -118,10 +144,27 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
         put_size(out, shelf_image_size(i->tag->image));
     } else if (str_is(key, "needs")) {
         put_needs(out, i);
+    } else if (str_is(key, "config")) {
+        put_hex(out, &i->tag->image->manifest.config.digest);
+    } else if (str_is(key, "manifest")) {
+        put_hex(out, &i->tag->image->digest);
+    } else if (str_is(key, "tar")) {
+        buf_fmt(out, "%llu", (unsigned long long)i->tar);
+    } else if (str_is(key, "sh")) {
+        put_hash(out, i, PAGE_SH);
+    } else if (str_is(key, "ps1")) {
+        put_hash(out, i, PAGE_PS1);
     } else {
         return false;
     }
     return true;
+}
+
+void page_script_write(struct buf *out, const struct page *p, enum page_script script,
+                       struct str repository, const struct shelf_tag *tag, uint64_t tar)
+{
+    fill(out, script == PAGE_SH ? "serve-get.sh" : "serve-get.ps1", p, image_value,
+         &(struct page_image){p, repository, tag, tar});
 }
 
 /* ---- the table ---- */
@@ -232,7 +275,7 @@ static bool page_values(struct buf *out, const void *ctx, struct str key)
         vec_each(r, &p->shelf->repositories)
             vec_each(t, &r->tags)
                 fill(out, "serve-page-image.html", p, image_value,
-                     &(struct page_image){p, r->name, t});
+                     &(struct page_image){p, r->name, t, 0});
     } else {
         return false;
     }

@@ -16,6 +16,12 @@ void page_write(struct buf *out, const struct page *p);
 /* The table alone, by which a script replaces the one in the page. */
 void page_table(struct buf *out, const struct page *p);
 
+enum page_script { PAGE_SH, PAGE_PS1 };
+/* A script that fetches that image and loads it into an engine; `tar` is the size of its archive.
+ */
+void page_script_write(struct buf *out, const struct page *p, enum page_script script,
+                       struct str repository, const struct shelf_tag *tag, uint64_t tar);
+
 /* Does who accepts `languages` (RFC 9110, 12.5.4) want Chinese? The first that we have counts. */
 bool page_wants_chinese(struct str languages);
 /* The host of a request, where it is one that others can type, too; else `own`. */

@@ -66,27 +66,42 @@ static const struct shelf_tag *pick(const struct serve *s, const struct httpd_as
     return n == 1 ? found : NULL;
 }
 
+/* The same, or NULL when the answer is that there is none. */
+static const struct shelf_tag *choose(const struct serve *s, const struct httpd_ask *ask,
+                                      const struct shelf_repository **repository,
+                                      struct httpd_answer *out)
+{
+    CLEANUP(buf_clear) struct buf list = {0};
+    const struct shelf_tag *tag = pick(s, ask, repository, &list);
+
+    if (!tag)
+        put_plain(out, 404, list.len ? buf_view(&list) : STR("there is no such image here\n"));
+    return tag;
+}
+
+static void put_error(struct httpd_answer *out, const struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    err_format(e, &text);
+    buf_putc(&text, '\n');
+    put_plain(out, 500, buf_view(&text));
+}
+
 static void put_tar(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out)
 {
     const struct shelf_repository *repository = NULL;
-    CLEANUP(buf_clear) struct buf text = {0}, what = {0};
+    const struct shelf_tag *tag = choose(s, ask, &repository, out);
     CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(buf_clear) struct buf what = {0};
     struct strs have = {0};
-    const struct shelf_tag *tag = pick(s, ask, &repository, &text);
     uint64_t size;
 
-    if (!tag && !text.len)
-        buf_puts(&text, "there is no such image here\n");
-    if (!tag) {
-        put_plain(out, 404, buf_view(&text));
+    if (!tag)
         return;
-    }
     httpd_query(&have, ask, "have");
     if (image_tar_answer(out, &size, s->shelf, repository->name, tag, &have, &e) < 0) {
-        buf_reset(&text);
-        err_format(&e, &text);
-        buf_putc(&text, '\n');
-        put_plain(out, 500, buf_view(&text));
+        put_error(out, &e);
     } else if (!ask->head) {
         buf_fmt(&what, "tar " STR_FMT, STR_ARG(out->etag));
         watch_wants(s->watch, ask->peer, ask->agent, buf_view(&what), size);
@@ -94,14 +109,41 @@ static void put_tar(struct serve *s, const struct httpd_ask *ask, struct httpd_a
     vec_clear(&have);
 }
 
+static struct page page_for(const struct serve *s, const struct httpd_ask *ask)
+{
+    struct str asked = httpd_query_one(ask, "lang");
+
+    return (struct page){s->shelf, s->watch, page_host(ask->host, s->host),
+                         page_wants_chinese(asked.len ? asked : ask->language)};
+}
+
+static void put_script(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out,
+                       enum page_script script)
+{
+    const struct shelf_repository *repository = NULL;
+    const struct shelf_tag *tag = choose(s, ask, &repository, out);
+    const struct page page = page_for(s, ask);
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    uint64_t tar;
+
+    if (!tag)
+        return;
+    if (image_tar_size(&tar, s->shelf, repository->name, tag, &e) < 0) {
+        put_error(out, &e);
+        return;
+    }
+    page_script_write(&text, &page, script, repository->name, tag, tar);
+    put_plain(out, 200, buf_view(&text));
+}
+
 static void put_page(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out,
                      void (*write)(struct buf *out, const struct page *p))
 {
-    struct str asked = httpd_query_one(ask, "lang");
+    const struct page page = page_for(s, ask);
     CLEANUP(buf_clear) struct buf text = {0};
 
-    write(&text, &(struct page){s->shelf, s->watch, page_host(ask->host, s->host),
-                                page_wants_chinese(asked.len ? asked : ask->language)});
+    write(&text, &page);
     out->status = 200;
     httpd_header(out, "Content-Type", STR("text/html; charset=utf-8"));
     httpd_header(out, "Cache-Control", STR("no-store"));
@@ -124,6 +166,10 @@ static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *
             note_manifest(s, ask);
     } else if (str_is(ask->path, "/image.tar")) {
         put_tar(s, ask, out);
+    } else if (str_is(ask->path, "/get.sh")) {
+        put_script(s, ask, out, PAGE_SH);
+    } else if (str_is(ask->path, "/get.ps1")) {
+        put_script(s, ask, out, PAGE_PS1);
     } else if (str_is(ask->path, "/")) {
         put_page(s, ask, out, page_write);
     } else if (str_is(ask->path, "/table")) {

@@ -342,3 +342,65 @@ def waited(ask, words):
             return got
         time.sleep(0.01)
     raise AssertionError(got)
+
+
+DOCKER = """#!/bin/sh
+here=$(dirname "$0")
+echo "$*" >>"$here/log"
+case "$*" in
+info) ;;
+"info --format "*) echo /nowhere ;;
+"image inspect --format "*) cat "$here/id" ;;
+"load -i "*) tar -tf "$3" >/dev/null && tar -xOf "$3" manifest.json | sed 's/.*"Config":"blobs.sha256.\\([0-9a-f]*\\)".*/sha256:\\1/' >"$here/id" ;;
+*) exit 1 ;;
+esac
+"""
+
+
+@scenario
+def a_script_that_goes_on_after_a_cut(stage):
+    """With an engine that writes down what it is told, and loads what is a tar."""
+    if not shutil.which("curl"):
+        raise Skip("get.sh needs curl")
+    path, manifest, _ = made(stage, os.urandom(100000))
+    os.mkdir(path + "/bin")
+    env = {**stage.env(path), "PATH": path + "/bin:/usr/bin:/bin"}
+    file = f"{path}/image-{manifest['digest'][7:]}.tar"
+    with Serve(stage, path) as s:
+        _, headers, script = s.ask("/get.sh")
+        page = s.ask("/")[2].decode()
+        assert headers["Content-Type"].startswith("text/plain") and hashlib.sha256(script).hexdigest() in page and b"{{.Id}}" in script
+        windows = s.ask("/get.ps1")[2]
+        assert hashlib.sha256(windows).hexdigest() in page and b"|" not in windows and b">" not in windows and b"{{m" not in windows
+        assert s.ask("/get.sh?image=x:1")[0] == 404
+        if shutil.which("shellcheck"):
+            subprocess.run(["shellcheck", "-"], input=script, check=True)
+        for name in ("docker", "podman"):
+            with open(f"{path}/bin/{name}", "w") as f:
+                f.write("#!/bin/sh\nexit 1\n")
+            os.chmod(f"{path}/bin/{name}", 0o755)
+
+        def get(code, words):
+            done = subprocess.run(["sh"], input=script, cwd=path, env=env, capture_output=True)
+            assert done.returncode == code and words in done.stderr.decode(), done
+            return done
+
+        get(1, "neither docker nor podman answers here")
+        with open(path + "/bin/docker", "w") as f:
+            f.write(DOCKER)
+        whole = s.ask("/image.tar")[2]
+        for begun in (None, whole[:len(whole) // 2], whole):
+            for left in ("id", "log"):
+                if os.path.exists(f"{path}/bin/{left}"):
+                    os.unlink(f"{path}/bin/{left}")
+            if begun is not None:
+                with open(file, "wb") as f:
+                    f.write(begun)
+            get(0, "get: course:big is loaded; start it with: docker run --rm -it --gpus all course:big")
+            assert f"load -i {os.path.basename(file)}" in read(path, "bin/log").decode() and not os.path.exists(file)
+        get(0, "get: course:big is in docker already")
+        os.unlink(path + "/bin/id")
+        with open(file, "wb") as f:
+            f.write(b"x" * (len(whole) // 2))
+        get(1, "what docker loaded is not course:big with the digest that it should have; run this again")
+        assert not os.path.exists(file)
