@@ -98,9 +98,12 @@ static int put_blob(struct filling *f, const struct descriptor *d, struct err *e
     enum blob_file state;
     struct stat st, named;
 
-    if (shelf_blob(f->shelf, &d->digest) ||
-        (media_type_is_foreign(d->media_type) && !fs_exists(path)))
+    if (shelf_blob(f->shelf, &d->digest))
         return 0;
+    if (!fs_exists(path))
+        return media_type_is_foreign(d->media_type)
+                   ? 0
+                   : err_set(e, ERR_INPUT, "%s is not there, and the image needs it", path);
     if (fd_open(&fd, path, O_RDONLY | O_NONBLOCK, 0, e) < 0)
         return -1;
     if (fstat(fd.n, &st) < 0)
