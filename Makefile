@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 comma := ,
 
-PKGS := libarchive libcrypto yaml-0.1 libcurl libxml-2.0 zlib libzstd
+PKGS := libarchive libcrypto yaml-0.1 libcurl libxml-2.0 zlib libzstd libmicrohttpd libqrencode
 ISAL := $(if $(NO_ISAL),,$(shell pkg-config --exists libisal && echo libisal))
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) $(ISAL))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL))
@@ -42,7 +42,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 SRC := $(sort $(wildcard builder/*/*.c builder/*/*/*.c))
 LIB_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(filter-out builder/cmd/main.c,$(SRC)))
-DATA := $(sort $(wildcard builder/catalog/*.yaml base-layers/*.yaml base-layers/*.gpg builder/man/* builder/seal/*.py))
+DATA := $(sort $(wildcard builder/catalog/*.yaml base-layers/*.yaml base-layers/*.gpg builder/man/* builder/seal/*.py builder/serve/*.html builder/serve/get.*))
 UNIT := $(patsubst tests/unit/%.c,$(OBJ)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TOOLS := $(patsubst tests/tools/%.c,$(OBJ)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(OBJ)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))

@@ -9,7 +9,7 @@ set -eu
 
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build='gcc make pkg-config libarchive-dev libssl-dev libyaml-dev libcurl4-openssl-dev
-    libxml2-dev zlib1g-dev libzstd-dev gpgv ca-certificates'
+    libxml2-dev zlib1g-dev libzstd-dev libmicrohttpd-dev libqrencode-dev gpgv ca-certificates'
 case $(dpkg --print-architecture) in
 amd64 | arm64) build="$build libisal-dev" ;;
 esac

@@ -32,6 +32,7 @@
     X(envbuild_rollback_1_mdoc, "envbuild-rollback.1.mdoc",                                      \
       "builder/man/envbuild-rollback.1.mdoc")                                                    \
     X(envbuild_run_1_mdoc, "envbuild-run.1.mdoc", "builder/man/envbuild-run.1.mdoc")             \
+    X(envbuild_serve_1_mdoc, "envbuild-serve.1.mdoc", "builder/man/envbuild-serve.1.mdoc")       \
     X(envbuild_tags_1_mdoc, "envbuild-tags.1.mdoc", "builder/man/envbuild-tags.1.mdoc")          \
     X(envbuild_wheel_1_mdoc, "envbuild-wheel.1.mdoc", "builder/man/envbuild-wheel.1.mdoc")       \
     X(envbuild_recipe_5_mdoc, "envbuild-recipe.5.mdoc", "builder/man/envbuild-recipe.5.mdoc")    \
@@ -39,7 +40,11 @@
     X(completion_bash, "completion.bash", "builder/man/completion.bash")                         \
     X(completion_zsh, "completion.zsh", "builder/man/completion.zsh")                            \
     X(completion_fish, "completion.fish", "builder/man/completion.fish")                         \
-    X(seal_driver_py, "seal-driver.py", "builder/seal/driver.py")
+    X(seal_driver_py, "seal-driver.py", "builder/seal/driver.py")                                \
+    X(serve_page_html, "serve-page.html", "builder/serve/page.html")                             \
+    X(serve_page_image_html, "serve-page-image.html", "builder/serve/page-image.html")           \
+    X(serve_get_sh, "serve-get.sh", "builder/serve/get.sh")                                      \
+    X(serve_get_ps1, "serve-get.ps1", "builder/serve/get.ps1")
 
 #define INCLUDE(id, name, path)                        \
     __asm__(".section .rodata\n"                       \

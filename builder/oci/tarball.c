@@ -68,19 +68,26 @@ static void temp_release(struct sink *self)
 
 /* ---- entries ---- */
 
-static int put_header(struct tarball *t, const char *path, enum entry_type type, uint64_t size,
-                      struct err *e)
+static int add_header(struct buf *out, const char *path, enum entry_type type, uint64_t size,
+                      int64_t mtime, struct err *e)
 {
-    CLEANUP(buf_clear) struct buf head = {0};
     struct entry entry = {
         .path = str_of(path),
         .type = type,
         .mode = type == ENTRY_DIR ? 0755 : 0644,
-        .mtime = t->mtime,
+        .mtime = mtime,
         .content = {.size = size},
     };
 
-    if (tar_header(&head, &entry, e) < 0)
+    return tar_header(out, &entry, e);
+}
+
+static int put_header(struct tarball *t, const char *path, enum entry_type type, uint64_t size,
+                      struct err *e)
+{
+    CLEANUP(buf_clear) struct buf head = {0};
+
+    if (add_header(&head, path, type, size, t->mtime, e) < 0)
         return -1;
     return sink_write(t->to, head.p, head.len, e);
 }
@@ -114,6 +121,15 @@ static void blob_path(char out[128], const struct digest *digest)
 
     digest_hex(digest, hex);
     snprintf(out, 128, "blobs/sha256/%s", hex);
+}
+
+int tarball_blob_head(struct buf *out, const struct digest *digest, uint64_t size, int64_t mtime,
+                      struct err *e)
+{
+    char path[128];
+
+    blob_path(path, digest);
+    return add_header(out, path, ENTRY_FILE, size, mtime, e);
 }
 
 /* ---- blobs ---- */

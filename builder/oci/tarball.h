@@ -23,3 +23,7 @@ int tarball_stream(struct place **out, struct sink *to, void (*release)(struct s
                    enum tarball_kind kind, int64_t mtime, struct err *e) MUST_CHECK;
 /* Whoever reads the archive has this blob: it is left out, and as good as there. */
 void tarball_leave_out(struct place *p, const struct digest *digest);
+/* What stands before such a blob in an archive; behind it, tar_padding() of its size. For who puts
+ * it there himself, having left it out here: then the archive need not be written to be known. */
+int tarball_blob_head(struct buf *out, const struct digest *digest, uint64_t size, int64_t mtime,
+                      struct err *e) MUST_CHECK;

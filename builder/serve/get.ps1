@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Fetch {{name}} from http://{{host}}/ and load it into Docker. Run again, it goes on where it was cut.
+# A pipe of PowerShell breaks binary data, so everything goes through a file.
+$ErrorActionPreference = 'Stop'
+$url = 'http://{{host}}/image.tar?image={{name}}'
+$file = 'image-{{manifest}}.tar'
+$size = {{tar}}
+
+docker info --format '{{.ServerVersion}}'
+if ($LASTEXITCODE -ne 0) { throw 'Docker does not answer; start Docker Desktop, then run this again' }
+if ((Get-PSDrive -Name (Get-Location).Drive.Name).Free -lt 4 * $size) {
+    throw 'the disk has too little room: Docker needs the archive, the packed and the unpacked image at once'
+}
+$have = 0
+if (Test-Path $file) { $have = (Get-Item $file).Length }
+for ($tries = 0; $have -lt $size -and $tries -lt 20; $tries++) {
+    curl.exe --fail --noproxy '*' --connect-timeout 10 -C - -o $file $url
+    if ($LASTEXITCODE -ne 0) { Start-Sleep -Seconds 2 }
+    if (Test-Path $file) { $have = (Get-Item $file).Length }
+}
+if ($have -lt $size) { throw 'http://{{host}}/ does not answer; is this machine in the same network? Run this again to go on' }
+docker load -i $file
+$id = docker image inspect --format '{{.Id}}' '{{name}}'
+Remove-Item $file
+if ($id -ne 'sha256:{{config}}' -and $id -ne 'sha256:{{manifest}}') {
+    throw 'what Docker loaded does not have the digest that it should have; run this again'
+}
+Write-Host 'loaded; start it with: docker run --rm -it --gpus all {{name}}'

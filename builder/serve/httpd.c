@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd.h"
+
+#include <microhttpd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "range.h"
+
+enum {
+    CONNECTIONS = 480,   /* a process may commonly open 1024 files */
+    IDLE = 60,           /* seconds */
+    REQUEST = 32 * 1024, /* bytes of its line and headers */
+    BLOCK = 128 * 1024,
+};
+
+struct httpd {
+    struct MHD_Daemon *daemon;
+    const struct httpd_handlers *handlers;
+};
+
+/* One request, from its headers to the last byte. */
+struct request {
+    struct httpd_answer answer;
+    void *transfer;
+    bool began;
+    uint64_t from; /* of the range that goes out */
+};
+
+/* ---- the question ---- */
+
+static struct str header(struct MHD_Connection *c, const char *name)
+{
+    return str_of(MHD_lookup_connection_value(c, MHD_HEADER_KIND, name));
+}
+
+struct query {
+    struct strs *out;
+    const char *name;
+};
+
+static enum MHD_Result take_value(void *ctx, enum MHD_ValueKind kind, const char *key,
+                                  const char *value)
+{
+    const struct query *q = ctx;
+
+    if (!strcmp(key, q->name))
+        vec_add(q->out, str_of(value));
+    return MHD_YES;
+}
+
+void httpd_query(struct strs *out, const struct httpd_ask *ask, const char *name)
+{
+    struct query q = {out, name};
+
+    MHD_get_connection_values(ask->connection, MHD_GET_ARGUMENT_KIND, take_value, &q);
+}
+
+struct str httpd_query_one(const struct httpd_ask *ask, const char *name)
+{
+    return str_of(MHD_lookup_connection_value(ask->connection, MHD_GET_ARGUMENT_KIND, name));
+}
+
+static void take_peer(char *out, size_t len, struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *from = info ? info->client_addr : NULL;
+    struct sockaddr_in6 v6;
+    struct sockaddr_in v4;
+
+    if (from && from->sa_family == AF_INET6) {
+        memcpy(&v6, from, sizeof v6);
+        inet_ntop(AF_INET6, &v6.sin6_addr, out, (socklen_t)len);
+        if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+            inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], out, (socklen_t)len);
+    } else if (from && from->sa_family == AF_INET) {
+        memcpy(&v4, from, sizeof v4);
+        inet_ntop(AF_INET, &v4.sin_addr, out, (socklen_t)len);
+    }
+}
+
+static struct httpd_ask ask_of(struct MHD_Connection *c, const char *path, const char *method)
+{
+    struct httpd_ask ask = {
+        .path = str_of(path),
+        .range = header(c, MHD_HTTP_HEADER_RANGE),
+        .if_range = header(c, MHD_HTTP_HEADER_IF_RANGE),
+        .if_none_match = header(c, MHD_HTTP_HEADER_IF_NONE_MATCH),
+        .host = header(c, MHD_HTTP_HEADER_HOST),
+        .agent = header(c, MHD_HTTP_HEADER_USER_AGENT),
+        .language = header(c, MHD_HTTP_HEADER_ACCEPT_LANGUAGE),
+        .head = !strcmp(method, MHD_HTTP_METHOD_HEAD),
+        .connection = c,
+    };
+
+    take_peer(ask.peer, sizeof ask.peer, c);
+    return ask;
+}
+
+/* ---- the answer ---- */
+
+void httpd_header(struct httpd_answer *a, const char *name, struct str value)
+{
+    pairs_add(&a->headers, str_of(name), arena_str(&a->arena, value));
+}
+
+void httpd_text(struct httpd_answer *a, struct str text)
+{
+    vec_add(&a->pieces, ((struct httpd_piece){-1, text, text.len}));
+}
+
+void httpd_file(struct httpd_answer *a, int fd, uint64_t size)
+{
+    vec_add(&a->pieces, ((struct httpd_piece){.fd = fd, .size = size}));
+}
+
+void httpd_answer_clear(struct httpd_answer *a)
+{
+    vec_clear(&a->headers);
+    vec_clear(&a->pieces);
+    arena_clear(&a->arena);
+}
+
+static uint64_t size_of(const struct httpd_answer *a)
+{
+    const struct httpd_piece *p;
+    uint64_t size = 0;
+
+    vec_each(p, &a->pieces)
+        size += p->size;
+    return size;
+}
+
+/* Is `etag` one of the list, or the list "*"? */
+static bool names_etag(struct str list, struct str etag)
+{
+    struct str item;
+
+    while (str_item(&list, ',', &item)) {
+        item = str_trim(item);
+        str_skip(&item, STR("W/"));
+        if (str_eq(item, etag) || str_is(item, "*"))
+            return true;
+    }
+    return false;
+}
+
+/* What goes out of the whole: the range that is asked for, or nothing. */
+static void apply_conditions(struct httpd_answer *a, const struct httpd_ask *ask, uint64_t *from,
+                             uint64_t *len)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    uint64_t size = *len;
+
+    if (a->status != MHD_HTTP_OK || !a->etag.len)
+        return;
+    httpd_header(a, MHD_HTTP_HEADER_ETAG, a->etag);
+    httpd_header(a, MHD_HTTP_HEADER_ACCEPT_RANGES, STR("bytes"));
+    if (names_etag(ask->if_none_match, a->etag)) {
+        a->status = MHD_HTTP_NOT_MODIFIED;
+        *len = 0;
+        return;
+    }
+    if (!ask->range.len || (ask->if_range.len && !str_eq(ask->if_range, a->etag)))
+        return;
+    switch (range_parse(ask->range, size, from, len)) {
+    case RANGE_ALL:
+        return;
+    case RANGE_PART:
+        a->status = MHD_HTTP_PARTIAL_CONTENT;
+        buf_fmt(&text, "bytes %llu-%llu/%llu", (unsigned long long)*from,
+                (unsigned long long)(*from + *len - 1), (unsigned long long)size);
+        break;
+    case RANGE_OUTSIDE:
+        a->status = MHD_HTTP_RANGE_NOT_SATISFIABLE;
+        buf_fmt(&text, "bytes */%llu", (unsigned long long)size);
+        *len = 0;
+        break;
+    }
+    httpd_header(a, MHD_HTTP_HEADER_CONTENT_RANGE, buf_view(&text));
+}
+
+/* Bytes of the pieces, from any place on. */
+static ssize_t read_pieces(void *ctx, uint64_t at, char *to, size_t max)
+{
+    const struct request *r = ctx;
+    const struct httpd_piece *p;
+    uint64_t skip = r->from + at;
+
+    vec_each(p, &r->answer.pieces) {
+        uint64_t left = skip < p->size ? p->size - skip : 0;
+        size_t n = left < max ? (size_t)left : max;
+        ssize_t got;
+
+        if (!n) {
+            skip -= p->size;
+            continue;
+        }
+        if (p->fd < 0) {
+            memcpy(to, p->text.p + skip, n);
+            return (ssize_t)n;
+        }
+        got = pread(p->fd, to, n, (off_t)skip);
+        return got > 0 ? got : MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* One file goes out by sendfile(). */
+static struct MHD_Response *response_of(struct request *r, uint64_t len)
+{
+    const struct httpd_answer *a = &r->answer;
+    int own;
+
+    if (!len)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (a->pieces.n != 1 || a->pieces.v[0].fd < 0)
+        return MHD_create_response_from_callback(len, BLOCK, read_pieces, r, NULL);
+    own = dup(a->pieces.v[0].fd);
+    return own < 0 ? NULL : MHD_create_response_from_fd_at_offset64(len, own, r->from);
+}
+
+static enum MHD_Result reply(struct MHD_Connection *c, const struct httpd *h, struct request *r,
+                             const struct httpd_ask *ask)
+{
+    const union MHD_ConnectionInfo *info;
+    uint64_t len = size_of(&r->answer);
+    enum MHD_Result result = MHD_YES;
+    struct MHD_Response *response;
+    const struct pair *p;
+
+    apply_conditions(&r->answer, ask, &r->from, &len);
+    response = response_of(r, len);
+    if (!response)
+        return MHD_NO;
+    vec_each(p, &r->answer.headers)
+        if (result == MHD_YES)
+            result = MHD_add_response_header(response, p->key.p, p->value.p);
+    info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info && len && !ask->head && r->answer.status < 300) {
+        r->transfer = h->handlers->begin(h->handlers->ctx, ask, info->connect_fd, len);
+        r->began = true;
+    }
+    if (result == MHD_YES)
+        result = MHD_queue_response(c, r->answer.status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static void refuse_method(struct httpd_answer *a)
+{
+    a->status = MHD_HTTP_METHOD_NOT_ALLOWED;
+    httpd_header(a, MHD_HTTP_HEADER_ALLOW, STR("GET, HEAD"));
+    httpd_header(a, MHD_HTTP_HEADER_CONTENT_TYPE, STR("application/json"));
+    httpd_text(a, STR("{\"errors\":[{\"code\":\"UNSUPPORTED\",\"message\":\"nothing can be "
+                      "written here\"}]}"));
+}
+
+/* A NUL would end a path before its end: what is written so is no name of ours. */
+static size_t decode(void *ctx, struct MHD_Connection *c, char *text)
+{
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
+/* Called with the headers, then with each part of a body, then without one. */
+static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *path,
+                              const char *method, const char *version, const char *body,
+                              size_t *body_len, void **state)
+{
+    const struct httpd *h = ctx;
+    struct httpd_ask ask;
+    struct request *r;
+
+    if (!*state) {
+        *state = xcalloc(1, sizeof *r);
+        return MHD_YES;
+    }
+    if (*body_len) {
+        *body_len = 0;
+        return MHD_YES;
+    }
+    r = *state;
+    ask = ask_of(c, path, method);
+    if (!ask.head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+        refuse_method(&r->answer);
+    else
+        h->handlers->answer(h->handlers->ctx, &ask, &r->answer);
+    return reply(c, h, r, &ask);
+}
+
+static void completed(void *ctx, struct MHD_Connection *c, void **state,
+                      enum MHD_RequestTerminationCode how)
+{
+    const struct httpd *h = ctx;
+    struct request *r = *state;
+
+    if (!r)
+        return;
+    if (r->began)
+        h->handlers->end(h->handlers->ctx, r->transfer, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    httpd_answer_clear(&r->answer);
+    free(r);
+    *state = NULL;
+}
+
+/* ---- open and close ---- */
+
+/* Each connection is a file, and many systems begin with 1024. */
+static void allow_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)!setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
+               const struct httpd_handlers *handlers, struct err *e)
+{
+    struct httpd *h = xcalloc(1, sizeof *h);
+    struct MHD_OptionItem more[] = {
+        {MHD_OPTION_THREAD_POOL_SIZE, threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    h->handlers = handlers;
+    allow_files();
+    if (threads < 2) /* a pool of one is none */
+        more[0].option = MHD_OPTION_END;
+    h->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET,
+        socket->n, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)REQUEST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, decode,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+    if (!h->daemon) {
+        free(h);
+        return err_set(e, ERR_SYSTEM, "cannot serve: no thread can be started");
+    }
+    *socket = (struct fd){0}; /* the daemon closes it */
+    *out = h;
+    return 0;
+}
+
+void httpd_clear(struct httpd **h)
+{
+    if (!*h)
+        return;
+    MHD_stop_daemon((*h)->daemon);
+    free(*h);
+    *h = NULL;
+}

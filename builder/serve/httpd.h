@@ -1,0 +1,57 @@
+/* serve/httpd.h - the only home of libmicrohttpd: a server of HTTP/1.1 that only gives. RFC 9110.
+ *
+ * A request of another method than GET and HEAD gets 405, and a body is passed over. What an answer
+ * says of itself in "ETag" decides about If-None-Match and If-Range; Range holds for every answer
+ * of 200 that has one. Who sends nothing for a minute, or takes nothing, is cut off.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/arena.h"
+#include "../base/fd.h"
+#include "../oci/descriptor.h"
+
+struct httpd_ask {
+    struct str path; /* decoded, without the query */
+    struct str range, if_range, if_none_match, host, agent, language; /* headers; may be empty */
+    char peer[64];                                                    /* its address, a number */
+    bool head;
+    void *connection; /* for httpd_query() */
+};
+/* The value of each `name` of the query, decoded; borrowed until the answer is given. */
+void httpd_query(struct strs *out, const struct httpd_ask *ask, const char *name);
+struct str httpd_query_one(const struct httpd_ask *ask, const char *name); /* empty: not there */
+
+/* A part of an answer's bytes. */
+struct httpd_piece {
+    int fd;          /* borrowed, and open as long as the server is; -1: `text` */
+    struct str text; /* in the answer's arena, or as long-lived as fd */
+    uint64_t size;   /* bytes; of a file those at its start */
+};
+
+struct httpd_answer {
+    unsigned status;
+    struct arena arena;   /* of the texts below */
+    struct pairs headers; /* those of this answer; lengths and ranges are added */
+    struct str etag;      /* with its quotes; empty: none, and no ranges */
+    struct VEC_OF(struct httpd_piece) pieces;
+};
+void httpd_answer_clear(struct httpd_answer *a);
+void httpd_header(struct httpd_answer *a, const char *name, struct str value);
+void httpd_text(struct httpd_answer *a, struct str text); /* borrowed; see above */
+void httpd_file(struct httpd_answer *a, int fd, uint64_t size);
+
+struct httpd_handlers {
+    /* From several threads at once. */
+    void (*answer)(void *ctx, const struct httpd_ask *ask, struct httpd_answer *out);
+    /* Bytes of an answer begin to go out by the socket `fd`, `len` of them; what is returned comes
+     * back at the end, before the socket is closed. */
+    void *(*begin)(void *ctx, const struct httpd_ask *ask, int fd, uint64_t len);
+    void (*end)(void *ctx, void *transfer, bool whole);
+    void *ctx;
+};
+
+struct httpd; /* opaque */
+/* Serve at the listening socket, which becomes the server's. `handlers` are borrowed. */
+int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
+               const struct httpd_handlers *handlers, struct err *e) MUST_CHECK;
+void httpd_clear(struct httpd **h); /* cuts off whoever is left */

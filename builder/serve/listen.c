@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+enum { BACKLOG = 256, TRIES = 50 };
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static int wrong_form(struct str where, struct err *e)
+{
+    return err_set(e, ERR_USAGE,
+                   "--listen: \"" STR_FMT
+                   "\" is no address and port, as 192.168.1.7:5000, [fd00::7]:5000, "
+                   "localhost:5000 and :5000 are",
+                   STR_ARG(where));
+}
+
+static bool parse_host(union address *out, struct str host)
+{
+    CLEANUP(free_clear)
+    char *text = xstrdup(str_is(host, "localhost") ? "127.0.0.1" : "::");
+
+    if (host.len && !str_is(host, "localhost")) {
+        free(text);
+        text = str_dup(host);
+    }
+    out->v6.sin6_family = AF_INET6;
+    if (inet_pton(AF_INET6, text, &out->v6.sin6_addr) == 1)
+        return true;
+    *out = (union address){.v4.sin_family = AF_INET};
+    return inet_pton(AF_INET, text, &out->v4.sin_addr) == 1;
+}
+
+static void set_port(union address *a, uint16_t port)
+{
+    if (a->any.sa_family == AF_INET)
+        a->v4.sin_port = htons(port);
+    else
+        a->v6.sin6_port = htons(port);
+}
+
+static int parse(union address *out, uint16_t *port, struct str where, struct err *e)
+{
+    struct str host = where, text = {0}, rest;
+    uint32_t n = LISTEN_PORT;
+
+    if (str_starts(where, STR("["))) {
+        rest = str_sub(where, 1, where.len - 1);
+        if (!str_cut(&rest, STR("]"), &host) || (rest.len && !str_skip(&rest, STR(":"))))
+            return wrong_form(where, e);
+        text = rest;
+    } else {
+        str_cut_last(&host, STR(":"), &text);
+    }
+    if ((text.len && (!str_u32(text, &n) || n > 65535)) || !parse_host(out, host))
+        return wrong_form(where, e);
+    *port = (uint16_t)n;
+    return 0;
+}
+
+/* 0, or -1 with errno. */
+static int try_port(struct fd *out, const union address *address, uint16_t port)
+{
+    union address a = *address;
+    socklen_t len = a.any.sa_family == AF_INET ? sizeof a.v4 : sizeof a.v6;
+    CLEANUP(fd_clear) struct fd fd = {0};
+    int yes = 1, no = 0;
+
+    set_port(&a, port);
+    fd.n = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    fd.open = fd.n >= 0;
+    if (!fd.open || setsockopt(fd.n, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
+        (a.any.sa_family == AF_INET6 &&
+         setsockopt(fd.n, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) < 0) ||
+        bind(fd.n, &a.any, len) < 0 || listen(fd.n, BACKLOG) < 0)
+        return -1;
+    MOVE(out, &fd);
+    return 0;
+}
+
+static int taken(const union address *a, uint16_t port, struct str where, struct err *e)
+{
+    struct str host = str_sub(where, 0, where.len), text;
+
+    if (!str_cut_last(&host, STR(":"), &text))
+        host = where;
+    for (unsigned next = port + 1u; next < port + 1u + TRIES && next <= 65535; next++) {
+        CLEANUP(fd_clear) struct fd fd = {0};
+
+        if (try_port(&fd, a, (uint16_t)next) == 0)
+            return err_set(e, ERR_SYSTEM,
+                           "port %u is taken by another program; `--listen " STR_FMT
+                           ":%u` takes one that is free",
+                           port, STR_ARG(host), next);
+    }
+    return err_set(e, ERR_SYSTEM, "port %u is taken by another program, and those behind it", port);
+}
+
+static int local_name(union address *out, const struct fd *fd, struct err *e)
+{
+    socklen_t len = sizeof *out;
+
+    return getsockname(fd->n, &out->any, &len) < 0 ? err_errno(e, "cannot listen") : 0;
+}
+
+static uint16_t port_of(const union address *a)
+{
+    return ntohs(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
+}
+
+int listen_open(struct fd *out, uint16_t *port, struct str where, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    union address a = {0}, got;
+
+    if (parse(&a, port, where, e) < 0)
+        return -1;
+    if (try_port(&fd, &a, *port) < 0) {
+        if (errno == EAFNOSUPPORT && a.any.sa_family == AF_INET6) { /* IPv6 is switched off */
+            a = (union address){.v4.sin_family = AF_INET};
+            if (try_port(&fd, &a, *port) == 0)
+                errno = 0;
+        }
+        if (!fd.open && errno == EADDRINUSE)
+            return taken(&a, *port, where, e);
+        if (!fd.open)
+            return err_errno(e, "cannot listen at \"" STR_FMT "\"", STR_ARG(where));
+    }
+    if (local_name(&got, &fd, e) < 0)
+        return -1;
+    *port = port_of(&got);
+    MOVE(out, &fd);
+    return 0;
+}
+
+/* ---- by what others reach it ---- */
+
+static void add_host(struct names *out, const union address *a, uint16_t port)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    char host[INET6_ADDRSTRLEN];
+
+    if (a->any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &a->v4.sin_addr, host, sizeof host);
+        buf_fmt(&text, "%s:%u", host, port);
+    } else {
+        inet_ntop(AF_INET6, &a->v6.sin6_addr, host, sizeof host);
+        buf_fmt(&text, "[%s]:%u", host, port);
+    }
+    names_add(out, text.p);
+}
+
+/* Nobody in the room reaches the bridges of containers and virtual machines. */
+static bool is_inside(const char *interface)
+{
+    static const char *const inside[] = {"lo", "docker", "br-", "veth", "virbr", "podman", "cni"};
+
+    for (size_t i = 0; i < ARRAY_LEN(inside); i++)
+        if (str_starts(str_of(interface), str_of(inside[i])))
+            return true;
+    return false;
+}
+
+int listen_hosts(struct names *out, const struct fd *fd, struct err *e)
+{
+    union address own, loopback = {.v4.sin_family = AF_INET};
+    struct ifaddrs *all = NULL;
+
+    if (local_name(&own, fd, e) < 0)
+        return -1;
+    if (own.any.sa_family == AF_INET ? own.v4.sin_addr.s_addr != 0
+                                     : !IN6_IS_ADDR_UNSPECIFIED(&own.v6.sin6_addr)) {
+        add_host(out, &own, port_of(&own));
+        return 0;
+    }
+    if (getifaddrs(&all) == 0)
+        for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+            union address a = {0};
+
+            if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || is_inside(i->ifa_name))
+                continue;
+            memcpy(&a.v4, i->ifa_addr, sizeof a.v4);
+            add_host(out, &a, port_of(&own));
+        }
+    freeifaddrs(all);
+    loopback.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (!out->n)
+        add_host(out, &loopback, port_of(&own));
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* serve/listen.h - where this machine is reached. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/fd.h"
+#include "../base/vec.h"
+
+enum { LISTEN_PORT = 5000 };
+
+/* A socket that listens at `where`: "ADDR:PORT", "[ADDR]:PORT", ":PORT" or "ADDR", where ADDR is a
+ * number or "localhost", and none means all addresses; empty: all, port 5000. Port 0 is any that is
+ * free; *port is the one that it became. ERR_USAGE for another form; ERR_SYSTEM for a port that is
+ * taken, with one that is not. */
+int listen_open(struct fd *out, uint16_t *port, struct str where, struct err *e) MUST_CHECK;
+/* "192.168.1.7:5000": by what others reach the socket, best first; on this machine's own loopback
+ * where there is nothing else. */
+int listen_hosts(struct names *out, const struct fd *fd, struct err *e) MUST_CHECK;

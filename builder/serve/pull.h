@@ -1,0 +1,10 @@
+/* serve/pull.h - the answers of a read-only registry. OCI distribution-spec 1.1: pulling, and
+ * content discovery. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "httpd.h"
+#include "route.h"
+#include "shelf.h"
+
+/* `ask->path` is one of the registry's. */
+void pull_answer(struct httpd_answer *out, const struct shelf *shelf, const struct httpd_ask *ask);

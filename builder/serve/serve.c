@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve.h"
+
+#include "httpd.h"
+#include "image_tar.h"
+#include "page.h"
+#include "pull.h"
+
+struct serve {
+    const struct shelf *shelf;
+    struct str host;
+    struct httpd *httpd;
+    struct watch *watch;
+    struct httpd_handlers handlers;
+};
+
+/* Who asks for an image's manifest is going to fetch what it names. */
+static void note_manifest(struct serve *s, const struct httpd_ask *ask)
+{
+    const struct route route = route_parse(ask->path);
+    struct stored *const *image;
+    char what[DIGEST_TEXT + 1];
+
+    if (route.kind != ROUTE_MANIFEST || ask->head)
+        return;
+    vec_each(image, &s->shelf->images) {
+        const struct digest *digest = &(*image)->digest;
+        const struct shelf_repository *r = shelf_repository(s->shelf, route.name);
+        const struct shelf_tag *tag = r && route.tag.len ? shelf_tag(r, route.tag) : NULL;
+
+        if (!digest_eq(digest, tag ? &tag->digest : &route.digest))
+            continue;
+        digest_text(digest, what);
+        watch_wants(s->watch, ask->peer, ask->agent, str_of(what), shelf_image_size(*image));
+    }
+}
+
+static void put_plain(struct httpd_answer *out, unsigned status, struct str text)
+{
+    out->status = status;
+    httpd_header(out, "Content-Type", STR("text/plain; charset=utf-8"));
+    httpd_text(out, arena_str(&out->arena, text));
+}
+
+/* Which image is meant: the one that ?image=NAME:TAG names, or the only one. */
+static const struct shelf_tag *pick(const struct serve *s, const struct httpd_ask *ask,
+                                    const struct shelf_repository **repository, struct buf *list)
+{
+    struct str asked = httpd_query_one(ask, "image");
+    const struct shelf_tag *t, *found = NULL;
+    const struct shelf_repository *r;
+    CLEANUP(buf_clear) struct buf name = {0};
+    size_t n = 0;
+
+    vec_each(r, &s->shelf->repositories)
+        vec_each(t, &r->tags) {
+            buf_reset(&name);
+            buf_fmt(&name, STR_FMT ":" STR_FMT, STR_ARG(r->name), STR_ARG(t->tag));
+            if (asked.len && !str_eq(asked, buf_view(&name)))
+                continue;
+            buf_fmt(list, "/image.tar?image=%s\n", name.p);
+            found = t;
+            *repository = r;
+            n++;
+        }
+    return n == 1 ? found : NULL;
+}
+
+/* The same, or NULL when the answer is that there is none. */
+static const struct shelf_tag *choose(const struct serve *s, const struct httpd_ask *ask,
+                                      const struct shelf_repository **repository,
+                                      struct httpd_answer *out)
+{
+    CLEANUP(buf_clear) struct buf list = {0};
+    const struct shelf_tag *tag = pick(s, ask, repository, &list);
+
+    if (!tag)
+        put_plain(out, 404, list.len ? buf_view(&list) : STR("there is no such image here\n"));
+    return tag;
+}
+
+static void put_error(struct httpd_answer *out, const struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    err_format(e, &text);
+    buf_putc(&text, '\n');
+    put_plain(out, 500, buf_view(&text));
+}
+
+static void put_tar(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out)
+{
+    const struct shelf_repository *repository = NULL;
+    const struct shelf_tag *tag = choose(s, ask, &repository, out);
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(buf_clear) struct buf what = {0};
+    struct strs have = {0};
+    uint64_t size;
+
+    if (!tag)
+        return;
+    httpd_query(&have, ask, "have");
+    if (image_tar_answer(out, &size, s->shelf, repository->name, tag, &have, &e) < 0) {
+        put_error(out, &e);
+    } else if (!ask->head) {
+        buf_fmt(&what, "tar " STR_FMT, STR_ARG(out->etag));
+        watch_wants(s->watch, ask->peer, ask->agent, buf_view(&what), size);
+    }
+    vec_clear(&have);
+}
+
+static struct page page_for(const struct serve *s, const struct httpd_ask *ask)
+{
+    struct str asked = httpd_query_one(ask, "lang");
+
+    return (struct page){s->shelf, s->watch, page_host(ask->host, s->host),
+                         page_wants_chinese(asked.len ? asked : ask->language)};
+}
+
+static void put_script(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out,
+                       enum page_script script)
+{
+    const struct shelf_repository *repository = NULL;
+    const struct shelf_tag *tag = choose(s, ask, &repository, out);
+    const struct page page = page_for(s, ask);
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    uint64_t tar;
+
+    if (!tag)
+        return;
+    if (image_tar_size(&tar, s->shelf, repository->name, tag, &e) < 0) {
+        put_error(out, &e);
+        return;
+    }
+    page_script_write(&text, &page, script, repository->name, tag, tar);
+    put_plain(out, 200, buf_view(&text));
+}
+
+static void put_page(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out,
+                     void (*write)(struct buf *out, const struct page *p))
+{
+    const struct page page = page_for(s, ask);
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    write(&text, &page);
+    out->status = 200;
+    httpd_header(out, "Content-Type", STR("text/html; charset=utf-8"));
+    httpd_header(out, "Cache-Control", STR("no-store"));
+    httpd_header(out, "Vary", STR("Accept-Language"));
+    httpd_header(out, "X-Content-Type-Options", STR("nosniff"));
+    httpd_header(out, "Content-Security-Policy",
+                 STR("default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                     "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                     "frame-ancestors 'none'"));
+    httpd_text(out, arena_str(&out->arena, buf_view(&text)));
+}
+
+static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *out)
+{
+    struct serve *s = ctx;
+
+    if (route_is_registry(ask->path)) {
+        pull_answer(out, s->shelf, ask);
+        if (out->status == 200)
+            note_manifest(s, ask);
+    } else if (str_is(ask->path, "/image.tar")) {
+        put_tar(s, ask, out);
+    } else if (str_is(ask->path, "/get.sh")) {
+        put_script(s, ask, out, PAGE_SH);
+    } else if (str_is(ask->path, "/get.ps1")) {
+        put_script(s, ask, out, PAGE_PS1);
+    } else if (str_is(ask->path, "/")) {
+        put_page(s, ask, out, page_write);
+    } else if (str_is(ask->path, "/table")) {
+        put_page(s, ask, out, page_table);
+    } else {
+        put_plain(out, 404, STR("there is nothing of that name\n"));
+    }
+}
+
+/* Manifests are small, and asked for by those who have the image, too. */
+static void *begin(void *ctx, const struct httpd_ask *ask, int fd, uint64_t len)
+{
+    struct serve *s = ctx;
+
+    return route_parse(ask->path).kind == ROUTE_BLOB || str_is(ask->path, "/image.tar")
+               ? watch_begin(s->watch, ask->peer, ask->agent, fd, len)
+               : NULL;
+}
+
+static void end(void *ctx, void *transfer, bool whole)
+{
+    struct serve *s = ctx;
+
+    watch_end(s->watch, transfer, whole);
+}
+
+int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, struct str host,
+               unsigned threads, struct err *e)
+{
+    CLEANUP(serve_clear) struct serve *s = xcalloc(1, sizeof *s);
+
+    s->shelf = shelf;
+    s->host = host;
+    s->watch = watch_open();
+    s->handlers = (struct httpd_handlers){answer, begin, end, s};
+    if (httpd_open(&s->httpd, socket, threads, &s->handlers, e) < 0)
+        return -1;
+    MOVE(out, &s);
+    return 0;
+}
+
+void serve_tick(struct serve *s, uint64_t now_ms)
+{
+    watch_tick(s->watch, now_ms);
+}
+
+void serve_sum(struct watch_sum *out, struct serve *s)
+{
+    watch_sum(out, s->watch);
+}
+
+void serve_clear(struct serve **s)
+{
+    if (!*s)
+        return;
+    httpd_clear(&(*s)->httpd);
+    watch_free((*s)->watch);
+    free(*s);
+    *s = NULL;
+}

@@ -1,0 +1,16 @@
+/* serve/serve.h - a shelf of images, handed out by HTTP: what each path gives, and who fetches. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "shelf.h"
+#include "watch.h"
+
+struct serve; /* opaque */
+
+/* Begin, at the listening socket, which becomes the server's. `shelf` is borrowed, and `host`:
+ * "192.168.1.7:5000", by what the room reaches it. */
+int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, struct str host,
+               unsigned threads, struct err *e) MUST_CHECK;
+/* To be called about once a second. */
+void serve_tick(struct serve *s, uint64_t now_ms);
+void serve_sum(struct watch_sum *out, struct serve *s);
+void serve_clear(struct serve **s); /* cuts off whoever still fetches */

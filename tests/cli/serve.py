@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: Apache-2.0
+"""serve: a read-only registry of a layout, and whoever asks it for what it does not have. As lib.py."""
+import http.client, re, shutil, signal, socket, time
+
+from lib import *
+
+SIDE_BY_SIDE = True
+TAG = "2.6.0-cuda12.4-cudnn9-runtime"
+
+
+class Serve:
+    """`envbuild serve` at a free port, of what stands in `path`."""
+
+    def __init__(self, stage, path, *images, end="INT"):
+        self.process = start(stage, path, "serve", "--listen", "127.0.0.1:0", *images)
+        self.signal, self.err = getattr(signal, "SIG" + end), ""
+
+    def __enter__(self):
+        line = self.process.stdout.readline().decode().strip()
+        assert line, self.process.communicate()[1].decode()
+        self.host, self.name = line.split("/", 1)
+        self.port = int(self.host.split(":")[1])
+        return self
+
+    def __exit__(self, kind, *_):
+        self.process.send_signal(self.signal)
+        code, self.out, self.err = end(self.process)
+        assert kind or code == 0, (code, self.err)
+
+    def ask(self, path, method="GET", body=None, **headers):
+        """Status, headers and bytes."""
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            c.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+            r = c.getresponse()
+            return r.status, r.headers, r.read()
+        finally:
+            c.close()
+
+    def say(self, data):
+        """Bytes as they are; what comes back until the other side ends it."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as s:
+            got = b""
+            try:
+                s.sendall(data)
+                s.shutdown(socket.SHUT_WR)
+                while part := s.recv(65536):
+                    got += part
+            except OSError:  # it hung up
+                pass
+            return got
+
+
+def blob(path, layout, data):
+    """Written into a layout; its descriptor."""
+    digest = hashlib.sha256(data).hexdigest()
+    os.makedirs(f"{path}/{layout}/blobs/sha256", exist_ok=True)
+    with open(f"{path}/{layout}/blobs/sha256/{digest}", "wb") as f:
+        f.write(data)
+    return {"digest": "sha256:" + digest, "size": len(data)}
+
+
+def made(stage, *layers, tag="big", layout="images", path=None):
+    """A folder with a layout of one image: layers of any bytes, which nobody unpacks here; and their descriptors."""
+    path = path or stage.fresh()
+    config = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"course": tag}},
+              "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(x).hexdigest() for x in layers]}}
+    parts = [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **blob(path, layout, x)} for x in layers]
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", **blob(path, layout, json.dumps(config).encode())}
+    manifest = {"mediaType": "application/vnd.oci.image.manifest.v1+json",
+                **blob(path, layout, json.dumps({"schemaVersion": 2, "config": config, "layers": parts}).encode()),
+                "annotations": {"org.opencontainers.image.ref.name": tag, "io.containerd.image.name": f"docker.io/library/course:{tag}"}}
+    for name, text in (("oci-layout", {"imageLayoutVersion": "1.0.0"}), ("index.json", {"schemaVersion": 2, "manifests": [manifest]})):
+        with open(f"{path}/{layout}/{name}", "w") as f:
+            json.dump(text, f)
+    return path, manifest, parts
+
+
+def built(stage):
+    """A folder with a built layout, and the image's digest."""
+    path = stage.fresh()
+    return path, build(stage, path)
+
+
+@scenario
+def clients_pull_the_same_image(stage):
+    """The tag, the digest, every blob; the lock that refers to it; and nothing is written."""
+    path, digest = built(stage)
+    before = {n: os.stat(f"{path}/images/blobs/sha256/{n}").st_mtime_ns for n in os.listdir(path + "/images/blobs/sha256")}
+    with Serve(stage, path) as s:
+        assert s.name == f"pytorch:{TAG}", s.name
+        run(stage, path, "copy", "-q", f"docker://{s.host}/pytorch@{digest}", "oci:copied:x")
+        held = check_layout(path + "/copied", digest)
+        assert held == {d: b for d, b in blobs(path + "/images").items() if d in held}
+        if shutil.which("skopeo"):
+            subprocess.run(["skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{s.host}/{s.name}", "oci:theirs:x"], cwd=path, check=True)
+            check_layout(path + "/theirs", digest)
+        status, headers, body = s.ask(f"/v2/pytorch/referrers/{digest}")
+        found = json.loads(body)["manifests"]
+        assert status == 200 and headers["Content-Type"] == "application/vnd.oci.image.index.v1+json" and len(found) == 1, body
+        assert run(stage, path, "lock", "--from", f"docker://{s.host}/{s.name}")[0].encode() == read(path, "recipe.lock")
+        kind = found[0]["artifactType"]
+        for asked, n in ((kind, 1), ("application/x", 0)):
+            _, headers, body = s.ask(f"/v2/pytorch/referrers/{digest}?artifactType=" + asked.replace("+", "%2B"))
+            assert headers["OCI-Filters-Applied"] == "artifactType" and len(json.loads(body)["manifests"]) == n, (asked, body)
+    after = {n: os.stat(f"{path}/images/blobs/sha256/{n}").st_mtime_ns for n in os.listdir(path + "/images/blobs/sha256")}
+    assert after == before
+    assert re.search(r"envbuild: 1 machine fetched \d.*B in ", s.err), s.err
+
+
+@scenario
+def what_a_registry_answers(stage):
+    data = bytes(range(256)) * 8
+    path, manifest, (layer,) = made(stage, data)
+    made(stage, b"a", tag="b", layout="other", path=path)
+    with Serve(stage, path, "oci:images:big", "other") as s:
+        status, headers, body = s.ask("/v2/")
+        assert (status, headers["Docker-Distribution-Api-Version"]) == (200, "registry/2.0")
+        want = read(path, "images/blobs/sha256", manifest["digest"][7:])
+        for name in ("big", manifest["digest"]):
+            for method in ("GET", "HEAD"):
+                status, headers, body = s.ask("/v2/course/manifests/" + name, method)
+                assert (status, body) == (200, want if method == "GET" else b""), (name, method, status, body)
+                assert headers["Docker-Content-Digest"] == manifest["digest"] and headers["Content-Length"] == str(len(want))
+                assert headers["Content-Type"] == manifest["mediaType"]
+        where = "/v2/course/blobs/" + layer["digest"]
+        for asked, code, told, got in ((None, 200, None, data), ("bytes=0-9", 206, "bytes 0-9/2048", data[:10]),
+                                       ("bytes=2000-", 206, "bytes 2000-2047/2048", data[2000:]),
+                                       ("bytes=-5", 206, "bytes 2043-2047/2048", data[-5:]),
+                                       ("bytes=2048-", 416, "bytes */2048", b""), ("bytes=5-1", 200, None, data),
+                                       ("bytes=0-1,4-5", 200, None, data)):
+            for method in ("GET", "HEAD"):
+                status, headers, body = s.ask(where, method, **({"Range": asked} if asked else {}))
+                assert (status, headers["Content-Range"]) == (code, told) and body == (got if method == "GET" else b""), (asked, status, headers.items())
+                assert headers["ETag"] == f'"{layer["digest"]}"' and headers["Docker-Content-Digest"] == layer["digest"]
+                assert headers["Content-Length"] == str(len(got))
+        tag = headers["ETag"]
+        assert s.ask(where, If_None_Match=tag)[0] == 304 and s.ask(where, If_None_Match='"x"')[0] == 200
+        assert s.ask(where, Range="bytes=1-", If_Range=tag)[0] == 206 and s.ask(where, Range="bytes=1-", If_Range='"x"')[0] == 200
+        assert json.loads(s.ask("/v2/_catalog")[2]) == {"repositories": ["course"]}
+        assert json.loads(s.ask("/v2/course/tags/list")[2]) == {"name": "course", "tags": ["b", "big"]}
+        status, headers, body = s.ask("/v2/course/tags/list?n=1")
+        assert json.loads(body)["tags"] == ["b"] and headers["Link"] == '</v2/course/tags/list?n=1&last=b>; rel="next"', headers.items()
+        status, headers, body = s.ask("/v2/course/tags/list?n=1&last=b")
+        assert json.loads(body)["tags"] == ["big"] and not headers["Link"]
+        assert json.loads(s.ask("/v2/course/tags/list?n=0")[2])["tags"] == []
+        nobody = "sha256:" + 64 * "0"
+        assert json.loads(s.ask(f"/v2/course/referrers/{nobody}")[2])["manifests"] == []
+        for path, code, name in (("/v2/course/manifests/other", 404, "MANIFEST_UNKNOWN"), ("/v2/x/manifests/big", 404, "NAME_UNKNOWN"),
+                                 (f"/v2/course/manifests/{nobody}", 404, "MANIFEST_UNKNOWN"), (f"/v2/course/blobs/{nobody}", 404, "BLOB_UNKNOWN"),
+                                 ("/v2/course/blobs/sha256:1", 400, "DIGEST_INVALID"), ("/v2/COURSE/tags/list", 400, "NAME_INVALID")):
+            for method in ("GET", "HEAD"):
+                status, headers, body = s.ask(path, method)
+                assert status == code and (method == "HEAD" or json.loads(body)["errors"][0]["code"] == name), (path, status, body)
+
+
+@scenario
+def who_asks_for_anything_else_gets_an_error(stage):
+    """Paths, methods, ranges, headers; and it still serves."""
+    path, manifest, (layer,) = made(stage, b"layer")
+    with open(path + "/secret", "w") as f:
+        f.write("secret")
+    with Serve(stage, path) as s:
+        for asked in ("/../secret", "/v2/../secret", "/v2/course/blobs/../../secret", "/v2/course/blobs/%2e%2e%2f%2e%2e%2fsecret",
+                      "/v2/course/manifests/..%2f..%2fsecret", "//secret", "/%00", "/index.json", "/oci-layout", "/v2/course/blobs/" + 70 * "../" + path,
+                      "/v2/%63ourse/manifests/%00", "/v2/" + 3000 * "a/" + "manifests/x", "/v2/course/blobs/sha256:" + 64 * "g"):
+            status, _, body = s.ask(asked)
+            assert status in (400, 404) and b"secret" not in body, (asked, status, body)
+        for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
+            status, headers, _ = s.ask("/v2/course/blobs/uploads/", method, b"x" * 100000)
+            assert status == 405 and headers["Allow"] == "GET, HEAD", (method, status)
+        where = b"/v2/course/blobs/" + layer["digest"].encode()
+        for line in (b"GET " + where + b" HTTP/1.1\r\nHost: x\r\nX: " + 100000 * b"y" + b"\r\n\r\n", b"GET /" + 100000 * b"x" + b" HTTP/1.1\r\n\r\n",
+                     5000 * b"X: y\r\n", b"\0" * 1000, b"\r\n" * 1000, b"GET", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+                     b"GET " + where + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+                     b"GET " + where + b" HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+                     b"GET " + where + b" HTTP/1.1\r\n\r\n"):
+            got = s.say(line)
+            assert not got.startswith(b"HTTP/1.1 2") and b"layer" not in got.split(b"\r\n\r\n", 1)[-1], (line[:40], line[-60:], got[:300])
+        for asked in ("bytes=" + 20000 * "9" + "-", "bytes=" + 5000 * "0-0,", "bytes=-", "x", "bytes=0-0;q=1"):
+            assert s.ask(where.decode(), Range=asked)[0] in (200, 206, 416), asked
+        assert s.ask(where.decode())[2] == b"layer"
+
+
+@scenario
+def one_who_stalls_or_goes_away_harms_nobody(stage):
+    data = os.urandom(1 << 20) * 24
+    path, manifest, (layer,) = made(stage, data)
+    ask = f"GET /v2/course/blobs/{layer['digest']} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with Serve(stage, path) as s:
+        stalled = [socket.create_connection(("127.0.0.1", s.port)) for _ in range(40)]
+        for n, c in enumerate(stalled):  # of the request a part, all of it, or an answer that nobody reads on
+            c.sendall(ask[:n] if n % 2 else ask)
+            if n % 4 == 0:
+                c.recv(1)
+        for c in stalled[:10]:
+            c.close()
+        for _ in range(3):
+            assert s.ask(f"/v2/course/blobs/{layer['digest']}")[2] == data
+        assert s.ask("/v2/course/manifests/big")[0] == 200
+        for c in stalled:
+            c.close()
+
+
+@scenario
+def only_what_its_name_says_leaves(stage):
+    """A wrong blob is refused at the start, one that changes later when it is asked for."""
+    path, manifest, (layer,) = made(stage, b"right")
+    file = f"{path}/images/blobs/sha256/{layer['digest'][7:]}"
+    with open(file, "w") as f:
+        f.write("wrong")
+    code, out, err = end(start(stage, path, "serve", "--listen", "127.0.0.1:0"))
+    assert (code, out) == (6, "") and f"images/blobs/sha256/{layer['digest'][7:]} does not hold the bytes that its name says" in err, (code, err)
+    os.unlink(file)
+    code, out, err = end(start(stage, path, "serve", "--listen", "127.0.0.1:0"))
+    assert (code, out) == (3, "") and layer["digest"][7:] + " is not there, and the image needs it" in err, (code, err)
+    path, manifest, (layer,) = made(stage, b"right")
+    with Serve(stage, path) as s:
+        assert s.ask("/v2/course/blobs/" + layer["digest"])[2] == b"right"
+        with open(f"{path}/images/blobs/sha256/{layer['digest'][7:]}", "r+") as f:
+            f.write("wrong")
+        status, _, body = s.ask("/v2/course/blobs/" + layer["digest"])
+        assert status == 500 and b"wrong" not in body, (status, body)
+
+
+@scenario
+def what_cannot_be_served_is_told(stage):
+    path, manifest, _ = made(stage, b"one")
+    made(stage, b"two", layout="other", path=path)
+    cases = ((2, ["--listen", "nowhere:x"], '--listen: "nowhere:x" is no address and port'),
+             (3, ["--listen", "127.0.0.1:0", "images", "other"], "two images are called course:big, in ./images and in ./other; name one"),
+             (3, ["--listen", "127.0.0.1:0", "docker://x.example/y:1"], "`envbuild copy docker://x.example/y:1 oci:images` puts it into one"),
+             (3, ["--listen", "127.0.0.1:0", "oci:images:nothing"], '"oci:images:nothing" holds no such image'),
+             (3, ["--listen", "127.0.0.1:0", "nowhere"], "nowhere is not there"))
+    for code, args, words in cases:
+        got, out, err = end(start(stage, path, "serve", *args))
+        assert (got, out) == (code, "") and words in err, (args, got, err)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        got, out, err = end(start(stage, path, "serve", "--listen", f"127.0.0.1:{port}"))
+        assert (got, out) == (7, "") and re.search(rf"port {port} is taken by another program; `--listen 127\.0\.0\.1:\d+` takes one that is free", err), err
+
+
+@scenario
+def signals_end_it_at_once(stage):
+    """Also while somebody fetches."""
+    data = bytes(1 << 20) * 24
+    path, manifest, (layer,) = made(stage, data)
+    for name in ("INT", "TERM", "HUP"):
+        with Serve(stage, path, end=name) as s:
+            c = socket.create_connection(("127.0.0.1", s.port))
+            c.sendall(f"GET /v2/course/blobs/{layer['digest']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert c.recv(1)
+        c.close()
+        assert "envbuild: 1 machine fetched " in s.err, s.err
+
+
+def tar_of(data):
+    with tarfile.open(fileobj=io.BytesIO(data)) as t:
+        return {m.name: t.extractfile(m).read() for m in t if m.isfile()}
+
+
+@scenario
+def an_archive_for_a_pipe(stage):
+    """What a docker-archive is, with its length known before, in one piece or in two."""
+    path, digest = built(stage)
+    with Serve(stage, path) as s:
+        status, headers, whole = s.ask("/image.tar")
+        assert (status, headers["Content-Type"], int(headers["Content-Length"])) == (200, "application/x-tar", len(whole))
+        cut = len(whole) // 2
+        again = [s.ask("/image.tar", Range=f"bytes={a}-{b}", If_Range=headers["ETag"]) for a, b in ((0, cut), (cut + 1, ""))]
+        assert [a[0] for a in again] == [206, 206] and again[0][2] + again[1][2] == whole
+        assert s.ask("/image.tar", "HEAD")[1]["Content-Length"] == str(len(whole))
+        with open(path + "/image.tar", "wb") as f:
+            f.write(whole)
+        run(stage, path, "copy", "-q", "docker-archive:image.tar", "oci:loaded:x")
+        check_layout(path + "/loaded", digest)
+        run(stage, path, "copy", "-q", "oci:images", f"docker-archive:own.tar:{s.name}")
+        files = tar_of(whole)
+        assert files == tar_of(read(path, "own.tar")), "the two ways to an archive differ"
+        (item,) = json.loads(files["manifest.json"])
+        assert item["RepoTags"] == [s.name]
+        diff_ids = json.loads(files[item["Config"]])["rootfs"]["diff_ids"]
+        layers = item["Layers"]
+        for have, gone in ((diff_ids[:2], 2), ([layers[0].replace("blobs/sha256/", "sha256:")], 1), (diff_ids[1:], 0), (diff_ids[1::-1], 0), (diff_ids[:1] + [layers[0]], 1), (diff_ids, len(layers)),
+                           (["sha256:x", "", "x" * 3000], 0)):
+            status, other, body = s.ask("/image.tar?" + "&".join("have=" + h.replace(":", "%3A") for h in have))
+            assert status == 200 and int(other["Content-Length"]) == len(body)
+            assert set(files) - set(tar_of(body)) == set(layers[:gone]), (have, gone)
+            assert (other["ETag"] == headers["ETag"]) == (gone == 0)
+        for ask in ("/image.tar?image=x:1", "/image.tar?image=../x", "/image.tar/"):
+            assert s.ask(ask)[0] == 404, ask
+    assert "envbuild: 1 machine fetched " in s.err
+
+
+@scenario
+def a_layer_that_comes_again_is_not_left_out(stage):
+    """A layer that stands in an image twice is needed where it stands higher."""
+    path, _, _ = made(stage, b"same", b"other", b"same")
+    made(stage, b"x", tag="small", layout="other", path=path)
+    with Serve(stage, path, "images", "other") as s:
+        status, _, body = s.ask("/image.tar")
+        assert status == 404 and body == b"/image.tar?image=course:big\n/image.tar?image=course:small\n", body
+        ids = ["sha256:" + hashlib.sha256(x).hexdigest() for x in (b"same", b"other")]
+        files = tar_of(s.ask(f"/image.tar?image=course:big&have={ids[0]}&have={ids[1]}")[2])
+        assert list(files.values()).count(b"same") == 1 and b"other" not in files.values()
+        assert list(tar_of(s.ask("/image.tar?image=course:big")[2]).values()).count(b"same") == 1
+
+
+@scenario
+def a_page_for_the_room(stage):
+    """In two languages, with what a stranger said escaped, and by an address that others can type."""
+    path, manifest, (layer,) = made(stage, b"layer")
+    with Serve(stage, path) as s:
+        status, headers, body = s.ask("/")
+        page = body.decode()
+        assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8") and "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "{{" not in page and "<h1>course</h1>" in page and '<html lang="en">' in page and "<svg" in page
+        assert f"podman pull --tls-verify=false {s.host}/course:big" in page
+        assert f"'http://{s.host}/image.tar?image=course:big' | docker load" in page
+        windows = page.split("(PowerShell)")[1].split("</pre>")[0].split("<pre")[1].split(">", 1)[1]
+        assert "docker load -i image.tar" in windows and "|" not in windows and "&gt;" not in windows and ">" not in windows, windows
+        for asked in ({"Accept_Language": "fr, zh-CN;q=0.9, en;q=0.8"}, {}):
+            other = s.ask("/" if asked else "/?lang=zh", **asked)[2].decode()
+            assert '<html lang="zh">' in other and "下载进度" in other and "{{" not in other
+        for host, want in (("teacher.local:5000", "teacher.local:5000"), ("192.168.7.7:5000", "192.168.7.7:5000"), ("localhost:1", s.host),
+                           ("x\"><script>alert(1)</script>", s.host), ("a" * 200, s.host)):
+            page = s.ask("/", Host=host)[2].decode()
+            assert f'<p class="where">http://{want}/</p>' in page and "alert" not in page, host
+        assert "done: 0/0" in s.ask("/table")[2].decode()
+        s.ask("/v2/course/manifests/big", User_Agent="docker/27.1 <b>")
+        assert s.ask("/v2/course/blobs/" + layer["digest"], User_Agent="docker/27.1 <b>")[2] == b"layer"
+        table = waited(lambda: s.ask("/table?lang=en")[2].decode(), "all done")
+        assert "<td>127.0.0.1</td><td>docker/27.1</td>" in table and "<b>" not in table, table
+        assert "全部完成" in s.ask("/table?lang=zh")[2].decode()
+
+
+def waited(ask, words):
+    """What is asked for, once it has the words: the server learns of an answer's end after its reader."""
+    for _ in range(PATIENCE * 100):
+        if words in (got := ask()):
+            return got
+        time.sleep(0.01)
+    raise AssertionError(got)
+
+
+DOCKER = """#!/bin/sh
+here=$(dirname "$0")
+echo "$*" >>"$here/log"
+case "$*" in
+info) ;;
+"info --format "*) echo /nowhere ;;
+"image inspect --format "*) cat "$here/id" ;;
+"load -i "*) tar -tf "$3" >/dev/null && tar -xOf "$3" manifest.json | sed 's/.*"Config":"blobs.sha256.\\([0-9a-f]*\\)".*/sha256:\\1/' >"$here/id" ;;
+*) exit 1 ;;
+esac
+"""
+
+
+@scenario
+def a_script_that_goes_on_after_a_cut(stage):
+    """With an engine that writes down what it is told, and loads what is a tar."""
+    if not shutil.which("curl"):
+        raise Skip("get.sh needs curl")
+    path, manifest, _ = made(stage, os.urandom(100000))
+    os.mkdir(path + "/bin")
+    env = {**stage.env(path), "PATH": path + "/bin:/usr/bin:/bin"}
+    file = f"{path}/image-{manifest['digest'][7:]}.tar"
+    with Serve(stage, path) as s:
+        _, headers, script = s.ask("/get.sh")
+        page = s.ask("/")[2].decode()
+        assert headers["Content-Type"].startswith("text/plain") and hashlib.sha256(script).hexdigest() in page and b"{{.Id}}" in script
+        windows = s.ask("/get.ps1")[2]
+        assert hashlib.sha256(windows).hexdigest() in page and b"|" not in windows and b">" not in windows and b"{{m" not in windows
+        assert s.ask("/get.sh?image=x:1")[0] == 404
+        if shutil.which("shellcheck"):
+            subprocess.run(["shellcheck", "-"], input=script, check=True)
+        for name in ("docker", "podman"):
+            with open(f"{path}/bin/{name}", "w") as f:
+                f.write("#!/bin/sh\nexit 1\n")
+            os.chmod(f"{path}/bin/{name}", 0o755)
+
+        def get(code, words):
+            done = subprocess.run(["sh"], input=script, cwd=path, env=env, capture_output=True)
+            assert done.returncode == code and words in done.stderr.decode(), done
+            return done
+
+        get(1, "neither docker nor podman answers here")
+        with open(path + "/bin/docker", "w") as f:
+            f.write(DOCKER)
+        whole = s.ask("/image.tar")[2]
+        for begun in (None, whole[:len(whole) // 2], whole):
+            for left in ("id", "log"):
+                if os.path.exists(f"{path}/bin/{left}"):
+                    os.unlink(f"{path}/bin/{left}")
+            if begun is not None:
+                with open(file, "wb") as f:
+                    f.write(begun)
+            get(0, "get: course:big is loaded; start it with: docker run --rm -it --gpus all course:big")
+            assert f"load -i {os.path.basename(file)}" in read(path, "bin/log").decode() and not os.path.exists(file)
+        get(0, "get: course:big is in docker already")
+        os.unlink(path + "/bin/id")
+        with open(file, "wb") as f:
+            f.write(b"x" * (len(whole) // 2))
+        get(1, "what docker loaded is not course:big with the digest that it should have; run this again")
+        assert not os.path.exists(file)
