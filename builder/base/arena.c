@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <stdalign.h>
 
-enum { BLOCK = 32 * 1024 };
+/* Bytes. Blocks grow, for many arenas hold a few names each. */
+enum { FIRST_BLOCK = 1024, BLOCK = 32 * 1024 };
 
 struct arena_block {
     struct arena_block *next;
@@ -22,12 +23,15 @@ void *arena_alloc(struct arena *a, size_t size)
         abort(); /* callers bound their sizes; see mem.h */
     size = (size + align - 1) / align * align;
     if (!b || b->size - b->used < size) {
-        size_t room = size > BLOCK / 4 ? size : BLOCK;
+        bool big = size > BLOCK / 4;
+        size_t room = !b ? FIRST_BLOCK : b->size < BLOCK / 2 ? 2 * b->size : BLOCK;
 
+        if (big || room < size)
+            room = size;
         b = xmalloc(sizeof *b + room);
         b->used = 0;
         b->size = room;
-        if (a->head && room == size) { /* a big one: keep filling the current block */
+        if (a->head && big) { /* a big one: keep filling the current block */
             b->next = a->head->next;
             a->head->next = b;
         } else {
