@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "recipe_reading.h"
 
+#include "../base/fs.h"
 #include "../base/path.h"
 #include "../doc/yaml.h"
 #include "../oci/ref.h"
@@ -235,11 +236,22 @@ int recipe_parse(struct recipe *out, struct str text, const char *file, struct e
     return 0;
 }
 
+static int read_yaml(struct doc *doc, const char *path, struct err *e)
+{
+    if (!fs_exists(path))
+        return err_set(
+            e, ERR_INPUT,
+            "%s is not there; a recipe is a file, and `envbuild init TAG` writes one for "
+            "a tag such as 2.6.0-cuda12.4-cudnn9-runtime",
+            path);
+    return yaml_read(doc, path, e);
+}
+
 int recipe_read(struct recipe *out, const char *path, struct str cell, struct err *e)
 {
     CLEANUP(recipe_clear) struct recipe r = {0};
 
-    if (yaml_read(&r.doc, path, e) < 0 || read_all(&r, cell, e) < 0)
+    if (read_yaml(&r.doc, path, e) < 0 || read_all(&r, cell, e) < 0)
         return -1;
     MOVE(out, &r);
     return 0;
@@ -250,7 +262,7 @@ int recipe_cells(struct strs *out, struct arena *arena, const char *path, struct
 {
     CLEANUP(doc_clear) struct doc doc = {0};
 
-    if (yaml_read(&doc, path, e) < 0)
+    if (read_yaml(&doc, path, e) < 0)
         return -1;
     if (matrix_is(&doc))
         return matrix_cells(out, arena, &doc, of, e);

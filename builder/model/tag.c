@@ -14,6 +14,12 @@ static int bad(struct str text, struct str part, struct err *e)
             "\"" STR_FMT "\" is an image of a registry, and a recipe, a lock or a tag is "
             "wanted here; docker://" STR_FMT " is what inspect, explain, check, emit and diff read",
             STR_ARG(text), STR_ARG(text));
+    if (str_is(part, "latest"))
+        return err_set(e, ERR_USAGE,
+                       "\"" STR_FMT
+                       "\": \"latest\" is another image next month; name a release, as in "
+                       "2.6.0-cuda12.4-cudnn9-runtime: `envbuild catalog` lists them",
+                       STR_ARG(text));
     return err_set(e, ERR_USAGE,
                    "\"" STR_FMT "\": \"" STR_FMT
                    "\" is not a part of a tag such as 2.6.0-cuda12.4-cudnn9-runtime",
