@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/random.h>
+
 #include "../base/fs.h"
 #include "../doc/field.h"
 #include "../host/deploy.h"
 #include "../oci/ref.h"
+#include "../serve/listen.h"
 #include "engine.h"
 #include "output.h"
 #include "stored_facts.h"
@@ -16,6 +19,9 @@ struct gpus_wanted {
 struct emit_args {
     const char *as;
     struct gpus_wanted gpus;
+    bool monitoring;
+    uint32_t seats; /* 0: nobody asked */
+    const char *sheet, *host;
 };
 
 struct emitting {
@@ -27,12 +33,17 @@ struct emitting {
     struct ref ref;
     struct buf repository;
     struct deploy_image image;
+    struct arena arena; /* hosts and tokens */
+    struct strs tokens;
+    struct deploy_seats seats;
     struct deploy deploy;
 };
 
 static void emitting_clear(struct emitting *m)
 {
     deploy_clear(&m->deploy);
+    vec_clear(&m->tokens);
+    arena_clear(&m->arena);
     buf_clear(&m->repository);
     ref_clear(&m->ref);
     buf_clear(&m->local);
@@ -50,13 +61,14 @@ struct manifest_kind {
     const char *name;
     bool here;   /* may run it on this machine, by the name that the engine has */
     bool strict; /* asks for a GPU or for none: it is fatal where there is none */
+    bool many;   /* takes other containers beside the image's */
     void (*print)(struct buf *out, const struct deploy *d);
 };
 static const struct manifest_kind kinds[] = {
-    {"k8s", false, false, deploy_k8s},
-    {"compose", true, true, deploy_compose},
-    {"slurm", false, false, deploy_slurm},
-    {"devcontainer", true, false, deploy_devcontainer},
+    {"k8s", false, false, true, deploy_k8s},
+    {"compose", true, true, true, deploy_compose},
+    {"slurm", false, false, false, deploy_slurm},
+    {"devcontainer", true, false, false, deploy_devcontainer},
 };
 
 static const struct manifest_kind *find_kind(const char *word, struct err *e)
@@ -287,6 +299,77 @@ static int find_place(struct emitting *m, struct session *s, const char *as, str
     return 0;
 }
 
+/* ---- what stands beside it ---- */
+
+static int check_asked(const struct emit_args *a, const struct manifest_kind *kind, struct err *e)
+{
+    if (a->monitoring && !kind->many)
+        return err_set(e, ERR_USAGE, "--monitoring goes with k8s and compose, not with %s",
+                       kind->name);
+    if (a->seats && kind->print != deploy_compose)
+        return err_set(e, ERR_USAGE, "--seats goes with compose, not with %s", kind->name);
+    if (a->sheet && !a->seats)
+        return err_set(e, ERR_USAGE, "--sheet goes with --seats");
+    if (a->host && !a->sheet)
+        return err_set(e, ERR_USAGE, "--host goes with --sheet, where it is written");
+    return 0;
+}
+
+/* "7k3m-x9qd-0ebt-5vhz": 80 bits, in digits that are not taken for one another on paper. */
+static int make_token(struct str *out, struct arena *a, struct err *e)
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    unsigned char bytes[16];
+    char text[20];
+    size_t n = 0;
+
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+        return err_errno(e, "no randomness for the seats' tokens");
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        if (i && i % 4 == 0)
+            text[n++] = '-';
+        text[n++] = digits[bytes[i] % 32];
+    }
+    *out = arena_str(a, (struct str){text, n});
+    return 0;
+}
+
+/* By what others reach this machine, if it is the one. */
+static int find_host(struct emitting *m, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    CLEANUP(names_clear) struct names hosts = {0};
+    struct str host, port;
+    uint16_t any;
+
+    if (listen_open(&fd, &any, STR(":0"), e) < 0 || listen_hosts(&hosts, &fd, e) < 0)
+        return -1;
+    host = str_of(hosts.v[0]);
+    str_cut_last(&host, STR(":"), &port);
+    m->seats.host = arena_str(&m->arena, host);
+    return 0;
+}
+
+static int take_seats(struct emitting *m, const struct emit_args *a, struct err *e)
+{
+    m->seats.host = str_of(a->host);
+    m->seats.tokens = &m->tokens;
+    if (a->sheet && !a->host && find_host(m, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < a->seats; i++)
+        if (make_token(vec_push(&m->tokens), &m->arena, e) < 0)
+            return -1;
+    return deploy_take_seats(&m->deploy, &m->seats, e);
+}
+
+static int write_sheet(const struct emitting *m, const char *path, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    deploy_sheet(&text, &m->deploy);
+    return fs_write(path, buf_view(&text), e);
+}
+
 /* ---- printing ---- */
 
 static void print_json(struct session *s, const struct emitting *m, const char *kind,
@@ -325,11 +408,14 @@ static int emit(struct session *s, const char *word, const char *operand, const 
     CLEANUP(buf_clear) struct buf text = {0};
     const struct manifest_kind *kind = find_kind(word, e);
 
-    if (!kind || catalog_open(&m.catalog, s->catalog_dir, e) < 0 ||
+    if (!kind || check_asked(a, kind, e) < 0 || catalog_open(&m.catalog, s->catalog_dir, e) < 0 ||
         find_image(&m, s, operand, kind->here && !a->as, e) < 0 ||
         find_place(&m, s, a->as, e) < 0 ||
         deploy_open(&m.deploy, &m.image, a->gpus.given ? &a->gpus.n : usual_gpus(kind, &m, s),
-                    &m.catalog, e) < 0)
+                    &m.catalog, e) < 0 ||
+        (a->seats && take_seats(&m, a, e) < 0) ||
+        (a->monitoring && deploy_watch(&m.deploy, e) < 0) ||
+        (a->sheet && write_sheet(&m, a->sheet, e) < 0))
         return -1;
     kind->print(&text, &m.deploy);
     progress_pause(s->progress);
@@ -350,6 +436,15 @@ static int opt_gpus(void *value, const char *arg, struct err *e)
     return 0;
 }
 
+static int opt_seats(void *value, const char *arg, struct err *e)
+{
+    uint32_t *n = value;
+
+    if (!str_u32(str_of(arg), n) || !*n || *n > SEATS_MAX)
+        return err_set(e, ERR_USAGE, "\"%s\" is not a number from 1 to %d", arg, SEATS_MAX);
+    return 0;
+}
+
 int cmd_emit(struct session *s, int argc, char **argv, struct err *e)
 {
     struct emit_args a = {0};
@@ -360,6 +455,15 @@ int cmd_emit(struct session *s, int argc, char **argv, struct err *e)
         {0, "gpus", "N",
          "GPUs to ask for (1; none without CUDA, or in Compose's file on a machine that has none)",
          opt_gpus, &a.gpus},
+        {0, "monitoring", NULL, "and what watches the GPUs; for k8s and compose", opt_flag,
+         &a.monitoring},
+        {0, "seats", "N",
+         "a container a student, each with a port and a token; for compose (one container)",
+         opt_seats, &a.seats},
+        {0, "sheet", "FILE", "write the seats' addresses and tokens, as HTML to print (none)",
+         opt_str, &a.sheet},
+        {0, "host", "HOST", "by which students reach the machine of the seats (this machine's)",
+         opt_str, &a.host},
     };
 
     if (session_begin(s, "emit", own, ARRAY_LEN(own), &argc, argv, 2, 2, e) < 0)

@@ -118,7 +118,7 @@ static const char *what_of(struct arena *a, const struct facts *f)
     return arena_cstr(a, buf_view(&out));
 }
 
-/* Does it do nothing by itself, or end at once when nobody types? */
+/* Does such a command do nothing by itself, or end at once when nobody types? */
 static bool is_idle(const struct strs *cmd)
 {
     static const char *const names[] = {"sh", "bash", "dash", "python", "python3"};
@@ -291,6 +291,7 @@ int deploy_open(struct deploy *out, const struct deploy_image *image, const uint
     take_volumes(&d);
     d.health = image->health->command.n ? image->health : NULL;
     d.checks = image->entrypoint->n && str_is(image->entrypoint->v[0], LOCK_STARTUP_CHECK);
+    d.idle = image->entrypoint->n == d.checks && is_idle(image->cmd);
     if (d.gpus) {
         node_selector_for(&d.wanted, f, c);
         if (f->driver_min.len)

@@ -32,6 +32,13 @@ struct deploy_volume {
     const char *name; /* "data": a DNS label, no other volume's */
 };
 
+/* One container a student, of one machine. */
+struct deploy_seats {
+    const struct strs *tokens; /* one a seat, at most SEATS_MAX: letters, digits and - alone */
+    struct str host; /* by which students reach the machine; NULL: no sheet is asked for */
+};
+enum { SEATS_MAX = 500, SEAT_PORT = 10000 }; /* seat 7 is at port 10007 */
+
 struct deploy {
     struct arena arena;
     const struct deploy_image *image;
@@ -42,12 +49,16 @@ struct deploy {
     bool all_gpus;    /* nobody said how many */
     uint32_t gpus;    /* 0: none is asked for */
     bool checks;      /* the image's entrypoint begins with our start-up check */
+    bool idle;        /* the image does nothing by itself */
     struct VEC_OF(struct image_port) ports;
     struct VEC_OF(struct deploy_volume) volumes;
     const struct image_health *health; /* NULL: none */
     struct node_selector wanted;       /* where gpus is not 0 */
     struct node_selector
         drivers; /* the same for the driver alone; without a term where it is not known */
+    const struct deploy_seats *seats; /* borrowed; NULL: it is one container */
+    uint32_t seat_port;               /* that each of them listens on */
+    bool monitoring;                  /* and what watches the GPUs */
 };
 
 /* `gpus` NULL: 1, or 0 of an image that has no CUDA. ERR_USAGE: it asks for GPUs and the image has
@@ -57,6 +68,13 @@ struct deploy {
 int deploy_open(struct deploy *out, const struct deploy_image *image, const uint32_t *gpus,
                 const struct catalog *c, struct err *e) MUST_CHECK;
 void deploy_clear(struct deploy *d);
+
+/* They stand in place of the one container; for Compose alone. ERR_USAGE: `host` is no name of a
+ * machine; ERR_INPUT: the image listens on no port that students could open, or does
+ * nothing by itself. */
+int deploy_take_seats(struct deploy *d, const struct deploy_seats *seats, struct err *e) MUST_CHECK;
+/* ERR_USAGE: no GPU is asked for. */
+int deploy_watch(struct deploy *d, struct err *e) MUST_CHECK;
 
 /* A Job (batch/v1), for training is what ends; its template is that of a Deployment as well. GPUs
  * by the device plugin's resource, nodes by the labels of gpu-feature-discovery that are not
@@ -71,6 +89,18 @@ void deploy_slurm(struct buf *out, const struct deploy *d);
  * customizations.envbuild. */
 void deploy_devcontainer(struct buf *out, const struct deploy *d);
 
+/* What a teacher prints and cuts: each seat's address and token. HTML. */
+void deploy_sheet(struct buf *out, const struct deploy *d);
+
+/* For the above: GPUs from..to-1 are those of a seat. Each has as many as another, or one with its
+ * neighbours. */
+void deploy_seat_gpus(const struct deploy *d, size_t seat, uint32_t *from, uint32_t *to);
+void deploy_seat_name(struct buf *out, const struct deploy *d, size_t seat); /* "seat-07" */
+/* What watches the GPUs: services of a Compose file and the files that they read, or objects of
+ * Kubernetes. */
+void deploy_watch_services(struct buf *out);
+void deploy_watch_configs(struct buf *out, const struct deploy *d);
+void deploy_watch_k8s(struct buf *out);
 /* For the above: the facts in words, each line behind `# `. */
 void deploy_comment(struct buf *out, const struct deploy *d);
 /* Letters, digits and /._- alone: nothing that ${...} or the options of a mount are made of. */

@@ -234,4 +234,6 @@ void deploy_k8s(struct buf *out, const struct deploy *d)
     put_volumes(out, d, shm);
     if (d->ports.n)
         put_service(out, d);
+    if (d->monitoring)
+        deploy_watch_k8s(out);
 }

@@ -40,10 +40,9 @@ static void put_health(struct buf *out, const struct image_health *h)
 }
 
 /* Ports for this machine alone: what listens there may ask for no password. */
-static void put_offers(struct buf *out, const struct deploy *d)
+static void put_ports(struct buf *out, const struct deploy *d)
 {
     const struct image_port *p;
-    const struct deploy_volume *v;
 
     if (d->ports.n)
         buf_puts(out, "    ports: # without 127.0.0.1 other machines reach them too\n");
@@ -51,25 +50,135 @@ static void put_offers(struct buf *out, const struct deploy *d)
         buf_fmt(out, "      - \"127.0.0.1:%u:%u%s%s\"\n", p->number, p->number,
                 strcmp(p->protocol, "tcp") == 0 ? "" : "/",
                 strcmp(p->protocol, "tcp") == 0 ? "" : p->protocol);
-    if (d->volumes.n)
-        buf_puts(out, "    volumes:\n");
-    vec_each(v, &d->volumes)
-        buf_fmt(out, "      - \"%s:%s\"\n", v->name, v->path);
-    if (d->health)
-        put_health(out, d->health);
 }
 
-static void put_named_volumes(struct buf *out, const struct deploy *d)
+/* `owner`, if any, stands before each name. */
+static void put_volumes(struct buf *out, const struct deploy *d, const char *owner)
 {
     const struct deploy_volume *v;
 
     if (d->volumes.n)
-        buf_puts(out, "volumes:\n");
+        buf_puts(out, "    volumes:\n");
     vec_each(v, &d->volumes)
-        buf_fmt(out, "  \"%s\": {}\n", v->name);
+        buf_fmt(out, "      - \"%s%s:%s\"\n", owner, v->name, v->path);
 }
 
-void deploy_compose(struct buf *out, const struct deploy *d)
+static void put_named_volumes(struct buf *out, const struct deploy *d, const char *owner)
+{
+    const struct deploy_volume *v;
+
+    vec_each(v, &d->volumes)
+        buf_fmt(out, "  \"%s%s\": {}\n", owner, v->name);
+}
+
+static void put_reservation(struct buf *out, const char *which)
+{
+    buf_fmt(out,
+            "    deploy:\n"
+            "      resources:\n"
+            "        reservations:\n"
+            "          devices:\n"
+            "            - driver: nvidia\n"
+            "              %s\n"
+            "              capabilities: [gpu]\n",
+            which);
+}
+
+/* What all containers of the image have. */
+static void put_common(struct buf *out, const struct deploy *d)
+{
+    buf_puts(out, "    image: ");
+    emit_json_string(out, str_of(d->ref));
+    buf_puts(out, "\n");
+    if (d->try && !d->seats) {
+        buf_puts(out, "    command: [\"python3\", \"-c\", ");
+        emit_json_string(out, str_of(d->try));
+        buf_puts(out, "]\n");
+    }
+    if (d->image->facts->pytorch.len)
+        buf_puts(out,
+                 "    shm_size: \"" DEPLOY_SHM "\" # for the workers of a DataLoader; else 64m\n");
+}
+
+static void put_service(struct buf *out, const struct deploy *d)
+{
+    char count[32];
+
+    buf_puts(out, "services:\n  ");
+    emit_json_string(out, str_of(d->name));
+    buf_puts(out, ":\n");
+    put_common(out, d);
+    put_ports(out, d);
+    put_volumes(out, d, "");
+    if (d->health)
+        put_health(out, d->health);
+    snprintf(count, sizeof count, "count: %u", d->gpus);
+    if (d->gpus)
+        put_reservation(out, count);
+}
+
+/* ---- many students ---- */
+
+/* "device_ids: [\"0\", \"1\"]". */
+static void put_seat_gpus(struct buf *out, const struct deploy *d, size_t seat)
+{
+    CLEANUP(buf_clear) struct buf ids = {0};
+    uint32_t from, to;
+
+    deploy_seat_gpus(d, seat, &from, &to);
+    for (uint32_t gpu = from; gpu < to; gpu++)
+        buf_fmt(&ids, "%s\"%u\"", gpu > from ? ", " : "device_ids: [", gpu);
+    buf_puts(&ids, "]");
+    if (d->gpus)
+        put_reservation(out, ids.p);
+}
+
+static void put_seats(struct buf *out, const struct deploy *d)
+{
+    const struct strs *tokens = d->seats->tokens;
+
+    buf_puts(out, "# One container a seat. Other machines reach their ports; each asks for the "
+                  "token of its seat.\n"
+                  "x-seat: &seat\n");
+    put_common(out, d);
+    if (d->health)
+        put_health(out, d->health);
+    buf_puts(out, "    restart: unless-stopped\n"
+                  "services:\n");
+    for (size_t i = 0; i < tokens->n; i++) {
+        CLEANUP(buf_clear) struct buf name = {0}, owner = {0};
+
+        deploy_seat_name(&name, d, i);
+        buf_fmt(&owner, "%s-", name.p);
+        buf_fmt(out,
+                "  %s:\n"
+                "    <<: *seat\n"
+                "    hostname: %s\n"
+                "    environment: {JUPYTER_TOKEN: \"" STR_FMT "\"}\n"
+                "    ports: [\"%zu:%u\"]\n",
+                name.p, name.p, STR_ARG(tokens->v[i]), SEAT_PORT + 1 + i, d->seat_port);
+        put_volumes(out, d, owner.p);
+        put_seat_gpus(out, d, i);
+    }
+}
+
+static void put_all_volumes(struct buf *out, const struct deploy *d)
+{
+    if (!d->volumes.n)
+        return;
+    buf_puts(out, "volumes:\n");
+    if (!d->seats)
+        put_named_volumes(out, d, "");
+    for (size_t i = 0; d->seats && i < d->seats->tokens->n; i++) {
+        CLEANUP(buf_clear) struct buf owner = {0};
+
+        deploy_seat_name(&owner, d, i);
+        buf_puts(&owner, "-");
+        put_named_volumes(out, d, owner.p);
+    }
+}
+
+static void put_heads(struct buf *out, const struct deploy *d)
 {
     deploy_comment(out, d);
     if (d->gpus && d->checks)
@@ -84,31 +193,22 @@ void deploy_compose(struct buf *out, const struct deploy *d)
         buf_puts(out,
                  "# With --gpus N it asks for N; Compose does not start what asks for a GPU on "
                  "a machine without one.\n");
-    buf_puts(out, "services:\n  ");
-    emit_json_string(out, str_of(d->name));
-    buf_puts(out, ":\n    image: ");
-    emit_json_string(out, str_of(d->ref));
-    buf_puts(out, "\n");
-    if (d->try) {
-        buf_puts(out, "    command: [\"python3\", \"-c\", ");
-        emit_json_string(out, str_of(d->try));
-        buf_puts(out, "]\n");
-    }
-    if (d->image->facts->pytorch.len)
-        buf_puts(out,
-                 "    shm_size: \"" DEPLOY_SHM "\" # for the workers of a DataLoader; else 64m\n");
-    put_offers(out, d);
-    if (d->gpus)
-        buf_fmt(out,
-                "    deploy:\n"
-                "      resources:\n"
-                "        reservations:\n"
-                "          devices:\n"
-                "            - driver: nvidia\n"
-                "              count: %u\n"
-                "              capabilities: [gpu]\n",
-                d->gpus);
-    put_named_volumes(out, d);
+    if (d->monitoring)
+        buf_puts(out, "# It needs Docker Compose 2.23.1 or newer, for the files under configs:.\n");
+}
+
+void deploy_compose(struct buf *out, const struct deploy *d)
+{
+    put_heads(out, d);
+    if (d->seats)
+        put_seats(out, d);
+    else
+        put_service(out, d);
+    if (d->monitoring)
+        deploy_watch_services(out);
+    put_all_volumes(out, d);
+    if (d->monitoring)
+        deploy_watch_configs(out, d);
 }
 
 /* ---- dev containers ---- */

@@ -9,6 +9,7 @@
 #include "doc/json.h"
 #include "doc/yaml.h"
 #include "host/deploy.h"
+#include "model/embedded.h"
 
 static struct catalog catalog;
 static const struct strs none = {0};
@@ -308,6 +309,112 @@ static void a_check_is_said_in_each_ones_words(void **state)
     vec_clear(&health.command);
 }
 
+/* Each seat has a part of the GPUs, no GPU is left over, and some share where they are too few. */
+static void seats_share_what_there_is(void **state)
+{
+    for (uint32_t gpus = 1; gpus < 20; gpus++)
+        for (size_t n = 1; n < 20; n++) {
+            struct strs tokens = {.n = n};
+            struct deploy_seats seats = {.tokens = &tokens};
+            struct deploy d = {.gpus = gpus, .seats = &seats};
+            uint32_t least = UINT32_MAX, most = 0, from, to, last = 0;
+
+            for (size_t i = 0; i < n; i++) {
+                deploy_seat_gpus(&d, i, &from, &to);
+                if (to <= from || to > gpus || from > last || from + 1 < last)
+                    fail_msg("%u GPUs, %zu seats: seat %zu has %u..%u", gpus, n, i, from, to);
+                least = to - from < least ? to - from : least;
+                most = to - from > most ? to - from : most;
+                last = to;
+            }
+            if (last != gpus || most > least + 1)
+                fail_msg("%u GPUs, %zu seats: %u to %u each, up to %u", gpus, n, least, most, last);
+        }
+}
+
+static const char *const watch_files[] = {"counters.csv",    "prometheus.yml", "alerts.yml",
+                                          "datasources.yml", "dashboards.yml", "dashboard.json"};
+
+static struct str watch_file(const char *name)
+{
+    CLEANUP(buf_clear) struct buf own = {0};
+    struct str text = {0};
+
+    buf_fmt(&own, "watch-%s", name);
+    assert_true(embedded_get(&text, buf_view(&own)));
+    return text;
+}
+
+static void watched(struct buf *out, void (*how)(struct buf *, const struct deploy *))
+{
+    CLEANUP(deploy_clear) struct deploy d = {0};
+    struct deploy_image image = image_of(&usual);
+    struct err e = {0};
+
+    assert_int_equal(deploy_open(&d, &image, NULL, &catalog, &e), 0);
+    assert_int_equal(deploy_watch(&d, &e), 0);
+    how(out, &d);
+}
+
+/* Compose's $$ is a dollar. */
+static void undollar(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        buf_putc(out, text.p[i]);
+        i += text.p[i] == '$' && i + 1 < text.len && text.p[i + 1] == '$';
+    }
+}
+
+static void files_arrive_as_they_are(void **state)
+{
+    CLEANUP(doc_clear) struct doc compose = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, k8s = {0};
+    struct str rest, one;
+    struct err e = {0};
+    size_t documents = 0, maps = 0;
+
+    watched(&text, deploy_compose);
+    assert_int_equal(yaml_parse(&compose, buf_view(&text), "compose", &e), 0);
+    for (size_t i = 0; i < ARRAY_LEN(watch_files); i++) {
+        CLEANUP(buf_clear) struct buf got = {0};
+        const struct node *config =
+            node_get_str(node_get(compose.root, "configs"), str_of(watch_files[i]));
+
+        assert_non_null(config);
+        undollar(&got, node_get(config, "content")->text);
+        assert_true(str_starts(buf_view(&got), watch_file(watch_files[i])));
+    }
+    watched(&k8s, deploy_k8s);
+    rest = buf_view(&k8s);
+    for (bool more = true; more; documents++) {
+        CLEANUP(doc_clear) struct doc doc = {0};
+
+        more = str_cut(&rest, STR("\n---\n"), &one);
+        assert_int_equal(yaml_parse(&doc, more ? one : rest, "k8s", &e), 0);
+        if (!str_is(text_at(&doc, "kind"), "ConfigMap"))
+            continue;
+        maps++;
+        for (size_t i = 0; i < ARRAY_LEN(watch_files); i++)
+            assert_true(
+                str_eq(node_get_str(node_get(doc.root, "data"), str_of(watch_files[i]))->text,
+                       watch_file(watch_files[i])));
+    }
+    assert_int_equal(documents, 8);
+    assert_int_equal(maps, 1);
+}
+
+static void what_asks_for_no_gpu_is_not_watched(void **state)
+{
+    CLEANUP(deploy_clear) struct deploy d = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct deploy_image image = image_of(&usual);
+    uint32_t no_gpu = 0;
+
+    assert_int_equal(deploy_open(&d, &image, &no_gpu, &catalog, &e), 0);
+    assert_int_equal(deploy_watch(&d, &e), -1);
+    assert_int_equal(e.kind, ERR_USAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +427,9 @@ int main(void)
         cmocka_unit_test(only_an_idle_image_is_told_what_to_do),
         cmocka_unit_test(what_is_no_port_or_volume_is_left_out),
         cmocka_unit_test(a_check_is_said_in_each_ones_words),
+        cmocka_unit_test(seats_share_what_there_is),
+        cmocka_unit_test(files_arrive_as_they_are),
+        cmocka_unit_test(what_asks_for_no_gpu_is_not_watched),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
