@@ -303,8 +303,6 @@ static int make_again(struct making *m, struct err *e)
     *m = (struct making){.all = all, .layer = m->layer, .index = m->index, .slim = m->slim};
     if (making_recall(all, m, e) < 0 || making_decide(all, m, e) < 0)
         return -1;
-    if (m->how == HOW_TAKE) /* of caches; their turn is over */
-        m->how = HOW_MAKE;
     if (m->how == HOW_MAKE)
         start(m, making_wheels);
     else if (m->how == HOW_JOIN && !all->in->place->known_first)
@@ -345,13 +343,44 @@ static int ask_place(struct assembler *a, struct err *e)
     return result;
 }
 
+static int ask_caches(struct assembler *a, struct err *e)
+{
+    CLEANUP(free_clear)
+    struct layer_question *questions = xcalloc(a->lock->layers.n, sizeof *questions);
+    CLEANUP(free_clear) struct making **asked = xcalloc(a->lock->layers.n, sizeof(struct making *));
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->lock->layers.n && a->in->caches; i++) {
+        const struct lock_layer *l = &a->lock->layers.v[i];
+
+        if (!making_may_be_cached(&a->makings[i]))
+            continue;
+        questions[n] = (struct layer_question){.digest = l->digest, .size = l->size};
+        asked[n++] = &a->makings[i];
+    }
+    if (n && layer_caches_find(a->in->caches, questions, n, a->in->events, e) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (!questions[i].found)
+            continue;
+        asked[i]->cache = questions[i].found;
+        asked[i]->how = HOW_TAKE;
+        events_note(a->in->events, "layer %s: in the cache %s", asked[i]->layer->name.p,
+                    registry_name(asked[i]->cache->registry));
+    }
+    return 0;
+}
+
 static int decide(struct assembler *a, struct err *e)
 {
     if (ask_place(a, e) < 0)
         return -1;
-    for (size_t i = 0; i < a->lock->layers.n; i++) {
+    for (size_t i = 0; i < a->lock->layers.n; i++)
         if (making_decide(a, &a->makings[i], e) < 0)
             return -1;
+    if (ask_caches(a, e) < 0)
+        return -1;
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
         if (a->in->fresh && (a->makings[i].how != HOW_PRESENT || a->makings[i].shared)) {
             a->in->fresh->layers++;
             a->in->fresh->bytes += a->lock->layers.v[i].size;

@@ -121,24 +121,6 @@ static bool can_join(const struct making *m, const struct cas *cas)
     return true;
 }
 
-/* What would have to be made, and the lock knows. */
-static int ask_caches(struct making *m, struct err *e)
-{
-    const struct assembly *in = m->all->in;
-
-    if (!in->caches || !layer_is_known(m->layer) || m->doubted)
-        return 0;
-    if (layer_caches_find(&m->cache, in->caches, &m->layer->digest, m->layer->size, in->events, e) <
-        0)
-        return -1;
-    if (!m->cache)
-        return 0;
-    events_note(in->events, "layer %s: in the cache %s", m->layer->name.p,
-                registry_name(m->cache->registry));
-    m->how = HOW_TAKE;
-    return 0;
-}
-
 int making_recall(struct assembler *a, struct making *m, struct err *e)
 {
     if (m->layer->kind == LOCK_IMAGE) {
@@ -177,7 +159,13 @@ int making_decide(struct assembler *a, struct making *m, struct err *e)
         m->how = HOW_PRESENT;
     else
         m->how = can_join(m, a->in->cas) ? HOW_JOIN : HOW_MAKE;
-    return m->how == HOW_MAKE && !m->watched && !a->in->audit ? ask_caches(m, e) : 0;
+    return 0;
+}
+
+bool making_may_be_cached(const struct making *m)
+{
+    return m->how == HOW_MAKE && layer_is_known(m->layer) && !m->watched && !m->doubted &&
+           !m->all->in->audit;
 }
 
 /* A blob of the store is believed by its name while it is read, and whatever is made of it is

@@ -52,8 +52,10 @@ struct assembler {
 /* What lock and store have of it; whether the place is asked for it. What they say otherwise of
  * one layer is ERR_INTEGRITY. */
 int making_recall(struct assembler *a, struct making *m, struct err *e) MUST_CHECK;
-/* Then, how it comes into the place. */
+/* Then, how it comes into the place, if no cache has what would be made. */
 int making_decide(struct assembler *a, struct making *m, struct err *e) MUST_CHECK;
+/* Would it have to be made, and the lock knows it? */
+bool making_may_be_cached(const struct making *m);
 /* Is it made in the store, and the place gets it from there? */
 bool making_is_stored_first(const struct making *m);
 /* From what the store remembers of it. */

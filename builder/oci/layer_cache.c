@@ -12,29 +12,48 @@ void layer_caches_clear(struct layer_caches *list)
     vec_clear(list);
 }
 
-int layer_caches_find(struct layer_cache **found, struct layer_caches *list,
-                      const struct digest *digest, uint64_t size, const struct events *events,
-                      struct err *e)
+static int ask_one(void *question, struct err *e)
+{
+    struct layer_question *q = *(struct layer_question **)question;
+
+    return registry_has_blob(&q->has, q->asked, &q->digest, q->size, e);
+}
+
+static int ask_one_cache(struct layer_cache *c, struct layer_question *questions, size_t n,
+                         struct err *e)
+{
+    CLEANUP(free_clear) struct layer_question **open = xcalloc(n, sizeof(struct layer_question *));
+    size_t left = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!questions[i].found) {
+            questions[i].asked = c->registry;
+            open[left++] = &questions[i];
+        }
+    if (registry_ask_many(open, left, sizeof(struct layer_question *), ask_one, e) < 0)
+        return -1;
+    for (size_t i = 0; i < left; i++)
+        if (open[i]->has)
+            open[i]->found = c;
+    return 0;
+}
+
+int layer_caches_find(struct layer_caches *list, struct layer_question *questions, size_t n,
+                      const struct events *events, struct err *e)
 {
     struct layer_cache *c;
 
-    *found = NULL;
     vec_each(c, list) {
         CLEANUP(err_clear) struct err why = {0};
-        bool has = false;
 
-        if (c->unread)
+        if (c->unread || ask_one_cache(c, questions, n, &why) == 0)
             continue;
-        if (registry_has_blob(&has, c->registry, digest, size, &why) < 0) {
-            if (why.kind == ERR_INTERRUPTED)
-                return err_join(e, &why);
-            c->unread = true;
-            events_warn(events, "the cache is not read: %s", why.msg);
-        }
-        if (has) {
-            *found = c;
-            return 0;
-        }
+        if (why.kind == ERR_INTERRUPTED)
+            return err_join(e, &why);
+        c->unread = true;
+        events_warn(events, "the cache is not read: %s", why.msg);
+        for (size_t i = 0; i < n; i++)
+            questions[i].has = false;
     }
     return 0;
 }

@@ -18,10 +18,17 @@ struct layer_cache {
 struct layer_caches VEC_OF(struct layer_cache);
 
 void layer_caches_clear(struct layer_caches *list);
-/* The first that has that layer, or NULL. */
-int layer_caches_find(struct layer_cache **found, struct layer_caches *list,
-                      const struct digest *digest, uint64_t size, const struct events *events,
-                      struct err *e) MUST_CHECK;
+/* Who has a layer? */
+struct layer_question {
+    struct digest digest;
+    uint64_t size;
+    struct layer_cache *found; /* the first that has it; NULL at first */
+    struct registry *asked;    /* while one is asked */
+    bool has;
+};
+/* Each cache is asked for all that those before it do not have, at once. */
+int layer_caches_find(struct layer_caches *list, struct layer_question *questions, size_t n,
+                      const struct events *events, struct err *e) MUST_CHECK;
 /* Nothing more is left there; `why` is told once. Only an interruption is an error. */
 int layer_cache_give_up(struct layer_cache *c, struct err *why, const struct events *events,
                         struct err *e) MUST_CHECK;

@@ -75,6 +75,12 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
  * first read; what they hash to is for the caller to see. */
 struct source *registry_blob(struct registry *r, const struct digest *digest, uint64_t size);
 
+/* Many questions at once: `ask` of each of `n`, which are `size` bytes apart. The first is asked
+ * alone, for it learns who we have to be for all others. After a failure the rest may not be asked;
+ * the error is that of the lowest. */
+int registry_ask_many(void *questions, size_t n, size_t size,
+                      int (*ask)(void *question, struct err *e), struct err *e) MUST_CHECK;
+
 /* All tags, in the registry's order. */
 int registry_tags(struct names *out, struct registry *r, struct err *e) MUST_CHECK;
 /* Append the index of what refers to that manifest; nothing where there is none. */

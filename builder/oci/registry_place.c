@@ -3,8 +3,6 @@
 
 #include <pthread.h>
 
-#include "../base/pool.h"
-
 enum { STEP = 1024 * 1024 }; /* bytes between two events */
 
 /* What the registry has said of a blob, or has been sent. */
@@ -111,29 +109,17 @@ static bool is_first(const struct descriptors *blobs, size_t i)
     return true;
 }
 
-/* The first one alone: it learns who we have to be, for all others. */
 static int ask_blobs(struct place *place, const struct descriptors *blobs, struct err *e)
 {
-    enum { AT_ONCE = 8 };
     CLEANUP(free_clear) struct question *questions = xcalloc(blobs->n, sizeof *questions);
-    CLEANUP(pool_clear) struct pool *pool = NULL;
     struct registry_place *p = (struct registry_place *)place;
-    bool answered = false;
     const char *there;
+    size_t n = 0;
 
-    for (size_t i = 0; i < blobs->n; i++) {
-        questions[i] = (struct question){p, &blobs->v[i]};
-        if (!is_first(blobs, i) || find_told(p, &blobs->v[i].digest, &there))
-            continue;
-        if (!answered && ask_one(&questions[i], e) < 0)
-            return -1;
-        if (answered && !pool)
-            pool = pool_open(blobs->n < AT_ONCE ? (unsigned)blobs->n : AT_ONCE);
-        if (answered)
-            pool_add(pool, 1, (unsigned)i, ask_one, &questions[i]);
-        answered = true;
-    }
-    return pool ? pool_wait(pool, e) : 0;
+    for (size_t i = 0; i < blobs->n; i++)
+        if (is_first(blobs, i) && !find_told(p, &blobs->v[i].digest, &there))
+            questions[n++] = (struct question){p, &blobs->v[i]};
+    return registry_ask_many(questions, n, sizeof *questions, ask_one, e);
 }
 
 struct sending {

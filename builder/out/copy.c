@@ -222,7 +222,8 @@ static int copy_one(struct place *to, const struct copying *how, const struct im
 static int copy_tree(struct place *to, const struct copying *how, const struct digest *digest,
                      unsigned depth, struct err *e);
 
-/* What refers to it: signatures, SBOMs, locks; and what refers to those. */
+/* What refers to it: signatures, SBOMs, locks; and what refers to those. A registry that takes no
+ * lock takes the image all the same: as when it is built. */
 static int copy_referrers(struct place *to, const struct copying *how, const struct digest *digest,
                           unsigned depth, struct err *e)
 {
@@ -235,10 +236,17 @@ static int copy_referrers(struct place *to, const struct copying *how, const str
     if (stored_referrers(&json, how->from, digest, e) < 0 ||
         (json.len && image_index_parse(&index, buf_view(&json), NULL, "referrers", e) < 0))
         return -1;
-    vec_each(d, &index.manifests)
-        if ((to->manifests_apart || str_is(d->artifact_type, MEDIA_LOCK)) &&
-            copy_tree(to, how, &d->digest, depth + 1, e) < 0)
-            return -1;
+    vec_each(d, &index.manifests) {
+        CLEANUP(err_clear) struct err why = {0};
+        bool is_lock = str_is(d->artifact_type, MEDIA_LOCK);
+
+        if ((!to->manifests_apart && !is_lock) ||
+            copy_tree(to, how, &d->digest, depth + 1, &why) == 0)
+            continue;
+        if (!is_lock || why.kind != ERR_NET)
+            return err_join(e, &why);
+        events_warn(how->events, "the lock does not travel with the image: %s", why.msg);
+    }
     return 0;
 }
 

@@ -227,23 +227,39 @@ static bool is_inner(struct str tag)
            digest_from_hex(&digest, tag);
 }
 
+struct tag_question {
+    struct registry *r;
+    const char *tag;
+    bool found;
+    struct digest digest;
+};
+
+static int ask_tag(void *question, struct err *e)
+{
+    struct tag_question *q = question;
+
+    return registry_has_manifest(&q->found, &q->digest, q->r, str_of(q->tag), e);
+}
+
 static int read_registry(struct published_list *list, const struct stored *s, struct err *e)
 {
     CLEANUP(names_clear) struct names names = {0};
+    CLEANUP(free_clear) struct tag_question *questions = NULL;
+    size_t n = 0;
     char **name;
 
     if (registry_tags(&names, s->files.registry, e) < 0)
         return -1;
-    vec_each(name, &names) {
-        struct digest digest;
-        bool found;
-
-        if (is_inner(str_of(*name)))
-            continue;
-        if (registry_has_manifest(&found, &digest, s->files.registry, str_of(*name), e) < 0 ||
-            (found && add_tag(list, str_of(*name), s, &digest, e) < 0))
+    questions = xcalloc(names.n, sizeof *questions);
+    vec_each(name, &names)
+        if (!is_inner(str_of(*name)))
+            questions[n++] = (struct tag_question){.r = s->files.registry, .tag = *name};
+    if (registry_ask_many(questions, n, sizeof *questions, ask_tag, e) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (questions[i].found &&
+            add_tag(list, str_of(questions[i].tag), s, &questions[i].digest, e) < 0)
             return -1;
-    }
     return 0;
 }
 

@@ -139,6 +139,24 @@ def tags_tell_what_was_published(stage):
 
 
 @scenario
+def tags_are_asked_for_at_once(stage):
+    """The first question learns who we are; then four are open at the same time, or nobody answers. None is asked twice."""
+    with Registry(token="me:secret") as r:
+        path = locked(stage)
+        login(path, r)
+        push(stage, path, r, "x:1")
+        repo = r.repositories["x"]
+        for i in range(8):
+            repo.tags[f"nightly-{i}"] = repo.tags["1"]
+        r.since()
+        barrier = threading.Barrier(4)
+        r.faults = [Fault("HEAD", "manifests/nightly", 4, after=2, do=lambda h: barrier.wait(PATIENCE) and False)]
+        told = json.loads(run(stage, path, "tags", "--json", f"docker://{r.host}/x")[0])["tags"]
+        heads = [p for m, p, status in r.log if m == "HEAD" and status == 200]
+        assert len(told) == 9 and r.faults[0].met == 4 and len(heads) == len(set(heads)) == len(repo.tags), heads
+
+
+@scenario
 def many_tags_come_in_pages(stage):
     with Registry() as r:
         path = locked(stage)
@@ -241,6 +259,14 @@ def a_registry_that_takes_no_lock_takes_the_image(stage):
             assert err.count("the lock does not travel with the image: ") == 1, (fault.path, err)
             assert ("unknown artifactType" in err) == (fault.method == "PUT" or not listed) and not r.sessions, err
             assert fault.met
+        with Registry() as r, Registry() as to:
+            push(stage, path, r, "x:1")
+            to.referrers = listed
+            fault.met = 0
+            to.faults.append(fault)
+            got, out, err = end(start(stage, path, "copy", "--all", f"docker://{r.host}/x:1", f"docker://{to.host}/y:1"))
+            assert got == 0 and out == f"{to.host}/y@{digest}\n" and to.repositories["y"].tags["1"] == digest, (fault.path, err)
+            assert err.count("the lock does not travel with the image: ") == 1 and fault.met, (fault.path, err)
 
 
 @scenario
@@ -450,6 +476,32 @@ def layers_of_a_cache_are_not_made(stage):
         assert check_store(path) == 0 and r.sent == 0, r.sent
         assert not methods(r.log, "PATCH"), r.log
         assert len(methods(r.log, "POST", "mount=")) >= len(golden_layers(stage))
+
+
+@scenario
+def caches_are_asked_at_once(stage):
+    """Each for what those before it do not have: three questions are open at the same time, or nobody answers."""
+    digest, _ = golden(stage)
+    layers = [d for d, _ in golden_layers(stage)]
+    with Registry(token="me:secret") as r, Registry() as first:
+        path = locked(stage)
+        login(path, r)
+        push(stage, path, r, "team/x", "--cache", f"docker://{r.host}/cache")
+        push(stage, locked(stage), first, "team/x", "--cache", f"docker://{first.host}/cache")
+        kept = first.repositories["cache"].blobs
+        kept.difference_update(layers[1:])
+        path = locked(stage)
+        login(path, r)
+        r.since()
+        first.since()
+        barriers = [threading.Barrier(3), threading.Barrier(3)]
+        for where, barrier, after in ((first, barriers[0], 1), (r, barriers[1], 2)):
+            where.faults = [Fault("HEAD", "/cache/blobs/", 3, after=after, do=lambda h, b=barrier: b.wait(PATIENCE) and False)]
+        assert build(stage, path, "--cache", f"docker://{first.host}/cache", "--cache", f"docker://{r.host}/cache") == digest
+        asked = lambda where: sorted(p[-64:] for m, p, status in where.log if m == "HEAD" and "/cache/blobs/" in p and status != 401)
+        assert asked(first) == sorted(d[7:] for d in layers), first.log
+        assert asked(r) == sorted(d[7:] for d in layers[1:]), r.log
+        assert check_store(path) == 0 and first.faults[0].met == r.faults[0].met == 3
 
 
 @scenario
