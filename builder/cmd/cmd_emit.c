@@ -115,6 +115,25 @@ static int no_digest(const char *operand, const struct stored *image, struct err
                    operand, from.p);
 }
 
+/* Of an index the one for linux/amd64 whose layers every client reads is named. */
+static void tell_chosen(struct session *s, const char *operand, const struct stored *image)
+{
+    const struct descriptors *layers = &image->manifest.layers;
+    const struct platform *p = &image->config.platform;
+    char digest[DIGEST_TEXT + 1];
+
+    if (s->quiet || s->json || digest_eq(&image->root, &image->digest) ||
+        !digest_is_set(&image->root))
+        return;
+    digest_text(&image->digest, digest);
+    progress_pause(s->progress);
+    output_message("%s is an index; of its images the one for " STR_FMT "/" STR_FMT
+                   " with %s layers is named, %s",
+                   operand, STR_ARG(p->os), STR_ARG(p->architecture),
+                   layers->n && str_ends(layers->v[0].media_type, STR("zstd")) ? "zstd" : "gzip",
+                   digest);
+}
+
 static int from_stored(struct emitting *m, struct session *s, const char *operand, struct err *e)
 {
     const struct stored *image = &m->stored.image;
@@ -123,6 +142,7 @@ static int from_stored(struct emitting *m, struct session *s, const char *operan
         return -1;
     if (!digest_is_set(&image->digest) && !m->image.local.len)
         return no_digest(operand, image, e);
+    tell_chosen(s, operand, image);
     buf_str(&m->name, image->name);
     m->image = (struct deploy_image){.local = m->image.local,
                                      .digest = image->digest,

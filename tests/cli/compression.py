@@ -300,6 +300,11 @@ def both_forms_are_one_index(stage):
         assert told[0]["size"] == sum(d["size"] for m in manifests for d in m["layers"])
         assert json.loads(read(path, "both/index.json"))["manifests"][0]["digest"] == top
         for place in (f"docker://{r.host}/x:1", "oci:both"):
+            out, err = run(stage, path, "emit", "k8s", place, "--as", "example.org/x")
+            assert f"{place} is an index; of its images the one for linux/amd64 with gzip layers is named, {gz}\n" in err, err
+            assert "example.org/x@" + gz in out, out
+        assert " is an index" not in run(stage, path, "emit", "k8s", f"oci:both@{zs}", "--as", "example.org/x")[1]
+        for place in (f"docker://{r.host}/x:1", "oci:both"):
             assert run(stage, path, "lock", "-q", "--from", place)[0] == read(path, "recipe.lock").decode(), place
             assert top in run(stage, path, "tags", place)[0], place
         held = blobs(path + "/both")
