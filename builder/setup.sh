@@ -16,7 +16,7 @@ esac
 # Judges and clients that only the tests use.
 tests='libcmocka-dev python3 python3-venv gnupg skopeo umoci podman docker.io docker-registry
     mmdebstrap debian-archive-keyring busybox-static faketime isal pigz zstd strace time file bc
-    docker-compose bubblewrap git shellcheck slurmctld slurm-client munge mandoc groff-base zsh fish tmux'
+    docker-compose bubblewrap git shellcheck slurmctld slurm-client munge prometheus mandoc groff-base zsh fish tmux'
 
 say() {
     printf 'setup: %s\n' "$*" >&2

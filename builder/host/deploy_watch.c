@@ -6,8 +6,10 @@
 int deploy_watch(struct deploy *d, struct err *e)
 {
     if (!d->gpus)
-        return err_set(e, ERR_USAGE,
-                       "--monitoring: no GPU is asked for, so there is none to watch");
+        return err_set(
+            e, ERR_USAGE,
+            "--monitoring: no GPU is asked for, so there is none to watch; --gpus N asks for "
+            "N");
     d->monitoring = true;
     return 0;
 }
