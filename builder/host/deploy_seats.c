@@ -87,7 +87,7 @@ void deploy_sheet(struct buf *out, const struct deploy *d)
     const struct strs *tokens = d->seats->tokens;
     struct str head, host = d->seats->host;
 
-    if (embedded_get(&head, STR("seats.html")))
+    if (embedded_get(&head, STR("host-seats.html")))
         buf_str(out, head);
     buf_fmt(out, "<h1>%s</h1>\n", d->name);
     for (size_t i = 0; i < tokens->n; i++) {

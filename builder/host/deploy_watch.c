@@ -23,7 +23,7 @@ static void put_embedded(struct buf *out, const char *name)
     CLEANUP(buf_clear) struct buf own = {0};
     struct str text;
 
-    buf_fmt(&own, "watch-%s", name);
+    buf_fmt(&own, "host-watch-%s", name);
     if (embedded_get(&text, buf_view(&own)))
         buf_str(out, text);
 }

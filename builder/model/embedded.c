@@ -45,15 +45,15 @@
     X(serve_page_image_html, "serve-page-image.html", "builder/serve/page-image.html")           \
     X(serve_get_sh, "serve-get.sh", "builder/serve/get.sh")                                      \
     X(serve_get_ps1, "serve-get.ps1", "builder/serve/get.ps1")                                   \
-    X(seats_html, "seats.html", "builder/host/seats.html")                                       \
-    X(watch_compose_yaml, "watch-compose.yaml", "builder/host/watch/compose.yaml")               \
-    X(watch_k8s_yaml, "watch-k8s.yaml", "builder/host/watch/k8s.yaml")                           \
-    X(watch_counters_csv, "watch-counters.csv", "builder/host/watch/counters.csv")               \
-    X(watch_prometheus_yml, "watch-prometheus.yml", "builder/host/watch/prometheus.yml")         \
-    X(watch_alerts_yml, "watch-alerts.yml", "builder/host/watch/alerts.yml")                     \
-    X(watch_datasources_yml, "watch-datasources.yml", "builder/host/watch/datasources.yml")      \
-    X(watch_dashboards_yml, "watch-dashboards.yml", "builder/host/watch/dashboards.yml")         \
-    X(watch_dashboard_json, "watch-dashboard.json", "builder/host/watch/dashboard.json")
+    X(seats_html, "host-seats.html", "builder/host/seats.html")                                  \
+    X(watch_compose_yaml, "host-watch-compose.yaml", "builder/host/watch-compose.yaml")          \
+    X(watch_k8s_yaml, "host-watch-k8s.yaml", "builder/host/watch-k8s.yaml")                      \
+    X(watch_counters_csv, "host-watch-counters.csv", "builder/host/watch-counters.csv")          \
+    X(watch_prometheus_yml, "host-watch-prometheus.yml", "builder/host/watch-prometheus.yml")    \
+    X(watch_alerts_yml, "host-watch-alerts.yml", "builder/host/watch-alerts.yml")                \
+    X(watch_datasources_yml, "host-watch-datasources.yml", "builder/host/watch-datasources.yml") \
+    X(watch_dashboards_yml, "host-watch-dashboards.yml", "builder/host/watch-dashboards.yml")    \
+    X(watch_dashboard_json, "host-watch-dashboard.json", "builder/host/watch-dashboard.json")
 
 #define INCLUDE(id, name, path)                        \
     __asm__(".section .rodata\n"                       \

@@ -49,11 +49,11 @@ check_compose() {
         refused "compose: $change" "$loader" bad
     done
     # What it would hand to the containers: the files as they are, each $$ a dollar again.
-    venv/bin/python - compose.seats.read "$top/builder/host/watch" <<'P' || fail "compose: other files"
+    venv/bin/python - compose.seats.read "$top/builder/host/watch-" <<'P' || fail "compose: other files"
 import sys, yaml
 read = yaml.safe_load(open(sys.argv[1]))
 for name, config in read["configs"].items():
-    own = open(f"{sys.argv[2]}/{name}").read()
+    own = open(sys.argv[2] + name).read()
     assert config["content"].startswith(own) and (name == "prometheus.yml" or config["content"] == own), name
 used = {c["source"] for s in read["services"].values() for c in s.get("configs", [])}
 assert used == set(read["configs"]), used

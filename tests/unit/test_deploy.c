@@ -340,7 +340,7 @@ static struct str watch_file(const char *name)
     CLEANUP(buf_clear) struct buf own = {0};
     struct str text = {0};
 
-    buf_fmt(&own, "watch-%s", name);
+    buf_fmt(&own, "host-watch-%s", name);
     assert_true(embedded_get(&text, buf_view(&own)));
     return text;
 }
