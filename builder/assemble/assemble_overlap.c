@@ -105,7 +105,10 @@ static int look_at(struct finder *f, size_t at, struct err *e)
     const struct owned *file = &f->files.v[at], *stays = last_of(f, file->file->path);
     struct str before = at ? f->files.v[at - 1].file->path : (struct str){0};
 
-    if (stays->artifact != file->artifact && stays->file->print != file->file->print)
+    /* What the project lays over others does not change their layers with each edit. */
+    if (stays->artifact != file->artifact && stays->file->print != file->file->print &&
+        !artifact_is_project(artifact_at(f, stays->artifact)) &&
+        !artifact_is_project(artifact_at(f, file->artifact)))
         strs_add_once(
             &pair_of(f, artifact_at(f, stays->artifact)->name, artifact_at(f, file->artifact)->name)
                  ->paths,

@@ -15,6 +15,7 @@
 #include "../seal/probe.h"
 #include "device_code.h"
 #include "output.h"
+#include "own_source.h"
 
 #define CONFIG_MAX (1 << 20)
 #define CUDA_HOME "/usr/local/cuda" /* as the image has it */
@@ -150,9 +151,12 @@ static int fetch_source(struct sealed *x, const struct artifact *wheel, struct e
     struct artifacts want = {0};
     int result;
 
-    if (s->commit.len && fetch_git(x, wheel, e) < 0)
+    bool own = own_source_is(x->work, wheel);
+
+    if ((s->commit.len && fetch_git(x, wheel, e) < 0) ||
+        (own && own_source_put(x->work, wheel, x->session->events, e) < 0))
         return -1;
-    if (!s->commit.len)
+    if (!s->commit.len && !own)
         vec_add(&want, as_artifact(wheel, &s->sdist));
     for (size_t i = 0; i < s->files_n; i++)
         vec_add(&want, as_artifact(wheel, &s->files[i]));
@@ -282,8 +286,11 @@ static int build_requires(struct sealed *x, const struct artifact *wheel, const 
 /* seal/ names the package in what it says; the rest is named here. */
 static int say_which(const struct artifact *wheel, struct err *e)
 {
-    return err_wrap(e, "build of " STR_FMT " " STR_FMT, STR_ARG(wheel->name),
-                    STR_ARG(wheel->version.len ? wheel->version : wheel->source->commit));
+    struct str version = wheel->version.len ? wheel->version : wheel->source->commit;
+
+    return err_wrap(e, "build of " STR_FMT "%s" STR_FMT,
+                    STR_ARG(wheel->name.len ? wheel->name : STR("the project")),
+                    version.len ? " " : "", STR_ARG(version));
 }
 
 static int job_open(struct job *j, struct sealed *x, const struct artifact *wheel,
@@ -299,7 +306,8 @@ static int job_open(struct job *j, struct sealed *x, const struct artifact *whee
     j->sdist = cas_path(x->work->cas, &s->sdist.digest);
     *b = (struct seal_build){
         .name = wheel->name,
-        .version = wheel->version,
+        /* Of the project it may be another with each edit. */
+        .version = artifact_is_project(wheel) ? STR("") : wheel->version,
         .source = {.sdist = j->sdist, .subfolder = s->folder, .digest = s->sdist.digest},
         .layers = root->layers,
         .python = STR(PYTHON),
@@ -552,17 +560,21 @@ static int take_result(struct sealed *x, struct artifact *wheel, const struct se
     wheel->file = arena_str(&x->work->lock.doc.arena, str_of(made->file));
     wheel->size = made->size;
     wheel->digest = made->digest;
+    if (artifact_is_project(wheel) && own_source_take(x->work, wheel, e) < 0)
+        return -1;
     return take_abi(x, wheel, e) < 0 ? -1 : check_made(x, wheel, e);
 }
 
 /* A lock is a file that strangers edit: only the recipe says what may run. */
 static int check_allowed(const struct sealed *x, const struct artifact *wheel, struct err *e)
 {
-    if (recipe_may_build(&x->work->recipe, wheel->name))
+    if (artifact_is_project(wheel) ? own_source_is(x->work, wheel)
+                                   : recipe_may_build(&x->work->recipe, wheel->name))
         return 0;
     return err_set(e, ERR_INPUT,
-                   "%s builds " STR_FMT " from source, and `build` of the recipe does not name it",
-                   x->work->lock_path ? x->work->lock_path : "the lock", STR_ARG(wheel->name));
+                   "%s builds " STR_FMT " from source, and `%s` of the recipe does not name it",
+                   x->work->lock_path ? x->work->lock_path : "the lock", STR_ARG(wheel->name),
+                   artifact_is_project(wheel) ? "project" : "build");
 }
 
 static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lock *lock,

@@ -14,7 +14,17 @@ static const uint64_t archive_max = (uint64_t)16 << 30; /* bytes */
 
 /* ---- running git ---- */
 
-/* All but what would make git another one: its variables may name hooks, folders and settings. */
+/* All but its own: these may name hooks, folders and settings. */
+void git_inherit(struct names *env)
+{
+    names_add(env, "LC_ALL=C.UTF-8");
+    for (char **v = environ; *v; v++)
+        if (!str_starts(str_of(*v), STR("GIT_")) && !str_starts(str_of(*v), STR("LC_ALL=")) &&
+            !str_starts(str_of(*v), STR("LANGUAGE=")) &&
+            !str_starts(str_of(*v), STR("SSH_ASKPASS")))
+            names_add(env, *v);
+}
+
 void git_environment(struct names *env, const struct git_repo *r)
 {
     names_add(env, "GIT_CONFIG_NOSYSTEM=1");
@@ -22,12 +32,7 @@ void git_environment(struct names *env, const struct git_repo *r)
     names_add(env, "GIT_TERMINAL_PROMPT=0");
     names_add(env, "GIT_SSH_COMMAND=ssh -oBatchMode=yes");
     names_add(env, r->file ? "GIT_ALLOW_PROTOCOL=file" : "GIT_ALLOW_PROTOCOL=https:http:ssh:git");
-    names_add(env, "LC_ALL=C.UTF-8");
-    for (char **v = environ; *v; v++)
-        if (!str_starts(str_of(*v), STR("GIT_")) && !str_starts(str_of(*v), STR("LC_ALL=")) &&
-            !str_starts(str_of(*v), STR("LANGUAGE=")) &&
-            !str_starts(str_of(*v), STR("SSH_ASKPASS")))
-            names_add(env, *v);
+    git_inherit(env);
     vec_add(env, NULL);
 }
 

@@ -22,6 +22,8 @@ int git_run(struct buf *out, const struct git_repo *r, bool remote, const char *
 /* The arguments of `git` for git_repo `r`, without the words of a command. */
 void git_arguments(struct names *argv, const struct git_repo *r);
 void git_environment(struct names *env, const struct git_repo *r);
+/* Of our variables those that do not make git another one. */
+void git_inherit(struct names *env);
 #define GIT_MISSING "there is no program git, which fetches git+... addresses; install git"
 
 /* Bring a commit, and with `shallow` nothing before it. */

@@ -419,7 +419,7 @@ static void get_recorded(struct lock *lock, const struct fields *root, const cha
 
         ONLY(&g, "name", "size", "unpacked", "digest", "diff_id", "chunked");
         field_need_str(&g, "name", &name);
-        if (lock->settled && i < lock->layers.n && lock->layers.v[i].kind == LOCK_FILES)
+        while (lock->settled && i < lock->layers.n && lock_layer_is_own(lock, i))
             i++;
         if (i >= lock->layers.n || !str_eq(name, lock->layers.v[i].name)) {
             err_at(root->e, &n->pos, "%s layer \"" STR_FMT "\" is not the planned one", key,
@@ -433,7 +433,7 @@ static void get_recorded(struct lock *lock, const struct fields *root, const cha
         lock_get_chunked(&lock->layers.v[i].chunked, &g);
         i++;
     }
-    if (lock->settled && i < lock->layers.n && lock->layers.v[i].kind == LOCK_FILES)
+    while (lock->settled && i < lock->layers.n && lock_layer_is_own(lock, i))
         i++;
     if (i != lock->layers.n)
         err_at(root->e, &map->pos, "%s: %zu layers are planned, %zu recorded", key, lock->layers.n,
@@ -655,6 +655,24 @@ bool lock_has_certificates(const struct lock *lock)
         if (lock_copy_is_certificate(&lock->copies.v[i]))
             return true;
     return false;
+}
+
+const struct artifact *lock_project(const struct lock *lock)
+{
+    const struct artifact *a;
+
+    vec_each(a, &lock->artifacts)
+        if (artifact_is_project(a))
+            return a;
+    return NULL;
+}
+
+bool lock_layer_is_own(const struct lock *lock, size_t layer)
+{
+    const struct lock_layer *l = &lock->layers.v[layer];
+
+    return l->kind == LOCK_FILES || (l->kind == LOCK_WHEELS && l->artifacts.n == 1 &&
+                                     artifact_is_project(&lock->artifacts.v[l->artifacts.v[0]]));
 }
 
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group)

@@ -215,8 +215,9 @@ struct lock {
 
     /* Filled in by the first build. */
     bool built;
-    bool settled; /* not built, but was but for the contents of the recipe's files: all below holds
-                   * but config and manifest, and so do the digests of all layers but that one */
+    bool settled; /* not built, but was but for the contents of the recipe's files and project: all
+                   * below holds but config and manifest, and so do the digests of all layers but
+                   * those of lock_layer_is_own() */
     struct str encoder;       /* of what was compressed anew, as "deflate/1" or "zstd/1.5.4/3" */
     struct strs uncovered;    /* packages with a script that no rule covers */
     struct overlaps overlaps; /* sorted by loser, then winner; of format 1 none is recorded */
@@ -227,8 +228,8 @@ struct lock {
     struct VEC_OF(struct lock_form) forms; /* those that are not at hand, in no order */
 };
 
-/* Was it built, but for the contents of the recipe's files? Then what its wheels, debs and layers
- * gave is recorded. */
+/* Was it built, but for the contents of the recipe's files and project? Then what its wheels, debs
+ * and layers gave is recorded. */
 static inline bool lock_is_settled(const struct lock *lock)
 {
     return lock->built || lock->settled;
@@ -247,6 +248,11 @@ void lock_drop_stand_ins(struct lock_toolkit *t);
 
 /* The artifact of that ecosystem and normalised name, or NULL. */
 const struct artifact *lock_find(const struct lock *lock, enum ecosystem eco, struct str name);
+/* The wheel of the recipe's own project, or NULL. */
+const struct artifact *lock_project(const struct lock *lock);
+/* Does that layer hold what is the recipe's own, its files or its project? A settled lock does not
+ * record it. */
+bool lock_layer_is_own(const struct lock *lock, size_t layer);
 /* Would pip install wheel `a` before wheel `b`? Both have turns. */
 bool lock_installs_before(const struct artifact *a, const struct artifact *b);
 /* The paths of a wheel that are left out of its layer, sorted, for a winner in another layer has

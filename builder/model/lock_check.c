@@ -287,7 +287,8 @@ static bool group_is_known(const struct artifact *a, bool required)
     case ECO_WHEEL:
         if (required)
             return !a->group.len || (str_is(a->group, ARTIFACT_OF_ROOT) && !a->source);
-        return !a->group.len || str_is(a->group, "pip") || str_is(a->group, "variant");
+        return !a->group.len || str_is(a->group, "pip") || str_is(a->group, "variant") ||
+               artifact_is_project(a);
     case ECO_REDIST:
         return str_is(a->group, groups[LOCK_TOOLKIT]);
     }
@@ -372,6 +373,12 @@ static void check_source(const struct check *c, const struct node *n, const stru
 
     if (a->url.len || (a->file.len && !str_ends(a->file, STR(".whl"))))
         fault(c, n, "wheel \"" STR_FMT "\" is built, so it has no url, and its file is a wheel",
+              STR_ARG(a->name));
+    if (artifact_is_project(a) &&
+        (s->commit.len || !str_starts(s->sdist.url, STR("./")) || lock_project(c->lock) != a))
+        fault(c, node_get(n, "source"),
+              "wheel \"" STR_FMT
+              "\" is of group \"project\", of which there is one, and its source a folder",
               STR_ARG(a->name));
     if (s->commit.len)
         check_git(c, node_get(n, "source"), a);

@@ -131,6 +131,11 @@ void lock_wheel_changes(struct buf *words, const struct lock *old, const struct 
         struct str file = a->url;
         char locked[DIGEST_TEXT + 1], found[DIGEST_TEXT + 1];
 
+        if (artifact_is_project(a)) {
+            buf_fmt(words, "%sthe project " STR_FMT " changed", words->len ? "; " : "",
+                    STR_ARG(a->name));
+            continue;
+        }
         str_skip(&file, STR("./"));
         digest_text(&was->digest, locked);
         digest_text(&a->digest, found);

@@ -38,15 +38,41 @@ static void take_copy(struct lock_copy *to, const struct lock_copy *from, struct
     }
 }
 
-static void forget_digests(struct lock *lock)
+/* Its wheel is built anew; what it is called then, and which version it has, the build tells. */
+static void take_project(struct lock *lock, const struct artifact *now)
 {
-    struct lock_layer *l;
+    struct arena *arena = &lock->doc.arena;
+    struct artifact_source *s = arena_alloc(arena, sizeof *s);
+    struct artifact *a;
 
-    vec_each(l, &lock->layers)
-        if (l->kind == LOCK_FILES) {
-            l->digest = l->diff_id = (struct digest){0};
-            l->size = l->unpacked = 0;
-        }
+    vec_each(a, &lock->artifacts) {
+        if (!artifact_is_project(a))
+            continue;
+        *s = *a->source;
+        s->sdist.digest = now->source->sdist.digest;
+        s->sdist.size = now->source->sdist.size;
+        s->env =
+            (struct strs){arena_alloc(arena, (now->source->env.n + 1) * sizeof *s->env.v), 0, 0};
+        for (size_t i = 0; i < now->source->env.n; i++)
+            s->env.v[s->env.n++] = arena_str(arena, now->source->env.v[i]);
+        a->source = s;
+        a->file = STR("");
+        a->size = 0;
+        a->digest = (struct digest){0};
+    }
+}
+
+static void forget_digests(struct lock *lock, bool project)
+{
+    for (size_t i = 0; i < lock->layers.n; i++) {
+        struct lock_layer *l = &lock->layers.v[i];
+
+        if (!lock_layer_is_own(lock, i) || (l->kind == LOCK_WHEELS && !project))
+            continue;
+        l->digest = l->diff_id = (struct digest){0};
+        l->size = l->unpacked = 0;
+        l->chunked = (struct chunked){0};
+    }
     lock_forms_forget(lock);
     lock->config = lock->manifest = (struct digest){0};
     lock->settled |= lock->built;
@@ -55,12 +81,19 @@ static void forget_digests(struct lock *lock)
 
 bool lock_take_files(struct lock *lock, const struct lock *now)
 {
+    const struct artifact *a;
+
     /* The oldest locks did not know their inputs. */
     if (lock->schema == 1 || !digest_eq(&lock->recipe_digest, &now->recipe_digest) ||
-        now->artifacts.n || !same_inputs(lock, now) || !same_copies(lock, now))
+        !same_inputs(lock, now) || !same_copies(lock, now))
         return false;
+    vec_each(a, &now->artifacts)
+        if (!artifact_is_project(a))
+            return false;
+    vec_each(a, &now->artifacts)
+        take_project(lock, a);
     for (size_t i = 0; i < now->copies.n; i++)
         take_copy(&lock->copies.v[i], &now->copies.v[i], &lock->doc.arena);
-    forget_digests(lock);
+    forget_digests(lock, now->artifacts.n);
     return true;
 }

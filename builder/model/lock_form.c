@@ -111,7 +111,7 @@ void lock_forms_clear(struct lock *lock)
 
 static bool is_recorded(const struct lock *lock, size_t layer)
 {
-    return !lock->settled || lock->layers.v[layer].kind != LOCK_FILES;
+    return !lock->settled || !lock_layer_is_own(lock, layer);
 }
 
 /* Is all there that the file has of one? */

@@ -294,7 +294,7 @@ static void put_recorded(struct doc *d, struct node *root, const struct lock *lo
         const struct lock_layer *l = &lock->layers.v[i];
         struct node *m;
 
-        if (lock->settled && l->kind == LOCK_FILES)
+        if (lock->settled && lock_layer_is_own(lock, i))
             continue;
         m = node_add(d, list, node_new_map(d));
         node_put_str(d, m, "name", l->name);

@@ -41,6 +41,7 @@ static const char *const keys[] = {"envbuild",
                                    "slim",
                                    "wheels_only",
                                    "build",
+                                   "project",
                                    "compression",
                                    "matrix",
                                    NULL};
@@ -121,6 +122,10 @@ static void check_with_image(struct reading *in)
         err_at(in->e, &build->pos,
                "build: it needs a base of packages such as debian-12; of an image that is named as "
                "the base nobody knows the compilers");
+    if (r->image.text.len && r->project.path.text.len)
+        err_at(in->e, &r->project.path.pos,
+               "project: it is built from source, which needs a base of packages such as "
+               "debian-12");
     if (r->image.text.len && str_is(r->variant.text, "devel"))
         err_at(in->e, &r->variant.pos,
                "variant: devel needs a base of packages such as debian-12; an image that is named "
@@ -219,6 +224,7 @@ static int read_all(struct recipe *r, struct str cell, struct err *e)
     recipe_read_lists(&in);
     recipe_read_container(&in);
     recipe_read_build(&in);
+    recipe_read_project(&in);
     field_bool(&in.f, "slim", &r->slim);
     field_bool(&in.f, "wheels_only", &r->wheels_only);
     check_with_image(&in);
@@ -281,6 +287,8 @@ void recipe_clear(struct recipe *r)
     vec_each(b, &r->builds)
         recipe_build_clear(b);
     vec_clear(&r->builds);
+    vec_clear(&r->project.extras);
+    vec_clear(&r->project.groups);
     vec_clear(&r->apt);
     vec_clear(&r->toolkit.parts);
     for (size_t i = 0; i < r->archives.n; i++) {

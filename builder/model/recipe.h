@@ -78,6 +78,12 @@ struct recipe_build {  /* how one package is built from source */
     struct VEC_OF(struct recipe_input) fetch;
 };
 
+/* The recipe's own project, which is built from source; an empty path: none. */
+struct recipe_project {
+    struct value path;            /* its folder, from the recipe's: "." */
+    struct values extras, groups; /* of it, besides what it needs anyway */
+};
+
 struct recipe_toolkit {  /* empty: what the catalog says */
     struct value from;   /* "pypi", "nvidia" or "apt" */
     struct values parts; /* "nvcc", "cublas", ...: see the catalog */
@@ -94,7 +100,8 @@ struct recipe {
     bool slim;                     /* see model/slim.h */
     bool wheels_only; /* take the newest that has a wheel where a newer one is source only */
     bool build_all;   /* `build: all`: whatever has no wheel */
-    struct VEC_OF(struct recipe_build) builds;     /* `build`: what may be built from source */
+    struct VEC_OF(struct recipe_build) builds; /* `build`: what may be built from source */
+    struct recipe_project project;
     struct value python;                           /* "3.11"; empty: what the base has */
     struct values apt;                             /* "name", "name=version" or "name/suite" */
     struct VEC_OF(struct recipe_archive) archives; /* `apt_archives` */
@@ -134,7 +141,9 @@ char *recipe_context(const struct recipe *r, const char *dir);
  * of them. */
 struct str recipe_cuda(struct str text, struct arena *a);
 
-/* May the project (normalised) be built from source? */
+/* Is anything built from source, as far as the recipe alone tells? */
+bool recipe_builds(const struct recipe *r);
+/* May the project (normalised) be built from source, by `build`? */
 bool recipe_may_build(const struct recipe *r, struct str project);
 /* How; NULL where it says nothing of it. */
 const struct recipe_build *recipe_build_of(const struct recipe *r, struct str project);

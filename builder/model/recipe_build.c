@@ -216,6 +216,62 @@ const struct recipe_build *recipe_build_of(const struct recipe *r, struct str pr
     return NULL;
 }
 
+static void get_path(struct reading *in, struct value *out)
+{
+    if (!out->text.len)
+        return;
+    if (str_starts(out->text, STR("/")) || str_has(out->text, '\0'))
+        err_at(in->e, &out->pos,
+               "project: \"" STR_FMT "\" must be relative to the recipe's folder, as in `project: "
+               "..`",
+               STR_ARG(out->text));
+}
+
+/* Extras and groups in their normal form, each once. */
+static void get_names(struct reading *in, const char *key, struct values *out)
+{
+    reading_texts(in, key, out);
+    for (size_t i = 0; i < out->n; i++) {
+        struct value *v = &out->v[i];
+
+        if (!project_ok(v->text))
+            err_at(in->e, &v->pos, "project: %s: \"" STR_FMT "\" is not a name", key,
+                   STR_ARG(v->text));
+        v->text = pep503_name(&in->r->doc.arena, v->text);
+    }
+}
+
+/* `.`, or `{path: ., extras: [a], groups: [b]}`. */
+void recipe_read_project(struct reading *in)
+{
+    static const char *const known[] = {"path", "extras", "groups", NULL};
+    const struct node *n = node_get(in->f.map, "project");
+    struct recipe_project *p = &in->r->project;
+    struct reading sub = {in->r, {n, "project", in->e}, in->e};
+
+    if (!n)
+        return;
+    if (n->kind == NODE_MAP) {
+        sub.f = fields_of(n, "project", in->e);
+        fields_only(&sub.f, known);
+        if (field_need_str(&sub.f, "path", &p->path.text))
+            reading_value(&sub, "path", &p->path);
+        get_names(&sub, "extras", &p->extras);
+        get_names(&sub, "groups", &p->groups);
+    } else if (node_is_scalar(n)) {
+        reading_value(in, "project", &p->path);
+    } else {
+        err_at(in->e, &n->pos,
+               "project: a folder is wanted here, as in `project: .`, or {path: ., extras: [x]}");
+    }
+    get_path(in, &p->path);
+}
+
+bool recipe_builds(const struct recipe *r)
+{
+    return r->build_all || r->builds.n || r->project.path.text.len;
+}
+
 bool recipe_may_build(const struct recipe *r, struct str project)
 {
     return r->build_all || recipe_build_of(r, project);

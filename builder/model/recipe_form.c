@@ -157,6 +157,21 @@ static void put_builds(struct doc *doc, struct node *root, const struct recipe *
             put_build_of(doc, n, b);
 }
 
+/* A path alone, where nothing else is said. */
+static void put_project(struct doc *doc, struct node *root, const struct recipe_project *p)
+{
+    struct node *n;
+
+    if (!p->extras.n && !p->groups.n) {
+        put(doc, root, "project", &p->path);
+        return;
+    }
+    n = node_put(doc, root, "project", node_new_map(doc));
+    put(doc, n, "path", &p->path);
+    put_list(doc, n, "extras", &p->extras);
+    put_list(doc, n, "groups", &p->groups);
+}
+
 struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
 {
     struct node *root = node_new_map(doc), *list, *n;
@@ -181,6 +196,7 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     if (r->wheels_only)
         node_put_bool(doc, root, "wheels_only", true);
     put_builds(doc, root, r);
+    put_project(doc, root, &r->project);
     put_list(doc, root, "apt", &r->apt);
     put_archives(doc, root, r);
     put_list(doc, root, "ca_certificates", &r->certificates);

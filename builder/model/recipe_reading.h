@@ -29,6 +29,7 @@ void reading_texts(struct reading *in, const char *key, struct values *out);
 
 /* recipe_build.c: what may be built from source, and how. */
 void recipe_read_build(struct reading *in);
+void recipe_read_project(struct reading *in);
 void recipe_build_clear(struct recipe_build *b);
 /* recipe_lists.c: a map of variables as "NAME=value"; `key` names it in messages. */
 void reading_env(struct reading *in, const char *key, struct values *out);

@@ -9,6 +9,9 @@
  * what that needs. The others are installed for the build. */
 #define ARTIFACT_OF_ROOT "root"
 
+/* Group of the wheel of the recipe's own project, whose layer stands above all other wheels. */
+#define ARTIFACT_OF_PROJECT "project"
+
 enum ecosystem { ECO_DEB, ECO_WHEEL, ECO_REDIST };
 
 struct artifact_extra { /* what one more name in brackets brings */
@@ -30,7 +33,7 @@ struct artifact_source {
     struct str commit; /* 40 hexadecimal digits */
     struct strs tags;  /* that the build sees, sorted */
     struct str folder; /* in it, where the project stands; empty: the top */
-    struct strs root; /* groups of the system that it is built in, as lock_group has them */
+    struct strs root;  /* groups of the system that it is built in, as lock_group has them */
     struct artifact *requires; /* wheels that the build needs: all, by name */
     size_t requires_n;
     bool isolated;        /* false: as the recipe says, with packages of the image among them */
@@ -76,6 +79,11 @@ struct artifacts VEC_OF(struct artifact);
 static inline uint64_t artifact_download(const struct artifact *a)
 {
     return a->source ? a->source->sdist.size : a->size;
+}
+
+static inline bool artifact_is_project(const struct artifact *a)
+{
+    return a->eco == ECO_WHEEL && a->source && str_is(a->group, ARTIFACT_OF_PROJECT);
 }
 
 /* The same file, or made from the same one. */

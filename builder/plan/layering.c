@@ -8,6 +8,7 @@ enum tier {
     TIER_TORCH,
     TIER_OTHER,
     TIER_VARIANT, /* only the variant has them: above those that all variants share */
+    TIER_PROJECT, /* the recipe's own, which changes with each edit: one layer on top */
 };
 
 static bool is_cuda(struct str name)
@@ -17,6 +18,8 @@ static bool is_cuda(struct str name)
 
 static enum tier tier_of(const struct artifact *a)
 {
+    if (artifact_is_project(a))
+        return TIER_PROJECT;
     if (str_is(a->group, "variant"))
         return TIER_VARIANT;
     if (is_cuda(a->name))
@@ -145,6 +148,7 @@ void layering(struct lock *lock)
     add_debs(lock, LOCK_COMPILE); /* from here on what the variant adds */
     add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
     add_toolkit(lock);
+    add_wheels(lock, TIER_PROJECT, "project", UINT64_MAX);
     add_layer(lock, STR("files"), LOCK_FILES);
     for (size_t i = 0; i < lock->layers.n && lock->format >= 2; i++)
         order_wheels(lock, &lock->layers.v[i]);

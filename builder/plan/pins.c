@@ -82,7 +82,7 @@ static bool covers(const struct lock *lock, const struct lock *other, bool pip)
 {
     for (size_t i = 0; i < lock->inputs.n; i++) {
         const struct lock_input *input = &lock->inputs.v[i];
-        bool found = !pip && str_is(input->use, "pip");
+        bool found = !pip && (str_is(input->use, "pip") || str_is(input->use, "project"));
 
         for (size_t j = 0; j < other->inputs.n && !found; j++)
             found = str_eq(input->path, other->inputs.v[j].path) &&
@@ -121,9 +121,9 @@ bool pins_all_debs(const struct pins *k, const struct lock *now)
 
 bool pins_all_wheels(const struct pins *k, const struct lock *now)
 {
-    static const char *const keys[] = {"pytorch", "cuda",       "base",  "python",
-                                       "variant", "toolkit",    "pip",   "constraints",
-                                       "indexes", "find_links", "build", NULL};
+    static const char *const keys[] = {"pytorch", "cuda",    "base",        "python",  "variant",
+                                       "toolkit", "pip",     "constraints", "indexes", "find_links",
+                                       "build",   "project", NULL};
 
     return keeps_all(k, ECO_WHEEL, now, keys) && str_eq(k->old->python_full, now->python_full) &&
            k->old->format >= 2; /* those before do not say what needs what */

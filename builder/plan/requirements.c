@@ -25,6 +25,7 @@ void requirements_clear(struct requirements *a)
         tool_lock_clear(&a->locks.v[i].lock);
     vec_clear(&a->locks);
     tool_lock_picks_clear(&a->locked);
+    own_project_clear(&a->project);
     reqfile_clear(&a->files);
     arena_clear(&a->arena);
 }
@@ -199,6 +200,64 @@ static void ask_file(struct requirements *a, const struct recipe_ask *item, cons
         return;
     }
     err_join(e, &fault);
+}
+
+/* ---- the recipe's own project ---- */
+
+/* What its groups name; what it needs itself its metadata say. */
+static void ask_groups(struct requirements *a, const struct recipe *r, struct err *e)
+{
+    const struct value *group;
+    const struct pyproject_need *n;
+
+    vec_each(group, &r->project.groups) {
+        const struct pyproject_set *set = pyproject_find(&a->project.toml.groups, group->text);
+
+        vec_each(n, &set->needs) {
+            struct requirement *need = parse(a, n->text, &n->pos, "", e);
+
+            if (!need)
+                continue;
+            vec_add(&a->roots, ((struct pypi_root){need, str_of(n->pos.file)}));
+            vec_add(&a->places, n->pos);
+        }
+    }
+}
+
+static void ask_project(struct requirements *a, const struct recipe *r, const char *dir,
+                        struct err *e)
+{
+    struct err fault = {0};
+
+    if (!r->project.path.text.len)
+        return;
+    if (own_project_open(&a->project, r, dir, &fault) == 0)
+        ask_groups(a, r, e);
+    else
+        err_join(e, &fault);
+}
+
+void requirements_project(struct requirements *a, struct str name)
+{
+    const struct recipe *r = a->project.recipe;
+    struct requirement *need = arena_alloc(&a->arena, sizeof *need);
+    struct strs *extras = &need->extras;
+    size_t at = a->locked_from;
+
+    need->name = need->name_written = need->text = arena_str(&a->arena, name);
+    need->url = own_project_url(&a->arena, r);
+    for (size_t i = 0; i < r->project.extras.n; i++)
+        strs_add_once(extras, r->project.extras.v[i].text);
+    vec_sort(extras, str_compare);
+    vec_add(&a->requirements, need);
+    vec_push(&a->roots);
+    vec_push(&a->places);
+    memmove(a->roots.v + at + 1, a->roots.v + at, (a->roots.n - 1 - at) * sizeof *a->roots.v);
+    memmove(a->places.v + at + 1, a->places.v + at, (a->places.n - 1 - at) * sizeof *a->places.v);
+    a->roots.v[at] = (struct pypi_root){need, RECIPE};
+    a->places.v[at] = r->project.path.pos;
+    a->locked_from++;
+    a->own++;
 }
 
 /* ---- locks of other tools ---- */
@@ -394,6 +453,7 @@ int requirements_open(struct requirements *out, const struct recipe *r, struct s
             ask_file(&a, &r->pip.v[i], dir, false, &fault);
         else
             ask(&a, r->pip.v[i].value.text, &r->pip.v[i].value.pos, &fault);
+    ask_project(&a, r, dir, &fault);
     a.locked_from = a.roots.n;
     if (torch)
         ask(&a, STR("pip"), &r->pytorch.pos, &fault); /* for the people inside */

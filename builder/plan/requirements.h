@@ -7,6 +7,7 @@
 #include "../pkg/pypi/tool_lock.h"
 #include "pypi/pypi_index.h"
 #include "pypi/solve_pypi.h"
+#include "own_project.h"
 #include "toolkit/toolkit.h"
 
 /* A lock of another tool that the recipe names. */
@@ -18,7 +19,8 @@ struct named_lock {
 struct requirements {
     const char *dir; /* borrowed; the recipe's folder */
     struct arena arena;
-    struct reqfile files; /* all requirement and constraint files; owns their lines */
+    struct own_project project; /* all-zero: the recipe has none */
+    struct reqfile files;       /* all requirement and constraint files; owns their lines */
     struct VEC_OF(struct requirement *) requirements;
     struct VEC_OF(struct pypi_root) roots, constraints;
     struct VEC_OF(struct named_lock) locks;
@@ -38,6 +40,8 @@ int requirements_open(struct requirements *out, const struct recipe *r, struct s
                       const struct toolkit_plan *toolkit, const char *dir,
                       struct err *e) MUST_CHECK;
 void requirements_clear(struct requirements *a);
+/* Ask for the recipe's own project, whose name (normalised) is known now, with its extras. */
+void requirements_project(struct requirements *a, struct str name);
 /* Ask for what the locks of other tools have for `env`, and no longer for what they had for
  * another. With `guess` the third number of its Python is not known. */
 int requirements_lock(struct requirements *a, const struct marker_env *env, bool guess,

@@ -122,7 +122,7 @@ static int install_toolkit(struct deb_solver *s, const struct baselayer *b, cons
 /* Builds from source need compilers where the image has none. */
 static bool wants_tools(const struct recipe *r)
 {
-    return (r->build_all || r->builds.n) && str_is(r->variant.text, "runtime");
+    return recipe_builds(r) && str_is(r->variant.text, "runtime");
 }
 
 /* git, for builds that ask it for their version. */

@@ -135,6 +135,9 @@ static int take_inputs(struct lock *lock, const struct recipe *r, const struct r
     for (size_t i = 0; i < reqs->files.sources.n; i++)
         add_input(lock, reqs->files.sources.v[i].path, STR("pip"),
                   &reqs->files.sources.v[i].digest);
+    for (size_t i = 0; i < reqs->project.inputs.n; i++)
+        add_input(lock, reqs->project.inputs.v[i].path, STR("project"),
+                  &reqs->project.inputs.v[i].digest);
     if (baselayer_is_path(r->base.text)) {
         CLEANUP(free_clear) char *name = str_dup(r->base.text);
         CLEANUP(free_clear) char *path = path_join(dir, name);
@@ -182,6 +185,35 @@ static int take_own_wheels(struct lock *lock, const struct lock *of, const char 
     return result;
 }
 
+/* Its files as they are now, where they are others than the lock has. The version that its backend
+ * is told stays with them. */
+static int take_project(struct lock *lock, const struct lock *of, const struct own_project *p,
+                        struct err *e)
+{
+    const struct artifact *was = lock_project(of);
+    struct arena *a = &lock->doc.arena;
+    struct artifact_source *s;
+    struct artifact now;
+    struct digest digest;
+    uint64_t size;
+
+    if (!p->recipe || !was)
+        return 0;
+    if (own_project_hash(&digest, &size, p, NULL, e) < 0)
+        return -1;
+    if (digest_eq(&digest, &was->source->sdist.digest))
+        return 0;
+    now = artifact_keep(a, was);
+    s = arena_alloc(a, sizeof *s);
+    *s = *now.source;
+    s->sdist.digest = digest;
+    s->sdist.size = size;
+    s->env = own_project_env(a, &s->env, p, NULL);
+    now.source = s;
+    vec_add(&lock->artifacts, now);
+    return 0;
+}
+
 int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, const struct lock *of,
                    struct err *e)
 {
@@ -191,7 +223,7 @@ int resolve_recipe(struct lock *out, const struct recipe *r, const char *dir, co
     /* What it is compared by hangs on no label. In format 1 `files` left nothing out. */
     if (requirements_open(&reqs, r, STR(""), NULL, dir, e) < 0 ||
         resolve_recipe_part(&lock, r, &reqs, dir, of->format, 0, NULL, e) < 0 ||
-        take_own_wheels(&lock, of, dir, e) < 0)
+        take_own_wheels(&lock, of, dir, e) < 0 || take_project(&lock, of, &reqs.project, e) < 0)
         return -1;
     MOVE(out, &lock);
     return 0;

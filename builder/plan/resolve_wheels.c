@@ -299,14 +299,57 @@ static void tell_unused(const struct lock *lock, const struct sdists *sdists,
                         STR_ARG(b->name.text));
 }
 
+/* The recipe's own project, for who chooses. */
+struct own {
+    struct sdists_project as; /* digest and size are set where there is one */
+    const struct own_project *project;
+    const struct events *events;
+};
+
+static struct strs own_env(void *ctx, struct arena *a, const struct strs *env)
+{
+    struct own *own = ctx;
+    const struct events *events = own->events;
+
+    own->events = NULL; /* it is told once */
+    return own_project_env(a, env, own->project, events);
+}
+
+static int own_open(struct own *out, struct arena *a, const struct requirements *reqs,
+                    const struct resolve_input *in, struct err *e)
+{
+    const struct own_project *p = &reqs->project;
+
+    if (!p->recipe)
+        return 0;
+    *out = (struct own){.as = {.url = own_project_url(a, p->recipe),
+                               .toml = p->has_toml ? &p->toml : NULL,
+                               .env = own_env,
+                               .ctx = out},
+                        .project = p,
+                        .events = in->events};
+    return own_project_hash(&out->as.digest, &out->as.size, p, in->events, e);
+}
+
+/* Is it as the older lock has it? */
+static bool own_is_kept(const struct own *own, const struct lock *old)
+{
+    const struct artifact *a = lock_project(old);
+
+    return own->project ? a && digest_eq(&a->source->sdist.digest, &own->as.digest) : !a;
+}
+
 int resolve_wheels_again(struct lock *lock, const struct resolve_input *in, struct plans *plans,
                          struct err *e)
 {
     const struct marker_env env = {lock->python_full, STR("x86_64")};
+    const struct artifact *project = lock_project(in->pins.old);
     struct artifact *a;
 
     if (requirements_lock(&plans->reqs, &env, false, e) < 0)
         return -1;
+    if (project && plans->reqs.project.recipe)
+        requirements_project(&plans->reqs, project->name);
     artifacts_take_over(lock, in->pins.old, ECO_WHEEL);
     vec_each(a, &lock->artifacts)
         if (a->eco == ECO_WHEEL && is_asked_for(&a->requested, a, lock, &plans->reqs, e) < 0)
@@ -316,12 +359,12 @@ int resolve_wheels_again(struct lock *lock, const struct resolve_input *in, stru
 
 /* May the older lock's be taken over as they are? */
 static int keeps_all(bool *out, const struct lock *lock, const struct resolve_input *in,
-                     struct err *e)
+                     const struct own *own, struct err *e)
 {
     struct artifacts changed = {0};
     int result = 0;
 
-    *out = pins_all_wheels(&in->pins, lock);
+    *out = pins_all_wheels(&in->pins, lock) && own_is_kept(own, in->pins.old);
     if (*out)
         result = own_wheels_changed(&changed, in->pins.old, in->dir, e);
     *out &= !changed.n;
@@ -343,11 +386,13 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
                                          .python_full = lock->python_full,
                                          .memo = in->memo,
                                          .events = in->events};
+    struct own own = {0};
     struct pypi_want want;
+    struct str name;
     bool same;
 
     events_emit(in->events, &(struct event){.kind = EVENT_STEP, .name = "choose Python packages"});
-    if (keeps_all(&same, lock, in, e) < 0)
+    if (own_open(&own, &arena, reqs, in, e) < 0 || keeps_all(&same, lock, in, &own, e) < 0)
         return -1;
     if (same)
         return resolve_wheels_again(lock, in, plans, e);
@@ -372,6 +417,7 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
                                                   .lock = lock,
                                                   .kept = &keeping.built,
                                                   .backend = in->backend,
+                                                  .project = own.project ? &own.as : NULL,
                                                   .pages = in->pages,
                                                   .memo = in->memo,
                                                   .events = in->events});
@@ -391,6 +437,11 @@ int resolve_wheels(struct lock *lock, const struct resolve_input *in, struct pla
                               .pre = reqs->files.pre,
                               .events = in->events};
     sdists_bind(sdists, index, &want);
+    if (own.project) {
+        if (sdists_project_name(sdists, &name, e) < 0)
+            return -1;
+        requirements_project(reqs, name);
+    }
     if (choose_wheels(lock, index, &want, plans, in, e) < 0)
         return -1;
     tell_unused(lock, sdists, in);

@@ -461,14 +461,14 @@ static int check_direct(struct pypi_index *x, struct asked *entry, struct err *e
     return keep_allowed(x, &entry->project.page, entry->name, e);
 }
 
-/* Its version is known when its backend was asked. */
-static int get_git(struct pypi_index *x, struct str name, struct str url,
-                   const struct project **out, struct err *e)
+/* Its version is known when it was looked at. */
+static int get_source(struct pypi_index *x, struct str name, struct str url,
+                      const struct project **out, struct err *e)
 {
     struct asked *entry = add_entry(x, name);
     struct project *p = &entry->project;
 
-    if (!may_build(x, name))
+    if (git_ref_is(url) && !may_build(x, name))
         return err_set(e, ERR_INPUT,
                        STR_FMT ": \"" STR_FMT
                                "\" is built from source, and the recipe's `build` does not name it",
@@ -479,7 +479,7 @@ static int get_git(struct pypi_index *x, struct str name, struct str url,
     vec_add(
         &p->candidates,
         ((struct candidate){.file = &p->page.files.v[0], .from = STR("recipe"), .source = true}));
-    if (sdists_git(x->sdists, p, &p->candidates.v[0], e) < 0)
+    if (sdists_direct(x->sdists, p, &p->candidates.v[0], e) < 0)
         return -1;
     entry->found = true;
     *out = p;
@@ -495,8 +495,8 @@ static int get_direct(void *ctx, struct str name, struct str url, const struct p
     CLEANUP(buf_clear) struct buf dist = {0};
     struct wheel_name w;
 
-    if (git_ref_is(url))
-        return get_git(x, name, url, out, e);
+    if (git_ref_is(url) || (x->sdists && sdists_is_project(x->sdists, url)))
+        return get_source(x, name, url, out, e);
     if (direct_file(x, url, &file, e) < 0)
         return err_wrap(e, STR_FMT, STR_ARG(name));
     entry = add_entry(x, name);

@@ -5,7 +5,6 @@
 #include "../../io/crypto.h"
 #include "../../net/url.h"
 #include "../../pkg/pypi/git_ref.h"
-#include "../../pkg/pypi/pyproject.h"
 #include "../../pkg/pypi/sdist.h"
 #include "pypi_index.h"
 
@@ -73,6 +72,11 @@ void sdists_bind(struct sdists *x, struct pypi_index *index, const struct pypi_w
 bool sdists_may_build(const struct sdists *x, struct str name)
 {
     return recipe_may_build(x->o.recipe, name);
+}
+
+bool sdists_is_project(const struct sdists *x, struct str url)
+{
+    return x->o.project && str_eq(x->o.project->url, url);
 }
 
 bool sdists_used(const struct sdists *x, struct str name)
@@ -187,11 +191,64 @@ static int begin_git(struct sdists *x, struct made *m, struct err *e)
     return 0;
 }
 
+static const struct artifact *older(const struct sdists *x, const struct made *m)
+{
+    const struct artifact *a;
+
+    if (x->o.kept)
+        vec_each(a, x->o.kept)
+            if (str_eq(a->name, m->wheel.name) &&
+                digest_eq(&a->source->sdist.digest, &m->source.sdist.digest))
+                return a;
+    return NULL;
+}
+
+static void begin_project(struct sdists *x, struct made *m)
+{
+    const struct sdists_project *p = x->o.project;
+    struct artifact_source *s = &m->source;
+
+    s->sdist.file =
+        str_of(arena_fmt(&x->arena, "%s" STR_FMT ".tar", m->project->name.len ? "" : "project",
+                         STR_ARG(m->project->name)));
+    s->sdist.digest = p->digest;
+    s->sdist.size = p->size;
+}
+
+/* As long as its files are those of the older lock, so is the version that its backend is told. */
+static void tell_version(struct sdists *x, struct made *m)
+{
+    const struct sdists_project *p = x->o.project;
+    const struct artifact *old = older(x, m);
+    struct strs *env = &m->source.env;
+    size_t before = env->n;
+
+    *env = p->env(p->ctx, &x->arena, env);
+    for (size_t i = 0; old && env->n > before && i < old->source->env.n; i++) {
+        struct str line = old->source->env.v[i];
+
+        if (str_starts(env->v[env->n - 1], str_sub(line, 0, str_find(line, '=') + 1)))
+            env->v[env->n - 1] = line;
+    }
+}
+
+static void begin_recipe(struct sdists *x, struct artifact_source *s, const struct recipe_build *b)
+{
+    s->isolated = b->isolated;
+    s->env = texts_of(&x->arena, &b->env);
+    s->settings = texts_of(&x->arena, &b->settings);
+    s->archs = texts_of(&x->arena, &b->archs);
+    s->expect = texts_of(&x->arena, &b->expect);
+    if (s->archs.n)
+        see_cuda(x, s);
+}
+
 static int begin(struct sdists *x, struct made *m, struct err *e)
 {
     const struct recipe_build *b = recipe_build_of(x->o.recipe, m->project->name);
     const struct simple_file *f = m->candidate->file;
     struct artifact_source *s = &m->source;
+    bool project = sdists_is_project(x, f->url);
 
     m->wheel = (struct artifact){.eco = ECO_WHEEL,
                                  .name = m->project->name,
@@ -201,18 +258,15 @@ static int begin(struct sdists *x, struct made *m, struct err *e)
     s->sdist = (struct artifact_file){f->name, f->url, f->size, f->digest};
     s->root = root_of(&x->arena, x->o.lock);
     s->isolated = true;
-    if (git_ref_is(f->url) ? begin_git(x, m, e) < 0 : learn_file(x, f->url, &s->sdist, e) < 0)
+    if (project)
+        begin_project(x, m);
+    else if (git_ref_is(f->url) ? begin_git(x, m, e) < 0 : learn_file(x, f->url, &s->sdist, e) < 0)
         return -1;
-    if (!b)
-        return 0;
-    s->isolated = b->isolated;
-    s->env = texts_of(&x->arena, &b->env);
-    s->settings = texts_of(&x->arena, &b->settings);
-    s->archs = texts_of(&x->arena, &b->archs);
-    s->expect = texts_of(&x->arena, &b->expect);
-    if (s->archs.n)
-        see_cuda(x, s);
-    return get_inputs(x, s, b, e);
+    if (b)
+        begin_recipe(x, s, b);
+    if (project)
+        tell_version(x, m);
+    return b ? get_inputs(x, s, b, e) : 0;
 }
 
 static int find(struct sdists *x, const struct project *p, const struct candidate *c,
@@ -338,16 +392,22 @@ static int fail(struct err *fault, struct err *e)
     return err_join(e, fault);
 }
 
+static struct str name_of(const struct made *m)
+{
+    return m->wheel.name.len ? m->wheel.name : STR("the project");
+}
+
 static int need_backend(const struct sdists *x, const struct made *m, struct err *e)
 {
+    struct str version = m->source.commit.len ? m->source.commit : m->wheel.version;
+
     if (x->o.backend)
         return 0;
     return err_set(e, ERR_UNSAT,
-                   STR_FMT " " STR_FMT
+                   STR_FMT "%s" STR_FMT
                            " has to be built to know what it needs, and nothing is built "
                            "here",
-                   STR_ARG(m->wheel.name),
-                   STR_ARG(m->source.commit.len ? m->source.commit : m->wheel.version));
+                   STR_ARG(name_of(m)), version.len ? " " : "", STR_ARG(version));
 }
 
 static void add_digest(struct buf *key, const struct digest *d)
@@ -481,23 +541,10 @@ static int add_recipes(struct sdists *x, struct asks *a, const struct made *m, s
     return 0;
 }
 
-static const struct artifact *older(const struct sdists *x, const struct made *m)
-{
-    const struct artifact *a;
-
-    if (x->o.kept)
-        vec_each(a, x->o.kept)
-            if (str_eq(a->name, m->wheel.name) &&
-                digest_eq(&a->source->sdist.digest, &m->source.sdist.digest))
-                return a;
-    return NULL;
-}
-
 static int add_asks(struct sdists *x, struct asks *a, const struct made *m, struct str lines,
                     struct err *e)
 {
-    struct str label =
-        str_of(arena_fmt(&x->arena, "the build of " STR_FMT, STR_ARG(m->wheel.name)));
+    struct str label = str_of(arena_fmt(&x->arena, "the build of " STR_FMT, STR_ARG(name_of(m))));
     const struct artifact *old = older(x, m);
     struct requirement *r;
     struct str line;
@@ -628,7 +675,7 @@ static int take_metadata(struct made *m, struct str text, struct err *e)
         return -1;
     pep503_normalise(&name, found.name);
     if (!str_eq(buf_view(&name), m->project->name) ||
-        (!m->source.commit.len && !is_same_version(found.version, &m->candidate->version)))
+        (m->candidate->version.text.len && !is_same_version(found.version, &m->candidate->version)))
         return err_set(e, ERR_INPUT, "%s says in its metadata that it is " STR_FMT " " STR_FMT,
                        what, STR_ARG(found.name), STR_ARG(found.version));
     MOVE(&m->metadata, &found);
@@ -638,24 +685,31 @@ static int take_metadata(struct made *m, struct str text, struct err *e)
 
 /* What pyproject.toml says: what the build requires, and metadata where PKG-INFO does not settle
  * it. One that is not as PEP 621 has it is the backend's to judge. */
+static void take_pyproject(struct sdists *x, struct made *m, const struct pyproject *p,
+                           struct buf *text, bool *fixed)
+{
+    CLEANUP(buf_clear) struct buf first = {0};
+    const struct pyproject_need *n;
+
+    vec_each(n, &p->build_requires)
+        buf_fmt(&first, STR_FMT "\n", STR_ARG(n->text));
+    m->named = true;
+    m->first = p->has_build_system ? arena_str(&x->arena, buf_view(&first)) : STR(LEGACY_REQUIRES);
+    if (*fixed)
+        return;
+    buf_reset(text);
+    *fixed = (p->version.len || m->candidate->version.text.len) &&
+             pyproject_metadata(text, p, m->candidate->version.text);
+}
+
 static void read_pyproject(struct sdists *x, struct made *m, const struct sdist *sdist,
                            struct buf *text, bool *fixed)
 {
     CLEANUP(pyproject_clear) struct pyproject p = {0};
     CLEANUP(err_clear) struct err unused = {0}; /* the backend is asked, and tells */
-    CLEANUP(buf_clear) struct buf first = {0};
-    const struct pyproject_need *n;
 
-    if (pyproject_parse(&p, buf_view(&sdist->pyproject), "pyproject.toml", &unused) < 0)
-        return;
-    vec_each(n, &p.build_requires)
-        buf_fmt(&first, STR_FMT "\n", STR_ARG(n->text));
-    m->named = true;
-    m->first = p.has_build_system ? arena_str(&x->arena, buf_view(&first)) : STR(LEGACY_REQUIRES);
-    if (*fixed)
-        return;
-    buf_reset(text);
-    *fixed = pyproject_metadata(text, &p, m->candidate->version.text);
+    if (pyproject_parse(&p, buf_view(&sdist->pyproject), "pyproject.toml", &unused) == 0)
+        take_pyproject(x, m, &p, text, fixed);
 }
 
 /* What the sdist says itself; *fixed: and it holds. */
@@ -680,6 +734,17 @@ static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fi
     return 0;
 }
 
+/* The same of any source, as far as it is read here. */
+static int read_source(struct sdists *x, struct made *m, struct buf *text, bool *fixed,
+                       struct err *e)
+{
+    if (!sdists_is_project(x, m->candidate->file->url))
+        return m->source.commit.len ? 0 : read_own(x, m, text, fixed, e);
+    if (x->o.project->toml)
+        take_pyproject(x, m, x->o.project->toml, text, fixed);
+    return 0;
+}
+
 int sdists_metadata(struct sdists *x, const struct project *p, const struct candidate *c,
                     const struct metadata **out, struct err *e)
 {
@@ -688,8 +753,7 @@ int sdists_metadata(struct sdists *x, const struct project *p, const struct cand
     bool fixed = false;
     struct made *m;
 
-    if (find(x, p, c, &m, e) < 0 ||
-        (!m->known && !m->source.commit.len && read_own(x, m, &text, &fixed, e) < 0))
+    if (find(x, p, c, &m, e) < 0 || (!m->known && read_source(x, m, &text, &fixed, e) < 0))
         return -1;
     if (!m->known && fixed && take_metadata(m, buf_view(&text), e) < 0)
         return -1;
@@ -703,7 +767,60 @@ int sdists_metadata(struct sdists *x, const struct project *p, const struct cand
     return 0;
 }
 
-int sdists_git(struct sdists *x, const struct project *p, struct candidate *c, struct err *e)
+static int check_extras(const struct sdists *x, const struct metadata *metadata, struct err *e)
+{
+    const struct values *extras = &x->o.recipe->project.extras;
+    struct err fault = {0};
+
+    for (size_t i = 0; i < extras->n; i++) {
+        CLEANUP(buf_clear) struct buf have = {0};
+
+        if (strs_has(&metadata->extras, extras->v[i].text))
+            continue;
+        for (size_t k = 0; k < metadata->extras.n; k++)
+            buf_fmt(&have, "%s" STR_FMT, k ? ", " : "", STR_ARG(metadata->extras.v[k]));
+        err_at(&fault, &extras->v[i].pos, "project: it has no extra \"" STR_FMT "\"; %s%s",
+               STR_ARG(extras->v[i].text), have.len ? "there is " : "there is none",
+               have.len ? have.p : "");
+    }
+    return err_is_set(&fault) ? err_join(e, &fault) : 0;
+}
+
+/* What a backend is asked before anybody knows whose it is. */
+static int ask_name(struct sdists *x, struct str *out, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(metadata_clear) struct metadata found = {0};
+    struct simple_file file = {.url = x->o.project->url};
+    struct candidate candidate = {.file = &file, .from = STR("recipe"), .source = true};
+    struct project nobody = {0};
+    struct made m = {.project = &nobody, .candidate = &candidate};
+    bool fixed = true; /* nothing else is wanted of it */
+
+    if (begin(x, &m, e) < 0)
+        return -1;
+    if (x->o.project->toml)
+        take_pyproject(x, &m, x->o.project->toml, &text, &fixed);
+    if (require(x, &m, e) < 0 || ask_metadata(x, &m, &text, e) < 0 ||
+        metadata_parse(&found, buf_view(&text), "the project", e) < 0)
+        return -1;
+    *out = pep503_name(&x->arena, found.name);
+    return 0;
+}
+
+int sdists_project_name(struct sdists *x, struct str *out, struct err *e)
+{
+    const struct pyproject *toml = x->o.project->toml;
+    struct err fault = {0};
+
+    if (toml && toml->name.len)
+        *out = pep503_name(&x->arena, toml->name);
+    else if (ask_name(x, out, &fault) < 0)
+        return fail(&fault, e);
+    return 0;
+}
+
+int sdists_direct(struct sdists *x, const struct project *p, struct candidate *c, struct err *e)
 {
     const struct metadata *metadata;
     struct made *m;
@@ -714,7 +831,7 @@ int sdists_git(struct sdists *x, const struct project *p, struct candidate *c, s
         return err_set(e, ERR_UNSAT, STR_FMT ": \"" STR_FMT "\" is not a version (PEP 440)",
                        STR_ARG(p->name), STR_ARG(metadata->version));
     m->wheel.version = c->version.text;
-    return 0;
+    return sdists_is_project(x, c->file->url) ? check_extras(x, metadata, e) : 0;
 }
 
 /* ---- what the lock has of it ---- */
@@ -751,6 +868,8 @@ int sdists_source(struct sdists *x, const struct project *p, const struct candid
     *s = m->source;
     s->sdist.url = arena_str(&x->arena, url);
     out->source = s;
+    if (sdists_is_project(x, c->file->url))
+        out->group = STR(ARTIFACT_OF_PROJECT);
     take_built(out, s, older(x, m));
     return 0;
 }

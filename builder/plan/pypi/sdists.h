@@ -1,5 +1,5 @@
-/* plan/pypi/sdists.h - sdists and commits of git repositories among the candidates: their metadata,
- * and what building them needs.
+/* plan/pypi/sdists.h - sdists, commits of git repositories and the recipe's own project among the
+ * candidates: their metadata, and what building them needs.
  *
  * What an sdist says itself is taken where it holds for its wheel too: its PKG-INFO (PEP 643), or
  * [project] of its pyproject.toml (PEP 621). Else its build backend is asked. That is foreign code,
@@ -17,6 +17,7 @@
 #include "../../fetch/pages.h"
 #include "../../model/lock.h"
 #include "../../model/recipe.h"
+#include "../../pkg/pypi/pyproject.h"
 #include "solve_pypi.h"
 
 struct pypi_index;
@@ -36,6 +37,17 @@ struct source_backend {
                     const struct artifact *pip, struct buf *out, struct err *e);
 };
 
+/* The recipe's own project. All borrowed. */
+struct sdists_project {
+    struct str url;               /* as the lock has it: "./" */
+    const struct pyproject *toml; /* NULL: it has none */
+    struct digest digest;         /* of its files as a tar, which the backend's owner makes */
+    uint64_t size;
+    /* `env` of its build with what tells the backend its version; in `a`. */
+    struct strs (*env)(void *ctx, struct arena *a, const struct strs *env);
+    void *ctx;
+};
+
 struct sdists_options {
     const struct recipe *recipe; /* `build` */
     const struct lock *lock;     /* whose debs are chosen */
@@ -43,6 +55,7 @@ struct sdists_options {
     const struct artifacts *kept; /* built ones of an older lock: as they were, where they still
                                      fit; may be NULL */
     const struct source_backend *backend; /* NULL: nobody can be asked */
+    const struct sdists_project *project; /* NULL: none */
     struct pages *pages;
     struct memo *memo; /* may be NULL */
     const struct events *events;
@@ -57,9 +70,16 @@ void sdists_clear(struct sdists **sdists);
  * before the first question. */
 void sdists_bind(struct sdists *x, struct pypi_index *index, const struct pypi_want *want);
 
-/* The one candidate of a "git+..." address, whose version its backend tells. Lives as `x` does. */
-int sdists_git(struct sdists *x, const struct project *p, struct candidate *c,
-               struct err *e) MUST_CHECK;
+/* The one candidate of a "git+..." address or of the recipe's project, whose version is known once
+ * it was looked at. Of the project all extras that the recipe names must be there. Lives as `x`
+ * does. */
+int sdists_direct(struct sdists *x, const struct project *p, struct candidate *c,
+                  struct err *e) MUST_CHECK;
+/* Is that the recipe's project? */
+bool sdists_is_project(const struct sdists *x, struct str url);
+/* What the recipe's project is called (normalised), asked of its backend where it does not say so
+ * itself. Lives as `x` does. */
+int sdists_project_name(struct sdists *x, struct str *out, struct err *e) MUST_CHECK;
 
 bool sdists_may_build(const struct sdists *x, struct str name);
 /* As pypi_universe's; lives as long as `x`. */
