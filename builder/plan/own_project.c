@@ -90,12 +90,14 @@ static int list(struct names *out, const struct own_project *p, const struct eve
 struct ours {
     struct strs layouts; /* borrowed from the list of files */
     struct buf wheels;   /* the folder beside the recipe; empty: it is not in the project */
+    struct buf recipe;   /* itself; the same */
 };
 
 static void ours_clear(struct ours *o)
 {
     vec_clear(&o->layouts);
     buf_clear(&o->wheels);
+    buf_clear(&o->recipe);
 }
 
 static int find_ours(struct ours *out, const struct own_project *p, const struct names *names,
@@ -107,8 +109,13 @@ static int find_ours(struct ours *out, const struct own_project *p, const struct
     if (fs_absolute(&top, p->dir, e) < 0 || fs_absolute(&recipe, p->recipe_dir, e) < 0)
         return -1;
     below = str_of(recipe);
-    if (str_skip(&below, str_of(top)) && (!below.len || str_skip(&below, STR("/"))))
+    if (str_skip(&below, str_of(top)) && (!below.len || str_skip(&below, STR("/")))) {
+        struct str file = path_base(str_of(p->recipe->doc.file));
+
         buf_fmt(&out->wheels, STR_FMT "%swheels", STR_ARG(below), below.len ? "/" : "");
+        buf_fmt(&out->recipe, STR_FMT "%s" STR_FMT, STR_ARG(below), below.len ? "/" : "",
+                STR_ARG(file));
+    }
     for (size_t i = 0; i < names->n; i++) {
         struct str folder = str_of(names->v[i]);
 
@@ -130,6 +137,8 @@ static bool is_ours(const struct own_project *p, const char *path, const struct 
     for (size_t i = 0; i < ours->layouts.n; i++)
         if (path_is_in(name, ours->layouts.v[i]))
             return true;
+    if (str_eq(name, buf_view(&ours->recipe)))
+        return true;
     if (str_ends(name, STR(".whl")))
         return ours->wheels.len && path_is_in(name, buf_view(&ours->wheels));
     if (!str_ends(name, STR(".lock")))

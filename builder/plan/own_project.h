@@ -2,8 +2,8 @@
  * its pyproject.toml says.
  *
  * In a git work tree those belong that git has or does not ignore; elsewhere all but what is never
- * a source: .git, virtual environments, caches, what builds leave. Nowhere does what envbuild
- * itself writes beside a recipe: locks, layouts, wheels. As a file it is a tar of one folder,
+ * a source: .git, virtual environments, caches, what builds leave. Nowhere do the recipe and what
+ * envbuild itself writes beside it: locks, layouts, wheels. As a file it is a tar of one folder,
  * "project/": files and links by the bytes of their paths, without owners, one time for all, modes
  * 0644 and 0755. Links that lead out of the project are refused.
  */

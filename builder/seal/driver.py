@@ -3,9 +3,10 @@
 
     driver.py STEP ISOLATED KIND SUBFOLDER [NAME=VALUE...]
 
-STEP is "requires", "static", "metadata" or "wheel"; ISOLATED "yes" or "no"; KIND of the source "sdist" or "folder"; the rest
-are config_settings. Reads /seal/build/src and the wheels in /seal/in/wheels, writes to /seal/build/result. The first run is
-the root's Python, which has pip; it starts itself again with the environment's, as "hook".
+STEP is "environment", "requires", "static", "metadata" or "wheel"; ISOLATED "yes" or "no"; KIND of the source "sdist" or
+"folder"; the rest are config_settings. "environment" installs the wheels in /seal/in/wheels below /seal/build/env, which the
+others find there, and may only read. They read /seal/build/src and write to /seal/build/result: the root's Python begins, and
+starts this file again with the environment's, as "hook".
 """
 import glob, importlib, importlib.util, json, os, site, subprocess, sys
 
@@ -63,7 +64,8 @@ def make_environment(isolated):
                                capture_output=True, text=True).stdout.strip()
         with open(where + "/zz_of_the_root.pth", "w") as f:  # behind what was installed
             f.writelines(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
-    return python
+    # By this Python, which sees none of it: nothing of a package runs here.
+    subprocess.run([sys.executable, "-I", "-m", "compileall", "-qq", ENV + "/lib"])
 
 
 class Sorted:
@@ -155,12 +157,15 @@ def main():
         hook(rest[0], json.loads(rest[1]), settings_of(rest[2:]))
         return
     isolated, kind, sub, *settings = rest
+    if step == "environment":
+        make_environment(isolated == "yes")
+        return
     folder = source_folder(kind, sub)
     system = build_system(folder)
     if step == "static":
         put("requires", "".join(line + "\n" for line in system["requires"]))
         return
-    python = make_environment(isolated == "yes")
+    python = ENV + "/bin/python"
     os.chdir(folder)
     sys.stdout.flush()
     os.execv(python, [python, __file__, "hook", step, json.dumps(system), *settings])

@@ -32,7 +32,7 @@ struct sandbox_limits {
 
 struct sandbox_mount {
     char *from; /* owned: a file or folder of the host, without links in its path */
-    char *to;   /* owned: below SANDBOX_IN, as "wheels/x.whl" */
+    char *to;   /* owned: below SANDBOX_IN, as "wheels/x.whl"; or absolute, below SANDBOX_BUILD */
 };
 struct sandbox_mounts VEC_OF(struct sandbox_mount);
 void sandbox_mounts_add(struct sandbox_mounts *mounts, const char *from, const char *to);

@@ -31,9 +31,10 @@ static const uint64_t wheel_max = (uint64_t)4 << 30;  /* bytes */
 /* A change of what is done in a root that has another result is a new number. */
 #define RULES "1"
 
-enum step { STEP_STATIC, STEP_REQUIRES, STEP_METADATA, STEP_WHEEL };
+enum step { STEP_STATIC, STEP_ENVIRONMENT, STEP_REQUIRES, STEP_METADATA, STEP_WHEEL };
 
 static const char *const steps[] = {[STEP_STATIC] = "static",
+                                    [STEP_ENVIRONMENT] = "environment",
                                     [STEP_REQUIRES] = "requires",
                                     [STEP_METADATA] = "metadata",
                                     [STEP_WHEEL] = "wheel"};
@@ -148,21 +149,44 @@ static void put_files(struct buf *out, const char *name, const struct seal_files
     vec_clear(&order);
 }
 
+static void put_driver(struct buf *out)
+{
+    struct str driver = {0};
+    struct digest digest;
+
+    (void)embedded_get(&driver, STR("seal-driver.py"));
+    hash_bytes(&digest, driver.p, driver.len);
+    put_digest(out, "driver", &digest);
+}
+
+/* Of the folder that the wheels of b->requires are installed in: builds share it. */
+static void environment_key(struct digest *out, const struct seal_build *b)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+    struct digest root;
+
+    seal_root_key(&root, &b->layers);
+    put_field(&text, "environment", STR(RULES));
+    put_driver(&text);
+    put_digest(&text, "root", &root);
+    put_field(&text, "python", b->python);
+    put_field(&text, "shared", b->shared ? STR("yes") : STR("no"));
+    put_files(&text, "requires", &b->requires);
+    hash_bytes(out, text.p, text.len);
+}
+
 void seal_key(struct digest *out, const struct seal_build *b)
 {
     CLEANUP(names_clear) struct names env = {0};
     CLEANUP(buf_clear) struct buf text = {0};
-    struct digest root, driver_digest;
-    struct str driver = {0};
     const struct str *setting;
+    struct digest root;
     char **line;
 
-    (void)embedded_get(&driver, STR("seal-driver.py"));
-    hash_bytes(&driver_digest, driver.p, driver.len);
     seal_root_key(&root, &b->layers);
     put_env(&env, b);
     put_field(&text, "sealed", STR(RULES));
-    put_digest(&text, "driver", &driver_digest);
+    put_driver(&text);
     put_field(&text, "name", b->name);
     put_field(&text, "version", b->version);
     put_field(&text, "kind", b->source.sdist ? STR("sdist") : STR("folder"));
@@ -187,7 +211,7 @@ struct run {
     const struct seal_means *means;
     enum step step;
     struct seal_root root;
-    struct unpacked place;
+    struct unpacked place, environment;
     struct sandbox_limits limits;
     uint32_t jobs;
     char *log, *driver;
@@ -205,6 +229,7 @@ static void run_clear(struct run *r)
         (void)!fs_remove(r->driver, &left);
     seal_root_clear(&r->root);
     unpacked_clear(&r->place);
+    unpacked_clear(&r->environment);
     free(r->log);
     free(r->driver);
     sandbox_mounts_clear(&r->mounts);
@@ -326,14 +351,14 @@ static void add_arg(struct names *argv, struct str arg)
     *vec_push(argv) = str_dup(arg);
 }
 
-static void make_argv(struct names *argv, const struct run *r)
+static void make_argv(struct names *argv, const struct run *r, enum step step)
 {
     const struct seal_build *b = r->build;
     const struct str *setting;
 
     add_arg(argv, b->python);
     names_add(argv, SANDBOX_IN "/driver.py");
-    names_add(argv, steps[r->step]);
+    names_add(argv, steps[step]);
     names_add(argv, b->shared ? "no" : "yes");
     names_add(argv, b->source.sdist ? "sdist" : "folder");
     add_arg(argv, b->source.subfolder);
@@ -361,7 +386,8 @@ static void make_env(struct names *env, const struct run *r, bool again)
             add_arg(env, *own);
 }
 
-static int run_once(struct run *r, const char *name, bool again, struct err *e)
+static int run_in(struct run *r, enum step step, const char *place, const char *name, bool again,
+                  struct err *e)
 {
     CLEANUP(names_clear) struct names argv = {0}, env = {0};
     CLEANUP(free_clear) char *folder = NULL;
@@ -369,9 +395,9 @@ static int run_once(struct run *r, const char *name, bool again, struct err *e)
     char **line;
     int result;
 
-    if (lay_source(r, e) < 0 || fs_absolute(&folder, r->place.files, e) < 0)
+    if (fs_absolute(&folder, place, e) < 0)
         return -1;
-    make_argv(&argv, r);
+    make_argv(&argv, r, step);
     make_env(&env, r, again);
     vec_each(line, &env)
         vec_add(&lines, str_of(*line));
@@ -390,6 +416,36 @@ static int run_once(struct run *r, const char *name, bool again, struct err *e)
                          e);
     vec_clear(&lines);
     return result;
+}
+
+static int run_once(struct run *r, const char *name, bool again, struct err *e)
+{
+    return lay_source(r, e) < 0 ? -1 : run_in(r, r->step, r->place.files, name, again, e);
+}
+
+/* Wheels are installed once for all builds that want the same, by pip of the root alone: nothing of
+ * a package runs, and its build may only read them. r->end tells how it went. */
+static int have_environment(struct run *r, const char *name, struct err *e)
+{
+    CLEANUP(free_clear) char *folder = NULL, *whole = NULL;
+    struct digest key;
+
+    environment_key(&key, r->build);
+    if (unpacked_open(&r->environment, r->means->cas, UNPACKED_ROOT, &key, r->means->events, e) < 0)
+        return -1;
+    if (!r->environment.here) {
+        if (run_in(r, STEP_ENVIRONMENT, r->environment.files, name, false, e) < 0)
+            return -1;
+        if (r->end.stop != SANDBOX_ENDED || r->end.code)
+            return 0;
+        if (unpacked_publish(&r->environment, e) < 0)
+            return -1;
+    }
+    folder = path_join(r->environment.files, "env");
+    if (fs_absolute(&whole, folder, e) < 0)
+        return -1;
+    sandbox_mounts_add(&r->mounts, whole, SANDBOX_BUILD "/env");
+    return 0;
 }
 
 static bool was_short_of_memory(const struct sandbox_end *end)
@@ -481,8 +537,10 @@ static int run_step(struct run *r, struct err *e)
     int result;
 
     put_name(&name, r->build, ' ');
-    if (prepare(r, e) < 0)
+    if (prepare(r, e) < 0 || (r->step != STEP_STATIC && have_environment(r, name.p, e) < 0))
         return err_wrap(e, "build %s from source", name.p);
+    if (r->end.stop != SANDBOX_ENDED || r->end.code)
+        return failed(r, name.p, e);
     result = run_once(r, name.p, false, e);
     if (result == 0 && was_short_of_memory(&r->end) && r->jobs > 1) {
         r->jobs /= 2;
