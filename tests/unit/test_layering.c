@@ -103,6 +103,24 @@ static void layers_stand_on_those_of_a_base_image(void **state)
     assert_int_equal(l.layers.v[1].kind, LOCK_SYSTEM);
 }
 
+/* Above all that it does not change, however small or big it is. */
+static void the_project_stands_on_top(void **state)
+{
+    const struct artifact_source source = {.sdist.size = 9 << 20};
+    CLEANUP(lock_clear) struct lock l = {0};
+    CLEANUP(buf_clear) struct buf plan = {0};
+
+    artifacts_add(&l, "wheel app 1 1 project; wheel numpy 1 1; wheel triton 3 9M variant; "
+                      "deb nvcc 1 9 toolkit");
+    l.artifacts.v[0].source = &source;
+    layering(&l);
+    assert_string_equal(plan_of(&plan, &l), "wheels: numpy | triton: triton | toolkit: nvcc | "
+                                            "project: app | files:");
+    for (size_t i = 0; i < l.layers.n; i++)
+        assert_int_equal(lock_layer_is_own(&l, i), i >= 3);
+    assert_ptr_equal(lock_project(&l), &l.artifacts.v[0]);
+}
+
 static void a_toolkit_of_links_alone_has_a_layer(void **state)
 {
     CLEANUP(lock_clear) struct lock l = {0};
@@ -142,6 +160,7 @@ int main(void)
         cmocka_unit_test(artifacts_have_their_layers),
         cmocka_unit_test(wheels_are_laid_as_pip_installs_them),
         cmocka_unit_test(layers_stand_on_those_of_a_base_image),
+        cmocka_unit_test(the_project_stands_on_top),
         cmocka_unit_test(a_toolkit_of_links_alone_has_a_layer),
         cmocka_unit_test(there_are_never_too_many_layers),
     };

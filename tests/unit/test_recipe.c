@@ -229,6 +229,51 @@ static void what_may_be_built_is_names_or_all_or_a_map(void **state)
     }
 }
 
+static void a_project_is_a_folder(void **state)
+{
+    static const char *const good[][2] = {
+        {"project: .\n", "\"project\":\".\""},
+        {"project: {path: ..}\n", "\"project\":\"..\""},
+        {"project: {path: a, extras: [B_b], groups: [c]}\n",
+         "\"project\":{\"path\":\"a\",\"extras\":[\"b-b\"],\"groups\":[\"c\"]}"},
+    };
+    static const char *const bad[][2] = {
+        {"project: /x\n",
+         "x.yaml:2:10: project: \"/x\" must be relative to the recipe's folder, as "
+         "in `project: ..`"},
+        {"project: [a]\n", "x.yaml:2:10: project: a folder is wanted here, as in `project: .`, or "
+                           "{path: ., extras: [x]}"},
+        {"project: {extras: [a]}\n", "x.yaml:2:10: project: \"path\" is missing"},
+        {"project: {path: ., extra: [a]}\n",
+         "x.yaml:2:20: unknown key \"extra\" (did you mean \"extras\"?)"},
+        {"project: {path: ., groups: [\"a b\"]}\n",
+         "x.yaml:2:29: project: groups: \"a b\" is not a name"},
+        {"base: {image: "
+         "\"oci:x@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+         "\"}\nproject: .\n",
+         "x.yaml:3:10: project: it is built from source, which needs a base of packages such as "
+         "debian-12"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        CLEANUP(buf_clear) struct buf yaml = {0}, normal = {0};
+
+        buf_fmt(&yaml, P "%s", good[i][0]);
+        print(&normal, yaml.p);
+        if (!strstr(normal.p, good[i][1]))
+            fail_msg("%s: %s", good[i][0], normal.p);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        CLEANUP(recipe_clear) struct recipe r = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        CLEANUP(buf_clear) struct buf faults = {0}, yaml = {0};
+
+        buf_fmt(&yaml, P "%s", bad[i][0]);
+        assert_int_equal(recipe_parse(&r, buf_view(&yaml), "x.yaml", &e), -1);
+        assert_string_equal(faults_text(&faults, &e), bad[i][1]);
+    }
+}
+
 static void cuda_is_written_in_many_ways(void **state)
 {
     static const char *const cases[][2] = {
@@ -282,7 +327,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "variant "
          "toolkit base python platforms apt apt_archives ca_certificates pip constraints indexes "
          "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
-         "cmd startup_check labels tag slim wheels_only build compression matrix "
+         "cmd startup_check labels tag slim wheels_only build project compression matrix "
          "services"},
         {P "pip: [{lock: requirements.txt}]\n",
          "x.yaml:2:14: pip: lock: \"requirements.txt\" is not the name of a lock that is read: "
@@ -647,6 +692,7 @@ int main(void)
         cmocka_unit_test(recipes_have_one_normal_form),
         cmocka_unit_test(slim_is_true_or_nothing),
         cmocka_unit_test(what_may_be_built_is_names_or_all_or_a_map),
+        cmocka_unit_test(a_project_is_a_folder),
         cmocka_unit_test(cuda_is_written_in_many_ways),
         cmocka_unit_test(faults_say_where_what_and_what_would_work),
         cmocka_unit_test(differences_are_told_in_words),

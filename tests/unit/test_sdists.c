@@ -71,7 +71,8 @@ static int fake_requires(void *ctx, const struct artifact *wheel, const struct l
 
     assert_true(str_is(pip->name, "pip") && str_is(pip->version, "25.0"));
     note(f, first ? "first" : "more", wheel);
-    assert_true(cas_has(cas, &wheel->source->sdist.digest, wheel->source->sdist.size));
+    assert_true(str_is(wheel->source->sdist.url, "./") ||
+                cas_has(cas, &wheel->source->sdist.digest, wheel->source->sdist.size));
     while (str_item(&rest, ',', &one)) {
         CLEANUP(free_clear) char *text = str_dup(one);
 
@@ -98,6 +99,8 @@ struct scene {
     struct fake *fake;
     struct memo *memo;
     const struct artifacts *kept;
+    const char *toml; /* of the recipe's own project; NULL: it has setup.py alone, if it is there */
+    bool project;
     bool torch, toolkit; /* the image has them */
 };
 
@@ -107,6 +110,16 @@ static void parse(struct requirement *out, struct arena *a, const char *text)
 
     if (requirement_parse(out, a, str_of(text), &e) < 0)
         fail_msg("%s", e.msg);
+}
+
+static struct strs tell_version(void *ctx, struct arena *a, const struct strs *env)
+{
+    struct strs out = {.v = arena_alloc(a, (env->n + 1) * sizeof *out.v), .n = env->n + 1};
+
+    for (size_t i = 0; i < env->n; i++)
+        out.v[i] = env->v[i];
+    out.v[env->n] = STR("SCM=now");
+    return out;
 }
 
 /* What is chosen, "name version" each, those that are built with "*" and what they require; or the
@@ -129,7 +142,17 @@ static enum err_kind solve(const struct scene *s, struct buf *out, void (*look)(
     vec_add(&lock.tools, ((struct artifact){.eco = ECO_DEB, .group = STR_INIT("compile")}));
     if (s->toolkit)
         lock.toolkit.from = STR("nvidia");
+    CLEANUP(pyproject_clear) struct pyproject toml = {0};
+    const struct sdists_project project = {.url = STR_INIT("./"),
+                                           .toml = s->toml ? &toml : NULL,
+                                           .digest = {{9}},
+                                           .size = 5,
+                                           .env = tell_version};
+
+    if (s->toml && pyproject_parse(&toml, str_of(s->toml), "pyproject.toml", &e) < 0)
+        fail_msg("%s", e.msg);
     const struct sdists_options how = {.recipe = &recipe,
+                                       .project = s->project ? &project : NULL,
                                        .archs = STR("7.0 8.0"),
                                        .lock = &lock,
                                        .kept = s->kept,
@@ -155,10 +178,21 @@ static enum err_kind solve(const struct scene *s, struct buf *out, void (*look)(
     const struct artifact *a;
     enum err_kind kind = ERR_NONE;
 
-    parse(&r[0], &arena, s->asks);
+    if (!s->project)
+        parse(&r[0], &arena, s->asks);
     parse(&r[1], &arena, "plain<2");
     parse(&r[2], &arena, "torch==2.6.0");
     sdists_bind(sdists, index, &want);
+    if (s->project) {
+        if (sdists_project_name(sdists, &r[0].name, &e) < 0) {
+            buf_puts(out, e.msg);
+            return e.kind;
+        }
+        r[0].name_written = r[0].text = r[0].name;
+        r[0].url = STR("./");
+        for (size_t i = 0; i < recipe.project.extras.n; i++)
+            vec_add(&r[0].extras, recipe.project.extras.v[i].text);
+    }
     if (solve_pypi(&solution, &want, &universe, &e) < 0 ||
         pypi_artifacts(&all, index, &solution, &e) < 0) {
         buf_puts(out, e.msg);
@@ -324,6 +358,62 @@ static void torch_is_the_images(void **state)
     buf_clear(&fake.log);
     expect(&s, ERR_NONE, "old 1.0* (setuptools 80.0)",
            "more old 1.0: setuptools 80.0\nmetadata old 1.0: setuptools 80.0\n");
+}
+
+static void is_the_project(struct artifacts *all)
+{
+    const struct artifact *a;
+    size_t n = 0;
+
+    vec_each(a, all) {
+        if (!artifact_is_project(a))
+            continue;
+        n++;
+        assert_true(str_is(a->source->sdist.file, "app.tar") && a->source->sdist.size == 5);
+        assert_true(a->source->env.n == 2 && str_is(a->source->env.v[0], "A=1"));
+        assert_true(str_is(a->source->env.v[1], "SCM=then")); /* its files are as they were */
+    }
+    assert_int_equal(n, 1);
+}
+
+/* The recipe's own needs no word of `build`; it is asked for what it does not say. */
+static void a_project_is_a_candidate(void **state)
+{
+#define APP "[build-system]\nrequires = [\"tool<2\"]\n[project]\nname = \"App\"\n"
+    static struct str env[] = {STR_INIT("A=1"), STR_INIT("SCM=then")};
+    const struct artifact_source was = {.sdist = {.digest = {{9}}}, .env = {env, 2, 0}};
+    struct artifact old = {.name = STR_INIT("app"), .source = &was};
+    const struct artifacts kept = {&old, 1, 1};
+    struct fake fake = {.more = "",
+                        .metadata = "Metadata-Version: 2.1\nName: App\nVersion: 3.0\n"
+                                    "Requires-Dist: bare ; extra == 'x'\nProvides-Extra: x\n"};
+    struct scene s = {.recipe = "project: .", .asks = "app", .fake = &fake, .project = true};
+    CLEANUP(buf_clear) struct buf out = {0};
+
+    s.toml = APP "version = \"1.0\"\ndependencies = [\"bare\"]\n";
+    expect(&s, ERR_NONE, "app 1.0* (tool 1.0), bare 1.0", "more app 1.0: tool 1.0\n");
+    s.toml = APP "dynamic = [\"version\"]\n";
+    expect(&s, ERR_NONE, "app 3.0* (tool 1.0), plain",
+           "more app : tool 1.0\nmetadata app : tool 1.0\n");
+    s.recipe = "project: {path: ., extras: [X]}";
+    s.toml = APP "version = \"1.0\"\n[project.optional-dependencies]\nX = [\"bare\"]\n";
+    expect(&s, ERR_NONE, "app 1.0* (tool 1.0), bare 1.0", "more app 1.0: tool 1.0\n");
+    s.toml = APP "version = \"1.0\"\n[project.optional-dependencies]\na = []\nb = []\n";
+    expect(&s, ERR_INPUT, "project: it has no extra \"x\"; there is a, b", "");
+    s.recipe = "project: {path: ., extras: [y]}";
+    s.toml = NULL; /* setup.py alone: its name is asked for first */
+    expect(&s, ERR_INPUT, "project: it has no extra \"y\"; there is x",
+           "more  : setuptools 80.0\nmetadata  : setuptools 80.0\n"
+           "more app : setuptools 80.0\nmetadata app : setuptools 80.0\n");
+    s.recipe = "project: .\nbuild: {app: {env: {A: 1}}}";
+    s.toml = APP "version = \"1.0\"\n";
+    s.kept = &kept;
+    assert_int_equal(solve(&s, &out, is_the_project), ERR_NONE);
+    buf_clear(&fake.log);
+    fake.refuses = "it does not like that";
+    s.toml = APP "dynamic = [\"version\"]\n";
+    expect(&s, ERR_UNSAT, "it does not like that",
+           "more app : tool 1.0\nmetadata app : tool 1.0\n");
 }
 
 static void what_was_answered_is_remembered(void **state)
@@ -534,6 +624,7 @@ int main(void)
         cmocka_unit_test(a_backend_is_asked_for_what_may_change),
         cmocka_unit_test(the_recipe_bounds_what_a_build_gets),
         cmocka_unit_test(torch_is_the_images),
+        cmocka_unit_test(a_project_is_a_candidate),
         cmocka_unit_test(what_was_answered_is_remembered),
         cmocka_unit_test(what_a_backend_refuses_is_told),
         cmocka_unit_test(a_damaged_sdist_is_passed_over),

@@ -734,14 +734,24 @@ static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fi
     return 0;
 }
 
+/* The same of the recipe's project. */
+static void take_own(struct sdists *x, struct made *m, struct buf *text, bool *fixed)
+{
+    if (x->o.project->toml) {
+        take_pyproject(x, m, x->o.project->toml, text, fixed);
+        return;
+    }
+    m->named = true;
+    m->first = STR(LEGACY_REQUIRES);
+}
+
 /* The same of any source, as far as it is read here. */
 static int read_source(struct sdists *x, struct made *m, struct buf *text, bool *fixed,
                        struct err *e)
 {
     if (!sdists_is_project(x, m->candidate->file->url))
         return m->source.commit.len ? 0 : read_own(x, m, text, fixed, e);
-    if (x->o.project->toml)
-        take_pyproject(x, m, x->o.project->toml, text, fixed);
+    take_own(x, m, text, fixed);
     return 0;
 }
 
@@ -799,8 +809,7 @@ static int ask_name(struct sdists *x, struct str *out, struct err *e)
 
     if (begin(x, &m, e) < 0)
         return -1;
-    if (x->o.project->toml)
-        take_pyproject(x, &m, x->o.project->toml, &text, &fixed);
+    take_own(x, &m, &text, &fixed);
     if (require(x, &m, e) < 0 || ask_metadata(x, &m, &text, e) < 0 ||
         metadata_parse(&found, buf_view(&text), "the project", e) < 0)
         return -1;
