@@ -8,6 +8,7 @@
     demo       main and dev, tags v1.0 (an object of its own), v0.9 and nightly; submodule vendor/sub at ../sub, at a commit
                that no branch of it names; a program, a link, and text that says it wants other line ends
     twin       demo's files alone, without tags
+    told       a project in "py", whose pyproject.toml says all; a PKG-INFO that says otherwise
     ext, file, dash, command
                submodules that would run a program or read this machine
     out        a link that leads out
@@ -68,6 +69,9 @@ def make_all():
     make("demo", {"more.txt": "more\n"}, "second")
     git("demo", "branch", "dev")
     make("twin", project)
+    make("told", {"py/pyproject.toml": '[build-system]\nrequires = ["tool<2"]\n[project]\nname = "told"\nversion = "3.0"\n'
+                                       'dependencies = ["bare"]\n[project.optional-dependencies]\nmore = ["big"]\n',
+                  "py/PKG-INFO": "Metadata-Version: 2.2\nName: told\nVersion: 9.0\n", "pyproject.toml": "none"})
     some = ("160000", old)
     make("ext", {".gitmodules": module("m", f"ext::touch {FOLDER}/pwned"), "m": some})
     make("file", {".gitmodules": module("m", f"file://{REPOS}/sub"), "m": some})

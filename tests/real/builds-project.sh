@@ -42,10 +42,10 @@ base = ["iniconfig"]
 dev = [{include-group = "base"}, "toolz"]
 [tool.hatch.version]
 path = "src/one/__init__.py"
+[tool.hatch.build]
+ignore-vcs = true
 [tool.hatch.build.targets.wheel]
-bypass-selection = true
-[tool.hatch.build.targets.wheel.force-include]
-"src/one" = "one"
+packages = ["src/one"]
 TOML
 printf '__version__ = "1.0"\nvalue = 1\n' >src/one/__init__.py
 echo secret >src/one/secret.txt
@@ -57,13 +57,14 @@ pytorch: none
 project: {path: ., extras: [web], groups: [dev]}
 YAML
 "$envbuild" build -q x.yaml -o oci:img >first || fail "build"
-says img:python3.11-runtime b 'import one, six, itsdangerous, iniconfig, toolz, os; print(one.value, sorted(os.listdir(os.path.dirname(one.__file__))))' \
+says img:one:python3.11-runtime b 'import one, six, itsdangerous, iniconfig, toolz, os; print(one.value, sorted(os.listdir(os.path.dirname(one.__file__))))' \
     "1 ['__init__.py']"
 grep -q '"version": "1.0"' x.lock || fail "no version"
 [ "$(layers x.lock | tail -2 | cut -d' ' -f1 | tr '\n' ' ')" = "project files " ] || fail "$(layers x.lock)"
 ok "a project of hatchling with an extra and a group, without what git ignores"
 
 layers x.lock >before
+took=
 for i in 2 3 4; do
     printf '__version__ = "1.%s"\nvalue = %s\n' $i $i >src/one/__init__.py
     "$envbuild" build -q --locked x.yaml -o oci:img >said 2>&1 && fail "--locked takes an edit"
@@ -75,7 +76,7 @@ done
 [ "$(layers x.lock | diff before - | grep -c '^>')" = 1 ] || fail "$(layers x.lock | diff before -)"
 layers x.lock | diff before - | grep -q '^> project ' || fail "$(layers x.lock | diff before -)"
 grep -q '"version": "1.4"' x.lock || fail "the version stays behind"
-says img:python3.11-runtime b 'import one; print(one.value)' 4
+says img:one:python3.11-runtime b 'import one; print(one.value)' 4
 ok "an edit changes the project's layer alone; with a build and all:$took (load $(cut -d' ' -f1 /proc/loadavg) on $(nproc) cores)"
 
 mkdir "$work/two"
@@ -96,7 +97,7 @@ sed -i 's/six>=1.16/six<1.16/' pyproject.toml
 "$envbuild" build -q x.yaml >said 2>&1 && fail "other requirements need no lock"
 grep -q "pyproject.toml changed" said || fail "$(cat said)"
 "$envbuild" lock -q x.yaml && "$envbuild" build -q x.yaml -o oci:img >last || fail "lock"
-says img:python3.11-runtime b 'import six; print(six.__version__ < "1.16")' True
+says img:one:python3.11-runtime b 'import six; print(six.__version__ < "1.16")' True
 ok "other requirements are chosen anew"
 cd ..
 
@@ -109,7 +110,7 @@ echo 'import six' >older.py
 echo 'left' >build/left
 printf 'name: old\npytorch: none\nproject: {path: ., extras: [more]}\nbuild: {old-er: {constraints: ["setuptools<81"]}}\n' >x.yaml
 "$envbuild" build -q x.yaml -o oci:img >last || fail "setup.py alone"
-says img:python3.11-runtime b 'import older, toolz; from importlib.metadata import version; print(version("old.er"))' 0.3
+says img:old:python3.11-runtime b 'import older, toolz; from importlib.metadata import version; print(version("old.er"))' 0.3
 sed -i 's/"six"/"six", "iniconfig"/' setup.py
 "$envbuild" build -q x.yaml >said 2>&1 && fail "another setup.py needs no lock"
 grep -q "setup.py changed" said || fail "$(cat said)"
@@ -136,10 +137,10 @@ printf 'name: scm\npytorch: none\nproject: .\n' >x.yaml
 git init -q -b main . && git add -A && git commit -qm first && git tag -a -m x v1.2.0
 echo >more && git add -A && git commit -qm second
 "$envbuild" build -q x.yaml -o oci:img >last || fail "setuptools-scm"
-says img:python3.11-runtime b 'from importlib.metadata import version; print(version("scm"))' "1.2.1.dev1+g$(git rev-parse HEAD | cut -c1-7)"
+says img:scm:python3.11-runtime b 'from importlib.metadata import version; print(version("scm"))' "1.2.1.dev1+g$(git rev-parse HEAD | cut -c1-7)"
 git add x.lock && git commit -qm lock
 "$envbuild" build -q --locked x.yaml -o oci:img >again && cmp -s last again || fail "a commit of the lock alone changes the version"
 git tag v1.3.0
 "$envbuild" lock -q --upgrade x.yaml scm && "$envbuild" build -q x.yaml -o oci:img >last || fail "--upgrade"
-says img:python3.11-runtime b 'from importlib.metadata import version; print(version("scm"))' 1.3.0
+says img:scm:python3.11-runtime b 'from importlib.metadata import version; print(version("scm"))' 1.3.0
 ok "setuptools-scm gets the version that git describes"

@@ -198,6 +198,44 @@ static void wheels_beside_the_recipe_are_told_with_both_digests(void **state)
     assert_false(lock_take_files(&old, &now)); /* a choice */
 }
 
+/* Its wheel, its layer and the image are to be made anew; all else stays. */
+static void a_project_is_taken_over(void **state)
+{
+    static struct str env[] = {STR_INIT("SCM=2")};
+    const struct artifact_source was = {.sdist = {.digest = {{1}}, .size = 1}, .isolated = true};
+    struct artifact_source is = {.sdist = {.digest = {{2}}, .size = 2}, .env = {env, 1, 0}};
+    CLEANUP(lock_clear) struct lock lock = {.built = true, .config = {{1}}, .manifest = {{1}}};
+    CLEANUP(lock_clear) struct lock now = {0};
+    CLEANUP(buf_clear) struct buf words = {0};
+    const struct artifact *a;
+
+    artifacts_add(&lock, "wheel app 1 1 project; wheel numpy 1 1");
+    artifacts_add(&now, "wheel app 1 1 project");
+    lock.artifacts.v[0].source = &was;
+    now.artifacts.v[0].source = &is;
+    for (size_t i = 0; i < 3; i++) {
+        struct lock_layer *l = vec_push(&lock.layers);
+
+        l->kind = i < 2 ? LOCK_WHEELS : LOCK_FILES;
+        if (i < 2)
+            vec_add(&l->artifacts, 1 - i);
+        l->digest.bytes[0] = l->diff_id.bytes[0] = 1;
+        l->size = l->unpacked = 5;
+    }
+    lock_wheel_changes(&words, &lock, &now);
+    assert_string_equal(words.p, "the project app changed");
+    assert_true(lock_take_files(&lock, &now));
+    a = lock_project(&lock);
+    assert_true(!digest_is_set(&a->digest) && !a->size && !a->file.len);
+    assert_true(a->source->sdist.size == 2 && a->source->isolated && a->source->env.n == 1);
+    assert_true(digest_is_set(&lock.artifacts.v[1].digest));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(digest_is_set(&lock.layers.v[i].digest), i == 0);
+    assert_true(lock.settled && !lock.built && !digest_is_set(&lock.manifest));
+    artifacts_add(&now, "wheel numpy ~1 1"); /* a choice */
+    assert_false(lock_take_files(&lock, &now));
+}
+
 /* ---- all of it ---- */
 
 static void lock_make(struct lock *l, const char *artifacts)
@@ -318,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_file_of_both_kinds_is_told_once),
         cmocka_unit_test(another_recipe_is_told_by_its_keys),
         cmocka_unit_test(wheels_beside_the_recipe_are_told_with_both_digests),
+        cmocka_unit_test(a_project_is_taken_over),
         cmocka_unit_test(the_same_lock_says_nothing),
         cmocka_unit_test(all_is_told_in_lines),
         cmocka_unit_test(layers_are_the_same_by_what_they_hold),

@@ -104,6 +104,33 @@ static void what_is_built_is_kept(void **state)
     }
 }
 
+/* The one of the recipe, from a folder; what a settled lock keeps lacks its layer. */
+static void a_project_is_kept(void **state)
+{
+    static const struct damage damage = {"\"./sub/\"", "\"https://a.test/x\"",
+                                         "is of group \"project\""};
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct artifact *a;
+    struct artifact_source *s;
+
+    source_make(&l, false);
+    a = &l.artifacts.v[l.artifacts.n - 2];
+    s = arena_alloc(&l.doc.arena, sizeof *s);
+    *s = *a->source;
+    s->sdist = (struct artifact_file){STR_INIT("sympy.tar"), STR_INIT("./sub/"), 7, {{7}}};
+    a->source = s;
+    a->group = STR(ARTIFACT_OF_PROJECT);
+    lock_print(&text, &l);
+    if (read_text(&again, buf_view(&text), &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_true(str_is(lock_project(&again)->name, "sympy"));
+    lock_print(&second, &again);
+    assert_string_equal(text.p, second.p);
+    expect_told(&l, &damage);
+}
+
 /* The image's layers below, then its pip, then the compilers of `tools`: no other wheel. */
 static void a_build_sees_the_system_and_the_tools(void **state)
 {
@@ -250,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_built_is_kept),
+        cmocka_unit_test(a_project_is_kept),
         cmocka_unit_test(a_build_sees_the_system_and_the_tools),
         cmocka_unit_test(a_build_sees_the_toolkit),
         cmocka_unit_test(what_is_built_is_judged),

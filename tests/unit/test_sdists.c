@@ -560,8 +560,7 @@ static void has_moved(struct artifacts *all)
 
 static void a_branch_stays_until_it_is_upgraded(void **state)
 {
-    struct fake fake = {.first = "tool",
-                        .more = "",
+    struct fake fake = {.more = "tool",
                         .metadata = "Metadata-Version: 2.1\nName: Demo\nVersion: 1.0.dev1+x\n"};
     struct scene s = {.recipe = "build: [demo]", .fake = &fake};
     const struct artifacts kept = {&old, 1, 0};
@@ -570,9 +569,9 @@ static void a_branch_stays_until_it_is_upgraded(void **state)
     buf_fmt(&asks, "demo @ git+http://127.0.0.1:%d/demo@dev#subdirectory=demo", git_peer.port);
     s.asks = asks.p;
     assert_int_equal(solve(&s, &out, has_commit), ERR_NONE);
-    assert_string_equal(out.p, "demo 1.0.dev1+x* (tool 2.0), plain 1.0");
-    assert_string_equal(fake.log.p,
-                        "first demo :\nmore demo : tool 2.0\nmetadata demo : tool 2.0\n");
+    assert_string_equal(out.p, "demo 1.0.dev1+x* (setuptools 80.0) (tool 2.0), plain 1.0");
+    assert_string_equal(fake.log.p, "more demo : setuptools 80.0\n"
+                                    "metadata demo : setuptools 80.0 tool 2.0\n");
     buf_fmt(&line,
             "python3 -c \"import urllib.request as u; u.urlopen('http://127.0.0.1:%d/move/dev')."
             "read()\"",
@@ -589,7 +588,7 @@ static void a_branch_stays_until_it_is_upgraded(void **state)
 
 static void what_git_has_is_built_where_the_recipe_says_so(void **state)
 {
-    struct fake fake = {.first = "", .more = "", .metadata = "Name: demo\nVersion: one\n"};
+    struct fake fake = {.more = "", .metadata = "Name: demo\nVersion: one\n"};
     CLEANUP(buf_clear) struct buf asks = {0};
     struct scene s = {.recipe = "build: [other]", .fake = &fake};
 
@@ -597,11 +596,23 @@ static void what_git_has_is_built_where_the_recipe_says_so(void **state)
     s.asks = asks.p;
     expect(&s, ERR_INPUT, "is built from source, and the recipe's `build` does not name it", "");
     s.recipe = "build: all";
-    expect(&s, ERR_UNSAT, "\"one\" is not a version (PEP 440)",
-           "first demo :\nmore demo :\nmetadata demo :\n");
+    expect(&s, ERR_UNSAT, "\"one\" is not a version (PEP 440)", "more demo :\nmetadata demo :\n");
     fake.metadata = "Metadata-Version: 2.1\nName: other\nVersion: 1\n";
     expect(&s, ERR_UNSAT, "says in its metadata that it is other 1",
-           "first demo :\nmore demo :\nmetadata demo :\n");
+           "more demo :\nmetadata demo :\n");
+}
+
+/* PEP 621 holds for a commit as for an sdist; a PKG-INFO there is nobody's word. */
+static void what_a_commit_says_is_not_asked(void **state)
+{
+    struct fake fake = {.more = ""};
+    CLEANUP(buf_clear) struct buf asks = {0};
+    struct scene s = {.recipe = "build: [told]", .fake = &fake};
+
+    buf_fmt(&asks, "told[more] @ git+http://127.0.0.1:%d/told#subdirectory=py", git_peer.port);
+    s.asks = asks.p;
+    expect(&s, ERR_NONE, "bare 1.0, big 1.0, plain 1.0, told 3.0* (tool 1.0)",
+           "more told 3.0: tool 1.0\n");
 }
 
 static int begin_git(void **state)
@@ -630,6 +641,7 @@ int main(void)
         cmocka_unit_test(a_damaged_sdist_is_passed_over),
         cmocka_unit_test(what_was_built_stays_while_nothing_of_it_changes),
         cmocka_unit_test_setup_teardown(a_branch_stays_until_it_is_upgraded, begin_git, end_git),
+        cmocka_unit_test_setup_teardown(what_a_commit_says_is_not_asked, begin_git, end_git),
         cmocka_unit_test_setup_teardown(what_git_has_is_built_where_the_recipe_says_so, begin_git,
                                         end_git),
     };

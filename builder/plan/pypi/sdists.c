@@ -712,7 +712,7 @@ static void read_pyproject(struct sdists *x, struct made *m, const struct sdist 
         take_pyproject(x, m, &p, text, fixed);
 }
 
-/* What the sdist says itself; *fixed: and it holds. */
+/* What an sdist or a commit says itself; *fixed: and it holds. */
 static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fixed, struct err *e)
 {
     const struct artifact_file *f = &m->source.sdist;
@@ -725,8 +725,10 @@ static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fi
     if (pages_blob(x->o.pages, url, &f->digest, f->size, SDIST_MAX, &input, NULL, e) < 0)
         return -1;
     input.name = name;
-    if (sdist_read(&sdist, &input, e) < 0)
+    if (sdist_read(&sdist, &input, m->source.folder, e) < 0)
         return -1;
+    if (m->source.commit.len) /* nobody made it of this commit */
+        buf_clear(&sdist.pkg_info);
     *fixed = sdist.pkg_info.len &&
              metadata_parse(&own, buf_view(&sdist.pkg_info), name, &unused) == 0 && own.fixed;
     buf_str(text, buf_view(&sdist.pkg_info));
@@ -750,7 +752,7 @@ static int read_source(struct sdists *x, struct made *m, struct buf *text, bool 
                        struct err *e)
 {
     if (!sdists_is_project(x, m->candidate->file->url))
-        return m->source.commit.len ? 0 : read_own(x, m, text, fixed, e);
+        return read_own(x, m, text, fixed, e);
     take_own(x, m, text, fixed);
     return 0;
 }
