@@ -9,6 +9,8 @@ bwrap --unshare-all --unshare-user --uid 1000 --gid 1000 --ro-bind / / --proc /p
     skip "bwrap does not work here: $("$envbuild" doctor --offline | grep bwrap)"
 scratch
 cd "$work"
+mkdir log
+log=$work/log # what a project's folder holds belongs to it
 export XDG_CACHE_HOME=$work/cache GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b.test GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b.test
 
@@ -19,10 +21,10 @@ for l in json.load(open(sys.argv[1]))["built"]["layers"]: print(l["name"], l["di
 }
 # In the image of $1, which stands under the name $2, Python says $4... to $3.
 says() {
-    umoci unpack --rootless --image "$1" "$2" >umoci.log 2>&1 || fail "$(cat umoci.log)"
-    bwrap --unshare-all --ro-bind "$2/rootfs" / --proc /proc --dev /dev --tmpfs /tmp --chdir / /opt/venv/bin/python -c "$3" >said 2>&1 || fail "$(cat said)"
-    [ "$(cat said)" = "$4" ] || fail "$(cat said), not $4"
-    rm -rf "$2"
+    umoci unpack --rootless --image "$1" "$log/$2" >"$log/umoci" 2>&1 || fail "$(cat "$log/umoci")"
+    bwrap --unshare-all --ro-bind "$log/$2/rootfs" / --proc /proc --dev /dev --tmpfs /tmp --chdir / /opt/venv/bin/python -c "$3" >"$log/said" 2>&1 || fail "$(cat "$log/said")"
+    [ "$(cat "$log/said")" = "$4" ] || fail "$(cat "$log/said"), not $4"
+    rm -rf "$log/$2"
 }
 
 mkdir -p one/src/one
@@ -56,25 +58,25 @@ name: one
 pytorch: none
 project: {path: ., extras: [web], groups: [dev]}
 YAML
-"$envbuild" build -q x.yaml -o oci:img >first || fail "build"
+"$envbuild" build -q x.yaml -o oci:img >"$log/first" || fail "build"
 says img:one:python3.11-runtime b 'import one, six, itsdangerous, iniconfig, toolz, os; print(one.value, sorted(os.listdir(os.path.dirname(one.__file__))))' \
     "1 ['__init__.py']"
 grep -q '"version": "1.0"' x.lock || fail "no version"
 [ "$(layers x.lock | tail -2 | cut -d' ' -f1 | tr '\n' ' ')" = "project files " ] || fail "$(layers x.lock)"
 ok "a project of hatchling with an extra and a group, without what git ignores"
 
-layers x.lock >before
+layers x.lock >"$log/before"
 took=
 for i in 2 3 4; do
     printf '__version__ = "1.%s"\nvalue = %s\n' $i $i >src/one/__init__.py
-    "$envbuild" build -q --locked x.yaml -o oci:img >said 2>&1 && fail "--locked takes an edit"
-    grep -q "the project one changed" said || fail "$(cat said)"
+    "$envbuild" build -q --locked x.yaml -o oci:img >"$log/said" 2>&1 && fail "--locked takes an edit"
+    grep -q "the project one changed" "$log/said" || fail "$(cat "$log/said")"
     begun=$(date +%s%N)
-    "$envbuild" build -q x.yaml -o oci:img >last || fail "build after an edit"
+    "$envbuild" build -q x.yaml -o oci:img >"$log/last" || fail "build after an edit"
     took="$took $((($(date +%s%N) - begun) / 1000000)) ms"
 done
-[ "$(layers x.lock | diff before - | grep -c '^>')" = 1 ] || fail "$(layers x.lock | diff before -)"
-layers x.lock | diff before - | grep -q '^> project ' || fail "$(layers x.lock | diff before -)"
+[ "$(layers x.lock | diff "$log/before" - | grep -c '^>')" = 1 ] || fail "$(layers x.lock | diff "$log/before" -)"
+layers x.lock | diff "$log/before" - | grep -q '^> project ' || fail "$(layers x.lock | diff "$log/before" -)"
 grep -q '"version": "1.4"' x.lock || fail "the version stays behind"
 says img:one:python3.11-runtime b 'import one; print(one.value)' 4
 ok "an edit changes the project's layer alone; with a build and all:$took (load $(cut -d' ' -f1 /proc/loadavg) on $(nproc) cores)"
@@ -82,7 +84,7 @@ ok "an edit changes the project's layer alone; with a build and all:$took (load 
 mkdir "$work/two"
 git ls-files -zco --exclude-standard | grep -zv '^img/' | xargs -0 cp --parents -t "$work/two"
 chmod -R go-rwx "$work/two"
-(cd "$work/two" && git init -q && umask 077 && TZ=Asia/Tokyo XDG_CACHE_HOME=$work/two.cache "$envbuild" build -q --locked -j 1 x.yaml -o oci:img) >second ||
+(cd "$work/two" && git init -q && umask 077 && TZ=Asia/Tokyo XDG_CACHE_HOME=$work/two.cache "$envbuild" build -q --locked -j 1 x.yaml -o oci:img) >"$log/second" ||
     fail "another place"
 cmp "$work/two/img/index.json" <(cd "$work/two" && "$envbuild" build -q --locked x.yaml -o oci:img2 >/dev/null && cat img2/index.json) || fail "not the same twice"
 python3 - img "$work/two/img" <<'PY' || fail "another place builds another image"
@@ -94,9 +96,9 @@ rm -rf "$work/two" "$work/two.cache"
 ok "another place builds the same image from the lock"
 
 sed -i 's/six>=1.16/six<1.16/' pyproject.toml
-"$envbuild" build -q x.yaml >said 2>&1 && fail "other requirements need no lock"
-grep -q "pyproject.toml changed" said || fail "$(cat said)"
-"$envbuild" lock -q x.yaml && "$envbuild" build -q x.yaml -o oci:img >last || fail "lock"
+"$envbuild" build -q x.yaml >"$log/said" 2>&1 && fail "other requirements need no lock"
+grep -q "pyproject.toml changed" "$log/said" || fail "$(cat "$log/said")"
+"$envbuild" lock -q x.yaml && "$envbuild" build -q x.yaml -o oci:img >"$log/last" || fail "lock"
 says img:one:python3.11-runtime b 'import six; print(six.__version__ < "1.16")' True
 ok "other requirements are chosen anew"
 cd ..
@@ -109,14 +111,14 @@ PY
 echo 'import six' >older.py
 echo 'left' >build/left
 printf 'name: old\npytorch: none\nproject: {path: ., extras: [more]}\nbuild: {old-er: {constraints: ["setuptools<81"]}}\n' >x.yaml
-"$envbuild" build -q x.yaml -o oci:img >last || fail "setup.py alone"
+"$envbuild" build -q x.yaml -o oci:img >"$log/last" || fail "setup.py alone"
 says img:old:python3.11-runtime b 'import older, toolz; from importlib.metadata import version; print(version("old.er"))' 0.3
 sed -i 's/"six"/"six", "iniconfig"/' setup.py
-"$envbuild" build -q x.yaml >said 2>&1 && fail "another setup.py needs no lock"
-grep -q "setup.py changed" said || fail "$(cat said)"
+"$envbuild" build -q x.yaml >"$log/said" 2>&1 && fail "another setup.py needs no lock"
+grep -q "setup.py changed" "$log/said" || fail "$(cat "$log/said")"
 sed -i 's/\[more\]/[less]/' x.yaml
-"$envbuild" lock -q x.yaml >said 2>&1 && fail "an extra that is not there"
-grep -q 'it has no extra "less"; there is more' said || fail "$(cat said)"
+"$envbuild" lock -q x.yaml >"$log/said" 2>&1 && fail "an extra that is not there"
+grep -q 'it has no extra "less"; there is more' "$log/said" || fail "$(cat "$log/said")"
 ok "a project with setup.py alone, outside of git"
 cd ..
 
@@ -136,11 +138,11 @@ touch scm/__init__.py
 printf 'name: scm\npytorch: none\nproject: .\n' >x.yaml
 git init -q -b main . && git add -A && git commit -qm first && git tag -a -m x v1.2.0
 echo >more && git add -A && git commit -qm second
-"$envbuild" build -q x.yaml -o oci:img >last || fail "setuptools-scm"
+"$envbuild" build -q x.yaml -o oci:img >"$log/last" || fail "setuptools-scm"
 says img:scm:python3.11-runtime b 'from importlib.metadata import version; print(version("scm"))' "1.2.1.dev1+g$(git rev-parse HEAD | cut -c1-7)"
 git add x.lock && git commit -qm lock
-"$envbuild" build -q --locked x.yaml -o oci:img >again && cmp -s last again || fail "a commit of the lock alone changes the version"
+"$envbuild" build -q --locked x.yaml -o oci:img >"$log/again" && cmp -s "$log/last" "$log/again" || fail "a commit of the lock alone changes the version"
 git tag v1.3.0
-"$envbuild" lock -q --upgrade x.yaml scm && "$envbuild" build -q x.yaml -o oci:img >last || fail "--upgrade"
+"$envbuild" lock -q --upgrade x.yaml scm && "$envbuild" build -q x.yaml -o oci:img >"$log/last" || fail "--upgrade"
 says img:scm:python3.11-runtime b 'from importlib.metadata import version; print(version("scm"))' 1.3.0
 ok "setuptools-scm gets the version that git describes"
