@@ -2,8 +2,10 @@
  * form (pkg/pypi/wheel_write.h).
  *
  * The source is laid at SANDBOX_BUILD "/src". The root's own pip installs the wheels that are
- * given, and asks no index, into an environment at SANDBOX_BUILD "/env". Isolated, that sees no
- * other package; else also those of the root's Python. Then seal/driver.py calls the backend's
+ * given, and asks no index, into an environment at SANDBOX_BUILD "/env": once for all builds that
+ * want the same wheels in the same root, in a run of its own in which nothing of a package runs;
+ * builds may only read it. Isolated, that sees no other package; else also those of the root's
+ * Python. Then seal/driver.py calls the backend's
  * hooks as pip does. `pip wheel` itself is not asked: its folders have random names, which
  * compilers write into what they make.
  *

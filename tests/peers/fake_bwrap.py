@@ -4,6 +4,7 @@
 version and requirements of pyproject.toml, and the lines of needs.txt as further ones. As bwrap of seal/sandbox.c."""
 import os, re, sys
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import world
 
