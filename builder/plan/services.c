@@ -7,7 +7,7 @@
 #include "../io/crypto.h"
 #include "../model/embedded.h"
 
-enum { KEYS_MAX = 64 * 1024, INTERVAL = 10, TIMEOUT = 5, START_PERIOD = 60, RETRIES = 3 };
+enum { KEYS_MAX = 64 * 1024, INTERVAL = 10, TIMEOUT = 10, START_PERIOD = 60, RETRIES = 3 };
 
 #define SETTINGS "/usr/local/share/envbuild/services.json"
 #define PROFILE "/etc/profile.d/envbuild-services.sh"

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Written by envbuild. Starts what the recipe's `services` names, as the image's user, and ends when one of them ends or a
 signal comes. With the argument `probe` it tells whether they answer."""
-import http.client, json, os, pwd, secrets, shutil, signal, socket, stat, subprocess, sys, tempfile, time, urllib.parse
+import http.client, json, os, pwd, secrets, shutil, signal, socket, stat, subprocess, sys, tempfile, time
 
 SETTINGS = "/usr/local/share/envbuild/services.json"
 SECRETS = "/run/secrets/"
 CONFIG = 78  # EX_CONFIG of sysexits.h
-PATIENCE = 1.2  # seconds that the services have to end, for `docker stop` is to take less than two
+PATIENCE = 1  # seconds that the services have to end, for `docker stop` is to take less than two
 PORTS = 50  # so many are tried, from the one of the recipe on
 ANYWHERE = ["/tmp", "/dev/shm"]  # one of them can be written even where nothing else can
 
@@ -65,9 +65,9 @@ def run_folder():
     return first(lambda place: tempfile.mkdtemp(prefix="envbuild-services-", dir=place), ANYWHERE)
 
 
-def put(path, text):
-    """A file that nobody else reads, whole or not at all."""
-    with open(os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
+def put(path, text, mode=0o600):
+    """A file, whole or not at all; who else may read it depends on what is in it."""
+    with open(os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as f:
         f.write(text)
     os.rename(path + ".new", path)
     return path
@@ -121,7 +121,7 @@ def bring_notebooks(source):
         for name in fresh:
             bring(source, name)
         if fresh:
-            put(record, "".join(name + "\n" for name in had + fresh))
+            put(record, "".join(name + "\n" for name in had + fresh), mode=0o666)
     except OSError as e:
         say(f"the notebooks of {source} are not all in {os.getcwd()}: {e}")
 
@@ -134,9 +134,9 @@ def start_jupyter(settings, run):
         token = secrets.token_hex(24)
     if "notebooks" in settings:
         bring_notebooks(settings["notebooks"])
-    config = {"ServerApp": {"ip": "*", "port": settings["port"], "port_retries": PORTS, "open_browser": False, "log_level": "WARN",
+    config = {"ServerApp": {"ip": "*", "port": settings["port"], "port_retries": PORTS, "open_browser": False, "log_level": "ERROR",
                             "root_dir": os.getcwd(), "allow_root": os.getuid() == 0},
-              "LabApp": {"log_level": "WARN"}, "IdentityProvider": {"token": token or ""}}
+              "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""}}
     if password:
         config["PasswordIdentityProvider"] = {"hashed_password": password}
     path = put(run + "/jupyter_config.json", json.dumps(config))
