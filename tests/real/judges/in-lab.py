@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """JupyterLab as its users see it: run in a container of the image, which has websocket-client.
 
-    in-lab.py cell LINK CODE               what the cell prints
-    in-lab.py look LINK DEVTOOLS SELECTOR  the page in Chromium when it has that element: a PNG, and its title to stderr"""
+    in-lab.py cell LINK CODE                  what the cell prints
+    in-lab.py look LINK DEVTOOLS SELECTOR...  the page in Chromium when it shows all of these: a PNG, and its title to stderr"""
 import base64, json, sys, urllib.parse, urllib.request, uuid
 
 import websocket
@@ -29,7 +29,7 @@ def cell(link, code):
             return
 
 
-def look(link, devtools, selector):
+def look(link, devtools, *selectors):
     host = urllib.parse.urlsplit(devtools).netloc
     with urllib.request.urlopen(urllib.request.Request(f"http://{host}/json/new?about:blank", method="PUT")) as answer:
         page = json.load(answer)["webSocketDebuggerUrl"]
@@ -47,10 +47,12 @@ def look(link, devtools, selector):
     while json.loads(browser.recv()).get("method") != "Page.loadEventFired":
         pass
     wait = """new Promise(done => {
-        const look = () => document.querySelector(SELECTOR) && done(document.title);
-        new MutationObserver(look).observe(document, {childList: true, subtree: true});
+        const shown = s => document.querySelector(s)?.getBoundingClientRect().height;
+        const painted = () => requestAnimationFrame(() => requestAnimationFrame(() => done(document.title)));
+        const look = () => SELECTORS.every(shown) && painted();
+        new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
         look();
-    })""".replace("SELECTOR", json.dumps(selector))
+    })""".replace("SELECTORS", json.dumps(selectors))
     print(ask(3, "Runtime.evaluate", expression=wait, awaitPromise=True)["result"]["value"], file=sys.stderr)
     sys.stdout.buffer.write(base64.b64decode(ask(4, "Page.captureScreenshot")["data"]))
 
