@@ -334,5 +334,5 @@ with open(SETTINGS, encoding="utf-8") as settings_file:
 given = {name: os.environ.pop(name) for name in ("JUPYTER_TOKEN", "AUTHORIZED_KEYS") if name in os.environ}
 try:
     sys.exit(main())
-except (No, OSError, ValueError, http.client.HTTPException) as e:
+except (No, OSError, ValueError, subprocess.SubprocessError, http.client.HTTPException) as e:
     sys.exit(f"envbuild: {e}")

@@ -65,14 +65,15 @@ code() {
     curl -s --noproxy '*' -o /dev/null -w '%{http_code}' "$@"
 }
 
-# Ends the container, which must need less than two seconds and no force.
+# Ends the container, which must need less than two seconds and no force; on a machine with more to do than cores it may be slower.
 end_it() {
-    local begin
+    local begin limit=2000
+    [ "$(cut -d. -f1 /proc/loadavg)" -lt "$(nproc)" ] || limit=6000
     begin=$(date +%s%N)
     "$docker" stop "$id" >/dev/null
     took=$((($(date +%s%N) - begin) / 1000000))
     [ "$("$docker" inspect -f '{{.State.ExitCode}}' "$id")" = 0 ] || fail "docker stop: exit $("$docker" inspect -f '{{.State.ExitCode}}' "$id"): $(logs)"
-    [ "$took" -lt 2000 ] || fail "docker stop took $took ms"
+    [ "$took" -lt "$limit" ] || fail "docker stop took $took ms"
 }
 
 forget() {
