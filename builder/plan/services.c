@@ -191,7 +191,7 @@ int services_take(struct lock *lock, const struct recipe *r, const char *dir, st
         return 0;
     if (print_settings(&settings, lock, r, dir, e) < 0)
         return -1;
-    if (!embedded_get(&program, STR("services.py")))
+    if (!embedded_get(&program, STR("plan-services.py")))
         return err_set(e, ERR_SYSTEM, "this envbuild was built without its services.py");
     add_file(lock, LOCK_SERVICES, program, true);
     add_file(lock, SETTINGS, buf_view(&settings), false);

@@ -167,7 +167,7 @@ forget
 start -v "$work/volume:/workspace" --read-only --tmpfs /tmp served:both
 find_lab
 [ "$(cat volume/first.ipynb)" = mine ] && [ ! -e volume/week-1/second.ipynb ] || fail "notebooks came again"
-[ "$(code "http://127.0.0.1:$port/api/contents/first.ipynb?token=$token")" = 200 ] || fail "read-only: Jupyter"
+[ "$(code "http://127.0.0.1:$port/api/contents?token=$token")" = 200 ] || fail "read-only: Jupyter"
 [ "$(in_lab cell "$link" 'open("new", "w"); print("ok")')" = ok ] || fail "read-only: a cell"
 by_ssh 2222 student mine true || fail "read-only: ssh"
 "$docker" exec "$id" /usr/local/bin/envbuild-services probe || fail "read-only: the probe"
