@@ -57,7 +57,7 @@ find_lab() {
 by_ssh() {
     local at=$1 user=$2 key=$3
     shift 3
-    ssh -n -p "$at" -i "$key" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=known \
+    ssh -n -p "$at" -i "$key" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
         -o LogLevel=ERROR "$user@127.0.0.1" "$@"
 }
 
@@ -65,15 +65,14 @@ code() {
     curl -s --noproxy '*' -o /dev/null -w '%{http_code}' "$@"
 }
 
-# Ends the container, which must need less than two seconds and no force; on a machine with more to do than cores it may be slower.
+# Ends the container, which must need no force, and less than two seconds where the machine has not more to do than cores.
 end_it() {
-    local begin limit=2000
-    [ "$(cut -d. -f1 /proc/loadavg)" -lt "$(nproc)" ] || limit=6000
+    local begin
     begin=$(date +%s%N)
-    "$docker" stop "$id" >/dev/null
+    "$docker" stop -t 300 "$id" >/dev/null
     took=$((($(date +%s%N) - begin) / 1000000))
     [ "$("$docker" inspect -f '{{.State.ExitCode}}' "$id")" = 0 ] || fail "docker stop: exit $("$docker" inspect -f '{{.State.ExitCode}}' "$id"): $(logs)"
-    [ "$took" -lt "$limit" ] || fail "docker stop took $took ms"
+    [ "$took" -lt 2000 ] || [ "$(cut -d. -f1 /proc/loadavg)" -ge "$(nproc)" ] || fail "docker stop took $took ms"
 }
 
 forget() {
