@@ -40,6 +40,7 @@
     X(completion_bash, "completion.bash", "builder/man/completion.bash")                         \
     X(completion_zsh, "completion.zsh", "builder/man/completion.zsh")                            \
     X(completion_fish, "completion.fish", "builder/man/completion.fish")                         \
+    X(plan_services_py, "plan-services.py", "builder/plan/services.py")                          \
     X(seal_driver_py, "seal-driver.py", "builder/seal/driver.py")                                \
     X(serve_page_html, "serve-page.html", "builder/serve/page.html")                             \
     X(serve_page_image_html, "serve-page-image.html", "builder/serve/page-image.html")           \

@@ -28,6 +28,9 @@
 /* The first step of the entrypoint, where the lock has a start-up check (plan/startup.h). */
 #define LOCK_STARTUP_CHECK "/usr/local/bin/envbuild-startup-check"
 
+/* What starts the recipe's services (plan/services.h). */
+#define LOCK_SERVICES "/usr/local/bin/envbuild-services"
+
 /* LOCK_SCHEMA is the newest that this envbuild reads, and writes; it reads all older ones. 2 added
  * the recipe's inputs, 3 the toolkit and slim images, 4 what each wheel needs and its turn, which
  * every lock of format 2 has. LOCK_FORMAT is the newest layer format: in 1 the place of a wheel in
@@ -110,7 +113,7 @@ struct facts { /* what the image is and needs; empty where not known */
 
 struct lock_input {  /* a file beside the recipe that the choice was made by */
     struct str path; /* as the recipe, or the file that brings it in, names it */
-    struct str use;  /* what it decides about: "pip", "base" or "apt" */
+    struct str use; /* what it decides about: "pip", "base", "apt", "ca_certificates", "services" */
     struct digest digest;
 };
 

@@ -93,7 +93,8 @@ bool lock_take_files(struct lock *lock, const struct lock *now)
     vec_each(a, &now->artifacts)
         take_project(lock, a);
     for (size_t i = 0; i < now->copies.n; i++)
-        take_copy(&lock->copies.v[i], &now->copies.v[i], &lock->doc.arena);
+        if (!now->copies.v[i].text.len) /* what is made for the image stays as it was chosen */
+            take_copy(&lock->copies.v[i], &now->copies.v[i], &lock->doc.arena);
     forget_digests(lock, now->artifacts.n);
     return true;
 }

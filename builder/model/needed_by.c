@@ -113,8 +113,24 @@ static void find_chain(struct chain *out, const struct lock *lock, const struct 
         chain_of(out, &w, lock, goal);
 }
 
-static const char *asker(const struct artifact *a)
+/* Did the recipe's services bring it, and not its `apt`? */
+static bool is_of_services(const struct lock *lock, const struct artifact *a)
 {
+    const struct node *n;
+
+    if (!node_get(lock->recipe, "services") ||
+        (!str_is(a->name, "tini") && !str_is(a->name, "openssh-server")))
+        return false;
+    node_each(n, node_get(lock->recipe, "apt"))
+        if (str_starts(n->text, a->name))
+            return false;
+    return true;
+}
+
+static const char *asker(const struct lock *lock, const struct artifact *a)
+{
+    if (is_of_services(lock, a))
+        return "the recipe's `services` need it";
     if (str_is(a->group, "locales"))
         return "the locale that the recipe's `env` asks for is taken from it";
     return !str_is(a->group, "apt") ? NULL
@@ -122,9 +138,9 @@ static const char *asker(const struct artifact *a)
                                     : "a package that the recipe's `apt` names needs it";
 }
 
-static void print_other(struct buf *out, const struct artifact *a)
+static void print_other(struct buf *out, const struct lock *lock, const struct artifact *a)
 {
-    const char *why = asker(a);
+    const char *why = asker(lock, a);
 
     if (a->eco == ECO_REDIST)
         buf_puts(out, "  it is part of the CUDA toolkit\n");
@@ -142,7 +158,7 @@ void needed_by_print(struct buf *out, const struct lock *lock, const struct arti
     buf_fmt(out, STR_FMT " " STR_FMT ", %.1f MiB, from " STR_FMT "\n", STR_ARG(a->name),
             STR_ARG(a->version), (double)a->size / (1024 * 1024), STR_ARG(a->from));
     if (a->eco != ECO_WHEEL) {
-        print_other(out, a);
+        print_other(out, lock, a);
         return;
     }
     if (a->requested)

@@ -7,45 +7,14 @@
 #include "../oci/ref.h"
 #include "matrix.h"
 
-static const char *const keys[] = {"envbuild",
-                                   "name",
-                                   "pytorch",
-                                   "cuda",
-                                   "cudnn",
-                                   "variant",
-                                   "toolkit",
-                                   "base",
-                                   "python",
-                                   "platforms",
-                                   "apt",
-                                   "apt_archives",
-                                   "ca_certificates",
-                                   "pip",
-                                   "constraints",
-                                   "indexes",
-                                   "find_links",
-                                   "context",
-                                   "files",
-                                   "user",
-                                   "env",
-                                   "workdir",
-                                   "folders",
-                                   "volumes",
-                                   "ports",
-                                   "healthcheck",
-                                   "entrypoint",
-                                   "cmd",
-                                   "startup_check",
-                                   "labels",
-                                   "tag",
-                                   "slim",
-                                   "wheels_only",
-                                   "build",
-                                   "project",
-                                   "compression",
-                                   "matrix",
-                                   NULL};
-static const char *const later_keys[] = {"services", NULL};
+static const char *const keys[] = {
+    "envbuild",        "name",        "pytorch",     "cuda",        "cudnn",         "variant",
+    "toolkit",         "base",        "python",      "platforms",   "apt",           "apt_archives",
+    "ca_certificates", "pip",         "constraints", "indexes",     "find_links",    "context",
+    "files",           "user",        "env",         "workdir",     "folders",       "volumes",
+    "ports",           "healthcheck", "entrypoint",  "cmd",         "startup_check", "services",
+    "labels",          "tag",         "slim",        "wheels_only", "build",         "project",
+    "compression",     "matrix",      NULL};
 
 /* ---- for all parts ---- */
 
@@ -170,26 +139,6 @@ static const struct field_hint instead[] = {
     {NULL, NULL},
 };
 
-/* Keys that are not there yet say so instead of being called unknown. */
-static void check_keys(struct reading *in)
-{
-    const char *known[ARRAY_LEN(keys) + ARRAY_LEN(later_keys)];
-    size_t n = 0;
-
-    for (size_t i = 0; keys[i]; i++)
-        known[n++] = keys[i];
-    for (size_t i = 0; later_keys[i]; i++) {
-        const struct node *later = node_get(in->f.map, later_keys[i]);
-
-        known[n++] = later_keys[i];
-        if (later)
-            err_at(in->e, &later->key_pos, "\"%s\" comes later; this envbuild does not know it yet",
-                   later_keys[i]);
-    }
-    known[n] = NULL;
-    fields_only_or(&in->f, known, instead);
-}
-
 /* Of a recipe with `matrix` the cell. */
 static int take_cell(struct doc *doc, struct str cell, struct err *e)
 {
@@ -218,11 +167,12 @@ static int read_all(struct recipe *r, struct str cell, struct err *e)
     if (take_cell(&r->doc, cell, e) < 0)
         return -1;
     in.f = fields_of(r->doc.root, "recipe", &fault);
-    check_keys(&in);
+    fields_only_or(&in.f, keys, instead);
     check_schema(&in);
     recipe_read_values(&in);
     recipe_read_lists(&in);
     recipe_read_container(&in);
+    recipe_read_services(&in);
     recipe_read_build(&in);
     recipe_read_project(&in);
     field_bool(&in.f, "slim", &r->slim);
@@ -310,6 +260,7 @@ void recipe_clear(struct recipe *r)
     vec_clear(&r->volumes);
     vec_clear(&r->ports);
     vec_clear(&r->health.command);
+    vec_clear(&r->ssh.authorized_keys);
     vec_clear(&r->certificates);
     vec_clear(&r->env);
     vec_clear(&r->entrypoint);

@@ -89,6 +89,19 @@ struct recipe_toolkit {  /* empty: what the catalog says */
     struct values parts; /* "nvcc", "cublas", ...: see the catalog */
 };
 
+struct recipe_jupyter {
+    bool on;
+    uint32_t port;
+    struct value notebooks;     /* folder of the image, absolute; may be empty */
+    struct value password_hash; /* "argon2:$argon2id$..."; empty: a token */
+};
+
+struct recipe_ssh {
+    bool on;
+    uint32_t port;
+    struct values authorized_keys; /* files of public keys, from the recipe's folder */
+};
+
 struct recipe {
     struct doc doc; /* owns every text below */
     struct value name, pytorch, base, tag, workdir;
@@ -116,6 +129,9 @@ struct recipe {
     struct values ports;   /* "8888/tcp" */
     bool has_healthcheck;  /* also when it is "off" */
     struct recipe_health health;
+    struct pos services; /* where that key's value stands */
+    struct recipe_jupyter jupyter;
+    struct recipe_ssh ssh;
     struct values certificates;   /* `ca_certificates`: files of PEM, from the recipe's folder */
     struct values env;            /* "NAME=value" */
     bool has_entrypoint, has_cmd; /* also when the list is empty, which takes the default away */

@@ -52,6 +52,26 @@ static void put_health(struct doc *doc, struct node *root, const struct recipe *
     put_seconds(doc, n, "retries", h->retries);
 }
 
+static void put_services(struct doc *doc, struct node *root, const struct recipe *r)
+{
+    struct node *list, *n;
+
+    if (!r->jupyter.on && !r->ssh.on)
+        return;
+    list = node_put(doc, root, "services", node_new_map(doc));
+    if (r->jupyter.on) {
+        n = node_put(doc, list, "jupyter", node_new_map(doc));
+        node_put_u64(doc, n, "port", r->jupyter.port);
+        put(doc, n, "notebooks", &r->jupyter.notebooks);
+        put(doc, n, "password_hash", &r->jupyter.password_hash);
+    }
+    if (r->ssh.on) {
+        n = node_put(doc, list, "ssh", node_new_map(doc));
+        node_put_u64(doc, n, "port", r->ssh.port);
+        put_list(doc, n, "authorized_keys", &r->ssh.authorized_keys);
+    }
+}
+
 static void put_lock(struct doc *doc, struct node *n, const struct recipe_ask *ask)
 {
     put(doc, n, "lock", &ask->value);
@@ -228,6 +248,7 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     put_command(doc, root, "entrypoint", r->has_entrypoint, &r->entrypoint);
     put_command(doc, root, "cmd", r->has_cmd, &r->cmd);
     put(doc, root, "startup_check", &r->startup_check);
+    put_services(doc, root, r);
     if (r->compression.n == 1)
         put(doc, root, "compression", &r->compression.v[0]);
     else

@@ -36,5 +36,7 @@ void reading_env(struct reading *in, const char *key, struct values *out);
 
 /* recipe_container.c: how containers of the image run and what they offer. */
 void recipe_read_container(struct reading *in);
+/* recipe_services.c: what containers start by themselves, the user being known. */
+void recipe_read_services(struct reading *in);
 /* recipe_lists.c: what is a list or a map, the variant being known. */
 void recipe_read_lists(struct reading *in);

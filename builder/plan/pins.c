@@ -2,6 +2,7 @@
 #include "pins.h"
 
 #include "../doc/emit.h"
+#include "services.h"
 
 /* ---- what is to be upgraded ---- */
 
@@ -77,12 +78,13 @@ static bool same_value(const struct node *old, const struct node *now, const cha
 }
 
 /* Has `other` all files beside the recipe that `lock` has? Wheels depend on every one, debs not on
- * requirement files, which `pip` tells. */
+ * requirement files, which `pip` tells; keys for services decide about neither. */
 static bool covers(const struct lock *lock, const struct lock *other, bool pip)
 {
     for (size_t i = 0; i < lock->inputs.n; i++) {
         const struct lock_input *input = &lock->inputs.v[i];
-        bool found = !pip && (str_is(input->use, "pip") || str_is(input->use, "project"));
+        bool found = (!pip && (str_is(input->use, "pip") || str_is(input->use, "project"))) ||
+                     str_is(input->use, "services");
 
         for (size_t j = 0; j < other->inputs.n && !found; j++)
             found = str_eq(input->path, other->inputs.v[j].path) &&
@@ -106,7 +108,7 @@ static bool keeps_all(const struct pins *k, enum ecosystem eco, const struct loc
     for (; *keys; keys++)
         if (!same_value(k->old->recipe, now->recipe, *keys))
             return false;
-    return true;
+    return services_same(k->old->recipe, now->recipe);
 }
 
 bool pins_all_debs(const struct pins *k, const struct lock *now)

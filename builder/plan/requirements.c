@@ -7,6 +7,7 @@
 #include "../io/crypto.h"
 #include "../pkg/pypi/git_ref.h"
 #include "pypi/torch_index.h"
+#include "services.h"
 
 #define RECIPE STR("recipe")
 
@@ -406,6 +407,19 @@ int requirements_allowed(struct requirements *a, const struct marker_env *env, s
     return 0;
 }
 
+/* Unless the recipe names it. */
+static void ask_services(struct requirements *a, const struct recipe *r, struct err *e)
+{
+    struct str name = STR(SERVICES_JUPYTER);
+
+    name = str_sub(name, 0, str_find(name, '>'));
+    for (size_t i = 0; i < a->roots.n && r->jupyter.on; i++)
+        if (str_eq(a->roots.v[i].requirement->name, name))
+            return;
+    if (r->jupyter.on)
+        ask(a, STR(SERVICES_JUPYTER), &r->services, e);
+}
+
 /* What the variant has besides: torch.compile and torch.utils.cpp_extension import setuptools,
  * which torch does not ask for. */
 static void ask_variant(struct requirements *a, const struct recipe *r,
@@ -454,6 +468,7 @@ int requirements_open(struct requirements *out, const struct recipe *r, struct s
         else
             ask(&a, r->pip.v[i].value.text, &r->pip.v[i].value.pos, &fault);
     ask_project(&a, r, dir, &fault);
+    ask_services(&a, r, &fault);
     a.locked_from = a.roots.n;
     if (torch)
         ask(&a, STR("pip"), &r->pytorch.pos, &fault); /* for the people inside */

@@ -5,6 +5,7 @@
 #include "deb/apt_extra.h"
 #include "lock_facts.h"
 #include "resolve_parts.h"
+#include "services.h"
 #include "deb/solve_deb.h"
 #include "toolkit/stand_ins.h"
 
@@ -72,13 +73,19 @@ static int install_names(struct deb_solver *s, enum lock_group group, bool essen
     return deb_solver_install(s, lock_group_name(group), essential, wants, names->n, e);
 }
 
+/* What the recipe names, and what its services need. */
 static int install_apt(struct deb_solver *s, const struct recipe *r, struct err *e)
 {
-    CLEANUP(free_clear) struct deb_want *wants = xcalloc(r->apt.n, sizeof *wants);
+    struct deb_wants wants = {0};
+    int result = 0;
 
     for (size_t i = 0; i < r->apt.n; i++)
-        wants[i] = (struct deb_want){r->apt.v[i].text, r->apt.v[i].pos};
-    return deb_solver_install(s, lock_group_name(LOCK_APT), false, wants, r->apt.n, e);
+        vec_add(&wants, ((struct deb_want){r->apt.v[i].text, r->apt.v[i].pos}));
+    services_debs(&wants, r);
+    if (wants.n)
+        result = deb_solver_install(s, lock_group_name(LOCK_APT), false, wants.v, wants.n, e);
+    vec_clear(&wants);
+    return result;
 }
 
 /* The compilers, of that major where it is not the base's own ("gcc-11" for "gcc"). */
@@ -157,7 +164,7 @@ static int choose_debs(struct deb_solver *s, const struct resolve_input *in, str
 
     return install_names(s, LOCK_BASE, true, &b->base, e) < 0 ||
                    install_names(s, LOCK_PYTHON, false, &b->python, e) < 0 ||
-                   (in->recipe->apt.n && install_apt(s, in->recipe, e) < 0) ||
+                   install_apt(s, in->recipe, e) < 0 ||
                    ((!str_is(in->recipe->variant.text, "runtime") || wants_tools(in->recipe)) &&
                     install_compilers(s, b, plans, e) < 0) ||
                    (wants_git(in->recipe, &plans->reqs) &&

@@ -4,6 +4,7 @@
 #include "env.h"
 #include "offers.h"
 #include "resolve_parts.h"
+#include "services.h"
 
 static void set_env(struct lock *lock, struct str line)
 {
@@ -283,6 +284,7 @@ int resolve_image(struct lock *lock, const struct resolve_input *in, struct err 
     lock->workdir = arena_str(a, r->workdir.text);
     if (in->image)
         continue_image(lock, r, &in->image->stored.config);
+    services_set(lock, r);
     if (!r->has_cmd && !r->has_entrypoint && !lock->cmd.n && !lock->entrypoint.n)
         vec_add(&lock->cmd, STR("/bin/bash"));
     offers_set(lock, r, in->image ? &in->image->stored.config : NULL);

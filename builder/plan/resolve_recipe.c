@@ -9,6 +9,7 @@
 #include "own_wheels.h"
 #include "resolve_parts.h"
 #include "scan.h"
+#include "services.h"
 
 static int owner_of(struct lock_copy *copy, const struct recipe *r, const struct value *owner,
                     unsigned format, struct err *e)
@@ -166,7 +167,7 @@ int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct r
         (struct lock_user){arena_str(&lock.doc.arena, r->user.name.text), r->user.uid, r->user.gid};
     if (take_inputs(&lock, r, reqs, dir, e) < 0 || take_copies(&lock, r, dir, events, e) < 0 ||
         apt_extra_take(&lock, r, dir, e) < 0 ||
-        certificates_take(&lock, r, dir, now, events, e) < 0)
+        certificates_take(&lock, r, dir, now, events, e) < 0 || services_take(&lock, r, dir, e) < 0)
         return -1;
     vec_sort(&lock.inputs, input_compare);
     MOVE(out, &lock);

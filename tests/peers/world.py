@@ -119,6 +119,9 @@ DEBS = [  # name, version, fields, files, maintainer scripts
     ("gcc-11", "11.4.0", {"Depends": "libc6"}, {"usr/bin/gcc-11": b"gcc 11\n"}, {}),
     ("make", "4.3-4.1", {"Depends": "libc6"}, {"usr/bin/make": b"make\n"}, {}),
     ("git", "1:2.39.2", {"Depends": "libc6"}, {"usr/bin/git": b"git\n"}, {}),
+    ("passwd", "1:4.13", {"Depends": "libc6"}, {"usr/bin/passwd": b"passwd\n"}, {}),
+    ("tini", "0.19.0-1", {"Depends": "libc6"}, {"usr/bin/tini": b"tini\n"}, {}),
+    ("openssh-server", "1:9.2p1-2", {"Depends": "libc6"}, {"usr/sbin/sshd": b"sshd\n", "usr/share/openssh/sshd_config": b"UsePAM yes\n"}, {}),
     ("oddity", "1.0", {}, {"usr/share/oddity": b"odd\n"}, {"postinst": b"#!/bin/sh\nfrobnicate /etc\n"}),
     ("locales", "2.36-9", {}, {"usr/share/i18n/SUPPORTED": b"de_DE.UTF-8 UTF-8\nen_US.UTF-8 UTF-8\n"}, {}),
     ("locales-all", "2.36-9", {}, {
@@ -223,6 +226,7 @@ WHEELS = [  # name, version, tag, requirements, files
     ("filelock", "3.16.0", ANY, [], {"filelock/__init__.py": b"\n"}), ("pip", "24.3.1", ANY, [], {"pip/__init__.py": b"\n"}),
     ("setuptools", "75.0.0", ANY, [], {"setuptools/__init__.py": b"\n"}),
     ("numpy", "1.26.4", CP, [], {"numpy/__init__.py": b"one = 1\n"}), ("numpy", "2.2.0", CP, [], {"numpy/__init__.py": b"two = 2\n"}),
+    ("jupyterlab", "4.4.0", ANY, [], {"jupyterlab/__init__.py": b"\n"}), ("jupyterlab", "3.6.0", ANY, [], {"jupyterlab/__init__.py": b"\n"}),
     ("yanked", "1.0", ANY, [], {"yanked.py": b"\n"}), ("yanked", "1.1", ANY, [], {"yanked.py": b"bad\n"}),
 ]
 

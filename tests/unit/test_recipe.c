@@ -107,6 +107,17 @@ static void recipes_have_one_normal_form(void **state)
            "0s}\n", /* all times are seconds */
          "{\"envbuild\":1," DEFAULTS "\"healthcheck\":{\"command\":[\"/bin/sh\",\"-c\",\"curl x\"],"
          "\"interval\":3723,\"timeout\":5,\"retries\":9},\"workdir\":\"/workspace\"," TAG "}"},
+        {P "user: {name: a}\nservices: {ssh: , jupyter: {notebooks: /opt/nb/, password_hash: "
+           "\"argon2:$argon2id$v=19$m=10240,t=10,p=8$c2FsdHNhbHQ$aGFzaGhhc2g\"}}\n",
+         "{\"envbuild\":1," DEFAULTS "\"user\":{\"name\":\"a\",\"uid\":1000,\"gid\":1000},"
+         "\"workdir\":\"/workspace\",\"services\":{\"jupyter\":{\"port\":8888,\"notebooks\":"
+         "\"/opt/"
+         "nb\",\"password_hash\":\"argon2:$argon2id$v=19$m=10240,t=10,p=8$c2FsdHNhbHQ$"
+         "aGFzaGhhc2g\"},\"ssh\":{\"port\":2222}}," TAG "}"},
+        {P "user: {name: a}\nservices: {ssh: {port: 22222, authorized_keys: [k.pub, l.pub]}}\n",
+         "{\"envbuild\":1," DEFAULTS "\"user\":{\"name\":\"a\",\"uid\":1000,\"gid\":1000},"
+         "\"workdir\":\"/workspace\",\"services\":{\"ssh\":{\"port\":22222,\"authorized_keys\":["
+         "\"k.pub\",\"l.pub\"]}}," TAG "}"},
         {P "healthcheck: off\n",
          "{\"envbuild\":1," DEFAULTS "\"healthcheck\":\"off\",\"workdir\":\"/workspace\"," TAG "}"},
         {P "files: [{from: a, to: /a}]\ncontext: ..\n",
@@ -327,8 +338,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "variant "
          "toolkit base python platforms apt apt_archives ca_certificates pip constraints indexes "
          "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
-         "cmd startup_check labels tag slim wheels_only build project compression matrix "
-         "services"},
+         "cmd startup_check services labels tag slim wheels_only build project compression matrix"},
         {P "pip: [{lock: requirements.txt}]\n",
          "x.yaml:2:14: pip: lock: \"requirements.txt\" is not the name of a lock that is read: "
          "pylock.toml, pylock.NAME.toml, uv.lock, poetry.lock"},
@@ -352,7 +362,46 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:14: find_links: \"https://h.test/w/\" is not a folder; an index on the web goes "
          "under `indexes`"},
         {P "services: {}\n",
-         "x.yaml:2:1: \"services\" comes later; this envbuild does not know it yet"},
+         "x.yaml:2:11: services: none stands here; there are jupyter and ssh, as "
+         "in {jupyter: {port: 8888}}"},
+        {P "services: [jupyter]\n",
+         "x.yaml:2:11: services: a map of keys and values is wanted here, not a list"},
+        {P "services: {jupiter: {}}\n",
+         "x.yaml:2:12: unknown key \"jupiter\" (did you mean \"jupyter\"?)"},
+        {P "services: {jupyter: {token: \"\", password: \"  \"}}\n",
+         "x.yaml:2:29: services: jupyter: with an empty token anybody who reaches the port runs "
+         "programs there; leave it out, and each start makes a token and prints the link\n"
+         "x.yaml:2:43: services: jupyter: with an empty password anybody who reaches the port runs "
+         "programs there; leave it out, and each start makes a token and prints the link"},
+        {P "services: {jupyter: {token: }}\n",
+         "x.yaml:2:29: services: jupyter: with an empty token anybody who reaches the port runs "
+         "programs there; leave it out, and each start makes a token and prints the link"},
+        {P "services: {jupyter: {password: hunter2}}\n",
+         "x.yaml:2:32: services: jupyter: a password in the recipe is known to everybody who has "
+         "the image; give a token to who runs it, as JUPYTER_TOKEN or /run/secrets/jupyter_token, "
+         "or write password_hash"},
+        {P "services: {jupyter: {password_hash: \"sha1:67c9e60bb8b6:9ffede0825894254\"}}\n",
+         "x.yaml:2:37: services: jupyter: password_hash is not what Jupyter makes of a password, "
+         "\"argon2:$argon2id$...\"; in a container of the image `python3 -c \"from "
+         "jupyter_server.auth import passwd; print(passwd())\"` asks for one and prints it"},
+        {P "services: {jupyter: {port: 80, notebooks: nb}}\n",
+         "x.yaml:2:28: services: jupyter: port 80 is root's; take one from 1024 on: which port of "
+         "the host leads there is for who runs it, as in `docker run -p 80:8888`\n"
+         "x.yaml:2:43: services: jupyter: notebooks \"nb\" is not an absolute path of the image, "
+         "such as \"/opt/notebooks\""},
+        {P "services: {ssh: {port: 65536}}\n",
+         "x.yaml:2:24: port: 65536 is more than 65535, the most allowed\n"
+         "x.yaml:2:12: services: ssh: root is never let in, and the image has no other user; add "
+         "`user: {name: student}`"},
+        {P "user: {name: me}\ncmd: [x]\nservices: {jupyter: , ssh: {port: 8888, authorized_keys: "
+           "[/k.pub]}}\n",
+         "x.yaml:4:59: services: ssh: \"/k.pub\" must be relative to the recipe's folder\n"
+         "x.yaml:4:23: services: jupyter and ssh cannot both have port 8888\n"
+         "x.yaml:3:6: cmd: the image's command starts its services; leave `cmd` out, and name "
+         "another command when you run it, as in `docker run IMAGE COMMAND`"},
+        {P "base: {image: \"oci:x@sha256:" DIGEST "\"}\nservices: {jupyter: {}}\n",
+         "x.yaml:3:1: services: their programs are packages, which cannot be added to an image "
+         "that is named as the base; name a base such as debian-12"},
         {P "matrix: {}\n",
          "x.yaml:2:9: matrix: nothing varies; name a key with a list of values, such "
          "as variant: [runtime, devel]"},
@@ -510,8 +559,7 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:6: tag: \"cuda}\" is not a tag: letters, digits, \".\", \"_\" "
          "and \"-\", at most 128, and no \".\" or \"-\" first"},
         /* All of them in one run. */
-        {"pytorh: 2.6.0\ncuda: 99\nvariant: runtim\nservices: {}\nuser: {name: A, uid: -1}\n",
-         "x.yaml:4:1: \"services\" comes later; this envbuild does not know it yet\n"
+        {"pytorh: 2.6.0\ncuda: 99\nvariant: runtim\nuser: {name: A, uid: -1}\n",
          "x.yaml:1:1: unknown key \"pytorh\" (did you mean \"pytorch\"?)\n"
          "x.yaml:1:1: \"pytorch\" is missing: name a release, as in `pytorch: \"2.6.0\"`; an "
          "image without it is `pytorch: none`\n"
@@ -519,9 +567,9 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "or \"cu124\"\n"
          "x.yaml:3:10: variant: \"runtim\" is not known (did you mean \"runtime\"?); variants: "
          "runtime, compile, devel\n"
-         "x.yaml:5:14: user: \"A\" is not a user name: lower-case letters, digits, \"_\" and "
+         "x.yaml:4:14: user: \"A\" is not a user name: lower-case letters, digits, \"_\" and "
          "\"-\"\n"
-         "x.yaml:5:22: uid: a whole number is wanted here, not \"-1\""},
+         "x.yaml:4:22: uid: a whole number is wanted here, not \"-1\""},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -650,7 +698,7 @@ static void keys_of(struct names *out, const char *yaml)
     words_behind(out, e.msg, "known keys:");
 }
 
-static void same_keys(const struct node *schema, const char *yaml, size_t later)
+static void same_keys(const struct node *schema, const char *yaml, size_t more)
 {
     CLEANUP(names_clear) struct names keys = {0};
     const struct node *properties = node_get(schema, "properties"), *n;
@@ -668,21 +716,27 @@ static void same_keys(const struct node *schema, const char *yaml, size_t later)
         if (found == before)
             fail_msg("recipe.c does not know \"" STR_FMT "\" of the schema", STR_ARG(n->key));
     }
-    assert_int_equal(found, keys.n - later);
+    assert_int_equal(found, keys.n - more);
 }
 
 static void the_schema_has_the_same_keys(void **state)
 {
     CLEANUP(doc_clear) struct doc doc = {0};
     CLEANUP(err_clear) struct err e = {0};
-    const struct node *properties;
+    const struct node *properties, *services;
 
     if (json_read(&doc, "builder/model/recipe.schema.json", 1 << 20, &e) < 0)
         fail_msg("%s (tests run in the top directory)", e.msg);
     properties = node_get(doc.root, "properties");
-    same_keys(doc.root, P "zzzzzzzzzzzz: 1\n", 1); /* services come later */
+    same_keys(doc.root, P "zzzzzzzzzzzz: 1\n", 0);
     same_keys(node_get(node_get(properties, "files"), "items"),
               P "files: [{zzzzzzzzzzzz: 1, from: a, to: /a}]\n", 0);
+    services = node_get(node_get(properties, "services"), "properties");
+    same_keys(node_get(properties, "services"), P "services: {zzzzzzzzzzzz: 1}\n", 0);
+    same_keys(node_get(services, "jupyter"), P "services: {jupyter: {zzzzzzzzzzzz: 1}}\n",
+              2); /* token and password have a sentence of their own */
+    same_keys(node_get(services, "ssh"), P "user: {name: a}\nservices: {ssh: {zzzzzzzzzzzz: 1}}\n",
+              0);
     same_keys(node_get(properties, "user"), P "user: {zzzzzzzzzzzz: 1, name: a}\n", 0);
 }
 

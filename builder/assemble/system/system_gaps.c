@@ -80,6 +80,13 @@ static void put_text(struct buf *out, struct str script)
             STR_ARG(package), STR_ARG(script));
 }
 
+/* The recipe's services make their own at the first start. */
+static bool is_made_later(const struct lock *lock, const char *package)
+{
+    return strcmp(package, "openssh-server") == 0 &&
+           node_get(node_get(lock->recipe, "services"), "ssh");
+}
+
 static bool has_deb(const struct lock *lock, const char *name)
 {
     return name && lock_find(lock, ECO_DEB, str_of(name));
@@ -98,7 +105,8 @@ void system_gaps(const struct lock *lock, struct names *out)
         names_add(out, text.p);
     }
     for (size_t i = 0; i < ARRAY_LEN(lacking); i++) {
-        if (!has_deb(lock, lacking[i].package) || has_deb(lock, lacking[i].instead))
+        if (!has_deb(lock, lacking[i].package) || has_deb(lock, lacking[i].instead) ||
+            is_made_later(lock, lacking[i].package))
             continue;
         buf_reset(&text);
         buf_fmt(&text, "%s: %s", lacking[i].package, lacking[i].text);
