@@ -3,7 +3,6 @@
 
 #include "sealed.h"
 
-#include "../assemble/assemble.h"
 #include "../assemble/layer/layer_key.h"
 #include "../base/path.h"
 #include "../fetch/fetch.h"
@@ -12,6 +11,7 @@
 #include "../io/zip.h"
 #include "../model/lock_root.h"
 #include "../oci/place_store.h"
+#include "../seal/bytecode.h"
 #include "../seal/probe.h"
 #include "device_code.h"
 #include "output.h"
@@ -221,12 +221,13 @@ static bool same_root(const struct lock *a, const struct lock *b)
     return true;
 }
 
-static int find_root(struct sealed *x, const struct artifact *wheel, const struct lock *lock,
-                     const struct artifact *pip, struct root **out, struct err *e)
+static int find_root(struct sealed *x, const struct artifact_source *build,
+                     const struct lock *lock, const struct artifact *pip, struct root **out,
+                     struct err *e)
 {
     struct root *r = xcalloc(1, sizeof *r);
 
-    lock_root(&r->lock, lock, wheel->source, pip);
+    lock_root(&r->lock, lock, build, pip);
     for (size_t i = 0; i < x->roots.n; i++)
         if (same_root(&x->roots.v[i]->lock, &r->lock)) {
             root_clear(r);
@@ -294,7 +295,7 @@ static int job_open(struct job *j, struct sealed *x, const struct artifact *whee
     struct root *root = NULL;
 
     if (begin(x, e) < 0 || fetch_source(x, wheel, e) < 0 ||
-        build_requires(x, wheel, lock, pip, e) < 0 || find_root(x, wheel, lock, pip, &root, e) < 0)
+        build_requires(x, wheel, lock, pip, e) < 0 || find_root(x, s, lock, pip, &root, e) < 0)
         return -1;
     j->sdist = cas_path(x->work->cas, &s->sdist.digest);
     *b = (struct seal_build){
@@ -385,6 +386,71 @@ static int ask_metadata(void *ctx, const struct artifact *wheel, const struct lo
 struct source_backend sealed_backend(struct sealed *x)
 {
     return (struct source_backend){x, ask_requires, ask_metadata};
+}
+
+/* ---- bytecode ---- */
+
+#define CODE_MAX ((uint64_t)256 << 20) /* bytes of a module */
+
+static int add_modules(struct seal_bytecode *b, const struct modules *modules, struct err *e)
+{
+    CLEANUP(inflater_clear) struct inflater *inflater = inflater_open();
+    const struct entry *const *at;
+
+    vec_each(at, modules) {
+        CLEANUP(free_clear) char *name = str_dup((*at)->path);
+        CLEANUP(buf_clear) struct buf text = {0};
+
+        if (content_read(inflater, &(*at)->content, &text, CODE_MAX, name, e) < 0 ||
+            seal_bytecode_add(b, (*at)->path, buf_view(&text), e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int compile_begin(void *ctx, struct err *e)
+{
+    return begin(ctx, e);
+}
+
+static int compile(void *ctx, const struct lock *lock, const struct digest *key,
+                   const struct modules *modules,
+                   int (*each)(void *ctx, const struct entry *module, struct str path,
+                               struct str bytes, struct err *e),
+                   void *each_ctx, struct err *e)
+{
+    struct sealed *x = ctx;
+    struct str groups[] = {str_of(lock_group_name(LOCK_BASE)),
+                           str_of(lock_group_name(LOCK_PYTHON))};
+    const struct artifact_source python = {.root = {groups, ARRAY_LEN(groups), ARRAY_LEN(groups)}};
+    const struct seal_means means = means_of(x, NULL);
+    CLEANUP(seal_bytecode_clear) struct seal_bytecode b = {0};
+    CLEANUP(buf_clear) struct buf tag = {0};
+    const struct entry *const *at;
+    struct root *root;
+
+    buf_puts(&tag, "cpython-");
+    for (size_t i = 0; i < lock->python.len; i++)
+        if (lock->python.p[i] != '.')
+            buf_putc(&tag, lock->python.p[i]);
+    if (begin(x, e) < 0 || find_root(x, &python, lock, NULL, &root, e) < 0 ||
+        seal_bytecode_open(&b, &root->layers, key, buf_view(&tag), &means, e) < 0 ||
+        add_modules(&b, modules, e) < 0 || seal_bytecode_run(&b, PYTHON, e) < 0)
+        return -1;
+    vec_each(at, modules) {
+        CLEANUP(buf_clear) struct buf bytes = {0}, path = {0};
+        bool found;
+
+        if (seal_bytecode_read(&bytes, &path, &found, &b, (*at)->path, e) < 0 ||
+            (found && each(each_ctx, *at, buf_view(&path), buf_view(&bytes), e) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+struct compiler sealed_compiler(struct sealed *x)
+{
+    return (struct compiler){compile_begin, compile, x};
 }
 
 /* ---- what a lock wants built ---- */

@@ -657,6 +657,13 @@ bool lock_has_certificates(const struct lock *lock)
     return false;
 }
 
+bool lock_has_bytecode(const struct lock *lock)
+{
+    const struct node *n = lock->recipe ? node_get(lock->recipe, "bytecode") : NULL;
+
+    return n && n->kind == NODE_BOOL && n->boolean;
+}
+
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group)
 {
     for (size_t i = 0; i < lock->layers.n; i++)

@@ -41,6 +41,7 @@ static const char *const keys[] = {"envbuild",
                                    "slim",
                                    "wheels_only",
                                    "build",
+                                   "bytecode",
                                    "compression",
                                    "matrix",
                                    NULL};
@@ -112,6 +113,7 @@ static void check_with_image(struct reading *in)
 {
     const struct recipe *r = in->r;
     const struct node *build = node_get(in->f.map, "build");
+    const struct node *bytecode = node_get(in->f.map, "bytecode");
 
     if (r->image.text.len && r->apt.n)
         err_at(in->e, &r->apt.v[0].pos,
@@ -121,6 +123,10 @@ static void check_with_image(struct reading *in)
         err_at(in->e, &build->pos,
                "build: it needs a base of packages such as debian-12; of an image that is named as "
                "the base nobody knows the compilers");
+    if (r->image.text.len && r->bytecode)
+        err_at(in->e, &bytecode->pos,
+               "bytecode: it needs a base of packages such as debian-12; the Python of an image that "
+               "is named as the base is not run here");
     if (r->image.text.len && str_is(r->variant.text, "devel"))
         err_at(in->e, &r->variant.pos,
                "variant: devel needs a base of packages such as debian-12; an image that is named "
@@ -221,6 +227,7 @@ static int read_all(struct recipe *r, struct str cell, struct err *e)
     recipe_read_build(&in);
     field_bool(&in.f, "slim", &r->slim);
     field_bool(&in.f, "wheels_only", &r->wheels_only);
+    field_bool(&in.f, "bytecode", &r->bytecode);
     check_with_image(&in);
     check_with_wheels_only(&in);
     return err_is_set(&fault) ? err_join(e, &fault) : 0;

@@ -181,6 +181,8 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
     if (r->wheels_only)
         node_put_bool(doc, root, "wheels_only", true);
     put_builds(doc, root, r);
+    if (r->bytecode)
+        node_put_bool(doc, root, "bytecode", true);
     put_list(doc, root, "apt", &r->apt);
     put_archives(doc, root, r);
     put_list(doc, root, "ca_certificates", &r->certificates);
