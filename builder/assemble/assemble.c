@@ -512,8 +512,7 @@ static int run(struct assembler *a, struct err *e)
         err_join(e, &fetch_err);
     err_clear(&fetch_err);
     err_clear(&pool_err);
-    if (made < 0 || fetched < 0 || settle_overlaps(a, e) < 0 ||
-        compile(a, e) < 0)
+    if (made < 0 || fetched < 0 || settle_overlaps(a, e) < 0 || compile(a, e) < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n && known_first; i++)
         if (a->makings[i].how == HOW_TAKE
@@ -573,8 +572,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
         return -1;
     plan(&a);
     if (try_caches(&a, e) < 0 || check_store(&a, e) < 0 || check_compiler(&a, e) < 0 ||
-        venv_outline(&a.venv, &venv, e) < 0 ||
-        (in->audit && audit(&a, e) < 0))
+        venv_outline(&a.venv, &venv, e) < 0 || (in->audit && audit(&a, e) < 0))
         return -1;
     system_layers_open(&a.system, lock, in->scratch_dir);
     if (run(&a, e) < 0 || cache_leave(&a, e) < 0)

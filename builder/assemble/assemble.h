@@ -72,7 +72,7 @@ struct assembly {
     struct memo *metadata; /* of wheels */
     struct place *place;
     struct fetcher fetcher;
-    struct compiler compiler; /* all NULL for a lock without bytecode */
+    struct compiler compiler;       /* all NULL for a lock without bytecode */
     const struct stored *image;     /* of a lock that stands on an image; else NULL */
     struct layer_caches *caches;    /* asked for layers that the lock knows, and what is made is
                                        left there; may be NULL */

@@ -440,8 +440,7 @@ void making_rules(struct slim_counts *out, const struct lock *lock, const struct
 {
     for (size_t i = 0; i < lock->slim.n; i++)
         for (size_t j = 0; j < l->artifacts.n; j++)
-            if (slim_concerns(lock->slim.v[i].rule,
-                              lock->artifacts.v[l->artifacts.v[j]].name)) {
+            if (slim_concerns(lock->slim.v[i].rule, lock->artifacts.v[l->artifacts.v[j]].name)) {
                 vec_push(out)->rule = lock->slim.v[i].rule;
                 break;
             }
@@ -486,8 +485,8 @@ static int import_all(struct tree *t, struct making *m, struct input *inputs, st
     vec_clear(&m->slim);
     making_rules(&m->slim, m->all->lock, m->layer);
     for (size_t i = 0; i < m->layer->artifacts.n && result == 0; i++)
-        result = making_import(t, m->all, m->layer->artifacts.v[i], &inputs[i], &m->slim, inflater,
-                               e);
+        result =
+            making_import(t, m->all, m->layer->artifacts.v[i], &inputs[i], &m->slim, inflater, e);
     inflater_clear(&inflater);
     tree_sort(t);
     return result;

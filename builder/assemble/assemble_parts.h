@@ -71,7 +71,8 @@ int making_bytes(void *ctx, struct sink *to, struct err *e) MUST_CHECK;
 int making_wheels(void *ctx, struct err *e) MUST_CHECK;
 int making_system(void *ctx, struct err *e) MUST_CHECK;
 int making_files(void *ctx, struct err *e) MUST_CHECK;
-/* The layer of bytecode: the wheels below it are in the store, and what each leaves out is known. */
+/* The layer of bytecode: the wheels below it are in the store, and what each leaves out is known.
+ */
 int making_bytecode(struct making *m, struct err *e) MUST_CHECK;
 /* A layer of wheels that need not be made: read them for their paths. */
 int making_paths(void *ctx, struct err *e) MUST_CHECK;

@@ -221,9 +221,8 @@ static bool same_root(const struct lock *a, const struct lock *b)
     return true;
 }
 
-static int find_root(struct sealed *x, const struct artifact_source *build,
-                     const struct lock *lock, const struct artifact *pip, struct root **out,
-                     struct err *e)
+static int find_root(struct sealed *x, const struct artifact_source *build, const struct lock *lock,
+                     const struct artifact *pip, struct root **out, struct err *e)
 {
     struct root *r = xcalloc(1, sizeof *r);
 

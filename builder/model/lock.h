@@ -38,9 +38,10 @@ enum { LOCK_SCHEMA = 4, LOCK_FORMAT = 2, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
     LOCK_WHEELS,
-    LOCK_BYTECODE, /* what the image's Python compiles the wheels of the layers below to; no artifact */
+    LOCK_BYTECODE, /* what the image's Python compiles the wheels of the layers below to; no
+                      artifact */
     LOCK_FILES,    /* the recipe's files, its user and work folder */
-    LOCK_IMAGE, /* a layer of the image that is the base, taken over as it is */
+    LOCK_IMAGE,    /* a layer of the image that is the base, taken over as it is */
 };
 
 /* Which packages a LOCK_SYSTEM layer is made of: the artifacts of that group. It is the layer's

@@ -535,7 +535,8 @@ static void check_folders(const struct check *c)
 
 /* ---- layers ---- */
 
-/* Image layers first, then groups in their order; bytecode and files last. Wheels come above Python. */
+/* Image layers first, then groups in their order; bytecode and files last. Wheels come above
+ * Python. */
 static unsigned height(const struct lock_layer *l)
 {
     switch (l->kind) {

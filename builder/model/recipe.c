@@ -124,9 +124,10 @@ static void check_with_image(struct reading *in)
                "build: it needs a base of packages such as debian-12; of an image that is named as "
                "the base nobody knows the compilers");
     if (r->image.text.len && r->bytecode)
-        err_at(in->e, &bytecode->pos,
-               "bytecode: it needs a base of packages such as debian-12; the Python of an image that "
-               "is named as the base is not run here");
+        err_at(
+            in->e, &bytecode->pos,
+            "bytecode: it needs a base of packages such as debian-12; the Python of an image that "
+            "is named as the base is not run here");
     if (r->image.text.len && str_is(r->variant.text, "devel"))
         err_at(in->e, &r->variant.pos,
                "variant: devel needs a base of packages such as debian-12; an image that is named "
