@@ -98,7 +98,7 @@ ok "built again elsewhere${as:+, for another user}"
 rm -rf two
 
 "$envbuild" build -q x.yaml -o oci:img >/dev/null 2>said || fail "the image: $(tail -30 said)"
-tag=$(python3 -c 'import json; print(json.load(open("img/index.json"))["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"])')
+tag=$(python3 -c 'import json; print([m for m in json.load(open("img/index.json"))["manifests"] if "artifactType" not in m][0]["annotations"]["org.opencontainers.image.ref.name"])')
 unpack_image img "$tag" root || fail "unpack"
 rm -rf img
 bwrap --unshare-all --ro-bind root / --proc /proc --dev /dev --tmpfs /tmp --setenv HOME /tmp /opt/venv/bin/python -W ignore -c "
