@@ -15,6 +15,7 @@
 #include "../seal/probe.h"
 #include "device_code.h"
 #include "output.h"
+#include "rebuilt.h"
 
 #define CONFIG_MAX (1 << 20)
 #define CUDA_HOME "/usr/local/cuda" /* as the image has it */
@@ -536,25 +537,20 @@ static int read_abi(bool *cxx11, const struct sealed *x, const struct artifact *
 }
 
 /* What an extension of torch is bound to: its very version, and the names of C++'s library. */
-static int take_abi(struct sealed *x, struct artifact *wheel, struct err *e)
+static int take_abi(struct sealed *x, struct artifact_source *s, struct err *e)
 {
-    const struct artifact_source *s = wheel->source;
     struct arena *arena = &x->work->lock.doc.arena;
 
     for (size_t i = 0; i < s->requires_n; i++) {
         const struct artifact *torch = &s->requires[i];
-        struct artifact_source *own;
         bool cxx11;
 
         if (!str_is(torch->name, "torch") || !of_root(torch))
             continue;
         if (fetch(x, torch, 1, NULL, NULL, e) < 0 || read_abi(&cxx11, x, torch, e) < 0)
             return -1;
-        own = arena_alloc(arena, sizeof *own);
-        *own = *s;
-        own->abi = str_of(arena_fmt(arena, "torch" STR_FMT "cxx11abi%s", STR_ARG(torch->version),
-                                    cxx11 ? "TRUE" : "FALSE"));
-        wheel->source = own;
+        s->abi = str_of(arena_fmt(arena, "torch" STR_FMT "cxx11abi%s", STR_ARG(torch->version),
+                                  cxx11 ? "TRUE" : "FALSE"));
     }
     return 0;
 }
@@ -598,26 +594,65 @@ static int have(const struct sealed *x, const struct artifact *wheel, bool *is, 
     return 0;
 }
 
-/* Where the lock says what comes out, that comes out, or it is told. */
+static int list_made(struct strs *out, struct sealed *x, const struct seal_wheel *made,
+                     struct err *e)
+{
+    CLEANUP(cas_input_clear) struct input input = {0};
+    CLEANUP(zip_clear) struct zip zip = {0};
+
+    if (cas_input(&input, x->work->cas, &made->digest, made->file, e) < 0 ||
+        zip_open(&zip, &input, e) < 0)
+        return -1;
+    *out = rebuilt_list(&x->work->lock.doc.arena, &zip);
+    return 0;
+}
+
+/* Where the lock says what comes out, that comes out, or what differs is told. */
+static int check_same(struct sealed *x, const struct artifact *wheel, const struct seal_wheel *made,
+                      const struct strs *files, struct err *e)
+{
+    char want[DIGEST_TEXT + 1], got[DIGEST_TEXT + 1];
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    if (!digest_is_set(&wheel->digest) || digest_eq(&wheel->digest, &made->digest))
+        return 0;
+    digest_text(&wheel->digest, want);
+    digest_text(&made->digest, got);
+    if (wheel->source->made.n)
+        rebuilt_differ(&words, &wheel->source->made, files);
+    if (x->how.rebuild_ok) {
+        events_warn(x->session->events, STR_FMT " " STR_FMT ": the lock takes another wheel%s%s",
+                    STR_ARG(wheel->name), STR_ARG(wheel->version), words.len ? ": " : "",
+                    words.len ? words.p : "");
+        return 0;
+    }
+    return err_set(e, ERR_INTEGRITY,
+                   "built again it is %s of %llu bytes (%s), and the lock has %s of %llu bytes "
+                   "(%s)%s%s: not all of it repeats, or the tools changed; `build --rebuild-ok` "
+                   "takes the new one into the lock",
+                   got, (unsigned long long)made->size, made->file, want,
+                   (unsigned long long)wheel->size, wheel->file.p, words.len ? "; " : "",
+                   words.len ? words.p : "");
+}
+
 static int take_result(struct sealed *x, struct artifact *wheel, const struct seal_wheel *made,
                        struct err *e)
 {
-    char want[DIGEST_TEXT + 1], got[DIGEST_TEXT + 1];
+    struct arena *arena = &x->work->lock.doc.arena;
+    struct artifact_source *own = arena_alloc(arena, sizeof *own);
+    struct strs files = {0};
 
-    digest_text(&wheel->digest, want);
-    digest_text(&made->digest, got);
-    if (digest_is_set(&wheel->digest) && !digest_eq(&wheel->digest, &made->digest) &&
-        !x->how.rebuild_ok)
-        return err_set(e, ERR_INTEGRITY,
-                       "built again it is %s of %llu bytes (%s), and the lock has %s of %llu bytes "
-                       "(%s): not all of it repeats, or the tools changed; `build --rebuild-ok` "
-                       "takes the new one into the lock",
-                       got, (unsigned long long)made->size, made->file, want,
-                       (unsigned long long)wheel->size, wheel->file.p);
-    wheel->file = arena_str(&x->work->lock.doc.arena, str_of(made->file));
+    *own = *wheel->source;
+    if (list_made(&files, x, made, e) < 0 || check_same(x, wheel, made, &files, e) < 0 ||
+        take_abi(x, own, e) < 0)
+        return -1;
+    if (!digest_eq(&wheel->digest, &made->digest)) /* a list that a lock lacks stays away */
+        own->made = files;
+    wheel->source = own;
+    wheel->file = arena_str(arena, str_of(made->file));
     wheel->size = made->size;
     wheel->digest = made->digest;
-    return take_abi(x, wheel, e) < 0 ? -1 : check_made(x, wheel, e);
+    return check_made(x, wheel, e);
 }
 
 /* A lock is a file that strangers edit: only the recipe says what may run. */

@@ -387,6 +387,7 @@ static void check_source(const struct check *c, const struct node *n, const stru
     check_lines(c, build, a, &s->settings);
     check_lines(c, build, a, &s->archs);
     check_lines(c, build, a, &s->expect);
+    check_lines(c, build, a, &s->made);
     if (s->abi.len && (!str_starts(s->abi, STR("torch")) || !has_only(s->abi, ".+!-_")))
         fault(c, build,
               "wheel \"" STR_FMT "\": build: abi \"" STR_FMT "\" is not what a lock has there",

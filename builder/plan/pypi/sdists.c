@@ -776,6 +776,7 @@ static void take_built(struct artifact *out, struct artifact_source *s, const st
     out->size = old->size;
     out->digest = old->digest;
     s->abi = old->source->abi;
+    s->made = old->source->made;
 }
 
 int sdists_source(struct sdists *x, const struct project *p, const struct candidate *c,
