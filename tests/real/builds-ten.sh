@@ -41,7 +41,7 @@ build:$build
   antlr4-python3-runtime:
   rouge-score:
   pycocotools:
-  levenshtein: {expect: [levenshtein_cpp]}
+  levenshtein: {expect: [levenshtein_cpp], constraints: ["scikit-build-core<0.11"]}
 pip:$pip
   - docopt
   - jieba
