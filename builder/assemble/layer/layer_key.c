@@ -187,7 +187,7 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer)
         break;
     case LOCK_BYTECODE:
         add_layer_head(out, lock, "bytecode layer");
-        buf_fmt(out, "prefix " LAYER_PREFIX "\n");
+        buf_fmt(out, "python " STR_FMT " prefix " LAYER_PREFIX "\n", STR_ARG(lock->python));
         add_bytecode(out, lock, layer);
         break;
     case LOCK_FILES:
