@@ -167,6 +167,13 @@ static void want_layer(struct assembler *a, const struct lock_layer *l)
         want(a, l->artifacts.v[i]);
 }
 
+static void want_below(struct assembler *a, size_t layer)
+{
+    for (size_t i = 0; i < layer; i++)
+        if (a->lock->layers.v[i].kind == LOCK_WHEELS)
+            want_layer(a, &a->lock->layers.v[i]);
+}
+
 static void want_system(struct assembler *a)
 {
     a->stages_left = 2;
@@ -194,6 +201,8 @@ static void collect(struct assembler *a)
         m->waiting = m->layer->artifacts.n;
         if (m->layer->kind == LOCK_WHEELS)
             want_layer(a, m->layer);
+        if (m->layer->kind == LOCK_BYTECODE)
+            want_below(a, i);
     }
     if (a->in->audit || !system_layers_recall(&a->system, a->lock, a->in->memo))
         a->need_system |= !lock_is_settled(a->lock) ||
@@ -303,7 +312,7 @@ static int make_again(struct making *m, struct err *e)
     *m = (struct making){.all = all, .layer = m->layer, .index = m->index, .slim = m->slim};
     if (making_recall(all, m, e) < 0 || making_decide(all, m, e) < 0)
         return -1;
-    if (m->how == HOW_MAKE)
+    if (m->how == HOW_MAKE && m->layer->kind == LOCK_WHEELS)
         start(m, making_wheels);
     else if (m->how == HOW_JOIN && !all->in->place->known_first)
         start(m, making_join);
@@ -319,10 +328,37 @@ static int settle_overlaps(struct assembler *a, struct err *e)
     if (overlap_find(a, e) < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n && !lock_is_settled(a->lock); i++)
-        if (a->lock->layers.v[i].kind == LOCK_WHEELS && key_is_new(&a->makings[i]) &&
-            make_again(&a->makings[i], e) < 0)
+        if ((a->lock->layers.v[i].kind == LOCK_WHEELS ||
+             a->lock->layers.v[i].kind == LOCK_BYTECODE) &&
+            key_is_new(&a->makings[i]) && make_again(&a->makings[i], e) < 0)
             return -1;
     return pool_wait(a->pool, e);
+}
+
+/* ---- bytecode ---- */
+
+static bool has_to_compile(const struct assembler *a, size_t layer)
+{
+    return a->makings[layer].how == HOW_MAKE && a->lock->layers.v[layer].kind == LOCK_BYTECODE;
+}
+
+static int check_compiler(const struct assembler *a, struct err *e)
+{
+    const struct compiler *c = &a->in->compiler;
+
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (has_to_compile(a, i) && c->begin(c->ctx, e) < 0)
+            return err_wrap(e, "layer %s", a->lock->layers.v[i].name.p);
+    return 0;
+}
+
+/* All wheels are there, and what each leaves out is known; what compiles takes all cores. */
+static int compile(struct assembler *a, struct err *e)
+{
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (has_to_compile(a, i) && making_bytecode(&a->makings[i], e) < 0)
+            return -1;
+    return 0;
 }
 
 /* ---- all of it ---- */
@@ -476,7 +512,7 @@ static int run(struct assembler *a, struct err *e)
         err_join(e, &fetch_err);
     err_clear(&fetch_err);
     err_clear(&pool_err);
-    if (made < 0 || fetched < 0 || settle_overlaps(a, e) < 0)
+    if (made < 0 || fetched < 0 || settle_overlaps(a, e) < 0 || compile(a, e) < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n && known_first; i++)
         if (a->makings[i].how == HOW_TAKE
@@ -535,8 +571,8 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
     if (decide(&a, e) < 0 || check_store(&a, e) < 0 || check_room(&a, e) < 0)
         return -1;
     plan(&a);
-    if (try_caches(&a, e) < 0 || check_store(&a, e) < 0 || venv_outline(&a.venv, &venv, e) < 0 ||
-        (in->audit && audit(&a, e) < 0))
+    if (try_caches(&a, e) < 0 || check_store(&a, e) < 0 || check_compiler(&a, e) < 0 ||
+        venv_outline(&a.venv, &venv, e) < 0 || (in->audit && audit(&a, e) < 0))
         return -1;
     system_layers_open(&a.system, lock, in->scratch_dir);
     if (run(&a, e) < 0 || cache_leave(&a, e) < 0)

@@ -28,6 +28,22 @@ struct fetcher {
     void *ctx;
 };
 
+struct modules VEC_OF(const struct entry *);
+
+/* Who compiles Python's modules for the layer of bytecode; only asked where that has to be made. */
+struct compiler {
+    /* Could it? Asked before anything is fetched. */
+    int (*begin)(void *ctx, struct err *e);
+    /* By the lock's own Python, on the calling thread; `key` names the layer. `each` is told what
+     * comes of a module, and its path in the image; of one that does not compile nothing. */
+    int (*compile)(void *ctx, const struct lock *lock, const struct digest *key,
+                   const struct modules *modules,
+                   int (*each)(void *ctx, const struct entry *module, struct str path,
+                               struct str bytes, struct err *e),
+                   void *each_ctx, struct err *e);
+    void *ctx;
+};
+
 /* Who looks at the layers that are made for the first time, each on a thread of its own. */
 struct watcher {
     bool (*knows)(void *ctx, const struct digest *layer); /* then it is not made anew for that */
@@ -56,6 +72,7 @@ struct assembly {
     struct memo *metadata; /* of wheels */
     struct place *place;
     struct fetcher fetcher;
+    struct compiler compiler;       /* all NULL for a lock without bytecode */
     const struct stored *image;     /* of a lock that stands on an image; else NULL */
     struct layer_caches *caches;    /* asked for layers that the lock knows, and what is made is
                                        left there; may be NULL */

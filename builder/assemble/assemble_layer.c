@@ -412,7 +412,7 @@ static int make_once(struct making *m, const struct tree *tree, struct place_blo
     return result;
 }
 
-static int make_from(struct making *m, const struct tree *tree, struct err *e)
+int making_write(struct making *m, const struct tree *tree, struct err *e)
 {
     CLEANUP(place_blob_clear) struct place_blob blob = {0};
     CLEANUP(err_clear) struct err why = {0};
@@ -436,53 +436,57 @@ static int make_from(struct making *m, const struct tree *tree, struct err *e)
     return place_blob_again(&blob, e) < 0 ? -1 : place_blob_make(&blob, making_bytes, m, e);
 }
 
-/* The lock's rules that concern wheels of this layer. */
-static void take_rules(struct making *m)
+void making_rules(struct slim_counts *out, const struct lock *lock, const struct lock_layer *l)
 {
-    const struct lock *lock = m->all->lock;
-
     for (size_t i = 0; i < lock->slim.n; i++)
-        for (size_t j = 0; j < m->layer->artifacts.n; j++)
-            if (slim_concerns(lock->slim.v[i].rule,
-                              lock->artifacts.v[m->layer->artifacts.v[j]].name)) {
-                vec_push(&m->slim)->rule = lock->slim.v[i].rule;
+        for (size_t j = 0; j < l->artifacts.n; j++)
+            if (slim_concerns(lock->slim.v[i].rule, lock->artifacts.v[l->artifacts.v[j]].name)) {
+                vec_push(out)->rule = lock->slim.v[i].rule;
                 break;
             }
 }
 
+int making_import(struct tree *t, struct assembler *all, size_t artifact, struct input *input,
+                  struct slim_counts *slim, struct inflater *inflater, struct err *e)
+{
+    const struct assembly *in = all->in;
+    const struct lock *lock = all->lock;
+    const struct artifact *a = &lock->artifacts.v[artifact];
+    struct wheel_paths *paths = all->paths ? &all->paths[artifact] : NULL;
+    CLEANUP(buf_clear) struct buf metadata = {0};
+    struct strs without = {0};
+    struct wheel_import how = {.python = lock->python,
+                               .prefix = STR(LAYER_PREFIX),
+                               .name = a->name,
+                               .version = a->version,
+                               .requested = a->requested,
+                               .slim = slim,
+                               .without = &without,
+                               .paths = paths,
+                               .metadata = &metadata};
+    int result = 0;
+
+    lock_left_out(&without, lock, a->name);
+    if (paths)
+        wheel_paths_clear(paths);
+    if (cas_input(input, in->cas, &a->digest, a->file.p, e) < 0 ||
+        import_wheel(t, input, &how, inflater, e) < 0 ||
+        metadata_confirm(in->metadata, in->cas, a, buf_view(&metadata), e) < 0)
+        result = -1;
+    vec_clear(&without);
+    return result;
+}
+
 static int import_all(struct tree *t, struct making *m, struct input *inputs, struct err *e)
 {
-    const struct assembly *in = m->all->in;
-    const struct lock *lock = m->all->lock;
     struct inflater *inflater = inflater_open();
     int result = 0;
 
     vec_clear(&m->slim);
-    take_rules(m);
-    for (size_t i = 0; i < m->layer->artifacts.n && result == 0; i++) {
-        const struct artifact *a = &lock->artifacts.v[m->layer->artifacts.v[i]];
-        CLEANUP(buf_clear) struct buf metadata = {0};
-        struct strs without = {0};
-        struct wheel_paths *paths = m->all->paths ? &m->all->paths[a - lock->artifacts.v] : NULL;
-        struct wheel_import how = {.python = lock->python,
-                                   .prefix = STR(LAYER_PREFIX),
-                                   .name = a->name,
-                                   .version = a->version,
-                                   .requested = a->requested,
-                                   .slim = &m->slim,
-                                   .without = &without,
-                                   .paths = paths,
-                                   .metadata = &metadata};
-
-        lock_left_out(&without, lock, a->name);
-        if (paths)
-            wheel_paths_clear(paths);
-        if (cas_input(&inputs[i], in->cas, &a->digest, a->file.p, e) < 0 ||
-            import_wheel(t, &inputs[i], &how, inflater, e) < 0 ||
-            metadata_confirm(in->metadata, in->cas, a, buf_view(&metadata), e) < 0)
-            result = -1;
-        vec_clear(&without);
-    }
+    making_rules(&m->slim, m->all->lock, m->layer);
+    for (size_t i = 0; i < m->layer->artifacts.n && result == 0; i++)
+        result =
+            making_import(t, m->all, m->layer->artifacts.v[i], &inputs[i], &m->slim, inflater, e);
     inflater_clear(&inflater);
     tree_sort(t);
     return result;
@@ -496,7 +500,7 @@ static int wheels(struct making *m, bool made, struct err *e)
     int result = import_all(&t, m, inputs, e);
 
     if (result == 0 && made)
-        result = make_from(m, &t, e);
+        result = making_write(m, &t, e);
     if (result < 0)
         making_throw_out(m->all->in->cas, inputs, m->layer->artifacts.n, e);
     for (size_t i = 0; i < m->layer->artifacts.n; i++)
@@ -518,7 +522,7 @@ int making_system(void *ctx, struct err *e)
 {
     struct making *m = ctx;
 
-    return make_from(m, system_layers_tree(&m->all->system, m->index), e);
+    return making_write(m, system_layers_tree(&m->all->system, m->index), e);
 }
 
 int making_files(void *ctx, struct err *e)
@@ -530,5 +534,5 @@ int making_files(void *ctx, struct err *e)
     spool_open(&a->files, a->in->scratch_dir);
     if (files_build(&t, a->lock, a->in->dir, &a->files, &a->system.skeleton, e) < 0)
         return -1;
-    return make_from(m, &t, e);
+    return making_write(m, &t, e);
 }

@@ -71,8 +71,19 @@ int making_bytes(void *ctx, struct sink *to, struct err *e) MUST_CHECK;
 int making_wheels(void *ctx, struct err *e) MUST_CHECK;
 int making_system(void *ctx, struct err *e) MUST_CHECK;
 int making_files(void *ctx, struct err *e) MUST_CHECK;
+/* The layer of bytecode: the wheels below it are in the store, and what each leaves out is known.
+ */
+int making_bytecode(struct making *m, struct err *e) MUST_CHECK;
 /* A layer of wheels that need not be made: read them for their paths. */
 int making_paths(void *ctx, struct err *e) MUST_CHECK;
+/* A wheel's files into `t`, as its layer has them; `input`, which is opened, stays until the tree
+ * goes. `slim` has its layer's rules. */
+int making_import(struct tree *t, struct assembler *a, size_t artifact, struct input *input,
+                  struct slim_counts *slim, struct inflater *inflater, struct err *e) MUST_CHECK;
+/* The lock's rules that concern wheels of this layer. */
+void making_rules(struct slim_counts *out, const struct lock *lock, const struct lock_layer *l);
+/* Write a tree as this layer, wherever that goes. */
+int making_write(struct making *m, const struct tree *tree, struct err *e) MUST_CHECK;
 /* assemble_cache.c: leave what was made in the caches. That it cannot be is no fault. */
 int cache_leave(struct assembler *a, struct err *e) MUST_CHECK;
 /* assemble_overlap.c: from the paths of all wheels: into a lock that was not built, else it must

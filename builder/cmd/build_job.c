@@ -282,11 +282,13 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
     struct disks disks = {s->store_dir, p->dest.path};
     CLEANUP(free_clear) char *scratch = NULL;
     CLEANUP(free_clear) char *context = recipe_context(&w->recipe, w->dir);
+    CLEANUP(sealed_clear) struct sealed *sealed = build_job_sealed(w, s, a);
     struct assembly in = {.cas = w->cas,
                           .memo = w->layers,
                           .metadata = w->metadata,
                           .place = place,
                           .fetcher = {fetch, &fetching},
+                          .compiler = sealed_compiler(sealed),
                           .image = below,
                           .caches = caches,
                           .beside =

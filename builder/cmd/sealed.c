@@ -3,7 +3,6 @@
 
 #include "sealed.h"
 
-#include "../assemble/assemble.h"
 #include "../assemble/layer/layer_key.h"
 #include "../base/path.h"
 #include "../fetch/fetch.h"
@@ -12,10 +11,12 @@
 #include "../io/zip.h"
 #include "../model/lock_root.h"
 #include "../oci/place_store.h"
+#include "../seal/bytecode.h"
 #include "../seal/probe.h"
 #include "device_code.h"
 #include "output.h"
 #include "own_source.h"
+#include "rebuilt.h"
 
 #define CONFIG_MAX (1 << 20)
 #define CUDA_HOME "/usr/local/cuda" /* as the image has it */
@@ -225,12 +226,12 @@ static bool same_root(const struct lock *a, const struct lock *b)
     return true;
 }
 
-static int find_root(struct sealed *x, const struct artifact *wheel, const struct lock *lock,
+static int find_root(struct sealed *x, const struct artifact_source *build, const struct lock *lock,
                      const struct artifact *pip, struct root **out, struct err *e)
 {
     struct root *r = xcalloc(1, sizeof *r);
 
-    lock_root(&r->lock, lock, wheel->source, pip);
+    lock_root(&r->lock, lock, build, pip);
     for (size_t i = 0; i < x->roots.n; i++)
         if (same_root(&x->roots.v[i]->lock, &r->lock)) {
             root_clear(r);
@@ -301,7 +302,7 @@ static int job_open(struct job *j, struct sealed *x, const struct artifact *whee
     struct root *root = NULL;
 
     if (begin(x, e) < 0 || fetch_source(x, wheel, e) < 0 ||
-        build_requires(x, wheel, lock, pip, e) < 0 || find_root(x, wheel, lock, pip, &root, e) < 0)
+        build_requires(x, wheel, lock, pip, e) < 0 || find_root(x, s, lock, pip, &root, e) < 0)
         return -1;
     j->sdist = cas_path(x->work->cas, &s->sdist.digest);
     *b = (struct seal_build){
@@ -395,6 +396,71 @@ struct source_backend sealed_backend(struct sealed *x)
     return (struct source_backend){x, ask_requires, ask_metadata};
 }
 
+/* ---- bytecode ---- */
+
+#define CODE_MAX ((uint64_t)256 << 20) /* bytes of a module */
+
+static int add_modules(struct seal_bytecode *b, const struct modules *modules, struct err *e)
+{
+    CLEANUP(inflater_clear) struct inflater *inflater = inflater_open();
+    const struct entry *const *at;
+
+    vec_each(at, modules) {
+        CLEANUP(free_clear) char *name = str_dup((*at)->path);
+        CLEANUP(buf_clear) struct buf text = {0};
+
+        if (content_read(inflater, &(*at)->content, &text, CODE_MAX, name, e) < 0 ||
+            seal_bytecode_add(b, (*at)->path, buf_view(&text), e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int compile_begin(void *ctx, struct err *e)
+{
+    return begin(ctx, e);
+}
+
+static int compile(void *ctx, const struct lock *lock, const struct digest *key,
+                   const struct modules *modules,
+                   int (*each)(void *ctx, const struct entry *module, struct str path,
+                               struct str bytes, struct err *e),
+                   void *each_ctx, struct err *e)
+{
+    struct sealed *x = ctx;
+    struct str groups[] = {str_of(lock_group_name(LOCK_BASE)),
+                           str_of(lock_group_name(LOCK_PYTHON))};
+    const struct artifact_source python = {.root = {groups, ARRAY_LEN(groups), ARRAY_LEN(groups)}};
+    const struct seal_means means = means_of(x, NULL);
+    CLEANUP(seal_bytecode_clear) struct seal_bytecode b = {0};
+    CLEANUP(buf_clear) struct buf tag = {0};
+    const struct entry *const *at;
+    struct root *root;
+
+    buf_puts(&tag, "cpython-");
+    for (size_t i = 0; i < lock->python.len; i++)
+        if (lock->python.p[i] != '.')
+            buf_putc(&tag, lock->python.p[i]);
+    if (begin(x, e) < 0 || find_root(x, &python, lock, NULL, &root, e) < 0 ||
+        seal_bytecode_open(&b, &root->layers, key, buf_view(&tag), &means, e) < 0 ||
+        add_modules(&b, modules, e) < 0 || seal_bytecode_run(&b, PYTHON, e) < 0)
+        return -1;
+    vec_each(at, modules) {
+        CLEANUP(buf_clear) struct buf bytes = {0}, path = {0};
+        bool found;
+
+        if (seal_bytecode_read(&bytes, &path, &found, &b, (*at)->path, e) < 0 ||
+            (found && each(each_ctx, *at, buf_view(&path), buf_view(&bytes), e) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+struct compiler sealed_compiler(struct sealed *x)
+{
+    return (struct compiler){compile_begin, compile, x};
+}
+
 /* ---- what a lock wants built ---- */
 
 /* "amp_C" is there as amp_C.so, amp_C.cpython-311-x86_64-linux-gnu.so, amp_C.py or a folder, at the
@@ -479,25 +545,20 @@ static int read_abi(bool *cxx11, const struct sealed *x, const struct artifact *
 }
 
 /* What an extension of torch is bound to: its very version, and the names of C++'s library. */
-static int take_abi(struct sealed *x, struct artifact *wheel, struct err *e)
+static int take_abi(struct sealed *x, struct artifact_source *s, struct err *e)
 {
-    const struct artifact_source *s = wheel->source;
     struct arena *arena = &x->work->lock.doc.arena;
 
     for (size_t i = 0; i < s->requires_n; i++) {
         const struct artifact *torch = &s->requires[i];
-        struct artifact_source *own;
         bool cxx11;
 
         if (!str_is(torch->name, "torch") || !of_root(torch))
             continue;
         if (fetch(x, torch, 1, NULL, NULL, e) < 0 || read_abi(&cxx11, x, torch, e) < 0)
             return -1;
-        own = arena_alloc(arena, sizeof *own);
-        *own = *s;
-        own->abi = str_of(arena_fmt(arena, "torch" STR_FMT "cxx11abi%s", STR_ARG(torch->version),
-                                    cxx11 ? "TRUE" : "FALSE"));
-        wheel->source = own;
+        s->abi = str_of(arena_fmt(arena, "torch" STR_FMT "cxx11abi%s", STR_ARG(torch->version),
+                                  cxx11 ? "TRUE" : "FALSE"));
     }
     return 0;
 }
@@ -541,28 +602,67 @@ static int have(const struct sealed *x, const struct artifact *wheel, bool *is, 
     return 0;
 }
 
-/* Where the lock says what comes out, that comes out, or it is told. */
+static int list_made(struct strs *out, struct sealed *x, const struct seal_wheel *made,
+                     struct err *e)
+{
+    CLEANUP(cas_input_clear) struct input input = {0};
+    CLEANUP(zip_clear) struct zip zip = {0};
+
+    if (cas_input(&input, x->work->cas, &made->digest, made->file, e) < 0 ||
+        zip_open(&zip, &input, e) < 0)
+        return -1;
+    *out = rebuilt_list(&x->work->lock.doc.arena, &zip);
+    return 0;
+}
+
+/* Where the lock says what comes out, that comes out, or what differs is told. */
+static int check_same(struct sealed *x, const struct artifact *wheel, const struct seal_wheel *made,
+                      const struct strs *files, struct err *e)
+{
+    char want[DIGEST_TEXT + 1], got[DIGEST_TEXT + 1];
+    CLEANUP(buf_clear) struct buf words = {0};
+
+    if (!digest_is_set(&wheel->digest) || digest_eq(&wheel->digest, &made->digest))
+        return 0;
+    digest_text(&wheel->digest, want);
+    digest_text(&made->digest, got);
+    if (wheel->source->made.n)
+        rebuilt_differ(&words, &wheel->source->made, files);
+    if (x->how.rebuild_ok) {
+        events_warn(x->session->events, STR_FMT " " STR_FMT ": the lock takes another wheel%s%s",
+                    STR_ARG(wheel->name), STR_ARG(wheel->version), words.len ? ": " : "",
+                    words.len ? words.p : "");
+        return 0;
+    }
+    return err_set(e, ERR_INTEGRITY,
+                   "built again it is %s of %llu bytes (%s), and the lock has %s of %llu bytes "
+                   "(%s)%s%s: not all of it repeats, or the tools changed; `build --rebuild-ok` "
+                   "takes the new one into the lock",
+                   got, (unsigned long long)made->size, made->file, want,
+                   (unsigned long long)wheel->size, wheel->file.p, words.len ? "; " : "",
+                   words.len ? words.p : "");
+}
+
 static int take_result(struct sealed *x, struct artifact *wheel, const struct seal_wheel *made,
                        struct err *e)
 {
-    char want[DIGEST_TEXT + 1], got[DIGEST_TEXT + 1];
+    struct arena *arena = &x->work->lock.doc.arena;
+    struct artifact_source *own = arena_alloc(arena, sizeof *own);
+    struct strs files = {0};
 
-    digest_text(&wheel->digest, want);
-    digest_text(&made->digest, got);
-    if (digest_is_set(&wheel->digest) && !digest_eq(&wheel->digest, &made->digest) &&
-        !x->how.rebuild_ok)
-        return err_set(e, ERR_INTEGRITY,
-                       "built again it is %s of %llu bytes (%s), and the lock has %s of %llu bytes "
-                       "(%s): not all of it repeats, or the tools changed; `build --rebuild-ok` "
-                       "takes the new one into the lock",
-                       got, (unsigned long long)made->size, made->file, want,
-                       (unsigned long long)wheel->size, wheel->file.p);
-    wheel->file = arena_str(&x->work->lock.doc.arena, str_of(made->file));
+    *own = *wheel->source;
+    if (list_made(&files, x, made, e) < 0 || check_same(x, wheel, made, &files, e) < 0 ||
+        take_abi(x, own, e) < 0)
+        return -1;
+    if (!digest_eq(&wheel->digest, &made->digest)) /* a list that a lock lacks stays away */
+        own->made = files;
+    wheel->source = own;
+    wheel->file = arena_str(arena, str_of(made->file));
     wheel->size = made->size;
     wheel->digest = made->digest;
     if (artifact_is_project(wheel) && own_source_take(x->work, wheel, e) < 0)
         return -1;
-    return take_abi(x, wheel, e) < 0 ? -1 : check_made(x, wheel, e);
+    return check_made(x, wheel, e);
 }
 
 /* A lock is a file that strangers edit: only the recipe says what may run. */

@@ -1,8 +1,10 @@
-/* cmd/sealed.h - wheels from source: who answers the chooser's questions about an sdist, and who
- * builds what a lock wants built, both sealed (seal/), in the system that the lock has.
+/* cmd/sealed.h - wheels from source: who answers the chooser's questions about an sdist, who builds
+ * what a lock wants built, and who compiles bytecode, all sealed (seal/), in the system that the
+ * lock has.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "../assemble/assemble.h"
 #include "../plan/pypi/sdists.h"
 #include "../seal/wheel.h"
 #include "work.h"
@@ -18,6 +20,8 @@ struct sealed_how {
 struct sealed *sealed_open(struct work *w, struct session *s, const struct sealed_how *how);
 void sealed_clear(struct sealed **sealed);
 
+/* For struct assembly. */
+struct compiler sealed_compiler(struct sealed *x);
 /* For struct resolve_input. */
 struct source_backend sealed_backend(struct sealed *x);
 

@@ -413,6 +413,17 @@ static bool is_local(const char *url)
     return str_starts(str_of(url), STR("file:"));
 }
 
+static int size_of_blob(uint64_t *size, const struct pages *pages, const struct digest *digest,
+                        const char *url, struct err *e)
+{
+    CLEANUP(cas_input_clear) struct input input = {0};
+
+    if (cas_input(&input, pages->cas, digest, url, e) < 0)
+        return -1;
+    *size = input.size;
+    return 0;
+}
+
 int pages_learn(struct pages *pages, const char *url, struct digest *digest, uint64_t *size,
                 struct err *e)
 {
@@ -421,8 +432,8 @@ int pages_learn(struct pages *pages, const char *url, struct digest *digest, uin
     struct http_request *r = &b.r;
 
     blob_open(&b, pages, &want);
-    if (digest_is_set(digest) && !size && cas_has(pages->cas, digest, 0))
-        return 0;
+    if (digest_is_set(digest) && cas_has(pages->cas, digest, 0))
+        return size ? size_of_blob(size, pages, digest, url, e) : 0;
     if (pages->o.offline && !is_local(url))
         return need_network(url, e);
     if (http_run(pages->http, &r, 1, 1, NULL, NULL, e) < 0 || blob_settle(&b, e) < 0)

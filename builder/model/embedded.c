@@ -42,6 +42,7 @@
     X(completion_fish, "completion.fish", "builder/man/completion.fish")                         \
     X(plan_services_py, "plan-services.py", "builder/plan/services.py")                          \
     X(seal_driver_py, "seal-driver.py", "builder/seal/driver.py")                                \
+    X(seal_bytecode_py, "seal-bytecode.py", "builder/seal/bytecode.py")                          \
     X(serve_page_html, "serve-page.html", "builder/serve/page.html")                             \
     X(serve_page_image_html, "serve-page-image.html", "builder/serve/page-image.html")           \
     X(serve_get_sh, "serve-get.sh", "builder/serve/get.sh")                                      \

@@ -675,6 +675,13 @@ bool lock_layer_is_own(const struct lock *lock, size_t layer)
                                      artifact_is_project(&lock->artifacts.v[l->artifacts.v[0]]));
 }
 
+bool lock_has_bytecode(const struct lock *lock)
+{
+    const struct node *n = lock->recipe ? node_get(lock->recipe, "bytecode") : NULL;
+
+    return n && n->kind == NODE_BOOL && n->boolean;
+}
+
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group)
 {
     for (size_t i = 0; i < lock->layers.n; i++)

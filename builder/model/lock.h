@@ -41,8 +41,10 @@ enum { LOCK_SCHEMA = 4, LOCK_FORMAT = 2, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
     LOCK_WHEELS,
-    LOCK_FILES, /* the recipe's files, its user and work folder */
-    LOCK_IMAGE, /* a layer of the image that is the base, taken over as it is */
+    LOCK_BYTECODE, /* what the image's Python compiles the wheels of the layers below to; no
+                      artifact */
+    LOCK_FILES,    /* the recipe's files, its user and work folder */
+    LOCK_IMAGE,    /* a layer of the image that is the base, taken over as it is */
 };
 
 /* Which packages a LOCK_SYSTEM layer is made of: the artifacts of that group. It is the layer's
@@ -269,6 +271,8 @@ bool lock_copy_place(struct buf *out, const struct lock_copy *copy, const struct
 /* Is it one of the recipe's certificates? */
 bool lock_copy_is_certificate(const struct lock_copy *copy);
 bool lock_has_certificates(const struct lock *lock);
+/* Does the recipe ask for a layer of bytecode? */
+bool lock_has_bytecode(const struct lock *lock);
 /* The layer of that group, or NULL. */
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group);
 const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts have it */

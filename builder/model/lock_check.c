@@ -394,6 +394,7 @@ static void check_source(const struct check *c, const struct node *n, const stru
     check_lines(c, build, a, &s->settings);
     check_lines(c, build, a, &s->archs);
     check_lines(c, build, a, &s->expect);
+    check_lines(c, build, a, &s->made);
     if (s->abi.len && (!str_starts(s->abi, STR("torch")) || !has_only(s->abi, ".+!-_")))
         fault(c, build,
               "wheel \"" STR_FMT "\": build: abi \"" STR_FMT "\" is not what a lock has there",
@@ -542,7 +543,8 @@ static void check_folders(const struct check *c)
 
 /* ---- layers ---- */
 
-/* Image layers first, then groups in their order; files last. Wheels come above Python. */
+/* Image layers first, then groups in their order; bytecode and files last. Wheels come above
+ * Python. */
 static unsigned height(const struct lock_layer *l)
 {
     switch (l->kind) {
@@ -552,6 +554,8 @@ static unsigned height(const struct lock_layer *l)
         return l->group <= LOCK_PYTHON ? (unsigned)l->group : 3 + (unsigned)l->group;
     case LOCK_WHEELS:
         return 3;
+    case LOCK_BYTECODE:
+        return 98;
     case LOCK_FILES:
         return 99;
     }
@@ -593,7 +597,7 @@ static void check_members(const struct check *c, const struct node *n, const str
 /* May a layer be without artifacts? */
 static bool may_be_empty(const struct lock *lock, const struct lock_layer *l)
 {
-    return l->kind == LOCK_IMAGE || l->kind == LOCK_FILES ||
+    return l->kind == LOCK_IMAGE || l->kind == LOCK_FILES || l->kind == LOCK_BYTECODE ||
            (l->group == LOCK_PYTHON && lock->image.ref.len) ||
            (l->group == LOCK_TOOLKIT && lock->toolkit.from.len);
 }

@@ -60,7 +60,8 @@ static void add_wheels(struct lock *out, const struct lock *lock,
 {
     const struct artifact *a;
 
-    vec_add(&out->artifacts, *pip);
+    if (pip)
+        vec_add(&out->artifacts, *pip);
     for (size_t i = 0; i < build->requires_n; i++)
         if (str_is(build->requires[i].group, ARTIFACT_OF_ROOT))
             add_wheel(out, &build->requires[i]);

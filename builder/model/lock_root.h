@@ -7,7 +7,7 @@
 
 /* The root of `build`. Its CUDA toolkit is there once `lock` has its layers: what that is hangs on
  * the wheels, so that nobody has it while they are chosen. Wheels have a layer each, which they
- * share with the image where that gives them one. Texts are borrowed from `lock`, `build` and
- * `pip`; lock_clear(out) by the caller. */
+ * share with the image where that gives them one. `pip` may be NULL. Texts are borrowed from
+ * `lock`, `build` and `pip`; lock_clear(out) by the caller. */
 void lock_root(struct lock *out, const struct lock *lock, const struct artifact_source *build,
                const struct artifact *pip);

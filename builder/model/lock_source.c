@@ -61,6 +61,7 @@ static void put_build(struct doc *d, struct node *n, const struct artifact_sourc
     put_list(d, n, "expect", &s->expect);
     if (s->abi.len)
         node_put_str(d, n, "abi", s->abi);
+    put_list(d, n, "made", &s->made);
     list = s->files_n ? node_put(d, n, "files", node_new_list(d)) : NULL;
     for (size_t i = 0; i < s->files_n; i++)
         put_file(d, node_add(d, list, node_new_map(d)), &s->files[i]);
@@ -164,8 +165,9 @@ static void get_requires(struct artifact_source *s, struct arena *arena, const s
 static void get_build(struct artifact_source *s, struct arena *arena, const struct fields *f,
                       unsigned depth)
 {
-    static const char *const known[] = {"root",  "isolation", "requires", "env",   "settings",
-                                        "archs", "expect",    "abi",      "files", NULL};
+    static const char *const known[] = {"root",     "isolation", "requires", "env",
+                                        "settings", "archs",     "expect",   "abi",
+                                        "made",     "files",     NULL};
     const struct node *n, *list = field_list(f, "files");
 
     fields_only(f, known);
@@ -178,6 +180,7 @@ static void get_build(struct artifact_source *s, struct arena *arena, const stru
     get_list(&s->archs, arena, f, "archs");
     get_list(&s->expect, arena, f, "expect");
     field_str(f, "abi", &s->abi);
+    get_list(&s->made, arena, f, "made");
     s->files = arena_alloc(arena, ((list ? list->count : 0) + 1) * sizeof *s->files);
     node_each(n, list)
         get_only_file(&s->files[s->files_n++], n, f->e);

@@ -11,5 +11,6 @@ static const char *const groups[] = {
     [LOCK_TOOLKIT] = "toolkit"};
 static const char *const kinds[] = {[LOCK_SYSTEM] = "system",
                                     [LOCK_WHEELS] = "wheels",
+                                    [LOCK_BYTECODE] = "bytecode",
                                     [LOCK_FILES] = "files",
                                     [LOCK_IMAGE] = "image"};

@@ -14,7 +14,7 @@ static const char *const keys[] = {
     "files",           "user",        "env",         "workdir",     "folders",       "volumes",
     "ports",           "healthcheck", "entrypoint",  "cmd",         "startup_check", "services",
     "labels",          "tag",         "slim",        "wheels_only", "build",         "project",
-    "compression",     "matrix",      NULL};
+    "bytecode",        "compression", "matrix",      NULL};
 
 /* ---- for all parts ---- */
 
@@ -82,6 +82,7 @@ static void check_with_image(struct reading *in)
 {
     const struct recipe *r = in->r;
     const struct node *build = node_get(in->f.map, "build");
+    const struct node *bytecode = node_get(in->f.map, "bytecode");
 
     if (r->image.text.len && r->apt.n)
         err_at(in->e, &r->apt.v[0].pos,
@@ -95,6 +96,11 @@ static void check_with_image(struct reading *in)
         err_at(in->e, &r->project.path.pos,
                "project: it is built from source, which needs a base of packages such as "
                "debian-12");
+    if (r->image.text.len && r->bytecode)
+        err_at(
+            in->e, &bytecode->pos,
+            "bytecode: it needs a base of packages such as debian-12; the Python of an image that "
+            "is named as the base is not run here");
     if (r->image.text.len && str_is(r->variant.text, "devel"))
         err_at(in->e, &r->variant.pos,
                "variant: devel needs a base of packages such as debian-12; an image that is named "
@@ -177,6 +183,7 @@ static int read_all(struct recipe *r, struct str cell, struct err *e)
     recipe_read_project(&in);
     field_bool(&in.f, "slim", &r->slim);
     field_bool(&in.f, "wheels_only", &r->wheels_only);
+    field_bool(&in.f, "bytecode", &r->bytecode);
     check_with_image(&in);
     check_with_wheels_only(&in);
     return err_is_set(&fault) ? err_join(e, &fault) : 0;

@@ -217,6 +217,8 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
         node_put_bool(doc, root, "wheels_only", true);
     put_builds(doc, root, r);
     put_project(doc, root, &r->project);
+    if (r->bytecode)
+        node_put_bool(doc, root, "bytecode", true);
     put_list(doc, root, "apt", &r->apt);
     put_archives(doc, root, r);
     put_list(doc, root, "ca_certificates", &r->certificates);

@@ -43,6 +43,7 @@ struct artifact_source {
     struct strs expect;   /* modules that the wheel must have */
     struct str abi; /* of one that was built with torch: "torch2.6.0cxx11abiFALSE"; the folder below
                        "wheels" that it has when it is handed on. Empty: none, or not built */
+    struct strs made; /* files of the wheel that was built, in cmd/rebuilt.h's form; mostly there */
     struct artifact_file *files;
     size_t files_n;
 };

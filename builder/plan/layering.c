@@ -148,6 +148,8 @@ void layering(struct lock *lock)
     add_debs(lock, LOCK_COMPILE); /* from here on what the variant adds */
     add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
     add_toolkit(lock);
+    if (lock_has_bytecode(lock))
+        add_layer(lock, STR("bytecode"), LOCK_BYTECODE);
     add_wheels(lock, TIER_PROJECT, "project", UINT64_MAX);
     add_layer(lock, STR("files"), LOCK_FILES);
     for (size_t i = 0; i < lock->layers.n && lock->format >= 2; i++)

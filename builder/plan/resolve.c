@@ -69,6 +69,7 @@ static const struct artifact_source *source_keep(struct arena *a,
     to->archs = strs_keep(a, &from->archs);
     to->expect = strs_keep(a, &from->expect);
     to->abi = arena_str(a, from->abi);
+    to->made = strs_keep(a, &from->made);
     to->requires = arena_alloc(a, (from->requires_n + 1) * sizeof *to->requires);
     for (size_t i = 0; i < from->requires_n; i++)
     to->requires[i] = artifact_keep(a, &from->requires[i]);

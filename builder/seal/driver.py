@@ -10,7 +10,7 @@ starts this file again with the environment's, as "hook".
 """
 import glob, importlib, importlib.util, json, os, site, subprocess, sys
 
-BUILD, WHEELS = "/seal/build", "/seal/in/wheels"
+BUILD, WHEELS, FILES = "/seal/build", "/seal/in/wheels", "/seal/in/files"
 ENV, RESULT = BUILD + "/env", BUILD + "/result"
 LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
 
@@ -45,6 +45,28 @@ def build_system(folder):
     if "requires" not in table:
         sys.exit("pyproject.toml: [build-system] has no requires, which PEP 518 demands")
     return {**table, "build-backend": table.get("build-backend", LEGACY["build-backend"])}
+
+
+def lay_crates():
+    """The crates among the files, as a folder that cargo takes for crates.io."""
+    crates = sorted(glob.glob(FILES + "/*.crate"))
+    if not crates:
+        return
+    import hashlib, tarfile
+    vendor, home = BUILD + "/vendor", BUILD + "/cargo"
+    for crate in crates:
+        folder = f"{vendor}/{os.path.basename(crate)[:-len('.crate')]}"
+        with tarfile.open(crate) as tar:
+            for member in tar:
+                if member.isreg() and os.path.abspath(f"{vendor}/{member.name}").startswith(folder + "/"):
+                    tar.extract(member, vendor)
+        with open(crate, "rb") as f, open(folder + "/.cargo-checksum.json", "w") as to:
+            json.dump({"files": {}, "package": hashlib.sha256(f.read()).hexdigest()}, to)
+    os.makedirs(home)
+    with open(home + "/config.toml", "w") as f:
+        f.write('[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\n'
+                f'directory = "{vendor}"\n[net]\noffline = true\n')
+    os.environ.update(CARGO_HOME=home, CARGO_NET_OFFLINE="true")
 
 
 def make_environment(isolated):
@@ -166,6 +188,7 @@ def main():
         put("requires", "".join(line + "\n" for line in system["requires"]))
         return
     python = ENV + "/bin/python"
+    lay_crates()
     os.chdir(folder)
     sys.stdout.flush()
     os.execv(python, [python, __file__, "hook", step, json.dumps(system), *settings])

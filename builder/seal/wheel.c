@@ -487,13 +487,22 @@ static void put_reason(struct buf *out, const struct run *r)
     }
 }
 
+/* Words, and not only the frame around some. */
+static bool says_something(struct str line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if (c_alnum(line.p[i]))
+            return true;
+    return false;
+}
+
 /* The last line that says something. */
 static struct str last_line(struct str text)
 {
     struct str line, last = {0};
 
     while (str_line(&text, &line))
-        if (str_trim(line).len)
+        if (says_something(line))
             last = str_trim(line);
     return str_sub(last, 0, 300);
 }

@@ -257,6 +257,46 @@ static void a_key_names_what_decides_its_layers_bytes(void **state)
     }
 }
 
+/* Python and what it stands on, and the wheels below. */
+static void bytecode_hangs_on_python_and_wheels(void **state)
+{
+    static const struct {
+        void (*change)(struct world *w);
+        bool is;
+    } cases[] = {
+        {format, true},
+        {architecture, true},
+        {base_deb, true},
+        {apt_deb, true},
+        {wheel, true},
+        {order_of_wheels, true},
+        {slim, true},
+        {python_patch, true},
+        {python, true},
+        {user, false},
+        {what_a_build_filled_in, false},
+        {workdir, false},
+        {date, false},
+        {url, false},
+        {settings, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf_clear) struct buf a = {0}, b = {0};
+        struct world w;
+
+        make(&w);
+        w.layers[TOOLS].group = LOCK_PYTHON;
+        w.layers[TOOLS].name = STR("python");
+        w.layers[FILES] = (struct lock_layer){.name = STR("bytecode"), .kind = LOCK_BYTECODE};
+        layer_key(&a, &w.lock, FILES);
+        cases[i].change(&w);
+        layer_key(&b, &w.lock, FILES);
+        if (str_eq(buf_view(&a), buf_view(&b)) == cases[i].is)
+            fail_msg("change %zu", i);
+    }
+}
+
 static void no_two_layers_have_one_key(void **state)
 {
     struct buf keys[LAYERS + 1] = {0};
@@ -304,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_names_what_decides_its_layers_bytes),
+        cmocka_unit_test(bytecode_hangs_on_python_and_wheels),
         cmocka_unit_test(no_two_layers_have_one_key),
         cmocka_unit_test(texts_do_not_run_into_each_other),
         cmocka_unit_test(a_layer_of_the_base_image_has_none),

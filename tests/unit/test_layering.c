@@ -88,6 +88,25 @@ static void wheels_are_laid_as_pip_installs_them(void **state)
     }
 }
 
+static void bytecode_stands_on_all_but_files(void **state)
+{
+    for (int is = 0; is < 2; is++) {
+        CLEANUP(lock_clear) struct lock l = {0};
+        CLEANUP(buf_clear) struct buf plan = {0};
+        struct node *recipe = node_new_map(&l.doc);
+
+        l.recipe = recipe;
+        node_put_bool(&l.doc, recipe, "bytecode", is);
+        artifacts_add(&l, "deb gcc 1 9 compile; wheel nvidia-nvcc 1 9 variant; wheel numpy 1 1");
+        layering(&l);
+        assert_string_equal(plan_of(&plan, &l),
+                            is ? "wheels: numpy | compile: gcc | compile-wheels: nvidia-nvcc | "
+                                 "bytecode: | files:"
+                               : "wheels: numpy | compile: gcc | compile-wheels: nvidia-nvcc | "
+                                 "files:");
+    }
+}
+
 static void layers_stand_on_those_of_a_base_image(void **state)
 {
     CLEANUP(lock_clear) struct lock l = {0};
@@ -159,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(artifacts_have_their_layers),
         cmocka_unit_test(wheels_are_laid_as_pip_installs_them),
+        cmocka_unit_test(bytecode_stands_on_all_but_files),
         cmocka_unit_test(layers_stand_on_those_of_a_base_image),
         cmocka_unit_test(the_project_stands_on_top),
         cmocka_unit_test(a_toolkit_of_links_alone_has_a_layer),

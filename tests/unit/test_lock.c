@@ -539,6 +539,36 @@ static void a_lock_without_layers_is_told(void **state)
     assert_non_null(strstr(e.msg, "layers: the last one must be of kind \"files\""));
 }
 
+static void bytecode_is_a_layer_without_artifacts(void **state)
+{
+    static const struct damage cases[] = {
+        {"\"bytecode\", \"artifacts\": []", "\"bytecode\", \"artifacts\": [\"wheel:torch\"]",
+         "layer \"bytecode\" is of kind \"bytecode\", which has no wheel \"torch\""},
+        {"{\"name\": \"bytecode\", \"kind\": \"bytecode\", \"artifacts\": []},",
+         "{\"name\": \"bytecode\", \"kind\": \"bytecode\", \"artifacts\": []}, {\"name\": \"b\", "
+         "\"kind\": \"bytecode\", \"artifacts\": []},",
+         "layer \"b\" does not stand in order above \"bytecode\""},
+    };
+    CLEANUP(lock_clear) struct lock l = {0}, again = {0};
+    CLEANUP(buf_clear) struct buf text = {0}, second = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    struct node *recipe;
+
+    lock_make(&l);
+    recipe = node_new_map(&l.doc);
+    node_put_bool(&l.doc, recipe, "bytecode", true);
+    l.recipe = recipe;
+    hash_bytes(&l.recipe_digest, "{\"bytecode\":true}", 17);
+    lock_plan(&l);
+    assert_true(l.layers.v[l.layers.n - 2].kind == LOCK_BYTECODE);
+    lock_print(&text, &l);
+    assert_int_equal(read_text(&again, buf_view(&text), &e), 0);
+    lock_print(&second, &again);
+    assert_string_equal(second.p, text.p);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        expect_told(&l, &cases[i]);
+}
+
 /* Every two layers that stand the other way round are told. */
 static void layers_out_of_order_are_told(void **state)
 {
@@ -603,6 +633,7 @@ int main(void)
         cmocka_unit_test(archives_without_a_toolkit_are_told),
         cmocka_unit_test(what_no_lock_says_is_told),
         cmocka_unit_test(a_lock_without_layers_is_told),
+        cmocka_unit_test(bytecode_is_a_layer_without_artifacts),
         cmocka_unit_test(layers_out_of_order_are_told),
         cmocka_unit_test(wheels_may_be_called_like_layers),
     };

@@ -32,6 +32,7 @@ static void source_make(struct lock *l, bool built)
         .archs = words_in(l, "8.0 9.0+PTX"),
         .expect = words_in(l, "amp_C"),
         .abi = built ? STR("torch2.6.0+cu124cxx11abiFALSE") : STR(""),
+        .made = words_in(l, built ? "a b" : ""),
         .files = arena_alloc(a, sizeof *s->files),
         .files_n = 1};
     s->files[0] =
@@ -96,6 +97,7 @@ static void what_is_built_is_kept(void **state)
         assert_true(!a->source->requires[0].group.len);
         assert_true(str_is(a->source->requires[1].group, ARTIFACT_OF_ROOT));
         assert_true(str_is(a->source->archs.v[1], "9.0+PTX"));
+        assert_true(a->source->made.n == (built ? 2 : 0));
         assert_int_equal(artifact_download(a), 7);
         assert_true(str_is(a->source->abi, built ? "torch2.6.0+cu124cxx11abiFALSE" : ""));
         assert_true(again.tools.n == 1 && str_is(again.tools.v[0].name, "gcc"));

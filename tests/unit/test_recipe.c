@@ -170,6 +170,28 @@ static void slim_is_true_or_nothing(void **state)
     }
 }
 
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
+static void bytecode_is_of_bases_whose_python_is_known(void **state)
+{
+    CLEANUP(buf_clear) struct buf with = {0}, without = {0}, faults = {0};
+    CLEANUP(recipe_clear) struct recipe r = {0};
+    CLEANUP(err_clear) struct err e = {0};
+
+    print(&with, P "bytecode: true\n");
+    assert_non_null(strstr(with.p, ",\"bytecode\":true,"));
+    print(&without, P "bytecode: false\n");
+    assert_null(strstr(without.p, "bytecode"));
+    assert_int_equal(recipe_parse(&r,
+                                  STR(P "base: {image: \"oci:x@sha256:" ZEROS "\"}\n"
+                                        "bytecode: true\n"),
+                                  "x.yaml", &e),
+                     -1);
+    assert_string_equal(faults_text(&faults, &e),
+                        "x.yaml:3:11: bytecode: it needs a base of packages such as debian-12; the "
+                        "Python of an image that is named as the base is not run here");
+}
+
 static void what_may_be_built_is_names_or_all_or_a_map(void **state)
 {
     static const struct {
@@ -338,7 +360,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "variant "
          "toolkit base python platforms apt apt_archives ca_certificates pip constraints indexes "
          "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
-         "cmd startup_check services labels tag slim wheels_only build project compression matrix"},
+         "cmd startup_check services labels tag slim wheels_only build project bytecode "
+         "compression matrix"},
         {P "pip: [{lock: requirements.txt}]\n",
          "x.yaml:2:14: pip: lock: \"requirements.txt\" is not the name of a lock that is read: "
          "pylock.toml, pylock.NAME.toml, uv.lock, poetry.lock"},
@@ -745,6 +768,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recipes_have_one_normal_form),
         cmocka_unit_test(slim_is_true_or_nothing),
+        cmocka_unit_test(bytecode_is_of_bases_whose_python_is_known),
         cmocka_unit_test(what_may_be_built_is_names_or_all_or_a_map),
         cmocka_unit_test(a_project_is_a_folder),
         cmocka_unit_test(cuda_is_written_in_many_ways),

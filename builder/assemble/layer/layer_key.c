@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer_key.h"
 
+#include "../../io/crypto.h"
 #include "../../io/deflate.h"
+#include "../../model/embedded.h"
 #include "../../model/locale.h"
 #include "layer_form.h"
 #include "layer_order.h"
@@ -100,6 +102,25 @@ static void add_system(struct buf *out, const struct lock *lock, size_t last)
     }
 }
 
+/* Python, by the system that it is part of; what compiles; and all wheels below. */
+static void add_bytecode(struct buf *out, const struct lock *lock, size_t layer)
+{
+    struct digest digest;
+    struct str script = {0};
+
+    (void)embedded_get(&script, STR("seal-bytecode.py"));
+    hash_bytes(&digest, script.p, script.len);
+    buf_puts(out, "by");
+    add_digest(out, &digest);
+    buf_putc(out, '\n');
+    for (size_t i = 0; i < layer; i++)
+        if (lock->layers.v[i].group == LOCK_PYTHON)
+            add_system(out, lock, i);
+    for (size_t i = 0; i < layer; i++)
+        if (lock->layers.v[i].kind == LOCK_WHEELS)
+            add_artifacts(out, lock, &lock->layers.v[i]);
+}
+
 static void add_files(struct buf *out, const struct lock *lock)
 {
     buf_fmt(out, "date %lld\nworkdir " STR_FMT "\nuser " STR_FMT " %u %u\n",
@@ -163,6 +184,11 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer)
         add_layer_head(out, lock, "wheel layer");
         buf_fmt(out, "python " STR_FMT " prefix " LAYER_PREFIX "\n", STR_ARG(lock->python));
         add_artifacts(out, lock, l);
+        break;
+    case LOCK_BYTECODE:
+        add_layer_head(out, lock, "bytecode layer");
+        buf_fmt(out, "python " STR_FMT " prefix " LAYER_PREFIX "\n", STR_ARG(lock->python));
+        add_bytecode(out, lock, layer);
         break;
     case LOCK_FILES:
         add_layer_head(out, lock, "files layer");

@@ -4,11 +4,14 @@
 #include "../../base/map.h"
 #include "../../io/crypto.h"
 #include "../../net/url.h"
+#include "../../pkg/pypi/cargo_lock.h"
 #include "../../pkg/pypi/git_ref.h"
 #include "../../pkg/pypi/sdist.h"
 #include "pypi_index.h"
 
 #define SDIST_MAX ((uint64_t)4 << 30)
+#define CRATE_MAX ((uint64_t)64 << 20)
+#define CRATES "https://static.crates.io/crates/" /* by name, then the file */
 
 /* What a source requires that says nothing of it, as pip has it (PEP 517). */
 #define LEGACY_REQUIRES "setuptools>=40.8.0\n"
@@ -20,11 +23,12 @@ struct made {
     struct artifact wheel; /* with its source; no file and no digest */
     struct artifact_source source;
     struct metadata metadata;
-    struct str first; /* requirements that the source names, a line each; empty: not known */
-    bool named;       /* `first` is known */
-    bool known;       /* metadata is set */
-    bool required;    /* source.requires is set */
-    bool busy;        /* its requirements are being chosen */
+    struct str first;      /* requirements that the source names, a line each; empty: not known */
+    struct str cargo_lock; /* its text, until its crates are among the source's files */
+    bool named;            /* `first` is known */
+    bool known;            /* metadata is set */
+    bool required;         /* source.requires is set */
+    bool busy;             /* its requirements are being chosen */
 };
 
 struct sdists {
@@ -153,6 +157,43 @@ static int get_inputs(struct sdists *x, struct artifact_source *s, const struct 
         f->file = arena_str(&x->arena, buf_view(&name));
     }
     return 0;
+}
+
+/* The crates of its Cargo.lock, behind those files: seal/driver.py makes a vendor folder of them.
+ */
+static int get_crates(struct sdists *x, struct made *m, struct err *e)
+{
+    struct artifact_source *s = &m->source;
+    struct page_want *wants;
+    struct artifact_file *files;
+    struct crates crates = {0};
+    int result = cargo_lock_parse(&crates, &x->arena, m->cargo_lock, e);
+
+    files = arena_alloc(&x->arena, (s->files_n + crates.n + 1) * sizeof *files);
+    wants = arena_alloc(&x->arena, (crates.n + 1) * sizeof *wants);
+    for (size_t i = 0; i < s->files_n; i++)
+        files[i] = s->files[i];
+    for (size_t i = 0; i < crates.n; i++) {
+        const struct crate *c = &crates.v[i];
+        const char *file = arena_fmt(&x->arena, STR_FMT "-" STR_FMT ".crate", STR_ARG(c->name),
+                                     STR_ARG(c->version));
+        const char *url = arena_fmt(&x->arena, CRATES STR_FMT "/%s", STR_ARG(c->name), file);
+
+        wants[i] = (struct page_want){url, c->digest, 0, CRATE_MAX};
+        files[s->files_n + i] =
+            (struct artifact_file){.file = str_of(file), .url = str_of(url), .digest = c->digest};
+    }
+    if (result == 0 && crates.n)
+        result = pages_prefetch_blobs(x->o.pages, wants, crates.n, e);
+    for (size_t i = 0; i < crates.n && result == 0; i++)
+        result = learn_file(x, files[s->files_n + i].url, &files[s->files_n + i], e);
+    if (result == 0) {
+        s->files = files;
+        s->files_n += crates.n;
+        m->cargo_lock = (struct str){0};
+    }
+    vec_clear(&crates);
+    return result < 0 ? err_wrap(e, "crates of " STR_FMT, STR_ARG(m->wheel.name)) : 0;
 }
 
 /* What an older lock has of the same address; NULL: nothing. */
@@ -650,7 +691,7 @@ static int require(struct sdists *x, struct made *m, struct err *e)
             " itself is needed; `constraints` of its `build` may name a release that has a wheel",
             STR_ARG(m->wheel.name), STR_ARG(m->wheel.version), STR_ARG(m->wheel.name));
     m->busy = true;
-    m->required = choose_all(x, m, e) == 0;
+    m->required = get_crates(x, m, e) == 0 && choose_all(x, m, e) == 0;
     m->busy = false;
     return m->required ? 0 : -1;
 }
@@ -732,6 +773,7 @@ static int read_own(struct sdists *x, struct made *m, struct buf *text, bool *fi
     *fixed = sdist.pkg_info.len &&
              metadata_parse(&own, buf_view(&sdist.pkg_info), name, &unused) == 0 && own.fixed;
     buf_str(text, buf_view(&sdist.pkg_info));
+    m->cargo_lock = arena_str(&x->arena, buf_view(&sdist.cargo_lock));
     read_pyproject(x, m, &sdist, text, fixed);
     return 0;
 }
@@ -862,6 +904,7 @@ static void take_built(struct artifact *out, struct artifact_source *s, const st
     out->size = old->size;
     out->digest = old->digest;
     s->abi = old->source->abi;
+    s->made = old->source->made;
 }
 
 int sdists_source(struct sdists *x, const struct project *p, const struct candidate *c,
