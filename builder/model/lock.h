@@ -38,8 +38,9 @@ enum { LOCK_SCHEMA = 4, LOCK_FORMAT = 2, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
     LOCK_WHEELS,
-    LOCK_FILES, /* the recipe's files, its user and work folder */
-    LOCK_IMAGE, /* a layer of the image that is the base, taken over as it is */
+    LOCK_FILES,    /* the recipe's files, its user and work folder */
+    LOCK_DOWNLOAD, /* one file by its address, or what is in it */
+    LOCK_IMAGE,    /* a layer of the image that is the base, taken over as it is */
 };
 
 /* Which packages a LOCK_SYSTEM layer is made of: the artifacts of that group. It is the layer's
@@ -260,6 +261,9 @@ bool lock_copy_place(struct buf *out, const struct lock_copy *copy, const struct
 /* Is it one of the recipe's certificates? */
 bool lock_copy_is_certificate(const struct lock_copy *copy);
 bool lock_has_certificates(const struct lock *lock);
+/* The download whose folder is `path` (absolute) or above it, the nearest of several; or NULL. Of
+ * one that is not unpacked it is the folder that `to` names with its "/". */
+const struct artifact_place *lock_place_of(const struct lock *lock, struct str path);
 /* The layer of that group, or NULL. */
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group);
 const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts have it */
@@ -267,4 +271,4 @@ const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts
 bool lock_slims(const struct lock *lock, const struct slim_rule *rule);
 /* What its image does at its start: "warn", "fail" or "off". */
 const char *lock_startup_check(const struct lock *lock);
-const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel", "redist" */
+const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel", "redist", "download" */

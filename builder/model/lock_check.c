@@ -290,6 +290,8 @@ static bool group_is_known(const struct artifact *a, bool required)
         return !a->group.len || str_is(a->group, "pip") || str_is(a->group, "variant");
     case ECO_REDIST:
         return str_is(a->group, groups[LOCK_TOOLKIT]);
+    case ECO_DOWNLOAD:
+        return !a->group.len;
     }
     return false;
 }
@@ -401,6 +403,24 @@ static void check_source(const struct check *c, const struct node *n, const stru
     }
 }
 
+/* A download is fetched from a server, and lies in the image where its place says. */
+static void check_place(const struct check *c, const struct node *n, const struct artifact *a)
+{
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(&a->digest, hex);
+    hex[ARTIFACT_SHORT] = '\0';
+    if (!is_target(a->place->to) || (a->place->unpack && str_is(a->place->to, "/")))
+        fault(c, n, "download \"" STR_FMT "\": to \"" STR_FMT "\" is not a path of the image",
+              STR_ARG(a->name), STR_ARG(a->place->to));
+    if (!str_starts(a->url, STR("https://")) && !str_starts(a->url, STR("http://")))
+        fault(c, n, "download \"" STR_FMT "\": url \"" STR_FMT "\" is not one of a server",
+              STR_ARG(a->name), STR_ARG(a->url));
+    if (!str_is(a->version, hex))
+        fault(c, n, "download \"" STR_FMT "\": version \"" STR_FMT "\" is not its digest's",
+              STR_ARG(a->name), STR_ARG(a->version));
+}
+
 static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a,
                            bool required)
 {
@@ -427,6 +447,8 @@ static void check_artifact(const struct check *c, const struct node *n, const st
                   ecosystems[a->eco], STR_ARG(a->name), rows[i].key, STR_ARG(rows[i].text));
     if (a->source)
         check_source(c, n, a);
+    if (a->place)
+        check_place(c, n, a);
 }
 
 /* They are nobody's but the builds'. */
@@ -545,6 +567,8 @@ static unsigned height(const struct lock_layer *l)
         return l->group <= LOCK_PYTHON ? (unsigned)l->group : 3 + (unsigned)l->group;
     case LOCK_WHEELS:
         return 3;
+    case LOCK_DOWNLOAD:
+        return 98;
     case LOCK_FILES:
         return 99;
     }
@@ -555,10 +579,25 @@ static unsigned height(const struct lock_layer *l)
 static bool in_order(const struct lock_layer *below, const struct lock_layer *l)
 {
     if (l->kind == LOCK_WHEELS)
-        return height(below) >= 2 && below->kind != LOCK_FILES;
-    if (below->kind == LOCK_WHEELS || below->kind == LOCK_IMAGE)
+        return height(below) >= 2 && height(below) < 98;
+    if (below->kind == LOCK_WHEELS || below->kind == LOCK_IMAGE || below->kind == LOCK_DOWNLOAD)
         return height(l) >= height(below);
     return height(l) > height(below);
+}
+
+/* May a layer of that kind be made of it? */
+static bool takes(enum lock_layer_kind kind, enum ecosystem eco)
+{
+    switch (eco) {
+    case ECO_DEB:
+    case ECO_REDIST:
+        return kind == LOCK_SYSTEM;
+    case ECO_WHEEL:
+        return kind == LOCK_WHEELS;
+    case ECO_DOWNLOAD:
+        return kind == LOCK_DOWNLOAD;
+    }
+    return false;
 }
 
 static void check_members(const struct check *c, const struct node *n, const struct lock_layer *l,
@@ -573,8 +612,7 @@ static void check_members(const struct check *c, const struct node *n, const str
             fault(c, at, "layer \"" STR_FMT "\": %s \"" STR_FMT "\" is in a layer already",
                   STR_ARG(l->name), ecosystems[a->eco], STR_ARG(a->name));
         used[l->artifacts.v[i]] = true;
-        if (l->kind == LOCK_WHEELS ? a->eco != ECO_WHEEL
-                                   : l->kind != LOCK_SYSTEM || a->eco == ECO_WHEEL)
+        if (!takes(l->kind, a->eco))
             fault(c, at, "layer \"" STR_FMT "\" is of kind \"%s\", which has no %s \"" STR_FMT "\"",
                   STR_ARG(l->name), kinds[l->kind], ecosystems[a->eco], STR_ARG(a->name));
         else if (l->kind == LOCK_SYSTEM && !str_is(a->group, groups[l->group]))
@@ -600,6 +638,8 @@ static void check_layer(const struct check *c, const struct node *n, size_t i, b
         fault(c, n, "layer %zu: \"" STR_FMT "\" is not a name", i + 1, STR_ARG(l->name));
     if (!l->artifacts.n && !may_be_empty(lock, l))
         fault(c, n, "layer \"" STR_FMT "\" has no artifact", STR_ARG(l->name));
+    if (l->kind == LOCK_DOWNLOAD && l->artifacts.n > 1)
+        fault(c, n, "layer \"" STR_FMT "\" is of more than one download", STR_ARG(l->name));
     if (l->kind == LOCK_IMAGE && !lock->image.ref.len)
         fault(c, n, "layer \"" STR_FMT "\" is of an image, and the lock has no base image",
               STR_ARG(l->name));

@@ -128,6 +128,16 @@ static void add_toolkit(struct lock *lock)
         add_system(lock, LOCK_TOOLKIT);
 }
 
+static void add_downloads(struct lock *lock)
+{
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        if (lock->artifacts.v[i].eco == ECO_DOWNLOAD) {
+            struct lock_layer *l = add_layer(lock, lock->artifacts.v[i].name, LOCK_DOWNLOAD);
+
+            vec_add(&l->artifacts, i);
+        }
+}
+
 void layering(struct lock *lock)
 {
     uint64_t own_min = own_threshold(lock);
@@ -145,6 +155,7 @@ void layering(struct lock *lock)
     add_debs(lock, LOCK_COMPILE); /* from here on what the variant adds */
     add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
     add_toolkit(lock);
+    add_downloads(lock);
     add_layer(lock, STR("files"), LOCK_FILES);
     for (size_t i = 0; i < lock->layers.n && lock->format >= 2; i++)
         order_wheels(lock, &lock->layers.v[i]);
