@@ -22,6 +22,11 @@ const struct command commands[] = {
      "envbuild build x.yaml -o docker:      # and load it into Docker\n"
      "envbuild build --locked x.yaml        # in CI: exactly what the lock says\n",
      NULL},
+    {"bundle", "IMAGE...",
+     "Write images into a folder for those without a network: a USB stick.", cmd_bundle,
+     "envbuild bundle x.yaml -o /media/stick/course\n"
+     "envbuild bundle oci:images:pytorch:2.6.0 -o stick --split 2G\n",
+     NULL},
     {"catalog", "", "Show which PyTorch builds there are, with their CUDA, and for which GPUs.",
      cmd_catalog,
      "envbuild catalog --pytorch 2.6\n"
