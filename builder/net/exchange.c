@@ -318,8 +318,8 @@ static const char *credential_fault(const struct exchange *x, unsigned status)
                      : "HTTP 403";
     return known ? "HTTP 401: the user, password or token that is set for it is refused"
                  : "HTTP 401: it wants a user and a password; ~/.netrc, "
-                   "ENVBUILD_INDEX_<NAME>_PASSWORD "
-                   "or a keyring can hold them";
+                   "ENVBUILD_INDEX_<NAME>_PASSWORD, "
+                   "ENVBUILD_DOWNLOAD_<NAME>_TOKEN or a keyring can hold them";
 }
 
 static int judge_status(struct exchange *x, struct err *e)
