@@ -45,11 +45,24 @@ static void start(struct making *m, int (*run)(void *ctx, struct err *e))
     pool_add(m->all->pool, weight, (unsigned)m->index, run, m);
 }
 
+/* Both the system and its file are there. */
+static void start_download(struct making *m)
+{
+    if (--m->due == 0)
+        start(m, making_download);
+}
+
+/* What lies on the system. */
 static void start_files(struct assembler *a)
 {
-    for (size_t i = 0; i < a->lock->layers.n; i++)
-        if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_FILES)
-            start(&a->makings[i], making_files);
+    for (size_t i = 0; i < a->lock->layers.n; i++) {
+        struct making *m = &a->makings[i];
+
+        if (m->how == HOW_MAKE && m->layer->kind == LOCK_FILES)
+            start(m, making_files);
+        else if (m->how == HOW_MAKE && m->layer->kind == LOCK_DOWNLOAD)
+            start_download(m);
+    }
 }
 
 static void start_system(struct assembler *a, size_t from, size_t to)
@@ -145,6 +158,9 @@ static int ready(void *ctx, size_t index, struct err *e)
     for (size_t i = 0; i < a->lock->layers.n; i++) {
         struct making *m = &a->makings[i];
 
+        if (m->how == HOW_MAKE && m->layer->kind == LOCK_DOWNLOAD &&
+            m->layer->artifacts.v[0] == artifact)
+            start_download(m);
         if ((m->how != HOW_MAKE && !m->read) || m->layer->kind != LOCK_WHEELS)
             continue;
         for (size_t j = 0; j < m->layer->artifacts.n; j++)
@@ -196,10 +212,11 @@ static void collect(struct assembler *a)
         m->read = a->paths && m->how != HOW_MAKE && m->layer->kind == LOCK_WHEELS;
         if (m->how != HOW_MAKE && !m->read)
             continue;
-        files |= m->layer->kind == LOCK_FILES;
+        files |= m->layer->kind == LOCK_FILES || m->layer->kind == LOCK_DOWNLOAD;
         a->need_system |= m->layer->kind == LOCK_SYSTEM;
         m->waiting = m->layer->artifacts.n;
-        if (m->layer->kind == LOCK_WHEELS)
+        m->due = 2;
+        if (m->layer->kind == LOCK_WHEELS || m->layer->kind == LOCK_DOWNLOAD)
             want_layer(a, m->layer);
         if (m->layer->kind == LOCK_BYTECODE)
             want_below(a, i);

@@ -2,6 +2,7 @@
 #include "../io/crypto.h"
 #include "../pkg/pypi/metadata_memo.h"
 #include "assemble_parts.h"
+#include "download.h"
 #include "files.h"
 #include "import/import_wheel.h"
 #include "layer/layer_key.h"
@@ -342,10 +343,11 @@ static int take_result(struct making *m, const struct layer_result *made,
     return 0;
 }
 
-/* A layer without wheels is all literals, which the store has then. */
+/* A layer without wheels and zips is all literals, which the store has then. */
 bool making_is_stored_first(const struct making *m)
 {
-    return place_can_share(m->all->in->place) && m->layer->kind != LOCK_WHEELS;
+    return place_can_share(m->all->in->place) && m->layer->kind != LOCK_WHEELS &&
+           m->layer->kind != LOCK_DOWNLOAD;
 }
 
 /* The store has just got the same bytes, so the place takes them over, or a copy. */
@@ -523,6 +525,28 @@ int making_system(void *ctx, struct err *e)
     struct making *m = ctx;
 
     return making_write(m, system_layers_tree(&m->all->system, m->index), e);
+}
+
+int making_download(void *ctx, struct err *e)
+{
+    struct making *m = ctx;
+    struct assembler *a = m->all;
+    const struct artifact *download = &a->lock->artifacts.v[m->layer->artifacts.v[0]];
+    CLEANUP(tree_clear) struct tree t = {0};
+    CLEANUP(spool_clear) struct spool spool;
+    struct input file = {0};
+    int result = cas_input(&file, a->in->cas, &download->digest, download->file.p, e);
+
+    spool_open(&spool, a->in->scratch_dir);
+    file.events = a->in->events;
+    if (result == 0)
+        result = download_build(&t, a->lock, download, &file, &spool, &a->system.skeleton, e);
+    if (result == 0)
+        result = making_write(m, &t, e);
+    if (result < 0)
+        making_throw_out(a->in->cas, &file, 1, e);
+    cas_input_clear(&file);
+    return result;
 }
 
 int making_files(void *ctx, struct err *e)

@@ -26,8 +26,9 @@ struct making {
     struct layer_record record;
     struct slim_counts slim; /* what is left out while it is made */
     struct buf key;
-    bool read;      /* its wheels are read for their paths, though it is not made */
-    size_t waiting; /* of its artifacts, not yet in the store; main thread only */
+    bool read;            /* its wheels are read for their paths, though it is not made */
+    size_t waiting;       /* of its artifacts, not yet in the store; main thread only */
+    _Atomic unsigned due; /* of a download: its file, and the system below */
 };
 
 struct assembler {
@@ -67,13 +68,14 @@ int making_take(void *ctx, struct err *e) MUST_CHECK;
 int making_try_cache(void *ctx, struct err *e) MUST_CHECK;
 /* Its bytes, of its record. */
 int making_bytes(void *ctx, struct sink *to, struct err *e) MUST_CHECK;
-/* Of its kind: the artifacts are in the store; for the last two the system is built. */
+/* Of its kind: the artifacts are in the store; for the last three the system is built. */
 int making_wheels(void *ctx, struct err *e) MUST_CHECK;
 int making_system(void *ctx, struct err *e) MUST_CHECK;
 int making_files(void *ctx, struct err *e) MUST_CHECK;
 /* The layer of bytecode: the wheels below it are in the store, and what each leaves out is known.
  */
 int making_bytecode(struct making *m, struct err *e) MUST_CHECK;
+int making_download(void *ctx, struct err *e) MUST_CHECK;
 /* A layer of wheels that need not be made: read them for their paths. */
 int making_paths(void *ctx, struct err *e) MUST_CHECK;
 /* A wheel's files into `t`, as its layer has them; `input`, which is opened, stays until the tree

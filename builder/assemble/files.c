@@ -6,6 +6,7 @@
 #include "../base/beneath.h"
 #include "../base/path.h"
 #include "../io/crypto.h"
+#include "own.h"
 
 enum { SECONDS_A_DAY = 86400 };
 
@@ -19,45 +20,6 @@ struct copies {
     int dir; /* open: what the lock's files are relative to */
 };
 
-/* The folder of the user's own that holds a path of the image, or NULL. */
-static const struct lock_folder *own_folder(const struct copies *c, struct str path)
-{
-    CLEANUP(buf_clear) struct buf absolute = {0};
-
-    buf_fmt(&absolute, "/" STR_FMT, STR_ARG(path));
-    return lock_folder_of(c->lock, buf_view(&absolute));
-}
-
-/* Missing folders on the way, where they are the user's own. */
-static int add_own_parents(struct copies *c, struct str path, struct err *e)
-{
-    for (size_t i = 0; i < path.len; i++) {
-        struct entry entry = {.path = str_sub(path, 0, i), .type = ENTRY_DIR, .mode = 0775};
-        const struct lock_folder *own = path.p[i] == '/' ? own_folder(c, entry.path) : NULL;
-
-        if (!own || tree_get(c->tree, entry.path) || tree_follow(c->skeleton, entry.path))
-            continue;
-        entry.uid = own->uid;
-        entry.mtime = c->lock->created;
-        if (tree_parents(c->tree, entry.path, entry.mtime, e) < 0 ||
-            tree_add(c->tree, &entry, false, e) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* What the user may do with what is the user's, group 0 may too: a container under any uid is in
- * it (OpenShift, `docker run -u`). */
-static void share(const struct copies *c, struct entry *entry)
-{
-    const struct lock_folder *own = own_folder(c, entry->path);
-    bool users =
-        own ? own->uid == entry->uid : c->lock->user.name.len && c->lock->user.uid == entry->uid;
-
-    if (c->lock->folders.n && users && !entry->gid && entry->type != ENTRY_SYMLINK)
-        entry->mode |= (entry->mode & 0700) >> 3;
-}
-
 /* Add an entry where links take it, the system's and those that came with other files, below
  * folders as the system has them. A link to a folder stays a link when a folder is put there. */
 static int add(struct copies *c, struct entry *entry, struct err *e)
@@ -66,7 +28,7 @@ static int add(struct copies *c, struct entry *entry, struct err *e)
     const struct entry *there;
 
     if (tree_resolve(c->tree, &path, entry->path, e) < 0 ||
-        add_own_parents(c, buf_view(&path), e) < 0)
+        own_parents(c->tree, c->lock, NULL, buf_view(&path), c->lock->created, e) < 0)
         return -1;
     entry->path = buf_view(&path);
     entry->mtime = c->lock->created;
@@ -149,7 +111,7 @@ static int add_file(struct copies *to, const struct lock_copy *c, const struct l
     if (c->mode && entry.type == ENTRY_FILE)
         entry.mode = c->mode;
     else
-        share(to, &entry);
+        own_share(to->lock, &entry);
     if (entry.type == ENTRY_FILE &&
         (c->text.len ? take_text(&entry.content, c, to->spool, e)
                      : read_file(&entry.content, f, to->dir, buf_view(&disk), to->spool, e)) < 0)
@@ -167,7 +129,7 @@ static int add_target(struct copies *to, const struct lock_copy *c, struct err *
     if (!c->uid || renamed || !path_clean(&path, c->to) || path.len < 2)
         return 0;
     entry.path = str_sub(buf_view(&path), 1, path.len);
-    share(to, &entry);
+    own_share(to->lock, &entry);
     return add(to, &entry, e);
 }
 

@@ -11,16 +11,17 @@ struct asker {
     const struct session *session;
 };
 
-/* The value of ENVBUILD_INDEX_<NAME>_<what>; empty when it is not set. */
-static struct str variable(const struct asker *a, struct str name, const char *what)
+/* The value of ENVBUILD_<KIND>_<NAME>_<what>; empty when it is not set. */
+static struct str variable(const struct asker *a, const char *kind, struct str name,
+                           const char *what)
 {
     CLEANUP(buf_clear) struct buf key = {0};
 
-    buf_puts(&key, "ENVBUILD_INDEX_");
+    buf_fmt(&key, "ENVBUILD_%s_", kind);
     for (size_t i = 0; i < name.len; i++) {
         char c = name.p[i];
 
-        buf_putc(&key, (char)(c == '-' ? '_' : c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
+        buf_putc(&key, (char)(!c_alnum(c) ? '_' : c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
     }
     buf_fmt(&key, "_%s=", what);
     for (char **line = a->session->environment; line && *line; line++) {
@@ -78,7 +79,9 @@ static int ask_keyring(struct asker *a, struct str url, struct str user, struct 
 
 /* ---- one index ---- */
 
-static int take_index(struct asker *a, struct str address, struct str name, struct err *e)
+/* `kind`: of what has that address, "INDEX" or "DOWNLOAD". */
+static int take_address(struct asker *a, const char *kind, struct str address, struct str name,
+                        struct err *e)
 {
     CLEANUP(buf_clear) struct buf url = {0}, known = {0}, asked = {0};
     struct str user = {0}, password, token = {0};
@@ -95,12 +98,12 @@ static int take_index(struct asker *a, struct str address, struct str name, stru
         password = (struct str){0};
     }
     if (name.len) {
-        struct str named = variable(a, name, "USERNAME");
+        struct str named = variable(a, kind, name, "USERNAME");
 
         user = named.len ? named : user;
-        named = variable(a, name, "PASSWORD");
+        named = variable(a, kind, name, "PASSWORD");
         password = named.len ? named : password;
-        token = variable(a, name, "TOKEN");
+        token = variable(a, kind, name, "TOKEN");
     }
     if (user.len && !password.len && !token.len) {
         if (ask_keyring(a, buf_view(&url), user, &asked, e) < 0)
@@ -123,9 +126,13 @@ int credentials_of(struct auth *out, const struct recipe *r, const char *index,
     struct asker a = {&auth, config, s};
 
     for (size_t i = 0; i < r->indexes.n; i++)
-        if (take_index(&a, r->indexes.v[i].url.text, r->indexes.v[i].name.text, e) < 0)
+        if (take_address(&a, "INDEX", r->indexes.v[i].url.text, r->indexes.v[i].name.text, e) < 0)
             return -1;
-    if (index && take_index(&a, str_of(index), (struct str){0}, e) < 0)
+    for (size_t i = 0; i < r->downloads.n; i++)
+        if (take_address(&a, "DOWNLOAD", r->downloads.v[i].url.text, r->downloads.v[i].name.text,
+                         e) < 0)
+            return -1;
+    if (index && take_address(&a, "INDEX", str_of(index), (struct str){0}, e) < 0)
         return err_wrap(e, "--index");
     MOVE(out, &auth);
     return 0;

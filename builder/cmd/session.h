@@ -95,6 +95,7 @@ int cmd_prune(struct session *s, int argc, char **argv, struct err *e);
 int cmd_recommend(struct session *s, int argc, char **argv, struct err *e);
 int cmd_rollback(struct session *s, int argc, char **argv, struct err *e);
 int cmd_run(struct session *s, int argc, char **argv, struct err *e);
+int cmd_bundle(struct session *s, int argc, char **argv, struct err *e);
 int cmd_serve(struct session *s, int argc, char **argv, struct err *e);
 int cmd_shell(struct session *s, int argc, char **argv, struct err *e);
 int cmd_tags(struct session *s, int argc, char **argv, struct err *e);

@@ -61,6 +61,11 @@ static void tell_begin(struct item *item)
 
 static int blame(const struct artifact *a, struct err *e)
 {
+    if (a->place && e->kind == ERR_INTEGRITY)
+        err_wrap(e,
+                 "it is another file now; `envbuild lock --upgrade RECIPE " STR_FMT
+                 "` takes that one",
+                 STR_ARG(a->name));
     return err_wrap(e, "fetch " STR_FMT " " STR_FMT, STR_ARG(a->name), STR_ARG(a->version));
 }
 

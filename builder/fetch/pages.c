@@ -444,6 +444,14 @@ int pages_learn(struct pages *pages, const char *url, struct digest *digest, uin
     return 0;
 }
 
+int pages_file(struct pages *pages, struct learn_file *f, struct err *e)
+{
+    const struct learn_means means = {pages->o.offline ? NULL : pages->http, pages->cas,
+                                      pages->memo, pages->o.events};
+
+    return learn_fetch(f, &means, e);
+}
+
 int pages_git(struct pages *pages, struct git_commit *out, struct arena *a,
               const struct git_ref *ref, struct str name, struct err *e)
 {

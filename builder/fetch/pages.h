@@ -8,6 +8,7 @@
 #pragma once
 #include "../net/http.h"
 #include "git.h"
+#include "learn.h"
 #include "../store/cas.h"
 #include "../store/memo.h"
 
@@ -57,6 +58,8 @@ int pages_blob(struct pages *pages, const char *url, const struct digest *digest
  * else it becomes what the file has. Afterwards it is in the store; *size may be NULL. */
 int pages_learn(struct pages *pages, const char *url, struct digest *digest, uint64_t *size,
                 struct err *e) MUST_CHECK;
+/* A file by its address, however large. As learn_fetch(). */
+int pages_file(struct pages *pages, struct learn_file *f, struct err *e) MUST_CHECK;
 /* A commit of a git repository, in the store. As git_get(). */
 int pages_git(struct pages *pages, struct git_commit *out, struct arena *a,
               const struct git_ref *ref, struct str name, struct err *e) MUST_CHECK;

@@ -17,6 +17,7 @@
     X(toolkit_yaml, "toolkit.yaml", "builder/catalog/toolkit.yaml")                              \
     X(envbuild_1_mdoc, "envbuild.1.mdoc", "builder/man/envbuild.1.mdoc")                         \
     X(envbuild_build_1_mdoc, "envbuild-build.1.mdoc", "builder/man/envbuild-build.1.mdoc")       \
+    X(envbuild_bundle_1_mdoc, "envbuild-bundle.1.mdoc", "builder/man/envbuild-bundle.1.mdoc")    \
     X(envbuild_catalog_1_mdoc, "envbuild-catalog.1.mdoc", "builder/man/envbuild-catalog.1.mdoc") \
     X(envbuild_check_1_mdoc, "envbuild-check.1.mdoc", "builder/man/envbuild-check.1.mdoc")       \
     X(envbuild_copy_1_mdoc, "envbuild-copy.1.mdoc", "builder/man/envbuild-copy.1.mdoc")          \
@@ -43,6 +44,10 @@
     X(plan_services_py, "plan-services.py", "builder/plan/services.py")                          \
     X(seal_driver_py, "seal-driver.py", "builder/seal/driver.py")                                \
     X(seal_bytecode_py, "seal-bytecode.py", "builder/seal/bytecode.py")                          \
+    X(out_bundle_html, "out-bundle.html", "builder/out/bundle.html")                             \
+    X(out_bundle_sh, "out-bundle.sh", "builder/out/bundle.sh")                                   \
+    X(out_bundle_ps1, "out-bundle.ps1", "builder/out/bundle.ps1")                                \
+    X(out_bundle_cmd, "out-bundle.cmd", "builder/out/bundle.cmd")                                \
     X(serve_page_html, "serve-page.html", "builder/serve/page.html")                             \
     X(serve_page_image_html, "serve-page-image.html", "builder/serve/page-image.html")           \
     X(serve_get_sh, "serve-get.sh", "builder/serve/get.sh")                                      \

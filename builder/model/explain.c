@@ -245,8 +245,12 @@ static void print_packages(struct buf *out, const struct lock *lock)
         buf_fmt(out, "  %-*.*s %-20.*s", NAME_WIDTH, (int)a->name.len, a->name.p,
                 (int)a->version.len, a->version.p);
         print_bytes(out, artifact_download(a));
-        buf_fmt(out, "%s%s\n", a->requested ? "  asked for" : "",
+        buf_fmt(out, "%s%s", a->requested && !a->place ? "  asked for" : "",
                 a->source ? "  built from source" : "");
+        if (a->place)
+            buf_fmt(out, "  %s " STR_FMT, a->place->unpack ? "unpacked in" : "at",
+                    STR_ARG(a->place->to));
+        buf_putc(out, '\n');
     }
     if (others)
         buf_fmt(out, "  and %zu Debian packages of the base, or that others need\n", others);
@@ -357,6 +361,8 @@ static void put_packages(struct doc *doc, struct node *root, const struct lock *
         node_put_bool(doc, n, "requested", a->requested);
         if (a->source)
             node_put_bool(doc, n, "built", true);
+        if (a->place)
+            node_put_str(doc, n, "to", a->place->to);
     }
 }
 

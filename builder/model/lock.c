@@ -111,6 +111,43 @@ static void get_needs(struct lock *lock, struct artifact *a, const struct fields
     a->turn = (uint32_t)turn;
 }
 
+/* "0755" */
+static void get_mode(uint32_t *mode, const struct fields *f, const char *what)
+{
+    struct str text = {0};
+
+    if (!field_str(f, "mode", &text))
+        return;
+    if (text.len != 4 || !str_octal(text, mode) || !*mode || *mode > 0777)
+        err_at(f->e, &f->map->pos, "%s: mode \"" STR_FMT "\" is not one such as \"0755\"", what,
+               STR_ARG(text));
+}
+
+static void get_owner(uint32_t *uid, uint32_t *gid, const struct fields *f)
+{
+    uint64_t u = 0, g = 0;
+
+    field_need_u64(f, "uid", &u, INT32_MAX);
+    field_need_u64(f, "gid", &g, INT32_MAX);
+    *uid = (uint32_t)u;
+    *gid = (uint32_t)g;
+}
+
+/* Of downloads, which alone have one. */
+static void get_place(struct lock *lock, struct artifact *a, const struct fields *f)
+{
+    struct artifact_place *p;
+
+    if (a->eco != ECO_DOWNLOAD)
+        return;
+    p = arena_alloc(&lock->doc.arena, sizeof *p);
+    field_need_str(f, "to", &p->to);
+    field_bool(f, "unpack", &p->unpack);
+    get_owner(&p->uid, &p->gid, f);
+    get_mode(&p->mode, f, "artifacts");
+    a->place = p;
+}
+
 static void get_artifact(struct lock *lock, struct artifact *a, const struct node *n, struct err *e)
 {
     struct fields f = fields_of(n, "lock", e);
@@ -118,7 +155,8 @@ static void get_artifact(struct lock *lock, struct artifact *a, const struct nod
     unsigned eco = 0;
 
     ONLY(&f, "type", "name", "version", "arch", "group", "requested", "from", "file", "url", "size",
-         "sha256", "source", "build", "needs", "extras", "turn");
+         "sha256", "source", "build", "needs", "extras", "turn", "to", "unpack", "uid", "gid",
+         "mode");
     if (field_need_str(&f, "type", &type) &&
         !name_index(ecosystems, ARRAY_LEN(ecosystems), type, &eco))
         err_at(e, &n->pos, "artifact type \"" STR_FMT "\" is not known here", STR_ARG(type));
@@ -131,6 +169,7 @@ static void get_artifact(struct lock *lock, struct artifact *a, const struct nod
     field_need_str(&f, "from", &a->from);
     lock_source_get(a, &lock->doc.arena, &f);
     get_needs(lock, a, &f);
+    get_place(lock, a, &f);
 }
 
 static void get_artifacts(struct lock *lock, const struct fields *root)
@@ -170,18 +209,6 @@ static void get_files(struct lock_copy *c, const struct fields *copy)
     }
 }
 
-/* "0755" */
-static void get_mode(struct lock_copy *c, const struct fields *copy)
-{
-    struct str text = {0};
-
-    if (!field_str(copy, "mode", &text))
-        return;
-    if (text.len != 4 || !str_octal(text, &c->mode) || !c->mode || c->mode > 0777)
-        err_at(copy->e, &copy->map->pos, "files: mode \"" STR_FMT "\" is not one such as \"0755\"",
-               STR_ARG(text));
-}
-
 static void get_copies(struct lock *lock, const struct fields *root)
 {
     const struct node *n, *list = field_need_list(root, "files");
@@ -189,18 +216,14 @@ static void get_copies(struct lock *lock, const struct fields *root)
     node_each(n, list) {
         struct fields f = fields_of(n, "lock", root->e);
         struct lock_copy *c = vec_push(&lock->copies);
-        uint64_t uid = 0, gid = 0;
 
         ONLY(&f, "from", "text", "to", "uid", "gid", "mode", "content");
         field_str(&f, "text", &c->text);
         if (!c->text.len)
             field_need_str(&f, "from", &c->from);
         field_need_str(&f, "to", &c->to);
-        field_need_u64(&f, "uid", &uid, INT32_MAX);
-        field_need_u64(&f, "gid", &gid, INT32_MAX);
-        c->uid = (uint32_t)uid;
-        c->gid = (uint32_t)gid;
-        get_mode(c, &f);
+        get_owner(&c->uid, &c->gid, &f);
+        get_mode(&c->mode, &f, "files");
         get_files(c, &f);
     }
 }
@@ -680,6 +703,22 @@ bool lock_has_bytecode(const struct lock *lock)
     const struct node *n = lock->recipe ? node_get(lock->recipe, "bytecode") : NULL;
 
     return n && n->kind == NODE_BOOL && n->boolean;
+}
+
+const struct artifact_place *lock_place_of(const struct lock *lock, struct str path)
+{
+    const struct artifact_place *found = NULL;
+    const struct artifact *a;
+
+    vec_each(a, &lock->artifacts) {
+        CLEANUP(buf_clear) struct buf folder = {0};
+
+        if (a->place && (a->place->unpack || str_ends(a->place->to, STR("/"))) &&
+            path_clean(&folder, a->place->to) && folder.len > 1 &&
+            path_is_in(path, buf_view(&folder)) && (!found || a->place->to.len > found->to.len))
+            found = a->place;
+    }
+    return found;
 }
 
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group)

@@ -44,6 +44,7 @@ enum lock_layer_kind {
     LOCK_BYTECODE, /* what the image's Python compiles the wheels of the layers below to; no
                       artifact */
     LOCK_FILES,    /* the recipe's files, its user and work folder */
+    LOCK_DOWNLOAD, /* one file by its address, or what is in it */
     LOCK_IMAGE,    /* a layer of the image that is the base, taken over as it is */
 };
 
@@ -273,6 +274,9 @@ bool lock_copy_is_certificate(const struct lock_copy *copy);
 bool lock_has_certificates(const struct lock *lock);
 /* Does the recipe ask for a layer of bytecode? */
 bool lock_has_bytecode(const struct lock *lock);
+/* The download whose folder is `path` (absolute) or above it, the nearest of several; or NULL. Of
+ * one that is not unpacked it is the folder that `to` names with its "/". */
+const struct artifact_place *lock_place_of(const struct lock *lock, struct str path);
 /* The layer of that group, or NULL. */
 const struct lock_layer *lock_layer_of(const struct lock *lock, enum lock_group group);
 const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts have it */
@@ -280,4 +284,4 @@ const char *lock_group_name(enum lock_group group); /* "base", ...: as artifacts
 bool lock_slims(const struct lock *lock, const struct slim_rule *rule);
 /* What its image does at its start: "warn", "fail" or "off". */
 const char *lock_startup_check(const struct lock *lock);
-const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel", "redist" */
+const char *ecosystem_name(enum ecosystem eco); /* "deb", "wheel", "redist", "download" */

@@ -291,6 +291,8 @@ static bool group_is_known(const struct artifact *a, bool required)
                artifact_is_project(a);
     case ECO_REDIST:
         return str_is(a->group, groups[LOCK_TOOLKIT]);
+    case ECO_DOWNLOAD:
+        return !a->group.len;
     }
     return false;
 }
@@ -409,6 +411,24 @@ static void check_source(const struct check *c, const struct node *n, const stru
     }
 }
 
+/* A download is fetched from a server, and lies in the image where its place says. */
+static void check_place(const struct check *c, const struct node *n, const struct artifact *a)
+{
+    char hex[DIGEST_HEX + 1];
+
+    digest_hex(&a->digest, hex);
+    hex[ARTIFACT_SHORT] = '\0';
+    if (!is_target(a->place->to) || (a->place->unpack && str_is(a->place->to, "/")))
+        fault(c, n, "download \"" STR_FMT "\": to \"" STR_FMT "\" is not a path of the image",
+              STR_ARG(a->name), STR_ARG(a->place->to));
+    if (!str_starts(a->url, STR("https://")) && !str_starts(a->url, STR("http://")))
+        fault(c, n, "download \"" STR_FMT "\": url \"" STR_FMT "\" is not one of a server",
+              STR_ARG(a->name), STR_ARG(a->url));
+    if (!str_is(a->version, hex))
+        fault(c, n, "download \"" STR_FMT "\": version \"" STR_FMT "\" is not its digest's",
+              STR_ARG(a->name), STR_ARG(a->version));
+}
+
 static void check_artifact(const struct check *c, const struct node *n, const struct artifact *a,
                            bool required)
 {
@@ -435,6 +455,8 @@ static void check_artifact(const struct check *c, const struct node *n, const st
                   ecosystems[a->eco], STR_ARG(a->name), rows[i].key, STR_ARG(rows[i].text));
     if (a->source)
         check_source(c, n, a);
+    if (a->place)
+        check_place(c, n, a);
 }
 
 /* They are nobody's but the builds'. */
@@ -543,9 +565,11 @@ static void check_folders(const struct check *c)
 
 /* ---- layers ---- */
 
-/* Image layers first, then groups in their order; bytecode and files last. Wheels come above
- * Python. */
-static unsigned height(const struct lock_layer *l)
+enum { BYTECODE_HEIGHT = 96 };
+
+/* Image layers first, then groups in their order; bytecode, downloads, the project and files last.
+ * Wheels come above Python. */
+static unsigned height(const struct lock *lock, const struct lock_layer *l)
 {
     switch (l->kind) {
     case LOCK_IMAGE:
@@ -553,23 +577,43 @@ static unsigned height(const struct lock_layer *l)
     case LOCK_SYSTEM:
         return l->group <= LOCK_PYTHON ? (unsigned)l->group : 3 + (unsigned)l->group;
     case LOCK_WHEELS:
-        return 3;
+        return lock_layer_is_own(lock, (size_t)(l - lock->layers.v)) ? BYTECODE_HEIGHT + 2 : 3;
     case LOCK_BYTECODE:
-        return 98;
+        return BYTECODE_HEIGHT;
+    case LOCK_DOWNLOAD:
+        return BYTECODE_HEIGHT + 1;
     case LOCK_FILES:
-        return 99;
+        return BYTECODE_HEIGHT + 3;
     }
     return 0;
 }
 
 /* Wheels of the variant stand among the groups above Python. */
-static bool in_order(const struct lock_layer *below, const struct lock_layer *l)
+static bool in_order(const struct lock *lock, const struct lock_layer *below,
+                     const struct lock_layer *l)
 {
-    if (l->kind == LOCK_WHEELS)
-        return height(below) >= 2 && below->kind != LOCK_FILES;
-    if (below->kind == LOCK_WHEELS || below->kind == LOCK_IMAGE)
-        return height(l) >= height(below);
-    return height(l) > height(below);
+    unsigned low = height(lock, below), high = height(lock, l);
+
+    if (l->kind == LOCK_WHEELS && high < BYTECODE_HEIGHT)
+        return low >= 2 && low < BYTECODE_HEIGHT;
+    if (below->kind == LOCK_WHEELS || below->kind == LOCK_IMAGE || below->kind == LOCK_DOWNLOAD)
+        return high >= low;
+    return high > low;
+}
+
+/* May a layer of that kind be made of it? */
+static bool takes(enum lock_layer_kind kind, enum ecosystem eco)
+{
+    switch (eco) {
+    case ECO_DEB:
+    case ECO_REDIST:
+        return kind == LOCK_SYSTEM;
+    case ECO_WHEEL:
+        return kind == LOCK_WHEELS;
+    case ECO_DOWNLOAD:
+        return kind == LOCK_DOWNLOAD;
+    }
+    return false;
 }
 
 static void check_members(const struct check *c, const struct node *n, const struct lock_layer *l,
@@ -584,8 +628,7 @@ static void check_members(const struct check *c, const struct node *n, const str
             fault(c, at, "layer \"" STR_FMT "\": %s \"" STR_FMT "\" is in a layer already",
                   STR_ARG(l->name), ecosystems[a->eco], STR_ARG(a->name));
         used[l->artifacts.v[i]] = true;
-        if (l->kind == LOCK_WHEELS ? a->eco != ECO_WHEEL
-                                   : l->kind != LOCK_SYSTEM || a->eco == ECO_WHEEL)
+        if (!takes(l->kind, a->eco))
             fault(c, at, "layer \"" STR_FMT "\" is of kind \"%s\", which has no %s \"" STR_FMT "\"",
                   STR_ARG(l->name), kinds[l->kind], ecosystems[a->eco], STR_ARG(a->name));
         else if (l->kind == LOCK_SYSTEM && !str_is(a->group, groups[l->group]))
@@ -611,13 +654,15 @@ static void check_layer(const struct check *c, const struct node *n, size_t i, b
         fault(c, n, "layer %zu: \"" STR_FMT "\" is not a name", i + 1, STR_ARG(l->name));
     if (!l->artifacts.n && !may_be_empty(lock, l))
         fault(c, n, "layer \"" STR_FMT "\" has no artifact", STR_ARG(l->name));
+    if (l->kind == LOCK_DOWNLOAD && l->artifacts.n > 1)
+        fault(c, n, "layer \"" STR_FMT "\" is of more than one download", STR_ARG(l->name));
     if (l->kind == LOCK_IMAGE && !lock->image.ref.len)
         fault(c, n, "layer \"" STR_FMT "\" is of an image, and the lock has no base image",
               STR_ARG(l->name));
     if (l->group == LOCK_TOOLKIT && !lock->toolkit.from.len)
         fault(c, n, "layer \"" STR_FMT "\" is of a toolkit, and the lock has none",
               STR_ARG(l->name));
-    if (i && !in_order(l - 1, l))
+    if (i && !in_order(c->lock, l - 1, l))
         fault(c, n, "layer \"" STR_FMT "\" does not stand in order above \"" STR_FMT "\"",
               STR_ARG(l->name), STR_ARG(l[-1].name));
     check_members(c, n, l, used);

@@ -277,6 +277,41 @@ static void compare_copies(struct comparison *c)
         }
 }
 
+static const struct artifact *download_like(const struct lock *lock, const struct artifact *a)
+{
+    return a->place ? lock_find(lock, ECO_DOWNLOAD, a->name) : NULL;
+}
+
+static struct str download_words(struct comparison *c, const struct artifact *a)
+{
+    const struct artifact_place *p = a->place;
+    CLEANUP(buf_clear) struct buf out = {0};
+    char digest[DIGEST_TEXT + 1];
+
+    digest_text(&a->digest, digest);
+    buf_fmt(&out, STR_FMT " of %s %s " STR_FMT " (owner %u:%u)", STR_ARG(a->url), digest,
+            p->unpack ? "unpacked in" : "as", STR_ARG(p->to), p->uid, p->gid);
+    if (p->mode)
+        buf_fmt(&out, " (mode 0%03o)", p->mode);
+    return arena_str(&c->out->arena, buf_view(&out));
+}
+
+static void compare_downloads(struct comparison *c)
+{
+    const struct artifact *a, *other;
+
+    vec_each(a, &c->old->artifacts) {
+        if (!a->place)
+            continue;
+        other = download_like(c->now, a);
+        differ_named(c, "download", a->name, download_words(c, a),
+                     other ? download_words(c, other) : STR(""));
+    }
+    vec_each(a, &c->now->artifacts)
+        if (a->place && !download_like(c->old, a))
+            differ_named(c, "download", a->name, STR(""), download_words(c, a));
+}
+
 /* ---- the toolkit and what slim images leave out ---- */
 
 static void stand_in_words(struct buf *out, const struct lock_toolkit *t)
@@ -409,6 +444,7 @@ void lock_compare(struct lock_differences *out, const struct lock *old, const st
     compare_offers(&c);
     compare_labels(&c);
     compare_copies(&c);
+    compare_downloads(&c);
     compare_toolkit(&c);
     compare_slim(&c);
     compare_plan(&c);

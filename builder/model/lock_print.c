@@ -30,6 +30,12 @@ static void put_strs(struct doc *d, struct node *map, const char *key, const str
         node_add_str(d, n, list->v[i]);
 }
 
+static void put_mode(struct doc *d, struct node *n, uint32_t mode)
+{
+    if (mode)
+        node_put_str(d, n, "mode", str_of(arena_fmt(&d->arena, "0%03o", mode)));
+}
+
 /* Left out when empty, so that what older locks did not know changes no digest of theirs. */
 static void put_inputs(struct doc *d, struct node *recipe, const struct lock *lock)
 {
@@ -75,6 +81,18 @@ static void put_needs(struct doc *d, struct node *n, const struct artifact *a)
     node_put_u64(d, n, "turn", a->turn);
 }
 
+static void put_place(struct doc *d, struct node *n, const struct artifact_place *p)
+{
+    if (!p)
+        return;
+    node_put_str(d, n, "to", p->to);
+    if (p->unpack)
+        node_put_bool(d, n, "unpack", true);
+    node_put_u64(d, n, "uid", p->uid);
+    node_put_u64(d, n, "gid", p->gid);
+    put_mode(d, n, p->mode);
+}
+
 static void put_artifact(struct doc *d, struct node *list, const struct artifact *a)
 {
     struct node *n = node_add(d, list, node_new_map(d));
@@ -89,6 +107,7 @@ static void put_artifact(struct doc *d, struct node *list, const struct artifact
     node_put_str(d, n, "from", a->from);
     lock_source_put(d, n, a);
     put_needs(d, n, a);
+    put_place(d, n, a->place);
 }
 
 static void put_artifacts(struct doc *d, struct node *root, const struct lock *lock)
@@ -116,8 +135,7 @@ static void put_copies(struct doc *d, struct node *root, const struct lock *lock
         node_put_str(d, n, "to", c->to);
         node_put_u64(d, n, "uid", c->uid);
         node_put_u64(d, n, "gid", c->gid);
-        if (c->mode)
-            node_put_str(d, n, "mode", str_of(arena_fmt(&d->arena, "0%03o", c->mode)));
+        put_mode(d, n, c->mode);
         files = node_put(d, n, "content", node_new_list(d));
         for (size_t j = 0; j < c->files.n; j++) {
             const struct lock_file *f = &c->files.v[j];

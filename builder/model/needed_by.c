@@ -19,7 +19,9 @@ const struct artifact *needed_by_find(const struct lock *lock, struct str name)
     a = lock_find(lock, ECO_WHEEL, buf_view(&normal));
     if (!a)
         a = lock_find(lock, ECO_DEB, name);
-    return a ? a : lock_find(lock, ECO_REDIST, name);
+    if (!a)
+        a = lock_find(lock, ECO_REDIST, name);
+    return a ? a : lock_find(lock, ECO_DOWNLOAD, name);
 }
 
 /* ---- edges ---- */
@@ -142,7 +144,10 @@ static void print_other(struct buf *out, const struct lock *lock, const struct a
 {
     const char *why = asker(lock, a);
 
-    if (a->eco == ECO_REDIST)
+    if (a->place)
+        buf_fmt(out, "  the recipe's `downloads` names it, for " STR_FMT "\n",
+                STR_ARG(a->place->to));
+    else if (a->eco == ECO_REDIST)
         buf_puts(out, "  it is part of the CUDA toolkit\n");
     else if (why)
         buf_fmt(out, "  %s\n", why);
@@ -236,6 +241,9 @@ void needed_by_tree(struct buf *out, const struct lock *lock)
     vec_each(a, &lock->artifacts)
         if (a->eco == ECO_WHEEL && a->requested)
             print_branch(out, lock, a, 0, told);
+    vec_each(a, &lock->artifacts)
+        if (a->place)
+            buf_fmt(out, STR_FMT " " STR_FMT "\n", STR_ARG(a->name), STR_ARG(a->version));
 }
 
 void needed_by_tree_put(struct doc *d, struct node *root, const struct lock *lock)
@@ -247,7 +255,7 @@ void needed_by_tree_put(struct doc *d, struct node *root, const struct lock *loc
         struct strs needs = {0};
         struct node *n, *names;
 
-        if (a->eco != ECO_WHEEL)
+        if (a->eco != ECO_WHEEL && !a->place)
             continue;
         n = node_add(d, list, node_new_map(d));
         put_package(d, n, a);

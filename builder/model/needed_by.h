@@ -10,7 +10,7 @@
 /* Does the lock say what its wheels need? */
 bool needed_by_known(const struct lock *lock);
 /* The artifact that a user calls `name`: a wheel by its normalised name, else a deb, else an
- * archive. NULL when there is none. */
+ * archive, else a download. NULL when there is none. */
 const struct artifact *needed_by_find(const struct lock *lock, struct str name);
 /* A line for each package of the recipe's that leads to `a`, by the shortest way:
  * "torch 2.6.0 needs sympy 1.13.1 needs mpmath 1.3.0". */

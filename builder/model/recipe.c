@@ -8,13 +8,13 @@
 #include "matrix.h"
 
 static const char *const keys[] = {
-    "envbuild",        "name",        "pytorch",     "cuda",        "cudnn",         "variant",
-    "toolkit",         "base",        "python",      "platforms",   "apt",           "apt_archives",
-    "ca_certificates", "pip",         "constraints", "indexes",     "find_links",    "context",
-    "files",           "user",        "env",         "workdir",     "folders",       "volumes",
-    "ports",           "healthcheck", "entrypoint",  "cmd",         "startup_check", "services",
-    "labels",          "tag",         "slim",        "wheels_only", "build",         "project",
-    "bytecode",        "compression", "matrix",      NULL};
+    "envbuild",        "name",      "pytorch",     "cuda",       "cudnn",       "variant",
+    "toolkit",         "base",      "python",      "platforms",  "apt",         "apt_archives",
+    "ca_certificates", "pip",       "constraints", "indexes",    "find_links",  "context",
+    "files",           "downloads", "user",        "env",        "workdir",     "folders",
+    "volumes",         "ports",     "healthcheck", "entrypoint", "cmd",         "startup_check",
+    "services",        "labels",    "tag",         "slim",       "wheels_only", "build",
+    "project",         "bytecode",  "compression", "matrix",     NULL};
 
 /* ---- for all parts ---- */
 
@@ -138,6 +138,8 @@ static const struct field_hint instead[] = {
     {"image", "an image to build on is base: {image: \"oci:DIR@sha256:...\"}"},
     {"from", "an image to build on is base: {image: \"oci:DIR@sha256:...\"}"},
     {"copy", "files: [{from: PATH, to: /PATH}] copies"},
+    {"add", "downloads: [{url: \"https://...\", to: /PATH}] takes a file by its address"},
+    {"datasets", "downloads: [{url: \"https://...\", to: /PATH}] takes a file by its address"},
     {"expose", "write ports: [8888]"},
     {"mounts", "what of the host a container sees is for who runs it; `envbuild run` mounts the "
                "recipe's folder, and volumes: [/data] keeps data"},
@@ -179,6 +181,7 @@ static int read_all(struct recipe *r, struct str cell, struct err *e)
     recipe_read_lists(&in);
     recipe_read_container(&in);
     recipe_read_services(&in);
+    recipe_read_downloads(&in);
     recipe_read_build(&in);
     recipe_read_project(&in);
     field_bool(&in.f, "slim", &r->slim);
@@ -263,6 +266,7 @@ void recipe_clear(struct recipe *r)
     for (size_t i = 0; i < r->files.n; i++)
         vec_clear(&r->files.v[i].exclude);
     vec_clear(&r->files);
+    vec_clear(&r->downloads);
     vec_clear(&r->folders);
     vec_clear(&r->volumes);
     vec_clear(&r->ports);

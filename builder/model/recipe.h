@@ -48,6 +48,15 @@ struct recipe_file {
     struct values exclude; /* patterns as a .dockerignore has them, below `from` */
 };
 
+struct recipe_download { /* a file by its address, a layer of its own */
+    struct value url;    /* names no user, and no secret in its query */
+    struct value name;   /* for people and credentials; when left out made of the address */
+    struct value sha256; /* 64 hex digits; empty: what it has when it is first seen */
+    struct value to;
+    bool unpack;
+    struct value owner, mode; /* as of recipe_file */
+};
+
 struct recipe_user {
     struct value name; /* empty: root */
     uint32_t uid, gid;
@@ -124,6 +133,7 @@ struct recipe {
     struct values find_links;                   /* folders of wheels, asked before the indexes */
     struct value context; /* the folder of `files`, from the recipe's; empty: that itself */
     struct VEC_OF(struct recipe_file) files;
+    struct VEC_OF(struct recipe_download) downloads;
     struct recipe_user user;
     struct values folders; /* absolute; the user's own, besides home and work folder */
     struct values volumes; /* the same, and their contents outlive a container */

@@ -192,6 +192,26 @@ static void put_project(struct doc *doc, struct node *root, const struct recipe_
     put_list(doc, n, "groups", &p->groups);
 }
 
+static void put_downloads(struct doc *doc, struct node *root, const struct recipe *r)
+{
+    struct node *list =
+        r->downloads.n ? node_put(doc, root, "downloads", node_new_list(doc)) : NULL;
+    const struct recipe_download *x;
+
+    vec_each(x, &r->downloads) {
+        struct node *n = node_add(doc, list, node_new_map(doc));
+
+        put(doc, n, "name", &x->name);
+        put(doc, n, "url", &x->url);
+        put(doc, n, "sha256", &x->sha256);
+        put(doc, n, "to", &x->to);
+        if (x->unpack)
+            node_put_bool(doc, n, "unpack", true);
+        put(doc, n, "owner", &x->owner);
+        put(doc, n, "mode", &x->mode);
+    }
+}
+
 struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
 {
     struct node *root = node_new_map(doc), *list, *n;
@@ -235,6 +255,7 @@ struct node *recipe_to_node(const struct recipe *r, struct doc *doc)
         put(doc, n, "mode", &r->files.v[i].mode);
         put_list(doc, n, "exclude", &r->files.v[i].exclude);
     }
+    put_downloads(doc, root, r);
     if (r->user.name.text.len) {
         n = node_put(doc, root, "user", node_new_map(doc));
         put(doc, n, "name", &r->user.name);

@@ -348,13 +348,13 @@ static void check_indexes(struct reading *in)
         }
 }
 
-static void check_mode(struct reading *in, const struct value *mode)
+void reading_mode(struct reading *in, const char *key, const struct value *mode)
 {
     uint32_t bits;
 
     if (mode->text.len && (mode->text.len < 3 || !str_octal(mode->text, &bits) || bits > 0777))
         err_at(in->e, &mode->pos,
-               "files: mode \"" STR_FMT "\" is not three octal digits such as \"0755\"",
+               "%s: mode \"" STR_FMT "\" is not three octal digits such as \"0755\"", key,
                STR_ARG(mode->text));
 }
 
@@ -385,7 +385,7 @@ static void check_files(struct reading *in)
             reading_value(&sub, "to", &file->to);
         reading_value(&sub, "owner", &file->owner);
         reading_value(&sub, "mode", &file->mode);
-        check_mode(in, &file->mode);
+        reading_mode(in, "files", &file->mode);
         check_exclude(in, &f, &file->exclude);
         if (str_starts(file->from.text, STR("/")))
             err_at(in->e, &file->from.pos,

@@ -19,6 +19,8 @@ bool reading_text(struct reading *in, const struct node *n, const char *key, str
 bool reading_all_of(struct str s, const char *others);
 /* An absolute path without holes? */
 bool reading_absolute(struct str s);
+/* recipe_lists.c: `mode` of files and of downloads; `key` names it in messages. */
+void reading_mode(struct reading *in, const char *key, const struct value *mode);
 /* The fault of a tag that is none. */
 int reading_no_tag(struct err *e, const struct pos *pos, struct str tag);
 
@@ -26,6 +28,9 @@ int reading_no_tag(struct err *e, const struct pos *pos, struct str tag);
 void recipe_read_values(struct reading *in);
 /* A list of texts. */
 void reading_texts(struct reading *in, const char *key, struct values *out);
+
+/* recipe_downloads.c: files by their addresses. */
+void recipe_read_downloads(struct reading *in);
 
 /* recipe_build.c: what may be built from source, and how. */
 void recipe_read_build(struct reading *in);

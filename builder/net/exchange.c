@@ -62,6 +62,12 @@ static int check_range(struct exchange *x)
     return 0;
 }
 
+static void hand_out(char **to, char **from)
+{
+    free(*to);
+    MOVE(to, from);
+}
+
 int exchange_head(struct exchange *x, unsigned status)
 {
     struct http_request *r = x->r;
@@ -82,6 +88,8 @@ int exchange_head(struct exchange *x, unsigned status)
                               "the server compresses it in a way that was not asked for");
     buf_reset(&x->packed);
     r->got = 0;
+    hand_out(&r->etag, &x->answer.etag);
+    hand_out(&r->last_modified, &x->answer.last_modified);
     return r->begin ? r->begin(r->ctx, r, x->at, &x->fault) : 0;
 }
 
@@ -156,8 +164,10 @@ static int finish(struct exchange *x, struct err *e)
     r->tries = x->tries;
     MOVE(&r->err, &x->fault);
     MOVE(&r->content_type, &x->answer.content_type);
-    MOVE(&r->etag, &x->answer.etag);
-    MOVE(&r->last_modified, &x->answer.last_modified);
+    if (x->answer.etag) /* of an answer without a body */
+        hand_out(&r->etag, &x->answer.etag);
+    if (x->answer.last_modified)
+        hand_out(&r->last_modified, &x->answer.last_modified);
     if (x->hops)
         MOVE(&r->final_url, &x->url);
     else /* where a mirror answered, it stood in for this */
@@ -308,8 +318,8 @@ static const char *credential_fault(const struct exchange *x, unsigned status)
                      : "HTTP 403";
     return known ? "HTTP 401: the user, password or token that is set for it is refused"
                  : "HTTP 401: it wants a user and a password; ~/.netrc, "
-                   "ENVBUILD_INDEX_<NAME>_PASSWORD "
-                   "or a keyring can hold them";
+                   "ENVBUILD_INDEX_<NAME>_PASSWORD, "
+                   "ENVBUILD_DOWNLOAD_<NAME>_TOKEN or a keyring can hold them";
 }
 
 static int judge_status(struct exchange *x, struct err *e)

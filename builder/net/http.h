@@ -89,9 +89,9 @@ struct http_request {
     unsigned tries;  /* made */
     uint64_t got;    /* body bytes of the last try */
     uint64_t total;  /* whole size, from Content-Range or Content-Length; 0 when not known */
-    char *content_type; /* owned, as all below; NULL when absent */
-    char *etag, *last_modified;
-    char *final_url; /* after redirects */
+    char *content_type;         /* owned, as all below; NULL when absent */
+    char *etag, *last_modified; /* for `begin`, too */
+    char *final_url;            /* after redirects */
 };
 void http_request_clear(struct http_request *r); /* what it owns: the results */
 

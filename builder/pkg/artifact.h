@@ -12,7 +12,9 @@
 /* Group of the wheel of the recipe's own project, whose layer stands above all other wheels. */
 #define ARTIFACT_OF_PROJECT "project"
 
-enum ecosystem { ECO_DEB, ECO_WHEEL, ECO_REDIST };
+enum { ARTIFACT_SHORT = 12 }; /* hex digits */
+
+enum ecosystem { ECO_DEB, ECO_WHEEL, ECO_REDIST, ECO_DOWNLOAD };
 
 struct artifact_extra { /* what one more name in brackets brings */
     struct str name;    /* "http", or "a,b" where one asks for both */
@@ -48,11 +50,21 @@ struct artifact_source {
     size_t files_n;
 };
 
+/* Where a download goes in the image. */
+struct artifact_place {
+    struct str to; /* absolute; a trailing "/" means "into" */
+    bool unpack;   /* it is an archive, and `to` the folder for what is in it */
+    uint32_t uid, gid;
+    uint32_t mode; /* of its files; 0: 0755 where it has an x bit, else 0644 */
+};
+
 struct artifact {
     enum ecosystem eco;
     struct str name;      /* normalised: PEP 503 for wheels, the package name for debs, the
-                             component for NVIDIA's redistributable archives */
-    struct str version;   /* as its index writes it */
+                             component for NVIDIA's redistributable archives, what the
+                             recipe calls a download */
+    struct str version;   /* as its index writes it; of a download ARTIFACT_SHORT hex digits of
+                             its digest */
     struct str arch;      /* debs: "amd64" or "all"; others: empty */
     struct str file;      /* file name */
     struct str url;       /* absolute, https or http or file */
@@ -73,6 +85,7 @@ struct artifact {
     /* Of a wheel that is made from source, else NULL: `url` is empty, and so are `file`, `size` and
      * `digest` until it was built. */
     const struct artifact_source *source;
+    const struct artifact_place *place; /* of a download, else NULL; in the same arena */
 };
 struct artifacts VEC_OF(struct artifact);
 

@@ -131,6 +131,16 @@ static void add_toolkit(struct lock *lock)
         add_system(lock, LOCK_TOOLKIT);
 }
 
+static void add_downloads(struct lock *lock)
+{
+    for (size_t i = 0; i < lock->artifacts.n; i++)
+        if (lock->artifacts.v[i].eco == ECO_DOWNLOAD) {
+            struct lock_layer *l = add_layer(lock, lock->artifacts.v[i].name, LOCK_DOWNLOAD);
+
+            vec_add(&l->artifacts, i);
+        }
+}
+
 void layering(struct lock *lock)
 {
     uint64_t own_min = own_threshold(lock);
@@ -150,6 +160,7 @@ void layering(struct lock *lock)
     add_toolkit(lock);
     if (lock_has_bytecode(lock))
         add_layer(lock, STR("bytecode"), LOCK_BYTECODE);
+    add_downloads(lock);
     add_wheels(lock, TIER_PROJECT, "project", UINT64_MAX);
     add_layer(lock, STR("files"), LOCK_FILES);
     for (size_t i = 0; i < lock->layers.n && lock->format >= 2; i++)

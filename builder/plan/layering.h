@@ -1,7 +1,8 @@
 /* plan/layering.h - which artifact goes into which layer.
  *
  * Ordered by how rarely a layer changes: base · python · CUDA libraries · triton · torch · other
- * wheels · apt extras · compiler · toolkit · bytecode · files. What a variant adds comes on top of
+ * wheels · apt extras · compiler · toolkit · bytecode · downloads · the project · files. What a
+ * variant adds comes on top of
  * what all variants of a recipe have, so that these share the layers below it. A wheel of
  * LAYER_OWN_MIN bytes or more is a layer of its own, so that images with the same cuDNN share it;
  * the smaller ones are grouped; what is built counts with its source, for nobody knows the wheel

@@ -167,7 +167,7 @@ static int resolve_artifacts(struct lock *lock, const struct resolve_input *in, 
 {
     if ((!in->image && resolve_debs(lock, in, plans, e) < 0) ||
         resolve_wheels(lock, in, plans, e) < 0 || resolve_toolkit_debs(lock, in, plans, e) < 0 ||
-        resolve_archives(lock, in, plans, e) < 0)
+        resolve_archives(lock, in, plans, e) < 0 || resolve_downloads(lock, in, e) < 0)
         return -1;
     return 0;
 }
@@ -204,7 +204,7 @@ static int finish(struct lock *lock, const struct resolve_input *in, struct err 
     lock_facts_derive(lock, in->catalog, in->events);
     if (lock_facts_check(lock, in->catalog, in->recipe, e) < 0 || set_name(lock, in->recipe, e) < 0)
         return -1;
-    if (resolve_image(lock, in, e) < 0 ||
+    if (resolve_image(lock, in, e) < 0 || resolve_places(lock, in->recipe, e) < 0 ||
         startup_add(lock, in->recipe, resolve_shell(lock, in), in->events, e) < 0)
         return -1;
     layering(lock);
@@ -253,6 +253,7 @@ int resolve_again(struct lock *out, const struct resolve_input *in, struct err *
         return -1;
     resolve_stand_ins_again(&lock, in, &plans);
     artifacts_take_over(&lock, in->pins.old, ECO_REDIST);
+    resolve_downloads_again(&lock, in);
     if (finish(&lock, in, e) < 0)
         return -1;
     MOVE(out, &lock);

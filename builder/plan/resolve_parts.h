@@ -27,6 +27,19 @@ int resolve_recipe_part(struct lock *out, const struct recipe *r, const struct r
                         const char *dir, unsigned format, int64_t now, const struct events *events,
                         struct err *e) MUST_CHECK;
 
+/* Who owns what is put into the image; `key` names it in messages. 0 and 0 where nobody is named.
+ */
+int resolve_owner(uint32_t *uid, uint32_t *gid, const struct recipe *r, const char *key,
+                  const struct value *owner, unsigned format, struct err *e) MUST_CHECK;
+
+/* resolve_downloads.c: files by their addresses: what the older lock has stays while its address is
+ * the recipe's, others are fetched. */
+int resolve_downloads(struct lock *lock, const struct resolve_input *in, struct err *e) MUST_CHECK;
+/* The same from the older lock, as it is. */
+void resolve_downloads_again(struct lock *lock, const struct resolve_input *in);
+/* Where they go and whose they are, when lock->folders is known. */
+int resolve_places(struct lock *lock, const struct recipe *r, struct err *e) MUST_CHECK;
+
 /* resolve_image.c: the settings of the image, and whose its folders are. */
 int resolve_image(struct lock *lock, const struct resolve_input *in, struct err *e) MUST_CHECK;
 /* The shell that the image will have, if any. */

@@ -11,27 +11,26 @@
 #include "scan.h"
 #include "services.h"
 
-static int owner_of(struct lock_copy *copy, const struct recipe *r, const struct value *owner,
-                    unsigned format, struct err *e)
+int resolve_owner(uint32_t *uid, uint32_t *gid, const struct recipe *r, const char *key,
+                  const struct value *owner, unsigned format, struct err *e)
 {
-    struct str gid = owner->text, uid = {0};
+    struct str group = owner->text, user = {0};
 
-    if (!gid.len || str_is(gid, "root"))
+    if (!group.len || str_is(group, "root"))
         return 0;
-    if (str_eq(gid, r->user.name.text)) {
-        copy->uid = r->user.uid;
-        copy->gid = format < 2 ? r->user.gid : 0; /* which any uid is in */
+    if (str_eq(group, r->user.name.text)) {
+        *uid = r->user.uid;
+        *gid = format < 2 ? r->user.gid : 0; /* which any uid is in */
         return 0;
     }
-    if (!str_cut(&gid, STR(":"), &uid))
-        uid = gid;
-    if (str_u32(uid, &copy->uid) && str_u32(gid, &copy->gid) && copy->uid <= INT32_MAX &&
-        copy->gid <= INT32_MAX)
+    if (!str_cut(&group, STR(":"), &user))
+        user = group;
+    if (str_u32(user, uid) && str_u32(group, gid) && *uid <= INT32_MAX && *gid <= INT32_MAX)
         return 0;
     return err_at(e, &owner->pos,
-                  "files: owner \"" STR_FMT
+                  "%s: owner \"" STR_FMT
                   "\" is neither the recipe's user nor root nor a number such as 1000 or 1000:1000",
-                  STR_ARG(owner->text));
+                  key, STR_ARG(owner->text));
 }
 
 /* What all of `files` leave out. */
@@ -103,7 +102,7 @@ static int take_copies(struct lock *lock, const struct recipe *r, const char *di
         struct lock_copy *copy = vec_push(&lock->copies);
         struct err why = {0};
 
-        owner_of(copy, r, &f->owner, lock->format, &fault);
+        (void)!resolve_owner(&copy->uid, &copy->gid, r, "files", &f->owner, lock->format, &fault);
         if (take_copy(copy, a, f, context, &rules, &why) < 0)
             err_join(&fault, &why);
     }

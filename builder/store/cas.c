@@ -329,9 +329,29 @@ int cas_partial_cut(struct cas_partial *p, uint64_t size, struct err *e)
     return hash_at_hand(p, e);
 }
 
+static int publish(struct cas_partial *p, const struct seen *seen, struct err *e)
+{
+    CLEANUP(free_clear) char *path = cas_path(p->cas, seen_digest(seen));
+
+    if (fdatasync(p->fd.n) < 0 || rename(p->path, path) < 0)
+        return err_errno(e, "cannot write %s", path);
+    fs_make_read_only(p->fd.n); /* not before: what is partial is written to by the next run */
+    saw(p->cas, seen);
+    cas_partial_clear(p);
+    return 0;
+}
+
+int cas_partial_keep(struct cas_partial *p, struct digest *got, struct err *e)
+{
+    struct seen seen;
+
+    hash_seen(&p->hash, &seen);
+    *got = *seen_digest(&seen);
+    return publish(p, &seen, e);
+}
+
 int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
 {
-    CLEANUP(free_clear) char *path = cas_path(p->cas, &p->digest);
     struct digest found;
     struct seen seen;
 
@@ -347,12 +367,7 @@ int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e)
             (void)!cas_partial_cut(p, 0, e); /* its error joins the other */
         return -1;
     }
-    if (fdatasync(p->fd.n) < 0 || rename(p->path, path) < 0)
-        return err_errno(e, "cannot write %s", path);
-    fs_make_read_only(p->fd.n); /* not before: what is partial is written to by the next run */
-    saw(p->cas, &seen);
-    cas_partial_clear(p);
-    return 0;
+    return publish(p, &seen, e);
 }
 
 void cas_partial_clear(struct cas_partial *p)

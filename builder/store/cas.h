@@ -104,6 +104,9 @@ int cas_partial_cut(struct cas_partial *p, uint64_t size, struct err *e) MUST_CH
 /* Everything is there: publish when the digest is right; else ERR_INTEGRITY, the bytes are dropped
  * (size 0) and the lock is kept for another try. `got` (may be NULL) is the digest found. */
 int cas_partial_finish(struct cas_partial *p, struct digest *got, struct err *e) MUST_CHECK;
+/* Everything is there, and nobody said what it shall be: publish it under the digest that it has,
+ * which `got` becomes. */
+int cas_partial_keep(struct cas_partial *p, struct digest *got, struct err *e) MUST_CHECK;
 /* Lets go; the bytes stay for the next run. */
 void cas_partial_clear(struct cas_partial *p);
 

@@ -17,9 +17,9 @@ def text():
         return f.read()
 
 
-def steps():
-    """In order: ("file", name, text) and ("run", command, lines)."""
-    for kind, block in re.findall(r"(?ms)^```(console|yaml)\n(.*?)^```$", text()):
+def steps(of=None):
+    """Of the README, or another text, in order: ("file", name, text) and ("run", command, lines)."""
+    for kind, block in re.findall(r"(?ms)^```(console|yaml)\n(.*?)^```$", text() if of is None else of):
         if kind == "yaml":
             name = re.match(r"# (\S+)\n", block)
             assert name, f"a block of YAML names no file: {block}"

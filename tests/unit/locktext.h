@@ -16,7 +16,10 @@ static inline struct artifact artifact_of(struct str words)
     assert_true(str_word(&words, &type) && str_word(&words, &a.name));
     assert_true(str_word(&words, &a.version) && str_word(&words, &size));
     other = str_skip(&a.version, STR("~"));
-    a.eco = str_is(type, "deb") ? ECO_DEB : str_is(type, "wheel") ? ECO_WHEEL : ECO_REDIST;
+    a.eco = str_is(type, "deb")      ? ECO_DEB
+            : str_is(type, "wheel")  ? ECO_WHEEL
+            : str_is(type, "redist") ? ECO_REDIST
+                                     : ECO_DOWNLOAD;
     a.group = str_trim(words);
     if (str_drop(&a.group, STR(" security")))
         a.from = STR("bookworm-security/main");

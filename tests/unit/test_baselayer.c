@@ -113,7 +113,7 @@ static size_t expect_room_inside(const char *room)
 static void the_built_in_files_are_those_of_the_tree(void **state)
 {
     static const char *const folders[] = {"base-layers", "builder/catalog", "builder/man"};
-    static const char *const rooms[] = {"host", "plan", "seal", "serve"};
+    static const char *const rooms[] = {"host", "out", "plan", "seal", "serve"};
     size_t found = 0, listed = 0;
     struct str name;
 

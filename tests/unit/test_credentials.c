@@ -112,6 +112,25 @@ static void every_way_gives_a_header(void **state)
     }
 }
 
+static void a_download_has_variables_of_its_own(void **state)
+{
+    CLEANUP(recipe_clear) struct recipe r = {0};
+    CLEANUP(auth_clear) struct auth auth = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    char token[] = "ENVBUILD_DOWNLOAD_A_SET_TAR_GZ_TOKEN=t0ken";
+    char other[] = "ENVBUILD_INDEX_A_SET_TAR_GZ_TOKEN=wrong", *environment[] = {other, token, NULL};
+    struct session s = {.environment = environment, .netrc = NULL};
+    const struct config config = {0};
+
+    *vec_push(&r.downloads) =
+        (struct recipe_download){.url = {.text = STR("https://d.test/x/a-set.tar.gz")},
+                                 .name = {.text = STR("a-set.tar.gz")}};
+    assert_int_equal(credentials_of(&auth, &r, NULL, &config, &s, &e), 0);
+    assert_string_equal(header_for(&auth, "https://d.test/x/a-set.tar.gz"),
+                        "Authorization: Bearer t0ken");
+    assert_string_equal(header_for(&auth, "https://other.test/x/a-set.tar.gz"), "none");
+}
+
 static void a_keyring_that_cannot_answer_is_told(void **state)
 {
     static const char *const cases[][2] = {
@@ -146,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_gives_a_header),
+        cmocka_unit_test(a_download_has_variables_of_its_own),
         cmocka_unit_test(a_keyring_that_cannot_answer_is_told),
         cmocka_unit_test(a_bad_index_of_the_command_line_is_told),
     };

@@ -359,8 +359,8 @@ static void faults_say_where_what_and_what_would_work(void **state)
          "x.yaml:2:1: unknown key \"zzzzzzzz\"; known keys: envbuild name pytorch cuda cudnn "
          "variant "
          "toolkit base python platforms apt apt_archives ca_certificates pip constraints indexes "
-         "find_links context files user env workdir folders volumes ports healthcheck entrypoint "
-         "cmd startup_check services labels tag slim wheels_only build project bytecode "
+         "find_links context files downloads user env workdir folders volumes ports healthcheck "
+         "entrypoint cmd startup_check services labels tag slim wheels_only build project bytecode "
          "compression matrix"},
         {P "pip: [{lock: requirements.txt}]\n",
          "x.yaml:2:14: pip: lock: \"requirements.txt\" is not the name of a lock that is read: "

@@ -121,6 +121,26 @@ static void add_bytecode(struct buf *out, const struct lock *lock, size_t layer)
             add_artifacts(out, lock, &lock->layers.v[i]);
 }
 
+static void add_folders(struct buf *out, const struct lock *lock)
+{
+    for (size_t i = 0; i < lock->folders.n; i++)
+        buf_fmt(out, "folder " STR_FMT " %u\n", STR_ARG(lock->folders.v[i].path),
+                lock->folders.v[i].uid);
+}
+
+static void add_places(struct buf *out, const struct lock *lock, const struct lock_layer *l)
+{
+    for (size_t i = 0; i < l->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[l->artifacts.v[i]];
+        const struct artifact_place *p = a->place;
+
+        buf_fmt(out, "download %zu " STR_FMT " %zu " STR_FMT " %d %u %u %o", a->file.len,
+                STR_ARG(a->file), p->to.len, STR_ARG(p->to), p->unpack, p->uid, p->gid, p->mode);
+        add_digest(out, &a->digest);
+        buf_putc(out, '\n');
+    }
+}
+
 static void add_files(struct buf *out, const struct lock *lock)
 {
     buf_fmt(out, "date %lld\nworkdir " STR_FMT "\nuser " STR_FMT " %u %u\n",
@@ -142,9 +162,10 @@ static void add_files(struct buf *out, const struct lock *lock)
             buf_putc(out, '\n');
         }
     }
-    for (size_t i = 0; i < lock->folders.n; i++)
-        buf_fmt(out, "folder " STR_FMT " %u\n", STR_ARG(lock->folders.v[i].path),
-                lock->folders.v[i].uid);
+    add_folders(out, lock);
+    for (size_t i = 0; i < lock->layers.n; i++)
+        if (lock->layers.v[i].kind == LOCK_DOWNLOAD)
+            add_places(out, lock, &lock->layers.v[i]);
 }
 
 /* A tree, whatever its layer is compressed by. */
@@ -189,6 +210,12 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer)
         add_layer_head(out, lock, "bytecode layer");
         buf_fmt(out, "python " STR_FMT " prefix " LAYER_PREFIX "\n", STR_ARG(lock->python));
         add_bytecode(out, lock, layer);
+        break;
+    case LOCK_DOWNLOAD:
+        add_layer_head(out, lock, "download layer");
+        system_key(out, lock);
+        add_places(out, lock, l);
+        add_folders(out, lock);
         break;
     case LOCK_FILES:
         add_layer_head(out, lock, "files layer");

@@ -3,7 +3,8 @@
 
 bool layer_order_needs(const struct lock *lock, const struct artifact *a)
 {
-    return a->eco != ECO_WHEEL || (lock->toolkit.from.len && str_starts(a->name, STR("nvidia-")));
+    return a->eco == ECO_DEB || a->eco == ECO_REDIST ||
+           (a->eco == ECO_WHEEL && lock->toolkit.from.len && str_starts(a->name, STR("nvidia-")));
 }
 
 size_t layer_order_toolkit(const struct lock *lock)

@@ -4,8 +4,8 @@
 #pragma once
 #include "../../model/lock.h"
 
-/* Is the artifact one that the system is made from? Debs and archives are; of wheels those of
- * NVIDIA's, where there is a toolkit to link to them. */
+/* Is the artifact one that the system is made from? Debs and NVIDIA's archives are; of wheels those
+ * of NVIDIA's, where there is a toolkit to link to them. */
 bool layer_order_needs(const struct lock *lock, const struct artifact *a);
 /* The position of the toolkit's layer; behind the last when there is none. */
 size_t layer_order_toolkit(const struct lock *lock);

@@ -51,6 +51,8 @@ int system_layers_import(struct system_layers *s, const struct lock *lock, size_
         return import_redist(&s->archives[artifact], &s->spool, input, a->name, a->version, e);
     case ECO_WHEEL:
         return toolkit_wheel_read(&s->wheels[artifact], input, a->name, a->version, e);
+    case ECO_DOWNLOAD: /* no part of the system */
+        break;
     }
     return 0;
 }

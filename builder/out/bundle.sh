@@ -1,0 +1,100 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Load the images of this folder: sh load.sh [docker|podman|nerdctl|ctr|apptainer]
+set -eu
+cd "$(dirname "$0")"
+size='{{size}}' # bytes
+
+say() {
+    printf 'load: %s\n' "$*" >&2
+}
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+# Name, config and manifest of each image.
+images() {
+    cat <<'END'
+{{images}}
+END
+}
+
+# Free KiB of the disk that a folder is on.
+free_in() {
+    df -Pk "$1" | awk 'NR == 2 { print $4 }'
+}
+
+# Has the engine exactly these images?
+all_there() {
+    case $engine in
+    docker | podman | nerdctl) ;;
+    *) return 1 ;;
+    esac
+    images | while read -r name config manifest; do
+        found=$("$engine" image inspect --format '{{.Id}}' "$name" 2>/dev/null | sed 's/^sha256://')
+        [ "$found" = "$config" ] || [ "$found" = "$manifest" ] || exit 1
+    done
+}
+
+engine=${1:-}
+for one in docker podman nerdctl; do
+    if [ -z "$engine" ] && command -v "$one" >/dev/null && "$one" info >/dev/null 2>&1; then
+        engine=$one
+    fi
+done
+[ -n "$engine" ] || fail 'neither docker nor podman answers here; install one, or start Docker Desktop; or name another: sh load.sh apptainer'
+if all_there; then
+    say "$engine has them already"
+    exit 0
+fi
+if [ "$(uname -s) $(uname -m)" = 'Darwin arm64' ]; then
+    say 'these images are for amd64 and are emulated on this Mac: that is slow, and kernels of Jupyter may die'
+fi
+
+[ -f SHA256SUMS ] || fail 'this copy is incomplete: it was taken away while it was written; copy it again'
+say 'checking the files'
+if command -v sha256sum >/dev/null; then
+    sha256sum -c SHA256SUMS >/dev/null || fail 'a file is damaged or missing; copy this folder again'
+else
+    shasum -a 256 -c SHA256SUMS >/dev/null || fail 'a file is damaged or missing; copy this folder again'
+fi
+root=
+case $engine in
+docker) root=$(docker info --format '{{.DockerRootDir}}') ;;
+podman) root=$(podman info --format '{{.Store.GraphRoot}}') ;;
+esac
+# Packed and unpacked at once are about three times as much.
+if [ -d "$root" ] && [ "$(free_in "$root")" -lt $((size * 3 / 1024)) ]; then
+    fail "$engine needs $((size * 3 / 1048576)) MiB in $root, which has $(($(free_in "$root") / 1024)); \`$engine system prune\` removes what nothing uses"
+fi
+
+case $engine in
+docker | podman | nerdctl)
+    cat image.tar* | "$engine" load
+    all_there || fail "what $engine loaded has not the digests that it should have"
+    ;;
+ctr)
+    cat image.tar* | ctr images import - # which holds all against their digests
+    ;;
+apptainer | singularity)
+    here=${OUT:-$HOME}
+    file=image.tar
+    if [ ! -f "$file" ]; then
+        file=$here/envbuild-image.tar
+        trap 'rm -f "$file"' EXIT
+        cat image.tar.* >"$file"
+    fi
+    images | while read -r name config manifest; do
+        sif=$here/$(printf '%s' "$name" | tr '/:' '__').sif
+        "$engine" build --force "$sif" "docker-archive:$file:$name"
+        say "$sif is there; start it with: $engine run --nv $sif"
+    done
+    exit 0
+    ;;
+*) fail "\"$engine\" is none of docker, podman, nerdctl, ctr and apptainer" ;;
+esac
+images | while read -r name config manifest; do
+    say "$name is loaded; start it with: $engine run --rm -it --gpus all $name"
+done

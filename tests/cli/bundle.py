@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios on `bundle`: a folder for those without a network, and what its script does with it."""
+import hashlib, io, json, os, re, subprocess, tarfile
+
+from lib import build, images, read, run, scenario
+
+SIDE_BY_SIDE = True
+
+# An engine that keeps what is loaded, and tells it by its config as Docker does.
+ENGINE = """#!/bin/sh
+case $1 in
+info) [ $# = 1 ] || echo "$HOME" ;;
+load) cat >"$HOME/loaded.tar"; tar -xf "$HOME/loaded.tar" -C "$HOME" manifest.json ;;
+image) [ -f "$HOME/manifest.json" ] && python3 -c '
+import json, sys
+for m in json.load(open(sys.argv[1])):
+    if sys.argv[2] in m["RepoTags"]:
+        print("sha256:" + m["Config"].split("/")[-1])' "$HOME/manifest.json" "$5" ;;
+esac
+"""
+
+
+def loading(path, stick, *args):
+    """Run load.sh of a stick with an engine of our own."""
+    home = os.path.join(path, "home")
+    os.makedirs(home + "/bin", exist_ok=True)
+    with open(home + "/bin/docker", "w") as f:
+        f.write(ENGINE)
+    os.chmod(home + "/bin/docker", 0o755)
+    done = subprocess.run(["sh", os.path.join(stick, "load.sh"), *args], env={"PATH": home + "/bin:/usr/bin:/bin", "HOME": home},
+                          capture_output=True, text=True, cwd="/")
+    return done.returncode, done.stderr
+
+
+def sums(stick):
+    """Every file but the list itself is in it, and is what it says."""
+    found = dict(reversed(line.split("  ")) for line in read(stick, "SHA256SUMS").decode().splitlines())
+    for name, want in found.items():
+        assert hashlib.sha256(read(stick, name)).hexdigest() == want, name
+    return sorted(found)
+
+
+def whole(stick):
+    names = sorted(n for n in os.listdir(stick) if n.startswith("image.tar"))
+    return b"".join(read(stick, n) for n in names)
+
+
+@scenario
+def a_stick(stage):
+    """The folder is whole, loads by its own script, and comes back to the same digest."""
+    path = stage.fresh()
+    err = run(stage, path, "bundle", "recipe.yaml", "-o", "stick", code=3)[1]
+    assert "recipe.yaml is not built; run `envbuild build recipe.yaml` first" in err, err
+    digest = build(stage, path)
+    stick = os.path.join(path, "media/my course")
+    assert run(stage, path, "bundle", "recipe.yaml", "-o", "media/my course")[0] == "media/my course\n"
+    assert sums(stick) == ["README.html", "image.tar", "load.cmd", "load.ps1", "load.sh", "recipe.lock", "recipe.yaml"]
+    assert sorted(os.listdir(stick)) == sorted(sums(stick) + ["SHA256SUMS"])
+    assert read(stick, "recipe.lock") == read(path, "recipe.lock") and read(stick, "recipe.yaml") == read(path, "recipe.yaml")
+    name = json.loads(read(path, "recipe.lock"))
+    name = f"{name['name']}:{name['tag']}"
+    page = read(stick, "README.html").decode()
+    assert name in page and "不需要网络" in page and "{{" not in page, page
+    code, err = loading(path, stick)
+    assert code == 0 and f"load: {name} is loaded; start it with: docker run" in err, err
+    assert read(path, "home/loaded.tar") == read(stick, "image.tar")
+    assert loading(path, stick) == (0, "load: docker has them already\n")
+    run(stage, path, "copy", f"docker-archive:{os.path.join('media/my course', 'image.tar')}", "oci:back")
+    assert [m["digest"] for m in images(json.loads(read(path, "back/index.json")))] == [digest]
+    with tarfile.open(os.path.join(stick, "image.tar")) as tar:
+        assert "oci-layout" in tar.getnames() and "manifest.json" in tar.getnames()
+
+
+@scenario
+def a_stick_that_is_not_whole(stage):
+    """One that was pulled out early, or is damaged, loads nothing."""
+    path = stage.fresh()
+    build(stage, path)
+    run(stage, path, "bundle", "recipe.yaml", "-o", "stick", "--split", "100000")
+    stick = os.path.join(path, "stick")
+    parts = [n for n in sums(stick) if n.startswith("image.tar")]
+    assert len(parts) > 2 and parts[:2] == ["image.tar.001", "image.tar.002"], parts
+    assert {os.path.getsize(os.path.join(stick, n)) for n in parts[:-1]} == {100000}
+    with tarfile.open(fileobj=io.BytesIO(whole(stick))) as tar:
+        assert "manifest.json" in tar.getnames()
+    os.rename(stick + "/SHA256SUMS", stick + "/x")
+    code, err = loading(path, stick)
+    assert code == 1 and "this copy is incomplete" in err, err
+    os.rename(stick + "/x", stick + "/SHA256SUMS")
+    with open(stick + "/image.tar.002", "r+b") as f:
+        f.write(b"!")
+    code, err = loading(path, stick)
+    assert code == 1 and "a file is damaged or missing" in err and not os.path.exists(path + "/home/loaded.tar"), err
+    run(stage, path, "bundle", "recipe.yaml", "-o", "stick")  # anew, and in one piece
+    assert [n for n in sums(stick) if n.startswith("image.tar")] == ["image.tar"] and loading(path, stick)[0] == 0
+    assert not [n for n in os.listdir(stick) if n.startswith("image.tar.")]
+
+
+@scenario
+def what_bundle_refuses(stage):
+    """A folder of somebody else's, sizes that no stick takes, images without a name."""
+    path = stage.fresh()
+    build(stage, path)
+    os.mkdir(path + "/mine")
+    with open(path + "/mine/thesis.doc", "w") as f:
+        f.write("x")
+    for args, code, words in ((["recipe.yaml", "-o", "mine"], 3, "mine holds other things"), (["recipe.yaml", "-o", "s", "--split", "4G"], 2, "--split"), (["recipe.yaml", "-o", "s", "--split", "x"], 2, "--split"),
+                              (["oci:nothing:here", "-o", "s"], 3, "nothing")):
+        err = run(stage, path, "bundle", *args, code=code)[1]
+        assert words in err, (args, err)
+    assert os.listdir(path + "/mine") == ["thesis.doc"] and not os.path.exists(path + "/s")
+
+
+@scenario
+def several_images(stage):
+    """Two images share their layers on a stick, and both are loaded."""
+    path = stage.fresh()
+    build(stage, path)
+    one = read(path, "recipe.lock")
+    with open(path + "/second.yaml", "w") as f:
+        f.write(read(path, "recipe.yaml").decode() + "name: second\nenv: {A: b}\n")
+    run(stage, path, "build", "-q", "--index", stage.index, "second.yaml")
+    run(stage, path, "bundle", "recipe.yaml", "second.yaml", "-o", "both")
+    run(stage, path, "bundle", "recipe.yaml", "-o", "alone")
+    both, alone = (os.path.getsize(f"{path}/{d}/image.tar") for d in ("both", "alone"))
+    assert both < alone + 200000, (both, alone)
+    assert {"recipe.lock", "recipe.yaml", "second.lock", "second.yaml"} < set(sums(path + "/both"))
+    code, err = loading(path, path + "/both")
+    assert code == 0 and err.count("is loaded") == 2, err
+    assert json.loads(one)["built"]["manifest"]
+
+
+@scenario
+def windows_has_no_pipe(stage):
+    """PowerShell breaks binary data in a pipe, so its script has none."""
+    path = stage.fresh()
+    build(stage, path)
+    run(stage, path, "bundle", "recipe.yaml", "-o", "stick")
+    for name in ("load.ps1", "load.cmd"):
+        text = "\n".join(line for line in read(path, "stick", name).decode().splitlines() if not line.lstrip().startswith(("#", "@rem")))
+        assert not re.search(r"[|>]", text), (name, text)
