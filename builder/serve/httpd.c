@@ -111,12 +111,12 @@ void httpd_header(struct httpd_answer *a, const char *name, struct str value)
 
 void httpd_text(struct httpd_answer *a, struct str text)
 {
-    vec_add(&a->pieces, ((struct httpd_piece){-1, text, text.len}));
+    vec_add(&a->pieces, ((struct httpd_piece){NULL, text, text.len}));
 }
 
-void httpd_file(struct httpd_answer *a, int fd, uint64_t size)
+void httpd_file(struct httpd_answer *a, const struct httpd_parts *parts, uint64_t size)
 {
-    vec_add(&a->pieces, ((struct httpd_piece){.fd = fd, .size = size}));
+    vec_add(&a->pieces, ((struct httpd_piece){.parts = parts, .size = size}));
 }
 
 void httpd_answer_clear(struct httpd_answer *a)
@@ -185,44 +185,77 @@ static void apply_conditions(struct httpd_answer *a, const struct httpd_ask *ask
     httpd_header(a, MHD_HTTP_HEADER_CONTENT_RANGE, buf_view(&text));
 }
 
+/* The part in which byte `at` is. */
+static const struct httpd_part *part_at(const struct httpd_parts *parts, uint64_t at)
+{
+    size_t low = 0, high = parts->n;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (parts->v[middle].at <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &parts->v[low];
+}
+
+/* As many as lie together, at most `max`; 0: the file has become shorter. */
+static size_t read_piece(const struct httpd_piece *p, uint64_t at, char *to, size_t max)
+{
+    size_t n = p->size - at < max ? (size_t)(p->size - at) : max;
+    const struct httpd_part *part;
+    ssize_t got;
+
+    if (!p->parts) {
+        memcpy(to, p->text.p + at, n);
+        return n;
+    }
+    part = part_at(p->parts, at);
+    at -= part->at;
+    got = pread(part->fd, to, part->size - at < n ? (size_t)(part->size - at) : n,
+                (off_t)(part->offset + at));
+    return got > 0 ? (size_t)got : 0;
+}
+
 /* Bytes of the pieces, from any place on. */
 static ssize_t read_pieces(void *ctx, uint64_t at, char *to, size_t max)
 {
     const struct request *r = ctx;
     const struct httpd_piece *p;
     uint64_t skip = r->from + at;
+    size_t n = 0, got;
 
     vec_each(p, &r->answer.pieces) {
-        uint64_t left = skip < p->size ? p->size - skip : 0;
-        size_t n = left < max ? (size_t)left : max;
-        ssize_t got;
-
-        if (!n) {
-            skip -= p->size;
-            continue;
+        for (; n < max && skip < p->size; n += got, skip += got) {
+            got = read_piece(p, skip, to + n, max - n);
+            if (!got)
+                return MHD_CONTENT_READER_END_WITH_ERROR;
         }
-        if (p->fd < 0) {
-            memcpy(to, p->text.p + skip, n);
-            return (ssize_t)n;
-        }
-        got = pread(p->fd, to, n, (off_t)skip);
-        return got > 0 ? got : MHD_CONTENT_READER_END_WITH_ERROR;
+        skip -= skip < p->size ? skip : p->size;
+        if (n == max)
+            break;
     }
-    return MHD_CONTENT_READER_END_OF_STREAM;
+    return (ssize_t)n;
 }
 
-/* One file goes out by sendfile(). */
+/* What lies in one file goes out by sendfile(). */
 static struct MHD_Response *response_of(struct request *r, uint64_t len)
 {
     const struct httpd_answer *a = &r->answer;
+    const struct httpd_parts *parts = a->pieces.n == 1 ? a->pieces.v[0].parts : NULL;
+    const struct httpd_part *part = parts ? part_at(parts, r->from) : NULL;
     int own;
 
     if (!len)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    if (a->pieces.n != 1 || a->pieces.v[0].fd < 0)
+    if (!part || r->from - part->at + len > part->size)
         return MHD_create_response_from_callback(len, BLOCK, read_pieces, r, NULL);
-    own = dup(a->pieces.v[0].fd);
-    return own < 0 ? NULL : MHD_create_response_from_fd_at_offset64(len, own, r->from);
+    own = dup(part->fd);
+    return own < 0 ? NULL
+                   : MHD_create_response_from_fd_at_offset64(len, own,
+                                                             part->offset + r->from - part->at);
 }
 
 static enum MHD_Result reply(struct MHD_Connection *c, const struct httpd *h, struct request *r,

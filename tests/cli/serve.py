@@ -109,6 +109,55 @@ def clients_pull_the_same_image(stage):
 
 
 @scenario
+def straight_from_store_and_lock(stage):
+    """No layout, and of what wheels give no layer on the disk: by recipe and by lock, from a store that has all and from one that has nothing."""
+    path, _ = begin(stage)
+    code, out, err = end(start(stage, path, "serve", "--listen", "127.0.0.1:0", "recipe.lock"))
+    assert (code, out) == (3, "") and "recipe.lock does not tell the digests of its layers, for it was never built; name its recipe instead, or run `envbuild build RECIPE` first" in err, err
+    digest = None
+    for operand, options in (("recipe.yaml", ()), ("recipe.lock", ("--offline",)), ("recipe.yaml", ("--store", path + "/other"))):
+        with Serve(stage, path, *options, operand) as s:
+            manifest = json.loads(s.ask("/v2/pytorch/manifests/" + TAG)[2])
+            digest = digest or s.ask("/v2/pytorch/manifests/" + TAG)[1]["Docker-Content-Digest"]
+            out = "copied" + str(len(os.listdir(path)))
+            run(stage, path, "copy", "-q", f"docker://{s.host}/pytorch@{digest}", f"oci:{out}:x")
+            check_layout(f"{path}/{out}", digest)
+            assert run(stage, path, "lock", "--from", f"docker://{s.host}/{s.name}")[0].encode() == read(path, "recipe.lock")
+            whole = s.ask("/image.tar")[2]
+            for layer in manifest["layers"]:
+                data = read(path, out, "blobs/sha256", layer["digest"][7:])
+                for a, b in ((0, 0), (0, len(data) // 2), (len(data) // 3, len(data) // 2), (len(data) - 1, len(data))):
+                    got = s.ask("/v2/pytorch/blobs/" + layer["digest"], Range=f"bytes={a}-{b}")[2]
+                    assert got == data[a:b + 1], (layer, a, b)
+                assert data in whole, layer
+            assert whole[70000:90000] == s.ask("/image.tar", Range="bytes=70000-89999")[2]
+        store = path + "/other" if options[:1] == ("--store",) else stage.env(path)["XDG_CACHE_HOME"] + "/envbuild"
+        there = set(os.listdir(store + "/blobs/sha256"))
+        written = [layer for layer in manifest["layers"] if layer["digest"][7:] in there]
+        assert len(written) < len(manifest["layers"]) and not os.path.exists(path + "/images"), written
+    path2, _ = begin(stage)
+    assert build(stage, path2) == digest and read(path2, "recipe.lock") == read(path, "recipe.lock")
+
+
+@scenario
+def a_store_that_was_damaged_gives_nothing(stage):
+    path, lock = begin(stage)
+    store = path + "/own"
+    with Serve(stage, path, "--store", store, "recipe.yaml"):
+        pass
+    wheel = max((a for a in json.loads(read(path, "recipe.lock"))["artifacts"] if a["file"].endswith(".whl")), key=lambda a: a["size"])
+    file = f"{store}/blobs/sha256/{wheel['sha256'][7:]}"
+    os.chmod(file, 0o644)
+    with open(file, "r+b") as f:
+        f.seek(wheel["size"] // 3)
+        f.write(b"damaged")
+    code, out, err = end(start(stage, path, "serve", "--listen", "127.0.0.1:0", "--store", store, "recipe.yaml"))
+    assert (code, out) == (6, "") and "was damaged in the store and is removed from it; run again" in err, (code, err)
+    with Serve(stage, path, "--store", store, "recipe.yaml"):
+        pass
+
+
+@scenario
 def what_a_registry_answers(stage):
     data = bytes(range(256)) * 8
     path, manifest, (layer,) = made(stage, data)
