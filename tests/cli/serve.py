@@ -60,10 +60,10 @@ def blob(path, layout, data):
     return {"digest": "sha256:" + digest, "size": len(data)}
 
 
-def made(stage, *layers, tag="big", layout="images", path=None):
+def made(stage, *layers, tag="big", layout="images", path=None, ports=()):
     """A folder with a layout of one image: layers of any bytes, which nobody unpacks here; and their descriptors."""
     path = path or stage.fresh()
-    config = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"course": tag}},
+    config = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"course": tag}, "ExposedPorts": {port: {} for port in ports}},
               "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(x).hexdigest() for x in layers]}}
     parts = [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **blob(path, layout, x)} for x in layers]
     config = {"mediaType": "application/vnd.oci.image.config.v1+json", **blob(path, layout, json.dumps(config).encode())}
@@ -367,8 +367,9 @@ def a_page_for_the_room(stage):
         assert "{{" not in page and "<h1>course</h1>" in page and '<html lang="en">' in page and "<svg" in page
         assert f"podman pull --tls-verify=false {s.host}/course:big" in page
         assert f"'http://{s.host}/image.tar?image=course:big' | docker load" in page
-        windows = page.split("(PowerShell)")[1].split("</pre>")[0].split("<pre")[1].split(">", 1)[1]
-        assert "docker load -i image.tar" in windows and "|" not in windows and "&gt;" not in windows and ">" not in windows, windows
+        windows = [part.split("</pre>")[0].split(">", 1)[1] for part in page.split("(PowerShell)")[1].split("<h3>")[0].split("<pre")[1:]]
+        assert len(windows) == 2 and "get.ps1 -Start" in windows[0] and "docker load -i image.tar" in windows[1]
+        assert not any(sign in text for text in windows for sign in ("|", "&gt;", ">")), windows
         for asked in ({"Accept_Language": "fr, zh-CN;q=0.9, en;q=0.8"}, {}):
             other = s.ask("/" if asked else "/?lang=zh", **asked)[2].decode()
             assert '<html lang="zh">' in other and "下载进度" in other and "{{" not in other
@@ -398,8 +399,15 @@ here=$(dirname "$0")
 echo "$*" >>"$here/log"
 case "$*" in
 info) ;;
+"info --format {{.DriverStatus}}") cat "$here/status" 2>/dev/null ;;
 "info --format "*) echo /nowhere ;;
+"image inspect --format {{range "*) cat "$here/layers" ;;
 "image inspect --format "*) cat "$here/id" ;;
+"image inspect "*) exit 1 ;;
+"image ls --format "*) echo course:old ;;
+"run -d --rm "*) echo 0123abcd ;;
+"logs 0123abcd") echo "or http://127.0.0.1:8888/lab?token=5ec3e7 is it" >&2 ;;
+"port 0123abcd 8888/tcp") echo 127.0.0.1:49153 ;;
 "load -i "*) tar -tf "$3" >/dev/null && tar -xOf "$3" manifest.json | sed 's/.*"Config":"blobs.sha256.\\([0-9a-f]*\\)".*/sha256:\\1/' >"$here/id" ;;
 *) exit 1 ;;
 esac
@@ -414,7 +422,6 @@ def a_script_that_goes_on_after_a_cut(stage):
     path, manifest, _ = made(stage, os.urandom(100000))
     os.mkdir(path + "/bin")
     env = {**stage.env(path), "PATH": path + "/bin:/usr/bin:/bin"}
-    file = f"{path}/image-{manifest['digest'][7:]}.tar"
     with Serve(stage, path) as s:
         _, headers, script = s.ask("/get.sh")
         page = s.ask("/")[2].decode()
@@ -429,8 +436,8 @@ def a_script_that_goes_on_after_a_cut(stage):
                 f.write("#!/bin/sh\nexit 1\n")
             os.chmod(f"{path}/bin/{name}", 0o755)
 
-        def get(code, words):
-            done = subprocess.run(["sh"], input=script, cwd=path, env=env, capture_output=True)
+        def get(code, words, *options):
+            done = subprocess.run(["sh", "-s", "--", *options], input=script, cwd=path, env=env, capture_output=True)
             assert done.returncode == code and words in done.stderr.decode(), done
             return done
 
@@ -438,6 +445,7 @@ def a_script_that_goes_on_after_a_cut(stage):
         with open(path + "/bin/docker", "w") as f:
             f.write(DOCKER)
         whole = s.ask("/image.tar")[2]
+        file = f"{path}/image-{manifest['digest'][7:]}-{len(whole)}.tar"
         for begun in (None, whole[:len(whole) // 2], whole):
             for left in ("id", "log"):
                 if os.path.exists(f"{path}/bin/{left}"):
@@ -453,3 +461,38 @@ def a_script_that_goes_on_after_a_cut(stage):
             f.write(b"x" * (len(whole) // 2))
         get(1, "what docker loaded is not course:big with the digest that it should have; run this again")
         assert not os.path.exists(file)
+        get(1, '"--stop" is no option; there are --start and --have', "--stop")
+
+
+@scenario
+def a_script_that_starts_what_it_loaded(stage):
+    """At a port that is free, with the link as this machine reaches it; and without layers that Docker's classic store has."""
+    if not shutil.which("curl"):
+        raise Skip("get.sh needs curl")
+    path, manifest, layers = made(stage, os.urandom(1000), os.urandom(1000), ports=("8888/tcp",))
+    diff_ids = ["sha256:" + hashlib.sha256(read(path, "images/blobs/sha256", x["digest"][7:])).hexdigest() for x in layers]
+    os.mkdir(path + "/bin")
+    for name, text in (("docker", DOCKER), ("xdg-open", '#!/bin/sh\necho "$*" >"$(dirname "$0")/opened"\n'), ("nvidia-smi", "#!/bin/sh\n")):
+        with open(f"{path}/bin/{name}", "w") as f:
+            f.write(text)
+        os.chmod(f"{path}/bin/{name}", 0o755)
+    env = {**stage.env(path), "PATH": path + "/bin:/usr/bin:/bin", "DISPLAY": ":0"}
+    with Serve(stage, path) as s:
+        script = s.ask("/get.sh")[2]
+        page = s.ask("/")[2].decode()
+        assert "docker run --rm -it --gpus all -p 127.0.0.1:8888:8888/tcp course:big" in page
+        for status, had, asked in (("", diff_ids[:1], 1), ("", [], 0), ("driver-type io.containerd.snapshotter.v1", diff_ids[:1], 0)):
+            for name, text in (("status", f"[[{status}]]"), ("layers", " ".join(had))):
+                with open(f"{path}/bin/{name}", "w") as f:
+                    f.write(text)
+            for left in ("id", "log", "opened"):
+                if os.path.exists(f"{path}/bin/{left}"):
+                    os.unlink(f"{path}/bin/{left}")
+            done = subprocess.run(["sh", "-s", "--", "--start", "--have"], input=script, cwd=path, env=env, capture_output=True)
+            told, log = done.stderr.decode(), read(path, "bin/log").decode()
+            assert done.returncode == 0 and "get: it serves http://127.0.0.1:49153/lab?token=5ec3e7\nget: stop it with: docker stop 0123abcd\n" in told, told
+            assert read(path, "bin/opened") == b"http://127.0.0.1:49153/lab?token=5ec3e7\n"
+            assert "run -d --rm --gpus all -p 127.0.0.1::8888/tcp course:big\n" in log, log
+            assert ("image inspect --format {{range" in log) == (status == "") and ("--have changes nothing" in told) == (status != "")
+            size = int(s.ask("/image.tar" + "".join("?have=" + d for d in had if asked), "HEAD")[1]["Content-Length"])
+            assert f"load -i image-{manifest['digest'][7:]}-{size}.tar" in log, (size, log)
