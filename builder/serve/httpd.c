@@ -13,6 +13,7 @@
 
 enum {
     CONNECTIONS = 480,   /* a process may commonly open 1024 files */
+    OF_ONE = CONNECTIONS / 2, /* address: nobody keeps the others out, and a room may share one */
     IDLE = 60,           /* seconds */
     REQUEST = 32 * 1024, /* bytes of its line and headers */
     BLOCK = 128 * 1024,
@@ -370,6 +371,7 @@ int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
     h->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET,
         socket->n, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)OF_ONE,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)REQUEST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, decode,
         NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_ARRAY, more, MHD_OPTION_END);

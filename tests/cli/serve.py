@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """serve: a read-only registry of a layout, and whoever asks it for what it does not have. As lib.py."""
-import http.client, re, shutil, signal, socket, time
+import base_image, http.client, random, re, shutil, signal, socket, time
 
 from lib import *
 
@@ -27,9 +27,9 @@ class Serve:
         code, self.out, self.err = end(self.process)
         assert kind or code == 0, (code, self.err)
 
-    def ask(self, path, method="GET", body=None, **headers):
-        """Status, headers and bytes."""
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+    def ask(self, path, method="GET", body=None, by="127.0.0.1", **headers):
+        """Status, headers and bytes; `by` is the address of who asks."""
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE, source_address=(by, 0))
         try:
             c.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
             r = c.getresponse()
@@ -140,6 +140,21 @@ def straight_from_store_and_lock(stage):
 
 
 @scenario
+def locks_of_every_kind(stage):
+    """On a base image, whose layers go into the store; other compressions; with files of the recipe."""
+    for lines in (("compression: zstd",), ("compression: [gzip, zstd]",), ("files: [{from: base.yaml, to: /x}]",), None):
+        path, _ = begin(stage, *(lines or ()))
+        if not lines:
+            base_image.recipe(path, "oci:base@" + base_image.image(path).digest, f"indexes: [{stage.index}]")
+        with Serve(stage, path, "recipe.yaml") as s:
+            digest = s.ask("/v2/" + s.name.replace(":", "/manifests/"))[1]["Docker-Content-Digest"]
+            run(stage, path, "copy", "-q", f"docker://{s.host}/{s.name}", "oci:copied:x")
+        run(stage, path, "build", "-q", "recipe.yaml", "-o", "docker-archive:built.tar")
+        run(stage, path, "copy", "-q", "docker-archive:built.tar", "oci:built:x")
+        assert json.loads(read(path, "built/index.json"))["manifests"][0]["digest"] == digest == json.loads(read(path, "copied/index.json"))["manifests"][0]["digest"], lines
+
+
+@scenario
 def a_store_that_was_damaged_gives_nothing(stage):
     path, lock = begin(stage)
     store = path + "/own"
@@ -229,6 +244,115 @@ def who_asks_for_anything_else_gets_an_error(stage):
         for asked in ("bytes=" + 20000 * "9" + "-", "bytes=" + 5000 * "0-0,", "bytes=-", "x", "bytes=0-0;q=1"):
             assert s.ask(where.decode(), Range=asked)[0] in (200, 206, 416), asked
         assert s.ask(where.decode())[2] == b"layer"
+
+
+def noise(r, layer):
+    """A request of the kind that strangers send: what is right in it and what is not, a seed decides."""
+    pieces = ["v2", "course", "manifests", "blobs", "big", "tags", "list", "referrers", "_catalog", layer, layer[:20], "..", ".", "", "%2e%2e", "%2f", "%00", "%zz", "\xff",
+              "etc", "passwd", "image.tar", "get.sh", "table", "a" * r.randrange(3000), "%0d%0aX-Injected:%201", "sha256:" + "g" * 64, "~root", "\\..\\"]
+    path = "/" + "/".join(r.choice(pieces) for _ in range(r.randrange(7))) + r.choice(["", "?n=" + str(r.randrange(-5, 10**12)), "?last=%0d%0aX-Injected:1", "?have=" + "x" * r.randrange(9999), "?image=../../x",
+                                                                                       "?" + "&" * 500, "?lang=%3Cscript%3E", "#x"])
+    headers = [b"Host: " + r.choice([b"x", b"", b"a\r b", b"<script>", b"evil.example", b"\xff" * 99, b"h" * r.randrange(40000)])] * r.randrange(3)
+    headers += [r.choice([b"Range: bytes=%d-%d" % (r.randrange(-3, 30), r.randrange(1 << 70)), b"Range: " + bytes(r.randrange(32, 256) for _ in range(50)), b"If-Range: x", b"If-None-Match: *",
+                          b"Content-Length: %d" % r.randrange(-9, 1 << 66), b"Transfer-Encoding: chunked", b"Transfer-Encoding: x, chunked", b"Connection: Upgrade", b"Expect: 100-continue",
+                          b"User-Agent: " + bytes(r.randrange(1, 256) for _ in range(40)).replace(b"\n", b""), b" folded", b"\tx", b":", b"x" * 500, b"Accept-Language: " + b"zh," * r.randrange(3000)])
+                for _ in range(r.randrange(5))]
+    line = b" ".join([r.choice([b"GET", b"GET", b"GET", b"HEAD", b"POST", b"PUT", b"get", b"\x00", b"OPTIONS", b"CONNECT", b"PRI"]), path.encode("latin-1"),
+                      r.choice([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/", b""])])
+    data = r.choice([b"\r\n", b"\r\n", b"\n"]).join([line, *headers, b"", b""]) + bytes(r.randrange(256) for _ in range(r.choice([0, 0, 5, 2000])))
+    return data[:r.randrange(len(data) + 1)] if r.randrange(5) == 0 else data
+
+
+def send(data, c):
+    try:
+        c.sendall(data)
+    except OSError:  # it hung up
+        pass
+
+
+def received(c):
+    """What has come so far."""
+    got = b""
+    c.setblocking(False)
+    try:
+        while part := c.recv(65536):
+            got += part
+    except OSError:
+        pass
+    c.close()
+    return got
+
+
+@scenario
+def two_thousand_requests_of_strangers(stage):
+    """They get errors, or what anybody may have, and it still serves."""
+    path, manifest, (layer,) = made(stage, b"layer")
+    r = random.Random(17)
+    waiting, answers = [], 0  # a hundred at once; nobody waits for an answer that may never come
+    with Serve(stage, path) as s:
+        for n in range(2099):
+            if n < 2000:
+                waiting.append((noise(r, layer["digest"]), socket.create_connection(("127.0.0.1", s.port))))
+                send(*waiting[-1])
+            if len(waiting) < 100 and n < 2000:
+                continue
+            asked, c = waiting.pop(0)
+            got = received(c)
+            answers += bool(got)
+            head, _, body = got.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
+            assert not head or re.match(rb"HTTP/1\.[01] (200|206|304|400|404|405|408|411|413|414|416|431|501|505) ", head), (n, asked[:500], got[:200])
+            assert b"X-Injected" not in head and b"root:" not in body and b"<script>alert" not in body, (n, asked[:500], got[:500])
+        assert answers > 1000, answers
+        assert s.ask("/v2/course/blobs/" + layer["digest"])[2] == b"layer"
+        if os.path.exists(f"/proc/{s.process.pid}/status") and "san" not in stage.envbuild:
+            assert int(re.search(r"VmHWM:\s+(\d+)", read(f"/proc/{s.process.pid}/status").decode())[1]) < 64 * 1024
+
+
+@scenario
+def one_address_does_not_keep_the_others_out(stage):
+    """More connections than are allowed, which say a part of a request, or nothing."""
+    path, manifest, (layer,) = made(stage, b"layer")
+    with Serve(stage, path) as s:
+        slow = []
+        for n in range(700):
+            c = socket.socket()
+            c.settimeout(PATIENCE)
+            c.connect(("127.0.0.1", s.port))
+            try:
+                c.send((b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\n")[n % 3])
+            except OSError:  # it was one too many
+                pass
+            slow.append(c)
+        assert s.ask("/v2/course/blobs/" + layer["digest"], by="127.0.0.2")[2] == b"layer"
+        for c in slow:
+            c.close()
+        assert waited(lambda: s.ask("/v2/course/blobs/" + layer["digest"], by="127.0.0.3")[2], b"layer") == b"layer"
+
+
+@scenario
+def a_layout_that_changes_under_way(stage):
+    """One that goes away is served on; a file that is cut ends the answer early, and nobody takes it for whole."""
+    data = os.urandom(1 << 20) * 24
+    path, manifest, (layer,) = made(stage, data)
+    where = "/v2/course/blobs/" + layer["digest"]
+    with Serve(stage, path) as s:
+        c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=PATIENCE)
+        c.request("GET", where)
+        answer = c.getresponse()
+        assert answer.read(1 << 20) == data[:1 << 20]
+        with open(f"{path}/images/blobs/sha256/{layer['digest'][7:]}", "r+b") as f:
+            f.truncate(2 << 20)
+        try:
+            rest = answer.read()
+            raise AssertionError(len(rest))
+        except (http.client.IncompleteRead, ConnectionError):
+            pass
+        c.close()
+        assert s.ask(where)[0] == 500 and s.ask("/image.tar")[0] == 500 and s.ask("/v2/course/manifests/big")[0] == 200
+    path, manifest, (layer,) = made(stage, data)
+    with Serve(stage, path) as s:
+        shutil.rmtree(path + "/images")
+        assert s.ask(where)[2] == data and s.ask("/v2/course/manifests/big")[0] == 200
 
 
 @scenario
