@@ -1,12 +1,12 @@
 #!/bin/bash
 # `serve` straight from store and lock against nginx with the same blobs as files, in one run over loopback: 1, 12 and 30 clients,
 # each of which fetches all layers. Prints bytes a second and the ratio, the best of ROUNDS (3); and what the server needed of
-# memory. BIG (400) MiB of files that do not compress, and the wheels of numpy and pillow. Needs nginx (NGINX: its path) and the
+# memory. BIG (400) MiB of files that do not compress, and the wheels of numpy and pillow. Needs nginx (NGINX_BIN: its path) and the
 # network the first time.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/../real/lib/common.sh"
 need python3 curl bc
-nginx=${NGINX:-$(command -v nginx || true)}
+nginx=${NGINX_BIN:-$(command -v nginx || true)}
 [ -n "$nginx" ] || skip "$0 needs nginx, which is not installed"
 scratch
 cd "$work"
@@ -22,6 +22,7 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 mkdir -p nginx/logs
 cat >nginx.conf <<END
 worker_processes auto;
+$([ "$(id -u)" != 0 ] || echo "user root;")
 daemon off;
 pid $work/nginx/pid;
 error_log $work/nginx/logs/error.log;
