@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,16 +14,18 @@
 #include "range.h"
 
 enum {
-    CONNECTIONS = 480,   /* a process may commonly open 1024 files */
+    CONNECTIONS = 480,        /* a process may commonly open 1024 files */
     OF_ONE = CONNECTIONS / 2, /* address: nobody keeps the others out, and a room may share one */
-    IDLE = 60,           /* seconds */
-    REQUEST = 32 * 1024, /* bytes of its line and headers */
+    IDLE = 60,                /* seconds */
+    REQUEST = 32 * 1024,      /* bytes of its line and headers */
     BLOCK = 128 * 1024,
 };
 
 struct httpd {
     struct MHD_Daemon *daemon;
     const struct httpd_handlers *handlers;
+    pthread_mutex_t lock; /* over the sockets of all connections */
+    struct VEC_OF(int) sockets;
 };
 
 /* One request, from its headers to the last byte. */
@@ -344,6 +348,36 @@ static void completed(void *ctx, struct MHD_Connection *c, void **state,
 
 /* ---- open and close ---- */
 
+static void connected(void *ctx, struct MHD_Connection *c, void **state,
+                      enum MHD_ConnectionNotificationCode what)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct httpd *h = ctx;
+
+    pthread_mutex_lock(&h->lock);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        vec_add(&h->sockets, info->connect_fd);
+    for (size_t i = 0; what == MHD_CONNECTION_NOTIFY_CLOSED && i < h->sockets.n; i++)
+        if (h->sockets.v[i] == info->connect_fd)
+            h->sockets.v[i--] = h->sockets.v[--h->sockets.n];
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* False: nobody was left. */
+static bool cut_off(struct httpd *h)
+{
+    const int *fd;
+    bool any;
+
+    pthread_mutex_lock(&h->lock);
+    vec_each(fd, &h->sockets)
+        shutdown(*fd, SHUT_RDWR);
+    any = h->sockets.n > 0;
+    pthread_mutex_unlock(&h->lock);
+    return any;
+}
+
 /* Each connection is a file, and many systems begin with 1024. */
 static void allow_files(void)
 {
@@ -365,17 +399,20 @@ int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
     };
 
     h->handlers = handlers;
+    pthread_mutex_init(&h->lock, NULL);
     allow_files();
     if (threads < 2) /* a pool of one is none */
         more[0].option = MHD_OPTION_END;
     h->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET,
         socket->n, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)OF_ONE,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)REQUEST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, decode,
-        NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)OF_ONE, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, decode, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, connected, h, MHD_OPTION_NOTIFY_COMPLETED, completed, h,
+        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (!h->daemon) {
+        pthread_mutex_destroy(&h->lock);
         free(h);
         return err_set(e, ERR_SYSTEM, "cannot serve: no thread can be started");
     }
@@ -386,9 +423,20 @@ int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
 
 void httpd_clear(struct httpd **h)
 {
+    int listening;
+
     if (!*h)
         return;
+    /* libmicrohttpd 0.9.75 crashes where it is stopped while it refuses a request, so there is
+     * none when it is stopped: two seconds are the net. */
+    listening = MHD_quiesce_daemon((*h)->daemon);
+    for (unsigned tries = 0; tries < 200 && cut_off(*h); tries++)
+        poll(NULL, 0, 10);
     MHD_stop_daemon((*h)->daemon);
+    if (listening >= 0)
+        close(listening);
+    pthread_mutex_destroy(&(*h)->lock);
+    vec_clear(&(*h)->sockets);
     free(*h);
     *h = NULL;
 }
