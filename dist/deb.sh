@@ -16,7 +16,7 @@ for library in $(objdump -p "$tree/usr/bin/envbuild" | sed -n 's/^ *NEEDED *//p'
     package=$(dpkg-query -S "*-linux-gnu/$library" | sed 's/:.*//')
     case $package in
     libc6) continue ;;
-    libarchive13 | libcurl4 | libssl3) package="${package}t64 | $package" ;;
+    libarchive13 | libcurl4 | libmicrohttpd12 | libssl3) package="${package}t64 | $package" ;;
     esac
     depends="$depends, $package"
 done

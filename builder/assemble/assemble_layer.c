@@ -195,14 +195,18 @@ static int open_inputs(struct input *inputs, const struct input **list, const st
     for (size_t i = 0; i < s->inputs.n; i++) {
         if (cas_input(&inputs[i], m->all->in->cas, &s->inputs.v[i], "blob in the store", e) < 0)
             return -1;
+        inputs[i].events = m->all->in->events;
         list[i] = &inputs[i];
     }
     return 0;
 }
 
-int making_bytes(void *ctx, struct sink *to, struct err *e)
+typedef int use_inputs(const struct segments *s, const struct input *literals,
+                       const struct input *const *inputs, void *ctx, struct err *e);
+
+/* All that the layer's bytes lie in, open. */
+static int with_inputs(struct making *m, use_inputs *use, void *ctx, struct err *e)
 {
-    struct making *m = ctx;
     size_t n = m->record.segments.inputs.n;
     CLEANUP(free_clear) struct input *inputs = xcalloc(n, sizeof *inputs);
     CLEANUP(free_clear) const struct input **list = xcalloc(n, sizeof *list);
@@ -211,8 +215,9 @@ int making_bytes(void *ctx, struct sink *to, struct err *e)
 
     if (result == 0)
         result = cas_input(&literals, m->all->in->cas, &m->record.literals, "blob in the store", e);
+    literals.events = m->all->in->events;
     if (result == 0)
-        result = segments_write(&m->record.segments, &literals, list, to, m->all->in->events, e);
+        result = use(&m->record.segments, &literals, list, ctx, e);
     if (result < 0) {
         making_throw_out(m->all->in->cas, inputs, n, e);
         making_throw_out(m->all->in->cas, &literals, 1, e);
@@ -220,6 +225,34 @@ int making_bytes(void *ctx, struct sink *to, struct err *e)
     cas_input_clear(&literals);
     for (size_t i = 0; i < n; i++)
         cas_input_clear(&inputs[i]);
+    return result;
+}
+
+static int write_inputs(const struct segments *s, const struct input *literals,
+                        const struct input *const *inputs, void *ctx, struct err *e)
+{
+    return segments_write(s, literals, inputs, ctx, literals->events, e);
+}
+
+int making_bytes(void *ctx, struct sink *to, struct err *e)
+{
+    return with_inputs(ctx, write_inputs, to, e);
+}
+
+/* Tell the place where the layer's bytes lie. */
+static int put_inputs(const struct segments *s, const struct input *literals,
+                      const struct input *const *inputs, void *ctx, struct err *e)
+{
+    const struct making *m = ctx;
+    struct place_parts parts = {0};
+    const struct segment *seg;
+    int result;
+
+    vec_each(seg, &s->list)
+        vec_add(&parts, ((struct place_part){seg->source ? inputs[seg->source - 1] : literals,
+                                             seg->offset, seg->len}));
+    result = place_put_parts(m->all->in->place, &m->layer->digest, m->layer->size, &parts, e);
+    vec_clear(&parts);
     return result;
 }
 
@@ -243,7 +276,11 @@ static int put_known(struct making *m, int (*make)(void *ctx, struct sink *to, s
 
 int making_join(void *ctx, struct err *e)
 {
-    return put_known(ctx, making_bytes, e);
+    struct making *m = ctx;
+
+    if (!place_takes_parts(m->all->in->place))
+        return put_known(m, making_bytes, e);
+    return with_inputs(m, put_inputs, m, e) < 0 ? err_wrap(e, "layer %s", m->layer->name.p) : 0;
 }
 
 /* ---- taking over ---- */

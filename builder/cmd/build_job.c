@@ -187,18 +187,39 @@ static int check_room(void *ctx, uint64_t store, uint64_t place, struct err *e)
     return room_check(needs, d->output ? 2 : 1, e);
 }
 
-int build_job_lock(struct build_job *job, struct session *s, const struct build_args *a,
-                   struct err *e)
+static int take_lock(struct build_job *job, struct session *s, struct err *e)
 {
     struct work *w = job->work;
 
-    if (work_connect(w, s, a->index, e) < 0 || have_lock(w, s, a, e) < 0 ||
-        build_wheels(w, s, a, e) < 0 || note_lock(w, s, e) < 0)
+    if (note_lock(w, s, e) < 0)
         return -1;
     job->built = w->lock.built;
     job->settled = w->lock.settled;
     job->forms = lock_forms_built(&w->lock);
     return w->lock.image.ref.len ? open_image(&job->image, w, s, e) : 0;
+}
+
+int build_job_lock(struct build_job *job, struct session *s, const struct build_args *a,
+                   struct err *e)
+{
+    struct work *w = job->work;
+
+    return work_connect(w, s, a->index, e) < 0 || have_lock(w, s, a, e) < 0 ||
+                   build_wheels(w, s, a, e) < 0
+               ? -1
+               : take_lock(job, s, e);
+}
+
+int build_job_of_lock(struct build_job *job, struct session *s, struct err *e)
+{
+    const struct work *w = job->work;
+
+    if (!w->lock.built)
+        return err_set(e, ERR_INPUT,
+                       "%s does not tell the digests of its layers, for it was never built; name "
+                       "its recipe instead, or run `envbuild build RECIPE` first",
+                       w->lock_path);
+    return take_lock(job, s, e);
 }
 
 int build_job_name(struct build_job *job, const struct build_args *a, struct err *e)

@@ -37,6 +37,9 @@ struct build_job {
 /* A lock that is the recipe's, chosen now if there is none. */
 int build_job_lock(struct build_job *job, struct session *s, const struct build_args *a,
                    struct err *e) MUST_CHECK;
+/* The same of a lock whose recipe nobody named: job->work is a work_open_lock(). ERR_INPUT where it
+ * was never built. */
+int build_job_of_lock(struct build_job *job, struct session *s, struct err *e) MUST_CHECK;
 /* Who builds its wheels. */
 struct sealed *build_job_sealed(struct work *w, struct session *s, const struct build_args *a);
 /* What it is called in each place. */

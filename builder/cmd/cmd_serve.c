@@ -1,15 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <poll.h>
 
+#include "../base/path.h"
 #include "../serve/listen.h"
 #include "../serve/serve.h"
-#include "../base/path.h"
+#include "build_job.h"
 #include "output.h"
 #include "session.h"
 
 enum { TICK = 1000 }; /* milliseconds */
 
-static int fill(struct shelf *shelf, struct session *s, int argc, char **argv, struct err *e)
+/* What is served, and whose it is: a store stays in use as long as its files are. */
+struct serving {
+    struct shelf shelf;
+    struct VEC_OF(struct work *) works;
+};
+
+static void serving_clear(struct serving *v)
+{
+    struct work **w;
+
+    shelf_clear(&v->shelf);
+    vec_each(w, &v->works) {
+        work_clear(*w);
+        free(*w);
+    }
+    vec_clear(&v->works);
+}
+
+/* ---- what to serve ---- */
+
+static bool is_lock(const char *operand)
+{
+    return str_ends(str_of(operand), STR(".lock"));
+}
+
+static int take_lock(struct build_job *job, struct session *s, const char *operand,
+                     const struct build_args *a, struct err *e)
+{
+    if (is_lock(operand))
+        return work_open_lock(job->work, s, operand, e) < 0 ? -1 : build_job_of_lock(job, s, e);
+    return work_open(job->work, s, operand, NULL, e) < 0 ? -1 : build_job_lock(job, s, a, e);
+}
+
+/* A build whose place is the shelf: what the store lacks is fetched and made, and of layers of
+ * wheels nothing is written. */
+static int add_lock(struct serving *v, struct session *s, const char *operand,
+                    const struct blob_files *files, struct err *e)
+{
+    CLEANUP(build_job_clear) struct build_job job = {0};
+    CLEANUP(place_clear) struct place *place = NULL;
+    const struct build_args a = {.jobs = s->jobs};
+    struct build_product *p = vec_push(&job.products);
+
+    job.work = xcalloc(1, sizeof *job.work);
+    vec_add(&v->works, job.work);
+    if (take_lock(&job, s, operand, &a, e) < 0)
+        return -1;
+    p->dest.kind = DEST_DOCKER_ARCHIVE; /* which /image.tar is: one form of the image */
+    p->name = (struct image_name){
+        .repository = job.work->lock.name, .tag = job.work->lock.tag, .title = job.work->lock.name};
+    p->forms = dest_forms(&p->dest, &job.work->lock);
+    place = shelf_place(&v->shelf, job.work->cas, job.work->lock_path, files);
+    return build_job_make(&job, 0, place, s, &a, files, NULL, e) < 0 ||
+                   build_job_put(&job, 0, place, s->events, e) < 0 || place_close(place, e) < 0
+               ? -1
+               : build_job_record(&job, &a, e);
+}
+
+static int fill(struct serving *v, struct session *s, int argc, char **argv, struct err *e)
 {
     CLEANUP(free_clear) char *dir = NULL, *memory = path_join(s->store_dir, "outputs");
     CLEANUP(memo_clear) struct memo *memo = NULL;
@@ -22,12 +81,16 @@ static int fill(struct shelf *shelf, struct session *s, int argc, char **argv, s
     scratch.dir = dir;
     files.memo = memo;
     if (!argc)
-        return shelf_add(shelf, STR("oci:images"), &scratch, &files, e);
+        return shelf_add(&v->shelf, STR("oci:images"), &scratch, &files, e);
     for (int i = 0; i < argc; i++)
-        if (shelf_add(shelf, str_of(argv[i]), &scratch, &files, e) < 0)
+        if (is_lock(argv[i]) || recipe_is_name(str_of(argv[i]))
+                ? add_lock(v, s, argv[i], &files, e) < 0
+                : shelf_add(&v->shelf, str_of(argv[i]), &scratch, &files, e) < 0)
             return -1;
     return 0;
 }
+
+/* ---- what is told ---- */
 
 static void print_json(struct session *s, const struct shelf *shelf, const struct names *hosts)
 {
@@ -78,26 +141,27 @@ static void print_summary(struct serve *serving, uint64_t ms)
 
 static int serve(struct session *s, const char *where, int argc, char **argv, struct err *e)
 {
-    CLEANUP(shelf_clear) struct shelf shelf = {0};
+    CLEANUP(serving_clear) struct serving v = {0};
     CLEANUP(serve_clear) struct serve *serving = NULL;
     CLEANUP(names_clear) struct names hosts = {0};
     CLEANUP(fd_clear) struct fd socket = {0};
     uint16_t port;
 
-    if (listen_open(&socket, &port, str_of(where), e) < 0 || fill(&shelf, s, argc, argv, e) < 0 ||
+    if (listen_open(&socket, &port, str_of(where), e) < 0 || fill(&v, s, argc, argv, e) < 0 ||
         listen_hosts(&hosts, &socket, e) < 0 ||
-        serve_open(&serving, &shelf, &socket, str_of(hosts.v[0]), s->jobs, e) < 0)
+        serve_open(&serving, &v.shelf, &socket, str_of(hosts.v[0]), s->jobs, e) < 0)
         return -1;
     progress_pause(s->progress);
     if (s->json)
-        print_json(s, &shelf, &hosts);
+        print_json(s, &v.shelf, &hosts);
     else
-        print_names(&shelf, &hosts);
+        print_names(&v.shelf, &hosts);
     fflush(stdout);
     if (!s->quiet)
         output_message("envbuild: http://%s/ says what to type; Ctrl-C ends it", hosts.v[0]);
     while (!events_cancelled(s->events)) {
-        serve_tick(serving, progress_now(s->progress));
+        if (serve_tick(serving, progress_now(s->progress)) && !s->quiet)
+            output_message("%s", serve_alone);
         poll(NULL, 0, TICK); /* a signal ends it */
     }
     if (!s->quiet)
@@ -110,6 +174,8 @@ int cmd_serve(struct session *s, int argc, char **argv, struct err *e)
     const char *where = NULL;
     const struct opt own[] = {
         {0, "listen", "ADDR:PORT", "where to listen (all addresses, port 5000)", opt_str, &where},
+        {0, "offline", NULL, "for a recipe or lock, use only what the store has", opt_flag,
+         &s->offline},
     };
 
     if (session_begin(s, "serve", own, ARRAY_LEN(own), &argc, argv, 0, INT32_MAX, e) < 0)

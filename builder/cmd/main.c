@@ -126,11 +126,12 @@ const struct command commands[] = {
      "Build the image, load it into Docker or Podman and run it, with the recipe's folder in it.",
      cmd_run, "envbuild run x.yaml -- python train.py\n",
      "    those of the program, once it has started\n"},
-    {"serve", "[IMAGE...]",
+    {"serve", "[IMAGE|RECIPE|LOCK...]",
      "Hand images out to a room of machines, until Ctrl-C: a page, an archive, a registry.",
      cmd_serve,
      "envbuild serve                        # all images of ./images, at port 5000\n"
-     "envbuild serve oci:images:pytorch:2.6.0 --listen 192.168.1.7:5000\n",
+     "envbuild serve oci:images:pytorch:2.6.0 --listen 192.168.1.7:5000\n"
+     "envbuild serve x.yaml                 # straight from the store, without a layout\n",
      NULL},
     {"shell", "RECIPE",
      "Build the image, load it into Docker or Podman and open a shell in it, as run does.",

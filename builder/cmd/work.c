@@ -132,6 +132,19 @@ int work_open_lender(struct work *w, struct session *s, struct err *e)
     return open_store(w, s, e);
 }
 
+int work_open_lock(struct work *w, struct session *s, const char *path, struct err *e)
+{
+    w->operand = xstrdup(path);
+    w->recipe_path = xstrdup(path);
+    w->lock_path = xstrdup(path);
+    w->dir = path_dir(path);
+    w->has_lock = true;
+    return lock_read(&w->lock, path, e) < 0 || fs_absolute(&w->root, w->dir, e) < 0 ||
+                   open_store(w, s, e) < 0
+               ? -1
+               : work_connect(w, s, NULL, e);
+}
+
 void work_borrow(struct work *w, struct work *lender)
 {
     w->lender = lender;

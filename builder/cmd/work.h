@@ -44,6 +44,9 @@ int work_open(struct work *w, struct session *s, const char *recipe, const char 
 int work_tell_stale(struct session *s, const char *recipe, struct err *e) MUST_CHECK;
 /* Is a recipe meant: by its name, or because there is such a file? */
 bool work_is_recipe(const char *operand);
+/* One that has a lock, which is read from `path`, and no recipe; opens the way to the network, too.
+ */
+int work_open_lock(struct work *w, struct session *s, const char *path, struct err *e) MUST_CHECK;
 /* One that has no recipe, but lends its store and its network to others, so that all of them ask an
  * index once. It stays where it is. */
 int work_open_lender(struct work *w, struct session *s, struct err *e) MUST_CHECK;

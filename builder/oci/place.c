@@ -17,6 +17,12 @@ int place_share_blob(bool *shared, struct place *p, const struct digest *digest,
     return p->ops->share_blob ? p->ops->share_blob(shared, p, digest, size, e) : 0;
 }
 
+int place_put_parts(struct place *p, const struct digest *digest, uint64_t size,
+                    const struct place_parts *parts, struct err *e)
+{
+    return p->ops->put_parts(p, digest, size, parts, e);
+}
+
 int place_ask_blobs(struct place *p, const struct descriptors *blobs, struct err *e)
 {
     return p->ops->ask_blobs ? p->ops->ask_blobs(p, blobs, e) : 0;

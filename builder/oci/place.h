@@ -15,10 +15,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../io/crypto.h"
+#include "../io/entry.h"
 #include "../io/sink.h"
 #include "image.h"
 
 struct place;
+
+/* Some of a blob's bytes, as they lie in a file that stays. */
+struct place_part {
+    const struct input *file; /* borrowed */
+    uint64_t offset, size;    /* bytes */
+};
+struct place_parts VEC_OF(struct place_part);
 
 /* A blob on its way in. It does not move while it is open: the sink points into it. */
 struct place_blob {
@@ -63,6 +71,10 @@ struct place_ops {
     int (*blob_write)(struct place_blob *b, const void *bytes, size_t len, struct err *e);
     int (*blob_finish)(struct place_blob *b, struct err *e); /* digest and size are verified */
     void (*blob_clear)(struct place_blob *b);                /* also after finish */
+    /* NULL: bytes are written. Else a blob may be told by where they lie; its digest is verified.
+     */
+    int (*put_parts)(struct place *p, const struct digest *digest, uint64_t size,
+                     const struct place_parts *parts, struct err *e);
     /* `json` is the manifest, `d` what points at it. Unless p->manifests_apart, it is there as a
      * blob. `manifest` is NULL when it is an index. */
     int (*put_image)(struct place *p, struct str json, const struct descriptor *d,
@@ -106,6 +118,14 @@ static inline bool place_can_share(const struct place *p)
  * be asked when it lacks the blob. */
 int place_share_blob(bool *shared, struct place *p, const struct digest *digest, uint64_t size,
                      struct err *e) MUST_CHECK;
+static inline bool place_takes_parts(const struct place *p)
+{
+    return p->ops->put_parts;
+}
+/* A blob that nobody has to write: the parts in their order are its bytes. ERR_INTEGRITY where they
+ * hash to another digest. */
+int place_put_parts(struct place *p, const struct digest *digest, uint64_t size,
+                    const struct place_parts *parts, struct err *e) MUST_CHECK;
 /* Before place_has_blob() of each of these: ask for all at once, where each question costs a round
  * trip. Digest and size count. */
 int place_ask_blobs(struct place *p, const struct descriptors *blobs, struct err *e) MUST_CHECK;

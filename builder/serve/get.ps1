@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fetch {{name}} from http://{{host}}/ and load it into Docker. Run again, it goes on where it was cut.
-# A pipe of PowerShell breaks binary data, so everything goes through a file.
+# A pipe of PowerShell breaks binary data, so everything goes through a file. -Start starts it, and opens what it serves.
+param([switch]$Start)
 $ErrorActionPreference = 'Stop'
 $url = 'http://{{host}}/image.tar?image={{name}}'
 $file = 'image-{{manifest}}.tar'
 $size = {{tar}}
+$ports = '{{ports}}'
 
 docker info --format '{{.ServerVersion}}'
 if ($LASTEXITCODE -ne 0) { throw 'Docker does not answer; start Docker Desktop, then run this again' }
@@ -25,4 +27,31 @@ Remove-Item $file
 if ($id -ne 'sha256:{{config}}' -and $id -ne 'sha256:{{manifest}}') {
     throw 'what Docker loaded does not have the digest that it should have; run this again'
 }
-Write-Host 'loaded; start it with: docker run --rm -it --gpus all {{name}}'
+Write-Host 'loaded; start it with: docker {{run}}'
+if (-not $Start) { exit }
+$gpus = @()
+if (Get-Command nvidia-smi -ErrorAction SilentlyContinue) { $gpus = '--gpus', 'all' }
+if (-not $ports) {
+    docker run --rm -it @gpus '{{name}}'
+    exit
+}
+$publish = @()
+foreach ($port in $ports.Split(' ')) { $publish += '-p', "127.0.0.1::$port" }
+$container = docker run -d --rm @gpus @publish '{{name}}'
+$log = Join-Path ([IO.Path]::GetTempPath()) "$container.log"
+for ($tries = 0; $tries -lt 60; $tries++) {
+    Start-Process docker -ArgumentList 'logs', $container -NoNewWindow -Wait -RedirectStandardOutput "$log.1" -RedirectStandardError "$log.2"
+    $said = "$(Get-Content -Raw "$log.1") $(Get-Content -Raw "$log.2")"
+    Remove-Item "$log.1", "$log.2"
+    $link = [regex]::Match($said, 'http://[^ /]*:(\d+)(/\S*token=\S*)')
+    if ($link.Success) {
+        $address = @(docker port $container "$($link.Groups[1].Value)/tcp")[0]
+        $url = "http://$address$($link.Groups[2].Value)"
+        Write-Host "it serves $url"
+        Start-Process $url
+        break
+    }
+    Start-Sleep -Seconds 1
+}
+docker port $container
+Write-Host "stop it with: docker stop $container"

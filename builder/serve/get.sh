@@ -1,10 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Fetch {{name}} from http://{{host}}/ and load it into Docker or Podman. Run again, it goes on where it was cut.
+#
+#   --start  then start it, and open what it serves in the browser
+#   --have   leave out what Docker has of an earlier image of that name (its classic store alone can do that)
 set -eu
 name='{{name}}'
 url='http://{{host}}/image.tar?image={{name}}'
 size='{{tar}}' # bytes
+ports='{{ports}}'
 config='{{config}}'
 manifest='{{manifest}}'
 
@@ -16,6 +20,15 @@ fail() {
     say "$*"
     exit 1
 }
+
+start='' leave_out=''
+for option; do
+    case $option in
+    --start) start=yes ;;
+    --have) leave_out=yes ;;
+    *) fail "\"$option\" is no option; there are --start and --have" ;;
+    esac
+done
 
 # Free KiB of the disk that a folder is on.
 free_in() {
@@ -31,6 +44,58 @@ is_right() {
     [ "$found" = "$config" ] || [ "$found" = "$manifest" ]
 }
 
+# A link of the log, as this machine reaches it: the engine chose a port that is free.
+link() {
+    said=$("$engine" logs "$1" 2>&1 | sed -n 's#.*http://[^ /]*:\([0-9]*\)\(/[^ ]*token=[^ ]*\).*#\1 \2#p' | head -n 1)
+    [ -n "$said" ] && printf 'http://%s%s\n' "$("$engine" port "$1" "${said%% *}/tcp" | head -n 1)" "${said#* }"
+}
+
+open_browser() {
+    case $(uname -s) in
+    Darwin) open "$1" ;;
+    *) [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || ! command -v xdg-open >/dev/null || xdg-open "$1" >/dev/null 2>&1 ;;
+    esac || true
+}
+
+# Without ports it is for the terminal.
+start_it() {
+    gpus=
+    if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then
+        case $engine in
+        docker) gpus='--gpus all' ;;
+        *) gpus='--device nvidia.com/gpu=all' ;;
+        esac
+    fi
+    publish=
+    for port in $ports; do
+        publish="$publish -p 127.0.0.1::$port"
+    done
+    # shellcheck disable=SC2086 # lists of words
+    [ -n "$ports" ] || exec "$engine" run --rm -it $gpus "$name" </dev/tty
+    # shellcheck disable=SC2086
+    container=$("$engine" run -d --rm $gpus $publish "$name")
+    tries=0
+    until address=$(link "$container"); do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 60 ] || ! "$engine" port "$container" >/dev/null 2>&1; then
+            "$engine" port "$container" >&2 || fail "it ended at once; see: $engine run --rm $gpus $name"
+            break
+        fi
+        sleep 1
+    done
+    if [ -n "$address" ]; then
+        say "it serves $address"
+        open_browser "$address"
+    fi
+    say "stop it with: $engine stop $container"
+}
+
+loaded() {
+    say "$1"
+    [ -z "$start" ] || start_it
+    exit 0
+}
+
 command -v curl >/dev/null || fail 'curl is not installed here'
 engine=
 for one in docker podman; do
@@ -41,15 +106,29 @@ for one in docker podman; do
 done
 [ -n "$engine" ] || fail 'neither docker nor podman answers here; install one, or start Docker Desktop'
 if is_right; then
-    say "$name is in $engine already"
-    exit 0
+    loaded "$name is in $engine already"
 fi
 if [ "$(uname -s) $(uname -m)" = 'Darwin arm64' ]; then
     say 'this image is for amd64 and is emulated on this Mac: it is slow, and kernels of Jupyter may die'
 fi
 
+if [ -n "$leave_out" ]; then
+    case $engine/$(docker info --format '{{.DriverStatus}}' 2>/dev/null) in
+    docker/*io.containerd.snapshotter* | podman/*) say '--have changes nothing: only the classic store of Docker finds layers again' ;;
+    *)
+        old=$name
+        docker image inspect "$old" >/dev/null 2>&1 || old=$(docker image ls --format '{{.Repository}}:{{.Tag}}' "${name%:*}" | head -n 1)
+        for layer in $([ -z "$old" ] || docker image inspect --format '{{range .RootFS.Layers}}{{.}} {{end}}' "$old"); do
+            url="$url&have=$layer"
+        done
+        size=$(curl -fsI --noproxy '*' "$url" | tr -d '\r' | awk 'tolower($1) == "content-length:" { print $2 }')
+        [ -n "$size" ] || fail 'http://{{host}}/ does not answer; is this machine in the same network?'
+        ;;
+    esac
+fi
+
 # The archive here; in the engine what is packed and unpacked, about three times as much.
-file=image-$manifest.tar
+file=image-$manifest-$size.tar
 have=0
 [ ! -e "$file" ] || have=$(wc -c <"$file")
 [ "$(free_in .)" -ge $(((size - have) / 1024)) ] || fail "$((size / 1048576)) MiB do not fit here; run this in a folder on another disk"
@@ -76,7 +155,7 @@ while [ "$have" -lt "$size" ]; do
 done
 if ! "$engine" load -i "$file" || ! is_right; then
     rm -f "$file"
-    fail "what $engine loaded is not $name with the digest that it should have; run this again"
+    fail "what $engine loaded is not $name with the digest that it should have; run this again${leave_out:+ without --have}"
 fi
 rm -f "$file"
-say "$name is loaded; start it with: $engine run --rm -it --gpus all $name"
+loaded "$name is loaded; start it with: $engine {{run}}"

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,15 +14,18 @@
 #include "range.h"
 
 enum {
-    CONNECTIONS = 480,   /* a process may commonly open 1024 files */
-    IDLE = 60,           /* seconds */
-    REQUEST = 32 * 1024, /* bytes of its line and headers */
+    CONNECTIONS = 480,        /* a process may commonly open 1024 files */
+    OF_ONE = CONNECTIONS / 2, /* address: nobody keeps the others out, and a room may share one */
+    IDLE = 60,                /* seconds */
+    REQUEST = 32 * 1024,      /* bytes of its line and headers */
     BLOCK = 128 * 1024,
 };
 
 struct httpd {
     struct MHD_Daemon *daemon;
     const struct httpd_handlers *handlers;
+    pthread_mutex_t lock; /* over the sockets of all connections */
+    struct VEC_OF(int) sockets;
 };
 
 /* One request, from its headers to the last byte. */
@@ -111,12 +116,12 @@ void httpd_header(struct httpd_answer *a, const char *name, struct str value)
 
 void httpd_text(struct httpd_answer *a, struct str text)
 {
-    vec_add(&a->pieces, ((struct httpd_piece){-1, text, text.len}));
+    vec_add(&a->pieces, ((struct httpd_piece){NULL, text, text.len}));
 }
 
-void httpd_file(struct httpd_answer *a, int fd, uint64_t size)
+void httpd_file(struct httpd_answer *a, const struct httpd_parts *parts, uint64_t size)
 {
-    vec_add(&a->pieces, ((struct httpd_piece){.fd = fd, .size = size}));
+    vec_add(&a->pieces, ((struct httpd_piece){.parts = parts, .size = size}));
 }
 
 void httpd_answer_clear(struct httpd_answer *a)
@@ -185,44 +190,77 @@ static void apply_conditions(struct httpd_answer *a, const struct httpd_ask *ask
     httpd_header(a, MHD_HTTP_HEADER_CONTENT_RANGE, buf_view(&text));
 }
 
+/* The part in which byte `at` is. */
+static const struct httpd_part *part_at(const struct httpd_parts *parts, uint64_t at)
+{
+    size_t low = 0, high = parts->n;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (parts->v[middle].at <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &parts->v[low];
+}
+
+/* As many as lie together, at most `max`; 0: the file has become shorter. */
+static size_t read_piece(const struct httpd_piece *p, uint64_t at, char *to, size_t max)
+{
+    size_t n = p->size - at < max ? (size_t)(p->size - at) : max;
+    const struct httpd_part *part;
+    ssize_t got;
+
+    if (!p->parts) {
+        memcpy(to, p->text.p + at, n);
+        return n;
+    }
+    part = part_at(p->parts, at);
+    at -= part->at;
+    got = pread(part->fd, to, part->size - at < n ? (size_t)(part->size - at) : n,
+                (off_t)(part->offset + at));
+    return got > 0 ? (size_t)got : 0;
+}
+
 /* Bytes of the pieces, from any place on. */
 static ssize_t read_pieces(void *ctx, uint64_t at, char *to, size_t max)
 {
     const struct request *r = ctx;
     const struct httpd_piece *p;
     uint64_t skip = r->from + at;
+    size_t n = 0, got;
 
     vec_each(p, &r->answer.pieces) {
-        uint64_t left = skip < p->size ? p->size - skip : 0;
-        size_t n = left < max ? (size_t)left : max;
-        ssize_t got;
-
-        if (!n) {
-            skip -= p->size;
-            continue;
+        for (; n < max && skip < p->size; n += got, skip += got) {
+            got = read_piece(p, skip, to + n, max - n);
+            if (!got)
+                return MHD_CONTENT_READER_END_WITH_ERROR;
         }
-        if (p->fd < 0) {
-            memcpy(to, p->text.p + skip, n);
-            return (ssize_t)n;
-        }
-        got = pread(p->fd, to, n, (off_t)skip);
-        return got > 0 ? got : MHD_CONTENT_READER_END_WITH_ERROR;
+        skip -= skip < p->size ? skip : p->size;
+        if (n == max)
+            break;
     }
-    return MHD_CONTENT_READER_END_OF_STREAM;
+    return (ssize_t)n;
 }
 
-/* One file goes out by sendfile(). */
+/* What lies in one file goes out by sendfile(). */
 static struct MHD_Response *response_of(struct request *r, uint64_t len)
 {
     const struct httpd_answer *a = &r->answer;
+    const struct httpd_parts *parts = a->pieces.n == 1 ? a->pieces.v[0].parts : NULL;
+    const struct httpd_part *part = parts ? part_at(parts, r->from) : NULL;
     int own;
 
     if (!len)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    if (a->pieces.n != 1 || a->pieces.v[0].fd < 0)
+    if (!part || r->from - part->at + len > part->size)
         return MHD_create_response_from_callback(len, BLOCK, read_pieces, r, NULL);
-    own = dup(a->pieces.v[0].fd);
-    return own < 0 ? NULL : MHD_create_response_from_fd_at_offset64(len, own, r->from);
+    own = dup(part->fd);
+    return own < 0 ? NULL
+                   : MHD_create_response_from_fd_at_offset64(len, own,
+                                                             part->offset + r->from - part->at);
 }
 
 static enum MHD_Result reply(struct MHD_Connection *c, const struct httpd *h, struct request *r,
@@ -310,6 +348,36 @@ static void completed(void *ctx, struct MHD_Connection *c, void **state,
 
 /* ---- open and close ---- */
 
+static void connected(void *ctx, struct MHD_Connection *c, void **state,
+                      enum MHD_ConnectionNotificationCode what)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct httpd *h = ctx;
+
+    pthread_mutex_lock(&h->lock);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        vec_add(&h->sockets, info->connect_fd);
+    for (size_t i = 0; what == MHD_CONNECTION_NOTIFY_CLOSED && i < h->sockets.n; i++)
+        if (h->sockets.v[i] == info->connect_fd)
+            h->sockets.v[i--] = h->sockets.v[--h->sockets.n];
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* False: nobody was left. */
+static bool cut_off(struct httpd *h)
+{
+    const int *fd;
+    bool any;
+
+    pthread_mutex_lock(&h->lock);
+    vec_each(fd, &h->sockets)
+        shutdown(*fd, SHUT_RDWR);
+    any = h->sockets.n > 0;
+    pthread_mutex_unlock(&h->lock);
+    return any;
+}
+
 /* Each connection is a file, and many systems begin with 1024. */
 static void allow_files(void)
 {
@@ -331,16 +399,20 @@ int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
     };
 
     h->handlers = handlers;
+    pthread_mutex_init(&h->lock, NULL);
     allow_files();
     if (threads < 2) /* a pool of one is none */
         more[0].option = MHD_OPTION_END;
     h->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET,
         socket->n, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)REQUEST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, decode,
-        NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)OF_ONE, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, decode, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, connected, h, MHD_OPTION_NOTIFY_COMPLETED, completed, h,
+        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (!h->daemon) {
+        pthread_mutex_destroy(&h->lock);
         free(h);
         return err_set(e, ERR_SYSTEM, "cannot serve: no thread can be started");
     }
@@ -351,9 +423,20 @@ int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
 
 void httpd_clear(struct httpd **h)
 {
+    int listening;
+
     if (!*h)
         return;
+    /* libmicrohttpd 0.9.75 crashes where it is stopped while it refuses a request, so there is
+     * none when it is stopped: two seconds are the net. */
+    listening = MHD_quiesce_daemon((*h)->daemon);
+    for (unsigned tries = 0; tries < 200 && cut_off(*h); tries++)
+        poll(NULL, 0, 10);
     MHD_stop_daemon((*h)->daemon);
+    if (listening >= 0)
+        close(listening);
+    pthread_mutex_destroy(&(*h)->lock);
+    vec_clear(&(*h)->sockets);
     free(*h);
     *h = NULL;
 }

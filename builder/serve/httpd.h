@@ -21,11 +21,18 @@ struct httpd_ask {
 void httpd_query(struct strs *out, const struct httpd_ask *ask, const char *name);
 struct str httpd_query_one(const struct httpd_ask *ask, const char *name); /* empty: not there */
 
-/* A part of an answer's bytes. */
+/* Some bytes of a file, and where they stand in what the parts are together. */
+struct httpd_part {
+    int fd; /* borrowed, and open as long as the server is */
+    uint64_t at, offset, size;
+};
+struct httpd_parts VEC_OF(struct httpd_part);
+
+/* A piece of an answer's bytes. */
 struct httpd_piece {
-    int fd;          /* borrowed, and open as long as the server is; -1: `text` */
-    struct str text; /* in the answer's arena, or as long-lived as fd */
-    uint64_t size;   /* bytes; of a file those at its start */
+    const struct httpd_parts *parts; /* as long-lived as the server; NULL: `text` */
+    struct str text;                 /* in the answer's arena, or as long-lived as the server */
+    uint64_t size;                   /* bytes */
 };
 
 struct httpd_answer {
@@ -38,7 +45,8 @@ struct httpd_answer {
 void httpd_answer_clear(struct httpd_answer *a);
 void httpd_header(struct httpd_answer *a, const char *name, struct str value);
 void httpd_text(struct httpd_answer *a, struct str text); /* borrowed; see above */
-void httpd_file(struct httpd_answer *a, int fd, uint64_t size);
+/* Borrowed; `size` is that of all parts. */
+void httpd_file(struct httpd_answer *a, const struct httpd_parts *parts, uint64_t size);
 
 struct httpd_handlers {
     /* From several threads at once. */

@@ -59,12 +59,12 @@ static int put_layer(struct httpd_answer *out, struct recording *r, const struct
 
     if (!b)
         return err_set(e, ERR_INPUT, "a layer of the image may not be handed on, and is not here");
-    if (!shelf_blob_is_whole(b))
+    if (!shelf_blob_is_whole(shelf, b))
         return err_set(e, ERR_INTEGRITY, "a layer's file was changed while it was served");
     if (tarball_blob_head(&r->text, digest, b->size, mtime, e) < 0)
         return -1;
     put_text(out, r);
-    httpd_file(out, b->fd.n, b->size);
+    shelf_blob_give(out, b);
     buf_add(&r->text, zeros, tar_padding(b->size));
     return 0;
 }

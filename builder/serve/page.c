@@ -107,6 +107,36 @@ static void put_needs(struct buf *out, const struct page_image *i)
     }
 }
 
+/* "8888/tcp 2222/tcp". */
+static void put_ports(struct buf *out, const struct page_image *i)
+{
+    const struct str *text;
+    struct image_port port;
+    const char *gap = "";
+
+    vec_each(text, &i->tag->image->config.ports)
+        if (image_port_parse(&port, *text)) {
+            buf_fmt(out, "%s%u/%s", gap, port.number, port.protocol);
+            gap = " ";
+        }
+}
+
+/* What starts it, behind the engine's name. */
+static void put_run(struct buf *out, const struct page_image *i)
+{
+    const struct str *text;
+    struct image_port port;
+
+    buf_puts(out, "run --rm -it --gpus all");
+    vec_each(text, &i->tag->image->config.ports)
+        if (image_port_parse(&port, *text))
+            buf_fmt(out, " -p 127.0.0.1:%u:%u/%s", port.number, port.number, port.protocol);
+    buf_puts(out, " ");
+    put_escaped(out, i->repository);
+    buf_putc(out, ':');
+    put_escaped(out, i->tag->tag);
+}
+
 static void put_hex(struct buf *out, const struct digest *digest)
 {
     char hex[DIGEST_HEX + 1];
@@ -144,6 +174,10 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
         put_size(out, shelf_image_size(i->tag->image));
     } else if (str_is(key, "needs")) {
         put_needs(out, i);
+    } else if (str_is(key, "ports")) {
+        put_ports(out, i);
+    } else if (str_is(key, "run")) {
+        put_run(out, i);
     } else if (str_is(key, "config")) {
         put_hex(out, &i->tag->image->manifest.config.digest);
     } else if (str_is(key, "manifest")) {

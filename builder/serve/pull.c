@@ -157,7 +157,7 @@ static void put_blob(struct httpd_answer *out, const struct shelf *shelf,
         refuse(out, 404, "BLOB_UNKNOWN", "there is no such blob here");
         return;
     }
-    if (b && !shelf_blob_is_whole(b)) {
+    if (b && !shelf_blob_is_whole(shelf, b)) {
         refuse(out, 500, "BLOB_UNKNOWN", "the blob's file was changed while it was served");
         return;
     }
@@ -165,7 +165,7 @@ static void put_blob(struct httpd_answer *out, const struct shelf *shelf,
     httpd_header(out, "Content-Type", STR("application/octet-stream"));
     put_digest(out, digest);
     if (b)
-        httpd_file(out, b->fd.n, b->size);
+        shelf_blob_give(out, b);
     else
         httpd_text(out, d->text);
 }

@@ -6,12 +6,24 @@
 #include "page.h"
 #include "pull.h"
 
+enum { ALONE = 60 * 1000 }; /* milliseconds */
+
+const char serve_alone[] =
+    "envbuild: nobody has connected yet. A firewall on this machine may close the port, and many\n"
+    "    wireless networks keep their machines apart (\"client isolation\"). What helps: a cable "
+    "to\n"
+    "    the same switch; a hotspot of this machine or of a phone; or a USB stick, with the file\n"
+    "    that `envbuild copy oci:images docker-archive:image.tar` writes, for `docker load -i`";
+
 struct serve {
     const struct shelf *shelf;
     struct str host;
     struct httpd *httpd;
     struct watch *watch;
     struct httpd_handlers handlers;
+    _Atomic bool asked;    /* somebody has come */
+    bool told;             /* that nobody has */
+    uint64_t ticks, began; /* milliseconds; of the first tick */
 };
 
 /* Who asks for an image's manifest is going to fetch what it names. */
@@ -160,6 +172,7 @@ static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *
 {
     struct serve *s = ctx;
 
+    s->asked = true;
     if (route_is_registry(ask->path)) {
         pull_answer(out, s->shelf, ask);
         if (out->status == 200)
@@ -211,9 +224,16 @@ int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket,
     return 0;
 }
 
-void serve_tick(struct serve *s, uint64_t now_ms)
+bool serve_tick(struct serve *s, uint64_t now_ms)
 {
+    bool alone;
+
     watch_tick(s->watch, now_ms);
+    if (!s->ticks++)
+        s->began = now_ms;
+    alone = !s->told && !s->asked && now_ms - s->began >= ALONE;
+    s->told |= alone;
+    return alone;
 }
 
 void serve_sum(struct watch_sum *out, struct serve *s)

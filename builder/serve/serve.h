@@ -10,7 +10,9 @@ struct serve; /* opaque */
  * "192.168.1.7:5000", by what the room reaches it. */
 int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, struct str host,
                unsigned threads, struct err *e) MUST_CHECK;
-/* To be called about once a second. */
-void serve_tick(struct serve *s, uint64_t now_ms);
+/* To be called about once a second, with a clock that began at any time. True once: for a minute
+ * nobody has asked for anything. Then serve_alone says what to try. */
+bool serve_tick(struct serve *s, uint64_t now_ms);
+extern const char serve_alone[];
 void serve_sum(struct watch_sum *out, struct serve *s);
 void serve_clear(struct serve **s); /* cuts off whoever still fetches */

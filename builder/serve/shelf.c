@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shelf.h"
+#include "shelf_parts.h"
 
 #include <fcntl.h>
 
@@ -69,12 +69,28 @@ const struct image_index *shelf_referrers(const struct shelf *shelf, const struc
     return NULL;
 }
 
-bool shelf_blob_is_whole(const struct shelf_blob *b)
+static bool is_as_seen(const struct shelf_file *f)
 {
     struct stat st;
 
-    return fstat(b->fd.n, &st) == 0 && (uint64_t)st.st_size == b->size &&
-           st.st_mtim.tv_sec == b->changed.tv_sec && st.st_mtim.tv_nsec == b->changed.tv_nsec;
+    return fstat(f->fd.n, &st) == 0 && (uint64_t)st.st_size == f->size &&
+           st.st_mtim.tv_sec == f->changed.tv_sec && st.st_mtim.tv_nsec == f->changed.tv_nsec;
+}
+
+bool shelf_blob_is_whole(const struct shelf *shelf, const struct shelf_blob *b)
+{
+    for (size_t i = 0; i < b->files.n; i++)
+        if (!is_as_seen(&shelf->files.v[b->files.v[i]]))
+            return false;
+    return true;
+}
+
+void shelf_blob_give(struct httpd_answer *out, const struct shelf_blob *b)
+{
+    if (b->parts.n)
+        httpd_file(out, &b->parts, b->size);
+    else
+        httpd_text(out, b->text);
 }
 
 uint64_t shelf_image_size(const struct stored *image)
@@ -89,14 +105,53 @@ uint64_t shelf_image_size(const struct stored *image)
 
 /* ---- blobs ---- */
 
+int shelf_keep_file(size_t *at, struct shelf *shelf, struct fd *fd, const struct digest *digest)
+{
+    struct stat st;
+    struct shelf_file *f;
+
+    if (fstat(fd->n, &st) < 0)
+        return -1;
+    *at = shelf->files.n;
+    f = vec_push(&shelf->files);
+    *f =
+        (struct shelf_file){.digest = *digest, .size = (uint64_t)st.st_size, .changed = st.st_mtim};
+    MOVE(&f->fd, fd);
+    return 0;
+}
+
 /* The file is opened before it is looked at, so what was seen is what goes out. */
+int shelf_put_file(struct shelf *shelf, const char *path, const struct digest *digest,
+                   uint64_t size, const struct blob_files *files, struct err *e)
+{
+    CLEANUP(fd_clear) struct fd fd = {0};
+    struct shelf_blob *blob;
+    enum blob_file state;
+    struct stat st, named;
+    size_t at;
+
+    if (fd_open(&fd, path, O_RDONLY | O_NONBLOCK, 0, e) < 0)
+        return -1;
+    if (fstat(fd.n, &st) < 0 || shelf_keep_file(&at, shelf, &fd, &(struct digest){0}) < 0)
+        return err_errno(e, "cannot read %s", path);
+    if (blob_file_check(&state, files, path, digest, size, e) < 0)
+        return -1;
+    if (state != BLOB_RIGHT || stat(path, &named) < 0 || named.st_ino != st.st_ino ||
+        named.st_dev != st.st_dev)
+        return err_set(e, ERR_INTEGRITY, "%s does not hold the bytes that its name says", path);
+    if (!is_as_seen(&shelf->files.v[at]))
+        return err_set(e, ERR_INPUT, "%s is being written to", path);
+    blob = vec_push(&shelf->blobs);
+    blob->digest = *digest;
+    blob->size = size;
+    vec_add(&blob->files, at);
+    vec_add(&blob->parts, ((struct httpd_part){shelf->files.v[at].fd.n, 0, 0, size}));
+    return 0;
+}
+
 static int put_blob(struct filling *f, const struct descriptor *d, struct err *e)
 {
     CLEANUP(free_clear) char *path = stored_files_blob_path(&f->image->files, &d->digest);
-    CLEANUP(fd_clear) struct fd fd = {0};
-    struct shelf_blob blob = {.digest = d->digest, .size = d->size};
-    enum blob_file state;
-    struct stat st, named;
 
     if (shelf_blob(f->shelf, &d->digest))
         return 0;
@@ -104,26 +159,17 @@ static int put_blob(struct filling *f, const struct descriptor *d, struct err *e
         return media_type_is_foreign(d->media_type)
                    ? 0
                    : err_set(e, ERR_INPUT, "%s is not there, and the image needs it", path);
-    if (fd_open(&fd, path, O_RDONLY | O_NONBLOCK, 0, e) < 0)
-        return -1;
-    if (fstat(fd.n, &st) < 0)
-        return err_errno(e, "cannot read %s", path);
-    if (blob_file_check(&state, f->files, path, &d->digest, d->size, e) < 0)
-        return -1;
-    if (state != BLOB_RIGHT || stat(path, &named) < 0 || named.st_ino != st.st_ino ||
-        named.st_dev != st.st_dev)
-        return err_set(e, ERR_INTEGRITY, "%s does not hold the bytes that its name says", path);
-    blob.changed = st.st_mtim;
-    MOVE(&blob.fd, &fd);
-    if (!shelf_blob_is_whole(&blob)) {
-        fd_clear(&blob.fd);
-        return err_set(e, ERR_INPUT, "%s is being written to", path);
-    }
-    vec_add(&f->shelf->blobs, blob);
-    return 0;
+    return shelf_put_file(f->shelf, path, &d->digest, d->size, f->files, e);
 }
 
 /* ---- documents ---- */
+
+void shelf_add_doc(struct shelf *shelf, const struct digest *digest, struct str media_type,
+                   struct str text)
+{
+    vec_add(&shelf->docs, ((struct shelf_doc){*digest, arena_str(&shelf->arena, media_type),
+                                              arena_str(&shelf->arena, text)}));
+}
 
 static int put_tree(struct filling *f, const struct digest *digest, unsigned depth, struct err *e);
 
@@ -182,7 +228,7 @@ static int put_referrers(struct filling *f, const struct digest *digest, unsigne
 
 static int put_tree(struct filling *f, const struct digest *digest, unsigned depth, struct err *e)
 {
-    struct shelf_doc doc = {.digest = *digest};
+    struct str type;
     CLEANUP(buf_clear) struct buf json = {0};
 
     if (shelf_doc(f->shelf, digest))
@@ -192,12 +238,10 @@ static int put_tree(struct filling *f, const struct digest *digest, unsigned dep
                        f->image->files.path, DEPTH);
     if (stored_manifest(&json, f->image, digest, e) < 0)
         return -1;
-    if (image_is_index(buf_view(&json))
-            ? put_children(f, buf_view(&json), &doc.media_type, depth, e) < 0
-            : put_parts(f, buf_view(&json), &doc.media_type, e) < 0)
+    if (image_is_index(buf_view(&json)) ? put_children(f, buf_view(&json), &type, depth, e) < 0
+                                        : put_parts(f, buf_view(&json), &type, e) < 0)
         return -1;
-    doc.text = arena_str(&f->shelf->arena, buf_view(&json));
-    vec_add(&f->shelf->docs, doc);
+    shelf_add_doc(f->shelf, digest, type, buf_view(&json));
     return put_referrers(f, digest, depth, e);
 }
 
@@ -217,10 +261,9 @@ static int compare_tags(const void *a, const void *b)
     return str_cmp(x->tag, y->tag);
 }
 
-static int put_tag(struct filling *f, struct str name, struct str tag, const struct digest *digest,
-                   struct err *e)
+static int put_tag(struct shelf *shelf, const struct stored *image, struct str name, struct str tag,
+                   const struct digest *digest, struct err *e)
 {
-    struct shelf *shelf = f->shelf;
     struct shelf_repository *r, *found = NULL;
     const struct shelf_tag *there;
 
@@ -233,12 +276,12 @@ static int put_tag(struct filling *f, struct str name, struct str tag, const str
     if (there)
         return err_set(e, ERR_INPUT,
                        "two images are called " STR_FMT ":" STR_FMT ", in %s and in %s; name one",
-                       STR_ARG(name), STR_ARG(tag), there->image->files.path, f->image->files.path);
+                       STR_ARG(name), STR_ARG(tag), there->image->files.path, image->files.path);
     if (!found) {
         found = vec_push(&shelf->repositories);
         found->name = arena_str(&shelf->arena, name);
     }
-    vec_add(&found->tags, ((struct shelf_tag){arena_str(&shelf->arena, tag), *digest, f->image}));
+    vec_add(&found->tags, ((struct shelf_tag){arena_str(&shelf->arena, tag), *digest, image}));
     vec_sort(&found->tags, compare_tags);
     vec_sort(&shelf->repositories, compare_repositories);
     return 0;
@@ -246,8 +289,8 @@ static int put_tag(struct filling *f, struct str name, struct str tag, const str
 
 /* The full name that an index gives it, else its tag; the registry is ours, so a host is left out.
  */
-static int put_name(struct filling *f, struct str name, struct str tag, const struct digest *digest,
-                    struct err *e)
+int shelf_put_name(struct shelf *shelf, const struct stored *image, struct str name, struct str tag,
+                   const struct digest *digest, struct err *e)
 {
     CLEANUP(err_clear) struct err ignored = {0}; /* then it has no name */
     CLEANUP(ref_clear) struct ref ref = {0};
@@ -256,10 +299,11 @@ static int put_name(struct filling *f, struct str name, struct str tag, const st
     if (!name.len && tag.len && !ref_tag_ok(tag))
         name = tag; /* "name:tag" */
     if (!name.len || ref_parse(&ref, name, &ignored) < 0)
-        return put_tag(f, STR("image"), ref_tag_ok(tag) ? tag : STR("latest"), digest, e);
+        return put_tag(shelf, image, STR("image"), ref_tag_ok(tag) ? tag : STR("latest"), digest,
+                       e);
     path = str_of(ref.path);
     str_skip(&path, STR("library/"));
-    return put_tag(f, path, ref.tag ? str_of(ref.tag) : STR("latest"), digest, e);
+    return put_tag(shelf, image, path, ref.tag ? str_of(ref.tag) : STR("latest"), digest, e);
 }
 
 static struct str annotation(const struct descriptor *d, const char *key)
@@ -280,11 +324,11 @@ static int put_names(struct filling *f, const struct image_index *index, struct 
         if (!digest_eq(&d->digest, root))
             continue;
         named = true;
-        if (put_name(f, annotation(d, ANNOTATION_CONTAINERD_NAME),
-                     annotation(d, ANNOTATION_REF_NAME), root, e) < 0)
+        if (shelf_put_name(f->shelf, f->image, annotation(d, ANNOTATION_CONTAINERD_NAME),
+                           annotation(d, ANNOTATION_REF_NAME), root, e) < 0)
             return -1;
     }
-    return named ? 0 : put_name(f, f->image->name, STR(""), root, e);
+    return named ? 0 : shelf_put_name(f->shelf, f->image, f->image->name, STR(""), root, e);
 }
 
 /* ---- images ---- */
@@ -380,11 +424,16 @@ void shelf_clear(struct shelf *shelf)
 {
     struct shelf_repository *r;
     struct shelf_referrers *f;
+    struct shelf_file *file;
     struct shelf_blob *b;
     struct stored **image;
 
-    vec_each(b, &shelf->blobs)
-        fd_clear(&b->fd);
+    vec_each(file, &shelf->files)
+        fd_clear(&file->fd);
+    vec_each(b, &shelf->blobs) {
+        vec_clear(&b->parts);
+        vec_clear(&b->files);
+    }
     vec_each(r, &shelf->repositories)
         vec_clear(&r->tags);
     vec_each(f, &shelf->referrers)
@@ -393,6 +442,7 @@ void shelf_clear(struct shelf *shelf)
         stored_clear(*image);
         free(*image);
     }
+    vec_clear(&shelf->files);
     vec_clear(&shelf->blobs);
     vec_clear(&shelf->repositories);
     vec_clear(&shelf->referrers);

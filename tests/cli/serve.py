@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """serve: a read-only registry of a layout, and whoever asks it for what it does not have. As lib.py."""
-import http.client, re, shutil, signal, socket, time
+import base_image, http.client, random, re, shutil, signal, socket, time
 
 from lib import *
 
@@ -27,9 +27,9 @@ class Serve:
         code, self.out, self.err = end(self.process)
         assert kind or code == 0, (code, self.err)
 
-    def ask(self, path, method="GET", body=None, **headers):
-        """Status, headers and bytes."""
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+    def ask(self, path, method="GET", body=None, by="127.0.0.1", **headers):
+        """Status, headers and bytes; `by` is the address of who asks."""
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE, source_address=(by, 0))
         try:
             c.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
             r = c.getresponse()
@@ -60,10 +60,10 @@ def blob(path, layout, data):
     return {"digest": "sha256:" + digest, "size": len(data)}
 
 
-def made(stage, *layers, tag="big", layout="images", path=None):
+def made(stage, *layers, tag="big", layout="images", path=None, ports=()):
     """A folder with a layout of one image: layers of any bytes, which nobody unpacks here; and their descriptors."""
     path = path or stage.fresh()
-    config = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"course": tag}},
+    config = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"course": tag}, "ExposedPorts": {port: {} for port in ports}},
               "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(x).hexdigest() for x in layers]}}
     parts = [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **blob(path, layout, x)} for x in layers]
     config = {"mediaType": "application/vnd.oci.image.config.v1+json", **blob(path, layout, json.dumps(config).encode())}
@@ -106,6 +106,70 @@ def clients_pull_the_same_image(stage):
     after = {n: os.stat(f"{path}/images/blobs/sha256/{n}").st_mtime_ns for n in os.listdir(path + "/images/blobs/sha256")}
     assert after == before
     assert re.search(r"envbuild: 1 machine fetched \d.*B in ", s.err), s.err
+
+
+@scenario
+def straight_from_store_and_lock(stage):
+    """No layout, and of what wheels give no layer on the disk: by recipe and by lock, from a store that has all and from one that has nothing."""
+    path, _ = begin(stage)
+    code, out, err = end(start(stage, path, "serve", "--listen", "127.0.0.1:0", "recipe.lock"))
+    assert (code, out) == (3, "") and "recipe.lock does not tell the digests of its layers, for it was never built; name its recipe instead, or run `envbuild build RECIPE` first" in err, err
+    digest = None
+    for operand, options in (("recipe.yaml", ()), ("recipe.lock", ("--offline",)), ("recipe.yaml", ("--store", path + "/other"))):
+        with Serve(stage, path, *options, operand) as s:
+            manifest = json.loads(s.ask("/v2/pytorch/manifests/" + TAG)[2])
+            digest = digest or s.ask("/v2/pytorch/manifests/" + TAG)[1]["Docker-Content-Digest"]
+            out = "copied" + str(len(os.listdir(path)))
+            run(stage, path, "copy", "-q", f"docker://{s.host}/pytorch@{digest}", f"oci:{out}:x")
+            check_layout(f"{path}/{out}", digest)
+            assert run(stage, path, "lock", "--from", f"docker://{s.host}/{s.name}")[0].encode() == read(path, "recipe.lock")
+            whole = s.ask("/image.tar")[2]
+            for layer in manifest["layers"]:
+                data = read(path, out, "blobs/sha256", layer["digest"][7:])
+                for a, b in ((0, 0), (0, len(data) // 2), (len(data) // 3, len(data) // 2), (len(data) - 1, len(data))):
+                    got = s.ask("/v2/pytorch/blobs/" + layer["digest"], Range=f"bytes={a}-{b}")[2]
+                    assert got == data[a:b + 1], (layer, a, b)
+                assert data in whole, layer
+            assert whole[70000:90000] == s.ask("/image.tar", Range="bytes=70000-89999")[2]
+        store = path + "/other" if options[:1] == ("--store",) else stage.env(path)["XDG_CACHE_HOME"] + "/envbuild"
+        there = set(os.listdir(store + "/blobs/sha256"))
+        written = [layer for layer in manifest["layers"] if layer["digest"][7:] in there]
+        assert len(written) < len(manifest["layers"]) and not os.path.exists(path + "/images"), written
+    path2, _ = begin(stage)
+    assert build(stage, path2) == digest and read(path2, "recipe.lock") == read(path, "recipe.lock")
+
+
+@scenario
+def locks_of_every_kind(stage):
+    """On a base image, whose layers go into the store; other compressions; with files of the recipe."""
+    for lines in (("compression: zstd",), ("compression: [gzip, zstd]",), ("files: [{from: base.yaml, to: /x}]",), None):
+        path, _ = begin(stage, *(lines or ()))
+        if not lines:
+            base_image.recipe(path, "oci:base@" + base_image.image(path).digest, f"indexes: [{stage.index}]")
+        with Serve(stage, path, "recipe.yaml") as s:
+            digest = s.ask("/v2/" + s.name.replace(":", "/manifests/"))[1]["Docker-Content-Digest"]
+            run(stage, path, "copy", "-q", f"docker://{s.host}/{s.name}", "oci:copied:x")
+        run(stage, path, "build", "-q", "recipe.yaml", "-o", "docker-archive:built.tar")
+        run(stage, path, "copy", "-q", "docker-archive:built.tar", "oci:built:x")
+        assert json.loads(read(path, "built/index.json"))["manifests"][0]["digest"] == digest == json.loads(read(path, "copied/index.json"))["manifests"][0]["digest"], lines
+
+
+@scenario
+def a_store_that_was_damaged_gives_nothing(stage):
+    path, lock = begin(stage)
+    store = path + "/own"
+    with Serve(stage, path, "--store", store, "recipe.yaml"):
+        pass
+    wheel = max((a for a in json.loads(read(path, "recipe.lock"))["artifacts"] if a["file"].endswith(".whl")), key=lambda a: a["size"])
+    file = f"{store}/blobs/sha256/{wheel['sha256'][7:]}"
+    os.chmod(file, 0o644)
+    with open(file, "r+b") as f:
+        f.seek(wheel["size"] // 3)
+        f.write(b"damaged")
+    code, out, err = end(start(stage, path, "serve", "--listen", "127.0.0.1:0", "--store", store, "recipe.yaml"))
+    assert (code, out) == (6, "") and "was damaged in the store and is removed from it; run again" in err, (code, err)
+    with Serve(stage, path, "--store", store, "recipe.yaml"):
+        pass
 
 
 @scenario
@@ -180,6 +244,115 @@ def who_asks_for_anything_else_gets_an_error(stage):
         for asked in ("bytes=" + 20000 * "9" + "-", "bytes=" + 5000 * "0-0,", "bytes=-", "x", "bytes=0-0;q=1"):
             assert s.ask(where.decode(), Range=asked)[0] in (200, 206, 416), asked
         assert s.ask(where.decode())[2] == b"layer"
+
+
+def noise(r, layer):
+    """A request of the kind that strangers send: what is right in it and what is not, a seed decides."""
+    pieces = ["v2", "course", "manifests", "blobs", "big", "tags", "list", "referrers", "_catalog", layer, layer[:20], "..", ".", "", "%2e%2e", "%2f", "%00", "%zz", "\xff",
+              "etc", "passwd", "image.tar", "get.sh", "table", "a" * r.randrange(3000), "%0d%0aX-Injected:%201", "sha256:" + "g" * 64, "~root", "\\..\\"]
+    path = "/" + "/".join(r.choice(pieces) for _ in range(r.randrange(7))) + r.choice(["", "?n=" + str(r.randrange(-5, 10**12)), "?last=%0d%0aX-Injected:1", "?have=" + "x" * r.randrange(9999), "?image=../../x",
+                                                                                       "?" + "&" * 500, "?lang=%3Cscript%3E", "#x"])
+    headers = [b"Host: " + r.choice([b"x", b"", b"a\r b", b"<script>", b"evil.example", b"\xff" * 99, b"h" * r.randrange(40000)])] * r.randrange(3)
+    headers += [r.choice([b"Range: bytes=%d-%d" % (r.randrange(-3, 30), r.randrange(1 << 70)), b"Range: " + bytes(r.randrange(32, 256) for _ in range(50)), b"If-Range: x", b"If-None-Match: *",
+                          b"Content-Length: %d" % r.randrange(-9, 1 << 66), b"Transfer-Encoding: chunked", b"Transfer-Encoding: x, chunked", b"Connection: Upgrade", b"Expect: 100-continue",
+                          b"User-Agent: " + bytes(r.randrange(1, 256) for _ in range(40)).replace(b"\n", b""), b" folded", b"\tx", b":", b"x" * 500, b"Accept-Language: " + b"zh," * r.randrange(3000)])
+                for _ in range(r.randrange(5))]
+    line = b" ".join([r.choice([b"GET", b"GET", b"GET", b"HEAD", b"POST", b"PUT", b"get", b"\x00", b"OPTIONS", b"CONNECT", b"PRI"]), path.encode("latin-1"),
+                      r.choice([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/", b""])])
+    data = r.choice([b"\r\n", b"\r\n", b"\n"]).join([line, *headers, b"", b""]) + bytes(r.randrange(256) for _ in range(r.choice([0, 0, 5, 2000])))
+    return data[:r.randrange(len(data) + 1)] if r.randrange(5) == 0 else data
+
+
+def send(data, c):
+    try:
+        c.sendall(data)
+    except OSError:  # it hung up
+        pass
+
+
+def received(c):
+    """What has come so far."""
+    got = b""
+    c.setblocking(False)
+    try:
+        while part := c.recv(65536):
+            got += part
+    except OSError:
+        pass
+    c.close()
+    return got
+
+
+@scenario
+def two_thousand_requests_of_strangers(stage):
+    """They get errors, or what anybody may have, and it still serves."""
+    path, manifest, (layer,) = made(stage, b"layer")
+    r = random.Random(17)
+    waiting, answers = [], 0  # a hundred at once; nobody waits for an answer that may never come
+    with Serve(stage, path) as s:
+        for n in range(2099):
+            if n < 2000:
+                waiting.append((noise(r, layer["digest"]), socket.create_connection(("127.0.0.1", s.port))))
+                send(*waiting[-1])
+            if len(waiting) < 100 and n < 2000:
+                continue
+            asked, c = waiting.pop(0)
+            got = received(c)
+            answers += bool(got)
+            head, _, body = got.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
+            assert not head or re.match(rb"HTTP/1\.[01] (200|206|304|400|404|405|408|411|413|414|416|431|501|505) ", head), (n, asked[:500], got[:200])
+            assert b"X-Injected" not in head and b"root:" not in body and b"<script>alert" not in body, (n, asked[:500], got[:500])
+        assert answers > 1000, answers
+        assert s.ask("/v2/course/blobs/" + layer["digest"])[2] == b"layer"
+        if os.path.exists(f"/proc/{s.process.pid}/status") and "san" not in stage.envbuild:
+            assert int(re.search(r"VmHWM:\s+(\d+)", read(f"/proc/{s.process.pid}/status").decode())[1]) < 64 * 1024
+
+
+@scenario
+def one_address_does_not_keep_the_others_out(stage):
+    """More connections than are allowed, which say a part of a request, or nothing."""
+    path, manifest, (layer,) = made(stage, b"layer")
+    with Serve(stage, path) as s:
+        slow = []
+        for n in range(700):
+            c = socket.socket()
+            c.settimeout(PATIENCE)
+            c.connect(("127.0.0.1", s.port))
+            try:
+                c.send((b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\n")[n % 3])
+            except OSError:  # it was one too many
+                pass
+            slow.append(c)
+        assert s.ask("/v2/course/blobs/" + layer["digest"], by="127.0.0.2")[2] == b"layer"
+        for c in slow:
+            c.close()
+        assert waited(lambda: s.ask("/v2/course/blobs/" + layer["digest"], by="127.0.0.3")[2], b"layer") == b"layer"
+
+
+@scenario
+def a_layout_that_changes_under_way(stage):
+    """One that goes away is served on; a file that is cut ends the answer early, and nobody takes it for whole."""
+    data = os.urandom(1 << 20) * 24
+    path, manifest, (layer,) = made(stage, data)
+    where = "/v2/course/blobs/" + layer["digest"]
+    with Serve(stage, path) as s:
+        c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=PATIENCE)
+        c.request("GET", where)
+        answer = c.getresponse()
+        assert answer.read(1 << 20) == data[:1 << 20]
+        with open(f"{path}/images/blobs/sha256/{layer['digest'][7:]}", "r+b") as f:
+            f.truncate(2 << 20)
+        try:
+            rest = answer.read()
+            raise AssertionError(len(rest))
+        except (http.client.IncompleteRead, ConnectionError):
+            pass
+        c.close()
+        assert s.ask(where)[0] == 500 and s.ask("/image.tar")[0] == 500 and s.ask("/v2/course/manifests/big")[0] == 200
+    path, manifest, (layer,) = made(stage, data)
+    with Serve(stage, path) as s:
+        shutil.rmtree(path + "/images")
+        assert s.ask(where)[2] == data and s.ask("/v2/course/manifests/big")[0] == 200
 
 
 @scenario
@@ -318,8 +491,9 @@ def a_page_for_the_room(stage):
         assert "{{" not in page and "<h1>course</h1>" in page and '<html lang="en">' in page and "<svg" in page
         assert f"podman pull --tls-verify=false {s.host}/course:big" in page
         assert f"'http://{s.host}/image.tar?image=course:big' | docker load" in page
-        windows = page.split("(PowerShell)")[1].split("</pre>")[0].split("<pre")[1].split(">", 1)[1]
-        assert "docker load -i image.tar" in windows and "|" not in windows and "&gt;" not in windows and ">" not in windows, windows
+        windows = [part.split("</pre>")[0].split(">", 1)[1] for part in page.split("(PowerShell)")[1].split("<h3>")[0].split("<pre")[1:]]
+        assert len(windows) == 2 and "get.ps1 -Start" in windows[0] and "docker load -i image.tar" in windows[1]
+        assert not any(sign in text for text in windows for sign in ("|", "&gt;", ">")), windows
         for asked in ({"Accept_Language": "fr, zh-CN;q=0.9, en;q=0.8"}, {}):
             other = s.ask("/" if asked else "/?lang=zh", **asked)[2].decode()
             assert '<html lang="zh">' in other and "下载进度" in other and "{{" not in other
@@ -349,8 +523,15 @@ here=$(dirname "$0")
 echo "$*" >>"$here/log"
 case "$*" in
 info) ;;
+"info --format {{.DriverStatus}}") cat "$here/status" 2>/dev/null ;;
 "info --format "*) echo /nowhere ;;
+"image inspect --format {{range "*) cat "$here/layers" ;;
 "image inspect --format "*) cat "$here/id" ;;
+"image inspect "*) exit 1 ;;
+"image ls --format "*) echo course:old ;;
+"run -d --rm "*) echo 0123abcd ;;
+"logs 0123abcd") echo "or http://127.0.0.1:8888/lab?token=5ec3e7 is it" >&2 ;;
+"port 0123abcd 8888/tcp") echo 127.0.0.1:49153 ;;
 "load -i "*) tar -tf "$3" >/dev/null && tar -xOf "$3" manifest.json | sed 's/.*"Config":"blobs.sha256.\\([0-9a-f]*\\)".*/sha256:\\1/' >"$here/id" ;;
 *) exit 1 ;;
 esac
@@ -365,7 +546,6 @@ def a_script_that_goes_on_after_a_cut(stage):
     path, manifest, _ = made(stage, os.urandom(100000))
     os.mkdir(path + "/bin")
     env = {**stage.env(path), "PATH": path + "/bin:/usr/bin:/bin"}
-    file = f"{path}/image-{manifest['digest'][7:]}.tar"
     with Serve(stage, path) as s:
         _, headers, script = s.ask("/get.sh")
         page = s.ask("/")[2].decode()
@@ -380,8 +560,8 @@ def a_script_that_goes_on_after_a_cut(stage):
                 f.write("#!/bin/sh\nexit 1\n")
             os.chmod(f"{path}/bin/{name}", 0o755)
 
-        def get(code, words):
-            done = subprocess.run(["sh"], input=script, cwd=path, env=env, capture_output=True)
+        def get(code, words, *options):
+            done = subprocess.run(["sh", "-s", "--", *options], input=script, cwd=path, env=env, capture_output=True)
             assert done.returncode == code and words in done.stderr.decode(), done
             return done
 
@@ -389,6 +569,7 @@ def a_script_that_goes_on_after_a_cut(stage):
         with open(path + "/bin/docker", "w") as f:
             f.write(DOCKER)
         whole = s.ask("/image.tar")[2]
+        file = f"{path}/image-{manifest['digest'][7:]}-{len(whole)}.tar"
         for begun in (None, whole[:len(whole) // 2], whole):
             for left in ("id", "log"):
                 if os.path.exists(f"{path}/bin/{left}"):
@@ -404,3 +585,38 @@ def a_script_that_goes_on_after_a_cut(stage):
             f.write(b"x" * (len(whole) // 2))
         get(1, "what docker loaded is not course:big with the digest that it should have; run this again")
         assert not os.path.exists(file)
+        get(1, '"--stop" is no option; there are --start and --have', "--stop")
+
+
+@scenario
+def a_script_that_starts_what_it_loaded(stage):
+    """At a port that is free, with the link as this machine reaches it; and without layers that Docker's classic store has."""
+    if not shutil.which("curl"):
+        raise Skip("get.sh needs curl")
+    path, manifest, layers = made(stage, os.urandom(1000), os.urandom(1000), ports=("8888/tcp",))
+    diff_ids = ["sha256:" + hashlib.sha256(read(path, "images/blobs/sha256", x["digest"][7:])).hexdigest() for x in layers]
+    os.mkdir(path + "/bin")
+    for name, text in (("docker", DOCKER), ("xdg-open", '#!/bin/sh\necho "$*" >"$(dirname "$0")/opened"\n'), ("nvidia-smi", "#!/bin/sh\n")):
+        with open(f"{path}/bin/{name}", "w") as f:
+            f.write(text)
+        os.chmod(f"{path}/bin/{name}", 0o755)
+    env = {**stage.env(path), "PATH": path + "/bin:/usr/bin:/bin", "DISPLAY": ":0"}
+    with Serve(stage, path) as s:
+        script = s.ask("/get.sh")[2]
+        page = s.ask("/")[2].decode()
+        assert "docker run --rm -it --gpus all -p 127.0.0.1:8888:8888/tcp course:big" in page
+        for status, had, asked in (("", diff_ids[:1], 1), ("", [], 0), ("driver-type io.containerd.snapshotter.v1", diff_ids[:1], 0)):
+            for name, text in (("status", f"[[{status}]]"), ("layers", " ".join(had))):
+                with open(f"{path}/bin/{name}", "w") as f:
+                    f.write(text)
+            for left in ("id", "log", "opened"):
+                if os.path.exists(f"{path}/bin/{left}"):
+                    os.unlink(f"{path}/bin/{left}")
+            done = subprocess.run(["sh", "-s", "--", "--start", "--have"], input=script, cwd=path, env=env, capture_output=True)
+            told, log = done.stderr.decode(), read(path, "bin/log").decode()
+            assert done.returncode == 0 and "get: it serves http://127.0.0.1:49153/lab?token=5ec3e7\nget: stop it with: docker stop 0123abcd\n" in told, told
+            assert read(path, "bin/opened") == b"http://127.0.0.1:49153/lab?token=5ec3e7\n"
+            assert "run -d --rm --gpus all -p 127.0.0.1::8888/tcp course:big\n" in log, log
+            assert ("image inspect --format {{range" in log) == (status == "") and ("--have changes nothing" in told) == (status != "")
+            size = int(s.ask("/image.tar" + "".join("?have=" + d for d in had if asked), "HEAD")[1]["Content-Length"])
+            assert f"load -i image-{manifest['digest'][7:]}-{size}.tar" in log, (size, log)

@@ -9,6 +9,12 @@
 #include "serve/page.h"
 #include "serve/range.h"
 #include "serve/route.h"
+#include "serve/serve.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -180,6 +186,55 @@ static void the_language_is_the_first_that_there_is(void **state)
         assert_int_equal(page_wants_chinese(str_of(cases[i].accepts)), cases[i].chinese);
 }
 
+static void after_a_minute_alone_it_is_told_once(void **state)
+{
+    CLEANUP(serve_clear) struct serve *s = NULL;
+    CLEANUP(shelf_clear) struct shelf shelf = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(fd_clear) struct fd socket = {0};
+    uint16_t port;
+
+    assert_int_equal(listen_open(&socket, &port, STR("127.0.0.1:0"), &e), 0);
+    assert_int_equal(serve_open(&s, &shelf, &socket, STR("127.0.0.1:1"), 1, &e), 0);
+    assert_false(serve_tick(s, 0));
+    assert_false(serve_tick(s, 59999));
+    assert_true(serve_tick(s, 60000));
+    assert_false(serve_tick(s, 61000));
+    assert_false(serve_tick(s, 1000000));
+}
+
+static int socket_to(const struct sockaddr_in *to)
+{
+    int c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(c >= 0);
+    assert_int_equal(connect(c, (const struct sockaddr *)to, sizeof *to), 0);
+    return c;
+}
+
+static void who_was_asked_is_not_alone(void **state)
+{
+    CLEANUP(serve_clear) struct serve *s = NULL;
+    CLEANUP(shelf_clear) struct shelf shelf = {0};
+    CLEANUP(err_clear) struct err e = {0};
+    CLEANUP(fd_clear) struct fd socket = {0};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    static const char ask[] = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n";
+    uint16_t port;
+    char got;
+    int c;
+
+    assert_int_equal(listen_open(&socket, &port, STR("127.0.0.1:0"), &e), 0);
+    assert_int_equal(serve_open(&s, &shelf, &socket, STR("127.0.0.1:1"), 2, &e), 0);
+    assert_false(serve_tick(s, 5));
+    to.sin_port = htons(port);
+    c = socket_to(&to);
+    assert_int_equal(write(c, ask, sizeof ask - 1), sizeof ask - 1);
+    assert_int_equal(read(c, &got, 1), 1);
+    close(c);
+    assert_false(serve_tick(s, 60005));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +244,8 @@ int main(void)
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(the_language_is_the_first_that_there_is),
         cmocka_unit_test(a_port_that_is_taken_is_told_with_one_that_is_free),
+        cmocka_unit_test(after_a_minute_alone_it_is_told_once),
+        cmocka_unit_test(who_was_asked_is_not_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
