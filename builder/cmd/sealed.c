@@ -654,7 +654,8 @@ static int take_result(struct sealed *x, struct artifact *wheel, const struct se
     if (list_made(&files, x, made, e) < 0 || check_same(x, wheel, made, &files, e) < 0 ||
         take_abi(x, own, e) < 0)
         return -1;
-    if (!digest_eq(&wheel->digest, &made->digest)) /* a list that a lock lacks stays away */
+    /* A list that a lock lacks stays away; a project is another one with each edit. */
+    if (!digest_eq(&wheel->digest, &made->digest) && !artifact_is_project(wheel))
         own->made = files;
     wheel->source = own;
     wheel->file = arena_str(arena, str_of(made->file));

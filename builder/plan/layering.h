@@ -2,12 +2,11 @@
  *
  * Ordered by how rarely a layer changes: base · python · CUDA libraries · triton · torch · other
  * wheels · apt extras · compiler · toolkit · bytecode · downloads · the project · files. What a
- * variant adds comes on top of
- * what all variants of a recipe have, so that these share the layers below it. A wheel of
- * LAYER_OWN_MIN bytes or more is a layer of its own, so that images with the same cuDNN share it;
- * the smaller ones are grouped; what is built counts with its source, for nobody knows the wheel
- * before. In a layer of wheels the first is laid first: in format 1 they stand by name, since
- * format 2 as pip would install them.
+ * variant adds comes on top of what all variants of a recipe have, so that these share the layers
+ * below it. A wheel of LAYER_OWN_MIN bytes or more is a layer of its own, so that images with the
+ * same cuDNN share it; the smaller ones are grouped; what is built counts with its source, for
+ * nobody knows the wheel before. In a layer of wheels the first is laid first: in format 1 they
+ * stand by name, since format 2 as pip would install them.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
