@@ -124,6 +124,7 @@ static void a_project_is_kept(void **state)
     s->sdist = (struct artifact_file){STR_INIT("sympy.tar"), STR_INIT("./sub/"), 7, {{7}}};
     a->source = s;
     a->group = STR(ARTIFACT_OF_PROJECT);
+    lock_plan(&l);
     lock_print(&text, &l);
     if (read_text(&again, buf_view(&text), &e) < 0)
         fail_msg("%s", e.msg);

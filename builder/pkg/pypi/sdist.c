@@ -37,14 +37,14 @@ static struct buf *place_of_lock(struct reading *r, struct str path)
 
     for (size_t i = 0; i < path.len; i++)
         deep += path.p[i] == '/';
-    if (!str_is(path_base(path), "Cargo.lock") || (r->deep && deep >= r->deep))
+    if (r->deep && deep >= r->deep)
         return NULL;
     r->deep = deep;
     buf_reset(&r->s->cargo_lock);
     return &r->s->cargo_lock;
 }
 
-/* Where a file of the project's folder, or a Cargo.lock in it, goes; NULL: it says nothing of the
+/* Where a file of the project's folder, or a Cargo.lock, goes; NULL: it says nothing of the
  * package. */
 static struct buf *place_of(struct reading *r, struct str path)
 {
@@ -53,15 +53,16 @@ static struct buf *place_of(struct reading *r, struct str path)
     struct buf *to = NULL;
 
     str_skip(&path, STR("./"));
-    if (!str_cut(&path, STR("/"), &top) ||
-        (r->folder.len && (!str_skip(&path, r->folder) || !str_skip(&path, STR("/")))))
+    if (!str_cut(&path, STR("/"), &top))
+        return NULL;
+    if (str_is(path_base(path), "Cargo.lock")) /* of a workspace it stands above the folder */
+        return place_of_lock(r, path);
+    if (r->folder.len && (!str_skip(&path, r->folder) || !str_skip(&path, STR("/"))))
         return NULL;
     if (str_is(path, "PKG-INFO"))
         to = &s->pkg_info;
     else if (str_is(path, "pyproject.toml"))
         to = &s->pyproject;
-    else
-        return place_of_lock(r, path);
     return to && !to->len ? to : NULL;
 }
 
