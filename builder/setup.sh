@@ -14,9 +14,9 @@ case $(dpkg --print-architecture) in
 amd64 | arm64) build="$build libisal-dev" ;;
 esac
 # Judges and clients that only the tests use.
-tests='libcmocka-dev python3 python3-venv gnupg skopeo umoci podman docker.io docker-registry
+tests='libcmocka-dev curl python3 python3-venv gnupg skopeo umoci podman docker.io docker-registry
     mmdebstrap debian-archive-keyring busybox-static faketime isal pigz zstd strace time file bc
-    docker-compose bubblewrap git shellcheck slurmctld slurm-client munge prometheus mandoc groff-base zsh fish tmux'
+    docker-compose bubblewrap git shellcheck slurmctld slurm-client munge prometheus mandoc groff-base zsh fish tmux chromium'
 
 say() {
     printf 'setup: %s\n' "$*" >&2
