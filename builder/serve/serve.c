@@ -12,8 +12,8 @@ const char serve_alone[] =
     "envbuild: nobody has connected yet. A firewall on this machine may close the port, and many\n"
     "    wireless networks keep their machines apart (\"client isolation\"). What helps: a cable "
     "to\n"
-    "    the same switch; a hotspot of this machine or of a phone; or a USB stick, with the file\n"
-    "    that `envbuild copy oci:images docker-archive:image.tar` writes, for `docker load -i`";
+    "    the same switch; a hotspot of this machine or of a phone; or a USB stick, which\n"
+    "    `envbuild bundle` writes";
 
 struct serve {
     const struct shelf *shelf;
