@@ -129,13 +129,15 @@ check-long: $(BIN) $(TOOLS)
 	$(Q)ALL=1 ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh \
 	    runs-other-releases.sh build-survives.sh slim-vs-full.sh bases-vs-mmdebstrap.sh runs-on-own-base.sh \
 	    runs-on-base-image.sh inspect-vs-running.sh device-code-vs-cuobjdump.sh stubs-link.sh devel-compiles.sh \
-	    toolkit-libraries.py venv-vs-pip.sh solve-vs-pip.sh solve-vs-apt.py dist.sh
+	    toolkit-libraries.py venv-vs-pip.sh solve-vs-pip.sh solve-vs-apt.py monitoring.sh bytecode.sh builds-crates.sh \
+	    builds-ten.sh cuda-builds.sh dist.sh
 
 bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/inspect.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/compression.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/registry.sh
+	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/serve.sh
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools bash tests/bench/bench.sh
 
 # TIME seconds a target, new inputs kept in build/; needs clang. COVER lets the fuzzer see where inputs get to.

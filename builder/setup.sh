@@ -16,7 +16,7 @@ esac
 # Judges and clients that only the tests use.
 tests='libcmocka-dev curl python3 python3-venv gnupg skopeo umoci podman docker.io docker-registry
     mmdebstrap debian-archive-keyring busybox-static faketime isal pigz zstd strace time file bc
-    docker-compose bubblewrap git shellcheck slurmctld slurm-client munge prometheus mandoc groff-base zsh fish tmux chromium'
+    docker-compose bubblewrap git shellcheck slurmctld slurm-client munge prometheus mandoc groff-base zsh fish tmux chromium openssh-client'
 
 say() {
     printf 'setup: %s\n' "$*" >&2

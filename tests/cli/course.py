@@ -32,7 +32,7 @@ def place(stage, peer):
             line = line.split("sha256")[0] + "sha256: " + hashlib.sha256(peer.files["/penguins.whl"]).hexdigest()
         if key in ("user", "apt"):
             continue
-        lines.append({"pip": "pip: [numpy]", "files": "files: [{from: notebooks/, to: /workspace/}]"}.get(key, line))
+        lines.append({"pip": "pip: [numpy]", "files": "files: [{from: notebooks/, to: /opt/notebooks/}]"}.get(key, line))
     with open(path + "/ml-101.yaml", "w") as f:
         f.write("\n".join([*lines, "base: ./base.yaml", f"indexes: [{stage.index}]", ""]))
     os.makedirs(path + "/bin")

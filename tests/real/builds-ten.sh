@@ -5,9 +5,8 @@
 # imported in the image.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
-need bwrap python3
-bwrap --unshare-all --unshare-user --uid 1000 --gid 1000 --ro-bind / / --proc /proc --dev /dev true 2>/dev/null ||
-    skip "bwrap does not work here: $("$envbuild" doctor --offline | grep bwrap)"
+need python3
+need_sealed
 scratch
 cd "$work"
 files=https://files.pythonhosted.org/packages

@@ -3,9 +3,8 @@
 # it, and pip removes it. With ALL=1 what it costs and saves for `import torch` (3 GB of downloads, 12 GB of the disk).
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
-need bwrap python3
-bwrap --unshare-all --unshare-user --uid 1000 --gid 1000 --ro-bind / / --proc /proc --dev /dev true 2>/dev/null ||
-    skip "bwrap does not work here: $("$envbuild" doctor --offline | grep bwrap)"
+need python3
+need_sealed
 scratch
 cd "$work"
 export XDG_CACHE_HOME=$work/one

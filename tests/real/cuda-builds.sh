@@ -4,9 +4,8 @@
 # Takes 6 GB of downloads and 30 GB of the disk. PyTorch's CUDA is 13, whose toolkit is wheels of PyPI.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
-need bwrap python3
-bwrap --unshare-all --unshare-user --uid 1000 --gid 1000 --ro-bind / / --proc /proc --dev /dev true 2>/dev/null ||
-    skip "bwrap does not work here: $("$envbuild" doctor --offline | grep bwrap)"
+need python3
+need_sealed
 scratch
 cd "$work"
 export XDG_CACHE_HOME=$work/one

@@ -80,10 +80,10 @@ ok "torch.compile works for any uid, and home and work folder take a notebook"
 cp -r "$top/examples/ml-101" "$work/"
 "$envbuild" build -q "$work/ml-101/ml-101.yaml" -o docker: >/dev/null || fail "build the example"
 class=ml-101:2.6.0-cuda12.4-cudnn9-runtime
-[ "$(in_container $class sh -c 'id -un; pwd; echo $HOME; stat -c %U hello.ipynb')" = "student
+[ "$(in_container $class sh -c 'id -un; pwd; echo $HOME; stat -c %U /opt/notebooks/hello.ipynb')" = "student
 /workspace
 /home/student
-student" ] || fail "user and files of the example"
+root" ] || fail "user and files of the example"
 in_container $class sh -c 'touch mine && git --version && jupyter lab --version && python -c "import numpy, matplotlib"' \
     >"$work/out" 2>&1 || fail "the example: $(cat "$work/out")"
 in_container $class pip check >"$work/out" || fail "pip check: $(cat "$work/out")"

@@ -27,6 +27,13 @@ need() {
     done
 }
 
+# Builds from source are sealed by bwrap, which wants user namespaces.
+need_sealed() {
+    need bwrap
+    bwrap --unshare-all --unshare-user --uid 1000 --gid 1000 --ro-bind / / --proc /proc --dev /dev true 2>/dev/null ||
+        skip "bwrap does not work here: $("$envbuild" doctor --offline | grep bwrap)"
+}
+
 # NAME MODULE@VERSION: a program in PATH, else made of the Go module proxy's sources and kept for the next time.
 go_tool() {
     PATH=$PATH:${XDG_CACHE_HOME:-$HOME/.cache}/envbuild-tests/bin
