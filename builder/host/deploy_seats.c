@@ -34,8 +34,8 @@ static int find_port(struct deploy *d, struct err *e)
     }
     if (!n)
         return err_set(e, ERR_INPUT,
-                       "--seats: the image tells of no port that students could open; `ports: "
-                       "[%d]` in its recipe does, beside a cmd that starts JupyterLab there",
+                       "--seats: the image tells of no port that students could open; `services: "
+                       "{jupyter: {port: %d}}` in its recipe does",
                        JUPYTER_PORT);
     if (n > 1 && d->seat_port != JUPYTER_PORT)
         return err_set(e, ERR_INPUT,

@@ -95,3 +95,18 @@ bool embedded_next(size_t *at, const char *suffix, struct str *name)
     }
     return false;
 }
+
+void embedded_fill(struct buf *out, const char *name, embedded_value value, const void *ctx)
+{
+    struct str text, before, key;
+
+    if (!embedded_get(&text, str_of(name)))
+        return;
+    while (str_cut(&text, STR("{{"), &before)) {
+        buf_str(out, before);
+        str_cut(&text, STR("}}"), &key);
+        if (!value(out, ctx, key))
+            buf_fmt(out, "{{" STR_FMT "}}", STR_ARG(key));
+    }
+    buf_str(out, text);
+}

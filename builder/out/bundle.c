@@ -125,33 +125,6 @@ static int parts_finish(struct sink *self, struct err *e)
 
 /* ---- texts ---- */
 
-struct word {
-    const char *key;
-    struct buf value;
-};
-
-/* What is no word of ours between "{{" and "}}" is an engine's. */
-static void fill(struct buf *out, const char *name, const struct word *words, size_t n)
-{
-    struct str text, before, key;
-
-    if (!embedded_get(&text, str_of(name)))
-        return;
-    while (str_cut(&text, STR("{{"), &before)) {
-        size_t i = 0;
-
-        buf_str(out, before);
-        str_cut(&text, STR("}}"), &key);
-        while (i < n && !str_is(key, words[i].key))
-            i++;
-        if (i < n)
-            buf_str(out, buf_view(&words[i].value));
-        else
-            buf_fmt(out, "{{" STR_FMT "}}", STR_ARG(key));
-    }
-    buf_str(out, text);
-}
-
 static void put_hex(struct buf *out, const struct digest *digest)
 {
     char hex[DIGEST_HEX + 1];
@@ -171,44 +144,71 @@ static int put_file(struct buf *sums, const char *dir, const char *name, struct 
     return fs_write(path, text, e);
 }
 
-/* Names and digests hold no character that a shell, PowerShell or HTML would take for its own; a
- * folder's name may. */
-static int put_texts(struct buf *sums, const char *dir, const struct bundling *b, struct err *e)
+/* "course:1", a line each; with the digests of config and manifest for scripts. */
+static void put_names(struct buf *out, const struct bundling *b, bool digests)
 {
-    enum { IMAGES, TITLE, LIST, SIZE, MIB, FOLDER, WORDS };
-    struct word words[WORDS] = {{"images", {0}}, {"title", {0}}, {"list", {0}},
-                                {"size", {0}},   {"mib", {0}},   {"folder", {0}}};
     const struct bundle_image *i;
-    struct str base = path_base(str_of(dir));
-    int result = 0;
 
     vec_each(i, &b->images) {
-        const char *between = i == b->images.v ? "" : "\n";
-
-        buf_fmt(&words[LIST].value, "%s" STR_FMT ":" STR_FMT, between, STR_ARG(i->name.repository),
-                STR_ARG(i->name.tag));
-        buf_fmt(&words[IMAGES].value, "%s" STR_FMT ":" STR_FMT " ", between,
+        buf_fmt(out, "%s" STR_FMT ":" STR_FMT, i == b->images.v ? "" : "\n",
                 STR_ARG(i->name.repository), STR_ARG(i->name.tag));
-        put_hex(&words[IMAGES].value, &i->from->manifest.config.digest);
-        buf_putc(&words[IMAGES].value, ' ');
-        put_hex(&words[IMAGES].value, &i->from->digest);
+        if (!digests)
+            continue;
+        buf_putc(out, ' ');
+        put_hex(out, &i->from->manifest.config.digest);
+        buf_putc(out, ' ');
+        put_hex(out, &i->from->digest);
     }
-    buf_str(&words[TITLE].value, b->images.v[0].name.repository);
-    buf_fmt(&words[SIZE].value, "%llu", (unsigned long long)bundle_size(b));
-    buf_fmt(&words[MIB].value, "%llu", (unsigned long long)(bundle_size(b) >> 20) + 1);
+}
+
+/* Names and digests hold no character that a shell, PowerShell or HTML would take for its own; a
+ * folder's name may. */
+static void put_folder(struct buf *out, const char *dir)
+{
+    struct str base = path_base(str_of(dir));
+
     for (size_t k = 0; k < base.len; k++)
-        buf_putc(&words[FOLDER].value,
-                 c_alnum(base.p[k]) || str_has(STR("-._"), base.p[k]) ? base.p[k] : '?');
+        buf_putc(out, c_alnum(base.p[k]) || str_has(STR("-._"), base.p[k]) ? base.p[k] : '?');
+}
+
+struct telling {
+    const struct bundling *bundling;
+    const char *dir;
+};
+
+static bool value_of(struct buf *out, const void *ctx, struct str key)
+{
+    const struct telling *t = ctx;
+    const struct bundling *b = t->bundling;
+
+    if (str_is(key, "images") || str_is(key, "list"))
+        put_names(out, b, str_is(key, "images"));
+    else if (str_is(key, "title"))
+        buf_str(out, b->images.v[0].name.repository);
+    else if (str_is(key, "size"))
+        buf_fmt(out, "%llu", (unsigned long long)bundle_size(b));
+    else if (str_is(key, "mib"))
+        buf_fmt(out, "%llu", (unsigned long long)(bundle_size(b) >> 20) + 1);
+    else if (str_is(key, "folder"))
+        put_folder(out, t->dir);
+    else
+        return false;
+    return true;
+}
+
+static int put_texts(struct buf *sums, const char *dir, const struct bundling *b, struct err *e)
+{
+    const struct telling telling = {b, dir};
+    int result = 0;
+
     for (size_t k = 0; k < ARRAY_LEN(own_files) && result == 0; k++) {
         CLEANUP(buf_clear) struct buf text = {0};
 
-        fill(&text, own_files[k].from, words, WORDS);
+        embedded_fill(&text, own_files[k].from, value_of, &telling);
         result = put_file(sums, dir, own_files[k].name, buf_view(&text), e);
     }
     for (size_t k = 0; k < b->texts.n && result == 0; k++)
         result = put_file(sums, dir, b->texts.v[k].name, b->texts.v[k].text, e);
-    for (size_t k = 0; k < WORDS; k++)
-        buf_clear(&words[k].value);
     return result;
 }
 
@@ -293,8 +293,9 @@ int bundle_write(const char *dir, const struct bundling *b, struct err *e)
     struct parts parts = {.sink = {parts_write, parts_finish}, .dir = dir, .limit = b->part};
     CLEANUP(free_clear) char *sums = path_join(dir, SUMS);
 
-    if (make_room(dir, e) < 0 || put_images(&parts, b, e) < 0 ||
-        put_texts(&parts.sums, dir, b, e) < 0 || fs_sync_dir(dir, e) < 0)
+    /* The texts first: by them a folder is known again that was not written to its end. */
+    if (make_room(dir, e) < 0 || put_texts(&parts.sums, dir, b, e) < 0 ||
+        put_images(&parts, b, e) < 0 || fs_sync_dir(dir, e) < 0)
         return -1;
     return fs_write(sums, buf_view(&parts.sums), e);
 }

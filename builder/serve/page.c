@@ -51,26 +51,15 @@ static void put_size(struct buf *out, uint64_t bytes)
 
 /* ---- templates ---- */
 
-/* Append the value of `key`; false: there is none of that name. */
-typedef bool (*page_value)(struct buf *out, const void *ctx, struct str key);
-
-/* What stands between "{{" and "}}" is a text in two languages, or a value; else it stays. */
-static void fill(struct buf *out, const char *name, const struct page *p, page_value value,
-                 const void *ctx)
+/* A text in two languages. */
+static bool is_text(struct buf *out, const struct page *p, struct str key)
 {
-    struct str text, before, inner, english;
+    struct str english;
 
-    if (!embedded_get(&text, str_of(name)))
-        return;
-    while (str_cut(&text, STR("{{"), &before)) {
-        buf_str(out, before);
-        str_cut(&text, STR("}}"), &inner);
-        if (str_cut(&inner, STR("|"), &english))
-            buf_str(out, p->chinese ? inner : english);
-        else if (!value(out, ctx, inner))
-            buf_fmt(out, "{{" STR_FMT "}}", STR_ARG(inner)); /* an engine's own */
-    }
-    buf_str(out, text);
+    if (!str_cut(&key, STR("|"), &english))
+        return false;
+    buf_str(out, p->chinese ? key : english);
+    return true;
 }
 
 /* ---- one image ---- */
@@ -164,6 +153,8 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
 {
     const struct page_image *i = ctx;
 
+    if (is_text(out, i->page, key))
+        return true;
     if (str_is(key, "name")) {
         put_escaped(out, i->repository);
         buf_putc(out, ':');
@@ -197,8 +188,8 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
 void page_script_write(struct buf *out, const struct page *p, enum page_script script,
                        struct str repository, const struct shelf_tag *tag, uint64_t tar)
 {
-    fill(out, script == PAGE_SH ? "serve-get.sh" : "serve-get.ps1", p, image_value,
-         &(struct page_image){p, repository, tag, tar});
+    embedded_fill(out, script == PAGE_SH ? "serve-get.sh" : "serve-get.ps1", image_value,
+                  &(struct page_image){p, repository, tag, tar});
 }
 
 /* ---- the table ---- */
@@ -296,6 +287,8 @@ static bool page_values(struct buf *out, const void *ctx, struct str key)
     const struct shelf_repository *r;
     const struct shelf_tag *t;
 
+    if (is_text(out, p, key))
+        return true;
     if (str_is(key, "title")) {
         put_title(out, p);
     } else if (str_is(key, "host")) {
@@ -308,8 +301,8 @@ static bool page_values(struct buf *out, const void *ctx, struct str key)
     } else if (str_is(key, "images")) {
         vec_each(r, &p->shelf->repositories)
             vec_each(t, &r->tags)
-                fill(out, "serve-page-image.html", p, image_value,
-                     &(struct page_image){p, r->name, t, 0});
+                embedded_fill(out, "serve-page-image.html", image_value,
+                              &(struct page_image){p, r->name, t, 0});
     } else {
         return false;
     }
@@ -318,7 +311,7 @@ static bool page_values(struct buf *out, const void *ctx, struct str key)
 
 void page_write(struct buf *out, const struct page *p)
 {
-    fill(out, "serve-page.html", p, page_values, p);
+    embedded_fill(out, "serve-page.html", page_values, p);
 }
 
 /* ---- who asks ---- */

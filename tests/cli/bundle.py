@@ -83,6 +83,17 @@ def a_stick_that_is_not_whole(stage):
     assert {os.path.getsize(os.path.join(stick, n)) for n in parts[:-1]} == {100000}
     with tarfile.open(fileobj=io.BytesIO(whole(stick))) as tar:
         assert "manifest.json" in tar.getnames()
+    # One whose writing ended early is known again, and written anew.
+    layer = max((os.path.join(path, "images/blobs/sha256", n) for n in os.listdir(path + "/images/blobs/sha256")), key=os.path.getsize)
+    os.rename(layer, path + "/away")
+    run(stage, path, "bundle", "recipe.yaml", "-o", "again", code=3)
+    assert "load.sh" in os.listdir(path + "/again") and "SHA256SUMS" not in os.listdir(path + "/again")
+    code, err = loading(path, path + "/again")
+    assert code == 1 and "this copy is incomplete" in err, err
+    os.rename(path + "/away", layer)
+    run(stage, path, "bundle", "recipe.yaml", "-o", "again")
+    assert loading(path, path + "/again")[0] == 0
+    os.unlink(path + "/home/manifest.json")
     os.rename(stick + "/SHA256SUMS", stick + "/x")
     code, err = loading(path, stick)
     assert code == 1 and "this copy is incomplete" in err, err

@@ -46,7 +46,7 @@ static int make(struct buf *out, struct artifact_place place, struct err *e)
     struct input in;
     int result;
 
-    vec_add(&lock.folders, ((struct lock_folder){STR("/work"), 1000}));
+    vec_add(&lock.folders, ((struct lock_folder){STR("/home"), 1000}));
     vec_add(&lock.artifacts, download);
     spool_open(&spool, "/tmp");
     for (const struct mk *m = archive; m->path; m++)
@@ -77,8 +77,8 @@ static void it_lies_where_the_recipe_says(void **state)
          "d 1777 0:0 tmp\nf 644 5:0 tmp/x.tar\n",
          {STR_INIT("/tmp/"), .uid = 5}},
         {"in the user's folders group 0 may write, too",
-         "d 775 1000:0 work\nd 775 1000:0 work/in\nf 664 1000:0 work/in/x.tar\n",
-         {STR_INIT("/work/in/"), .uid = 1000}},
+         "d 775 1000:0 home\nd 775 1000:0 home/in\nf 664 1000:0 home/in/x.tar\n",
+         {STR_INIT("/home/in/"), .uid = 1000}},
         {"through links of the system",
          "d 755 0:0 usr\nd 755 0:0 usr/lib\nf 644 0:0 usr/lib/m\n",
          {STR_INIT("/lib/m"), .uid = 0}},
