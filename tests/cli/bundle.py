@@ -93,7 +93,8 @@ def a_stick_that_is_not_whole(stage):
     os.rename(path + "/away", layer)
     run(stage, path, "bundle", "recipe.yaml", "-o", "again")
     assert loading(path, path + "/again")[0] == 0
-    os.unlink(path + "/home/manifest.json")
+    for name in ("manifest.json", "loaded.tar"):
+        os.unlink(path + "/home/" + name)
     os.rename(stick + "/SHA256SUMS", stick + "/x")
     code, err = loading(path, stick)
     assert code == 1 and "this copy is incomplete" in err, err
