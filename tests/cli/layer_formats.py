@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the formats of layers promise: locks of older ones keep their plan and their bytes. As lib.py."""
+import json
+
+import world
+from lib import build, lock, read, scenario
+
+SIDE_BY_SIDE = True
+
+RECIPE = world.GOOD.replace("runtime", "compile") + "apt: [git]\n"
+
+# Name, kind and artifacts of each layer, lowest first, and the diff_id that it has had since there is this format.
+FORMAT_2 = [
+    ("base", "system", "deb:apt deb:base-files deb:base-passwd deb:dash deb:dpkg deb:libc6", "3802d8490778cf240a9501c1266bdbf362efc7a482830c3a3ad446166458fad3"),
+    ("python", "system", "deb:libpython3.11 deb:python3 deb:python3.11", "1310d20a7243ad8d29821b905af893ace6e3f0ec7bc4c8731ddc994788c88206"),
+    ("cuda", "wheels", "wheel:nvidia-nccl-cu12 wheel:nvidia-cudnn-cu12 wheel:nvidia-cuda-runtime-cu12", "4c4568f3306a14ddb3d4e2e342b8297a373ea8fb98a8e48bf7db8c7f247aadbf"),
+    ("triton", "wheels", "wheel:triton", "8e7e4c3998b2f424b09619fe92a14cbffe1ad4dd52705d0b4c54bd209bee8157"),
+    ("torch", "wheels", "wheel:torch", "21fc6c1bee379baab5726f688f21195eeaf216ce54611f196f514ef6db9a1c2d"),
+    ("wheels", "wheels", "wheel:pip wheel:filelock", "c10a504c4099e965cd3e4e3ace560a33c991e180296c273334bcad5c63d94c34"),
+    ("apt", "system", "deb:git", "ef664976f05fb3711ba7f9774472a6e0a7a0e5195cd1d1fd8c48e208a3307c8f"),
+    ("compile", "system", "deb:gcc", "dd81ce6c57f477c0204a2ebeb32d0eeb0115740594c950ebe6577176532ca3d2"),
+    ("compile-wheels", "wheels", "wheel:setuptools", "79dce692ad05e73c218d8c48040503cf519ae150d43e9bf9618f17911df0a2d8"),
+    ("files", "files", "", "be582d4a45297646a625c2f4ed1fd570e6cf9b0d4061027f7dffc521eba20cd6"),
+]
+
+
+def ask(stage, path, text=RECIPE):
+    with open(path + "/recipe.yaml", "w") as f:
+        f.write(text + f"indexes: [{stage.index}]\n")
+
+
+def document(path):
+    return json.loads(read(path, "recipe.lock"))
+
+
+@scenario
+def locks_of_format_2_keep_their_bytes(stage):
+    path = stage.fresh()
+    ask(stage, path)
+    old = lock(stage, path)
+    old.update({"format": 2, "layers": [{"name": name, "kind": kind, "artifacts": of.split()} for name, kind, of, _ in FORMAT_2]})
+    with open(path + "/recipe.lock", "w") as f:
+        json.dump(old, f)
+    build(stage, path)
+    again = document(path)
+    assert again["format"] == 2
+    assert [(n["name"], n["diff_id"]) for n in again["built"]["layers"]] == [(name, "sha256:" + d) for name, _, _, d in FORMAT_2]
+    assert lock(stage, path) == again  # while nothing changes it stays
