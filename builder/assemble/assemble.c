@@ -65,19 +65,20 @@ static void start_files(struct assembler *a)
     }
 }
 
-static void start_system(struct assembler *a, size_t from, size_t to)
+static void start_system(struct assembler *a, bool late)
 {
-    for (size_t i = from; i < to; i++)
-        if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_SYSTEM)
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (a->makings[i].how == HOW_MAKE && a->makings[i].layer->kind == LOCK_SYSTEM &&
+            layer_order_is_late(a->makings[i].layer->group) == late)
             start(&a->makings[i], making_system);
 }
 
-/* The layers below the toolkit's need not wait for it. */
+/* Most groups need not wait for the toolkit. */
 static int build_below(struct assembler *a, struct err *e)
 {
     if (system_layers_build(&a->system, a->lock, e) < 0)
         return -1;
-    start_system(a, 0, layer_order_toolkit(a->lock));
+    start_system(a, false);
     return 0;
 }
 
@@ -89,7 +90,7 @@ static int build_rest(struct assembler *a, struct err *e)
 
     if (built < 0 || system_layers_remember(&a->system, a->lock, a->in->memo, e) < 0)
         return -1;
-    start_system(a, a->in->image ? 0 : layer_order_toolkit(a->lock), a->lock->layers.n);
+    start_system(a, a->in->image == NULL);
     start_files(a);
     return 0;
 }

@@ -40,8 +40,8 @@ struct assembler {
     struct system_layers system;
     bool need_system;
     struct wheel_paths *paths; /* one an artifact; NULL when the lock tells which wheels overlap */
-    /* Of the system, to be unpacked: all, and those without the toolkit. The trees below the
-     * toolkit's and the last part are waited for before the rest is made. */
+    /* Of the system, to be unpacked: all, and those without the toolkit. The trees that need not
+     * wait for it and the last part are waited for before the rest is made. */
     _Atomic size_t parts_left, below_left, stages_left;
     struct VEC_OF(size_t) want; /* positions in lock->artifacts of what is fetched */
     bool *wanted;               /* by position: is it in `want`? */

@@ -303,7 +303,7 @@ static void get_layers(struct lock *lock, const struct fields *root)
         else if (l->kind == LOCK_SYSTEM)
             err_at(root->e, &n->pos,
                    "layer \"" STR_FMT "\" of kind \"system\" is not known here; there are base, "
-                   "python, apt, compile and toolkit",
+                   "python, apt, locales, compile, toolkit and state",
                    STR_ARG(l->name));
         node_each(item, field_need_list(&f, "artifacts")) {
             const struct artifact *a = named(lock, item->text);

@@ -35,11 +35,12 @@
  * the recipe's inputs, 3 the toolkit and slim images, 4 what each wheel needs and its turn, which
  * every lock of format 2 has. LOCK_FORMAT is the newest layer format: in 1 the place of a wheel in
  * the layers decides which of two files of one path stays, in 2 the order in which pip would
- * install. */
-enum { LOCK_SCHEMA = 4, LOCK_FORMAT = 2, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
+ * install. 3 plans layers for updates (plan/layering.h), and what all packages of the system decide
+ * together is a layer of its own, LOCK_STATE. */
+enum { LOCK_SCHEMA = 4, LOCK_FORMAT = 3, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 
 enum lock_layer_kind {
-    LOCK_SYSTEM, /* debs: what this group adds to the groups before it */
+    LOCK_SYSTEM, /* debs: what this group adds to the groups before it, in lock_group's order */
     LOCK_WHEELS,
     LOCK_BYTECODE, /* what the image's Python compiles the wheels of the layers below to; no
                       artifact */
@@ -59,6 +60,8 @@ enum lock_group {
                    */
     LOCK_COMPILE,
     LOCK_TOOLKIT, /* debs or archives of the CUDA toolkit, or links to wheels alone */
+    LOCK_STATE,   /* since format 3: what no group has by itself, such as dpkg's status, accounts
+                     and ld.so.cache; no artifact */
 };
 
 struct lock_layer {

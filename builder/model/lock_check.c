@@ -568,7 +568,7 @@ static void check_folders(const struct check *c)
 enum { BYTECODE_HEIGHT = 96 };
 
 /* Image layers first, then groups in their order; bytecode, downloads, the project and files last.
- * Wheels come above Python. */
+ * Wheels come above Python. Of formats 1 and 2. */
 static unsigned height(const struct lock *lock, const struct lock_layer *l)
 {
     switch (l->kind) {
@@ -599,6 +599,27 @@ static bool in_order(const struct lock *lock, const struct lock_layer *below,
     if (below->kind == LOCK_WHEELS || below->kind == LOCK_IMAGE || below->kind == LOCK_DOWNLOAD)
         return high >= low;
     return high > low;
+}
+
+/* Since format 3 wheels and the toolkit, which many images share, stand anywhere above an image's
+ * layers and below bytecode; downloads stand above the system that they are laid on. */
+static bool in_order_3(const struct lock *lock, const struct lock_layer *l, unsigned *highest)
+{
+    bool own = lock_layer_is_own(lock, (size_t)(l - lock->layers.v)), first;
+    unsigned is = 1;
+
+    if (l->kind == LOCK_DOWNLOAD)
+        is = BYTECODE_HEIGHT - 1;
+    else if (l->kind == LOCK_SYSTEM && l->group != LOCK_TOOLKIT)
+        is = 1 + (unsigned)l->group;
+    else if (l->kind != LOCK_SYSTEM && (l->kind != LOCK_WHEELS || own))
+        is = height(lock, l);
+    first = is > *highest;
+    if (first)
+        *highest = is;
+    if (is == 1) /* its place is free */
+        return *highest < BYTECODE_HEIGHT;
+    return first || (is == *highest && (l->kind == LOCK_IMAGE || l->kind == LOCK_DOWNLOAD));
 }
 
 /* May a layer of that kind be made of it? */
@@ -641,11 +662,12 @@ static void check_members(const struct check *c, const struct node *n, const str
 static bool may_be_empty(const struct lock *lock, const struct lock_layer *l)
 {
     return l->kind == LOCK_IMAGE || l->kind == LOCK_FILES || l->kind == LOCK_BYTECODE ||
-           (l->group == LOCK_PYTHON && lock->image.ref.len) ||
+           (l->group == LOCK_PYTHON && lock->image.ref.len) || l->group == LOCK_STATE ||
            (l->group == LOCK_TOOLKIT && lock->toolkit.from.len);
 }
 
-static void check_layer(const struct check *c, const struct node *n, size_t i, bool *used)
+static void check_layer(const struct check *c, const struct node *n, size_t i, bool *used,
+                        unsigned *highest)
 {
     const struct lock *lock = c->lock;
     const struct lock_layer *l = &lock->layers.v[i];
@@ -662,7 +684,12 @@ static void check_layer(const struct check *c, const struct node *n, size_t i, b
     if (l->group == LOCK_TOOLKIT && !lock->toolkit.from.len)
         fault(c, n, "layer \"" STR_FMT "\" is of a toolkit, and the lock has none",
               STR_ARG(l->name));
-    if (i && !in_order(c->lock, l - 1, l))
+    if (l->group == LOCK_STATE && (lock->format < 3 || lock->image.ref.len || l->artifacts.n))
+        fault(c, n,
+              "layer \"" STR_FMT "\" is of no artifact, in locks of format 3 without a base "
+              "image",
+              STR_ARG(l->name));
+    if (lock->format >= 3 ? !in_order_3(lock, l, highest) : i && !in_order(lock, l - 1, l))
         fault(c, n, "layer \"" STR_FMT "\" does not stand in order above \"" STR_FMT "\"",
               STR_ARG(l->name), STR_ARG(l[-1].name));
     check_members(c, n, l, used);
@@ -674,6 +701,7 @@ static void check_layers(const struct check *c)
     const struct node *list = node_get(l->doc.root, "layers"), *n = list ? list->child : NULL;
     CLEANUP(free_clear) bool *used = xcalloc(l->artifacts.n + 1, sizeof *used);
     bool seen[ARRAY_LEN(groups)] = {false};
+    unsigned highest = 0;
 
     if (l->layers.n > LOCK_LAYERS_MAX)
         fault(c, list, "layers: %zu are more than the %d that engines take", l->layers.n,
@@ -681,7 +709,7 @@ static void check_layers(const struct check *c)
     for (size_t i = 0; i < l->layers.n; i++, n = n ? n->next : NULL) {
         enum lock_group group = l->layers.v[i].group;
 
-        check_layer(c, n, i, used);
+        check_layer(c, n, i, used, &highest);
         if (group && seen[group])
             fault(c, n, "layers: two are \"%s\" of kind \"system\"", groups[group]);
         seen[group] = true;
@@ -690,6 +718,8 @@ static void check_layers(const struct check *c)
         fault(c, list, "layers: the last one must be of kind \"files\"");
     if (!lock_layer_of(l, LOCK_PYTHON))
         fault(c, list, "layers: none is \"python\" of kind \"system\"");
+    if (l->format >= 3 && !l->image.ref.len && !lock_layer_of(l, LOCK_STATE))
+        fault(c, list, "layers: none is \"state\" of kind \"system\"");
     if (l->image.ref.len && l->layers.n && l->layers.v[0].kind != LOCK_IMAGE)
         fault(c, list, "layers: the lock has a base image, and no layer of it");
     if (l->toolkit.from.len && !lock_layer_of(l, LOCK_TOOLKIT))

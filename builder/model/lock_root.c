@@ -79,7 +79,8 @@ static void add_system_layer(struct lock *out, enum lock_group group)
     for (size_t i = 0; i < out->artifacts.n; i++)
         if (out->artifacts.v[i].eco != ECO_WHEEL && str_eq(out->artifacts.v[i].group, name))
             vec_add(&layer.artifacts, i);
-    if (layer.artifacts.n || (group == LOCK_TOOLKIT && out->toolkit.from.len))
+    if (layer.artifacts.n || (group == LOCK_TOOLKIT && out->toolkit.from.len) ||
+        (group == LOCK_STATE && out->format >= 3))
         vec_add(&out->layers, layer);
 }
 
@@ -125,4 +126,5 @@ void lock_root(struct lock *out, const struct lock *lock, const struct artifact_
     add_system_layer(out, LOCK_APT);
     add_system_layer(out, LOCK_COMPILE);
     add_system_layer(out, LOCK_TOOLKIT);
+    add_system_layer(out, LOCK_STATE);
 }

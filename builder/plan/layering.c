@@ -62,6 +62,16 @@ static void add_debs(struct lock *lock, enum lock_group group)
     }
 }
 
+/* How often a size has to be halved to be below LAYER_CLASS_MIN. */
+static unsigned class_of(uint64_t size)
+{
+    unsigned n = 0;
+
+    for (; size >= LAYER_CLASS_MIN; size /= 2)
+        n++;
+    return n;
+}
+
 /* The smallest size that still gets a layer of its own: LAYER_OWN_MIN, or more where that would
  * make more layers than an image should have. */
 static uint64_t own_threshold(const struct lock *lock)
@@ -69,7 +79,7 @@ static uint64_t own_threshold(const struct lock *lock)
     uint64_t min = LAYER_OWN_MIN;
 
     for (;; min *= 2) {
-        size_t n = 0;
+        size_t n = lock->format >= 3 ? 2 * class_of(min) : 0; /* groups of small ones */
 
         for (size_t i = 0; i < lock->artifacts.n; i++)
             n += lock->artifacts.v[i].eco == ECO_WHEEL &&
@@ -79,8 +89,8 @@ static uint64_t own_threshold(const struct lock *lock)
     }
 }
 
-/* All wheels of a tier: the big ones alone, after one layer with all small ones. */
-static void add_wheels(struct lock *lock, enum tier tier, const char *small, uint64_t own_min)
+/* The wheels of a tier that are smaller, in one layer. */
+static void add_small(struct lock *lock, enum tier tier, const char *name, uint64_t own_min)
 {
     struct lock_layer group = {.kind = LOCK_WHEELS};
 
@@ -91,9 +101,14 @@ static void add_wheels(struct lock *lock, enum tier tier, const char *small, uin
             vec_add(&group.artifacts, i);
     }
     if (group.artifacts.n) {
-        group.name = str_of(small);
+        group.name = str_of(name);
         vec_add(&lock->layers, group);
     }
+}
+
+/* The others of a tier, each alone. */
+static void add_big(struct lock *lock, enum tier tier, uint64_t own_min)
+{
     for (size_t i = 0; i < lock->artifacts.n; i++) {
         const struct artifact *a = &lock->artifacts.v[i];
 
@@ -101,6 +116,62 @@ static void add_wheels(struct lock *lock, enum tier tier, const char *small, uin
             struct lock_layer *own = add_layer(lock, a->name, LOCK_WHEELS);
 
             vec_add(&own->artifacts, i);
+        }
+    }
+}
+
+static void add_wheels(struct lock *lock, enum tier tier, const char *small, uint64_t own_min)
+{
+    add_small(lock, tier, small, own_min);
+    add_big(lock, tier, own_min);
+}
+
+static int larger_first(const void *x, const void *y, void *lock)
+{
+    const struct artifact *all = ((const struct lock *)lock)->artifacts.v;
+    const struct artifact *a = &all[((const struct lock_layer *)x)->artifacts.v[0]];
+    const struct artifact *b = &all[((const struct lock_layer *)y)->artifacts.v[0]];
+    uint64_t m = artifact_download(a), n = artifact_download(b);
+
+    return m != n ? (m > n ? -1 : 1) : str_cmp(a->name, b->name);
+}
+
+static void add_largest_first(struct lock *lock, enum tier tier, uint64_t own_min)
+{
+    size_t before = lock->layers.n;
+
+    add_big(lock, tier, own_min);
+    if (lock->layers.n > before)
+        qsort_r(&lock->layers.v[before], lock->layers.n - before, sizeof lock->layers.v[0],
+                larger_first, lock);
+}
+
+/* "wheels-8m": of 4 MiB to 8 MiB; "wheels-256k": of less. */
+static struct str class_name(struct lock *lock, const char *word, unsigned class)
+{
+    uint64_t end = (uint64_t)LAYER_CLASS_MIN << class;
+    bool mega = end >= 1 << 20;
+
+    return str_of(arena_fmt(&lock->doc.arena, "%s-%llu%c", word,
+                            (unsigned long long)(end >> (mega ? 20 : 10)), mega ? 'm' : 'k'));
+}
+
+/* The small wheels that nothing else decides about, those that the recipe names or the others. */
+static void add_classes(struct lock *lock, bool named, const char *word, uint64_t own_min)
+{
+    for (unsigned class = class_of(own_min - 1) + 1; class --;) {
+        struct lock_layer group = {.kind = LOCK_WHEELS};
+
+        for (size_t i = 0; i < lock->artifacts.n; i++) {
+            const struct artifact *a = &lock->artifacts.v[i];
+
+            if (a->eco == ECO_WHEEL && tier_of(a) == TIER_OTHER && a->requested == named &&
+                artifact_download(a) < own_min && class_of(artifact_download(a)) == class)
+                vec_add(&group.artifacts, i);
+        }
+        if (group.artifacts.n) {
+            group.name = class_name(lock, word, class);
+            vec_add(&lock->layers, group);
         }
     }
 }
@@ -141,12 +212,14 @@ static void add_downloads(struct lock *lock)
         }
 }
 
-void layering(struct lock *lock)
+static void add_bytecode(struct lock *lock)
 {
-    uint64_t own_min = own_threshold(lock);
+    if (lock_has_bytecode(lock))
+        add_layer(lock, STR("bytecode"), LOCK_BYTECODE);
+}
 
-    if (lock->image.ref.len) /* its layers are there already */
-        add_system(lock, LOCK_PYTHON);
+static void plan_2(struct lock *lock, uint64_t own_min)
+{
     add_debs(lock, LOCK_BASE);
     add_debs(lock, LOCK_PYTHON);
     add_wheels(lock, TIER_CUDA, "cuda", own_min);
@@ -158,9 +231,42 @@ void layering(struct lock *lock)
     add_debs(lock, LOCK_COMPILE); /* from here on what the variant adds */
     add_wheels(lock, TIER_VARIANT, "compile-wheels", own_min);
     add_toolkit(lock);
-    if (lock_has_bytecode(lock))
-        add_layer(lock, STR("bytecode"), LOCK_BYTECODE);
+    add_bytecode(lock);
     add_downloads(lock);
+}
+
+static void plan_3(struct lock *lock, uint64_t own_min)
+{
+    add_wheels(lock, TIER_CUDA, "cuda", own_min);
+    add_wheels(lock, TIER_TRITON, "triton", own_min);
+    add_wheels(lock, TIER_TORCH, "torch", own_min);
+    add_big(lock, TIER_VARIANT, own_min);
+    add_toolkit(lock);
+    add_largest_first(lock, TIER_OTHER, own_min);
+    add_debs(lock, LOCK_BASE);
+    add_debs(lock, LOCK_PYTHON);
+    add_debs(lock, LOCK_APT);
+    add_debs(lock, LOCK_LOCALES);
+    add_debs(lock, LOCK_COMPILE);
+    add_small(lock, TIER_VARIANT, "compile-wheels", own_min);
+    if (!lock->image.ref.len)
+        add_system(lock, LOCK_STATE);
+    add_downloads(lock);
+    add_classes(lock, false, "wheels", own_min);
+    add_classes(lock, true, "asked", own_min);
+    add_bytecode(lock);
+}
+
+void layering(struct lock *lock)
+{
+    uint64_t own_min = own_threshold(lock);
+
+    if (lock->image.ref.len) /* its layers are there already */
+        add_system(lock, LOCK_PYTHON);
+    if (lock->format >= 3)
+        plan_3(lock, own_min);
+    else
+        plan_2(lock, own_min);
     add_wheels(lock, TIER_PROJECT, "project", UINT64_MAX);
     add_layer(lock, STR("files"), LOCK_FILES);
     for (size_t i = 0; i < lock->layers.n && lock->format >= 2; i++)

@@ -1,20 +1,32 @@
 /* plan/layering.h - which artifact goes into which layer.
  *
- * Ordered by how rarely a layer changes: base · python · CUDA libraries · triton · torch · other
- * wheels · apt extras · compiler · toolkit · bytecode · downloads · the project · files. What a
- * variant adds comes on top of what all variants of a recipe have, so that these share the layers
- * below it. A wheel of LAYER_OWN_MIN bytes or more is a layer of its own, so that images with the
- * same cuDNN share it; the smaller ones are grouped; what is built counts with its source, for
- * nobody knows the wheel before. In a layer of wheels the first is laid first: in format 1 they
- * stand by name, since format 2 as pip would install them.
+ * Docker's classic store fetches anew all layers above the lowest that changed; containerd's and
+ * podman's those whose digest they lack. So what changes rarely for its size stands low, and what
+ * changes together is one layer. Since format 3, from below: CUDA's libraries, triton and torch,
+ * and with them the toolkit, none of which changes without another PyTorch or CUDA · other wheels
+ * of LAYER_OWN_MIN bytes or more · base · Python · apt extras · locales · compiler · what all
+ * packages decide together · downloads · small wheels · those that the recipe asks for by name ·
+ * bytecode · the project · files. tests/bench/pulls.py measures what an update costs.
+ *
+ * A wheel of LAYER_OWN_MIN bytes or more is a layer of its own, so that images with the same cuDNN
+ * share it; the largest stands lowest. Small wheels are grouped by powers of two of their size, all
+ * below LAYER_CLASS_MIN together, the largest lowest: one more wheel, or a new version of one,
+ * moves no other, and makes only its own group and smaller ones to be fetched. What is built counts
+ * with its source, for nobody knows the wheel before. The plan follows from the artifacts alone.
+ *
+ * Formats 1 and 2: base · python · CUDA libraries · triton · torch · other wheels · apt extras ·
+ * compiler · toolkit · bytecode · downloads · the project · files, all small wheels in one group.
+ * In a layer of wheels the first is laid first: in format 1 they stand by name, since format 2 as
+ * pip would install them.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../model/lock.h"
 
-enum { LAYER_OWN_MIN = 8 * 1024 * 1024, LAYERS_MAX = 100 };
+enum { LAYER_OWN_MIN = 8 * 1024 * 1024, LAYER_CLASS_MIN = 256 * 1024, LAYERS_MAX = 100 };
 #define LAYER_GROUP_ALL ((uint64_t)1 << 50) /* where no wheel is big any more */
 
 /* Add to lock->layers, which may hold those of a base image, from lock->artifacts (sorted) and
- * lock->copies. On a base image the Python environment is a layer of no artifacts. */
+ * lock->copies, by lock->format. On a base image the Python environment is a layer of no artifacts,
+ * and the system needs none of LOCK_STATE. */
 void layering(struct lock *lock);

@@ -78,8 +78,8 @@ static void add_artifacts(struct buf *out, const struct lock *lock, const struct
     }
 }
 
-/* The system layers up to and with `last`; each is a difference to the ones below. */
-static void add_system(struct buf *out, const struct lock *lock, size_t last)
+/* The groups of the system up to and with `last`; each is a difference to those before it. */
+static void add_system(struct buf *out, const struct lock *lock, enum lock_group last)
 {
     buf_fmt(out, "arch " STR_FMT "\npython " STR_FMT "\nsources %zu " STR_FMT "\n",
             STR_ARG(lock->arch), STR_ARG(lock->python_full), lock->apt_sources.len,
@@ -90,14 +90,16 @@ static void add_system(struct buf *out, const struct lock *lock, size_t last)
         add_digest(out, &lock->image.manifest);
         buf_fmt(out, " date %lld\n", (long long)lock->created);
     }
-    for (size_t i = 0; i <= last; i++) {
-        if (lock->layers.v[i].kind != LOCK_SYSTEM)
+    for (enum lock_group group = LOCK_BASE; group <= last; group++) {
+        const struct lock_layer *l = lock_layer_of(lock, group);
+
+        if (!l)
             continue;
-        buf_fmt(out, "group " STR_FMT "\n", STR_ARG(lock->layers.v[i].name));
-        add_artifacts(out, lock, &lock->layers.v[i]);
-        if (lock->layers.v[i].group == LOCK_TOOLKIT)
+        buf_fmt(out, "group " STR_FMT "\n", STR_ARG(l->name));
+        add_artifacts(out, lock, l);
+        if (group == LOCK_TOOLKIT)
             add_toolkit(out, lock);
-        if (lock->layers.v[i].group == LOCK_LOCALES)
+        if (group == LOCK_LOCALES)
             add_locales(out, lock);
     }
 }
@@ -113,9 +115,7 @@ static void add_bytecode(struct buf *out, const struct lock *lock, size_t layer)
     buf_puts(out, "by");
     add_digest(out, &digest);
     buf_putc(out, '\n');
-    for (size_t i = 0; i < layer; i++)
-        if (lock->layers.v[i].group == LOCK_PYTHON)
-            add_system(out, lock, i);
+    add_system(out, lock, LOCK_PYTHON);
     for (size_t i = 0; i < layer; i++)
         if (lock->layers.v[i].kind == LOCK_WHEELS)
             add_artifacts(out, lock, &lock->layers.v[i]);
@@ -169,16 +169,18 @@ static void add_files(struct buf *out, const struct lock *lock)
 }
 
 /* A tree, whatever its layer is compressed by. */
-static void add_head(struct buf *out, const struct lock *lock, const char *kind)
+static void add_head(struct buf *out, const char *kind, unsigned format)
 {
-    buf_fmt(out, "%s format %u %s\n", kind, lock->format, DEFLATE_ENCODER);
+    buf_fmt(out, "%s format %u %s\n", kind, format, DEFLATE_ENCODER);
 }
 
+/* Format 3 writes a layer of wheels as 2 does. */
 static void add_layer_head(struct buf *out, const struct lock *lock, const char *kind)
 {
     enum compression how = lock_compression(lock);
+    bool as_2 = lock->format > 2 && str_starts(str_of(kind), STR("wheel "));
 
-    add_head(out, lock, kind);
+    add_head(out, kind, as_2 ? 2 : lock->format);
     if (how == COMPRESSION_GZIP)
         return;
     buf_fmt(out, "as %s by ", compression_name(how));
@@ -188,8 +190,8 @@ static void add_layer_head(struct buf *out, const struct lock *lock, const char 
 
 void system_key(struct buf *out, const struct lock *lock)
 {
-    add_head(out, lock, "whole system");
-    add_system(out, lock, lock->layers.n - 1);
+    add_head(out, "whole system", lock->format);
+    add_system(out, lock, LOCK_STATE);
 }
 
 void layer_key(struct buf *out, const struct lock *lock, size_t layer)
@@ -199,7 +201,7 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer)
     switch (l->kind) {
     case LOCK_SYSTEM:
         add_layer_head(out, lock, "system layer");
-        add_system(out, lock, layer);
+        add_system(out, lock, l->group);
         break;
     case LOCK_WHEELS:
         add_layer_head(out, lock, "wheel layer");

@@ -1,5 +1,6 @@
-/* assemble/layer/layer_order.h - what the order of a lock's layers means for whoever makes them:
- * which artifacts the system is made from, and where the toolkit parts it in two. */
+/* assemble/layer/layer_order.h - what the groups of a lock's system mean for whoever makes its
+ * layers: which artifacts it is made from, and what of it need not wait for the toolkit.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../../model/lock.h"
@@ -7,7 +8,8 @@
 /* Is the artifact one that the system is made from? Debs and NVIDIA's archives are; of wheels those
  * of NVIDIA's, where there is a toolkit to link to them. */
 bool layer_order_needs(const struct lock *lock, const struct artifact *a);
-/* The position of the toolkit's layer; behind the last when there is none. */
-size_t layer_order_toolkit(const struct lock *lock);
-/* Do the layers below that one do without the artifact? */
+/* Is a layer of that group made when all of the system is there: the toolkit's, and what all
+ * packages decide together? */
+bool layer_order_is_late(enum lock_group group);
+/* Do the other groups do without the artifact? */
 bool layer_order_is_above(const struct lock *lock, size_t artifact);

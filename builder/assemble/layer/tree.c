@@ -354,22 +354,72 @@ static int add_changed(struct tree *out, const struct tree *upper, const struct 
     return tree_parents_of(out, upper, entry->path, e) < 0 ? -1 : tree_add(out, entry, true, e);
 }
 
-int tree_diff(struct tree *out, const struct tree *lower, const struct tree *upper, struct err *e)
+static bool is_known_folder(const struct tree *lower, const struct entry *e)
 {
-    CLEANUP(tree_clear) struct tree diff = {0};
+    const struct entry *old = e->type == ENTRY_DIR ? tree_get(lower, e->path) : NULL;
+
+    return old && old->type == ENTRY_DIR;
+}
+
+static bool differs(const struct tree *lower, const struct entry *e, bool undated)
+{
+    const struct entry *old = tree_get(lower, e->path);
+
+    if (undated && is_known_folder(lower, e))
+        return old->mode != e->mode || old->uid != e->uid || old->gid != e->gid;
+    return !old || !same_entry(old, e);
+}
+
+/* What is below a folder stands behind it, so that its date is known when its turn comes. */
+static void date_folders(struct tree *t, const struct tree *lower)
+{
+    for (size_t i = 0; i < t->entries.n; i++)
+        if (is_known_folder(lower, &t->entries.v[i]))
+            t->entries.v[i].mtime = 0;
+    for (size_t i = t->entries.n; i--;) {
+        struct str above = t->entries.v[i].path, name;
+        struct entry *folder = str_cut_last(&above, STR("/"), &name) ? tree_get(t, above) : NULL;
+
+        if (folder && is_known_folder(lower, folder) && folder->mtime < t->entries.v[i].mtime)
+            folder->mtime = t->entries.v[i].mtime;
+    }
+}
+
+static int diff(struct tree *out, const struct tree *lower, const struct tree *upper, bool undated,
+                struct err *e)
+{
+    CLEANUP(tree_clear) struct tree t = {0};
 
     for (size_t i = 0; i < lower->entries.n; i++)
         if (!tree_get(upper, lower->entries.v[i].path))
             return err_set(e, ERR_INPUT, "/" STR_FMT " is in a lower layer but not in the next",
                            STR_ARG(lower->entries.v[i].path));
-    for (size_t i = 0; i < upper->entries.n; i++) {
-        const struct entry *entry = &upper->entries.v[i];
-        const struct entry *old = tree_get(lower, entry->path);
-
-        if ((!old || !same_entry(old, entry)) && add_changed(&diff, upper, entry, e) < 0)
+    for (size_t i = 0; i < upper->entries.n; i++)
+        if (differs(lower, &upper->entries.v[i], undated) &&
+            add_changed(&t, upper, &upper->entries.v[i], e) < 0)
             return -1;
-    }
-    tree_sort(&diff);
-    MOVE(out, &diff);
+    tree_sort(&t);
+    if (undated)
+        date_folders(&t, lower);
+    MOVE(out, &t);
+    return 0;
+}
+
+int tree_diff(struct tree *out, const struct tree *lower, const struct tree *upper, struct err *e)
+{
+    return diff(out, lower, upper, false, e);
+}
+
+int tree_diff_undated(struct tree *out, const struct tree *lower, const struct tree *upper,
+                      struct err *e)
+{
+    return diff(out, lower, upper, true, e);
+}
+
+int tree_lay(struct tree *t, const struct tree *from, struct err *e)
+{
+    for (size_t i = 0; i < from->entries.n; i++)
+        if (tree_add(t, &from->entries.v[i], true, e) < 0)
+            return -1;
     return 0;
 }

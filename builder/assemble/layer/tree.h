@@ -53,3 +53,9 @@ int64_t tree_newest(const struct tree *t);
  * and `upper` lacks is ERR_INPUT: layers of ours never delete. */
 int tree_diff(struct tree *out, const struct tree *lower, const struct tree *upper,
               struct err *e) MUST_CHECK;
+/* The same, but for dates of folders, which every package below them may make newer: a folder that
+ * both have comes along for what is below it in `out` alone, and has the newest date of that. */
+int tree_diff_undated(struct tree *out, const struct tree *lower, const struct tree *upper,
+                      struct err *e) MUST_CHECK;
+/* Add all that `from` has; at a path that is taken it replaces what is there. */
+int tree_lay(struct tree *t, const struct tree *from, struct err *e) MUST_CHECK;

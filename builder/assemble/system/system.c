@@ -369,6 +369,15 @@ static int run_rules(struct build *b, const struct accounts *a, struct err *e)
     return add_ldcache(b, e);
 }
 
+/* What one group of packages decides without the others. */
+static int run_rules_apart(struct build *b, struct err *e)
+{
+    if (system_locales(b, e) < 0 || system_dpkg_infos(b, e) < 0 || system_toolkit(b, e) < 0)
+        return -1;
+    system_caps(b);
+    return 0;
+}
+
 static int refuse_twins(const struct build *b, struct err *e)
 {
     for (size_t i = 1; i < b->n; i++)
@@ -395,7 +404,8 @@ int system_build(struct tree *out, const struct debpkg *const *packages, size_t 
     }
     qsort(v, n, sizeof *v, compare_packages);
     result = refuse_twins(&b, e) < 0 || accounts_open(&a, &b, e) < 0 || lay_links(&b, e) < 0 ||
-                     add_packages(&b, &a, e) < 0 || run_rules(&b, &a, e) < 0
+                     add_packages(&b, &a, e) < 0 ||
+                     (in->apart ? run_rules_apart(&b, e) : run_rules(&b, &a, e)) < 0
                  ? -1
                  : 0;
     map_clear(&b.outside);

@@ -38,6 +38,7 @@ struct system_locales {
 
 struct system_input {
     unsigned format;                      /* of the layers: capabilities came with 2 */
+    bool apart;                           /* only what hangs on one group's packages alone */
     struct str arch;                      /* "amd64" */
     struct str sources;                   /* what apt asks */
     struct str sources_path;              /* the file with that text; empty: none */

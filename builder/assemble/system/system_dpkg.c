@@ -367,17 +367,21 @@ static int add_fixed(struct build *b, int64_t date, struct err *e)
     return make_file(b, "/var/lib/dpkg/arch", 0644, 0, date, buf_view(&arch), e);
 }
 
+int system_dpkg_infos(struct build *b, struct err *e)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (add_infos(b, b->v[i], e) < 0)
+            return -1;
+    return 0;
+}
+
 int system_dpkg(struct build *b, struct err *e)
 {
     const struct debpkg *dpkg = build_package(b, "dpkg");
     int64_t date = dpkg ? dpkg->newest : 0;
 
-    if (add_fixed(b, date, e) < 0 || add_diversions(b, date, e) < 0)
-        return -1;
-    for (size_t i = 0; i < b->n; i++)
-        if (add_infos(b, b->v[i], e) < 0)
-            return -1;
-    if (add_triggers(b, e) < 0)
+    if (add_fixed(b, date, e) < 0 || add_diversions(b, date, e) < 0 ||
+        system_dpkg_infos(b, e) < 0 || add_triggers(b, e) < 0)
         return -1;
     return add_status(b, e);
 }

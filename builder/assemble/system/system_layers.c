@@ -81,12 +81,13 @@ static void whole_clear(struct whole *w)
     buf_clear(&w->site_text);
 }
 
-static void gather(struct whole *w, struct system_layers *s, const struct lock *lock, size_t last)
+static void gather(struct whole *w, struct system_layers *s, const struct lock *lock,
+                   enum lock_group last)
 {
-    for (size_t i = 0; i <= last; i++) {
-        const struct lock_layer *l = &lock->layers.v[i];
+    for (enum lock_group group = LOCK_BASE; group <= last; group++) {
+        const struct lock_layer *l = lock_layer_of(lock, group);
 
-        if (l->kind != LOCK_SYSTEM)
+        if (!l)
             continue;
         w->python |= l->group == LOCK_PYTHON;
         w->has_toolkit |= lock->toolkit.from.len && l->group == LOCK_TOOLKIT;
@@ -160,12 +161,13 @@ static void add_locales(struct system_locales *out, const struct strs *env)
             out->lang = locale_asked(env->v[i]);
 }
 
-/* The system of layers 0 to `last`, as a whole tree. */
+/* The system of all groups up to `last`, as a whole tree. */
 static int whole_tree(struct tree *out, struct system_layers *s, const struct lock *lock,
-                      size_t last, struct err *e)
+                      enum lock_group last, struct err *e)
 {
     CLEANUP(whole_clear) struct whole w = {0};
     struct system_input in = {.format = lock->format,
+                              .apart = lock->format >= 3 && last != LOCK_STATE,
                               .arch = lock->arch,
                               .sources = lock->apt_sources,
                               .sources_path = lock->apt_sources_path};
@@ -193,27 +195,52 @@ static int whole_tree(struct tree *out, struct system_layers *s, const struct lo
     return result;
 }
 
-static int build_layers(struct system_layers *s, const struct lock *lock, size_t from, size_t to,
-                        struct err *e)
+/* What the layers of all groups give, one laid on the other. */
+static int lay_groups(struct tree *out, const struct system_layers *s, const struct lock *lock,
+                      struct err *e)
 {
-    for (size_t i = from; i < to; i++) {
-        CLEANUP(tree_clear) struct tree whole = {0};
-
-        if (lock->layers.v[i].kind != LOCK_SYSTEM)
-            continue;
-        if (whole_tree(&whole, s, lock, i, e) < 0 ||
-            tree_diff(&s->trees[i], &s->below, &whole, e) < 0)
+    for (size_t i = 0; i < lock->layers.n; i++)
+        if (lock->layers.v[i].kind == LOCK_SYSTEM && tree_lay(out, &s->trees[i], e) < 0)
             return -1;
-        tree_sort(&s->trees[i]);
-        tree_clear(&s->below);
-        MOVE(&s->below, &whole);
+    tree_sort(out);
+    return 0;
+}
+
+/* What the group adds to those before it; the last one, which is of all, to what their layers give.
+ */
+static int build_layer(struct system_layers *s, const struct lock *lock, const struct lock_layer *l,
+                       struct err *e)
+{
+    CLEANUP(tree_clear) struct tree whole = {0}, laid = {0};
+    struct tree *out = &s->trees[l - lock->layers.v];
+    int result = whole_tree(&whole, s, lock, l->group, e);
+
+    if (result == 0 && l->group == LOCK_STATE)
+        result = lay_groups(&laid, s, lock, e) < 0 ? -1 : tree_diff(out, &laid, &whole, e);
+    else if (result == 0)
+        result = lock->format >= 3 ? tree_diff_undated(out, &s->below, &whole, e)
+                                   : tree_diff(out, &s->below, &whole, e);
+    if (result < 0)
+        return -1;
+    tree_clear(&s->below);
+    MOVE(&s->below, &whole);
+    return 0;
+}
+
+static int build_layers(struct system_layers *s, const struct lock *lock, bool late, struct err *e)
+{
+    for (enum lock_group group = LOCK_BASE; group <= LOCK_STATE; group++) {
+        const struct lock_layer *l = lock_layer_of(lock, group);
+
+        if (l && layer_order_is_late(group) == late && build_layer(s, lock, l, e) < 0)
+            return -1;
     }
     return 0;
 }
 
 int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e)
 {
-    return build_layers(s, lock, 0, layer_order_toolkit(lock), e);
+    return build_layers(s, lock, false, e);
 }
 
 int system_layers_finish(struct system_layers *s, const struct lock *lock, struct err *e)
@@ -221,7 +248,7 @@ int system_layers_finish(struct system_layers *s, const struct lock *lock, struc
     struct inflater *inflater;
     int result;
 
-    if (build_layers(s, lock, layer_order_toolkit(lock), lock->layers.n, e) < 0)
+    if (build_layers(s, lock, true, e) < 0)
         return -1;
     inflater = inflater_open();
     result = skeleton_of(&s->skeleton, &s->below, lock_has_certificates(lock), inflater, e);

@@ -1,6 +1,11 @@
 /* assemble/system/system_layers.h - the Debian system in groups: each layer is what its packages
- * add to the groups below it. The Python environment's skeleton comes with the group that brings
+ * add to the groups before it. The Python environment's skeleton comes with the group that brings
  * Python.
+ *
+ * In formats 1 and 2 each layer has its own copy of what all packages decide, such as dpkg's
+ * status. Since format 3 a group's layer has only what its own packages bring (system_input.apart),
+ * so that a new version of a package changes its layer and that of LOCK_STATE, which makes of them
+ * the whole system: its files are the same in every format, with their dates.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -30,8 +35,7 @@ void system_layers_clear(struct system_layers *s);
 /* Unpack or read one of them; safe from several threads for different artifacts. */
 int system_layers_import(struct system_layers *s, const struct lock *lock, size_t artifact,
                          const struct input *input, struct err *e) MUST_CHECK;
-/* All others are there: make the trees of the layers below the toolkit's, of all where there is
- * none. */
+/* All others are there: make the trees of the groups that are not late (layer_order.h). */
 int system_layers_build(struct system_layers *s, const struct lock *lock, struct err *e) MUST_CHECK;
 /* All are there, and the former is done: the other trees, the skeleton and the uncovered list. */
 int system_layers_finish(struct system_layers *s, const struct lock *lock,

@@ -98,7 +98,8 @@ bool script_command(struct str *text, struct buf *out);
 bool word_is_constant(struct str word);
 /* A command that says all of one alternative, or takes away one that a fresh system has not. */
 bool step_is_alternative(struct str command);
-/* system_dpkg.c: /var/lib/dpkg. */
+/* system_dpkg.c: /var/lib/dpkg; and of it what each package has for itself. */
 int system_dpkg(struct build *b, struct err *e) MUST_CHECK;
+int system_dpkg_infos(struct build *b, struct err *e) MUST_CHECK;
 /* system_scripts.c: which scripts no rule covers. */
 void system_uncovered(const struct build *b, struct names *out);
