@@ -3,7 +3,8 @@
 import json
 
 import world
-from lib import build, lock, read, scenario
+from lib import build, later, lock, read, run, scenario
+from overlaps import files_of, wheels
 
 SIDE_BY_SIDE = True
 
@@ -46,3 +47,64 @@ def locks_of_format_2_keep_their_bytes(stage):
     assert again["format"] == 2
     assert [(n["name"], n["diff_id"]) for n in again["built"]["layers"]] == [(name, "sha256:" + d) for name, _, _, d in FORMAT_2]
     assert lock(stage, path) == again  # while nothing changes it stays
+
+
+def made(path):
+    return {n["name"]: n["digest"] for n in document(path)["built"]["layers"]}
+
+
+def changed(before, after):
+    return [name for name in after if after[name] != before.get(name)]
+
+
+@scenario
+def an_update_changes_few_layers(stage):
+    """Of debs that of their group and the state; of wheels that of their size, and no other."""
+    path = stage.fresh()
+    size = {"medium": 300 << 10, "large": 5 << 20, "tiny": 10, "more": 10, "big": 9 << 20}
+    wheels(path, *((name, [], {name + "/a.bin": world.noise(n, n)}) for name, n in size.items()))
+    pip = lambda *names: ask(stage, path, RECIPE + f"pip: [{', '.join(names)}]\nfind_links: [wheels]\n")
+    pip("medium", "large", "tiny")
+    lock(stage, path)
+    build(stage, path)
+    first = made(path)
+    assert list(first) == ["cuda", "triton", "torch", "base", "python", "apt", "compile", "compile-wheels", "state",
+                           "wheels-256k", "asked-8m", "asked-512k", "asked-256k", "files"], list(first)
+    for name, new in (("more", ["asked-256k"]), ("big", ["big"])):
+        pip("medium", "large", "tiny", name)
+        lock(stage, path)
+        build(stage, path)
+        assert changed(first, made(path)) == new, (name, changed(first, made(path)))
+    pip("medium", "large", "tiny")
+    with later(stage):
+        run(stage, path, "lock", "-q", "--upgrade", "deb:libc6", "recipe.yaml")
+        build(stage, path)
+    # The other git brings the same files, so that dpkg's status alone tells it. The recipe's files have the archive's date.
+    assert changed(first, made(path)) == ["base", "state", "files"], changed(first, made(path))
+
+
+@scenario
+def the_files_are_those_of_format_2(stage):
+    path = stage.fresh()
+    ask(stage, path)
+    new = lock(stage, path)
+    files, _ = files_of(path, build(stage, path))
+    assert new["format"] == 3 and b"Package: gcc" in files["var/lib/dpkg/status"]
+    other = stage.fresh()
+    ask(stage, other)
+    with open(other + "/recipe.lock", "w") as f:
+        json.dump({**new, "format": 2, "layers": [{"name": name, "kind": kind, "artifacts": of.split()} for name, kind, of, _ in FORMAT_2]}, f)
+    old, times = files_of(other, build(stage, other))
+    assert old == files and times["var/lib/dpkg/status"] == 4
+
+
+@scenario
+def a_lock_of_format_2_takes_the_new_plan_when_it_changes(stage):
+    path = stage.fresh()
+    ask(stage, path)
+    old = lock(stage, path)
+    with open(path + "/recipe.lock", "w") as f:
+        json.dump({**old, "format": 2, "layers": [{"name": name, "kind": kind, "artifacts": of.split()} for name, kind, of, _ in FORMAT_2]}, f)
+    assert lock(stage, path)["format"] == 2
+    ask(stage, path, RECIPE.replace("[git]", "[git, make]"))
+    assert lock(stage, path)["format"] == 3

@@ -15,7 +15,8 @@ struct world {
     size_t n;
     struct tree tree;
     struct names uncovered;
-    unsigned format; /* 0: the newest */
+    unsigned format; /* 0: the newest that has rules of its own */
+    bool apart;
     const struct system_locales *locales;
     struct err e;
 };
@@ -84,6 +85,7 @@ static void add(struct world *w, const char *name, const char *fields, const cha
 static int build(struct world *w)
 {
     const struct system_input in = {.format = w->format ? w->format : 2,
+                                    .apart = w->apart,
                                     .locales = w->locales,
                                     .arch = STR("amd64"),
                                     .sources = STR("Types: deb\n"),

@@ -24,11 +24,27 @@ static const char *plan_of(struct buf *out, const struct lock *l)
     return out->p;
 }
 
+struct row {
+    const char *what, *artifacts, *plan;
+};
+
+static void expect_plans(const struct row *rows, size_t n, unsigned format)
+{
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(lock_clear) struct lock l = {.format = format};
+        CLEANUP(buf_clear) struct buf plan = {0};
+
+        artifacts_add(&l, rows[i].artifacts);
+        layering(&l);
+        if (strcmp(plan_of(&plan, &l), rows[i].plan) != 0)
+            fail_msg("format %u: %s: %s", format, rows[i].what, plan.p);
+    }
+}
+
+/* In formats 1 and 2, but for the order in a layer. */
 static void artifacts_have_their_layers(void **state)
 {
-    static const struct {
-        const char *what, *artifacts, *plan;
-    } rows[] = {
+    static const struct row rows[] = {
         {"nothing at all has its files", "", "files:"},
         {"debs go by their group, whatever their order",
          "deb apt 1 9 base; deb gcc 1 9 compile; deb git 1 9 apt; deb python3 1 9 python",
@@ -57,14 +73,79 @@ static void artifacts_have_their_layers(void **state)
          "wheels: cudatoolkit nvidia torchvision | files:"},
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        CLEANUP(lock_clear) struct lock l = {0};
-        CLEANUP(buf_clear) struct buf plan = {0};
+    expect_plans(rows, ARRAY_LEN(rows), 1);
+}
 
-        artifacts_add(&l, rows[i].artifacts);
-        layering(&l);
-        if (strcmp(plan_of(&plan, &l), rows[i].plan) != 0)
-            fail_msg("%s: %s", rows[i].what, plan.p);
+/* Since format 3. */
+static void what_changes_most_stands_on_top(void **state)
+{
+    static const struct row rows[] = {
+        {"nothing at all has its state and files", "", "state: | files:"},
+        {"PyTorch and what comes with it stands below the debs",
+         "deb libc6 1 9 base; deb python3 1 9 python; wheel nvidia-cudnn 9 600M; wheel nvidia-nvtx "
+         "1 1; wheel torch 2 700M; wheel triton 3 1",
+         "cuda: nvidia-nvtx | nvidia-cudnn: nvidia-cudnn | triton: triton | torch: torch | "
+         "base: libc6 | python: python3 | state: | files:"},
+        {"large wheels stand below the debs, the largest lowest",
+         "deb libc6 1 9 base; wheel a 1 9M; wheel b 1 8388608; wheel c 1 30M; wheel d 1 9M",
+         "c: c | a: a | d: d | b: b | base: libc6 | state: | files:"},
+        {"small ones are grouped by size",
+         "wheel a 1 1; wheel b 1 262143; wheel c 1 262144; wheel d 1 524287; wheel e 1 1M; "
+         "wheel f 1 7M; wheel g 1 8388607; wheel h 1 2M",
+         "state: | wheels-8m: g f | wheels-4m: h | wheels-2m: e | wheels-512k: d c | "
+         "wheels-256k: b a | files:"},
+        {"the toolkit stands with PyTorch, the compiler with the other debs",
+         "deb gcc 1 9 compile; deb git 1 9 apt; deb libc6 1 9 base; deb nvcc 1 9 toolkit; wheel "
+         "numpy 2 9M; wheel nvidia-nvcc 1 9 variant; wheel six 1 1; wheel torch 2 9M; wheel triton "
+         "3 9M variant; redist cuda_nvcc 12 9M toolkit",
+         "torch: torch | triton: triton | toolkit: nvcc cuda_nvcc | numpy: numpy | base: libc6 | "
+         "apt: git | compile: gcc | compile-wheels: nvidia-nvcc | state: | wheels-256k: six | "
+         "files:"},
+        {"downloads lie on the system, and below what changes more often",
+         "deb git 1 9 apt; wheel six 1 1; download a.tar 1 9",
+         "apt: git | state: | a.tar: a.tar | wheels-256k: six | files:"},
+    };
+
+    expect_plans(rows, ARRAY_LEN(rows), 3);
+}
+
+static void what_the_recipe_names_stands_on_the_rest(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {.format = 3};
+    CLEANUP(buf_clear) struct buf plan = {0};
+
+    artifacts_add(&l, "wheel a 1 1; wheel b 1 3M; wheel c 1 1; wheel d 1 3M; wheel e 1 9M");
+    l.artifacts.v[2].requested = l.artifacts.v[3].requested = l.artifacts.v[4].requested = true;
+    layering(&l);
+    assert_string_equal(plan_of(&plan, &l), "e: e | state: | wheels-4m: b | wheels-256k: a | "
+                                            "asked-4m: d | asked-256k: c | files:");
+}
+
+/* Of one more wheel, whatever its size, all layers but one stay. */
+static void an_insertion_moves_no_other(void **state)
+{
+    static const char *const more[] = {"1", "262144", "3M", "7M", "9M", "600M"};
+    static const char some[] = "wheel a 1 1; wheel b 1 1; wheel c 1 300000; wheel d 1 3M; "
+                               "wheel e 1 5M; wheel f 1 9M; wheel g 1 20M;";
+
+    for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+        CLEANUP(lock_clear) struct lock before = {.format = 3}, after = {.format = 3};
+        CLEANUP(buf_clear) struct buf text = {0}, plan = {0}, next = {0};
+        struct str rest, layer;
+        size_t changed = 0;
+
+        buf_fmt(&text, "%swheel more 1 %s", some, more[i]);
+        artifacts_add(&before, some);
+        artifacts_add(&after, text.p);
+        layering(&before);
+        layering(&after);
+        plan_of(&plan, &before);
+        plan_of(&next, &after);
+        rest = buf_view(&next);
+        while (str_item(&rest, '|', &layer))
+            changed += str_find_str(buf_view(&plan), str_trim(layer)) == plan.len ||
+                       str_find_str(layer, STR("more")) < layer.len;
+        assert_int_equal(changed, 1);
     }
 }
 
@@ -75,7 +156,7 @@ static void wheels_are_laid_as_pip_installs_them(void **state)
     static const uint32_t turns[] = {2, 1, 3, 1, 1};
     static const char *const order[] = {"e", "d", "b", "a", "c"};
 
-    for (unsigned format = 1; format <= 2; format++) {
+    for (unsigned format = 1; format <= 3; format++) {
         CLEANUP(lock_clear) struct lock l = {.format = format};
         const struct lock_layer *wheels;
 
@@ -83,7 +164,7 @@ static void wheels_are_laid_as_pip_installs_them(void **state)
         for (size_t i = 0; i < ARRAY_LEN(turns); i++)
             l.artifacts.v[i].turn = turns[i];
         layering(&l);
-        wheels = &l.layers.v[0];
+        wheels = &l.layers.v[format == 3]; /* above the state */
         assert_int_equal(wheels->artifacts.n, ARRAY_LEN(order));
         for (size_t i = 0; i < ARRAY_LEN(order); i++)
             assert_true(format == 1 ? wheels->artifacts.v[i] == i
@@ -93,54 +174,69 @@ static void wheels_are_laid_as_pip_installs_them(void **state)
 
 static void bytecode_stands_on_all_but_files(void **state)
 {
-    for (int is = 0; is < 2; is++) {
-        CLEANUP(lock_clear) struct lock l = {0};
+    static const char *const plans[][2] = {
+        {"wheels: numpy | compile: gcc | compile-wheels: nvidia-nvcc | files:",
+         "wheels: numpy | compile: gcc | compile-wheels: nvidia-nvcc | bytecode: | files:"},
+        {"compile: gcc | compile-wheels: nvidia-nvcc | state: | wheels-256k: numpy | files:",
+         "compile: gcc | compile-wheels: nvidia-nvcc | state: | wheels-256k: numpy | bytecode: | "
+         "files:"},
+    };
+
+    for (unsigned is = 0; is < 4; is++) {
+        CLEANUP(lock_clear) struct lock l = {.format = is < 2 ? 2 : 3};
         CLEANUP(buf_clear) struct buf plan = {0};
         struct node *recipe = node_new_map(&l.doc);
 
         l.recipe = recipe;
-        node_put_bool(&l.doc, recipe, "bytecode", is);
+        node_put_bool(&l.doc, recipe, "bytecode", is % 2);
         artifacts_add(&l, "deb gcc 1 9 compile; wheel nvidia-nvcc 1 9 variant; wheel numpy 1 1");
         layering(&l);
-        assert_string_equal(plan_of(&plan, &l),
-                            is ? "wheels: numpy | compile: gcc | compile-wheels: nvidia-nvcc | "
-                                 "bytecode: | files:"
-                               : "wheels: numpy | compile: gcc | compile-wheels: nvidia-nvcc | "
-                                 "files:");
+        assert_string_equal(plan_of(&plan, &l), plans[is / 2][is % 2]);
     }
 }
 
 static void layers_stand_on_those_of_a_base_image(void **state)
 {
-    CLEANUP(lock_clear) struct lock l = {0};
-    CLEANUP(buf_clear) struct buf plan = {0};
-    struct lock_layer *theirs = vec_push(&l.layers);
+    static const char *const plans[] = {
+        "theirs: | python: | torch: torch | wheels: numpy | files:",
+        "theirs: | python: | torch: torch | wheels-256k: numpy | files:"};
 
-    theirs->name = STR("theirs");
-    theirs->kind = LOCK_IMAGE;
-    l.image.ref = STR("docker.io/library/theirs");
-    artifacts_add(&l, "wheel numpy 1 1");
-    layering(&l);
-    assert_string_equal(plan_of(&plan, &l), "theirs: | python: | wheels: numpy | files:");
-    assert_int_equal(l.layers.v[1].kind, LOCK_SYSTEM);
+    for (unsigned i = 0; i < 2; i++) {
+        CLEANUP(lock_clear) struct lock l = {.format = 2 + i};
+        CLEANUP(buf_clear) struct buf plan = {0};
+        struct lock_layer *theirs = vec_push(&l.layers);
+
+        theirs->name = STR("theirs");
+        theirs->kind = LOCK_IMAGE;
+        l.image.ref = STR("docker.io/library/theirs");
+        artifacts_add(&l, "wheel numpy 1 1; wheel torch 1 1");
+        layering(&l);
+        assert_string_equal(plan_of(&plan, &l), plans[i]);
+        assert_int_equal(l.layers.v[1].kind, LOCK_SYSTEM);
+    }
 }
 
 /* Above all that it does not change, however small or big it is. */
 static void the_project_stands_on_top(void **state)
 {
+    static const char *const plans[] = {
+        "wheels: numpy | triton: triton | toolkit: nvcc | project: app | files:",
+        "triton: triton | toolkit: nvcc | state: | wheels-256k: numpy | project: app | files:"};
     const struct artifact_source source = {.sdist.size = 9 << 20};
-    CLEANUP(lock_clear) struct lock l = {0};
-    CLEANUP(buf_clear) struct buf plan = {0};
 
-    artifacts_add(&l, "wheel app 1 1 project; wheel numpy 1 1; wheel triton 3 9M variant; "
-                      "deb nvcc 1 9 toolkit");
-    l.artifacts.v[0].source = &source;
-    layering(&l);
-    assert_string_equal(plan_of(&plan, &l), "wheels: numpy | triton: triton | toolkit: nvcc | "
-                                            "project: app | files:");
-    for (size_t i = 0; i < l.layers.n; i++)
-        assert_int_equal(lock_layer_is_own(&l, i), i >= 3);
-    assert_ptr_equal(lock_project(&l), &l.artifacts.v[0]);
+    for (unsigned f = 0; f < 2; f++) {
+        CLEANUP(lock_clear) struct lock l = {.format = 2 + f};
+        CLEANUP(buf_clear) struct buf plan = {0};
+
+        artifacts_add(&l, "wheel app 1 1 project; wheel numpy 1 1; wheel triton 3 9M variant; "
+                          "deb nvcc 1 9 toolkit");
+        l.artifacts.v[0].source = &source;
+        layering(&l);
+        assert_string_equal(plan_of(&plan, &l), plans[f]);
+        for (size_t i = 0; i < l.layers.n; i++)
+            assert_int_equal(lock_layer_is_own(&l, i), i + 2 >= l.layers.n);
+        assert_ptr_equal(lock_project(&l), &l.artifacts.v[0]);
+    }
 }
 
 static void a_toolkit_of_links_alone_has_a_layer(void **state)
@@ -157,22 +253,22 @@ static void a_toolkit_of_links_alone_has_a_layer(void **state)
  */
 static void there_are_never_too_many_layers(void **state)
 {
-    static const size_t counts[] = {99, 100, 101, 300};
-    static const size_t own[] = {99, 100, 1, 1};
+    static const size_t counts[] = {80, 99, 100, 101, 300};
+    static const size_t own[][5] = {{80, 99, 100, 1, 1}, {80, 1, 1, 1, 1}};
 
-    for (size_t c = 0; c < ARRAY_LEN(counts); c++) {
-        CLEANUP(lock_clear) struct lock l = {0};
+    for (size_t c = 0; c < 2 * ARRAY_LEN(counts); c++) {
+        CLEANUP(lock_clear) struct lock l = {.format = c % 2 + 2};
         CLEANUP(buf_clear) struct buf names = {0};
         size_t alone = 0;
 
-        for (size_t i = 0; i < counts[c]; i++)
+        for (size_t i = 0; i < counts[c / 2]; i++)
             buf_fmt(&names, "wheel p%03zu 1 %uM;", i, i ? 9 : 40);
         artifacts_add(&l, names.p);
         layering(&l);
         for (size_t i = 0; i < l.layers.n; i++)
             alone += l.layers.v[i].artifacts.n == 1;
-        assert_int_equal(alone, own[c]);
-        assert_true(l.layers.n <= LAYERS_MAX + 1); /* and the files */
+        assert_int_equal(alone, own[c % 2][c / 2]);
+        assert_true(l.layers.n <= LAYERS_MAX + 2); /* and the state and the files */
     }
 }
 
@@ -180,6 +276,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(artifacts_have_their_layers),
+        cmocka_unit_test(what_changes_most_stands_on_top),
+        cmocka_unit_test(what_the_recipe_names_stands_on_the_rest),
+        cmocka_unit_test(an_insertion_moves_no_other),
         cmocka_unit_test(wheels_are_laid_as_pip_installs_them),
         cmocka_unit_test(bytecode_stands_on_all_but_files),
         cmocka_unit_test(layers_stand_on_those_of_a_base_image),

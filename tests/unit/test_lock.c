@@ -592,6 +592,81 @@ static void layers_out_of_order_are_told(void **state)
     }
 }
 
+/* Since format 3 the place of the toolkit is as free as that of wheels. */
+static bool is_free(const struct lock_layer *l)
+{
+    return l->kind == LOCK_WHEELS || l->group == LOCK_TOOLKIT;
+}
+
+static void swap(struct lock_layer *x, struct lock_layer *y)
+{
+    struct lock_layer z = *x;
+
+    *x = *y;
+    *y = z;
+}
+
+static void layers_out_of_order_are_told_in_format_3(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0};
+    struct artifact *a;
+    struct lock_layer *bytecode;
+
+    toolkit_make(&l);
+    l.format = 3;
+    vec_each(a, &l.artifacts)
+        a->turn = a->eco == ECO_WHEEL;
+    lock_plan(&l);
+    bytecode = vec_push(&l.layers); /* between the wheels and the files */
+    *bytecode = l.layers.v[l.layers.n - 2];
+    l.layers.v[l.layers.n - 2] =
+        (struct lock_layer){.name = STR_INIT("bytecode"), .kind = LOCK_BYTECODE};
+    for (size_t i = 0; i < l.layers.n; i++)
+        for (size_t j = i + 1; j < l.layers.n; j++) {
+            CLEANUP(err_clear) struct err e = {0}, none = {0};
+            struct lock_layer *x = &l.layers.v[i], *y = &l.layers.v[j];
+            bool matters = false;
+
+            for (size_t k = i; k <= j; k++) /* the top is no place for what is free */
+                matters |= (k != i && !is_free(&l.layers.v[k]) && !is_free(x)) ||
+                           (k != j && !is_free(&l.layers.v[k]) && !is_free(y)) ||
+                           l.layers.v[k].kind == LOCK_BYTECODE || l.layers.v[k].kind == LOCK_FILES;
+            swap(x, y);
+            if ((lock_check(&l, &e) < 0) != matters)
+                fail_msg("%s and %s: %s", x->name.p, y->name.p, e.msg);
+            swap(x, y);
+            assert_int_equal(lock_check(&l, &none), 0);
+        }
+}
+
+/* Without it files of the system would be missing. */
+static void every_system_of_format_3_has_its_state(void **state)
+{
+    CLEANUP(lock_clear) struct lock l = {0};
+    CLEANUP(err_clear) struct err e = {0}, early = {0}, some = {0};
+    struct lock_layer *state_layer;
+    struct artifact *a;
+
+    lock_make(&l);
+    l.format = 3;
+    vec_each(a, &l.artifacts)
+        a->turn = a->eco == ECO_WHEEL;
+    lock_plan(&l);
+    for (state_layer = l.layers.v; state_layer->group != LOCK_STATE;)
+        state_layer++;
+    l.format = 2;
+    assert_int_equal(lock_check(&l, &early), -1);
+    l.format = 3;
+    vec_add(&state_layer->artifacts, 0);
+    assert_int_equal(lock_check(&l, &some), -1);
+    vec_clear(&state_layer->artifacts);
+    memmove(state_layer, state_layer + 1,
+            (size_t)(l.layers.v + l.layers.n - state_layer - 1) * sizeof *state_layer);
+    l.layers.n--;
+    assert_int_equal(lock_check(&l, &e), -1);
+    assert_non_null(strstr(e.msg, "layers: none is \"state\" of kind \"system\""));
+}
+
 /* Names of layers are for people: a wheel may be called like what a layer is found by. */
 static void wheels_may_be_called_like_layers(void **state)
 {
@@ -635,6 +710,8 @@ int main(void)
         cmocka_unit_test(a_lock_without_layers_is_told),
         cmocka_unit_test(bytecode_is_a_layer_without_artifacts),
         cmocka_unit_test(layers_out_of_order_are_told),
+        cmocka_unit_test(layers_out_of_order_are_told_in_format_3),
+        cmocka_unit_test(every_system_of_format_3_has_its_state),
         cmocka_unit_test(wheels_may_be_called_like_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

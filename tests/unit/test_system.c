@@ -45,6 +45,33 @@ static void the_dpkg_database_is_as_dpkg_writes_it(void **state)
     assert_int_equal(tree_get(&w.tree, STR("var/lib/dpkg/lock"))->mode, 0640);
 }
 
+/* What hangs on several packages is not there, and all that is there is in the whole, too. */
+static void apart_has_what_one_package_brings(void **state)
+{
+    static const struct mk files[] = {MK_DIR("./bin/", 0755), MK_FILE("./bin/tool", 0755, "x"),
+                                      MK_END};
+    static const char *const lacking[] = {"var/lib/dpkg/status", "var/lib/dpkg/triggers/File",
+                                          "var/lib/dpkg/diversions"};
+    CLEANUP(world_clear) struct world w;
+    CLEANUP(tree_clear) struct tree apart = {0}, diff = {0};
+
+    world_open(&w);
+    add(&w, "tool", plain_fields, NULL, files);
+    w.apart = true;
+    assert_int_equal(build(&w), 0);
+    expect_link(&w, "bin", "usr/bin");
+    expect(&w, "var/lib/dpkg/info/tool.list", "/.\n/bin\n/bin/tool\n");
+    assert_non_null(tree_get(&w.tree, STR("usr/bin/tool")));
+    for (size_t i = 0; i < ARRAY_LEN(lacking); i++)
+        assert_null(tree_get(&w.tree, str_of(lacking[i])));
+    MOVE(&apart, &w.tree);
+    w.apart = false;
+    assert_int_equal(build(&w), 0);
+    assert_int_equal(tree_diff(&diff, &apart, &w.tree, &w.e), 0); /* which refuses to delete */
+    assert_non_null(tree_get(&diff, STR("var/lib/dpkg/status")));
+    assert_null(tree_get(&diff, STR("usr/bin/tool")));
+}
+
 static void old_paths_land_in_usr(void **state)
 {
     static const struct mk files[] = {
@@ -589,6 +616,7 @@ static void a_layer_holds_what_its_packages_add(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(apart_has_what_one_package_brings),
         cmocka_unit_test(the_dpkg_database_is_as_dpkg_writes_it),
         cmocka_unit_test(old_paths_land_in_usr),
         cmocka_unit_test(accounts_come_from_the_master_files),

@@ -237,6 +237,38 @@ static void a_difference_is_what_is_new_with_its_folders(void **state)
     assert_int_equal(tree_diff(&bad, &upper, &lower, &e), -1); /* something would be deleted */
 }
 
+/* What others put into a folder makes it newer, and is no difference. */
+static void a_difference_without_dates_hangs_on_nothing_else(void **state)
+{
+    for (int64_t date = 1; date < 3; date++) {
+        CLEANUP(tree_clear) struct tree lower = {0}, upper = {0}, diff = {0};
+        CLEANUP(err_clear) struct err e = {0};
+
+        mktree_dir(&lower, "etc", 0755, 50 * date);
+        mktree_file(&lower, "etc/old", 0644, 50 * date, STR("x"));
+        mktree_dir(&lower, "usr", 0755, 50);
+        mktree_dir(&lower, "usr/own", 0755, 50);
+        mktree_dir(&upper, "etc", 0755, 60 * date);
+        mktree_file(&upper, "etc/old", 0644, 50 * date, STR("x"));
+        mktree_file(&upper, "etc/new", 0644, 7, STR("n"));
+        mktree_dir(&upper, "usr", 0755, 60 * date);
+        mktree_dir(&upper, "usr/own", 0700, 60 * date);
+        mktree_dir(&upper, "usr/more", 0755, 40);
+        mktree_file(&upper, "usr/more/new", 0644, 30, STR("n"));
+        assert_int_equal(tree_diff_undated(&diff, &lower, &upper, &e), 0);
+        assert_int_equal(diff.entries.n, 6);
+        assert_null(tree_get(&diff, STR("etc/old")));
+        assert_int_equal(tree_get(&diff, STR("etc"))->mtime, 7);
+        assert_int_equal(tree_get(&diff, STR("usr"))->mtime, 40);
+        assert_int_equal(tree_get(&diff, STR("usr/more"))->mtime, 40); /* its own */
+        assert_int_equal(tree_get(&diff, STR("usr/own"))->mode, 0700);
+        assert_int_equal(tree_lay(&lower, &diff, &e), 0);
+        assert_int_equal(tree_get(&lower, STR("etc"))->mtime, 7);
+        assert_non_null(tree_get(&lower, STR("usr/more/new")));
+        assert_non_null(tree_get(&lower, STR("etc/old")));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +280,7 @@ int main(void)
         cmocka_unit_test(order_is_by_byte_and_parents_come_first),
         cmocka_unit_test(hardlinks_follow_their_file),
         cmocka_unit_test(a_difference_is_what_is_new_with_its_folders),
+        cmocka_unit_test(a_difference_without_dates_hangs_on_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
