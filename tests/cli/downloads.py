@@ -150,7 +150,7 @@ def layers_of_their_own(stage):
         assert check[0] == {"data": folder, "data/course": folder, "data/course/a.csv": file(b"1,2\n"), "data/course/run.sh": file(b"#!/bin/sh\n", "775"),
                             "data/course/now": (tarfile.SYMTYPE, "777", 2000, 0, "a.csv", None), "data/course/same": (tarfile.LNKTYPE, "664", 2000, 0, "data/course/a.csv", check[0]["data/course/same"][5]),
                             "data/deep": folder, "data/deep/er": folder, "data/deep/er/b": file(b"b")}, check[0]
-        assert check[1][-5:] == ["again", "course.tar.gz", "p.zip", "x.bin", "files"], check[1]
+        assert check[1][-7:] == ["again", "course.tar.gz", "p.zip", "x.bin", "wheels-256k", "asked-256k", "files"], check[1]
         got = layer(path, digest, "p.zip")[0]
         assert got["srv/p"][2:4] == (7, 8) and got["srv/p/p/one.txt"][1:4] == ("644", 7, 8) and got["srv/p/p/one.txt"][5] == b"one" * 50000, got
         got = layer(path, digest, "x.bin")[0]

@@ -114,7 +114,7 @@ def a_lie_about_it_ends(stage):
     with open(path + "/recipe.lock", "w") as f:
         json.dump(text, f)
     shutil.rmtree(path + "/images")
-    assert "layer wheels: its digest is" in build(stage, path, code=6)
+    assert "layer wheels-256k: its digest is" in build(stage, path, code=6)
     text["built"]["overlaps"][0]["winner"] = "plain"
     with open(path + "/recipe.lock", "w") as f:
         json.dump(text, f)
@@ -158,6 +158,10 @@ def locks_of_format_1_keep_their_bytes(stage):
     for a in old["artifacts"]:
         for key in ("needs", "extras", "turn"):
             a.pop(key, None)
+    kind = {k: [n for n in old["layers"] if n["kind"] == k and n["name"] != "state"] for k in ("system", "wheels", "files")}
+    small = [n for n in kind["wheels"] if n["name"].startswith(("wheels-", "asked-"))]
+    group = {"name": "wheels", "kind": "wheels", "artifacts": [a for n in small for a in n["artifacts"]]}
+    old["layers"] = kind["system"] + [n for n in kind["wheels"] if n not in small] + [group] + kind["files"]
     for layer in old["layers"]:
         layer["artifacts"].sort()
     with open(path + "/recipe.lock", "w") as f:
@@ -169,11 +173,11 @@ def locks_of_format_1_keep_their_bytes(stage):
     assert files[SITE + "plain/b.py"] == b"zero\n", files[SITE + "plain/b.py"]
     again = json.loads(read(path, "recipe.lock"))
     assert again["envbuild_lock"] == 2 and again["format"] == 1 and "overlaps" not in again["built"]
-    # While nothing changes `lock` leaves it; then it chooses the same wheels anew, in format 2.
+    # While nothing changes `lock` leaves it; then it chooses the same wheels anew, in format 3.
     assert lock(stage, path) == again
     ask(stage, path, "nvidia-patch", "plain")
     new = lock(stage, path)
-    assert new["format"] == 2, new["format"]
+    assert new["format"] == 3, new["format"]
     assert all(a["turn"] for a in new["artifacts"] if a["type"] == "wheel")
     assert [a["sha256"] for a in new["artifacts"]] == [a["sha256"] for a in old["artifacts"]], "artifacts"
     files, _ = files_of(path, built(stage, path))
