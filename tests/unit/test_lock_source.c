@@ -158,6 +158,20 @@ static void a_build_sees_the_system_and_the_tools(void **state)
     assert_int_equal(root.created, l.created);
 }
 
+/* Since format 3 what all of its packages decide together is a layer, of roots too. */
+static void a_root_has_its_state(void **state)
+{
+    const struct artifact pip = {.eco = ECO_WHEEL, .name = STR_INIT("pip"), .digest = {{8}}};
+    CLEANUP(lock_clear) struct lock l = {0}, root = {0};
+
+    source_make(&l, false);
+    l.format = 3;
+    lock_root(&root, &l, lock_find(&l, ECO_WHEEL, STR("sympy"))->source, &pip);
+    assert_int_equal(root.layers.n, 6);
+    assert_int_equal(root.layers.v[5].group, LOCK_STATE);
+    assert_int_equal(root.layers.v[5].artifacts.n, 0);
+}
+
 static void add(struct lock *l, enum ecosystem eco, const char *name, const char *group)
 {
     vec_add(&l->artifacts,
@@ -282,6 +296,7 @@ int main(void)
         cmocka_unit_test(what_is_built_is_kept),
         cmocka_unit_test(a_project_is_kept),
         cmocka_unit_test(a_build_sees_the_system_and_the_tools),
+        cmocka_unit_test(a_root_has_its_state),
         cmocka_unit_test(a_build_sees_the_toolkit),
         cmocka_unit_test(what_is_built_is_judged),
         cmocka_unit_test(what_is_of_git_has_its_commit),
