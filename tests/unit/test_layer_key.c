@@ -297,6 +297,52 @@ static void bytecode_hangs_on_python_and_wheels(void **state)
     }
 }
 
+/* What was made for a lock of format 2 serves one of format 3: its wheels, not its system. */
+static void format_3_writes_wheels_as_2(void **state)
+{
+    for (size_t i = 0; i < LAYERS; i++) {
+        CLEANUP(buf_clear) struct buf a = {0}, b = {0};
+        struct world w;
+
+        make(&w);
+        w.lock.format = 2;
+        layer_key(&a, &w.lock, i);
+        w.lock.format = 3;
+        layer_key(&b, &w.lock, i);
+        assert_int_equal(str_eq(buf_view(&a), buf_view(&b)), i == TORCH);
+    }
+}
+
+static void a_state_hangs_on_the_order_of_the_system(void **state)
+{
+    for (int moved = 0; moved < 2; moved++) {
+        struct buf groups[2] = {{0}, {0}}, states[2] = {{0}, {0}};
+
+        for (int i = 0; i < 2; i++) {
+            struct world w;
+            struct lock_layer base;
+
+            make(&w);
+            w.lock.format = 3;
+            w.layers[FILES] =
+                (struct lock_layer){.name = STR("state"), .kind = LOCK_SYSTEM, .group = LOCK_STATE};
+            base = w.layers[BASE];
+            if (i && moved) {
+                w.layers[BASE] = w.layers[TOOLS];
+                w.layers[TOOLS] = base;
+            }
+            layer_key(&groups[i], &w.lock, i && moved ? BASE : TOOLS);
+            layer_key(&states[i], &w.lock, FILES);
+        }
+        assert_true(str_eq(buf_view(&groups[0]), buf_view(&groups[1])));
+        assert_int_equal(str_eq(buf_view(&states[0]), buf_view(&states[1])), !moved);
+        for (int i = 0; i < 2; i++) {
+            buf_clear(&groups[i]);
+            buf_clear(&states[i]);
+        }
+    }
+}
+
 static void no_two_layers_have_one_key(void **state)
 {
     struct buf keys[LAYERS + 1] = {0};
@@ -345,6 +391,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_names_what_decides_its_layers_bytes),
         cmocka_unit_test(bytecode_hangs_on_python_and_wheels),
+        cmocka_unit_test(format_3_writes_wheels_as_2),
+        cmocka_unit_test(a_state_hangs_on_the_order_of_the_system),
         cmocka_unit_test(no_two_layers_have_one_key),
         cmocka_unit_test(texts_do_not_run_into_each_other),
         cmocka_unit_test(a_layer_of_the_base_image_has_none),

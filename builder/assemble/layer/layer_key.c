@@ -104,6 +104,14 @@ static void add_system(struct buf *out, const struct lock *lock, enum lock_group
     }
 }
 
+/* The state is what the other layers lack when one is laid on the other. */
+static void add_order(struct buf *out, const struct lock *lock)
+{
+    for (size_t i = 0; i < lock->layers.n; i++)
+        if (lock->layers.v[i].kind == LOCK_SYSTEM)
+            buf_fmt(out, "laid " STR_FMT "\n", STR_ARG(lock->layers.v[i].name));
+}
+
 /* Python, by the system that it is part of; what compiles; and all wheels below. */
 static void add_bytecode(struct buf *out, const struct lock *lock, size_t layer)
 {
@@ -202,6 +210,8 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer)
     case LOCK_SYSTEM:
         add_layer_head(out, lock, "system layer");
         add_system(out, lock, l->group);
+        if (l->group == LOCK_STATE)
+            add_order(out, lock);
         break;
     case LOCK_WHEELS:
         add_layer_head(out, lock, "wheel layer");
