@@ -165,8 +165,8 @@ def a_code_for_all_of_it(stage):
             assert CODE.encode() not in s.ask(where, code=CODE)[2], where
         page = s.ask("/", code=CODE)[2].decode()
         assert "需要口令" in s.ask("/?lang=zh", code=CODE)[2].decode() and "A code is asked for" in page
-        assert f"curl -s --noproxy '*' -u class 'http://{s.host}/get.sh" in page and f"podman login --tls-verify=false -u class {s.host}\npodman pull" in page
-        assert 'curl.exe --noproxy "*" -u class -o' in page and "--no-https --docker-login" in page
+        assert f"curl -fsS --noproxy '*' -u class 'http://{s.host}/get.sh" in page and f"podman login --tls-verify=false -u class {s.host}\npodman pull" in page
+        assert 'curl.exe -f --noproxy "*" -u class -o' in page and "--no-https --docker-login" in page
         script = s.ask("/get.sh", code=CODE)[2]
         key = re.search(rb"(?m)^key='([0-9a-z-]{29})'", script)[1].decode()
         assert hashlib.sha256(script).hexdigest() in page and key not in page and s.ask("/image.tar", "HEAD", code=key)[0] == 200
