@@ -42,7 +42,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 SRC := $(sort $(wildcard builder/*/*.c builder/*/*/*.c))
 LIB_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(filter-out builder/cmd/main.c,$(SRC)))
-DATA := $(sort $(wildcard builder/catalog/*.yaml base-layers/*.yaml base-layers/*.gpg builder/man/* builder/seal/*.py builder/plan/*.py builder/serve/*.html builder/serve/get.* builder/host/*.html builder/host/watch-*) $(filter-out %.c %.h,$(wildcard builder/out/bundle.*)))
+DATA := $(sort $(wildcard builder/catalog/*.yaml base-layers/*.yaml base-layers/*.gpg builder/man/* builder/seal/*.py builder/plan/*.py builder/model/*.sh builder/serve/*.html builder/serve/get.* builder/host/*.html builder/host/watch-*) $(filter-out %.c %.h,$(wildcard builder/out/bundle.*)))
 UNIT := $(patsubst tests/unit/%.c,$(OBJ)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TOOLS := $(patsubst tests/tools/%.c,$(OBJ)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(OBJ)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))

@@ -2,6 +2,7 @@
 #include "../base/path.h"
 #include "../oci/ref.h"
 #include "../out/bundle.h"
+#include "../out/bundle_box.h"
 #include "../out/published.h"
 #include "output.h"
 #include "room.h"
@@ -153,6 +154,10 @@ static int write_all(struct session *s, const struct bundle_args *a, const struc
         add_text(&b, &one->recipe_name, &one->recipe);
         add_text(&b, &one->lock_name, &one->lock);
     }
+    if (a->split && box_is_tar(a->output))
+        return err_set(e, ERR_USAGE,
+                       "--split: %s is one file; name a folder, or cut it with `split -b %s %s`",
+                       a->output, a->split, a->output);
     if ((a->split && read_size(&b.part, a->split, e) < 0) ||
         check_room(a->output, bundle_size(&b), e) < 0)
         return -1;
@@ -163,8 +168,11 @@ static int write_all(struct session *s, const struct bundle_args *a, const struc
     output_print("%s\n", a->output);
     progress_size(&size, bundle_size(&b));
     if (!s->quiet)
-        output_message("envbuild: %s for those without a network; %s/README.html says how it is "
-                       "loaded",
+        output_message(box_is_tar(a->output)
+                           ? "envbuild: %s for those without a network; `tar -xf %s` unpacks it, "
+                             "and its README.html says how it is loaded"
+                           : "envbuild: %s for those without a network; %s/README.html says how "
+                             "it is loaded",
                        size.p, a->output);
     return 0;
 }
@@ -188,7 +196,8 @@ int cmd_bundle(struct session *s, int argc, char **argv, struct err *e)
 {
     struct bundle_args a = {.output = "stick", .jobs = 4};
     const struct opt own[] = {
-        {'o', "output", "DIR", "the folder that is made, on a stick (stick)", opt_str, &a.output},
+        {'o', "output", "DIR|FILE.tar",
+         "the folder that is made, on a stick, or a tar of it (stick)", opt_str, &a.output},
         {0, "split", "SIZE", "the largest file: 700M, 2G (what FAT32 takes, just below 4G)",
          opt_str, &a.split},
         {'j', "jobs", "N", "layers at once (4)", opt_u32, &a.jobs},

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <sys/random.h>
-
 #include "../base/fs.h"
+#include "../base/random.h"
 #include "../doc/field.h"
 #include "../host/deploy.h"
 #include "../oci/ref.h"
@@ -335,22 +334,14 @@ static int check_asked(const struct emit_args *a, const struct manifest_kind *ki
     return 0;
 }
 
-/* "7k3m-x9qd-0ebt-5vhz": 80 bits, in digits that are not taken for one another on paper. */
+/* "7k3m-x9qd-0ebt-5vhz". */
 static int make_token(struct str *out, struct arena *a, struct err *e)
 {
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    unsigned char bytes[16];
-    char text[20];
-    size_t n = 0;
+    CLEANUP(buf_clear) struct buf text = {0};
 
-    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
-        return err_errno(e, "no randomness for the seats' tokens");
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        if (i && i % 4 == 0)
-            text[n++] = '-';
-        text[n++] = digits[bytes[i] % 32];
-    }
-    *out = arena_str(a, (struct str){text, n});
+    if (random_code(&text, 4, e) < 0)
+        return -1;
+    *out = arena_str(a, buf_view(&text));
     return 0;
 }
 

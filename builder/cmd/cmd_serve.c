@@ -2,9 +2,12 @@
 #include <poll.h>
 
 #include "../base/path.h"
+#include "../base/random.h"
+#include "../serve/announce.h"
 #include "../serve/listen.h"
 #include "../serve/serve.h"
 #include "build_job.h"
+#include "logins.h"
 #include "output.h"
 #include "session.h"
 
@@ -92,7 +95,9 @@ static int fill(struct serving *v, struct session *s, int argc, char **argv, str
 
 /* ---- what is told ---- */
 
-static void print_json(struct session *s, const struct shelf *shelf, const struct names *hosts)
+/* `code`: one that was made, and that nobody knows but by this; NULL: none. */
+static void print_json(struct session *s, const struct shelf *shelf, const struct names *hosts,
+                       const struct buf *code)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list;
@@ -110,6 +115,8 @@ static void print_json(struct session *s, const struct shelf *shelf, const struc
             node_add_str(&d, list,
                          str_of(arena_fmt(&d.arena, STR_FMT ":" STR_FMT, STR_ARG(r->name),
                                           STR_ARG(t->tag))));
+    if (code)
+        node_put_str(&d, root, "code", buf_view(code));
     session_json(s, &d, root);
 }
 
@@ -139,26 +146,90 @@ static void print_summary(struct serve *serving, uint64_t ms)
                    sum.machines == 1 ? "machine" : "machines", size.p, took.p);
 }
 
-static int serve(struct session *s, const char *where, int argc, char **argv, struct err *e)
-{
-    CLEANUP(serving_clear) struct serving v = {0};
-    CLEANUP(serve_clear) struct serve *serving = NULL;
-    CLEANUP(names_clear) struct names hosts = {0};
-    CLEANUP(fd_clear) struct fd socket = {0};
-    uint16_t port;
+/* ---- who may, and by what it is reached ---- */
 
-    if (listen_open(&socket, &port, str_of(where), e) < 0 || fill(&v, s, argc, argv, e) < 0 ||
-        listen_hosts(&hosts, &socket, e) < 0 ||
-        serve_open(&serving, &v.shelf, &socket, str_of(hosts.v[0]), s->jobs, e) < 0)
+struct serve_args {
+    const char *where, *cert, *key;
+    bool code;
+};
+
+/* What one server is given besides its images. */
+struct opened {
+    struct fd socket;
+    uint16_t port;
+    struct names hosts;
+    struct server_cert cert;
+    bool named;      /* the certificate is for names alone */
+    struct buf code; /* a secret; empty: none is wanted */
+    bool made;       /* the code was, just now */
+    struct gate *gate;
+    struct program *announced;
+};
+
+static void opened_clear(struct opened *o)
+{
+    program_free(o->announced);
+    gate_free(o->gate);
+    buf_wipe(&o->code);
+    server_cert_clear(&o->cert);
+    names_clear(&o->hosts);
+    fd_clear(&o->socket);
+}
+
+static int open_cert(struct opened *o, const struct session *s, const struct serve_args *a,
+                     struct err *e)
+{
+    if (!a->cert != !a->key)
+        return err_set(e, ERR_USAGE, "--cert and --key belong together: a certificate and its key");
+    if (!a->cert)
+        return 0;
+    return server_cert_read(&o->cert, a->cert, a->key, s->now, e) < 0
+               ? -1
+               : listen_certified(&o->hosts, &o->named, o->port, &o->cert, a->cert, e);
+}
+
+/* From the environment, as everybody on this machine sees a program's arguments. A variable that is
+ * set is meant, also without the option. */
+static int open_gate(struct opened *o, const struct session *s, const struct serve_args *a,
+                     struct err *e)
+{
+    const char *given = environment_get(s->environment, "ENVBUILD_CODE");
+
+    if (!given && !a->code)
+        return 0;
+    o->made = !given;
+    if (given)
+        buf_puts(&o->code, given);
+    else if (random_code(&o->code, 2, e) < 0)
         return -1;
-    progress_pause(s->progress);
-    if (s->json)
-        print_json(s, &v.shelf, &hosts);
-    else
-        print_names(&v.shelf, &hosts);
-    fflush(stdout);
-    if (!s->quiet)
-        output_message("envbuild: http://%s/ says what to type; Ctrl-C ends it", hosts.v[0]);
+    return gate_open(&o->gate, buf_view(&o->code), e) < 0
+               ? err_wrap(e, given ? "ENVBUILD_CODE" : "--code")
+               : 0;
+}
+
+static void tell(const struct opened *o, const char *address)
+{
+    output_message("envbuild: %s/ says what to type; Ctrl-C ends it", address);
+    if (o->named)
+        output_message("envbuild: the certificate is for a name, so that has to lead to this "
+                       "machine in the whole room");
+    if (o->made)
+        output_message("envbuild: the code is %s, as the password of any user", o->code.p);
+    if (o->gate && !o->cert.x509)
+        output_message("envbuild: the code can be read in the network; --cert and --key encrypt "
+                       "it");
+}
+
+static void announce(struct opened *o, const struct shelf *shelf, const char *address)
+{
+    if (!listen_is_loopback(&o->socket) && shelf->repositories.n)
+        announce_open(&o->announced,
+                      shelf->repositories.n == 1 ? shelf->repositories.v[0].name : STR("envbuild"),
+                      o->port, address);
+}
+
+static void wait_for_end(struct serve *serving, struct session *s)
+{
     while (!events_cancelled(s->events)) {
         if (serve_tick(serving, progress_now(s->progress)) && !s->quiet)
             output_message("%s", serve_alone);
@@ -166,19 +237,58 @@ static int serve(struct session *s, const char *where, int argc, char **argv, st
     }
     if (!s->quiet)
         print_summary(serving, progress_now(s->progress));
+}
+
+static int serve(struct session *s, const struct serve_args *a, int argc, char **argv,
+                 struct err *e)
+{
+    CLEANUP(serving_clear) struct serving v = {0};
+    CLEANUP(opened_clear) struct opened o = {0};
+    CLEANUP(serve_clear) struct serve *serving = NULL;
+    CLEANUP(buf_clear) struct buf address = {0};
+
+    if (listen_open(&o.socket, &o.port, str_of(a->where), e) < 0 ||
+        listen_hosts(&o.hosts, &o.socket, e) < 0 || open_cert(&o, s, a, e) < 0 ||
+        open_gate(&o, s, a, e) < 0 || fill(&v, s, argc, argv, e) < 0)
+        return -1;
+    buf_fmt(&address, "%s://%s", o.cert.x509 ? "https" : "http", o.hosts.v[0]);
+    announce(&o, &v.shelf, address.p);
+    if (serve_open(&serving,
+                   &(struct serve_how){.shelf = &v.shelf,
+                                       .host = str_of(o.hosts.v[0]),
+                                       .cert = o.cert.x509 ? &o.cert : NULL,
+                                       .gate = o.gate,
+                                       .threads = s->jobs},
+                   &o.socket, e) < 0)
+        return -1;
+    progress_pause(s->progress);
+    if (s->json)
+        print_json(s, &v.shelf, &o.hosts, o.made ? &o.code : NULL);
+    else
+        print_names(&v.shelf, &o.hosts);
+    fflush(stdout);
+    if (!s->quiet)
+        tell(&o, address.p);
+    wait_for_end(serving, s);
     return 0;
 }
 
 int cmd_serve(struct session *s, int argc, char **argv, struct err *e)
 {
-    const char *where = NULL;
+    struct serve_args a = {0};
     const struct opt own[] = {
-        {0, "listen", "ADDR:PORT", "where to listen (all addresses, port 5000)", opt_str, &where},
+        {0, "listen", "ADDR:PORT", "where to listen (all addresses, port 5000)", opt_str, &a.where},
+        {0, "cert", "FILE", "TLS: the certificate in PEM, with those above it (none)", opt_str,
+         &a.cert},
+        {0, "key", "FILE", "the certificate's key, in PEM and not encrypted (none)", opt_str,
+         &a.key},
+        {0, "code", NULL, "ask for a passphrase: $ENVBUILD_CODE, or one that is made and told",
+         opt_flag, &a.code},
         {0, "offline", NULL, "for a recipe or lock, use only what the store has", opt_flag,
          &s->offline},
     };
 
     if (session_begin(s, "serve", own, ARRAY_LEN(own), &argc, argv, 0, INT32_MAX, e) < 0)
         return -1;
-    return s->help ? 0 : serve(s, where, argc, argv, e);
+    return s->help ? 0 : serve(s, &a, argc, argv, e);
 }

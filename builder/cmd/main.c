@@ -131,7 +131,8 @@ const struct command commands[] = {
      cmd_serve,
      "envbuild serve                        # all images of ./images, at port 5000\n"
      "envbuild serve oci:images:pytorch:2.6.0 --listen 192.168.1.7:5000\n"
-     "envbuild serve x.yaml                 # straight from the store, without a layout\n",
+     "envbuild serve x.yaml                 # straight from the store, without a layout\n"
+     "envbuild serve --code --cert pc.pem --key pc.key\n",
      NULL},
     {"shell", "RECIPE",
      "Build the image, load it into Docker or Podman and open a shell in it, as run does.",

@@ -2,6 +2,7 @@
 #include "crypto.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -115,6 +116,15 @@ int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct
         return -1;
     *out = seen.made_by_hash;
     return 0;
+}
+
+bool secret_is(struct str said, struct str secret)
+{
+    struct digest a, b;
+
+    hash_bytes(&a, said.p, said.len);
+    hash_bytes(&b, secret.p, secret.len);
+    return CRYPTO_memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
 
 void sha1_bytes(unsigned char out[SHA1_LEN], const void *bytes, size_t len)

@@ -35,6 +35,9 @@ int seen_fd(struct seen *out, uint64_t *size, int fd, const char *what, struct e
 void hash_bytes(struct digest *out, const void *bytes, size_t len);
 int hash_fd(struct digest *out, uint64_t *size, int fd, const char *what, struct err *e) MUST_CHECK;
 
+/* Are they the same? Takes as long whatever differs, their lengths too. */
+bool secret_is(struct str said, struct str secret);
+
 /* MD5, which dpkg's Conffiles field and md5sums speak. Never used to verify anything. */
 void md5_hex(char out[MD5_HEX + 1], const void *bytes, size_t len);
 /* SHA-1, which git's files end with. Never used to verify anything. */

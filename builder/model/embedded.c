@@ -48,6 +48,9 @@
     X(out_bundle_sh, "out-bundle.sh", "builder/out/bundle.sh")                                   \
     X(out_bundle_ps1, "out-bundle.ps1", "builder/out/bundle.ps1")                                \
     X(out_bundle_cmd, "out-bundle.cmd", "builder/out/bundle.cmd")                                \
+    X(engine_sh, "engine.sh", "builder/model/engine.sh")                                         \
+    X(serve_page_code_html, "serve-page-code.html", "builder/serve/page-code.html")              \
+    X(serve_page_tls_html, "serve-page-tls.html", "builder/serve/page-tls.html")                 \
     X(serve_page_html, "serve-page.html", "builder/serve/page.html")                             \
     X(serve_page_image_html, "serve-page-image.html", "builder/serve/page-image.html")           \
     X(serve_get_sh, "serve-get.sh", "builder/serve/get.sh")                                      \
@@ -98,14 +101,18 @@ bool embedded_next(size_t *at, const char *suffix, struct str *name)
 
 void embedded_fill(struct buf *out, const char *name, embedded_value value, const void *ctx)
 {
-    struct str text, before, key;
+    struct str text, before, key, other;
 
     if (!embedded_get(&text, str_of(name)))
         return;
     while (str_cut(&text, STR("{{"), &before)) {
         buf_str(out, before);
         str_cut(&text, STR("}}"), &key);
-        if (!value(out, ctx, key))
+        if (value(out, ctx, key))
+            continue;
+        if (embedded_get(&other, key))
+            buf_str(out, other);
+        else
             buf_fmt(out, "{{" STR_FMT "}}", STR_ARG(key));
     }
     buf_str(out, text);

@@ -11,6 +11,6 @@ bool embedded_next(size_t *at, const char *suffix, struct str *name);
 
 /* Append what a key stands for; false: it is none. */
 typedef bool (*embedded_value)(struct buf *out, const void *ctx, struct str key);
-/* Append a file with the value of each "{{key}}" in its place. What is no key stays as it is, for
- * it is an engine's. */
+/* Append a file with the value of each "{{key}}" in its place, or the file of that name as it is,
+ * which others have, too. What is neither stays, for it is an engine's. */
 void embedded_fill(struct buf *out, const char *name, embedded_value value, const void *ctx);

@@ -4,6 +4,7 @@
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../io/crypto.h"
+#include "stored_bundle.h"
 #include "stored_registry.h"
 #include "stored_saved.h"
 
@@ -294,6 +295,8 @@ static int open_place(struct stored *s, const struct stored_text *place, const c
                              "docker-archive:FILE, docker:NAME, podman:NAME or "
                              "docker://HOST/NAME:TAG"
                            : "");
+    if (scratch && (form == STORED_BARE || form == STORED_ARCHIVE) && bundle_parts_are_in(path))
+        return stored_files_bundle(&s->files, path, scratch, e);
     if (form == STORED_ARCHIVE || (form == STORED_BARE && !has_in(path, ".")))
         return stored_files_tar(&s->files, path, scratch, e);
     return stored_files_folder(&s->files, path,
@@ -543,7 +546,8 @@ bool stored_is_image(struct str text, const char *dir)
     CLEANUP(free_clear) char *name = str_dup(bare);
     CLEANUP(free_clear) char *path = path_join(dir, name);
 
-    if (stored_text_form(&text, true) != STORED_BARE || has_in(path, "oci-layout") || is_flat(path))
+    if (stored_text_form(&text, true) != STORED_BARE || has_in(path, "oci-layout") || is_flat(path) ||
+        bundle_parts_are_in(path))
         return true;
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
         if (str_ends(bare, str_of(ends[i])) && fs_exists(path))

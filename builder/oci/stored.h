@@ -4,7 +4,8 @@
  *     oci:DIR[:TAG][@sha256:HEX]           a layout (OCI image-spec 1.1, image-layout.md)
  *     oci-archive:FILE[:TAG][@sha256:HEX]  the same in a tar
  *     dir:DIR[@sha256:HEX]                 a folder as skopeo's "dir:" has it
- *     docker-archive:FILE[:NAME]           a tar with a manifest.json, or one as above
+ *     docker-archive:FILE[:NAME]           a tar with a manifest.json, or one as above; or what
+ *                                          `bundle` wrote, a folder or a tar of it
  *     docker://HOST/NAME[:TAG][@sha256:HEX]  of a registry
  *     docker:NAME, podman:NAME             what the local engine saves of it
  *     PATH                                 any of these but the last two

@@ -10,6 +10,7 @@
 #include "../io/tar_read.h"
 #include "image.h"
 #include "layout.h"
+#include "stored_bundle.h"
 
 enum { FILES_MAX = 100000, LINKS_MAX = 8 };
 
@@ -52,7 +53,8 @@ static void note_entry(struct stored_files *f, const struct tar_entry *t)
     if (entry->type == ENTRY_SYMLINK || entry->type == ENTRY_HARDLINK)
         note_link(f, entry);
     else if (entry->type == ENTRY_FILE && !t->special)
-        note(f, entry->path, &(struct spot){.offset = t->offset, .size = entry->content.size});
+        note(f, entry->path,
+             &(struct spot){.offset = f->base + t->offset, .size = entry->content.size});
     else if (map_has(&f->names, entry->path))
         map_set(&f->names, entry->path, NULL);
 }
@@ -85,9 +87,10 @@ static void note_tree(struct stored_files *f, struct str path)
             f->arch = str_of(loaders[i].arch);
 }
 
-static int walk(struct stored_files *f, const struct events *events, struct err *e)
+static int walk(struct stored_files *f, struct bundle_parts *bundle, const struct events *events,
+                struct err *e)
 {
-    struct source *from = source_file(f->fd.n, 0, f->size, f->path);
+    struct source *from = source_file(f->fd.n, f->base, f->size, f->path);
     CLEANUP(tar_clear) struct tar_reader *tar = tar_open(from, TAR_ARCHIVE);
     const struct tar_entry *entry;
 
@@ -99,6 +102,8 @@ static int walk(struct stored_files *f, const struct events *events, struct err 
         if (!entry)
             return 0;
         note_tree(f, entry->entry.path);
+        if (entry->entry.type == ENTRY_FILE && !f->tree)
+            bundle_parts_note(bundle, entry->entry.path, entry->offset, entry->entry.content.size);
         if (n < FILES_MAX)
             note_entry(f, entry);
         else if (!f->tree)
@@ -129,8 +134,25 @@ static int unpack(bool *is, struct stored_files *f, const struct stored_scratch 
     return 0;
 }
 
+/* The archive that a bundle has. */
+static int enter(struct stored_files *f, struct bundle_parts *bundle, const struct fd *tar,
+                 const struct stored_scratch *scratch, struct err *e)
+{
+    CLEANUP(bundle_parts_clear) struct bundle_parts none = {0};
+    CLEANUP(fd_clear) struct fd own = {0};
+
+    if (bundle_parts_open(&own, &f->base, &f->size, bundle, tar, f->path, scratch, e) < 0)
+        return -1;
+    fd_clear(&f->fd);
+    MOVE(&f->fd, &own);
+    map_clear(&f->names);
+    f->archive = true;
+    return walk(f, &none, scratch->events, e);
+}
+
 static int scan(struct stored_files *f, const struct stored_scratch *scratch, struct err *e)
 {
+    CLEANUP(bundle_parts_clear) struct bundle_parts bundle = {0};
     bool is;
 
     f->archive = true;
@@ -138,9 +160,13 @@ static int scan(struct stored_files *f, const struct stored_scratch *scratch, st
         return -1;
     if (!is)
         return no_archive(f, scratch, e);
-    return fd_size(f->fd.n, &f->size, f->path, e) < 0
-               ? -1
-               : walk(f, scratch ? scratch->events : NULL, e);
+    if (fd_size(f->fd.n, &f->size, f->path, e) < 0 ||
+        walk(f, &bundle, scratch ? scratch->events : NULL, e) < 0)
+        return -1;
+    return scratch && bundle.parts.n && !f->tree && !map_has(&f->names, STR("index.json")) &&
+                   !map_has(&f->names, STR("manifest.json"))
+               ? enter(f, &bundle, &f->fd, scratch, e)
+               : 0;
 }
 
 int stored_files_folder(struct stored_files *out, const char *path, bool flat,
@@ -161,6 +187,18 @@ int stored_files_tar(struct stored_files *out, const char *path,
     CLEANUP(stored_files_clear) struct stored_files f = {.path = xstrdup(path)};
 
     if (fd_open(&f.fd, path, O_RDONLY, 0, e) < 0 || scan(&f, scratch, e) < 0)
+        return -1;
+    MOVE(out, &f);
+    return 0;
+}
+
+int stored_files_bundle(struct stored_files *out, const char *path,
+                        const struct stored_scratch *scratch, struct err *e)
+{
+    CLEANUP(stored_files_clear) struct stored_files f = {.path = xstrdup(path)};
+    CLEANUP(bundle_parts_clear) struct bundle_parts bundle = {0};
+
+    if (bundle_parts_list(&bundle, path, e) < 0 || enter(&f, &bundle, NULL, scratch, e) < 0)
         return -1;
     MOVE(out, &f);
     return 0;

@@ -2,7 +2,8 @@
  * folder as skopeo's "dir:" has it, with "manifest.json" and blobs named by their hex digits.
  *
  * A tar is walked once and its files are found by their names; of two with one name the later
- * counts, as where it is unpacked. Links lead to files of the same tar.
+ * counts, as where it is unpacked. Links lead to files of the same tar. In one of a bundle it is
+ * the tar within that counts.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -22,7 +23,7 @@ struct stored_files {
     struct str top_text; /* of a registry: its text */
     struct registry *registry; /* borrowed; NULL: it is none */
     struct fd fd;              /* of the tar, or the lock on a layout: layout_use() */
-    uint64_t size;             /* of it, in bytes */
+    uint64_t base, size;       /* where in that file the tar stands: bytes */
     struct map names;          /* of its files */
     bool tree;                 /* it has files of a system, as `docker export` writes */
     struct str arch;           /* whose loader they have, in Go's words; may be empty */
@@ -37,6 +38,9 @@ int stored_files_folder(struct stored_files *out, const char *path, bool flat,
  * oci-archive to build on. */
 int stored_files_tar(struct stored_files *out, const char *path,
                      const struct stored_scratch *scratch, struct err *e) MUST_CHECK;
+/* The tar that a bundle has, in a folder. */
+int stored_files_bundle(struct stored_files *out, const char *path,
+                        const struct stored_scratch *scratch, struct err *e) MUST_CHECK;
 /* What the engine ("docker", "podman") saves of an image of its own. */
 int stored_files_saved(struct stored_files *out, const char *engine, struct str image,
                        const struct stored_scratch *scratch, struct err *e) MUST_CHECK;

@@ -1,4 +1,4 @@
-/* out/bundle.h - images in a folder for those without a network: a USB stick.
+/* out/bundle.h - images in a folder for those without a network: a USB stick; or in a tar of one.
  *
  * README.html, load.sh, load.ps1 with load.cmd, the archive that docker, podman and containerd load
  * (oci/tarball.h) as image.tar, or in parts image.tar.001 and so on where it is larger than a file
@@ -33,6 +33,6 @@ struct bundling {
 void bundling_clear(struct bundling *b);
 /* Bytes of all layers and configs, those that images share once. */
 uint64_t bundle_size(const struct bundling *b);
-/* The folder is made, or one that an earlier bundle is in. ERR_INPUT where it holds other things.
- */
-int bundle_write(const char *dir, const struct bundling *b, struct err *e) MUST_CHECK;
+/* A folder, which is made, or one that an earlier bundle is in; or with ".tar" at its end a file,
+ * which is there when it is whole. ERR_INPUT where a folder holds other things. */
+int bundle_write(const char *path, const struct bundling *b, struct err *e) MUST_CHECK;

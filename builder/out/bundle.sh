@@ -2,28 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Load the images of this folder: sh load.sh [docker|podman|nerdctl|ctr|apptainer]
 set -eu
+me='load'
 cd "$(dirname "$0")"
 size='{{size}}' # bytes
 
-say() {
-    printf 'load: %s\n' "$*" >&2
-}
-
-fail() {
-    say "$*"
-    exit 1
-}
-
+{{engine.sh}}
 # Name, config and manifest of each image.
 images() {
     cat <<'END'
 {{images}}
 END
-}
-
-# Free KiB of the disk that a folder is on.
-free_in() {
-    df -Pk "$1" | awk 'NR == 2 { print $4 }'
 }
 
 # Has the engine exactly these images?
@@ -33,8 +21,7 @@ all_there() {
     *) return 1 ;;
     esac
     images | while read -r name config manifest; do
-        found=$("$engine" image inspect --format '{{.Id}}' "$name" 2>/dev/null | sed 's/^sha256://')
-        [ "$found" = "$config" ] || [ "$found" = "$manifest" ] || exit 1
+        has_image "$name" "$config" "$manifest" || exit 1
     done
 }
 
@@ -49,9 +36,7 @@ if all_there; then
     say "$engine has them already"
     exit 0
 fi
-if [ "$(uname -s) $(uname -m)" = 'Darwin arm64' ]; then
-    say 'these images are for amd64 and are emulated on this Mac: that is slow, and kernels of Jupyter may die'
-fi
+warn_of_emulation
 
 [ -f SHA256SUMS ] || fail 'this copy is incomplete: it was taken away while it was written; copy it again'
 say 'checking the files'
@@ -60,15 +45,7 @@ if command -v sha256sum >/dev/null; then
 else
     shasum -a 256 -c SHA256SUMS >/dev/null || fail 'a file is damaged or missing; copy this folder again'
 fi
-root=
-case $engine in
-docker) root=$(docker info --format '{{.DockerRootDir}}') ;;
-podman) root=$(podman info --format '{{.Store.GraphRoot}}') ;;
-esac
-# Packed and unpacked at once are about three times as much.
-if [ -d "$root" ] && [ "$(free_in "$root")" -lt $((size * 3 / 1024)) ]; then
-    fail "$engine needs $((size * 3 / 1048576)) MiB in $root, which has $(($(free_in "$root") / 1024)); \`$engine system prune\` removes what nothing uses"
-fi
+check_room "$size"
 
 case $engine in
 docker | podman | nerdctl)
@@ -95,6 +72,11 @@ apptainer | singularity)
     ;;
 *) fail "\"$engine\" is none of docker, podman, nerdctl, ctr and apptainer" ;;
 esac
-images | while read -r name config manifest; do
-    say "$name is loaded; start it with: $engine run --rm -it --gpus all $name"
+case $engine in
+ctr) say 'they are loaded; `ctr images ls` tells their whole names, and `ctr run --rm -t --gpus 0 NAME ID` starts one' ;;
+podman) run='run --rm -it --device nvidia.com/gpu=all' ;;
+*) run='run --rm -it --gpus all' ;;
+esac
+[ "$engine" = ctr ] || images | while read -r name config manifest; do
+    say "$name is loaded; start it with: $engine $run $name"
 done

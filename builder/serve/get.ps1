@@ -1,26 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-# Fetch {{name}} from http://{{host}}/ and load it into Docker. Run again, it goes on where it was cut.
+# Fetch {{name}} from {{address}}/ and load it into Docker. Run again, it goes on where it was cut.
 # A pipe of PowerShell breaks binary data, so everything goes through a file. -Start starts it, and opens what it serves.
-param([switch]$Start)
+param([switch]$Start, [string]$CaCert)
 $ErrorActionPreference = 'Stop'
-$url = 'http://{{host}}/image.tar?image={{name}}'
+$url = '{{address}}/image.tar?image={{name}}'
 $file = 'image-{{manifest}}.tar'
 $size = {{tar}}
 $ports = '{{ports}}'
+$key = '{{key}}' # instead of the code, as long as this server runs
 
 docker info --format '{{.ServerVersion}}'
 if ($LASTEXITCODE -ne 0) { throw 'Docker does not answer; start Docker Desktop, then run this again' }
 if ((Get-PSDrive -Name (Get-Location).Drive.Name).Free -lt 4 * $size) {
     throw 'the disk has too little room: Docker needs the archive, the packed and the unpacked image at once'
 }
+$options = @('--fail', '--noproxy', '*', '--connect-timeout', '10', '-C', '-', '-o', $file)
+if ($CaCert) { $options += '--cacert', $CaCert }
+$login = [IO.Path]::GetTempFileName() # others see curl's arguments
+if ($key) { [IO.File]::WriteAllText($login, "user = `"class:$key`"`n") }
 $have = 0
 if (Test-Path $file) { $have = (Get-Item $file).Length }
 for ($tries = 0; $have -lt $size -and $tries -lt 20; $tries++) {
-    curl.exe --fail --noproxy '*' --connect-timeout 10 -C - -o $file $url
+    curl.exe -K $login @options $url
+    if ($LASTEXITCODE -eq 22 -or $LASTEXITCODE -eq 60) { break } # it refuses, or its certificate is not trusted
     if ($LASTEXITCODE -ne 0) { Start-Sleep -Seconds 2 }
     if (Test-Path $file) { $have = (Get-Item $file).Length }
 }
-if ($have -lt $size) { throw 'http://{{host}}/ does not answer; is this machine in the same network? Run this again to go on' }
+$ended = $LASTEXITCODE
+Remove-Item $login
+if ($have -lt $size -and $ended -eq 22) { throw '{{address}}/ refuses; it was started anew, or has something else: fetch this script again' }
+if ($have -lt $size -and $ended -eq 60) { throw 'the certificate of {{address}}/ is not trusted here; ask for the file of its authority, then: -CaCert FILE' }
+if ($have -lt $size) { throw '{{address}}/ does not answer; is this machine in the same network? Run this again to go on' }
 docker load -i $file
 $id = docker image inspect --format '{{.Id}}' '{{name}}'
 Remove-Item $file

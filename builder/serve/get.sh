@@ -1,47 +1,48 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Fetch {{name}} from http://{{host}}/ and load it into Docker or Podman. Run again, it goes on where it was cut.
+# Fetch {{name}} from {{address}}/ and load it into Docker or Podman. Run again, it goes on where it was cut.
 #
-#   --start  then start it, and open what it serves in the browser
-#   --have   leave out what Docker has of an earlier image of that name (its classic store alone can do that)
+#   --start        then start it, and open what it serves in the browser
+#   --have         leave out what Docker has of an earlier image of that name (its classic store alone can do that)
+#   --cacert FILE  the authority of the server's certificate, where this machine does not trust it
 set -eu
+me='get'
 name='{{name}}'
-url='http://{{host}}/image.tar?image={{name}}'
+url='{{address}}/image.tar?image={{name}}'
 size='{{tar}}' # bytes
 ports='{{ports}}'
 config='{{config}}'
 manifest='{{manifest}}'
+key='{{key}}' # instead of the code, as long as this server runs
 
-say() {
-    printf 'get: %s\n' "$*" >&2
-}
-
-fail() {
-    say "$*"
-    exit 1
-}
-
-start='' leave_out=''
-for option; do
-    case $option in
+{{engine.sh}}
+start='' leave_out='' ca=''
+while [ $# -gt 0 ]; do
+    case $1 in
     --start) start=yes ;;
     --have) leave_out=yes ;;
-    *) fail "\"$option\" is no option; there are --start and --have" ;;
+    --cacert)
+        [ $# -gt 1 ] || fail '--cacert wants a file'
+        ca=$2
+        shift
+        ;;
+    *) fail "\"$1\" is no option; there are --start, --have and --cacert FILE" ;;
     esac
+    shift
 done
 
-# Free KiB of the disk that a folder is on.
-free_in() {
-    df -Pk "$1" | awk 'NR == 2 { print $4 }'
-}
-
-id() {
-    "$engine" image inspect --format '{{.Id}}' "$name" 2>/dev/null | sed 's/^sha256://'
+# Others here see curl's arguments, so the key is not among them. What keeps the server from answering is told once.
+fetch() {
+    printf '%s\n' "${key:+user = \"class:$key\"}" | curl -K - --noproxy '*' --connect-timeout 10 ${ca:+--cacert "$ca"} "$@" && return
+    case $? in
+    22) fail '{{address}}/ refuses; it was started anew, or has something else: fetch this script again' ;;
+    60) fail 'the certificate of {{address}}/ is not trusted here; ask for the file of its authority, then: --cacert FILE' ;;
+    esac
+    return 1
 }
 
 is_right() {
-    found=$(id)
-    [ "$found" = "$config" ] || [ "$found" = "$manifest" ]
+    has_image "$name" "$config" "$manifest"
 }
 
 # A link of the log, as this machine reaches it: the engine chose a port that is free.
@@ -108,9 +109,7 @@ done
 if is_right; then
     loaded "$name is in $engine already"
 fi
-if [ "$(uname -s) $(uname -m)" = 'Darwin arm64' ]; then
-    say 'this image is for amd64 and is emulated on this Mac: it is slow, and kernels of Jupyter may die'
-fi
+warn_of_emulation
 
 if [ -n "$leave_out" ]; then
     case $engine/$(docker info --format '{{.DriverStatus}}' 2>/dev/null) in
@@ -121,8 +120,8 @@ if [ -n "$leave_out" ]; then
         for layer in $([ -z "$old" ] || docker image inspect --format '{{range .RootFS.Layers}}{{.}} {{end}}' "$old"); do
             url="$url&have=$layer"
         done
-        size=$(curl -fsI --noproxy '*' "$url" | tr -d '\r' | awk 'tolower($1) == "content-length:" { print $2 }')
-        [ -n "$size" ] || fail 'http://{{host}}/ does not answer; is this machine in the same network?'
+        size=$(fetch -fsI "$url" | tr -d '\r' | awk 'tolower($1) == "content-length:" { print $2 }')
+        [ -n "$size" ] || fail '{{address}}/ does not answer; is this machine in the same network?'
         ;;
     esac
 fi
@@ -132,24 +131,18 @@ file=image-$manifest-$size.tar
 have=0
 [ ! -e "$file" ] || have=$(wc -c <"$file")
 [ "$(free_in .)" -ge $(((size - have) / 1024)) ] || fail "$((size / 1048576)) MiB do not fit here; run this in a folder on another disk"
-case $engine in
-docker) root=$(docker info --format '{{.DockerRootDir}}') ;;
-*) root=$(podman info --format '{{.Store.GraphRoot}}') ;;
-esac
-if [ -d "$root" ] && [ "$(free_in "$root")" -lt $((size * 3 / 1024)) ]; then
-    fail "$engine needs $((size * 3 / 1048576)) MiB in $root, which has $(($(free_in "$root") / 1024)); \`$engine system prune\` removes what nothing uses"
-fi
+check_room "$size"
 
 tries=0
 while [ "$have" -lt "$size" ]; do
-    curl -fsS --noproxy '*' --connect-timeout 10 -C - -o "$file" "$url" || true
+    fetch -fsS -C - -o "$file" "$url" || true
     before=$have
     [ ! -e "$file" ] || have=$(wc -c <"$file")
     if [ "$have" -gt "$before" ]; then
         tries=0
     else
         tries=$((tries + 1))
-        [ "$tries" -lt 5 ] || fail "http://{{host}}/ does not answer; is this machine in the same network? Run this again to go on"
+        [ "$tries" -lt 5 ] || fail "{{address}}/ does not answer; is this machine in the same network? Run this again to go on"
         sleep "$tries"
     fi
 done

@@ -24,6 +24,7 @@ enum {
 struct httpd {
     struct MHD_Daemon *daemon;
     const struct httpd_handlers *handlers;
+    bool encrypts;
     pthread_mutex_t lock; /* over the sockets of all connections */
     struct VEC_OF(int) sockets;
 };
@@ -99,6 +100,7 @@ static struct httpd_ask ask_of(struct MHD_Connection *c, const char *path, const
         .host = header(c, MHD_HTTP_HEADER_HOST),
         .agent = header(c, MHD_HTTP_HEADER_USER_AGENT),
         .language = header(c, MHD_HTTP_HEADER_ACCEPT_LANGUAGE),
+        .authorization = header(c, MHD_HTTP_HEADER_AUTHORIZATION),
         .head = !strcmp(method, MHD_HTTP_METHOD_HEAD),
         .connection = c,
     };
@@ -245,8 +247,8 @@ static ssize_t read_pieces(void *ctx, uint64_t at, char *to, size_t max)
     return (ssize_t)n;
 }
 
-/* What lies in one file goes out by sendfile(). */
-static struct MHD_Response *response_of(struct request *r, uint64_t len)
+/* What lies in one file goes out by sendfile(), where it need not be encrypted. */
+static struct MHD_Response *response_of(struct request *r, uint64_t len, bool encrypts)
 {
     const struct httpd_answer *a = &r->answer;
     const struct httpd_parts *parts = a->pieces.n == 1 ? a->pieces.v[0].parts : NULL;
@@ -255,7 +257,7 @@ static struct MHD_Response *response_of(struct request *r, uint64_t len)
 
     if (!len)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    if (!part || r->from - part->at + len > part->size)
+    if (encrypts || !part || r->from - part->at + len > part->size)
         return MHD_create_response_from_callback(len, BLOCK, read_pieces, r, NULL);
     own = dup(part->fd);
     return own < 0 ? NULL
@@ -273,7 +275,7 @@ static enum MHD_Result reply(struct MHD_Connection *c, const struct httpd *h, st
     const struct pair *p;
 
     apply_conditions(&r->answer, ask, &r->from, &len);
-    response = response_of(r, len);
+    response = response_of(r, len, h->encrypts);
     if (!response)
         return MHD_NO;
     vec_each(p, &r->answer.headers)
@@ -390,31 +392,39 @@ static void allow_files(void)
 }
 
 int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
-               const struct httpd_handlers *handlers, struct err *e)
+               const struct server_cert *cert, const struct httpd_handlers *handlers, struct err *e)
 {
     struct httpd *h = xcalloc(1, sizeof *h);
-    struct MHD_OptionItem more[] = {
-        {MHD_OPTION_THREAD_POOL_SIZE, threads, NULL},
-        {MHD_OPTION_END, 0, NULL},
-    };
+    struct MHD_OptionItem more[4] = {0};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD;
+    size_t n = 0;
 
     h->handlers = handlers;
+    h->encrypts = cert != NULL;
     pthread_mutex_init(&h->lock, NULL);
     allow_files();
-    if (threads < 2) /* a pool of one is none */
-        more[0].option = MHD_OPTION_END;
+    if (threads > 1) /* a pool of one is none */
+        more[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, threads, NULL};
+    if (cert) {
+        flags |= MHD_USE_TLS;
+        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, cert->chain.p};
+        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, cert->key.p};
+    }
+    more[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     h->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET,
-        socket->n, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)OF_ONE, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, decode, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, connected, h, MHD_OPTION_NOTIFY_COMPLETED, completed, h,
-        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        flags, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET, socket->n,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)OF_ONE, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, decode, NULL, MHD_OPTION_NOTIFY_CONNECTION, connected, h,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (!h->daemon) {
         pthread_mutex_destroy(&h->lock);
         free(h);
-        return err_set(e, ERR_SYSTEM, "cannot serve: no thread can be started");
+        return cert ? err_set(e, ERR_INPUT,
+                              "cannot serve with this certificate and key; GnuTLS takes RSA from "
+                              "2048 bits on, ECDSA and Ed25519")
+                    : err_set(e, ERR_SYSTEM, "cannot serve: no thread can be started");
     }
     *socket = (struct fd){0}; /* the daemon closes it */
     *out = h;

@@ -1,4 +1,5 @@
-/* serve/httpd.h - the only home of libmicrohttpd: a server of HTTP/1.1 that only gives. RFC 9110.
+/* serve/httpd.h - the only home of libmicrohttpd: a server of HTTP/1.1 that only gives, with TLS or
+ * without. RFC 9110.
  *
  * A request of another method than GET and HEAD gets 405, and a body is passed over. What an answer
  * says of itself in "ETag" decides about If-None-Match and If-Range; Range holds for every answer
@@ -8,12 +9,14 @@
 #pragma once
 #include "../base/arena.h"
 #include "../base/fd.h"
+#include "../io/server_cert.h"
 #include "../oci/descriptor.h"
 
 struct httpd_ask {
     struct str path; /* decoded, without the query */
     struct str range, if_range, if_none_match, host, agent, language; /* headers; may be empty */
-    char peer[64];                                                    /* its address, a number */
+    struct str authorization;
+    char peer[64]; /* its address, a number */
     bool head;
     void *connection; /* for httpd_query() */
 };
@@ -59,7 +62,9 @@ struct httpd_handlers {
 };
 
 struct httpd; /* opaque */
-/* Serve at the listening socket, which becomes the server's. `handlers` are borrowed. */
+/* Serve at the listening socket, which becomes the server's. `handlers` are borrowed; `cert` is
+ * shown to who comes, NULL: plain HTTP. */
 int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
-               const struct httpd_handlers *handlers, struct err *e) MUST_CHECK;
+               const struct server_cert *cert, const struct httpd_handlers *handlers,
+               struct err *e) MUST_CHECK;
 void httpd_clear(struct httpd **h); /* cuts off whoever is left */

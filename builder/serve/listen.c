@@ -197,3 +197,64 @@ int listen_hosts(struct names *out, const struct fd *fd, struct err *e)
         add_host(out, &loopback, port_of(&own));
     return 0;
 }
+
+/* "192.168.1.7" of "192.168.1.7:5000", "fd00::7" of "[fd00::7]:5000"; owned. */
+static char *address_of(const char *host)
+{
+    struct str s = str_of(host), port;
+
+    str_cut_last(&s, STR(":"), &port);
+    if (str_skip(&s, STR("[")))
+        str_drop(&s, STR("]"));
+    return str_dup(s);
+}
+
+static int names_nobody(const struct names *hosts, const struct server_cert *cert, const char *file,
+                        struct err *e)
+{
+    CLEANUP(buf_clear) struct buf list = {0};
+
+    server_cert_list(&list, cert);
+    return err_set(e, ERR_INPUT,
+                   "the certificate in %s is for %s, and this machine is reached by %s; have one "
+                   "made with that in its subjectAltName, or a name that leads here",
+                   file, list.len ? list.p : "no name that clients look at", hosts->v[0]);
+}
+
+int listen_certified(struct names *hosts, bool *named, uint16_t port,
+                     const struct server_cert *cert, const char *file, struct err *e)
+{
+    CLEANUP(names_clear) struct names own = {0}, kept = {0};
+    char **host;
+
+    vec_each(host, hosts) {
+        CLEANUP(free_clear) char *address = address_of(*host);
+
+        if (server_cert_is_for(cert, address))
+            names_add(&kept, *host);
+    }
+    *named = !kept.n;
+    server_cert_names(&own, cert);
+    vec_each(host, &own) {
+        CLEANUP(buf_clear) struct buf text = {0};
+
+        buf_fmt(&text, "%s:%u", *host, port);
+        names_add(&kept, text.p);
+    }
+    if (!kept.n)
+        return names_nobody(hosts, cert, file, e);
+    names_clear(hosts);
+    MOVE(hosts, &kept);
+    return 0;
+}
+
+bool listen_is_loopback(const struct fd *fd)
+{
+    CLEANUP(err_clear) struct err ignored = {0}; /* then it is not known to be */
+    union address a;
+
+    if (local_name(&a, fd, &ignored) < 0)
+        return false;
+    return a.any.sa_family == AF_INET ? ntohl(a.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+                                      : IN6_IS_ADDR_LOOPBACK(&a.v6.sin6_addr);
+}

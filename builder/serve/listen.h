@@ -3,6 +3,7 @@
 #pragma once
 #include "../base/fd.h"
 #include "../base/vec.h"
+#include "../io/server_cert.h"
 
 enum { LISTEN_PORT = 5000 };
 
@@ -14,3 +15,9 @@ int listen_open(struct fd *out, uint16_t *port, struct str where, struct err *e)
 /* "192.168.1.7:5000": by what others reach the socket, best first; on this machine's own loopback
  * where there is nothing else. */
 int listen_hosts(struct names *out, const struct fd *fd, struct err *e) MUST_CHECK;
+/* The same with TLS: of `hosts` those that the certificate is for stay, and its names follow.
+ * *named: the first is a name. None left: ERR_INPUT, with what it is for; `file` is its path. */
+int listen_certified(struct names *hosts, bool *named, uint16_t port,
+                     const struct server_cert *cert, const char *file, struct err *e) MUST_CHECK;
+/* Is it this machine alone that reaches the socket? */
+bool listen_is_loopback(const struct fd *fd);

@@ -51,14 +51,27 @@ static void put_size(struct buf *out, uint64_t bytes)
 
 /* ---- templates ---- */
 
-/* A text in two languages. */
-static bool is_text(struct buf *out, const struct page *p, struct str key)
+static void put_address(struct buf *out, const struct page *p)
+{
+    buf_puts(out, p->encrypts ? "https://" : "http://");
+    put_escaped(out, p->host);
+}
+
+/* A text in two languages, or what holds for all images. */
+static bool is_common(struct buf *out, const struct page *p, struct str key)
 {
     struct str english;
 
-    if (!str_cut(&key, STR("|"), &english))
+    if (str_cut(&key, STR("|"), &english))
+        buf_str(out, p->chinese ? key : english);
+    else if (str_is(key, "host"))
+        put_escaped(out, p->host);
+    else if (str_is(key, "address"))
+        put_address(out, p);
+    else if (str_is(key, "user")) /* of curl, which then asks for the password */
+        buf_puts(out, p->key ? " -u class" : "");
+    else
         return false;
-    buf_str(out, p->chinese ? key : english);
     return true;
 }
 
@@ -126,6 +139,23 @@ static void put_run(struct buf *out, const struct page_image *i)
     put_escaped(out, i->tag->tag);
 }
 
+static void put_podman(struct buf *out, const struct page_image *i)
+{
+    const char *plain = i->page->encrypts ? "" : " --tls-verify=false";
+
+    if (i->page->key) {
+        buf_fmt(out, "podman login%s -u class ", plain);
+        put_escaped(out, i->page->host);
+        buf_putc(out, '\n');
+    }
+    buf_fmt(out, "podman pull%s ", plain);
+    put_escaped(out, i->page->host);
+    buf_putc(out, '/');
+    put_escaped(out, i->repository);
+    buf_putc(out, ':');
+    put_escaped(out, i->tag->tag);
+}
+
 static void put_hex(struct buf *out, const struct digest *digest)
 {
     char hex[DIGEST_HEX + 1];
@@ -153,14 +183,12 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
 {
     const struct page_image *i = ctx;
 
-    if (is_text(out, i->page, key))
+    if (is_common(out, i->page, key))
         return true;
     if (str_is(key, "name")) {
         put_escaped(out, i->repository);
         buf_putc(out, ':');
         put_escaped(out, i->tag->tag);
-    } else if (str_is(key, "host")) {
-        put_escaped(out, i->page->host);
     } else if (str_is(key, "size")) {
         put_size(out, shelf_image_size(i->tag->image));
     } else if (str_is(key, "needs")) {
@@ -175,6 +203,13 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
         put_hex(out, &i->tag->image->digest);
     } else if (str_is(key, "tar")) {
         buf_fmt(out, "%llu", (unsigned long long)i->tar);
+    } else if (str_is(key, "key")) {
+        buf_puts(out, i->page->key ? i->page->key : "");
+    } else if (str_is(key, "podman")) {
+        put_podman(out, i);
+    } else if (str_is(key, "apptainer")) {
+        buf_fmt(out, "apptainer pull%s%s", i->page->encrypts ? "" : " --no-https",
+                i->page->key ? " --docker-login" : "");
     } else if (str_is(key, "sh")) {
         put_hash(out, i, PAGE_SH);
     } else if (str_is(key, "ps1")) {
@@ -287,17 +322,21 @@ static bool page_values(struct buf *out, const void *ctx, struct str key)
     const struct shelf_repository *r;
     const struct shelf_tag *t;
 
-    if (is_text(out, p, key))
+    if (is_common(out, p, key))
         return true;
     if (str_is(key, "title")) {
         put_title(out, p);
-    } else if (str_is(key, "host")) {
-        put_escaped(out, p->host);
     } else if (str_is(key, "qr")) {
-        buf_fmt(&address, "http://" STR_FMT "/", STR_ARG(p->host));
+        put_address(&address, p);
+        buf_putc(&address, '/');
         qr_svg(out, address.p, either(p, "QR code of this address", "此地址的二维码"));
     } else if (str_is(key, "table")) {
         page_table(out, p);
+    } else if (str_is(key, "guarded")) {
+        if (p->key)
+            embedded_fill(out, "serve-page-code.html", page_values, p);
+        if (p->encrypts)
+            embedded_fill(out, "serve-page-tls.html", page_values, p);
     } else if (str_is(key, "images")) {
         vec_each(r, &p->shelf->repositories)
             vec_each(t, &r->tags)

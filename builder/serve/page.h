@@ -9,6 +9,8 @@ struct page {
     const struct shelf *shelf;
     struct watch *watch;
     struct str host; /* "192.168.1.7:5000": by what the room reaches the server */
+    const char *key; /* what scripts say in the code's place; NULL: no code is wanted */
+    bool encrypts;   /* TLS */
     bool chinese;
 };
 

@@ -17,7 +17,8 @@ static void put_json(struct httpd_answer *out, unsigned status, const struct doc
     httpd_text(out, arena_str(&out->arena, buf_view(&text)));
 }
 
-static void refuse(struct httpd_answer *out, unsigned status, const char *code, const char *message)
+void pull_answer_error(struct httpd_answer *out, unsigned status, const char *code,
+                       const char *message)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *list, *item = node_new_map(&d);
@@ -55,7 +56,7 @@ static void put_list(struct httpd_answer *out, struct doc *d, const char *key,
     const struct str *s;
 
     if (limit.len && !str_u32(limit, &n)) {
-        refuse(out, 400, "UNSUPPORTED", "n is no number");
+        pull_answer_error(out, 400, "UNSUPPORTED", "n is no number");
         return;
     }
     n = n < PAGE ? n : PAGE;
@@ -138,7 +139,7 @@ static void put_manifest(struct httpd_answer *out, const struct shelf *shelf,
     if (tag || !route->tag.len)
         d = shelf_doc(shelf, tag ? &tag->digest : &route->digest);
     if (!d) {
-        refuse(out, 404, "MANIFEST_UNKNOWN", "there is no such image here");
+        pull_answer_error(out, 404, "MANIFEST_UNKNOWN", "there is no such image here");
         return;
     }
     out->status = 200;
@@ -154,11 +155,12 @@ static void put_blob(struct httpd_answer *out, const struct shelf *shelf,
     const struct shelf_doc *d = shelf_doc(shelf, digest);
 
     if (!b && !d) {
-        refuse(out, 404, "BLOB_UNKNOWN", "there is no such blob here");
+        pull_answer_error(out, 404, "BLOB_UNKNOWN", "there is no such blob here");
         return;
     }
     if (b && !shelf_blob_is_whole(shelf, b)) {
-        refuse(out, 500, "BLOB_UNKNOWN", "the blob's file was changed while it was served");
+        pull_answer_error(out, 500, "BLOB_UNKNOWN",
+                          "the blob's file was changed while it was served");
         return;
     }
     out->status = 200;
@@ -179,16 +181,16 @@ void pull_answer(struct httpd_answer *out, const struct shelf *shelf, const stru
     if (route.name.len) {
         r = shelf_repository(shelf, route.name);
         if (!r) {
-            refuse(out, 404, "NAME_UNKNOWN", "there is no such repository here");
+            pull_answer_error(out, 404, "NAME_UNKNOWN", "there is no such repository here");
             return;
         }
     }
     switch (route.kind) {
     case ROUTE_NONE:
         if (route.fault)
-            refuse(out, 400, route.fault, "it is not of the form that it needs");
+            pull_answer_error(out, 400, route.fault, "it is not of the form that it needs");
         else
-            refuse(out, 404, "UNSUPPORTED", "there is nothing of that name");
+            pull_answer_error(out, 404, "UNSUPPORTED", "there is nothing of that name");
         break;
     case ROUTE_PING:
         out->status = 200;

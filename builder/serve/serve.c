@@ -16,12 +16,12 @@ const char serve_alone[] =
     "    `envbuild bundle` writes";
 
 struct serve {
-    const struct shelf *shelf;
-    struct str host;
+    struct serve_how how;
     struct httpd *httpd;
     struct watch *watch;
     struct httpd_handlers handlers;
     _Atomic bool asked;    /* somebody has come */
+    _Atomic uint64_t now;  /* milliseconds, at the last tick */
     bool told;             /* that nobody has */
     uint64_t ticks, began; /* milliseconds; of the first tick */
 };
@@ -35,9 +35,9 @@ static void note_manifest(struct serve *s, const struct httpd_ask *ask)
 
     if (route.kind != ROUTE_MANIFEST || ask->head)
         return;
-    vec_each(image, &s->shelf->images) {
+    vec_each(image, &s->how.shelf->images) {
         const struct digest *digest = &(*image)->digest;
-        const struct shelf_repository *r = shelf_repository(s->shelf, route.name);
+        const struct shelf_repository *r = shelf_repository(s->how.shelf, route.name);
         const struct shelf_tag *tag = r && route.tag.len ? shelf_tag(r, route.tag) : NULL;
 
         if (!digest_eq(digest, tag ? &tag->digest : &route.digest))
@@ -64,7 +64,7 @@ static const struct shelf_tag *pick(const struct serve *s, const struct httpd_as
     CLEANUP(buf_clear) struct buf name = {0};
     size_t n = 0;
 
-    vec_each(r, &s->shelf->repositories)
+    vec_each(r, &s->how.shelf->repositories)
         vec_each(t, &r->tags) {
             buf_reset(&name);
             buf_fmt(&name, STR_FMT ":" STR_FMT, STR_ARG(r->name), STR_ARG(t->tag));
@@ -112,7 +112,7 @@ static void put_tar(struct serve *s, const struct httpd_ask *ask, struct httpd_a
     if (!tag)
         return;
     httpd_query(&have, ask, "have");
-    if (image_tar_answer(out, &size, s->shelf, repository->name, tag, &have, &e) < 0) {
+    if (image_tar_answer(out, &size, s->how.shelf, repository->name, tag, &have, &e) < 0) {
         put_error(out, &e);
     } else if (!ask->head) {
         buf_fmt(&what, "tar " STR_FMT, STR_ARG(out->etag));
@@ -125,8 +125,12 @@ static struct page page_for(const struct serve *s, const struct httpd_ask *ask)
 {
     struct str asked = httpd_query_one(ask, "lang");
 
-    return (struct page){s->shelf, s->watch, page_host(ask->host, s->host),
-                         page_wants_chinese(asked.len ? asked : ask->language)};
+    return (struct page){.shelf = s->how.shelf,
+                         .watch = s->watch,
+                         .host = page_host(ask->host, s->how.host),
+                         .key = s->how.gate ? gate_key(s->how.gate) : NULL,
+                         .encrypts = s->how.cert != NULL,
+                         .chinese = page_wants_chinese(asked.len ? asked : ask->language)};
 }
 
 static void put_script(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out,
@@ -141,7 +145,7 @@ static void put_script(struct serve *s, const struct httpd_ask *ask, struct http
 
     if (!tag)
         return;
-    if (image_tar_size(&tar, s->shelf, repository->name, tag, &e) < 0) {
+    if (image_tar_size(&tar, s->how.shelf, repository->name, tag, &e) < 0) {
         put_error(out, &e);
         return;
     }
@@ -168,13 +172,52 @@ static void put_page(struct serve *s, const struct httpd_ask *ask, struct httpd_
     httpd_text(out, arena_str(&out->arena, buf_view(&text)));
 }
 
+/* ---- who may ---- */
+
+static void keep_out(const struct httpd_ask *ask, struct httpd_answer *out, unsigned status,
+                     const char *code, const char *words)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    if (route_is_registry(ask->path)) {
+        pull_answer_error(out, status, code, words);
+        return;
+    }
+    buf_fmt(&text, "%s\n", words);
+    put_plain(out, status, buf_view(&text));
+}
+
+static bool may_come_in(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out)
+{
+    if (!s->how.gate)
+        return true;
+    switch (gate_knock(s->how.gate, ask->peer, ask->authorization, s->now)) {
+    case GATE_COME_IN:
+        return true;
+    case GATE_WHO:
+    case GATE_WRONG:
+        httpd_header(out, "WWW-Authenticate", STR("Basic realm=\"envbuild\", charset=\"UTF-8\""));
+        keep_out(ask, out, 401, "UNAUTHORIZED",
+                 "a code is wanted: give it as the password, with any user name");
+        return false;
+    case GATE_LATER:
+        httpd_header(out, "Retry-After", STR("1"));
+        keep_out(ask, out, 429, "TOOMANYREQUESTS",
+                 "this address gave too many wrong codes; wait a second, then try again");
+        return false;
+    }
+    return false;
+}
+
 static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *out)
 {
     struct serve *s = ctx;
 
     s->asked = true;
+    if (!may_come_in(s, ask, out))
+        return;
     if (route_is_registry(ask->path)) {
-        pull_answer(out, s->shelf, ask);
+        pull_answer(out, s->how.shelf, ask);
         if (out->status == 200)
             note_manifest(s, ask);
     } else if (str_is(ask->path, "/image.tar")) {
@@ -209,16 +252,14 @@ static void end(void *ctx, void *transfer, bool whole)
     watch_end(s->watch, transfer, whole);
 }
 
-int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, struct str host,
-               unsigned threads, struct err *e)
+int serve_open(struct serve **out, const struct serve_how *how, struct fd *socket, struct err *e)
 {
     CLEANUP(serve_clear) struct serve *s = xcalloc(1, sizeof *s);
 
-    s->shelf = shelf;
-    s->host = host;
+    s->how = *how;
     s->watch = watch_open();
     s->handlers = (struct httpd_handlers){answer, begin, end, s};
-    if (httpd_open(&s->httpd, socket, threads, &s->handlers, e) < 0)
+    if (httpd_open(&s->httpd, socket, how->threads, how->cert, &s->handlers, e) < 0)
         return -1;
     MOVE(out, &s);
     return 0;
@@ -228,6 +269,7 @@ bool serve_tick(struct serve *s, uint64_t now_ms)
 {
     bool alone;
 
+    s->now = now_ms;
     watch_tick(s->watch, now_ms);
     if (!s->ticks++)
         s->began = now_ms;

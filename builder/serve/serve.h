@@ -1,15 +1,24 @@
 /* serve/serve.h - a shelf of images, handed out by HTTP: what each path gives, and who fetches. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "gate.h"
 #include "shelf.h"
 #include "watch.h"
 
 struct serve; /* opaque */
 
-/* Begin, at the listening socket, which becomes the server's. `shelf` is borrowed, and `host`:
- * "192.168.1.7:5000", by what the room reaches it. */
-int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, struct str host,
-               unsigned threads, struct err *e) MUST_CHECK;
+/* All is borrowed, until serve_clear(). */
+struct serve_how {
+    const struct shelf *shelf;
+    struct str host;                /* "192.168.1.7:5000": by what the room reaches it */
+    const struct server_cert *cert; /* NULL: plain HTTP */
+    struct gate *gate;              /* NULL: whoever asks may have all */
+    unsigned threads;
+};
+
+/* Begin, at the listening socket, which becomes the server's. */
+int serve_open(struct serve **out, const struct serve_how *how, struct fd *socket,
+               struct err *e) MUST_CHECK;
 /* To be called about once a second, with a clock that began at any time. True once: for a minute
  * nobody has asked for anything. Then serve_alone says what to try. */
 bool serve_tick(struct serve *s, uint64_t now_ms);

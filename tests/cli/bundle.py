@@ -108,6 +108,130 @@ def a_stick_that_is_not_whole(stage):
     assert not [n for n in os.listdir(stick) if n.startswith("image.tar.")]
 
 
+def back(stage, path, text, tag=""):
+    """The digest of what `copy` takes from there."""
+    out = f"back{len(os.listdir(path))}"
+    run(stage, path, "copy", "-q", text, f"oci:{out}:x")
+    return images(json.loads(read(path, out, "index.json")))[0]["digest"]
+
+
+@scenario
+def copy_takes_a_bundle_back(stage):
+    """As a folder and as a tar, in one piece and in parts, of one image and of two; nothing of one that is not whole."""
+    path = stage.fresh()
+    digest = build(stage, path)
+    name = json.loads(read(path, "recipe.lock"))
+    name = f"{name['name']}:{name['tag']}"
+    run(stage, path, "bundle", "recipe.yaml", "-o", "stick")
+    run(stage, path, "bundle", "recipe.yaml", "-o", "parts", "--split", "100000")
+    run(stage, path, "bundle", "recipe.yaml", "-o", "course.tar")
+    with tarfile.open(path + "/parts.tar", "w") as tar:
+        tar.add(path + "/parts", "parts")
+    for text in ("stick", "docker-archive:stick", "parts", "parts:" + name, "course.tar", "docker-archive:course.tar", f"course.tar:{name}", "parts.tar", "stick@" + digest):
+        assert back(stage, path, text) == digest, text
+    err = run(stage, path, "copy", "stick:other:1", "oci:x:y", code=3)[1]
+    assert '"stick:other:1" holds no such image' in err, err
+    os.rename(path + "/parts/image.tar.002", path + "/away")
+    with tarfile.open(path + "/hole.tar", "w") as tar:
+        tar.add(path + "/parts", "parts")
+    for text in ("parts", "hole.tar"):
+        err = run(stage, path, "copy", text, "oci:x:y", code=3)[1]
+        assert "is not whole: it has not all parts of image.tar" in err, err
+    os.rename(path + "/away", path + "/parts/image.tar.002")
+    os.unlink(path + "/parts/SHA256SUMS")
+    err = run(stage, path, "copy", "parts", "oci:x:y", code=3)[1]
+    assert "is not whole: SHA256SUMS is missing" in err, err
+    with open(path + "/stick/image.tar", "r+b") as f:
+        f.seek(os.path.getsize(path + "/stick/image.tar") // 2)
+        f.write(b"damaged")
+    assert "digest" in run(stage, path, "copy", "stick", "oci:x:y", code=6)[1]
+    with open(path + "/second.yaml", "w") as f:
+        f.write(read(path, "recipe.yaml").decode() + "name: second\nenv: {A: b}\n")
+    run(stage, path, "build", "-q", "--index", stage.index, "second.yaml")
+    run(stage, path, "bundle", "recipe.yaml", "second.yaml", "-o", "both.tar")
+    assert "holds several images" in run(stage, path, "copy", "both.tar", "oci:x:y", code=3)[1]
+    assert back(stage, path, f"both.tar:{name}") == digest
+
+
+@scenario
+def one_file_for_all(stage):
+    """A tar of the folder: the same files, the same bytes twice, there when it is whole; what is unpacked loads by its script."""
+    path = stage.fresh()
+    build(stage, path)
+    run(stage, path, "bundle", "recipe.yaml", "-o", "stick")
+    out, err = run(stage, path, "bundle", "recipe.yaml", "-o", "out/my course.tar")
+    assert out == "out/my course.tar\n" and "`tar -xf out/my course.tar` unpacks it" in err and os.listdir(path + "/out") == ["my course.tar"], (out, err)
+    with tarfile.open(path + "/out/my course.tar") as tar:
+        names = tar.getnames()
+        assert names[-1] == "my_course/SHA256SUMS" and sorted(names) == sorted("my_course/" + n for n in os.listdir(path + "/stick")), names
+        assert {(m.mode, m.uid, m.gid, m.uname) for m in tar} == {(0o644, 0, 0, "")} and len({m.mtime for m in tar}) == 1
+        tar.extractall(path + "/unpacked", filter="data")
+    stick = path + "/unpacked/my_course"
+    sums(stick)
+    for name in set(os.listdir(stick)) - {"README.html", "SHA256SUMS"}:
+        assert read(stick, name) == read(path, "stick", name), name
+    assert "sh my_course/load.sh" in read(stick, "README.html").decode()
+    code, err = loading(path, stick)
+    assert code == 0 and "is loaded; start it with: docker run" in err, err
+    first = read(path, "out/my course.tar")
+    run(stage, path, "bundle", "recipe.yaml", "-o", "out/my course.tar", "-j", "1")  # over the old one
+    assert read(path, "out/my course.tar") == first
+    err = run(stage, path, "bundle", "recipe.yaml", "-o", "other.tar", "--split", "2G", code=2)[1]
+    assert "--split: other.tar is one file; name a folder, or cut it with `split -b 2G other.tar`" in err, err
+    layer = max((os.path.join(path, "images/blobs/sha256", n) for n in os.listdir(path + "/images/blobs/sha256")), key=os.path.getsize)
+    os.unlink(layer)
+    run(stage, path, "bundle", "recipe.yaml", "-o", "other.tar", code=3)
+    run(stage, path, "bundle", "recipe.yaml", "-o", "out/my course.tar", code=3)
+    assert read(path, "out/my course.tar") == first and not os.path.exists(path + "/other.tar") and os.listdir(path + "/out") == ["my course.tar"]
+
+
+# Engines that have no way to be asked what they have: they write down what they are told.
+OTHERS = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$HOME/log"
+case "$*" in
+"images import -") cat >"$HOME/imported.tar" ;;
+"build --force "*) echo sif >"$3"; file=${4#docker-archive:}; cp "${file%%:*}" "$HOME/built.tar" ;;
+esac
+"""
+
+
+@scenario
+def engines_of_other_kinds(stage):
+    """load.sh with containerd's ctr, nerdctl and Apptainer, of one file and of parts; and one that it does not know."""
+    path = stage.fresh()
+    build(stage, path)
+    run(stage, path, "bundle", "recipe.yaml", "-o", "stick")
+    run(stage, path, "bundle", "recipe.yaml", "-o", "parts", "--split", "100000")
+    name = json.loads(read(path, "recipe.lock"))
+    name = f"{name['name']}:{name['tag']}"
+    home = path + "/home"
+    os.makedirs(home + "/bin")
+    for engine, text in (("ctr", OTHERS), ("apptainer", OTHERS), ("singularity", OTHERS), ("nerdctl", ENGINE), ("docker", "#!/bin/sh\nexit 1\n"), ("podman", "#!/bin/sh\nexit 1\n")):
+        with open(f"{home}/bin/{engine}", "w") as f:
+            f.write(text)
+        os.chmod(f"{home}/bin/{engine}", 0o755)
+
+    def load(stick, *args):
+        done = subprocess.run(["sh", os.path.join(path, stick, "load.sh"), *args], env={"PATH": home + "/bin:/usr/bin:/bin", "HOME": home}, capture_output=True, text=True, cwd="/")
+        return done.returncode, done.stderr
+
+    for stick in ("stick", "parts"):
+        code, err = load(stick, "ctr")
+        assert code == 0 and "load: they are loaded; `ctr images ls`" in err and read(home, "imported.tar") == read(path, "stick/image.tar"), err
+        for engine in ("apptainer", "singularity"):
+            code, err = load(stick, engine)
+            sif = f"{home}/{name.replace('/', '_').replace(':', '_')}.sif"
+            assert code == 0 and f"load: {sif} is there; start it with: {engine} run --nv {sif}" in err, err
+            assert read(sif) == b"sif\n" and read(home, "built.tar") == read(path, "stick/image.tar") and not os.path.exists(home + "/envbuild-image.tar")
+            os.unlink(sif)
+        code, err = load(stick)  # the only one that answers
+        assert code == 0 and f"load: {name} is loaded; start it with: nerdctl run" in err, err
+        assert load(stick, "nerdctl") == (0, "load: nerdctl has them already\n")
+        os.unlink(home + "/manifest.json")
+    code, err = load("stick", "lxc")
+    assert code == 1 and '"lxc" is none of docker, podman, nerdctl, ctr and apptainer' in err, err
+
+
 @scenario
 def what_bundle_refuses(stage):
     """A folder of somebody else's, sizes that no stick takes, images without a name."""

@@ -57,6 +57,6 @@ if command -v skopeo >/dev/null; then
     skopeo inspect --raw "docker-archive:whole.tar:team/one:$tag" >/dev/null || fail "skopeo"
     ok "skopeo reads it"
 fi
-"$envbuild" copy -q --store store "docker-archive:whole.tar:team/one:$tag" oci:back >/dev/null || fail "copy"
+"$envbuild" copy -q --store store "$stick:team/one:$tag" oci:back >/dev/null || fail "copy"
 [ "$(last_digest back)" = "$(built_digest one.lock)" ] || fail "another image comes back"
 ok "the same image comes back"

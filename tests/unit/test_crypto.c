@@ -180,6 +180,16 @@ static void certificates_are_taken_one_by_one(void **state)
     }
 }
 
+static void a_secret_is_itself_alone(void **state)
+{
+    assert_true(secret_is(STR("code"), STR("code")));
+    assert_true(secret_is(STR(""), STR("")));
+    assert_false(secret_is(STR("codf"), STR("code")));
+    assert_false(secret_is(STR("cod"), STR("code")));
+    assert_false(secret_is(STR("code\0"), STR("code")));
+    assert_false(secret_is(STR(""), STR("code")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +198,7 @@ int main(void)
         cmocka_unit_test(a_thread_tells_what_its_sink_failed_with),
         cmocka_unit_test(base64_goes_both_ways),
         cmocka_unit_test(certificates_are_taken_one_by_one),
+        cmocka_unit_test(a_secret_is_itself_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,7 +195,11 @@ static void after_a_minute_alone_it_is_told_once(void **state)
     uint16_t port;
 
     assert_int_equal(listen_open(&socket, &port, STR("127.0.0.1:0"), &e), 0);
-    assert_int_equal(serve_open(&s, &shelf, &socket, STR("127.0.0.1:1"), 1, &e), 0);
+    assert_int_equal(
+        serve_open(&s,
+                   &(struct serve_how){.shelf = &shelf, .host = STR("127.0.0.1:1"), .threads = 1},
+                   &socket, &e),
+        0);
     assert_false(serve_tick(s, 0));
     assert_false(serve_tick(s, 59999));
     assert_true(serve_tick(s, 60000));
@@ -225,7 +229,11 @@ static void who_was_asked_is_not_alone(void **state)
     int c;
 
     assert_int_equal(listen_open(&socket, &port, STR("127.0.0.1:0"), &e), 0);
-    assert_int_equal(serve_open(&s, &shelf, &socket, STR("127.0.0.1:1"), 2, &e), 0);
+    assert_int_equal(
+        serve_open(&s,
+                   &(struct serve_how){.shelf = &shelf, .host = STR("127.0.0.1:1"), .threads = 2},
+                   &socket, &e),
+        0);
     assert_false(serve_tick(s, 5));
     to.sin_port = htons(port);
     c = socket_to(&to);
