@@ -2,6 +2,7 @@
 #include "../oci/ref.h"
 #include "../out/copy.h"
 #include "../out/dest.h"
+#include "called.h"
 #include "output.h"
 #include "session.h"
 #include "stored_facts.h"
@@ -11,30 +12,6 @@ struct copy_args {
     uint32_t jobs;
     struct strs tags;
 };
-
-/* What an image that is copied is called, where nobody says. */
-struct called {
-    char *repository, *tag; /* owned */
-};
-
-static void called_clear(struct called *c)
-{
-    free(c->repository);
-    free(c->tag);
-}
-
-static void find_called(struct called *out, const struct stored *from)
-{
-    CLEANUP(ref_clear) struct ref ref = {0};
-    CLEANUP(err_clear) struct err ignored = {0}; /* then it has no name */
-
-    if (!from->name.len || ref_parse(&ref, from->name, &ignored) < 0) {
-        out->tag = xstrdup("latest");
-        return;
-    }
-    out->repository = ref_repository(&ref);
-    out->tag = xstrdup(ref.tag ? ref.tag : "latest");
-}
 
 static int check_tags(const struct strs *tags, struct err *e)
 {
@@ -109,7 +86,7 @@ static int copy(struct session *s, char **operands, const struct copy_args *a, s
                        "compression: copy keeps an image as it is; build it with `-o "
                        "DEST,compression=%s`",
                        compression_name(dest.compression));
-    find_called(&called, &from);
+    called_find(&called, from.name);
     first = dest_image_name(&dest, str_of(called.repository), str_of(called.tag));
     if (dest_open(&place, &dest,
                   &(struct dest_ways){

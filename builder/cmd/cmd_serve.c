@@ -3,7 +3,9 @@
 
 #include "../base/path.h"
 #include "../base/random.h"
+#include "../out/delta_make.h"
 #include "../serve/announce.h"
+#include "../serve/deltas.h"
 #include "../serve/listen.h"
 #include "../serve/serve.h"
 #include "build_job.h"
@@ -16,6 +18,9 @@ enum { TICK = 1000 }; /* milliseconds */
 /* What is served, and whose it is: a store stays in use as long as its files are. */
 struct serving {
     struct shelf shelf;
+    struct deltas *deltas;
+    char *scratch; /* owned */
+    const struct events *events;
     struct VEC_OF(struct work *) works;
 };
 
@@ -23,7 +28,9 @@ static void serving_clear(struct serving *v)
 {
     struct work **w;
 
+    deltas_clear(&v->deltas);
     shelf_clear(&v->shelf);
+    free(v->scratch);
     vec_each(w, &v->works) {
         work_clear(*w);
         free(*w);
@@ -90,6 +97,36 @@ static int fill(struct serving *v, struct session *s, int argc, char **argv, str
                 ? add_lock(v, s, argv[i], &files, e) < 0
                 : shelf_add(&v->shelf, str_of(argv[i]), &scratch, &files, e) < 0)
             return -1;
+    return 0;
+}
+
+/* ---- deltas between them ---- */
+
+/* Quietly: the terminal tells of who fetches. */
+static int make_delta(struct fs_temp *out, uint64_t *size, const struct stored *old,
+                      const struct stored *new, void *ctx, struct err *e)
+{
+    const struct serving *v = ctx;
+    const struct events events = {.cancelled = v->events->cancelled, .ctx = v->events->ctx};
+    struct delta_made made;
+
+    if (fs_mkdirs(v->scratch, e) < 0 || fs_temp_open(out, v->scratch, e) < 0 ||
+        delta_make(&made, out->fd.n, "the delta",
+                   &(struct delta_making){
+                       .old = old, .new = new, .scratch = v->scratch, .events = &events},
+                   e) < 0)
+        return -1;
+    *size = made.size;
+    return 0;
+}
+
+static int offer_deltas(struct serving *v, struct session *s, struct err *e)
+{
+    v->events = s->events;
+    if (session_scratch(&v->scratch, s, e) < 0)
+        return -1;
+    v->deltas = deltas_open(&(struct deltas_how){.shelf = &v->shelf, .make = make_delta, .ctx = v});
+    v->shelf.deltas = v->deltas;
     return 0;
 }
 
@@ -249,7 +286,8 @@ static int serve(struct session *s, const struct serve_args *a, int argc, char *
 
     if (listen_open(&o.socket, &o.port, str_of(a->where), e) < 0 ||
         listen_hosts(&o.hosts, &o.socket, e) < 0 || open_cert(&o, s, a, e) < 0 ||
-        open_gate(&o, s, a, e) < 0 || fill(&v, s, argc, argv, e) < 0)
+        open_gate(&o, s, a, e) < 0 || fill(&v, s, argc, argv, e) < 0 ||
+        offer_deltas(&v, s, e) < 0)
         return -1;
     buf_fmt(&address, "%s://%s", o.cert.x509 ? "https" : "http", o.hosts.v[0]);
     announce(&o, &v.shelf, address.p);

@@ -22,6 +22,11 @@ const struct command commands[] = {
      "envbuild build x.yaml -o docker:      # and load it into Docker\n"
      "envbuild build --locked x.yaml        # in CI: exactly what the lock says\n",
      NULL},
+    {"apply", "FILE PLACE",
+     "Make the new image where the old one is, by what `envbuild delta` wrote.", cmd_apply,
+     "envbuild apply week-2.delta oci:images:course:latest\n"
+     "envbuild apply week-2.delta docker:course:latest\n",
+     NULL},
     {"bundle", "IMAGE...", "Write images into a folder for those without a network: a USB stick.",
      cmd_bundle,
      "envbuild bundle x.yaml -o /media/stick/course\n"
@@ -44,6 +49,13 @@ const struct command commands[] = {
      cmd_copy,
      "envbuild copy oci:images:pytorch:2.6.0 docker://registry.example.org/team/pytorch:2.6.0\n"
      "envbuild copy docker://registry.example.org/team/pytorch:2.6.0 oci-archive:pytorch.tar\n",
+     NULL},
+    {"delta", "OLD NEW",
+     "Write what turns one image into another: next week's for those who have this week's.",
+     cmd_delta,
+     "envbuild delta oci:images@sha256:... oci:images:course:latest -o week-2.delta\n"
+     "envbuild delta docker://lab.example/course:week-1 docker://lab.example/course:week-2 -o "
+     "week-2.delta\n",
      NULL},
     {"diff", "OLD NEW",
      "Compare two recipes, locks or tags, or two images: packages, files, layers, what is pulled.",

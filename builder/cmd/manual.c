@@ -168,6 +168,20 @@ void manual_command(struct buf *out, const struct command *c, const struct opt *
     add_also(out);
 }
 
+/* By their names, whichever stands first in the table. */
+static void add_commands(struct buf *out)
+{
+    struct strs names = {0};
+    const struct str *name;
+
+    for (const struct command *c = commands; c->name; c++)
+        vec_add(&names, str_of(c->name));
+    vec_sort(&names, str_compare);
+    vec_each(name, &names)
+        buf_fmt(out, ".Xr envbuild-" STR_FMT " 1 ,\n", STR_ARG(*name));
+    vec_clear(&names);
+}
+
 void manual_program(struct buf *out)
 {
     add_head(out, "envbuild", '1', STR("reproducible GPU environments"));
@@ -183,8 +197,7 @@ void manual_program(struct buf *out)
     add_prose(out, "envbuild", '1');
     add_exit_codes(out);
     buf_puts(out, ".Sh SEE ALSO\n");
-    for (const struct command *c = commands; c->name; c++)
-        buf_fmt(out, ".Xr envbuild-%s 1 ,\n", c->name);
+    add_commands(out);
     for (const struct manual_format *f = manual_formats; f->name; f++)
         buf_fmt(out, ".Xr %s 5%s\n", f->name, f[1].name ? " ," : "");
 }

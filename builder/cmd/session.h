@@ -78,10 +78,12 @@ void session_json(struct session *s, struct doc *d, struct node *root);
 void session_put_errors(struct doc *d, struct node *root, const struct err *e);
 
 /* Commands; one file each. */
+int cmd_apply(struct session *s, int argc, char **argv, struct err *e);
 int cmd_build(struct session *s, int argc, char **argv, struct err *e);
 int cmd_catalog(struct session *s, int argc, char **argv, struct err *e);
 int cmd_check(struct session *s, int argc, char **argv, struct err *e);
 int cmd_copy(struct session *s, int argc, char **argv, struct err *e);
+int cmd_delta(struct session *s, int argc, char **argv, struct err *e);
 int cmd_diff(struct session *s, int argc, char **argv, struct err *e);
 int cmd_disk(struct session *s, int argc, char **argv, struct err *e);
 int cmd_doctor(struct session *s, int argc, char **argv, struct err *e);

@@ -24,7 +24,9 @@ struct gunzip {
     bool inside;     /* a member has begun */
     bool any;        /* one has been */
     uint32_t crc;
-    uint32_t size; /* plain bytes of the member, modulo 2^32 */
+    uint32_t size;            /* plain bytes of the member, modulo 2^32 */
+    uint64_t plain;           /* bytes of all members so far */
+    struct gunzip_ends *ends; /* borrowed; NULL: nobody asks */
     unsigned char in[KEEP + IN_SIZE];
 };
 
@@ -133,6 +135,19 @@ static int next_member(struct gunzip *g, bool *more, struct err *e)
     return 0;
 }
 
+static int note_end(struct gunzip *g, struct err *e)
+{
+    uint64_t packed = g->source.below->produced - (g->have - g->at);
+
+    if (!g->ends)
+        return 0;
+    if (g->ends->n == GUNZIP_ENDS_MAX)
+        return err_set(e, ERR_INPUT, "%s has more than %d gzip members", g->source.name,
+                       GUNZIP_ENDS_MAX);
+    vec_add(g->ends, ((struct gunzip_end){packed, g->plain}));
+    return 0;
+}
+
 static int end_member(struct gunzip *g, struct err *e)
 {
     uint32_t crc, size;
@@ -143,7 +158,9 @@ static int end_member(struct gunzip *g, struct err *e)
         return -1;
     if (crc != g->crc)
         return damaged(g, "its CRC-32 is wrong", e);
-    return size == g->size ? 0 : damaged(g, "it holds more or less than its size says", e);
+    if (size != g->size)
+        return damaged(g, "it holds more or less than its size says", e);
+    return note_end(g, e);
 }
 
 /* Hand the decoder what is at hand, or what comes next. */
@@ -183,6 +200,7 @@ static int gunzip_read(struct source *self, void *to, size_t len, size_t *got, s
         g->hungry = !*got;
         g->crc = crc32_add(g->crc, to, *got);
         g->size += (uint32_t)*got;
+        g->plain += *got;
         if (engine_done(g->engine) && end_member(g, e) < 0)
             return -1;
     }
@@ -194,7 +212,7 @@ static void gunzip_free(struct source *self)
     engine_free(((struct gunzip *)self)->engine);
 }
 
-struct source *gunzip(struct source *packed)
+struct source *gunzip_watched(struct source *packed, struct gunzip_ends *ends)
 {
     struct gunzip *g = xcalloc(1, sizeof *g);
 
@@ -202,5 +220,11 @@ struct source *gunzip(struct source *packed)
     g->source.unpacks = true;
     g->at = g->have = KEEP;
     g->engine = engine_open();
+    g->ends = ends;
     return &g->source;
+}
+
+struct source *gunzip(struct source *packed)
+{
+    return gunzip_watched(packed, NULL);
 }

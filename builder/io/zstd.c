@@ -6,6 +6,9 @@
 
 enum {
     LEVEL = 3,
+    NEAR_LEVEL = 19,
+    NEAR_WINDOW_MIN = 10,  /* of libzstd: bits */
+    NEAR_WINDOW_MAX = 27,  /* what every reader takes */
     JOB = 4 * 1024 * 1024, /* bytes that a thread compresses at once: they decide the bytes */
     SKIPPABLE = 0x184d2a50,
 };
@@ -69,6 +72,63 @@ int zstd_unpack(void *out, size_t len, struct str frame, struct err *e)
 
     if (check(n, e) < 0)
         return -1;
+    return n == len ? 0 : err_set(e, ERR_INPUT, "zstd: %zu bytes are in a frame of %zu", n, len);
+}
+
+/* ---- frames near other bytes ---- */
+
+static int window(size_t len)
+{
+    int bits = NEAR_WINDOW_MIN;
+
+    while (bits < NEAR_WINDOW_MAX && (size_t)1 << bits < len)
+        bits++;
+    return bits;
+}
+
+static int set_near(struct zstd_packer *z, struct str bytes, struct str near, struct err *e)
+{
+    if (check(ZSTD_CCtx_reset(z->ctx, ZSTD_reset_session_and_parameters), e) < 0 ||
+        check(ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_compressionLevel, NEAR_LEVEL), e) < 0)
+        return -1;
+    return near.len && (check(ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_windowLog,
+                                                     window(bytes.len + near.len)),
+                              e) < 0 ||
+                        check(ZSTD_CCtx_refPrefix(z->ctx, near.p, near.len), e) < 0)
+               ? -1
+               : 0;
+}
+
+int zstd_pack_near(struct zstd_packer *z, struct buf *out, struct str bytes, struct str near,
+                   struct err *e)
+{
+    size_t room = ZSTD_compressBound(bytes.len), n;
+
+    if (!z->ctx)
+        return no_memory(e);
+    if (set_near(z, bytes, near, e) < 0)
+        return -1;
+    n = ZSTD_compress2(z->ctx, buf_room(out, room), room, bytes.p, bytes.len);
+    if (check(n, e) < 0)
+        return -1;
+    out->len += n;
+    out->p[out->len] = '\0';
+    return check(ZSTD_CCtx_reset(z->ctx, ZSTD_reset_session_and_parameters), e);
+}
+
+int zstd_unpack_near(void *out, size_t len, struct str frame, struct str near, struct err *e)
+{
+    ZSTD_DCtx *ctx = ZSTD_createDCtx();
+    size_t n;
+
+    if (!ctx)
+        return no_memory(e);
+    n = near.len ? ZSTD_DCtx_refPrefix(ctx, near.p, near.len) : 0;
+    if (!ZSTD_isError(n))
+        n = ZSTD_decompressDCtx(ctx, out, len, frame.p, frame.len);
+    ZSTD_freeDCtx(ctx);
+    if (ZSTD_isError(n))
+        return err_set(e, ERR_INPUT, "zstd: %s", ZSTD_getErrorName(n));
     return n == len ? 0 : err_set(e, ERR_INPUT, "zstd: %zu bytes are in a frame of %zu", n, len);
 }
 

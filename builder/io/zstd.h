@@ -22,6 +22,15 @@ int zstd_pack(struct zstd_packer *z, struct buf *out, struct str bytes, struct e
 /* Undo it: the frame holds `len` bytes, neither more nor less. */
 int zstd_unpack(void *out, size_t len, struct str frame, struct err *e) MUST_CHECK;
 
+/* The same frames, small and slow, where whoever unpacks has `near` as well: bytes that are much
+ * alike, as an older text is, in memory of their own. Both may be empty. */
+int zstd_pack_near(struct zstd_packer *z, struct buf *out, struct str bytes, struct str near,
+                   struct err *e) MUST_CHECK;
+/* ERR_INPUT for a frame that is damaged, holds more or less than `len` bytes, or was packed near
+ * other bytes and shows it. */
+int zstd_unpack_near(void *out, size_t len, struct str frame, struct str near,
+                     struct err *e) MUST_CHECK;
+
 /* A sink that makes one frame of all it is given, and passes that on. sink_finish() ends the frame;
  * `to` is not finished. */
 struct zstd_sink;

@@ -213,3 +213,19 @@ void load_known(struct digests *out, const char *program, const char *name,
         vec_add(out, digest);
     }
 }
+
+bool load_id(struct digest *out, const char *program, const char *name, const struct events *events)
+{
+    char *const argv[] = {(char *)(uintptr_t)program,
+                          (char[]){"image"},
+                          (char[]){"inspect"},
+                          (char[]){"--format"},
+                          (char[]){"[{{json .Id}}]"},
+                          (char *)(uintptr_t)name,
+                          NULL};
+    CLEANUP(doc_clear) struct doc doc = {0};
+
+    return ask(&doc, argv, events) && doc.root->child &&
+           (digest_from_text(out, doc.root->child->text) ||
+            digest_from_hex(out, doc.root->child->text));
+}

@@ -16,6 +16,10 @@ int load_open(struct place **out, const char *program, int64_t mtime, const stru
 void load_known(struct digests *out, const char *program, const char *name,
                 const struct events *events);
 
+/* The number ("Id") of the image that Docker or Podman has under that name; false: it has none. */
+bool load_id(struct digest *out, const char *program, const char *name,
+             const struct events *events);
+
 /* An archive onto a descriptor that stays the caller's (standard output). A reader that went away
  * is an error, never a signal. `what` names it in messages; borrowed. */
 int load_stream(struct place **out, int fd, const char *what, int64_t mtime,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve.h"
 
+#include "deltas.h"
 #include "httpd.h"
 #include "image_tar.h"
 #include "page.h"
@@ -222,6 +223,8 @@ static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *
             note_manifest(s, ask);
     } else if (str_is(ask->path, "/image.tar")) {
         put_tar(s, ask, out);
+    } else if (s->shelf->deltas && deltas_is(ask->path)) {
+        deltas_answer(out, s->shelf->deltas, ask);
     } else if (str_is(ask->path, "/get.sh")) {
         put_script(s, ask, out, PAGE_SH);
     } else if (str_is(ask->path, "/get.ps1")) {

@@ -50,6 +50,7 @@ struct shelf_referrers {
     struct image_index index;
 };
 
+struct deltas; /* deltas.h */
 struct shelf {
     struct arena arena;
     struct VEC_OF(struct stored *) images; /* owned */
@@ -58,6 +59,7 @@ struct shelf {
     struct VEC_OF(struct shelf_file) files;
     struct VEC_OF(struct shelf_blob) blobs;
     struct VEC_OF(struct shelf_referrers) referrers;
+    struct deltas *deltas; /* borrowed; NULL: none are offered */
 };
 
 /* All images of a layout, or one of them: oci:DIR[:TAG][@DIGEST], dir:DIR or the folder's path.

@@ -1,0 +1,33 @@
+/* serve/deltas.h - what turns an image of the shelf into another one of it, for machines that have
+ * the first.
+ *
+ *     /delta/NAME[:TAG]?have=sha256:DIGEST
+ *
+ * TAG is "latest" where it is left out; DIGEST is the manifest's or the config's of the image that
+ * is there. Each is made when it is first asked for, by a thread of its own, one at a time: until
+ * then the answer is 503, with a time to ask again. It stays in a file without a name. Of images
+ * that nobody wrote, as of a lock's, there is none.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "../base/event.h"
+#include "../base/fs.h"
+#include "shelf.h"
+
+enum { DELTAS_MAX = 16 }; /* at most so many in one server's life */
+
+struct deltas_how { /* all is borrowed, and `ctx` */
+    const struct shelf *shelf;
+    /* Write the delta into a file that is made for it. Not on the main thread. */
+    int (*make)(struct fs_temp *out, uint64_t *size, const struct stored *old,
+                const struct stored *new, void *ctx, struct err *e);
+    void *ctx;
+};
+
+/* To be cleared after the server; waits for what is being made. */
+struct deltas *deltas_open(const struct deltas_how *how);
+void deltas_clear(struct deltas **d);
+
+bool deltas_is(struct str path);
+/* Of such a path. From several threads at once. */
+void deltas_answer(struct httpd_answer *out, struct deltas *d, const struct httpd_ask *ask);
