@@ -6,7 +6,6 @@ import base_image, survival
 from lib import *
 from registry_peer import Fault, Registry
 
-SIDE_BY_SIDE = True
 TAG = "2.6.0-cuda12.4-cudnn9-runtime"
 
 

@@ -9,7 +9,6 @@ from lib import *
 from registry import file, login, names
 from registry_peer import Fault, Registry
 
-SIDE_BY_SIDE = True
 SECRET = "s3cret-word"
 MANIFEST, INDEX = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"
 CONFIG, LAYER = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"

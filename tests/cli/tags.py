@@ -7,8 +7,6 @@ from lib import *
 from registry import TAG, copy, file, login, methods, names, push
 from registry_peer import Fault, Registry
 
-SIDE_BY_SIDE = True
-
 
 def edit(path, *lines):
     """Another recipe in the same folder; its lock is written anew."""
