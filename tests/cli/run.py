@@ -123,6 +123,7 @@ def main():
     a = p.parse_args()
     picked = [n for n in all_tests(a.accept) if not a.names or any(x in n for x in a.names)]
     top = tempfile.mkdtemp(prefix="envbuild-cli-")
+    os.chmod(top, 0o711)  # a test may let another user into its worker's folder
     try:
         with concurrent.futures.ProcessPoolExecutor(max(1, min(WORKERS, len(picked))), multiprocessing.get_context("fork"), open_world,
                                                     (os.path.abspath(a.envbuild), top, world.World(), a.accept)) as pool:

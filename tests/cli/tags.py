@@ -169,6 +169,26 @@ def many_tags_come_in_pages(stage):
 
 
 @scenario
+def many_locks_are_asked_for_at_once(stage):
+    """The first question learns who we are; then four are open at the same time, or nobody answers."""
+    with Registry() as r:
+        r.referrers = False
+        path = locked(stage)
+        push(stage, path, r, "x:1")
+        repo = r.repositories["x"]
+        lock = repo.tags[next(t for t in repo.tags if t.endswith(".lock"))]
+        for i in range(2, 10):
+            repo.tags[f"{i}-{i:012}.lock"] = lock
+        for tag in [t for t in repo.tags if t.startswith("sha256-")]:
+            del repo.tags[tag]  # the list of referrers
+        for args, asked in ((("lock", "--from", f"docker://{r.host}/x:1"), r"manifests/.*\.lock$"), (("tags", f"docker://{r.host}/x"), "manifests/" + lock)):
+            barrier = threading.Barrier(4)
+            r.faults = [Fault("GET", asked, 4, after=1, do=lambda h: barrier.wait(PATIENCE) and False)]
+            out, _ = run(stage, path, *args)
+            assert r.faults[0].met == 4 and (args[0] == "tags" or out.encode() == read(path, "recipe.lock")), r.log
+
+
+@scenario
 def a_tag_is_pointed_back(stage):
     for kind in ("registry", "layout"):
         with Registry(token="me:secret") as r:
