@@ -12,6 +12,7 @@ static void assembler_clear(struct assembler *a)
         layer_record_clear(&a->makings[i].record);
         vec_clear(&a->makings[i].slim);
         buf_clear(&a->makings[i].key);
+        buf_clear(&a->makings[i].alone);
     }
     for (size_t i = 0; a->paths && i < a->lock->artifacts.n; i++)
         wheel_paths_clear(&a->paths[i]);

@@ -66,14 +66,14 @@ static int check_diff_id(const struct lock_layer *l, const struct digest *seen, 
 }
 
 /* What the store remembers of a layer; not remembering is no fault. */
-static int recall(struct making *m, const struct memo *memo, struct err *e)
+static int recall(struct making *m, struct str key, const struct memo *memo, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
     struct err none = {0};
     bool found = false;
     struct lock_layer *l = m->layer;
 
-    if (memo_get(memo, buf_view(&m->key), NULL, &text, &found, &none) < 0 || !found ||
+    if (memo_get(memo, key, NULL, &text, &found, &none) < 0 || !found ||
         layer_record_parse(&m->record, buf_view(&text), &none) < 0) {
         err_clear(&none); /* as good as no record: the layer is made again */
         return 0;
@@ -122,6 +122,15 @@ static bool can_join(const struct making *m, const struct cas *cas)
     return true;
 }
 
+static bool is_watched(const struct making *m)
+{
+    const struct watcher *by = m->all->in->watcher;
+
+    return m->layer->kind != LOCK_IMAGE && by && !m->all->lock->built &&
+           !(layer_is_known(m->layer) &&
+             (m->all->lock->settled || by->knows(by->ctx, &m->layer->digest)));
+}
+
 int making_recall(struct assembler *a, struct making *m, struct err *e)
 {
     if (m->layer->kind == LOCK_IMAGE) {
@@ -129,13 +138,10 @@ int making_recall(struct assembler *a, struct making *m, struct err *e)
             return -1;
     } else {
         layer_key(&m->key, a->lock, m->index);
-        if (!a->in->audit && recall(m, a->in->memo, e) < 0)
+        if (!a->in->audit && recall(m, buf_view(&m->key), a->in->memo, e) < 0)
             return -1;
     }
-    m->watched =
-        m->layer->kind != LOCK_IMAGE && a->in->watcher && !a->lock->built &&
-        !(layer_is_known(m->layer) &&
-          (a->lock->settled || a->in->watcher->knows(a->in->watcher->ctx, &m->layer->digest)));
+    m->watched = is_watched(m);
     m->asked = layer_is_known(m->layer) && !m->watched && !m->doubted;
     return 0;
 }
@@ -366,7 +372,9 @@ static int take_result(struct making *m, const struct layer_result *made,
     MOVE(&m->record.slim, &m->slim);
     layer_record_print(&text, made, literals, &m->record.segments, &m->record.slim);
     if (!(m->diff_id_seen && !digest_is_set(diff_id)) && /* that record tells more than this one */
-        memo_put(m->all->in->memo, buf_view(&m->key), &made->digest, buf_view(&text), e) < 0)
+        (memo_put(m->all->in->memo, buf_view(&m->key), &made->digest, buf_view(&text), e) < 0 ||
+         (m->alone.len &&
+          memo_put(m->all->in->memo, buf_view(&m->alone), &made->digest, buf_view(&text), e) < 0)))
         return -1;
     if (layer_is_known(l) && !digest_eq(&l->digest, digest))
         return check_encoder(m, e) < 0 ? -1 : contradict(l, "digest", &l->digest, digest, e);
@@ -564,9 +572,8 @@ int making_system(void *ctx, struct err *e)
     return making_write(m, system_layers_tree(&m->all->system, m->index), e);
 }
 
-int making_download(void *ctx, struct err *e)
+static int make_download(struct making *m, struct err *e)
 {
-    struct making *m = ctx;
     struct assembler *a = m->all;
     const struct artifact *download = &a->lock->artifacts.v[m->layer->artifacts.v[0]];
     CLEANUP(tree_clear) struct tree t = {0};
@@ -584,6 +591,35 @@ int making_download(void *ctx, struct err *e)
         making_throw_out(a->in->cas, &file, 1, e);
     cas_input_clear(&file);
     return result;
+}
+
+/* Was the same layer made on another system? Most edits of the system change nothing of it. */
+static int recall_alone(bool *joined, struct making *m, struct err *e)
+{
+    const struct assembly *in = m->all->in;
+
+    download_key(&m->alone, m->all->lock, m->index, &m->all->system.skeleton);
+    if (m->doubted || m->has_record || in->audit)
+        return 0;
+    if (recall(m, buf_view(&m->alone), in->memo, e) < 0)
+        return -1;
+    m->watched = is_watched(m);
+    *joined = !m->watched && can_join(m, in->cas);
+    if (!*joined)
+        return 0;
+    if (memo_copy(in->memo, buf_view(&m->alone), buf_view(&m->key), &m->record.digest, e) < 0)
+        return -1;
+    return in->place->known_first ? 0 : making_join(m, e);
+}
+
+int making_download(void *ctx, struct err *e)
+{
+    struct making *m = ctx;
+    bool joined = false;
+
+    if (recall_alone(&joined, m, e) < 0)
+        return -1;
+    return joined ? 0 : make_download(m, e);
 }
 
 int making_files(void *ctx, struct err *e)

@@ -26,6 +26,7 @@ struct making {
     struct layer_record record;
     struct slim_counts slim; /* what is left out while it is made */
     struct buf key;
+    struct buf alone;     /* of a download, once the system below is there: download_key() */
     bool read;            /* its wheels are read for their paths, though it is not made */
     size_t waiting;       /* of its artifacts, not yet in the store; main thread only */
     _Atomic unsigned due; /* of a download: its file, and the system below */

@@ -5,6 +5,7 @@
 #include "../io/decompress.h"
 #include "../io/tar_read.h"
 #include "../io/zip.h"
+#include "layer/layer_key.h"
 #include "own.h"
 
 /* Of what has no date: 1980, the first that a zip knows. An address has none that lasts. */
@@ -175,21 +176,84 @@ static int put_file(struct unpacking *u, const struct input *file, bool into, st
     return add(u, &entry, e);
 }
 
+/* ---- which layer it is ---- */
+
+/* Where it stands: through the links that the system has on the way. */
+static int find_base(struct buf *out, const struct tree *t, const struct artifact_place *p,
+                     struct err *e)
+{
+    CLEANUP(buf_clear) struct buf clean = {0};
+
+    if (!path_clean(&clean, p->to) || clean.len < 2)
+        return err_set(e, ERR_INPUT, "downloads: \"" STR_FMT "\" is not a place for a file",
+                       STR_ARG(p->to));
+    return tree_resolve(t, out, str_sub(buf_view(&clean), 1, clean.len), e);
+}
+
+static void add_entry(struct buf *out, const char *what, const struct entry *e)
+{
+    buf_fmt(out, "%s %zu " STR_FMT " %u %o %u %u %zu " STR_FMT "\n", what, e->path.len,
+            STR_ARG(e->path), e->type, e->mode, e->uid, e->gid, e->link.len, STR_ARG(e->link));
+}
+
+/* What is at the path and at the folders above it. */
+static void add_way(struct buf *out, const struct tree *skeleton, struct str path)
+{
+    for (size_t i = 1; i <= path.len; i++) {
+        struct str part = str_sub(path, 0, i);
+        const struct entry *at, *behind;
+
+        if (i < path.len && path.p[i] != '/')
+            continue;
+        at = tree_get(skeleton, part);
+        behind = tree_follow(skeleton, part);
+        if (at)
+            add_entry(out, "at", at);
+        if (behind && behind != at)
+            add_entry(out, "behind", behind);
+    }
+}
+
+static bool is_below(struct str path, struct str base)
+{
+    return str_skip(&path, base) && str_skip(&path, STR("/"));
+}
+
+void download_key(struct buf *out, const struct lock *lock, size_t layer,
+                  const struct tree *skeleton)
+{
+    const struct artifact *a = &lock->artifacts.v[lock->layers.v[layer].artifacts.v[0]];
+    CLEANUP(buf_clear) struct buf base = {0};
+    CLEANUP(err_clear) struct err ignored = {0}; /* making it tells */
+    struct tree t = {.below = skeleton};
+    const struct entry *there;
+
+    layer_key_alone(out, lock, layer);
+    if (find_base(&base, &t, a->place, &ignored) < 0)
+        return;
+    buf_fmt(out, "base %zu " STR_FMT "\n", base.len, STR_ARG(buf_view(&base)));
+    add_way(out, skeleton, buf_view(&base));
+    there = tree_follow(skeleton, buf_view(&base));
+    if (!there || there->type != ENTRY_DIR)
+        return;
+    add_way(out, skeleton, there->path);
+    for (size_t i = 0; i < skeleton->entries.n; i++)
+        if (is_below(skeleton->entries.v[i].path, there->path))
+            add_entry(out, "below", &skeleton->entries.v[i]);
+}
+
 int download_build(struct tree *out, const struct lock *lock, const struct artifact *download,
                    const struct input *file, struct spool *spool, const struct tree *skeleton,
                    struct err *e)
 {
     const struct artifact_place *p = download->place;
     CLEANUP(tree_clear) struct tree t = {.below = skeleton};
-    CLEANUP(buf_clear) struct buf clean = {0}, base = {0};
+    CLEANUP(buf_clear) struct buf base = {0};
     struct unpacking u = {&t, lock, download, spool, {0}};
     bool into = p->unpack || str_ends(p->to, STR("/"));
     const struct entry *there;
 
-    if (!path_clean(&clean, p->to) || clean.len < 2)
-        return err_set(e, ERR_INPUT, "downloads: \"" STR_FMT "\" is not a place for a file",
-                       STR_ARG(p->to));
-    if (tree_resolve(&t, &base, str_sub(buf_view(&clean), 1, clean.len), e) < 0)
+    if (find_base(&base, &t, p, e) < 0)
         return -1;
     u.base = buf_view(&base);
     there = into ? tree_follow(&t, u.base) : NULL; /* a link to a folder stays one */

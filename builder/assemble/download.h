@@ -12,6 +12,10 @@
 #include "../model/lock.h"
 #include "layer/tree.h"
 
+/* The text that names all the layer is made from: like layer_key(), but of the system only what its
+ * bytes hang on, which only the skeleton tells. */
+void download_key(struct buf *out, const struct lock *lock, size_t layer,
+                  const struct tree *skeleton);
 /* `file`: the download's, which must stay open as long as the tree; what a compressed archive holds
  * goes into `spool`. `skeleton`: the system below. The tree comes out sorted. */
 int download_build(struct tree *out, const struct lock *lock, const struct artifact *download,

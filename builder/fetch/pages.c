@@ -3,6 +3,7 @@
 
 #include "../base/arena.h"
 #include "../base/map.h"
+#include "../base/path.h"
 #include "../net/url.h"
 
 enum { PARALLEL = 16, HEADERS = 3 };
@@ -408,46 +409,24 @@ int pages_blob(struct pages *pages, const char *url, const struct digest *digest
     return cas_input(out, pages->cas, digest, url, e);
 }
 
-static bool is_local(const char *url)
-{
-    return str_starts(str_of(url), STR("file:"));
-}
-
-static int size_of_blob(uint64_t *size, const struct pages *pages, const struct digest *digest,
-                        const char *url, struct err *e)
-{
-    CLEANUP(cas_input_clear) struct input input = {0};
-
-    if (cas_input(&input, pages->cas, digest, url, e) < 0)
-        return -1;
-    *size = input.size;
-    return 0;
-}
-
 int pages_learn(struct pages *pages, const char *url, struct digest *digest, uint64_t *size,
                 struct err *e)
 {
-    const struct page_want want = {url, *digest, 0, 0};
-    CLEANUP(blob_clear) struct blob_get b;
-    struct http_request *r = &b.r;
+    struct learn_file f = {.url = str_of(url), .name = path_base(str_of(url)), .digest = *digest};
 
-    blob_open(&b, pages, &want);
-    if (digest_is_set(digest) && cas_has(pages->cas, digest, 0))
-        return size ? size_of_blob(size, pages, digest, url, e) : 0;
-    if (pages->o.offline && !is_local(url))
-        return need_network(url, e);
-    if (http_run(pages->http, &r, 1, 1, NULL, NULL, e) < 0 || blob_settle(&b, e) < 0)
+    if (pages_file(pages, &f, e) < 0)
         return -1;
-    *digest = b.put.digest;
+    *digest = f.digest;
     if (size)
-        *size = b.put.size;
+        *size = f.size;
     return 0;
 }
 
 int pages_file(struct pages *pages, struct learn_file *f, struct err *e)
 {
-    const struct learn_means means = {pages->o.offline ? NULL : pages->http, pages->cas,
-                                      pages->memo, pages->o.events};
+    bool offline = pages->o.offline && !str_starts(f->url, STR("file:"));
+    const struct learn_means means = {offline ? NULL : pages->http, pages->cas, pages->memo,
+                                      pages->o.events};
 
     return learn_fetch(f, &means, e);
 }

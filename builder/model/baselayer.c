@@ -144,23 +144,16 @@ static void read_fingerprints(struct baselayer *b, const struct fields *root)
                    STR_ARG(b->fingerprints.v[i]));
 }
 
-/* Beside the base's own file; the built-in ones have theirs built in. */
-static int read_keyring(struct baselayer *b, struct str name, const char *dir, bool builtin,
-                        struct err *e)
+/* Beside the base's own file; `dir` is NULL for the built-in ones. */
+static struct str keyring_of(struct baselayer *b, struct str name, const char *dir)
 {
     CLEANUP(free_clear) char *file = str_dup(name);
-    CLEANUP(free_clear) char *path = path_join(dir, file);
-    CLEANUP(buf_clear) struct buf bytes = {0};
+    CLEANUP(free_clear) char *path = dir ? path_join(dir, file) : xstrdup(file);
 
-    if (builtin && embedded_get(&b->keyring, name))
-        return 0;
-    if (fs_read(&bytes, path, KEYRING_MAX, e) < 0)
-        return err_wrap(e, "keyring");
-    b->keyring = arena_str(&b->doc.arena, buf_view(&bytes));
-    return 0;
+    return arena_str(&b->doc.arena, str_of(path));
 }
 
-static int read_all(struct baselayer *b, const char *dir, bool builtin, struct err *e)
+static int read_all(struct baselayer *b, const char *dir, struct err *e)
 {
     static const char *const known[] = {
         "envbuild_base", "name",   "arch",    "glibc",        "archives", "keyring", "fingerprints",
@@ -194,7 +187,8 @@ static int read_all(struct baselayer *b, const char *dir, bool builtin, struct e
     read_toolkit(b, &f);
     if (err_is_set(&fault))
         return err_join(e, &fault);
-    return read_keyring(b, keyring, dir, builtin, e);
+    b->keyring = keyring_of(b, keyring, dir);
+    return 0;
 }
 
 bool baselayer_is_path(struct str name)
@@ -337,7 +331,7 @@ static int open_file(struct baselayer *b, struct str name, const char *dir, cons
     if (!fs_exists(path))
         return err_at(e, pos, "base: there is no file %s", path);
     if (yaml_read(&b->doc, path, &fault) == 0)
-        return read_all(b, beside, false, e);
+        return read_all(b, beside, e);
     if (fault.file)
         return err_join(e, &fault); /* it has its own place */
     return err_at_kind(e, fault.kind, pos, "base: %s", fault.msg);
@@ -358,11 +352,23 @@ int baselayer_open(struct baselayer *out, struct str name, const char *dir, cons
         if (!embedded_get(&text, buf_view(&file)) ||
             str_find_str(text, STR("envbuild_base:")) == text.len)
             return unknown(name, pos, e);
-        if (yaml_parse(&b.doc, text, file.p, e) < 0 || read_all(&b, ".", true, e) < 0)
+        if (yaml_parse(&b.doc, text, file.p, e) < 0 || read_all(&b, NULL, e) < 0)
             return -1;
     }
     MOVE(out, &b);
     return 0;
+}
+
+int baselayer_keyring(struct buf *out, const struct baselayer *b, struct err *e)
+{
+    CLEANUP(free_clear) char *path = str_dup(b->keyring);
+    struct str built_in;
+
+    if (embedded_get(&built_in, b->keyring)) {
+        buf_str(out, built_in);
+        return 0;
+    }
+    return fs_read(out, path, KEYRING_MAX, e) < 0 ? err_wrap(e, "keyring") : 0;
 }
 
 void baselayer_clear(struct baselayer *b)

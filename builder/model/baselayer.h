@@ -32,7 +32,7 @@ struct baselayer {
     struct str sources, sources_path; /* what the image's apt asks, and the file that says so */
     unsigned glibc_major, glibc_minor;
     struct VEC_OF(struct base_archive) archives;
-    struct str keyring; /* OpenPGP keys, binary; in the doc's arena */
+    struct str keyring; /* a file that is built in, or its path: see baselayer_keyring() */
     struct strs fingerprints;
     struct strs base, python, compile, devel; /* package groups; `devel` may be empty */
     struct strs gcc;                          /* majors, the one of its package gcc first */
@@ -48,6 +48,9 @@ bool baselayer_is_path(struct str name);
 int baselayer_open(struct baselayer *out, struct str name, const char *dir, const struct pos *pos,
                    struct err *e) MUST_CHECK;
 void baselayer_clear(struct baselayer *b);
+/* Append the OpenPGP keys, binary, that sign its archives. A build from a lock needs none, so only
+ * who asks an archive reads them. */
+int baselayer_keyring(struct buf *out, const struct baselayer *b, struct err *e) MUST_CHECK;
 
 /* Append "; base: ubuntu-24.04 has it", or which Pythons the built-in bases have. */
 void baselayer_offer_python(struct buf *words, struct str python);

@@ -81,18 +81,23 @@ static int read_artifact(struct artifact_read *r, bool *is, const struct stored 
                           s->files.path);
 }
 
-/* True with the lock, if that is what `digest` holds, and this image's or that of the index which
- * names it. */
+/* This image's, or that of the index which names it. */
+static bool is_about(const struct image_manifest *artifact, const struct stored *image)
+{
+    const struct digest *subject = &artifact->subject.digest;
+
+    return digest_eq(subject, &image->digest) || digest_eq(subject, &image->root);
+}
+
+/* True with the lock, if that is what `digest` holds, and the image's. */
 static int take_lock(bool *taken, struct lock *out, struct buf *text, const struct stored *image,
                      const struct digest *digest, struct err *e)
 {
     CLEANUP(artifact_read_clear) struct artifact_read r = {0};
-    const struct digest *subject;
 
     if (read_artifact(&r, taken, image, digest, e) < 0)
         return -1;
-    subject = &r.manifest.subject.digest;
-    *taken = *taken && (digest_eq(subject, &image->digest) || digest_eq(subject, &image->root));
+    *taken = *taken && is_about(&r.manifest, image);
     if (!*taken)
         return 0;
     MOVE(out, &r.lock);
@@ -100,28 +105,92 @@ static int take_lock(bool *taken, struct lock *out, struct buf *text, const stru
     return 0;
 }
 
+/* What does the tag name, if it is what is looked for? */
+struct tag_question {
+    const struct stored *place;
+    struct str tag;
+    bool found;
+    struct digest digest;
+    bool is_lock; /* that was read: of a version */
+    struct artifact_read artifact;
+};
+
+static int ask_tag(void *question, struct err *e)
+{
+    struct tag_question *q = question;
+
+    return registry_has_manifest(&q->found, &q->digest, q->place->files.registry, q->tag, e);
+}
+
+/* Only an artifact that says to be the lock of the image. */
+static int ask_lock(void *question, struct err *e)
+{
+    CLEANUP(image_manifest_clear) struct image_manifest manifest = {0};
+    CLEANUP(buf_clear) struct buf json = {0};
+    struct tag_question *q = question;
+    struct lock_artifact says;
+
+    if (registry_manifest(&q->found, &json, &q->digest, q->place->files.registry, q->tag, e) < 0)
+        return -1;
+    q->found = q->found && !image_is_index(buf_view(&json));
+    if (!q->found)
+        return 0;
+    if (image_manifest_parse(&manifest, buf_view(&json), NULL, "manifest", e) < 0)
+        return -1;
+    q->found = lock_artifact_read(&says, &manifest) && is_about(&manifest, q->place);
+    return 0;
+}
+
+struct tag_questions {
+    struct names names;
+    struct VEC_OF(struct tag_question) list; /* those that were asked for */
+};
+
+static void tag_questions_clear(struct tag_questions *q)
+{
+    struct tag_question *one;
+
+    vec_each(one, &q->list)
+        artifact_read_clear(&one->artifact);
+    vec_clear(&q->list);
+    names_clear(&q->names);
+}
+
+/* Of all tags that are `wanted`, many at once. */
+static int ask_tags(struct tag_questions *out, const struct stored *place,
+                    bool (*wanted)(struct str tag), int (*ask)(void *question, struct err *e),
+                    struct err *e)
+{
+    char **name;
+
+    if (registry_tags(&out->names, place->files.registry, e) < 0)
+        return -1;
+    vec_each(name, &out->names)
+        if (wanted(str_of(*name)))
+            vec_add(&out->list, ((struct tag_question){.place = place, .tag = str_of(*name)}));
+    return registry_ask_many(out->list.v, out->list.n, sizeof *out->list.v, ask, e);
+}
+
+static bool is_of_lock(struct str tag)
+{
+    struct str of;
+
+    return lock_artifact_of(&of, tag);
+}
+
 /* Where a registry has no list of referrers, many write one, and the last may not have seen what
  * the one before wrote; but every lock has a tag of its own. */
 static int find_by_tags(bool *taken, struct lock *out, struct buf *text, const struct stored *image,
                         struct err *e)
 {
-    CLEANUP(names_clear) struct names names = {0};
-    struct registry *r = image->files.registry;
-    char **name;
+    CLEANUP(tag_questions_clear) struct tag_questions tags = {0};
+    const struct tag_question *q;
 
-    if (registry_tags(&names, r, e) < 0)
+    if (ask_tags(&tags, image, is_of_lock, ask_lock, e) < 0)
         return -1;
-    vec_each(name, &names) {
-        struct digest digest;
-        struct str of;
-        bool found = false;
-
-        if (*taken || !lock_artifact_of(&of, str_of(*name)))
-            continue;
-        if (registry_has_manifest(&found, &digest, r, str_of(*name), e) < 0 ||
-            (found && take_lock(taken, out, text, image, &digest, e) < 0))
+    vec_each(q, &tags.list)
+        if (q->found && !*taken && take_lock(taken, out, text, image, &q->digest, e) < 0)
             return -1;
-    }
     return 0;
 }
 
@@ -182,39 +251,44 @@ static int open_place(struct stored *out, const struct dest *d, const struct sto
     return 0;
 }
 
-static int add_version(struct published_list *list, bool *is, struct str tag,
-                       const struct stored *s, const struct digest *digest, struct err *e)
+/* The lock, where the tag is one of those that locks have. */
+static int read_version(struct tag_question *q, struct err *e)
 {
-    CLEANUP(artifact_read_clear) struct artifact_read r = {0};
-    struct published *v;
-    struct str of;
-
-    if (!lock_artifact_of(&of, tag))
+    if (!is_of_lock(q->tag))
         return 0;
-    if (read_artifact(&r, is, s, digest, e) < 0)
-        return err_wrap(e, "tag " STR_FMT, STR_ARG(tag));
-    if (!*is)
-        return 0;
-    v = vec_push(&list->versions);
-    str_drop(&tag, STR(LOCK_TAG_END));
-    v->tag = arena_str(&list->arena, tag);
-    v->of = arena_str(&list->arena, of);
-    v->image = r.manifest.subject.digest;
-    v->before = r.says.before;
-    MOVE(&v->lock, &r.lock);
+    if (read_artifact(&q->artifact, &q->is_lock, q->place, &q->digest, e) < 0)
+        return err_wrap(e, "tag " STR_FMT, STR_ARG(q->tag));
+    buf_clear(&q->artifact.text);
     return 0;
 }
 
-static int add_tag(struct published_list *list, struct str tag, const struct stored *s,
-                   const struct digest *digest, struct err *e)
+static int ask_version(void *question, struct err *e)
 {
-    bool is = false;
+    struct tag_question *q = question;
 
-    if (add_version(list, &is, tag, s, digest, e) < 0)
-        return -1;
-    if (!is)
-        vec_add(&list->tags, ((struct published_tag){arena_str(&list->arena, tag), *digest}));
-    return 0;
+    return ask_tag(q, e) < 0 || (q->found && read_version(q, e) < 0) ? -1 : 0;
+}
+
+static void add_version(struct published_list *list, struct tag_question *q)
+{
+    struct published *v = vec_push(&list->versions);
+    struct str tag = q->tag, of;
+
+    (void)lock_artifact_of(&of, tag);
+    str_drop(&tag, STR(LOCK_TAG_END));
+    v->tag = arena_str(&list->arena, tag);
+    v->of = arena_str(&list->arena, of);
+    v->image = q->artifact.manifest.subject.digest;
+    v->before = q->artifact.says.before;
+    MOVE(&v->lock, &q->artifact.lock);
+}
+
+static void add_tag(struct published_list *list, struct tag_question *q)
+{
+    if (q->is_lock)
+        add_version(list, q);
+    else
+        vec_add(&list->tags, ((struct published_tag){arena_str(&list->arena, q->tag), q->digest}));
 }
 
 /* Tags that stand for a list of referrers, one layer of a cache, or one image of an index. */
@@ -227,39 +301,21 @@ static bool is_inner(struct str tag)
            digest_from_hex(&digest, tag);
 }
 
-struct tag_question {
-    struct registry *r;
-    const char *tag;
-    bool found;
-    struct digest digest;
-};
-
-static int ask_tag(void *question, struct err *e)
+static bool is_outer(struct str tag)
 {
-    struct tag_question *q = question;
-
-    return registry_has_manifest(&q->found, &q->digest, q->r, str_of(q->tag), e);
+    return !is_inner(tag);
 }
 
 static int read_registry(struct published_list *list, const struct stored *s, struct err *e)
 {
-    CLEANUP(names_clear) struct names names = {0};
-    CLEANUP(free_clear) struct tag_question *questions = NULL;
-    size_t n = 0;
-    char **name;
+    CLEANUP(tag_questions_clear) struct tag_questions tags = {0};
+    struct tag_question *q;
 
-    if (registry_tags(&names, s->files.registry, e) < 0)
+    if (ask_tags(&tags, s, is_outer, ask_version, e) < 0)
         return -1;
-    questions = xcalloc(names.n, sizeof *questions);
-    vec_each(name, &names)
-        if (!is_inner(str_of(*name)))
-            questions[n++] = (struct tag_question){.r = s->files.registry, .tag = *name};
-    if (registry_ask_many(questions, n, sizeof *questions, ask_tag, e) < 0)
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        if (questions[i].found &&
-            add_tag(list, str_of(questions[i].tag), s, &questions[i].digest, e) < 0)
-            return -1;
+    vec_each(q, &tags.list)
+        if (q->found)
+            add_tag(list, q);
     return 0;
 }
 
@@ -274,8 +330,17 @@ static int read_layout(struct published_list *list, struct stored *s, struct err
         return err_wrap(e, "%s", s->files.path);
     vec_each(d, &index.manifests) {
         const struct str *tag = pairs_get(&d->annotations, ANNOTATION_REF_NAME);
+        struct tag_question q = {.place = s, .digest = d->digest};
+        int result;
 
-        if (tag && add_tag(list, *tag, s, &d->digest, e) < 0)
+        if (!tag)
+            continue;
+        q.tag = *tag;
+        result = read_version(&q, e);
+        if (result == 0)
+            add_tag(list, &q);
+        artifact_read_clear(&q.artifact);
+        if (result < 0)
             return -1;
     }
     return 0;

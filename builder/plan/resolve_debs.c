@@ -17,7 +17,7 @@ static bool toolkit_is_apt(const struct plans *p)
 /* `all`: the components of the base's archives with those that its toolkit is in; owned by the
  * caller. */
 static void add_sources(struct apt_source *list, size_t *n, const struct baselayer *base,
-                        const struct strs *more, struct strs *all)
+                        const struct strs *more, struct str keyring, struct strs *all)
 {
     for (size_t i = 0; i < base->archives.n; i++) {
         const struct base_archive *a = &base->archives.v[i];
@@ -30,7 +30,7 @@ static void add_sources(struct apt_source *list, size_t *n, const struct baselay
             list[(*n)++] = (struct apt_source){.uri = a->uri,
                                                .suite = a->suites.v[j],
                                                .components = all[i],
-                                               .keyring = base->keyring,
+                                               .keyring = keyring,
                                                .fingerprints = base->fingerprints};
     }
 }
@@ -40,19 +40,21 @@ static int open_archive(struct apt_archive *out, const struct resolve_input *in,
 {
     CLEANUP(apt_extra_clear) struct apt_extra extra = {0};
     CLEANUP(free_clear) struct strs *components = xcalloc(in->base->archives.n, sizeof *components);
-    CLEANUP(buf_clear) struct buf own = {0};
+    CLEANUP(buf_clear) struct buf own = {0}, keyring = {0};
     const struct strs none = {0};
     size_t most, n = 0;
     int result;
 
-    if (apt_extra_open(&extra, in->recipe, in->dir, e) < 0)
+    if ((in->base->archives.n && baselayer_keyring(&keyring, in->base, e) < 0) ||
+        apt_extra_open(&extra, in->recipe, in->dir, e) < 0)
         return -1;
     most = extra.sources.n;
     for (size_t i = 0; i < in->base->archives.n; i++)
         most += in->base->archives.v[i].suites.n;
     CLEANUP(free_clear) struct apt_source *sources = xcalloc(most, sizeof *sources);
     add_sources(sources, &n, in->base,
-                toolkit_is_apt(plans) ? &in->base->toolkit.components : &none, components);
+                toolkit_is_apt(plans) ? &in->base->toolkit.components : &none, buf_view(&keyring),
+                components);
     for (size_t i = 0; i < extra.sources.n; i++)
         sources[n++] = extra.sources.v[i];
     stand_ins_print(&own, lock);

@@ -4,8 +4,6 @@ import gzip, hashlib, io, json, os, shutil, tarfile
 
 from lib import at, blobs, build, end, images, lock, read, recipe, scenario, start
 
-SIDE_BY_SIDE = True
-
 EXTRA = "  - {{uri: {0}, suites: [stable], components: [main], keyring: {1}}}"
 FLAT = "  - {{uri: {0}, suites: [./], keyring: keys/flat.gpg}}"
 

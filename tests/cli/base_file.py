@@ -2,10 +2,8 @@
 """A base is a file and its keyring, nothing else. As lib.py."""
 import gzip, io, json, os, shutil, tarfile
 
-from lib import build, check_layout, end, golden, lock, read, scenario, start
+from lib import build, check_layout, end, golden, lock, locked, read, run, scenario, start
 import world
-
-SIDE_BY_SIDE = True
 
 HERE = world.GOOD.replace("./base.yaml", "./bases/other.yaml")
 
@@ -51,6 +49,18 @@ def a_base_of_ones_own_is_a_file(stage):
 def files_of_golden(stage):
     path = stage.fresh()
     return files_of(path + "/images", build(stage, path))
+
+
+@scenario
+def a_lock_builds_without_the_keyring(stage):
+    """Only who asks an archive needs its keys: what is built from a lock is verified by its hashes."""
+    digest, _ = golden(stage)
+    path = locked(stage)
+    os.unlink(path + "/base.gpg")
+    assert build(stage, path, "--locked") == digest
+    lock(stage, path)
+    _, err = run(stage, path, "lock", "--upgrade", "recipe.yaml", code=3)
+    assert "keyring: cannot open ./base.gpg" in err, err
 
 
 @scenario

@@ -4,8 +4,6 @@ import gzip, hashlib, io, json, os, shutil, tarfile
 
 from lib import blobs, build, check_entries, end, printed, read, scenario, start
 
-SIDE_BY_SIDE = True
-
 CHECK = "/usr/local/bin/envbuild-startup-check"
 
 LIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n"

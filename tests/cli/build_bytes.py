@@ -4,8 +4,6 @@ import os, shutil, subprocess
 
 from lib import GOLD, PATIENCE, Skip, blobs, build, check_layout, end, golden, locked, printed, read, scenario, start
 
-SIDE_BY_SIDE = True
-
 
 @scenario
 def layout_is_valid(stage):

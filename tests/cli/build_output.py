@@ -5,8 +5,6 @@ import hashlib, json, os, shutil, subprocess, tarfile
 import world
 from lib import PATIENCE, build, check_layout, end, golden, images, printed, read, run, scenario, start
 
-SIDE_BY_SIDE = True
-
 
 @scenario
 def archives_hold_the_same(stage):

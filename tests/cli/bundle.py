@@ -4,8 +4,6 @@ import hashlib, io, json, os, re, subprocess, tarfile
 
 from lib import build, images, read, run, scenario
 
-SIDE_BY_SIDE = True
-
 # An engine that keeps what is loaded, and tells it by its config as Docker does.
 ENGINE = """#!/bin/sh
 case $1 in

@@ -7,8 +7,6 @@ from lib import blobs, build, end, lock, printed, read, recipe, run, scenario, s
 from overlaps import SITE, files_of, wheels
 from sources import tools
 
-SIDE_BY_SIDE = True
-
 BWRAP = """#!%s
 import json, os, sys
 args = sys.argv[1:]

@@ -6,8 +6,6 @@ from registry_peer import Registry
 
 from lib import begin, blobs, build, check_layout, end, images, lock, read, run, scenario, start, unpacked
 
-SIDE_BY_SIDE = True
-
 KINDS = {"gzip": "gzip", "gzip,single": "gzip", "zstd": "zstd", "zstd:chunked": "zstd"}
 PREFIX = "io.github.containers.zstd-chunked."
 

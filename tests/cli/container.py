@@ -7,8 +7,6 @@ from lib import blobs, build, end, lock, read, recipe, run, scenario, start
 from lock_edited import change
 from lock_edited import put as put_lock
 
-SIDE_BY_SIDE = True
-
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 OLD = """-----BEGIN CERTIFICATE-----
 MIIBLTCB1AIBATAKBggqhkjOPQQDAjAjMQ0wCwYDVQQKDARDb3JwMRIwEAYDVQQD

@@ -8,7 +8,6 @@ from bundle import ENGINE
 from downloads import serving, zip_of
 from lib import read, scenario
 
-SIDE_BY_SIDE = True
 COURSE = os.path.join(readme_commands.TOP, "examples/ml-101")
 
 

@@ -5,8 +5,6 @@ import json, os
 import world
 from lib import end, run, scenario, start
 
-SIDE_BY_SIDE = True
-
 
 @scenario
 def diff_of_recipes_locks_and_images(stage):

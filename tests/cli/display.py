@@ -4,8 +4,6 @@ import fcntl, os, pty, re, struct, subprocess, termios
 
 from lib import PATIENCE, end, scenario, start
 
-SIDE_BY_SIDE = True
-
 
 def on_terminal(stage, path, columns, term):
     master, slave = pty.openpty()

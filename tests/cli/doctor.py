@@ -4,7 +4,6 @@ import json, os, shutil, subprocess
 
 from lib import at, end, scenario, start
 
-SIDE_BY_SIDE = True
 VERSIONS = {"gpgv": "gpgv (GnuPG) 2.2.40", "docker": "Docker version 28.2.2, build 1", "podman": "podman version 4.3.1"}
 ENGINE = '#!/bin/sh\n[ "$1" != version ] || exit %d\necho "%s"\n'
 

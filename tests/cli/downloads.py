@@ -6,7 +6,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from base_image import image
 from lib import blobs, build, check_layout, end, lock, read, recipe, run, scenario, start, unpacked
 
-SIDE_BY_SIDE = True
 DATE = 1700000000
 
 
@@ -173,6 +172,30 @@ def layers_of_their_own(stage):
         lock(stage, path)
         assert len(peer.log) == asked, "what the lock has is fetched again"
         out, _ = run(stage, path, "diff", "recipe.lock", "recipe.lock")
+
+
+@scenario
+def an_edit_of_the_system_leaves_them(stage):
+    """Their layers are put together from what the store has, unless the edit changes what they hang on."""
+    path = stage.fresh()
+    with serving() as peer:
+        peer.files = {"/a": noise(100000), "/set.tar.gz": tar_of(("course/x", b"x"))}
+
+        def made(*more):
+            asks(stage, path, f'url: "{peer.url("/a")}", to: /data/', f'url: "{peer.url("/set.tar.gz")}", to: /opt/, unpack: true', more=more)
+            lock(stage, path)
+            code, _, err = end(start(stage, path, "build", "-v", "recipe.yaml"))
+            assert code == 0, err
+            digests = {l["name"]: l["digest"] for l in json.loads(read(path, "recipe.lock"))["built"]["layers"]}
+            return {n for n in ("apt", "a", "set.tar.gz") if f"assemble {n}, " in err}, (digests["a"], digests["set.tar.gz"])
+
+        first = made()
+        assert first[0] == {"a", "set.tar.gz"}, first
+        assert made("apt: [git]") == ({"apt"}, first[1])
+        shutil.rmtree(os.path.join(path, "images"))
+        assert made("apt: [passwd]") == ({"apt"}, first[1])
+        inside = made("folders: [/data]")
+        assert "a" in inside[0] and inside[1][0] != first[1][0], inside
 
 
 @scenario

@@ -6,8 +6,6 @@ import base_image
 from lib import (GOLD, at, blobs, build, check_layout, check_store, end, golden, lock, nothing_published, printed, read, recipe,
                  scenario, start, wheel_of)
 
-SIDE_BY_SIDE = True
-
 
 def write(path, body, name="recipe.lock"):
     with open(os.path.join(path, name), "wb") as f:

@@ -5,8 +5,6 @@ import gzip, io, json, os, tarfile
 from base_image import image
 from lib import blobs, build, end, lock, read, recipe, scenario, start
 
-SIDE_BY_SIDE = True
-
 
 def put(path, files):
     for name, text in files.items():

@@ -4,8 +4,6 @@ import os, re, shlex, shutil, subprocess
 
 from lib import Skip, end, read, run, scenario, start
 
-SIDE_BY_SIDE = True
-
 
 def commands(stage, path):
     out = run(stage, path, "help")[0]

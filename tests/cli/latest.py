@@ -4,7 +4,6 @@ import json, os, re
 
 from lib import run, scenario
 
-SIDE_BY_SIDE = True
 NEWEST = r"the newest (?:that runs on this machine )?is ([0-9.]+)-cuda([0-9.]+)-cudnn[0-9]+-runtime"
 
 

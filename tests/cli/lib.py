@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scenarios share. Each scenario takes the stage of run.py and raises when a promise is broken. A file that says
-SIDE_BY_SIDE holds only such as neither change the world nor ask what it was asked for: they run beside each other."""
-import gzip, hashlib, io, json, os, subprocess, sys, tarfile, threading, urllib.request
+"""What the scenarios share. Each scenario takes the stage of run.py and raises when a promise is broken."""
+import gzip, hashlib, io, json, os, subprocess, tarfile, threading, urllib.request
 
 import world
 
@@ -15,10 +14,6 @@ class Skip(Exception):
 def scenario(f):
     ALL[f.__module__ + "/" + f.__name__.replace("_", "-")] = f
     return f
-
-
-def is_side_by_side(f):
-    return getattr(sys.modules[f.__module__], "SIDE_BY_SIDE", False)
 
 
 # ---- running ----
@@ -105,6 +100,7 @@ class mischief:
         self.file, self.lines = os.path.join(stage.world, "mischief"), lines
 
     def __enter__(self):
+        world.USED.clear()  # whatever another test had of the same kind
         with open(self.file, "w") as f:
             f.write("\n".join(self.lines))
 

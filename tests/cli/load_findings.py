@@ -4,8 +4,6 @@ import json, os, struct
 import world
 from lib import end, printed, scenario, start
 
-SIDE_BY_SIDE = True
-
 GOOD = world.GOOD + "find_links: [wheels]\nstartup_check: off\n"
 
 

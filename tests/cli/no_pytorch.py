@@ -5,8 +5,6 @@ import json, os
 from files import put, top
 from lib import build, end, lock, scenario, start
 
-SIDE_BY_SIDE = True
-
 
 def write(stage, path, *lines):
     text = ["pytorch: none", "name: tools", "base: ./base.yaml", *lines]

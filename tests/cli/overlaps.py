@@ -5,8 +5,6 @@ import gzip, io, json, os, shutil, tarfile
 import world
 from lib import blobs, build, end, lock, printed, read, recipe, run, scenario, start
 
-SIDE_BY_SIDE = True
-
 SITE = "opt/venv/lib/python3.11/site-packages/"
 OF_ALL = {"same/mod.py": b"the same\n"}
 

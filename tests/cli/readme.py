@@ -7,7 +7,6 @@ import readme_commands
 from lib import at, read, run, scenario
 from registry_peer import Registry
 
-SIDE_BY_SIDE = True
 SCHEMA = os.path.join(readme_commands.TOP, "builder/model/recipe.schema.json")
 ENGINE = """#!/bin/sh
 case $1 in

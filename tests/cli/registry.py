@@ -6,7 +6,6 @@ import base_image, survival
 from lib import *
 from registry_peer import Fault, Registry
 
-SIDE_BY_SIDE = True
 TAG = "2.6.0-cuda12.4-cudnn9-runtime"
 
 
@@ -438,7 +437,7 @@ def what_breaks_goes_on(stage):
 @scenario
 def ways_to_send(stage):
     digest, _ = golden(stage)
-    for how, method, absent in (("upload: put", "PUT", "PATCH"), ("upload: patch", "PATCH", None), ("chunk: 1000", "PATCH", None),
+    for how, method, absent in (("upload: put", "PUT", "PATCH"), ("upload: patch", "PATCH", None), ("chunk: 30000", "PATCH", None),
                                 ("upload: chunks", "PATCH", None)):
         with Registry() as r:
             path = stage.fresh() if "put" in how else locked(stage)
@@ -448,18 +447,18 @@ def ways_to_send(stage):
             push(stage, path, r)
             holds(r, "team/x", digest)
             assert methods(r.log, method, "uploads") and not (absent and methods(r.log, absent)), how
-            if "1000" in how:
-                assert len(sizes) > 20 and max(sizes) <= 1000, sizes
+            if "30000" in how:
+                assert len(sizes) > 20 and max(sizes) <= 30000, sizes
     with Registry() as r:  # a proxy that takes no large bodies, and a registry that takes no small ones
-        r.body_max = 2000
+        r.body_max = 100000
         path = locked(stage)
-        file(path, ".home/.config/envbuild/config.yaml", f"registries: {{'{r.host}': {{chunk: 2000}}}}\n")
+        file(path, ".home/.config/envbuild/config.yaml", f"registries: {{'{r.host}': {{chunk: 100000}}}}\n")
         push(stage, path, r)
         holds(r, "team/x", digest)
     with Registry() as r:
-        r.chunk_min = 5000
+        r.chunk_min = 100000
         path = locked(stage)
-        file(path, ".home/.config/envbuild/config.yaml", f"registries: {{'{r.host}': {{chunk: 1000}}}}\n")
+        file(path, ".home/.config/envbuild/config.yaml", f"registries: {{'{r.host}': {{chunk: 30000}}}}\n")
         push(stage, path, r)
         holds(r, "team/x", digest)
 

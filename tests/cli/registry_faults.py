@@ -9,7 +9,6 @@ from lib import *
 from registry import file, login, names
 from registry_peer import Fault, Registry
 
-SIDE_BY_SIDE = True
 SECRET = "s3cret-word"
 MANIFEST, INDEX = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"
 CONFIG, LAYER = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -843,7 +842,7 @@ def layers_that_are_made_again(stage):
         Row("a session that is gone at the end", fault(PUT, do=lambda h: h.server.registry.sessions.clear())),
         Row("no PATCH", fault(PATCH, 99, status=405, reads=False), says="takes no PATCH (HTTP 405); run it again"),
         Row("no PATCH, as is known", conf="upload: put", count=(PATCH, 0)),
-        Row("no large body", before=lambda r: setattr(r, "body_max", 1000), conf="chunk: 1000"),
+        Row("no large body", before=lambda r: setattr(r, "body_max", 100_000), conf="chunk: 100000"),
         Row("a manifest that is refused", fault(PUT_MANIFEST, 9, status=400), says="HTTP 400"),
         Row("denied", fault(POST, 99, status=403), says="HTTP 403"),
     ]

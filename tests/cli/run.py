@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, end to end, without network.
 
-    run.py [--accept] [--envbuild PATH] [NAME...]
+    run.py [--accept] [--times] [--envbuild PATH] [NAME...]
 
 A case is a folder tests/cli/AREA/CASE with `cmd` (a shell script), and what it must give: `stdout`, `stderr`,
 `exit`. It runs in a fresh folder that holds the case's other files, base.yaml and base.gpg of the world
@@ -10,8 +10,10 @@ A case is a folder tests/cli/AREA/CASE with `cmd` (a shell script), and what it 
 world's index. Lines of progress (two spaces in front) are left out, for their order is free, and so is what says that it waits; digests, the
 port and the scratch folder have placeholders. What no single command can show is a scenario: a function that says
 so, in any other file here, named by the command or the feature that it tries. NAME picks those whose name has it.
+Tests run side by side in WORKERS processes, one at a time in each, and each process has a world of its own: so a test
+may change how its world behaves, and what the world was asked for was asked by this test. --times tells the slowest.
 """
-import argparse, concurrent.futures, importlib, os, re, shutil, subprocess, sys, tempfile, traceback
+import argparse, concurrent.futures, importlib, multiprocessing, os, re, shutil, subprocess, sys, tempfile, time, traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "peers")]
@@ -22,7 +24,8 @@ for found in sorted(os.listdir(HERE)):
     if found.endswith(".py") and found != "run.py":
         importlib.import_module(found[:-3])
 
-PATIENT = "build_faults/nobody-answers"  # half a minute of trying again, beside all others
+WORKERS = 8  # more than cores, for most of a test's time is waiting
+FIRST = ("build_faults/nobody-answers",)  # the longest, so that nobody waits for it in the end
 WANTED = ("stdout", "stderr", "exit")
 
 
@@ -72,6 +75,7 @@ def run_case(stage, folder, accept):
                 f.write(got[name])
         elif want != got[name]:
             raise AssertionError(f"{name} is\n{got[name]}and not\n{want}")
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def cases():
@@ -80,48 +84,62 @@ def cases():
             yield os.path.relpath(root, HERE), root
 
 
+def all_tests(accept):
+    """Each test by its name: a function of the stage."""
+    tests = {n: lambda stage, f=f: run_case(stage, f, accept) for n, f in cases()}
+    return tests if accept else {**{n: lib.ALL[n] for n in FIRST}, **lib.ALL, **tests}
+
+
+class Worker:
+    """What a process of the pool has: its stage, and the tests."""
+    stage, tests = None, {}
+
+
+def open_world(envbuild, top, made, accept):
+    top = tempfile.mkdtemp(dir=top)
+    os.mkdir(os.path.join(top, "world"))
+    Worker.stage = Stage(envbuild, top, world.serve(os.path.join(top, "world"), made))
+    Worker.tests = all_tests(accept)
+
+
+def tell(name):
+    """Nothing, or why it did not pass; and the seconds that it took."""
+    start, says = time.monotonic(), None
+    try:
+        Worker.tests[name](Worker.stage)
+    except lib.Skip as why:
+        says = f"skipped: {name}: {why}"
+    except Exception as fault:
+        says = f"FAILED: {name}: {fault if isinstance(fault, AssertionError) else traceback.format_exc()}"
+    return says, time.monotonic() - start
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--accept", action="store_true")
+    p.add_argument("--times", action="store_true")
     p.add_argument("--envbuild", default=os.environ.get("ENVBUILD") or os.path.join(HERE, "../../build/envbuild"))
     p.add_argument("names", nargs="*")
     a = p.parse_args()
+    picked = [n for n in all_tests(a.accept) if not a.names or any(x in n for x in a.names)]
     top = tempfile.mkdtemp(prefix="envbuild-cli-")
-    os.mkdir(os.path.join(top, "world"))
-    stage = Stage(os.path.abspath(a.envbuild), top, world.serve(os.path.join(top, "world")))
-    picked = lambda name: not a.names or any(x in name for x in a.names)
-    beside = [(n, lambda f=f: run_case(stage, f, a.accept)) for n, f in cases() if picked(n)]
-    alone, patient = [], []
-    for n, f in lib.ALL.items():
-        if picked(n) and not a.accept:
-            kind = patient if n == PATIENT else beside if lib.is_side_by_side(f) else alone
-            kind.append((n, lambda f=f: f(stage)))
-    passed = failed = skipped = 0
-
-    def tell(name, test):
-        try:
-            test()
-            return None
-        except lib.Skip as why:
-            return f"skipped: {name}: {why}"
-        except Exception as fault:
-            return f"FAILED: {name}: {fault if isinstance(fault, AssertionError) else traceback.format_exc()}"
-
+    os.chmod(top, 0o711)  # a test may let another user into its worker's folder
     try:
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            waiting = [pool.submit(tell, *t) for t in patient]
-            results = list(pool.map(lambda t: tell(*t), beside))
-            results += [tell(*t) for t in alone]  # they change the world's behaviour: one by one
-            results += [w.result() for w in waiting]
+        with concurrent.futures.ProcessPoolExecutor(max(1, min(WORKERS, len(picked))), multiprocessing.get_context("fork"), open_world,
+                                                    (os.path.abspath(a.envbuild), top, world.World(), a.accept)) as pool:
+            results = list(pool.map(tell, picked))
     finally:
-        shutil.rmtree(top, ignore_errors=True)
-    for r in results:
-        if r:
-            print(r)
-        passed, failed, skipped = passed + (r is None), failed + bool(r and r[0] == "F"), skipped + bool(r and r[0] == "s")
+        subprocess.run(["rm", "-rf", top])  # a million files, of which Python makes minutes
+    for says, _ in results:
+        if says:
+            print(says)
+    if a.times:
+        for seconds, name in sorted(((r[1], n) for n, r in zip(picked, results)), reverse=True)[:40]:
+            print(f"{seconds:7.1f} s  {name}")
+    failed, skipped = (sum(bool(says and says[0] == first) for says, _ in results) for first in "Fs")
     if skipped:
         print(f"{skipped} skipped, as told above")
-    print(f"{passed} passed, {failed} failed")
+    print(f"{len(picked) - failed - skipped} passed, {failed} failed")
     return failed > 0
 
 

@@ -4,7 +4,6 @@ import base_image, http.client, random, re, shutil, signal, socket, time
 
 from lib import *
 
-SIDE_BY_SIDE = True
 TAG = "2.6.0-cuda12.4-cudnn9-runtime"
 
 

@@ -6,8 +6,6 @@ from container import put, top
 from lib import all_blobs, begin, build, lock, read, recipe, run, scenario, unpacked
 from lock_edited import put as put_lock
 
-SIDE_BY_SIDE = True
-
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ me@laptop\n"
 BOTH = ("user: {name: student, uid: 2000}", "apt: [passwd]",
         "services: {jupyter: {port: 9999, notebooks: /opt/nb}, ssh: {authorized_keys: [keys.pub]}}")

@@ -5,8 +5,6 @@ import csv, gzip, io, json, os, shutil, tarfile
 import world
 from lib import begin, blobs, build, lock, read, recipe, run, scenario
 
-SIDE_BY_SIDE = True
-
 SITE = "opt/venv/lib/python3.11/site-packages/"
 CUDA = ["nvidia-cuda-runtime-cu12==12.4.127", "nvidia-cudnn-cu12==9.1.0.70", "nvidia-nccl-cu12==2.21.5"]
 WHEELS = [

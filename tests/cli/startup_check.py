@@ -5,8 +5,6 @@ import gzip, io, json, os, shutil, tarfile
 
 from lib import begin, blobs, build, lock, printed, read, run, scenario
 
-SIDE_BY_SIDE = True
-
 CHECK = "/usr/local/bin/envbuild-startup-check"
 
 

@@ -7,8 +7,6 @@ from lib import *
 from registry import TAG, copy, file, login, methods, names, push
 from registry_peer import Fault, Registry
 
-SIDE_BY_SIDE = True
-
 
 def edit(path, *lines):
     """Another recipe in the same folder; its lock is written anew."""
@@ -168,6 +166,26 @@ def many_tags_come_in_pages(stage):
         assert len(told) == 2501 and len(methods(r.log, "GET", "tags/list")) == 3, len(told)
         r.faults.append(Fault("GET", "tags/list", 1, body=b'{"errors": [{"code": "NAME_UNKNOWN", "message": "who?"}]}', status=404))
         assert "create it there first" in run(stage, path, "tags", f"docker://{r.host}/x", code=5)[1]
+
+
+@scenario
+def many_locks_are_asked_for_at_once(stage):
+    """The first question learns who we are; then four are open at the same time, or nobody answers."""
+    with Registry() as r:
+        r.referrers = False
+        path = locked(stage)
+        push(stage, path, r, "x:1")
+        repo = r.repositories["x"]
+        lock = repo.tags[next(t for t in repo.tags if t.endswith(".lock"))]
+        for i in range(2, 10):
+            repo.tags[f"{i}-{i:012}.lock"] = lock
+        for tag in [t for t in repo.tags if t.startswith("sha256-")]:
+            del repo.tags[tag]  # the list of referrers
+        for args, asked in ((("lock", "--from", f"docker://{r.host}/x:1"), r"manifests/.*\.lock$"), (("tags", f"docker://{r.host}/x"), "manifests/" + lock)):
+            barrier = threading.Barrier(4)
+            r.faults = [Fault("GET", asked, 4, after=1, do=lambda h: barrier.wait(PATIENCE) and False)]
+            out, _ = run(stage, path, *args)
+            assert r.faults[0].met == 4 and (args[0] == "tags" or out.encode() == read(path, "recipe.lock")), r.log
 
 
 @scenario

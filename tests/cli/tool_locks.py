@@ -5,7 +5,6 @@ import hashlib, json, os
 from lib import at, build, end, lock, recipe, run, scenario, start, wheel_of
 import torch_index, world
 
-SIDE_BY_SIDE = True
 OFFICIAL = "https://download.pytorch.org/whl/"
 
 

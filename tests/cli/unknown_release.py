@@ -4,8 +4,6 @@ import json, os
 import world
 from lib import end, scenario, start
 
-SIDE_BY_SIDE = True
-
 ANY, LINUX, CP = world.ANY, world.LINUX, world.CP
 SAYS = {  # how a wheel tells its CUDA: version, requirements, other wheels, then CUDA, toolkit, cuDNN
     "pins": ("2.99.0", ["nvidia-cuda-runtime-cu12==12.9.79", "nvidia-cudnn-cu12==9.30.0.1"],

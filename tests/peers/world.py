@@ -248,18 +248,27 @@ WHO = {"Basic " + base64.b64encode(b"me:secret").decode(), "Bearer t0ken"}
 
 
 class World:
-    """All bytes that are served, by path."""
+    """All bytes that are served, by path, and those that stand in the folder beside them; the same for every port."""
 
-    def __init__(self, folder, port):
-        self.folder, self.files, self.pages, self.later = folder, {}, {}, {}
+    def __init__(self):
+        self.files, self.pages, self.later = {}, {}, {}
+        self.beside = {}  # by name: bytes, or a text in which @PORT@ is the server's
         self.sizes = {}  # of files that nobody may fetch
-        self.make_archive(port)
-        self.make_other(port)
+        self.make_archive()
+        self.make_other()
         self.make_extra()
         self.make_index()
         self.make_private()
         self.make_lying()
         torch_index.put(self, wheel)
+
+    def put(self, folder, port):
+        self.folder = folder
+        for name, body in self.beside.items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as f:
+                f.write(body if isinstance(body, bytes) else body.replace("@PORT@", str(port)).encode())
 
     def make_lying(self):
         file, body, meta = wheel(*next(w for w in WHEELS if w[0] == "filelock"))
@@ -271,7 +280,7 @@ class World:
              "core-metadata": {"sha256": hashlib.sha256(meta).hexdigest()}}]}
         self.pages["/lying/filelock/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
 
-    def make_archive(self, port):
+    def make_archive(self):
         day, later = "Tue, 14 Nov 2023 22:13:20 UTC", "Tue, 21 Nov 2023 22:13:20 UTC"
         suites = [("tiny", DEBS, day, self.pages), ("tiny-security", [], day, self.pages),
                   ("tiny", LATER_DEBS["tiny"], later, self.later),
@@ -279,14 +288,13 @@ class World:
         signed, keyring, fingerprint = sign([self.make_suite(name, debs, date) for name, debs, date, _ in suites])
         for (name, _, _, pages), text in zip(suites, signed):
             pages[f"/debian/dists/{name}/InRelease"] = ("text/plain", text)
-        self.write("base.gpg", keyring)
-        with open(os.path.join(self.folder, "base.yaml"), "w") as f:
-            f.write(f"""envbuild_base: 1
+        self.beside["base.gpg"] = keyring
+        self.beside["base.yaml"] = f"""envbuild_base: 1
 name: tiny
 arch: amd64
 glibc: "2.36"
 archives:
-  - uri: http://127.0.0.1:{port}/debian
+  - uri: http://127.0.0.1:@PORT@/debian
     suites: [tiny, tiny-security]
     components: [main]
 keyring: base.gpg
@@ -319,21 +327,18 @@ sources: |
   URIs: http://deb.example.org/debian
   Suites: tiny
   Components: main
-""")
+"""
 
-    def make_other(self, port):
+    def make_other(self):
         """other/other.yaml, as somebody writes it who has an archive, a suite and a key of his own."""
         signed, keyring, fingerprint = sign([self.make_suite("other-stable", OTHER_DEBS, "Tue, 14 Nov 2023 22:13:20 UTC")])
         self.pages["/debian/dists/other-stable/InRelease"] = ("text/plain", signed[0])
-        os.makedirs(os.path.join(self.folder, "other"), exist_ok=True)
-        with open(os.path.join(self.folder, "other", "archive.gpg"), "wb") as f:
-            f.write(keyring)
-        with open(os.path.join(self.folder, "other", "other.yaml"), "w") as f:
-            f.write(f"""envbuild_base: 1
+        self.beside["other/archive.gpg"] = keyring
+        self.beside["other/other.yaml"] = f"""envbuild_base: 1
 name: other
 arch: amd64
 glibc: "2.41"
-archives: [{{uri: "http://127.0.0.1:{port}/debian", suites: [other-stable], components: [main]}}]
+archives: [{{uri: "http://127.0.0.1:@PORT@/debian", suites: [other-stable], components: [main]}}]
 keyring: archive.gpg
 fingerprints: [{fingerprint}]
 packages: {{base: [apt], python: [python3], compile: [gcc]}}
@@ -343,25 +348,21 @@ sources: |
   URIs: http://other.example.org
   Suites: other-stable
   Components: main
-""")
-
-    def write(self, name, body):
-        with open(os.path.join(self.folder, name), "wb") as f:
-            f.write(body)
+"""
 
     def make_extra(self):
         day = "Tue, 14 Nov 2023 22:13:20 UTC"
         release = self.make_suite("stable", EXTRA_DEBS, day, "/extra")
         (signed,), keyring, fingerprint = sign([release])
-        self.write("extra.fingerprint", fingerprint.encode())
+        self.beside["extra.fingerprint"] = fingerprint.encode()
         self.pages["/extra/dists/stable/InRelease"] = ("text/plain", signed)
         self.pages["/unsigned/dists/stable/InRelease"] = ("text/plain", release)
         armour = base64.encodebytes(keyring).decode()
-        self.write("extra.asc", f"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: extra\n\n{armour}"
+        self.beside["extra.asc"] = (f"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: extra\n\n{armour}"
                                 "-----END PGP PUBLIC KEY BLOCK-----\n".encode())
         (signed,), keyring, _ = sign([self.make_suite("", FLAT_DEBS, day, "/flat")])
         self.pages["/flat/InRelease"] = ("text/plain", signed)
-        self.write("flat.gpg", keyring)
+        self.beside["flat.gpg"] = keyring
 
     def make_packages(self, debs, root, flat=False):
         """The text of Packages and its xz."""
@@ -550,10 +551,11 @@ def wait_until_asked(text, since, patience):
         return ASKED.wait_for(lambda: any(text in path for path in LOG[since:]), patience)
 
 
-def serve(folder):
-    """A server in this process; its world is in `folder`."""
+def serve(folder, made=None):
+    """A server in this process, of the world that is made if there is one; what stands beside it is in `folder`."""
     server = Server(("127.0.0.1", 0), Handler)
-    Handler.world = World(folder, server.server_address[1])
+    Handler.world = made or World()
+    Handler.world.put(folder, server.server_address[1])
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

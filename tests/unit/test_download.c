@@ -109,11 +109,131 @@ static void a_folder_is_no_file(void **state)
                         "/opt would be a file and is a folder already; leave one of the two out");
 }
 
+/* ---- keys ---- */
+
+/* A lock of two downloads, each a layer, and the system below. */
+struct keyed {
+    struct lock lock;
+    struct artifact_place place[2];
+    struct tree skeleton;
+};
+
+static void keyed_make(struct keyed *k)
+{
+    *k = (struct keyed){.place = {{STR_INIT("/lib/data/"), .unpack = true, .uid = 5},
+                                  {STR_INIT("/srv/x"), .uid = 0}}};
+    for (size_t i = 0; i < 2; i++) {
+        struct artifact a = {.eco = ECO_DOWNLOAD, .file = STR("x.tar"), .place = &k->place[i]};
+        struct lock_layer l = {.kind = LOCK_DOWNLOAD};
+
+        vec_add(&k->lock.artifacts, a);
+        vec_add(&l.artifacts, i);
+        vec_add(&k->lock.layers, l);
+    }
+    k->lock.user = (struct lock_user){STR("student"), 1000, 1000};
+    system_make(&k->skeleton);
+}
+
+static void keyed_clear(struct keyed *k)
+{
+    for (size_t i = 0; i < 2; i++)
+        vec_clear(&k->lock.layers.v[i].artifacts);
+    vec_clear(&k->lock.artifacts);
+    vec_clear(&k->lock.layers);
+    tree_clear(&k->skeleton);
+}
+
+static void other_folder(struct keyed *k)
+{
+    mktree_dir(&k->skeleton, "opt/tool", 0750, 1);
+}
+
+static void other_link(struct keyed *k)
+{
+    mktree_link(&k->skeleton, "sbin", "usr/lib", 1);
+}
+
+static void other_owner(struct keyed *k)
+{
+    k->place[1].uid = 9;
+}
+
+static void user_without_folders(struct keyed *k)
+{
+    k->lock.user.uid = 7;
+}
+
+static void folder_on_the_way(struct keyed *k)
+{
+    mktree_dir(&k->skeleton, "usr/lib", 0775, 1);
+}
+
+static void link_on_the_way(struct keyed *k)
+{
+    mktree_link(&k->skeleton, "lib", "opt", 1);
+}
+
+static void it_is_there(struct keyed *k)
+{
+    mktree_dir(&k->skeleton, "usr/lib/data", 0755, 1);
+}
+
+static void inside_it(struct keyed *k)
+{
+    mktree_dir(&k->skeleton, "usr/lib/data", 0755, 1);
+    mktree_dir(&k->skeleton, "usr/lib/data/set", 0750, 1);
+}
+
+static void a_download_inside(struct keyed *k)
+{
+    k->place[1].to = STR("/lib/data/set/");
+}
+
+static void its_owner(struct keyed *k)
+{
+    k->place[0].uid = 6;
+}
+
+/* Most edits of a system leave a download's layer what it is, and keys must not say otherwise. */
+static void a_key_has_what_decides(void **state)
+{
+    static const struct {
+        const char *what;
+        void (*change)(struct keyed *k);
+        bool same;
+    } rows[] = {
+        {"another folder of the system", other_folder, true},
+        {"another link of the system", other_link, true},
+        {"the owner of another download", other_owner, true},
+        {"the user, where no folder is his", user_without_folders, true},
+        {"a folder on the way", folder_on_the_way, false},
+        {"a link on the way", link_on_the_way, false},
+        {"its folder is the system's", it_is_there, false},
+        {"the system's folder in it", inside_it, false},
+        {"another download in its folder", a_download_inside, false},
+        {"its owner", its_owner, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(buf_clear) struct buf before = {0}, after = {0};
+        struct keyed k;
+
+        keyed_make(&k);
+        download_key(&before, &k.lock, 0, &k.skeleton);
+        rows[i].change(&k);
+        download_key(&after, &k.lock, 0, &k.skeleton);
+        if (str_eq(buf_view(&before), buf_view(&after)) != rows[i].same)
+            fail_msg("%s:\n%s\n%s", rows[i].what, before.p, after.p);
+        keyed_clear(&k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_lies_where_the_recipe_says),
         cmocka_unit_test(a_folder_is_no_file),
+        cmocka_unit_test(a_key_has_what_decides),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,6 +342,39 @@ static void format_1_is_pinned(void **state)
     buf_clear(&blob.bytes);
 }
 
+/* Its members are compressed by several threads, and are those that one would have made. */
+static void a_big_file_is_pinned_whatever_the_threads(void **state)
+{
+    CLEANUP(tree_clear) struct tree t = {0};
+    CLEANUP(buf_clear) struct buf bytes = {0};
+    size_t size = (34 << 20) + 12345;
+    uint32_t *words = (uint32_t *)(void *)buf_room(&bytes, size + sizeof *words);
+
+    for (uint32_t i = 0; i < size / sizeof *words + 1; i++)
+        words[i] = i * 2654435761u >> (i >> 8 & 31);
+    mktree_file(&t, "before", 0644, 1, STR("small\n"));
+    mktree_file(&t, "big", 0644, 1700000000, (struct str){bytes.p, size});
+    mktree_file(&t, "later", 0644, 1, STR("small\n"));
+    tree_sort(&t);
+    for (unsigned threads = 0; threads < 4; threads += 3) {
+        CLEANUP(layer_record_clear) struct layer_record record = {0};
+        struct buf_sink blob = {.sink = {buf_write, NULL}};
+        struct layer_output to = {
+            .blob = &blob.sink, .segments = &record.segments, .name = "x", .threads = threads};
+        struct layer_result r;
+        char digest[DIGEST_HEX + 1];
+        struct err e = {0};
+
+        assert_int_equal(layer_write(&r, &t, &to, NULL, &e), 0);
+        digest_hex(seen_digest(&r.digest), digest);
+        assert_string_equal(digest,
+                            "dffb4a61e74e7d3248e1b699ec4037f7fb834bde12a284442d4af886f604ddb2");
+        assert_int_equal(r.size, blob.bytes.len);
+        assert_int_equal(record.segments.literal_size, blob.bytes.len);
+        buf_clear(&blob.bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_wrong_crc_is_refused),
         cmocka_unit_test(damaged_records_are_refused),
         cmocka_unit_test(format_1_is_pinned),
+        cmocka_unit_test(a_big_file_is_pinned_whatever_the_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

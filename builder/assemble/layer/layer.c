@@ -5,9 +5,12 @@
 #include "../../io/deflate.h"
 #include "../../io/gzip.h"
 #include "../../io/inflate.h"
+#include "../../io/packers.h"
 #include "../../io/source.h"
 #include "../../io/tar.h"
 #include "file_hashes.h"
+
+enum { MANY_MIN = 32 * 1024 * 1024 }; /* bytes of a file that several threads compress */
 
 /* A layer being written. `literal` and `copied` are the two ways into the blob. */
 struct writer {
@@ -18,17 +21,19 @@ struct writer {
     struct file_hashes files; /* with `diff` */
     struct inflater *inflater;
     struct deflater *deflater;
-    struct sink form_to;     /* what the form's bytes come to */
+    struct sink form_to;     /* what comes from the form, or from `many` */
     struct layer_form *form; /* NULL: gzip of many members, by `group` and what follows */
     struct buf group;        /* plain bytes of the member that is being gathered */
-    struct buf packed;       /* that member compressed */
+    struct buf packed;       /* that member */
     bool group_has_data;     /* not only headers and padding */
+    struct packers *many;    /* while a big file passes: all its members have data */
     uint64_t tar_size;       /* so far */
     uint64_t done, total;    /* for events */
 };
 
 static void writer_clear(struct writer *w)
 {
+    packers_clear(&w->many);
     hash_sink_clear(&w->blob);
     hash_thread_clear(&w->diff); /* first: its thread writes to `files` */
     file_hashes_clear(&w->files);
@@ -59,29 +64,56 @@ static int plain(struct writer *w, const void *bytes, size_t len, struct err *e)
     return w->diff ? sink_write(hash_thread_sink(w->diff), bytes, len, e) : 0;
 }
 
+static void put_member(struct deflater *d, struct buf *out, struct str group, bool has_data)
+{
+    unsigned char tail[GZIP_TAIL];
+
+    buf_add(out, gzip_head, GZIP_HEAD);
+    if (has_data)
+        deflate_1(d, out, group.p, group.len);
+    else
+        deflate_fixed1(out, group.p, group.len);
+    gzip_tail(tail, crc32_add(0, group.p, group.len), group.len);
+    buf_add(out, tail, sizeof tail);
+}
+
+static int hand_to_many(struct writer *w, struct err *e)
+{
+    packers_add(w->many, w->group.p, w->group.len);
+    return packers_cut(w->many, e);
+}
+
+static int compress_here(struct writer *w, struct err *e)
+{
+    buf_reset(&w->packed);
+    put_member(w->deflater, &w->packed, buf_view(&w->group), w->group_has_data);
+    return literal(w, w->packed.p, w->packed.len, e);
+}
+
 /* Close the gathered member, if there is any. */
 static int flush(struct writer *w, struct err *e)
 {
-    unsigned char tail[GZIP_TAIL];
     struct buf *group = &w->group;
 
     if (!group->len)
         return 0;
     if (events_cancelled(w->events))
         return err_set(e, ERR_INTERRUPTED, "interrupted");
-    buf_reset(&w->packed);
-    if (w->group_has_data)
-        deflate_1(w->deflater, &w->packed, group->p, group->len);
-    else
-        deflate_fixed1(&w->packed, group->p, group->len);
-    gzip_tail(tail, crc32_add(0, group->p, group->len), group->len);
-    if (plain(w, group->p, group->len, e) < 0 || literal(w, gzip_head, GZIP_HEAD, e) < 0 ||
-        literal(w, w->packed.p, w->packed.len, e) < 0 || literal(w, tail, sizeof tail, e) < 0)
+    if (plain(w, group->p, group->len, e) < 0 ||
+        (w->many ? hand_to_many(w, e) : compress_here(w, e)) < 0)
         return -1;
     buf_reset(group);
     w->group_has_data = false;
     return 0;
 }
+
+static int pack_member(void *tool, struct buf *out, struct str group, struct err *e)
+{
+    put_member(tool, out, group, true);
+    return 0;
+}
+
+static const struct packing members = {layer_deflater_open, pack_member, layer_deflater_free};
 
 /* Plain bytes for a form. */
 static int pass(struct writer *w, const void *bytes, size_t len, struct err *e)
@@ -197,7 +229,13 @@ static int add_data(struct writer *w, const struct content *c, const char *what,
     struct data_sink data = {{data_write, NULL}, w, seen};
     struct tick_sink tick = {{tick_write, NULL}, &data.sink, NULL, w, .plain = true};
 
-    return content_copy(w->inflater, c, &tick.sink, what, e);
+    if (!w->form && c->size >= MANY_MIN)
+        w->many = packers_open(&members, layer_form_threads(w->to->threads), &w->form_to);
+    if (content_copy(w->inflater, c, &tick.sink, what, e) < 0 ||
+        (w->many && packers_finish(w->many, e) < 0))
+        return -1;
+    packers_clear(&w->many);
+    return 0;
 }
 
 static uint64_t weight(const struct entry *entry)

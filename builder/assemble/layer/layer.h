@@ -36,7 +36,7 @@ struct layer_output {
     struct layer_watch *watch; /* NULL: nobody looks; not with skip_diff_id */
     const char *name;          /* of the layer, for events and errors */
     enum compression compression;
-    unsigned threads; /* that may compress, besides the caller; not for gzip */
+    unsigned threads; /* that may compress, besides the caller; of gzip a big file alone */
 };
 
 struct layer_result {

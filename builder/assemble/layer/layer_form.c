@@ -17,7 +17,7 @@ struct single {
     uint64_t size;
 };
 
-static void *deflate_tool(void)
+void *layer_deflater_open(void)
 {
     return deflater_open();
 }
@@ -28,14 +28,14 @@ static int deflate_pack(void *tool, struct buf *out, struct str piece, struct er
     return 0;
 }
 
-static void deflate_free(void *tool)
+void layer_deflater_free(void *tool)
 {
     struct deflater *d = tool;
 
     deflater_clear(&d);
 }
 
-static const struct packing deflating = {deflate_tool, deflate_pack, deflate_free};
+static const struct packing deflating = {layer_deflater_open, deflate_pack, layer_deflater_free};
 
 static int single_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
@@ -123,10 +123,15 @@ int form_add(struct packers *p, const void *bytes, size_t len, size_t max, struc
     return 0;
 }
 
+unsigned layer_form_threads(unsigned threads)
+{
+    return threads < 1 ? 1 : threads > FORM_THREADS_MAX ? FORM_THREADS_MAX : threads;
+}
+
 int layer_form_open(struct layer_form **out, enum compression how, struct sink *to,
                     unsigned threads, struct err *e)
 {
-    unsigned n = threads < 1 ? 1 : threads > FORM_THREADS_MAX ? FORM_THREADS_MAX : threads;
+    unsigned n = layer_form_threads(threads);
 
     switch (how) {
     case COMPRESSION_GZIP:

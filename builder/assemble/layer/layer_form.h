@@ -30,6 +30,12 @@ struct layer_form {
     const char *no_toc;     /* after finish: why there is no table of contents, where one belongs */
 };
 
+/* How many of `threads` compress one layer (io/packers.h), and the tool of those that deflate: a
+ * struct deflater. */
+unsigned layer_form_threads(unsigned threads);
+void *layer_deflater_open(void);
+void layer_deflater_free(void *tool);
+
 /* COMPRESSION_GZIP has none. */
 int layer_form_open(struct layer_form **out, enum compression how, struct sink *to,
                     unsigned threads, struct err *e) MUST_CHECK;

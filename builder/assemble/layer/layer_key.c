@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer_key.h"
 
+#include "../../base/path.h"
 #include "../../io/crypto.h"
 #include "../../io/deflate.h"
 #include "../../model/embedded.h"
@@ -202,6 +203,38 @@ void system_key(struct buf *out, const struct lock *lock)
     add_system(out, lock, LOCK_STATE);
 }
 
+/* Other downloads in its folder have folders of their own there. */
+static void add_places_inside(struct buf *out, const struct lock *lock, struct str folder)
+{
+    CLEANUP(buf_clear) struct buf clean = {0};
+    const struct artifact *a;
+
+    (void)path_clean(&clean, folder); /* what is no path fails when it is made */
+    vec_each(a, &lock->artifacts) {
+        CLEANUP(buf_clear) struct buf to = {0};
+
+        if (a->place && path_clean(&to, a->place->to) &&
+            path_is_in(buf_view(&to), buf_view(&clean)))
+            buf_fmt(out, "in it %zu " STR_FMT " %d\n", a->place->to.len, STR_ARG(a->place->to),
+                    a->place->unpack);
+    }
+}
+
+static void add_download(struct buf *out, const struct lock *lock, const struct lock_layer *l)
+{
+    add_places(out, lock, l);
+    add_places_inside(out, lock, lock->artifacts.v[l->artifacts.v[0]].place->to);
+    add_folders(out, lock);
+    if (lock->folders.n)
+        buf_fmt(out, "user " STR_FMT " %u\n", STR_ARG(lock->user.name), lock->user.uid);
+}
+
+void layer_key_alone(struct buf *out, const struct lock *lock, size_t layer)
+{
+    add_layer_head(out, lock, "download layer alone");
+    add_download(out, lock, &lock->layers.v[layer]);
+}
+
 void layer_key(struct buf *out, const struct lock *lock, size_t layer)
 {
     const struct lock_layer *l = &lock->layers.v[layer];
@@ -226,8 +259,7 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer)
     case LOCK_DOWNLOAD:
         add_layer_head(out, lock, "download layer");
         system_key(out, lock);
-        add_places(out, lock, l);
-        add_folders(out, lock);
+        add_download(out, lock, l);
         break;
     case LOCK_FILES:
         add_layer_head(out, lock, "files layer");

@@ -7,5 +7,8 @@
 #define LAYER_PREFIX "opt/venv" /* where the Python environment stands in every image */
 
 void layer_key(struct buf *out, const struct lock *lock, size_t layer);
+/* Of a layer that is one download: the same without the system, of which download_key() adds what
+ * decides. */
+void layer_key_alone(struct buf *out, const struct lock *lock, size_t layer);
 /* The key of the whole system: what all system layers together are made from. */
 void system_key(struct buf *out, const struct lock *lock);
