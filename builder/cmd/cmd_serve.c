@@ -286,8 +286,7 @@ static int serve(struct session *s, const struct serve_args *a, int argc, char *
 
     if (listen_open(&o.socket, &o.port, str_of(a->where), e) < 0 ||
         listen_hosts(&o.hosts, &o.socket, e) < 0 || open_cert(&o, s, a, e) < 0 ||
-        open_gate(&o, s, a, e) < 0 || fill(&v, s, argc, argv, e) < 0 ||
-        offer_deltas(&v, s, e) < 0)
+        open_gate(&o, s, a, e) < 0 || fill(&v, s, argc, argv, e) < 0 || offer_deltas(&v, s, e) < 0)
         return -1;
     buf_fmt(&address, "%s://%s", o.cert.x509 ? "https" : "http", o.hosts.v[0]);
     announce(&o, &v.shelf, address.p);
