@@ -486,11 +486,14 @@ int making_write(struct making *m, const struct tree *tree, struct err *e)
 void making_rules(struct slim_counts *out, const struct lock *lock, const struct lock_layer *l)
 {
     for (size_t i = 0; i < lock->slim.n; i++)
-        for (size_t j = 0; j < l->artifacts.n; j++)
-            if (slim_concerns(lock->slim.v[i].rule, lock->artifacts.v[l->artifacts.v[j]].name)) {
+        for (size_t j = 0; j < l->artifacts.n; j++) {
+            const struct artifact *a = &lock->artifacts.v[l->artifacts.v[j]];
+
+            if (!artifact_is_project(a) && slim_concerns(lock->slim.v[i].rule, a->name)) {
                 vec_push(out)->rule = lock->slim.v[i].rule;
                 break;
             }
+        }
 }
 
 int making_import(struct tree *t, struct assembler *all, size_t artifact, struct input *input,

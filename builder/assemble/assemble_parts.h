@@ -83,7 +83,8 @@ int making_paths(void *ctx, struct err *e) MUST_CHECK;
  * goes. `slim` has its layer's rules. */
 int making_import(struct tree *t, struct assembler *a, size_t artifact, struct input *input,
                   struct slim_counts *slim, struct inflater *inflater, struct err *e) MUST_CHECK;
-/* The lock's rules that concern wheels of this layer. */
+/* The lock's rules that concern wheels of this layer; they were made of published ones, so the
+ * recipe's own project stays whole. */
 void making_rules(struct slim_counts *out, const struct lock *lock, const struct lock_layer *l);
 /* Write a tree as this layer, wherever that goes. */
 int making_write(struct making *m, const struct tree *tree, struct err *e) MUST_CHECK;

@@ -46,6 +46,7 @@ struct sealed {
     struct place *place;
     char *logs;
     struct VEC_OF(struct root *) roots;
+    struct buf asked; /* what was told last of it */
 };
 
 struct sealed *sealed_open(struct work *w, struct session *s, const struct sealed_how *how)
@@ -78,6 +79,7 @@ void sealed_clear(struct sealed **sealed)
     memo_clear(&x->memo);
     place_clear(&x->place);
     free(x->logs);
+    buf_clear(&x->asked);
     arena_clear(&x->arena);
     free_clear(sealed);
 }
@@ -357,6 +359,26 @@ static void tell_failure(const struct sealed *x, const struct seal_failure *fail
 
 /* ---- for the chooser ---- */
 
+/* It takes a root, of many GB where torch is in it: that is told, once for each. */
+static void tell_asked(struct sealed *x, const struct artifact *wheel)
+{
+    struct str version = wheel->version.len ? wheel->version : wheel->source->commit;
+    CLEANUP(buf_clear) struct buf text = {0};
+    bool torch = false;
+
+    for (size_t i = 0; i < wheel->source->requires_n; i++)
+        torch |= of_root(&wheel->source->requires[i]);
+    buf_fmt(&text,
+            "ask the build of " STR_FMT "%s" STR_FMT " what it needs, in the image's system%s",
+            STR_ARG(wheel->name.len ? wheel->name : STR("the project")), version.len ? " " : "",
+            STR_ARG(version), torch ? " with torch" : "");
+    if (str_eq(buf_view(&text), buf_view(&x->asked)))
+        return;
+    buf_clear(&x->asked);
+    MOVE(&x->asked, &text);
+    events_emit(x->session->events, &(struct event){.kind = EVENT_STEP, .name = x->asked.p});
+}
+
 static int ask_requires(void *ctx, const struct artifact *wheel, const struct lock *lock,
                         const struct artifact *pip, bool first, struct names *out, struct err *e)
 {
@@ -364,6 +386,7 @@ static int ask_requires(void *ctx, const struct artifact *wheel, const struct lo
     CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
     CLEANUP(job_clear) struct job job = {0};
 
+    tell_asked(x, wheel);
     if (job_open(&job, x, wheel, lock, pip, e) < 0)
         return say_which(wheel, e);
     const struct seal_means means = means_of(x, &failure);
@@ -381,6 +404,7 @@ static int ask_metadata(void *ctx, const struct artifact *wheel, const struct lo
     CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
     CLEANUP(job_clear) struct job job = {0};
 
+    tell_asked(x, wheel);
     if (job_open(&job, x, wheel, lock, pip, e) < 0)
         return say_which(wheel, e);
     const struct seal_means means = means_of(x, &failure);

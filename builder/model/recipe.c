@@ -91,11 +91,12 @@ static void check_with_image(struct reading *in)
     if (r->image.text.len && build)
         err_at(in->e, &build->pos,
                "build: it needs a base of packages such as debian-12; of an image that is named as "
-               "the base nobody knows the compilers");
+               "the base nobody knows the compilers; put a wheel that was built elsewhere under "
+               "`pip: [./x.whl]`");
     if (r->image.text.len && r->project.path.text.len)
         err_at(in->e, &r->project.path.pos,
                "project: it is built from source, which needs a base of packages such as "
-               "debian-12");
+               "debian-12; put a wheel of it that was built elsewhere under `pip: [./x.whl]`");
     if (r->image.text.len && r->bytecode)
         err_at(
             in->e, &bytecode->pos,

@@ -425,7 +425,7 @@ static const struct {
     {"vcs-versioning", "SETUPTOOLS_SCM_PRETEND_VERSION"},
     {"pdm-backend", "PDM_BUILD_SCM_VERSION"},
     {"pbr", "PBR_VERSION"},
-    {"versioneer", NULL}, /* nothing */
+    {"versioneer", "VERSIONEER_PRETEND_VERSION"}, /* by seal/driver.py */
 };
 
 static size_t scm_of(const struct str name)
@@ -511,13 +511,8 @@ struct strs own_project_env(struct arena *a, const struct strs *env, const struc
     CLEANUP(buf_clear) struct buf line = {0};
     size_t i = find_scm(p);
 
-    if (i < ARRAY_LEN(scm) && scm[i].variable && !recipe_says(p->recipe, scm[i].variable))
+    if (i < ARRAY_LEN(scm) && !recipe_says(p->recipe, scm[i].variable))
         put_version(&line, i, p, events);
-    else if (i < ARRAY_LEN(scm) && !scm[i].variable)
-        events_warn(events,
-                    "project: %s asks git for the version, which a build does not see; it becomes "
-                    "0+unknown",
-                    scm[i].requirement);
     for (size_t k = 0; k < env->n; k++)
         if (!line.len || !str_starts(env->v[k], str_of(scm[i].variable)))
             out.v[out.n++] = env->v[k];

@@ -49,8 +49,10 @@ static bool nothing_compiles(const struct lock *lock)
 
 static bool concerns_any(const struct slim_rule *rule, const struct lock *lock)
 {
-    for (size_t i = 0; i < lock->artifacts.n; i++)
-        if (lock->artifacts.v[i].eco == ECO_WHEEL && slim_concerns(rule, lock->artifacts.v[i].name))
+    const struct artifact *a;
+
+    vec_each(a, &lock->artifacts)
+        if (a->eco == ECO_WHEEL && !artifact_is_project(a) && slim_concerns(rule, a->name))
             return true;
     return false;
 }

@@ -69,6 +69,31 @@ def lay_crates():
     os.environ.update(CARGO_HOME=home, CARGO_NET_OFFLINE="true")
 
 
+def tell_versioneer(folder):
+    """Where there is no .git, versioneer believes what `git archive` writes into its file: a tag, the commit and its date."""
+    version = os.environ.get("VERSIONEER_PRETEND_VERSION")
+    if not version:
+        return
+    import re, time
+    prefix = ""
+    for name in ("pyproject.toml", "setup.cfg"):
+        if os.path.exists(name):
+            with open(name, encoding="utf-8") as f:
+                found = re.search(r"""(?m)^\s*tag_prefix\s*=\s*["']?([^"'\s]*)""", f.read())
+            prefix = found[1] if found else prefix
+    commit = version.partition("+g")[2]
+    date = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"])))
+    for top, _, names in os.walk(folder):
+        for path in [f"{top}/{name}" for name in names if name.endswith(".py") and os.path.isfile(f"{top}/{name}")]:
+            with open(path, "rb") as f:
+                text = f.read()
+            if b'git_refnames = "$Format:%d$"' in text:
+                for short, word in (b"d", f" (tag: {prefix}{version})"), (b"H", commit), (b"ci", date):
+                    text = text.replace(b"$Format:%" + short + b"$", word.encode())
+                with open(path, "wb") as f:
+                    f.write(text)
+
+
 def make_environment(isolated):
     """At a fixed path, for compilers write it into what they make."""
     import venv
@@ -190,6 +215,7 @@ def main():
     python = ENV + "/bin/python"
     lay_crates()
     os.chdir(folder)
+    tell_versioneer(folder)
     sys.stdout.flush()
     os.execv(python, [python, __file__, "hook", step, json.dumps(system), *settings])
 

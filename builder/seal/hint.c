@@ -179,7 +179,8 @@ static bool add_missing_module(struct buf *out, struct str text, struct str name
 {
     struct str module;
 
-    if (!between(text, "No module named '", "'", &module))
+    /* As an error: that a module can do without another is a warning. */
+    if (!between(text, "ModuleNotFoundError: No module named '", "'", &module))
         return false;
     if (str_starts(module, STR("pkg_resources")))
         buf_fmt(out,
@@ -217,7 +218,8 @@ void hint_of(struct buf *out, struct str text, struct str name, bool early)
         add_header(out, header, name);
         return;
     }
-    if (has(text, "CUDA_HOME environment variable is not set") || has(text, "nvcc was not found")) {
+    if (has(text, "CUDA_HOME environment variable is not set") || has(text, "nvcc was not found") ||
+        has(text, "nvcc not found at '")) {
         buf_fmt(out,
                 "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in "
                 "`build: {" STR_FMT ": {archs: [8.0]}}`",

@@ -165,3 +165,19 @@ def a_lock_does_not_say_what_is_a_project(stage):
         json.dump(made, f, indent=2)
     err = build(stage, path, code=3, **env)
     assert "is of group \"project\"" in err, err
+
+
+@scenario
+def versioneer_is_told_a_version(stage):
+    """As `git archive` tells it, in the one file that asks."""
+    path = stage.fresh()
+    file = 'git_refnames = "$Format:%d$"\ngit_full = "$Format:%H$"\ngit_date = "$Format:%ci$"\n'
+    for name, text in (("app/_version.py", file), ("other.py", '"$Format:%d$"\n'), ("setup.cfg", '[versioneer]\ntag_prefix = "app-"\n')):
+        write(path, name, text)
+    driver = os.path.join(os.path.dirname(__file__), "../../builder/seal/driver.py")
+    subprocess.run(["python3", "-c", f"import sys; sys.path.insert(0, {os.path.dirname(driver)!r}); import driver; driver.tell_versioneer('.')"], cwd=path,
+                   check=True, env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": "86400",
+                                    "VERSIONEER_PRETEND_VERSION": "1.2.1.dev3+g0123456"})
+    assert read(path, "app/_version.py").decode() == (
+        'git_refnames = " (tag: app-1.2.1.dev3+g0123456)"\ngit_full = "0123456"\ngit_date = "1970-01-02 00:00:00 +0000"\n')
+    assert read(path, "other.py").decode() == '"$Format:%d$"\n'

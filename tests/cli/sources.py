@@ -23,6 +23,8 @@ def nothing_is_built_unsealed(stage):
     err = lock(stage, path, code=7, PATH=os.path.dirname(stage.envbuild) + ":" + tools(path, "gpgv"))
     assert "build of turned 2.0: cannot build from source here: bwrap, which seals builds from source, is not here" in err, err
     assert not os.path.exists(path + "/recipe.lock")
+    _, _, err = end(start(stage, path, "lock", "recipe.yaml", PATH=os.path.dirname(stage.envbuild) + ":" + tools(path, "gpgv")))
+    assert "\nask the build of turned 2.0 what it needs, in the image's system\n" in err, err
 
 
 @scenario

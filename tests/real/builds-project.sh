@@ -1,5 +1,5 @@
 #!/bin/bash
-# `project: .` of a recipe: a pure Python project in a git work tree, one that has setup.py alone, one whose version setuptools-scm tells. An edited
+# `project: .` of a recipe: a pure Python project in a git work tree, one that has setup.py alone, two whose versions setuptools-scm and versioneer tell. An edited
 # file changes one layer, within a time that is printed; requirements that changed are chosen anew; what git ignores is not taken; another place
 # builds the same image from the lock; the packages import.
 # SPDX-License-Identifier: Apache-2.0
@@ -145,3 +145,31 @@ git tag v1.3.0
 "$envbuild" lock -q --upgrade x.yaml scm && "$envbuild" build -q x.yaml -o oci:img >"$log/last" || fail "--upgrade"
 says img:scm:python3.11-runtime b 'from importlib.metadata import version; print(version("scm"))' 1.3.0
 ok "setuptools-scm gets the version that git describes"
+cd ..
+
+mkdir -p ver/ver && cd ver
+cat >pyproject.toml <<'TOML'
+[build-system]
+requires = ["setuptools<80", "versioneer[toml]==0.29"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "ver"
+dynamic = ["version"]
+[tool.versioneer]
+VCS = "git"
+style = "pep440"
+versionfile_source = "ver/_version.py"
+versionfile_build = "ver/_version.py"
+tag_prefix = "ver-"
+TOML
+printf 'import versioneer\nfrom setuptools import setup\nsetup(version=versioneer.get_version(), cmdclass=versioneer.get_cmdclass(), packages=["ver"])\n' >setup.py
+printf 'from . import _version\n__version__ = _version.get_versions()["version"]\n' >ver/__init__.py
+# As `versioneer install` leaves it; it runs where there is git, so by its wheel here.
+python3 -m venv "$log/venv" && "$log/venv/bin/pip" install -q 'versioneer[toml]==0.29' && git init -q -b main . && "$log/venv/bin/versioneer" install --vendor >"$log/said" || fail "$(cat "$log/said")"
+printf 'name: ver\npytorch: none\nproject: .\n' >x.yaml
+git add -A && git commit -qm first && git tag ver-2.0
+echo >more && git add -A && git commit -qm second && git tag ver-2.1 && echo >less && git add -A && git commit -qm third
+"$envbuild" build -q x.yaml -o oci:img >"$log/last" || fail "versioneer"
+says img:ver:python3.11-runtime b 'import ver; from importlib.metadata import version; print(version("ver"), ver.__version__)' \
+    "2.2.dev1+g$(git rev-parse HEAD | cut -c1-7) 2.2.dev1+g$(git rev-parse HEAD | cut -c1-7)"
+ok "versioneer gets it, too"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Compare the choice of build/.../tools/solve_pypi with what pip chooses, on the real index: the sets of
-# solve-vs-pip.sets, all of them with --all or ALL=1. Needs: PyPI, /usr/bin/python3 with venv. Wheels only, as ours.
+# solve-vs-pip.sets, all of them with --all or ALL=1. Needs: PyPI, /usr/bin/python3 with venv; bwrap for the sets that may take sdists, whose
+# backends are asked sealed by ours, and by pip as it does.
 # The judges are those that ours was written after; with ALL=1 the newest, which may have changed their minds since.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -28,6 +29,14 @@ else
 fi
 "$work/venv/bin/python" tests/real/judges/pypi-vs-packaging.py "$(dirname "$tool")/judge_pypi" \
     $([ ! -d "$work/packaging" ] || echo --tests "$work/packaging/tests") || failed=1
+envbuild=${ENVBUILD:-$PWD/build/envbuild}
+if bwrap --unshare-all --unshare-user --uid 1000 --gid 1000 --ro-bind / / --proc /proc --dev /dev true 2>/dev/null; then
+    set -- --sources "$envbuild" "$@"
+    mkdir -p "$work/store/locks/envbuild"
+    cp -rl "${XDG_CACHE_HOME:-$HOME/.cache}/envbuild/blobs" "$work/store/locks/envbuild/" 2>/dev/null || true
+else
+    echo "skipped: bwrap, which asks backends, does not work here: no sets with sdists"
+fi
 "$work/venv/bin/python" tests/real/judges/sets-vs-pip.py tests/real/data/solve-vs-pip.sets "$tool" "$work/venv" "$work/store" ${ALL:+--all} "$@" ||
     failed=1
 exit "${failed:-0}"

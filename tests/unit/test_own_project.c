@@ -323,7 +323,8 @@ static void a_version_is_handed_over(void **state)
     expect_version(SCM, ONE,
                    "project: .\nbuild: {demo: {env: {SETUPTOOLS_SCM_PRETEND_VERSION: \"7\"}}}",
                    TOLD "old"); /* which is the recipe's */
-    expect_version("[build-system]\nrequires = [\"versioneer\"]\n", ONE, "project: .", TOLD "old");
+    expect_version("[build-system]\nrequires = [\"versioneer\"]\n", ONE " && git tag 2.0",
+                   "project: .", TOLD "old VERSIONEER_PRETEND_VERSION=2.0");
 }
 
 int main(void)

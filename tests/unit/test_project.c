@@ -115,9 +115,32 @@ static void what_may_be_built_stands_in_its_place(void **state)
     assert_int_equal(p.left_out.v[1].why, LEFT_PYTHON_REFUSED);
 }
 
+static void files_of_a_project_are_told_by_their_names(void **state)
+{
+    static const struct {
+        const char *file;
+        bool has;
+    } rows[] = {
+        {"foo_bar-1.0-py3-none-any.whl", true},
+        {"Foo.Bar-1.0.tar.gz", true},
+        {"foo-bar-1.0.zip", true},
+        {"foo-bar1.0cxx11abiTRUE", false}, /* a folder of extensions */
+        {"foo-bar", false},
+        {"foo-bar-1.0.txt", false},
+        {"foo_bar_more-1.0-py3-none-any.whl", false},
+        {"foo_bar-more-1.0.tar.gz", false},
+        {"foo_bar-x.tar.gz", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (project_has(STR("foo-bar"), str_of(rows[i].file)) != rows[i].has)
+            fail_msg("%s", rows[i].file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_of_a_project_are_told_by_their_names),
         cmocka_unit_test(the_best_wheel_of_each_version_newest_first),
         cmocka_unit_test(what_is_left_out_and_why),
         cmocka_unit_test(what_may_be_built_stands_in_its_place),

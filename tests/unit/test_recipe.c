@@ -285,7 +285,13 @@ static void a_project_is_a_folder(void **state)
          "\"oci:x@sha256:0000000000000000000000000000000000000000000000000000000000000000"
          "\"}\nproject: .\n",
          "x.yaml:3:10: project: it is built from source, which needs a base of packages such as "
-         "debian-12"},
+         "debian-12; put a wheel of it that was built elsewhere under `pip: [./x.whl]`"},
+        {"base: {image: "
+         "\"oci:x@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+         "\"}\nbuild: all\n",
+         "x.yaml:3:8: build: it needs a base of packages such as debian-12; of an image that is "
+         "named as the base nobody knows the compilers; put a wheel that was built elsewhere under "
+         "`pip: [./x.whl]`"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {

@@ -130,6 +130,10 @@ static void what_is_missing_is_told(void **state)
         {"mamba_ssm was requested, but nvcc was not found.  Are you sure\nNameError: name",
          "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in `build: "
          "{demo: {archs: [8.0]}}`"},
+        {"UserWarning: Failed to initialize NumPy: No module named 'numpy'\n"
+         "error: nvcc not found at '/usr/local/cuda/bin/nvcc'. Ensure CUDA path is correct.",
+         "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in `build: "
+         "{demo: {archs: [8.0]}}`"},
         {"error: can't find Rust compiler", "rustc is not in the root; write rustc under `apt`"},
         {"urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
          "it wants the network, which a sealed build has not; name what it fetches under `build: "

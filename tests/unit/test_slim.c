@@ -156,6 +156,18 @@ static void chosen(struct buf *out, const char *variant, const char *image, cons
         buf_fmt(out, "%s%s", i ? " " : "", l.slim.v[i].rule->name);
 }
 
+static void the_recipes_own_project_stays_whole(void **state)
+{
+    struct artifact_source source = {0};
+    CLEANUP(lock_clear) struct lock l = {.variant = STR("runtime")};
+
+    has(&l, ECO_WHEEL, "numpy");
+    l.artifacts.v[0].group = STR(ARTIFACT_OF_PROJECT);
+    l.artifacts.v[0].source = &source;
+    slimming_choose(&l);
+    assert_int_equal(l.slim.n, 0);
+}
+
 #define ALL "torch-protoc torch-headers cuda-headers cuda-static numpy-static numpy-tests"
 
 static void what_compilers_read_stays_where_there_is_one(void **state)
@@ -204,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_take_what_they_say),
         cmocka_unit_test(rules_never_change),
+        cmocka_unit_test(the_recipes_own_project_stays_whole),
         cmocka_unit_test(what_compilers_read_stays_where_there_is_one),
         cmocka_unit_test(figures_of_one_rule_add_up),
     };

@@ -48,6 +48,18 @@ bool project_is_sdist(struct str file)
     return str_ends(file, STR(".tar.gz")) || str_ends(file, STR(".zip"));
 }
 
+bool project_has(struct str project, struct str file)
+{
+    struct judge j = {0};
+    struct pep440 unused;
+    struct wheel_name w;
+    bool has = wheel_name_parse(&w, file) ? is_project(&j, w.dist, project)
+                                          : sdist_version(&j, file, project, &unused);
+
+    buf_clear(&j.name);
+    return has;
+}
+
 /* A requires-python that does not parse refuses nobody, as with pip. */
 static bool python_fits(const struct judge *j, struct str requires)
 {

@@ -46,6 +46,8 @@ int project_select(struct project *p, const struct wheel_target *target, struct 
                    struct str from, bool sources, struct err *e) MUST_CHECK;
 /* Can it be built, by its name? */
 bool project_is_sdist(struct str file);
+/* Is that the name of a wheel or an sdist of the project (normalised)? */
+bool project_has(struct str project, struct str file);
 
 struct pypi_likely {
     const struct project *project;

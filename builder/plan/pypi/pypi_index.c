@@ -303,15 +303,11 @@ static int read_folder(struct pypi_index *x, struct asked *entry, const struct p
     if (fs_list(&names, p->folder, e) < 0)
         return err_wrap(e, "find_links");
     for (size_t i = 0; i < names.n; i++) {
-        CLEANUP(buf_clear) struct buf dist = {0}, url = {0};
+        CLEANUP(buf_clear) struct buf url = {0};
         CLEANUP(free_clear) char *path = path_join(p->folder, names.v[i]);
         struct str name = str_of(names.v[i]);
-        struct wheel_name w;
 
-        if (!wheel_name_parse(&w, name))
-            w.dist = str_sub(name, 0, entry->name.len); /* maybe an sdist: project_select() tells */
-        pep503_normalise(&dist, w.dist);
-        if (!str_eq(buf_view(&dist), entry->name))
+        if (!project_has(entry->name, name))
             continue;
         url_of_path(&url, str_of(path));
         vec_add(&made.page.files, ((struct simple_file){.name = arena_str(a, name),

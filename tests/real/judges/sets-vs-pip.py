@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""sets-vs-pip.py SETS TOOL VENV STORE [--all] [--only REGEX]: each line of SETS is a set of requirements, solved
-by tools/solve_pypi and by the venv's pip for the same target, and compared wheel by wheel.
+"""sets-vs-pip.py SETS TOOL VENV STORE [--all] [--only REGEX] [--sources ENVBUILD]: each line of SETS is a set of requirements,
+solved by tools/solve_pypi and by the venv's pip for the same target, and compared wheel by wheel.
 
 A line holds shell words, as pip takes them: requirements, --pre, -r FILE, -c TEXT (a constraint itself) and
 -C FILE; WHEELS/ is a folder with a few wheels of SETS' "wheels" lines. It may begin with "+" (only with --all) and with @PYTHON/GLIBC, else the target is this machine's.
+One that begins with "source" may take sdists: `envbuild lock` of a recipe with `build: all` chooses, and pip without --only-binary.
 Indented lines behind it: "says REGEX" is what our message holds where nothing fits; "warns REGEX" what we warn of;
 "meant REASON" says that the two differ and why they should.
 """
@@ -21,6 +22,7 @@ import tempfile
 import time
 
 MESSAGE_MAX = 500  # characters
+BASES = {"3.10": "ubuntu-22.04", "3.11": "debian-12", "3.12": "ubuntu-24.04", "3.13": "debian-13"}  # by their Python
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")  # which -r and -c are relative to
 
 # pip itself, on another Python and glibc than its own.
@@ -53,6 +55,7 @@ def read_sets(path, folder):
             else:
                 one = {"long": line.startswith("+"), "line": line.lstrip("+ ")}
                 words = shlex.split(one["line"])
+                one["source"] = words[0] == "source" and bool(words.pop(0))
                 one["target"] = words.pop(0)[1:].split("/") if words[0].startswith("@") else None
                 one["words"] = [w.replace("WHEELS/", folder + "/") for w in words]
                 sets.append(one)
@@ -72,7 +75,24 @@ class Asker:
         self.env = {**os.environ, "PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
                     "PIP_CACHE_DIR": work + "/cache"}
 
+    def chosen(self, s):
+        """What a lock has that takes sdists, but for what every image has."""
+        folder = tempfile.mkdtemp(dir=self.work)
+        recipe = {"name": "x", "pytorch": "none", "base": BASES[".".join(self.python.split(".")[:2])], "build": "all", "pip": s["words"]}
+        with open(folder + "/x.yaml", "w", encoding="utf-8") as f:
+            json.dump(recipe, f)
+        done = subprocess.run([self.o.sources, "lock", "x.yaml"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              env={**os.environ, "XDG_CACHE_HOME": self.o.store + "/locks"}, text=True, timeout=3000)
+        s["took"], s["warned"], s["message"] = "", [], done.stderr.strip()[-MESSAGE_MAX:] if done.returncode else ""
+        if done.returncode:
+            return None
+        with open(folder + "/x.lock", encoding="utf-8") as f:
+            wheels = [a for a in json.load(f)["artifacts"] if a["type"] == "wheel" and a["name"] not in ("pip", "setuptools", "wheel")]
+        return sorted(f"{a['name']}=={a['version']} {(a.get('source') or a)['url'].split('/')[-1]}" for a in wheels)
+
     def ours(self, s):
+        if s["source"]:
+            return self.chosen(s)
         python, glibc = s["target"] or (self.python, self.glibc)
         done = subprocess.run([self.o.tool, self.o.store, "-v", "-P", python, "-g", glibc, *s["words"]], cwd=DATA,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=500)
@@ -103,9 +123,9 @@ class Asker:
         if s["target"]:
             command = [self.o.venv + "/bin/python", self.work + "/other.py", *s["target"]]
             target = ["--python-version", s["target"][0]]
-        done = subprocess.run([*command, "install", "--dry-run", "--ignore-installed", "--only-binary", ":all:",
+        done = subprocess.run([*command, "install", "--dry-run", "--ignore-installed", *([] if s["source"] else ["--only-binary", ":all:"]),
                                "--use-feature=fast-deps", "-q", "--report", report, *target, *words], cwd=DATA, env=self.env,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=3000 if s["source"] else 500)
         s["said"] = done.stdout
         if done.returncode:
             return None
@@ -116,7 +136,7 @@ class Asker:
     def uv(self, s):
         """A third opinion, where the two differ."""
         uv = self.o.venv + "/bin/uv"
-        if not os.path.exists(uv) or any(w.startswith("-") for w in s["words"]):
+        if not os.path.exists(uv) or s["source"] or any(w.startswith("-") for w in s["words"]):
             return "no uv to ask"
         python, glibc = s["target"] or (self.python, self.glibc)
         done = subprocess.run([uv, "pip", "compile", "-q", "--no-header", "--no-annotate", "--only-binary", ":all:",
@@ -173,15 +193,16 @@ def main():
         p.add_argument(name)
     p.add_argument("--all", action="store_true")
     p.add_argument("--only", default="")
+    p.add_argument("--sources", metavar="ENVBUILD", help="else those sets are left out")
     o = p.parse_args()
-    for name in ("tool", "venv", "store"):
+    for name in ("tool", "venv", "store") + (("sources",) if o.sources else ()):
         setattr(o, name, os.path.abspath(getattr(o, name)))
     bad, meant, start = 0, 0, time.monotonic()
     with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(2) as pool:
         with open(work + "/other.py", "w", encoding="utf-8") as f:
             f.write(OTHER)
         sets, wheels = read_sets(o.sets, work + "/wheels")
-        sets = [s for s in sets if (o.all or not s["long"]) and re.search(o.only, s["line"])]
+        sets = [s for s in sets if (o.all or not s["long"]) and (o.sources or not s["source"]) and re.search(o.only, s["line"])]
         subprocess.run([o.venv + "/bin/pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", work + "/wheels",
                         *wheels], check=True)
         for s in pool.map(Asker(o, work).both, sets):
