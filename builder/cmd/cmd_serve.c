@@ -127,6 +127,37 @@ static void print_names(const struct shelf *shelf, const struct names *hosts)
                              STR_ARG(t->tag));
 }
 
+static bool same_hosts(const struct names *a, const struct names *b)
+{
+    for (size_t i = 0; i < a->n && a->n == b->n; i++)
+        if (strcmp(a->v[i], b->v[i]) != 0)
+            return false;
+    return a->n == b->n;
+}
+
+/* A cable that is pulled, a new lease, a network that is joined: what was told leads nowhere, so
+ * it is told anew. `socket` is the server's. */
+static int follow_hosts(struct names *hosts, struct serve *serving, const struct fd *socket,
+                        bool quiet, struct err *e)
+{
+    CLEANUP(names_clear) struct names now = {0};
+    char **host;
+
+    if (listen_hosts(&now, socket, e) < 0)
+        return -1;
+    if (same_hosts(&now, hosts))
+        return 0;
+    serve_move(serving, str_of(now.v[0]));
+    if (!quiet && str_starts(str_of(now.v[0]), STR("127.")))
+        output_message("envbuild: this machine is in no network now");
+    else if (!quiet)
+        vec_each(host, &now)
+            output_message("envbuild: the address is http://%s/ now", *host);
+    names_clear(hosts);
+    MOVE(hosts, &now);
+    return 0;
+}
+
 static void print_summary(struct serve *serving, uint64_t ms)
 {
     CLEANUP(buf_clear) struct buf size = {0}, took = {0};
@@ -145,11 +176,14 @@ static int serve(struct session *s, const char *where, int argc, char **argv, st
     CLEANUP(serve_clear) struct serve *serving = NULL;
     CLEANUP(names_clear) struct names hosts = {0};
     CLEANUP(fd_clear) struct fd socket = {0};
+    struct fd listening; /* the server's */
     uint16_t port;
 
     if (listen_open(&socket, &port, str_of(where), e) < 0 || fill(&v, s, argc, argv, e) < 0 ||
-        listen_hosts(&hosts, &socket, e) < 0 ||
-        serve_open(&serving, &v.shelf, &socket, str_of(hosts.v[0]), s->jobs, e) < 0)
+        listen_hosts(&hosts, &socket, e) < 0)
+        return -1;
+    listening = socket;
+    if (serve_open(&serving, &v.shelf, &socket, str_of(hosts.v[0]), s->jobs, e) < 0)
         return -1;
     progress_pause(s->progress);
     if (s->json)
@@ -162,6 +196,8 @@ static int serve(struct session *s, const char *where, int argc, char **argv, st
     while (!events_cancelled(s->events)) {
         if (serve_tick(serving, progress_now(s->progress)) && !s->quiet)
             output_message("%s", serve_alone);
+        if (follow_hosts(&hosts, serving, &listening, s->quiet, e) < 0)
+            return -1;
         poll(NULL, 0, TICK); /* a signal ends it */
     }
     if (!s->quiet)

@@ -6,10 +6,12 @@
 
 struct serve; /* opaque */
 
-/* Begin, at the listening socket, which becomes the server's. `shelf` is borrowed, and `host`:
+/* Begin, at the listening socket, which becomes the server's. `shelf` is borrowed; `host`:
  * "192.168.1.7:5000", by what the room reaches it. */
 int serve_open(struct serve **out, const struct shelf *shelf, struct fd *socket, struct str host,
                unsigned threads, struct err *e) MUST_CHECK;
+/* The room reaches it by another address now. */
+void serve_move(struct serve *s, struct str host);
 /* To be called about once a second, with a clock that began at any time. True once: for a minute
  * nobody has asked for anything. Then serve_alone says what to try. */
 bool serve_tick(struct serve *s, uint64_t now_ms);
