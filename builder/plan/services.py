@@ -126,6 +126,18 @@ def bring_notebooks(source):
         say(f"the notebooks of {source} are not all in {os.getcwd()}: {e}")
 
 
+def wait_for(child, path):
+    """What Jupyter writes about itself when it listens; the file is there before its text is."""
+    while True:
+        if child.poll() is not None:
+            raise No(f"JupyterLab ended with {child.returncode} before it listened")
+        try:
+            with open(path, encoding="utf-8") as f:
+                return json.load(f)
+        except (FileNotFoundError, ValueError):
+            time.sleep(0.05)
+
+
 def start_jupyter(settings, run):
     token, where = given_token()
     password = settings.get("password_hash")
@@ -136,20 +148,16 @@ def start_jupyter(settings, run):
         bring_notebooks(settings["notebooks"])
     config = {"ServerApp": {"ip": "*", "port": settings["port"], "port_retries": PORTS, "open_browser": False, "log_level": "ERROR",
                             "root_dir": os.getcwd(), "allow_root": os.getuid() == 0},
-              "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""}}
+              "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""},
+              # By TCP whoever is on this machine could read what cells print; with the host's network that is everybody there.
+              "KernelManager": {"transport": "ipc"}}
     if password:
         config["PasswordIdentityProvider"] = {"hashed_password": password}
     path = put(run + "/jupyter_config.json", json.dumps(config))
     child = subprocess.Popen(["/opt/venv/bin/jupyter-lab", "--config=" + path], stdin=subprocess.DEVNULL, start_new_session=True,
                              env={**os.environ, "JUPYTER_RUNTIME_DIR": run + "/jupyter"})
     children["jupyter"] = child
-    info = f"{run}/jupyter/jpserver-{child.pid}.json"  # written when it listens, and says where
-    while not os.path.exists(info):
-        if child.poll() is not None:
-            raise No(f"JupyterLab ended with {child.returncode} before it listened")
-        time.sleep(0.05)
-    with open(info, encoding="utf-8") as f:
-        server = json.load(f)
+    server = wait_for(child, f"{run}/jupyter/jpserver-{child.pid}.json")
     tell_port("JupyterLab", settings["port"], server["port"])
     link = f"http://127.0.0.1:{server['port']}{server['base_url']}lab"
     if made:
