@@ -16,7 +16,7 @@ if ((Get-PSDrive -Name (Get-Location).Drive.Name).Free -lt 4 * $size) {
 $have = 0
 if (Test-Path $file) { $have = (Get-Item $file).Length }
 for ($tries = 0; $have -lt $size -and $tries -lt 20; $tries++) {
-    curl.exe --fail --noproxy '*' --connect-timeout 10 -C - -o $file $url
+    curl.exe --fail --noproxy '*' --connect-timeout 10 --speed-limit 1 --speed-time 20 -C - -o $file $url
     if ($LASTEXITCODE -ne 0) { Start-Sleep -Seconds 2 }
     if (Test-Path $file) { $have = (Get-Item $file).Length }
 }

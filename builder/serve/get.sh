@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fetch {{name}} from http://{{host}}/ and load it into Docker or Podman. Run again, it goes on where it was cut.
 #
-#   --start  then start it, and open what it serves in the browser
-#   --have   leave out what Docker has of an earlier image of that name (its classic store alone can do that)
+#   --start             then start it, and open what it serves in the browser
+#   --have              leave out what Docker has of an earlier image of that name (its classic store alone can do that)
+#   --from HOST[:PORT]  take the layers from that registry, a cache of this room, port 5000
 set -eu
 name='{{name}}'
 url='http://{{host}}/image.tar?image={{name}}'
@@ -11,6 +12,7 @@ size='{{tar}}' # bytes
 ports='{{ports}}'
 config='{{config}}'
 manifest='{{manifest}}'
+pieces='{{pieces}}' # of the archive: bytes, and of a layer its digest
 
 say() {
     printf 'get: %s\n' "$*" >&2
@@ -21,14 +23,57 @@ fail() {
     exit 1
 }
 
-start='' leave_out=''
-for option; do
-    case $option in
+start='' leave_out='' from=''
+while [ $# -gt 0 ]; do
+    case $1 in
     --start) start=yes ;;
     --have) leave_out=yes ;;
-    *) fail "\"$option\" is no option; there are --start and --have" ;;
+    --from)
+        [ $# -gt 1 ] || fail '--from wants the address of a registry'
+        case $2 in
+        *:*) from=$2 ;;
+        *) from=$2:5000 ;;
+        esac
+        shift
+        ;;
+    *) fail "\"$1\" is no option; there are --start, --have and --from HOST" ;;
     esac
+    shift
 done
+[ -z "$from" ] || [ -z "$leave_out" ] || fail '--have and --from do not go together'
+
+# A machine that slept, or has a new address, waits for bytes that never come: 20 seconds, then curl ends.
+fetch() {
+    curl --noproxy '*' --connect-timeout 10 --speed-limit 1 --speed-time 20 "$@" && return
+    case $? in
+    23) fail "the disk is full: the archive needs $((size / 1048576)) MiB in $PWD; run this again in a folder on another disk" ;;
+    esac
+    return 1
+}
+
+# START END ADDRESS: what stands between these places of the file: of $url the same, of another address all. Goes on where it was
+# cut; of what began it does not let go at once.
+bring() {
+    tries=0
+    while [ "$have" -lt "$2" ]; do
+        before=$have
+        if [ "$3" = "$url" ]; then
+            fetch -fsS -r "$have-$(($2 - 1))" "$3" >>"$file" || true
+        else
+            fetch -fsS -C "$((have - $1))" "$3" >>"$file" || true
+        fi
+        have=$(($(wc -c <"$file")))
+        [ "$have" -lt "$2" ] || break
+        [ "$have" = "$before" ] || tries=0
+        tries=$((tries + 1))
+        where=${3%/v2/*}
+        if [ "$tries" = $((have > 0 ? 20 : 5)) ]; then
+            fail "${where%/image.tar*}/ does not answer; is this machine in the same network? Run this again to go on"
+        fi
+        say "$((have / 1048576)) of $((size / 1048576)) MiB are here, and the connection was cut; trying again"
+        sleep $((tries < 3 ? tries : 3))
+    done
+}
 
 # Free KiB of the disk that a folder is on.
 free_in() {
@@ -121,7 +166,7 @@ if [ -n "$leave_out" ]; then
         for layer in $([ -z "$old" ] || docker image inspect --format '{{range .RootFS.Layers}}{{.}} {{end}}' "$old"); do
             url="$url&have=$layer"
         done
-        size=$(curl -fsI --noproxy '*' "$url" | tr -d '\r' | awk 'tolower($1) == "content-length:" { print $2 }')
+        size=$(fetch -fsI "$url" | tr -d '\r' | awk 'tolower($1) == "content-length:" { print $2 }')
         [ -n "$size" ] || fail 'http://{{host}}/ does not answer; is this machine in the same network?'
         ;;
     esac
@@ -130,7 +175,7 @@ fi
 # The archive here; in the engine what is packed and unpacked, about three times as much.
 file=image-$manifest-$size.tar
 have=0
-[ ! -e "$file" ] || have=$(wc -c <"$file")
+[ ! -e "$file" ] || have=$(($(wc -c <"$file")))
 [ "$(free_in .)" -ge $(((size - have) / 1024)) ] || fail "$((size / 1048576)) MiB do not fit here; run this in a folder on another disk"
 case $engine in
 docker) root=$(docker info --format '{{.DockerRootDir}}') ;;
@@ -140,18 +185,14 @@ if [ -d "$root" ] && [ "$(free_in "$root")" -lt $((size * 3 / 1024)) ]; then
     fail "$engine needs $((size * 3 / 1048576)) MiB in $root, which has $(($(free_in "$root") / 1024)); \`$engine system prune\` removes what nothing uses"
 fi
 
-tries=0
-while [ "$have" -lt "$size" ]; do
-    curl -fsS --noproxy '*' --connect-timeout 10 -C - -o "$file" "$url" || true
-    before=$have
-    [ ! -e "$file" ] || have=$(wc -c <"$file")
-    if [ "$have" -gt "$before" ]; then
-        tries=0
-    else
-        tries=$((tries + 1))
-        [ "$tries" -lt 5 ] || fail "http://{{host}}/ does not answer; is this machine in the same network? Run this again to go on"
-        sleep "$tries"
-    fi
+at=0
+[ -n "$from" ] || pieces=$size
+for piece in $pieces; do
+    case $piece in
+    *@*) bring "$at" $((at + ${piece%@*})) "http://$from/v2/${name%:*}/blobs/sha256:${piece#*@}" ;;
+    *) bring "$at" $((at + piece)) "$url" ;;
+    esac
+    at=$((at + ${piece%@*}))
 done
 if ! "$engine" load -i "$file" || ! is_right; then
     rm -f "$file"

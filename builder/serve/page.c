@@ -149,6 +149,14 @@ static void put_hash(struct buf *out, const struct page_image *i, enum page_scri
     put_hex(out, &digest);
 }
 
+/* Where it cannot be had, neither can the script. */
+static void put_pieces(struct buf *out, const struct page_image *i)
+{
+    CLEANUP(err_clear) struct err ignored = {0};
+
+    (void)!image_tar_pieces(out, i->page->shelf, i->repository, i->tag, &ignored);
+}
+
 static bool image_value(struct buf *out, const void *ctx, struct str key)
 {
     const struct page_image *i = ctx;
@@ -175,6 +183,8 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
         put_hex(out, &i->tag->image->digest);
     } else if (str_is(key, "tar")) {
         buf_fmt(out, "%llu", (unsigned long long)i->tar);
+    } else if (str_is(key, "pieces")) {
+        put_pieces(out, i);
     } else if (str_is(key, "sh")) {
         put_hash(out, i, PAGE_SH);
     } else if (str_is(key, "ps1")) {

@@ -585,7 +585,7 @@ def a_script_that_goes_on_after_a_cut(stage):
             f.write(b"x" * (len(whole) // 2))
         get(1, "what docker loaded is not course:big with the digest that it should have; run this again")
         assert not os.path.exists(file)
-        get(1, '"--stop" is no option; there are --start and --have', "--stop")
+        get(1, '"--stop" is no option; there are --start, --have and --from HOST', "--stop")
 
 
 @scenario
