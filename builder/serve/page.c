@@ -126,6 +126,26 @@ static void put_run(struct buf *out, const struct page_image *i)
     put_escaped(out, i->tag->tag);
 }
 
+/* Names with an IPv6 address are no names of images to many an engine: podman 4.3, Docker 20.10. */
+static void put_podman(struct buf *out, const struct page_image *i)
+{
+    CLEANUP(buf_clear) struct buf name = {0};
+
+    buf_fmt(&name, STR_FMT ":" STR_FMT, STR_ARG(i->repository), STR_ARG(i->tag->tag));
+    if (str_starts(i->page->host, STR("["))) {
+        buf_puts(out, "curl -s --noproxy '*' 'http://");
+        put_escaped(out, i->page->host);
+        buf_puts(out, "/image.tar?image=");
+        put_escaped(out, buf_view(&name));
+        buf_puts(out, "' | podman load");
+        return;
+    }
+    buf_puts(out, "podman pull --tls-verify=false ");
+    put_escaped(out, i->page->host);
+    buf_putc(out, '/');
+    put_escaped(out, buf_view(&name));
+}
+
 static void put_hex(struct buf *out, const struct digest *digest)
 {
     char hex[DIGEST_HEX + 1];
@@ -183,6 +203,8 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
         put_hex(out, &i->tag->image->digest);
     } else if (str_is(key, "tar")) {
         buf_fmt(out, "%llu", (unsigned long long)i->tar);
+    } else if (str_is(key, "podman")) {
+        put_podman(out, i);
     } else if (str_is(key, "pieces")) {
         put_pieces(out, i);
     } else if (str_is(key, "sh")) {
