@@ -103,7 +103,7 @@ else
 fi
 curl -sf "http://$host/get.sh" >get.sh
 for one in finn jane; do slow_down "$one" 60mbit; done
-for one in cleo gus ivan kim; do slow_down "$one" 8mbit; done # until they are met in the middle
+for one in cleo gus ivan kim; do slow_down "$one" 4mbit; done # until they are met in the middle
 
 # ---- they come ----
 
@@ -146,6 +146,16 @@ fi
 
 # ---- what happens to them ----
 
+if [ -n "${pid[ivan]:-}" ]; then
+    until_has ivan 'image/*' 100000
+    ip link set to-ivan down
+    until ss -Htnoi dst "${address[ivan]}" | grep -q backoff; do
+        kill -0 "${pid[ivan]}" || fail "ivan ended: $(cat ivan/log)"
+        sleep 0.05
+    done
+    ip link set to-ivan up
+    hurry ivan
+fi
 asleep=
 if [ -n "$podmans" ]; then
     until_has gus 'image-*.tar' 2000000
@@ -153,7 +163,8 @@ if [ -n "$podmans" ]; then
     kill -STOP "$asleep" "${pid[gus]}"
     hurry gus
     until_has kim 'image-*.tar' 2000000
-    kill -TERM "$(pgrep -P "${pid[kim]}" -x curl)" "${pid[kim]}"
+    # shellcheck disable=SC2046 # there may be none, between two tries
+    kill -TERM "${pid[kim]}" $(pgrep -P "${pid[kim]}" -x curl)
     if wait "${pid[kim]}"; then fail "kim: it was not stopped"; fi
     stopped=$(cat kim/image-*.tar | wc -c)
     hurry kim
@@ -165,16 +176,6 @@ if [ -n "$dockers" ]; then
     at cleo ip addr del "${address[cleo]}/24" dev eth0
     at cleo ip addr add 10.77.0.99/24 dev eth0
     hurry cleo
-fi
-if [ -n "${pid[ivan]:-}" ]; then
-    until_has ivan 'image/*' 100000
-    ip link set to-ivan down
-    until ss -Htnoi dst "${address[ivan]}" | grep -q backoff; do
-        kill -0 "${pid[ivan]}" || fail "ivan ended: $(cat ivan/log)"
-        sleep 0.05
-    done
-    ip link set to-ivan up
-    hurry ivan
 fi
 
 # SENTENCE NAME COMMAND...: it ends with the sentence.

@@ -50,7 +50,7 @@ ip addr add fd00::1/64 dev room nodad
 at ada ip addr add fd00::11/64 dev eth0 nodad
 until_said "$server" err '^envbuild: the address is http://\[fd00::1\]:5000/ now'
 page_says '\[fd00::1\]:5000'
-six=[fd00::1]:5000
+six='[fd00::1]:5000'
 at ada curl -sf "http://$six/" >page
 sed -n 's/.*>\(curl -s .* | \)sh -s -- --start<.*/\1/p; s/.*>\(curl -s .* | \)docker load<.*/\1/p' page | sed "s/&#39;/'/g; s/ | $//" >typed
 [ "$(wc -l <typed)" = 2 ] || fail "the page has other commands: $(grep curl page)"
