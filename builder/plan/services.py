@@ -148,9 +148,7 @@ def start_jupyter(settings, run):
         bring_notebooks(settings["notebooks"])
     config = {"ServerApp": {"ip": "*", "port": settings["port"], "port_retries": PORTS, "open_browser": False, "log_level": "ERROR",
                             "root_dir": os.getcwd(), "allow_root": os.getuid() == 0},
-              "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""},
-              # By TCP whoever is on this machine could read what cells print; with the host's network that is everybody there.
-              "KernelManager": {"transport": "ipc"}}
+              "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""}}
     if password:
         config["PasswordIdentityProvider"] = {"hashed_password": password}
     path = put(run + "/jupyter_config.json", json.dumps(config))
