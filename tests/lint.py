@@ -33,7 +33,7 @@ homes = {
     "microhttpd.h": ["serve/httpd.c"],
     "qrencode.h": ["serve/qr.c"],
 }
-libc = set("""assert.h ctype.h dirent.h dlfcn.h elf.h errno.h fcntl.h fnmatch.h ifaddrs.h inttypes.h limits.h malloc.h poll.h pthread.h pwd.h
+libc = set("""assert.h ctype.h dirent.h dlfcn.h elf.h errno.h fcntl.h fnmatch.h ifaddrs.h inttypes.h limits.h malloc.h net/if.h poll.h pthread.h pwd.h
 signal.h spawn.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h time.h
 unistd.h""".split())
 

@@ -171,6 +171,14 @@ static void print_names(const struct shelf *shelf, const struct names *hosts)
                              STR_ARG(t->tag));
 }
 
+static bool same_hosts(const struct names *a, const struct names *b)
+{
+    for (size_t i = 0; i < a->n && a->n == b->n; i++)
+        if (strcmp(a->v[i], b->v[i]) != 0)
+            return false;
+    return a->n == b->n;
+}
+
 static void print_summary(struct serve *serving, uint64_t ms)
 {
     CLEANUP(buf_clear) struct buf size = {0}, took = {0};
@@ -193,6 +201,7 @@ struct serve_args {
 /* What one server is given besides its images. */
 struct opened {
     struct fd socket;
+    struct fd listening; /* the same, when it is the server's: borrowed */
     uint16_t port;
     struct names hosts;
     struct server_cert cert;
@@ -218,11 +227,16 @@ static int open_cert(struct opened *o, const struct session *s, const struct ser
 {
     if (!a->cert != !a->key)
         return err_set(e, ERR_USAGE, "--cert and --key belong together: a certificate and its key");
-    if (!a->cert)
-        return 0;
-    return server_cert_read(&o->cert, a->cert, a->key, s->now, e) < 0
-               ? -1
-               : listen_certified(&o->hosts, &o->named, o->port, &o->cert, a->cert, e);
+    return a->cert ? server_cert_read(&o->cert, a->cert, a->key, s->now, e) : 0;
+}
+
+/* By what the room reaches it now. */
+static int find_hosts(struct names *out, struct opened *o, const struct fd *socket,
+                      const struct serve_args *a, struct err *e)
+{
+    if (listen_hosts(out, socket, e) < 0)
+        return -1;
+    return o->cert.x509 ? listen_certified(out, &o->named, o->port, &o->cert, a->cert, e) : 0;
 }
 
 /* From the environment, as everybody on this machine sees a program's arguments. A variable that is
@@ -257,23 +271,58 @@ static void tell(const struct opened *o, const char *address)
                        "it");
 }
 
+static void put_address(struct buf *out, const struct opened *o, const char *host)
+{
+    buf_fmt(out, "%s://%s", o->cert.x509 ? "https" : "http", host);
+}
+
 static void announce(struct opened *o, const struct shelf *shelf, const char *address)
 {
-    if (!listen_is_loopback(&o->socket) && shelf->repositories.n)
+    if (!listen_is_loopback(&o->listening) && shelf->repositories.n)
         announce_open(&o->announced,
                       shelf->repositories.n == 1 ? shelf->repositories.v[0].name : STR("envbuild"),
                       o->port, address);
 }
 
-static void wait_for_end(struct serve *serving, struct session *s)
+/* A cable that is pulled, a new lease, a network that is joined: what was told leads nowhere, so
+ * it is told anew. None: the certificate is for no address that there is now. */
+static int follow_hosts(struct opened *o, struct serve *serving, const struct shelf *shelf,
+                        const struct serve_args *a, bool quiet, struct err *e)
 {
-    while (!events_cancelled(s->events)) {
-        if (serve_tick(serving, progress_now(s->progress)) && !s->quiet)
-            output_message("%s", serve_alone);
-        poll(NULL, 0, TICK); /* a signal ends it */
+    CLEANUP(names_clear) struct names now = {0};
+    CLEANUP(buf_clear) struct buf address = {0};
+    char **host;
+
+    if (find_hosts(&now, o, &o->listening, a, e) < 0) {
+        if (e->kind != ERR_INPUT)
+            return -1;
+        names_clear(&now);
     }
-    if (!s->quiet)
-        print_summary(serving, progress_now(s->progress));
+    if (same_hosts(&now, &o->hosts)) {
+        err_clear(e);
+        return 0;
+    }
+    if (!now.n && !quiet)
+        output_message("envbuild: %s", e->msg);
+    err_clear(e);
+    if (now.n) {
+        serve_move(serving, str_of(now.v[0]));
+        put_address(&address, o, now.v[0]);
+        program_free(o->announced);
+        o->announced = NULL;
+        announce(o, shelf, address.p);
+    }
+    if (now.n && !quiet && str_starts(str_of(now.v[0]), STR("127.")))
+        output_message("envbuild: this machine is in no network now");
+    else if (!quiet)
+        vec_each(host, &now) {
+            buf_reset(&address);
+            put_address(&address, o, *host);
+            output_message("envbuild: the address is %s/ now", address.p);
+        }
+    names_clear(&o->hosts);
+    MOVE(&o->hosts, &now);
+    return 0;
 }
 
 static int serve(struct session *s, const struct serve_args *a, int argc, char **argv,
@@ -284,11 +333,12 @@ static int serve(struct session *s, const struct serve_args *a, int argc, char *
     CLEANUP(serve_clear) struct serve *serving = NULL;
     CLEANUP(buf_clear) struct buf address = {0};
 
-    if (listen_open(&o.socket, &o.port, str_of(a->where), e) < 0 ||
-        listen_hosts(&o.hosts, &o.socket, e) < 0 || open_cert(&o, s, a, e) < 0 ||
-        open_gate(&o, s, a, e) < 0 || fill(&v, s, argc, argv, e) < 0 || offer_deltas(&v, s, e) < 0)
+    if (listen_open(&o.socket, &o.port, str_of(a->where), e) < 0 || open_cert(&o, s, a, e) < 0 ||
+        find_hosts(&o.hosts, &o, &o.socket, a, e) < 0 || open_gate(&o, s, a, e) < 0 ||
+        fill(&v, s, argc, argv, e) < 0 || offer_deltas(&v, s, e) < 0)
         return -1;
-    buf_fmt(&address, "%s://%s", o.cert.x509 ? "https" : "http", o.hosts.v[0]);
+    o.listening = o.socket;
+    put_address(&address, &o, o.hosts.v[0]);
     announce(&o, &v.shelf, address.p);
     if (serve_open(&serving,
                    &(struct serve_how){.shelf = &v.shelf,
@@ -306,7 +356,15 @@ static int serve(struct session *s, const struct serve_args *a, int argc, char *
     fflush(stdout);
     if (!s->quiet)
         tell(&o, address.p);
-    wait_for_end(serving, s);
+    while (!events_cancelled(s->events)) {
+        if (serve_tick(serving, progress_now(s->progress)) && !s->quiet)
+            output_message("%s", serve_alone);
+        if (follow_hosts(&o, serving, &v.shelf, a, s->quiet, e) < 0)
+            return -1;
+        poll(NULL, 0, TICK); /* a signal ends it */
+    }
+    if (!s->quiet)
+        print_summary(serving, progress_now(s->progress));
     return 0;
 }
 

@@ -126,6 +126,18 @@ def bring_notebooks(source):
         say(f"the notebooks of {source} are not all in {os.getcwd()}: {e}")
 
 
+def wait_for(child, path):
+    """What Jupyter writes about itself when it listens; the file is there before its text is."""
+    while True:
+        if child.poll() is not None:
+            raise No(f"JupyterLab ended with {child.returncode} before it listened")
+        try:
+            with open(path, encoding="utf-8") as f:
+                return json.load(f)
+        except (FileNotFoundError, ValueError):
+            time.sleep(0.05)
+
+
 def start_jupyter(settings, run):
     token, where = given_token()
     password = settings.get("password_hash")
@@ -143,13 +155,7 @@ def start_jupyter(settings, run):
     child = subprocess.Popen(["/opt/venv/bin/jupyter-lab", "--config=" + path], stdin=subprocess.DEVNULL, start_new_session=True,
                              env={**os.environ, "JUPYTER_RUNTIME_DIR": run + "/jupyter"})
     children["jupyter"] = child
-    info = f"{run}/jupyter/jpserver-{child.pid}.json"  # written when it listens, and says where
-    while not os.path.exists(info):
-        if child.poll() is not None:
-            raise No(f"JupyterLab ended with {child.returncode} before it listened")
-        time.sleep(0.05)
-    with open(info, encoding="utf-8") as f:
-        server = json.load(f)
+    server = wait_for(child, f"{run}/jupyter/jpserver-{child.pid}.json")
     tell_port("JupyterLab", settings["port"], server["port"])
     link = f"http://127.0.0.1:{server['port']}{server['base_url']}lab"
     if made:

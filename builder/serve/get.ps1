@@ -14,7 +14,7 @@ if ($LASTEXITCODE -ne 0) { throw 'Docker does not answer; start Docker Desktop, 
 if ((Get-PSDrive -Name (Get-Location).Drive.Name).Free -lt 4 * $size) {
     throw 'the disk has too little room: Docker needs the archive, the packed and the unpacked image at once'
 }
-$options = @('--fail', '--noproxy', '*', '--connect-timeout', '10', '-C', '-', '-o', $file)
+$options = @('--fail', '--noproxy', '*', '--connect-timeout', '10', '--speed-limit', '1', '--speed-time', '20', '-C', '-', '-o', $file)
 if ($CaCert) { $options += '--cacert', $CaCert }
 $login = [IO.Path]::GetTempFileName() # others see curl's arguments
 if ($key) { [IO.File]::WriteAllText($login, "user = `"class:$key`"`n") }

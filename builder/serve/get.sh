@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fetch {{name}} from {{address}}/ and load it into Docker or Podman. Run again, it goes on where it was cut.
 #
-#   --start        then start it, and open what it serves in the browser
-#   --have         leave out what Docker has of an earlier image of that name (its classic store alone can do that)
-#   --cacert FILE  the authority of the server's certificate, where this machine does not trust it
+#   --start             then start it, and open what it serves in the browser
+#   --have              leave out what Docker has of an earlier image of that name (its classic store alone can do that)
+#   --from HOST[:PORT]  take the layers from that registry, a cache of this room, port 5000
+#   --cacert FILE       the authority of the server's certificate, where this machine does not trust it
 set -eu
 me='get'
 name='{{name}}'
@@ -13,32 +14,75 @@ size='{{tar}}' # bytes
 ports='{{ports}}'
 config='{{config}}'
 manifest='{{manifest}}'
+pieces='{{pieces}}' # of the archive: bytes, and of a layer its digest
 key='{{key}}' # instead of the code, as long as this server runs
 
 {{engine.sh}}
-start='' leave_out='' ca=''
+start='' leave_out='' from='' ca=''
 while [ $# -gt 0 ]; do
     case $1 in
     --start) start=yes ;;
     --have) leave_out=yes ;;
+    --from)
+        [ $# -gt 1 ] || fail '--from wants the address of a registry'
+        case $2 in
+        *:*) from=$2 ;;
+        *) from=$2:5000 ;;
+        esac
+        shift
+        ;;
     --cacert)
         [ $# -gt 1 ] || fail '--cacert wants a file'
         ca=$2
         shift
         ;;
-    *) fail "\"$1\" is no option; there are --start, --have and --cacert FILE" ;;
+    *) fail "\"$1\" is no option; there are --start, --have, --from HOST and --cacert FILE" ;;
     esac
     shift
 done
+[ -z "$from" ] || [ -z "$leave_out" ] || fail '--have and --from do not go together'
 
-# Others here see curl's arguments, so the key is not among them. What keeps the server from answering is told once.
+# ADDRESS OPTION...: others here see curl's arguments, so the key, which is for this server alone, is not among them. A machine that
+# slept, or has a new address, waits for bytes that never come: 20 seconds, then curl ends. What keeps the server from answering is
+# told once.
 fetch() {
-    printf '%s\n' "${key:+user = \"class:$key\"}" | curl -K - --noproxy '*' --connect-timeout 10 ${ca:+--cacert "$ca"} "$@" && return
-    case $? in
+    login='' address=$1
+    shift
+    case $address in
+    '{{address}}'/*) login=${key:+user = \"class:$key\"} ;;
+    esac
+    printf '%s\n' "$login" | curl -K - --noproxy '*' --connect-timeout 10 --speed-limit 1 --speed-time 20 ${ca:+--cacert "$ca"} "$@" \
+        "$address" && return
+    case $?$from in
     22) fail '{{address}}/ refuses; it was started anew, or has something else: fetch this script again' ;;
+    23*) fail "the disk is full: the archive needs $((size / 1048576)) MiB in $PWD; run this again in a folder on another disk" ;;
     60) fail 'the certificate of {{address}}/ is not trusted here; ask for the file of its authority, then: --cacert FILE' ;;
     esac
     return 1
+}
+
+# START END ADDRESS: what stands between these places of the file: of $url the same, of another address all. Goes on where it was
+# cut; of what began it does not let go at once.
+bring() {
+    tries=0
+    while [ "$have" -lt "$2" ]; do
+        before=$have
+        if [ "$3" = "$url" ]; then
+            fetch "$3" -fsS -r "$have-$(($2 - 1))" >>"$file" || true
+        else
+            fetch "$3" -fsS -C "$((have - $1))" >>"$file" || true
+        fi
+        have=$(($(wc -c <"$file")))
+        [ "$have" -lt "$2" ] || break
+        [ "$have" = "$before" ] || tries=0
+        tries=$((tries + 1))
+        where=${3%/v2/*}
+        if [ "$tries" = $((have > 0 ? 20 : 5)) ]; then
+            fail "${where%/image.tar*}/ does not answer; is this machine in the same network? Run this again to go on"
+        fi
+        say "$((have / 1048576)) of $((size / 1048576)) MiB are here, and the connection was cut; trying again"
+        sleep $((tries < 3 ? tries : 3))
+    done
 }
 
 is_right() {
@@ -120,7 +164,7 @@ if [ -n "$leave_out" ]; then
         for layer in $([ -z "$old" ] || docker image inspect --format '{{range .RootFS.Layers}}{{.}} {{end}}' "$old"); do
             url="$url&have=$layer"
         done
-        size=$(fetch -fsI "$url" | tr -d '\r' | awk 'tolower($1) == "content-length:" { print $2 }')
+        size=$(fetch "$url" -fsI | tr -d '\r' | awk 'tolower($1) == "content-length:" { print $2 }')
         [ -n "$size" ] || fail '{{address}}/ does not answer; is this machine in the same network?'
         ;;
     esac
@@ -129,22 +173,18 @@ fi
 # The archive here; in the engine what is packed and unpacked, about three times as much.
 file=image-$manifest-$size.tar
 have=0
-[ ! -e "$file" ] || have=$(wc -c <"$file")
+[ ! -e "$file" ] || have=$(($(wc -c <"$file")))
 [ "$(free_in .)" -ge $(((size - have) / 1024)) ] || fail "$((size / 1048576)) MiB do not fit here; run this in a folder on another disk"
 check_room "$size"
 
-tries=0
-while [ "$have" -lt "$size" ]; do
-    fetch -fsS -C - -o "$file" "$url" || true
-    before=$have
-    [ ! -e "$file" ] || have=$(wc -c <"$file")
-    if [ "$have" -gt "$before" ]; then
-        tries=0
-    else
-        tries=$((tries + 1))
-        [ "$tries" -lt 5 ] || fail "{{address}}/ does not answer; is this machine in the same network? Run this again to go on"
-        sleep "$tries"
-    fi
+at=0
+[ -n "$from" ] || pieces=$size
+for piece in $pieces; do
+    case $piece in
+    *@*) bring "$at" $((at + ${piece%@*})) "http://$from/v2/${name%:*}/blobs/sha256:${piece#*@}" ;;
+    *) bring "$at" $((at + piece)) "$url" ;;
+    esac
+    at=$((at + ${piece%@*}))
 done
 if ! "$engine" load -i "$file" || ! is_right; then
     rm -f "$file"

@@ -144,3 +144,36 @@ int image_tar_size(uint64_t *size, const struct shelf *shelf, struct str name,
 
     return image_tar_answer(&unused, size, shelf, name, tag, &(struct strs){0}, e);
 }
+
+/* The blob whose bytes these are. */
+static const struct shelf_blob *blob_of(const struct shelf *shelf, const struct httpd_parts *parts)
+{
+    const struct shelf_blob *b;
+
+    vec_each(b, &shelf->blobs)
+        if (&b->parts == parts)
+            return b;
+    return NULL;
+}
+
+int image_tar_pieces(struct buf *out, const struct shelf *shelf, struct str name,
+                     const struct shelf_tag *tag, struct err *e)
+{
+    CLEANUP(httpd_answer_clear) struct httpd_answer whole = {0};
+    const struct httpd_piece *p;
+    char hex[DIGEST_HEX + 1];
+    uint64_t size;
+
+    if (image_tar_answer(&whole, &size, shelf, name, tag, &(struct strs){0}, e) < 0)
+        return -1;
+    vec_each(p, &whole.pieces) {
+        const struct shelf_blob *b = p->parts ? blob_of(shelf, p->parts) : NULL;
+
+        buf_fmt(out, "%s%llu", p == whole.pieces.v ? "" : " ", (unsigned long long)p->size);
+        if (b) {
+            digest_hex(&b->digest, hex);
+            buf_fmt(out, "@%s", hex);
+        }
+    }
+    return 0;
+}

@@ -15,3 +15,6 @@ int image_tar_answer(struct httpd_answer *out, uint64_t *size, const struct shel
 /* Bytes of the whole archive, with all layers. */
 int image_tar_size(uint64_t *size, const struct shelf *shelf, struct str name,
                    const struct shelf_tag *tag, struct err *e) MUST_CHECK;
+/* Of what it is put together: "1536 4096@<hex> 2048", bytes, and of a layer its digest. */
+int image_tar_pieces(struct buf *out, const struct shelf *shelf, struct str name,
+                     const struct shelf_tag *tag, struct err *e) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -162,12 +163,66 @@ static void add_host(struct names *out, const union address *a, uint16_t port)
 /* Nobody in the room reaches the bridges of containers and virtual machines. */
 static bool is_inside(const char *interface)
 {
-    static const char *const inside[] = {"lo", "docker", "br-", "veth", "virbr", "podman", "cni"};
+    static const char *const inside[] = {"lo",  "docker", "br-",     "veth",  "virbr", "podman",
+                                         "cni", "lxc",    "vboxnet", "vmnet", "lxd",   "incus"};
 
     for (size_t i = 0; i < ARRAY_LEN(inside); i++)
         if (str_starts(str_of(interface), str_of(inside[i])))
             return true;
     return false;
+}
+
+/* The own address of the default route, or none; no packet goes out. */
+static struct in_addr way_out(void)
+{
+    union address a = {.v4 = {.sin_family = AF_INET, .sin_port = htons(LISTEN_PORT)}};
+    CLEANUP(fd_clear) struct fd fd = {0};
+    socklen_t len = sizeof a.v4;
+
+    a.v4.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1, which is nobody's: RFC 5737 */
+    fd.n = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    fd.open = fd.n >= 0;
+    if (!fd.open || connect(fd.n, &a.any, len) < 0 || getsockname(fd.n, &a.any, &len) < 0)
+        return (struct in_addr){0};
+    return a.v4.sin_addr;
+}
+
+enum way { WAY_DEFAULT, WAY_OTHER, WAY_UNCONFIGURED, WAY_TUNNEL, WAY_V6, WAY_NONE };
+
+/* How likely the room reaches this machine by it. */
+static enum way way_of(const struct ifaddrs *i, struct in_addr out)
+{
+    union address a = {0};
+
+    if (!i->ifa_addr || !(i->ifa_flags & IFF_RUNNING) || is_inside(i->ifa_name))
+        return WAY_NONE;
+    if (i->ifa_addr->sa_family == AF_INET6) {
+        memcpy(&a.v6, i->ifa_addr, sizeof a.v6);
+        /* A browser has no way to say on which of its networks a link's address is. */
+        return IN6_IS_ADDR_LINKLOCAL(&a.v6.sin6_addr) ? WAY_NONE : WAY_V6;
+    }
+    if (i->ifa_addr->sa_family != AF_INET)
+        return WAY_NONE;
+    memcpy(&a.v4, i->ifa_addr, sizeof a.v4);
+    if (i->ifa_flags & IFF_POINTOPOINT) /* a VPN */
+        return WAY_TUNNEL;
+    if (ntohl(a.v4.sin_addr.s_addr) >> 16 == 0xa9fe) /* 169.254: nobody gave it one */
+        return WAY_UNCONFIGURED;
+    return a.v4.sin_addr.s_addr == out.s_addr ? WAY_DEFAULT : WAY_OTHER;
+}
+
+static void add_ways(struct names *out, const struct ifaddrs *all, enum way way, uint16_t port)
+{
+    const struct in_addr to = way_out();
+
+    for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+        union address a = {0};
+
+        if (way_of(i, to) != way)
+            continue;
+        memcpy(&a, i->ifa_addr, way == WAY_V6 ? sizeof a.v6 : sizeof a.v4);
+        add_host(out, &a, port);
+    }
 }
 
 int listen_hosts(struct names *out, const struct fd *fd, struct err *e)
@@ -182,15 +237,12 @@ int listen_hosts(struct names *out, const struct fd *fd, struct err *e)
         add_host(out, &own, port_of(&own));
         return 0;
     }
-    if (getifaddrs(&all) == 0)
-        for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-            union address a = {0};
-
-            if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || is_inside(i->ifa_name))
-                continue;
-            memcpy(&a.v4, i->ifa_addr, sizeof a.v4);
-            add_host(out, &a, port_of(&own));
-        }
+    if (getifaddrs(&all) < 0)
+        all = NULL;
+    for (enum way way = WAY_DEFAULT; way < WAY_V6; way++)
+        add_ways(out, all, way, port_of(&own));
+    if (!out->n && own.any.sa_family == AF_INET6)
+        add_ways(out, all, WAY_V6, port_of(&own));
     freeifaddrs(all);
     loopback.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (!out->n)

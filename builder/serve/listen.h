@@ -12,8 +12,9 @@ enum { LISTEN_PORT = 5000 };
  * free; *port is the one that it became. ERR_USAGE for another form; ERR_SYSTEM for a port that is
  * taken, with one that is not. */
 int listen_open(struct fd *out, uint16_t *port, struct str where, struct err *e) MUST_CHECK;
-/* "192.168.1.7:5000": by what others reach the socket, best first; on this machine's own loopback
- * where there is nothing else. */
+/* "192.168.1.7:5000": by what others reach the socket now, best first: the network of the default
+ * route, other networks, tunnels; IPv6 ("[fd00::7]:5000") where there is no IPv4, and this
+ * machine's own loopback where there is nothing. Interfaces without a carrier do not count. */
 int listen_hosts(struct names *out, const struct fd *fd, struct err *e) MUST_CHECK;
 /* The same with TLS: of `hosts` those that the certificate is for stay, and its names follow.
  * *named: the first is a name. None left: ERR_INPUT, with what it is for; `file` is its path. */

@@ -139,10 +139,23 @@ static void put_run(struct buf *out, const struct page_image *i)
     put_escaped(out, i->tag->tag);
 }
 
+/* Names with an IPv6 address are no names of images to many an engine: podman 4.3, Docker 20.10. */
 static void put_podman(struct buf *out, const struct page_image *i)
 {
+    CLEANUP(buf_clear) struct buf name = {0};
     const char *plain = i->page->encrypts ? "" : " --tls-verify=false";
 
+    buf_fmt(&name, STR_FMT ":" STR_FMT, STR_ARG(i->repository), STR_ARG(i->tag->tag));
+    if (str_starts(i->page->host, STR("["))) {
+        buf_puts(out, "curl -fsS --noproxy '*'");
+        is_common(out, i->page, STR("user"));
+        buf_puts(out, " '");
+        is_common(out, i->page, STR("address"));
+        buf_puts(out, "/image.tar?image=");
+        put_escaped(out, buf_view(&name));
+        buf_puts(out, "' | podman load");
+        return;
+    }
     if (i->page->key) {
         buf_fmt(out, "podman login%s -u class ", plain);
         put_escaped(out, i->page->host);
@@ -151,9 +164,7 @@ static void put_podman(struct buf *out, const struct page_image *i)
     buf_fmt(out, "podman pull%s ", plain);
     put_escaped(out, i->page->host);
     buf_putc(out, '/');
-    put_escaped(out, i->repository);
-    buf_putc(out, ':');
-    put_escaped(out, i->tag->tag);
+    put_escaped(out, buf_view(&name));
 }
 
 static void put_hex(struct buf *out, const struct digest *digest)
@@ -177,6 +188,14 @@ static void put_hash(struct buf *out, const struct page_image *i, enum page_scri
     page_script_write(&text, i->page, script, i->repository, i->tag, tar);
     hash_bytes(&digest, text.p, text.len);
     put_hex(out, &digest);
+}
+
+/* Where it cannot be had, neither can the script. */
+static void put_pieces(struct buf *out, const struct page_image *i)
+{
+    CLEANUP(err_clear) struct err ignored = {0};
+
+    (void)!image_tar_pieces(out, i->page->shelf, i->repository, i->tag, &ignored);
 }
 
 static bool image_value(struct buf *out, const void *ctx, struct str key)
@@ -207,6 +226,8 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
         buf_puts(out, i->page->key ? i->page->key : "");
     } else if (str_is(key, "podman")) {
         put_podman(out, i);
+    } else if (str_is(key, "pieces")) {
+        put_pieces(out, i);
     } else if (str_is(key, "apptainer")) {
         buf_fmt(out, "apptainer pull%s%s", i->page->encrypts ? "" : " --no-https",
                 i->page->key ? " --docker-login" : "");

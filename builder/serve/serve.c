@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve.h"
 
+#include <pthread.h>
+
 #include "deltas.h"
 #include "httpd.h"
 #include "image_tar.h"
@@ -17,7 +19,9 @@ const char serve_alone[] =
     "    `envbuild bundle` writes";
 
 struct serve {
-    struct serve_how how;
+    struct serve_how how; /* without host */
+    pthread_mutex_t lock; /* over the host */
+    char *host;           /* owned */
     struct httpd *httpd;
     struct watch *watch;
     struct httpd_handlers handlers;
@@ -122,13 +126,16 @@ static void put_tar(struct serve *s, const struct httpd_ask *ask, struct httpd_a
     vec_clear(&have);
 }
 
-static struct page page_for(const struct serve *s, const struct httpd_ask *ask)
+static struct page page_for(struct serve *s, const struct httpd_ask *ask, struct arena *arena)
 {
-    struct str asked = httpd_query_one(ask, "lang");
+    struct str asked = httpd_query_one(ask, "lang"), own;
 
+    pthread_mutex_lock(&s->lock);
+    own = arena_str(arena, str_of(s->host));
+    pthread_mutex_unlock(&s->lock);
     return (struct page){.shelf = s->how.shelf,
                          .watch = s->watch,
-                         .host = page_host(ask->host, s->how.host),
+                         .host = page_host(ask->host, own),
                          .key = s->how.gate ? gate_key(s->how.gate) : NULL,
                          .encrypts = s->how.cert != NULL,
                          .chinese = page_wants_chinese(asked.len ? asked : ask->language)};
@@ -139,7 +146,7 @@ static void put_script(struct serve *s, const struct httpd_ask *ask, struct http
 {
     const struct shelf_repository *repository = NULL;
     const struct shelf_tag *tag = choose(s, ask, &repository, out);
-    const struct page page = page_for(s, ask);
+    const struct page page = page_for(s, ask, &out->arena);
     CLEANUP(err_clear) struct err e = {0};
     CLEANUP(buf_clear) struct buf text = {0};
     uint64_t tar;
@@ -157,7 +164,7 @@ static void put_script(struct serve *s, const struct httpd_ask *ask, struct http
 static void put_page(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out,
                      void (*write)(struct buf *out, const struct page *p))
 {
-    const struct page page = page_for(s, ask);
+    const struct page page = page_for(s, ask, &out->arena);
     CLEANUP(buf_clear) struct buf text = {0};
 
     write(&text, &page);
@@ -223,8 +230,8 @@ static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *
             note_manifest(s, ask);
     } else if (str_is(ask->path, "/image.tar")) {
         put_tar(s, ask, out);
-    } else if (s->shelf->deltas && deltas_is(ask->path)) {
-        deltas_answer(out, s->shelf->deltas, ask);
+    } else if (s->how.shelf->deltas && deltas_is(ask->path)) {
+        deltas_answer(out, s->how.shelf->deltas, ask);
     } else if (str_is(ask->path, "/get.sh")) {
         put_script(s, ask, out, PAGE_SH);
     } else if (str_is(ask->path, "/get.ps1")) {
@@ -260,12 +267,22 @@ int serve_open(struct serve **out, const struct serve_how *how, struct fd *socke
     CLEANUP(serve_clear) struct serve *s = xcalloc(1, sizeof *s);
 
     s->how = *how;
+    pthread_mutex_init(&s->lock, NULL);
+    s->host = str_dup(how->host);
     s->watch = watch_open();
     s->handlers = (struct httpd_handlers){answer, begin, end, s};
     if (httpd_open(&s->httpd, socket, how->threads, how->cert, &s->handlers, e) < 0)
         return -1;
     MOVE(out, &s);
     return 0;
+}
+
+void serve_move(struct serve *s, struct str host)
+{
+    pthread_mutex_lock(&s->lock);
+    free(s->host);
+    s->host = str_dup(host);
+    pthread_mutex_unlock(&s->lock);
 }
 
 bool serve_tick(struct serve *s, uint64_t now_ms)
@@ -292,6 +309,8 @@ void serve_clear(struct serve **s)
         return;
     httpd_clear(&(*s)->httpd);
     watch_free((*s)->watch);
+    pthread_mutex_destroy(&(*s)->lock);
+    free((*s)->host);
     free(*s);
     *s = NULL;
 }

@@ -19,6 +19,8 @@ struct serve_how {
 /* Begin, at the listening socket, which becomes the server's. */
 int serve_open(struct serve **out, const struct serve_how *how, struct fd *socket,
                struct err *e) MUST_CHECK;
+/* The room reaches it by another address now. */
+void serve_move(struct serve *s, struct str host);
 /* To be called about once a second, with a clock that began at any time. True once: for a minute
  * nobody has asked for anything. Then serve_alone says what to try. */
 bool serve_tick(struct serve *s, uint64_t now_ms);

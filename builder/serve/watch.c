@@ -16,6 +16,8 @@ struct transfer {
     struct transfer *next;
     int fd;
     uint64_t len, base; /* acknowledged bytes of the connection before its first */
+    bool behind;        /* a later one began, when of this had arrived */
+    uint64_t then;      /* so many bytes */
 };
 
 struct machine {
@@ -152,14 +154,26 @@ void *watch_begin(struct watch *w, const char *peer, struct str agent, int fd, u
     pthread_mutex_lock(&w->lock);
     m = machine(w, peer, agent);
     if (m) {
+        for (t = m->transfers; t; t = t->next) {
+            t->behind = true;
+            t->then = arrived(t);
+        }
         t = xcalloc(1, sizeof *t);
-        *t = (struct transfer){m, m->transfers, fd, len, acknowledged(fd)};
+        *t = (struct transfer){
+            .machine = m, .next = m->transfers, .fd = fd, .len = len, .base = acknowledged(fd)};
         m->transfers = t;
         m->row.active++;
         m->row.cut = false;
     }
     pthread_mutex_unlock(&w->lock);
     return t;
+}
+
+/* Who slept, or whose link was lost, comes by another connection: that the old one ends some time
+ * later says nothing of him. */
+static bool was_left(const struct transfer *t)
+{
+    return t->behind && arrived(t) == t->then;
 }
 
 void watch_end(struct watch *w, void *transfer, bool whole)
@@ -174,7 +188,7 @@ void watch_end(struct watch *w, void *transfer, bool whole)
     *link = t->next;
     t->machine->ended += whole ? t->len : arrived(t);
     t->machine->row.active--;
-    t->machine->row.cut |= !whole;
+    t->machine->row.cut |= !whole && !was_left(t);
     pthread_mutex_unlock(&w->lock);
     free(t);
 }

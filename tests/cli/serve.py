@@ -584,7 +584,42 @@ def a_script_that_goes_on_after_a_cut(stage):
             f.write(b"x" * (len(whole) // 2))
         get(1, "what docker loaded is not course:big with the digest that it should have; run this again")
         assert not os.path.exists(file)
-        get(1, '"--stop" is no option; there are --start, --have and --cacert FILE', "--stop")
+        get(1, '"--stop" is no option; there are --start, --have, --from HOST and --cacert FILE', "--stop")
+
+
+@scenario
+def a_script_that_takes_layers_from_a_cache(stage):
+    """The same archive, put together of a registry's layers and the server's text, also after a cut; and a registry that is not there."""
+    if not shutil.which("curl"):
+        raise Skip("get.sh needs curl")
+    path, manifest, layers = made(stage, os.urandom(100000), os.urandom(50000))
+    os.mkdir(path + "/bin")
+    with open(path + "/bin/docker", "w") as f:
+        f.write(DOCKER.replace('"load -i "*) ', '"load -i "*) cp "$3" "$here/loaded" && '))
+    os.chmod(path + "/bin/docker", 0o755)
+    env = {**stage.env(path), "PATH": path + "/bin:/usr/bin:/bin"}
+    with Serve(stage, path) as s:
+        script, whole = s.ask("/get.sh")[2], s.ask("/image.tar")[2]
+        file = f"{path}/image-{manifest['digest'][7:]}-{len(whole)}.tar"
+
+        def get(code, words, *options):
+            done = subprocess.run(["sh", "-s", "--", *options], input=script, cwd=path, env=env, capture_output=True)
+            assert done.returncode == code and words in done.stderr.decode(), done
+
+        with Serve(stage, path) as cache:
+            for begun in (0, 10, 60000, 120000, len(whole) - 10):
+                if os.path.exists(path + "/bin/id"):
+                    os.unlink(path + "/bin/id")
+                with open(file, "wb") as f:
+                    f.write(whole[:begun])
+                get(0, "get: course:big is loaded", "--from", cache.host)
+                assert read(path, "bin/loaded") == whole, begun
+            gone = cache.host
+        assert re.search(r"envbuild: 1 machine fetched (\d+)\.\d KiB", cache.err), cache.err
+        os.unlink(path + "/bin/id")
+        get(1, f"get: http://{gone}/ does not answer; is this machine in the same network? Run this again to go on", "--from", gone)
+        get(1, "get: --from wants the address of a registry", "--from")
+        get(1, "get: --have and --from do not go together", "--from", gone, "--have")
 
 
 @scenario

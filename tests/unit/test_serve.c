@@ -10,6 +10,7 @@
 #include "serve/range.h"
 #include "serve/route.h"
 #include "serve/serve.h"
+#include "serve/watch.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -243,6 +244,33 @@ static void who_was_asked_is_not_alone(void **state)
     assert_false(serve_tick(s, 60005));
 }
 
+static bool is_done(struct watch *w)
+{
+    struct watch_rows rows = {0};
+    bool done;
+
+    watch_rows(&rows, w);
+    done = rows.n == 1 && watch_is_done(rows.v);
+    vec_clear(&rows);
+    return done;
+}
+
+static void who_came_anew_is_not_cut_off_by_what_he_left(void **state)
+{
+    struct watch *w = watch_open();
+    void *old, *later;
+
+    watch_wants(w, "10.0.0.7", STR("curl/8"), STR("tar"), 10);
+    old = watch_begin(w, "10.0.0.7", STR("curl/8"), -1, 10);
+    later = watch_begin(w, "10.0.0.7", STR("curl/8"), -1, 10);
+    watch_end(w, later, true);
+    watch_end(w, old, false);
+    assert_true(is_done(w));
+    watch_end(w, watch_begin(w, "10.0.0.7", STR("curl/8"), -1, 10), false);
+    assert_false(is_done(w));
+    watch_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_port_that_is_taken_is_told_with_one_that_is_free),
         cmocka_unit_test(after_a_minute_alone_it_is_told_once),
         cmocka_unit_test(who_was_asked_is_not_alone),
+        cmocka_unit_test(who_came_anew_is_not_cut_off_by_what_he_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

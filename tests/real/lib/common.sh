@@ -56,6 +56,10 @@ scratch() {
 
 end() {
     status=$?
+    if [ -n "${room_pid:-}" ]; then # all that is in a room ends with it
+        kill -KILL "$room_pid" 2>/dev/null || true
+        wait "$room_pid" 2>/dev/null || true
+    fi
     if [ -n "${dockerd_pid:-}" ]; then
         kill "$dockerd_pid" 2>/dev/null || true
         wait "$dockerd_pid" 2>/dev/null || true
