@@ -171,7 +171,7 @@ static void what_changed_is_packed_near_what_it_was(void **state)
 
 static void two_stretches_of_a_layer_are_no_run(void **state)
 {
-    CLEANUP(buf_clear) struct buf old = {0}, new = {0};
+    CLEANUP(buf_clear) struct buf old = {0};
     CLEANUP(told_clear) struct told t = {0};
     CLEANUP(delta_blocks_clear) struct delta_blocks *b = delta_blocks_open(*state);
     CLEANUP(source_clear) struct source *from = NULL;
