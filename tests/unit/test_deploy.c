@@ -10,23 +10,10 @@
 #include "doc/yaml.h"
 #include "host/deploy.h"
 #include "model/embedded.h"
+#include "catalog_fixture.h"
 
-static struct catalog catalog;
 static const struct strs none = {0};
 static const struct image_health no_health = {0};
-
-static int begin(void **state)
-{
-    struct err e = {0};
-
-    return catalog_open(&catalog, NULL, &e);
-}
-
-static int end(void **state)
-{
-    catalog_clear(&catalog);
-    return 0;
-}
 
 static const struct facts usual = {.pytorch = STR_INIT("2.6.0"),
                                    .cuda = STR_INIT("12.4"),

@@ -8,23 +8,9 @@
 
 #include "doc/json.h"
 #include "model/fleet.h"
+#include "catalog_fixture.h"
 
 #define F "envbuild_fleet: 1\nmachines:\n"
-
-static struct catalog catalog;
-
-static int begin(void **state)
-{
-    struct err e = {0};
-
-    return catalog_open(&catalog, NULL, &e);
-}
-
-static int end(void **state)
-{
-    catalog_clear(&catalog);
-    return 0;
-}
 
 static void machines_are_read(void **state)
 {

@@ -8,21 +8,7 @@
 #include <cmocka.h>
 
 #include "plan/lock_facts.h"
-
-static struct catalog catalog;
-
-static int begin(void **state)
-{
-    struct err e = {0};
-
-    return catalog_open(&catalog, NULL, &e);
-}
-
-static int end(void **state)
-{
-    catalog_clear(&catalog);
-    return 0;
-}
+#include "catalog_fixture.h"
 
 static void hear(void *ctx, const struct event *event)
 {

@@ -9,21 +9,7 @@
 #include "base/dotted.h"
 #include "doc/yaml.h"
 #include "host/deploy.h"
-
-static struct catalog catalog;
-
-static int begin(void **state)
-{
-    struct err e = {0};
-
-    return catalog_open(&catalog, NULL, &e);
-}
-
-static int end(void **state)
-{
-    catalog_clear(&catalog);
-    return 0;
-}
+#include "catalog_fixture.h"
 
 /* ---- a scheduler that reads what is written ---- */
 

@@ -10,22 +10,8 @@
 #include "base/dotted.h"
 #include "host/recommend.h"
 #include "model/tag.h"
+#include "catalog_fixture.h"
 #include "table.h"
-
-static struct catalog catalog;
-
-static int begin(void **state)
-{
-    struct err e = {0};
-
-    return catalog_open(&catalog, NULL, &e);
-}
-
-static int end(void **state)
-{
-    catalog_clear(&catalog);
-    return 0;
-}
 
 static uint32_t draw(uint32_t *seed, uint32_t below)
 {

@@ -9,21 +9,7 @@
 #include "base/dotted.h"
 #include "host/verdict.h"
 #include "model/require.h"
-
-static struct catalog catalog;
-
-static int begin(void **state)
-{
-    struct err e = {0};
-
-    return catalog_open(&catalog, NULL, &e);
-}
-
-static int end(void **state)
-{
-    catalog_clear(&catalog);
-    return 0;
-}
+#include "catalog_fixture.h"
 
 /* As images of nvidia/cuda have it: a CUDA, or older branches on some brands. */
 #define LIST                                                                              \

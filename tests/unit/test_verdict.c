@@ -10,22 +10,8 @@
 #include "host/probe.h"
 #include "host/verdict.h"
 #include "model/tag.h"
+#include "catalog_fixture.h"
 #include "table.h"
-
-static struct catalog catalog;
-
-static int begin(void **state)
-{
-    struct err e = {0};
-
-    return catalog_open(&catalog, NULL, &e);
-}
-
-static int end(void **state)
-{
-    catalog_clear(&catalog);
-    return 0;
-}
 
 /* What a tag's build needs, or "cuda=12.4 archs=8.0 9.0+PTX": a build that the catalog has not.
  * Before that may stand "compat=580.65.06", "cudnn=9.13.0" and "read": what the image itself holds.
