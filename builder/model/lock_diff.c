@@ -184,9 +184,32 @@ static bool same_slimming(const struct lock *old, const struct lock *now, struct
     return true;
 }
 
+static bool is_of_system(const struct artifact *a)
+{
+    return a->eco == ECO_DEB || a->eco == ECO_REDIST;
+}
+
+static bool same_system(const struct lock *old, const struct lock *now)
+{
+    size_t before = 0, after = 0;
+
+    for (size_t i = 0; i < old->artifacts.n; i++)
+        before += is_of_system(&old->artifacts.v[i]);
+    for (size_t i = 0; i < now->artifacts.n; i++) {
+        const struct artifact *a = &now->artifacts.v[i], *same = lock_find(old, a->eco, a->name);
+
+        if (is_of_system(a) && (!same || !artifact_is_same(same, a)))
+            return false;
+        after += is_of_system(a);
+    }
+    return before == after;
+}
+
 static bool same_layer(const struct lock *old, const struct lock_layer *a, const struct lock *now,
                        const struct lock_layer *b)
 {
+    if (a->group == LOCK_STATE && b->group == LOCK_STATE)
+        return same_system(old, now);
     if (a->kind != b->kind || a->artifacts.n != b->artifacts.n || !a->artifacts.n)
         return false;
     for (size_t i = 0; i < a->artifacts.n; i++)
