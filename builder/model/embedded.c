@@ -16,11 +16,13 @@
     X(pytorch_yaml, "pytorch.yaml", "builder/catalog/pytorch.yaml")                              \
     X(toolkit_yaml, "toolkit.yaml", "builder/catalog/toolkit.yaml")                              \
     X(envbuild_1_mdoc, "envbuild.1.mdoc", "builder/man/envbuild.1.mdoc")                         \
+    X(envbuild_apply_1_mdoc, "envbuild-apply.1.mdoc", "builder/man/envbuild-apply.1.mdoc")       \
     X(envbuild_build_1_mdoc, "envbuild-build.1.mdoc", "builder/man/envbuild-build.1.mdoc")       \
     X(envbuild_bundle_1_mdoc, "envbuild-bundle.1.mdoc", "builder/man/envbuild-bundle.1.mdoc")    \
     X(envbuild_catalog_1_mdoc, "envbuild-catalog.1.mdoc", "builder/man/envbuild-catalog.1.mdoc") \
     X(envbuild_check_1_mdoc, "envbuild-check.1.mdoc", "builder/man/envbuild-check.1.mdoc")       \
     X(envbuild_copy_1_mdoc, "envbuild-copy.1.mdoc", "builder/man/envbuild-copy.1.mdoc")          \
+    X(envbuild_delta_1_mdoc, "envbuild-delta.1.mdoc", "builder/man/envbuild-delta.1.mdoc")       \
     X(envbuild_diff_1_mdoc, "envbuild-diff.1.mdoc", "builder/man/envbuild-diff.1.mdoc")          \
     X(envbuild_doctor_1_mdoc, "envbuild-doctor.1.mdoc", "builder/man/envbuild-doctor.1.mdoc")    \
     X(envbuild_emit_1_mdoc, "envbuild-emit.1.mdoc", "builder/man/envbuild-emit.1.mdoc")          \

@@ -77,7 +77,7 @@ bring() {
         [ "$have" = "$before" ] || tries=0
         tries=$((tries + 1))
         where=${3%/v2/*}
-        if [ "$tries" = $((have > 0 ? 20 : 5)) ]; then
+        if [ "$tries" = $((have > $1 ? 20 : 5)) ]; then
             fail "${where%/image.tar*}/ does not answer; is this machine in the same network? Run this again to go on"
         fi
         say "$((have / 1048576)) of $((size / 1048576)) MiB are here, and the connection was cut; trying again"

@@ -1,9 +1,10 @@
 #!/bin/bash
 # The 2.6.0 image with each `compression`: time and processor time of a build from a store that has the wheels, size, and what it
-# takes to read the image back (skopeo copy to a folder, zstd or gzip to nowhere). FORMS names fewer of them. Needs the network for the first run and 20 GB.
+# takes to read the image back: skopeo copy to a folder, zstd or gzip to nowhere, and a pull by podman into an empty storage from
+# Debian's docker-registry on loopback. FORMS names fewer of them. Needs the network for the first run and 20 GB.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/../real/lib/common.sh"
-need python3 skopeo zstd
+need python3 skopeo zstd docker-registry podman runc
 scratch
 cd "$work"
 store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
@@ -25,10 +26,20 @@ unpack_all() {
     done
 }
 
+printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:0"}\n' "$work" >registry.yaml
+docker-registry serve registry.yaml >registry.log 2>&1 &
+registry_pid=$!
+until_said "$registry_pid" registry.log 'listening on' || fail "no registry: $(cat registry.log)"
+registry=127.0.0.1:$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' registry.log | head -1)
+printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/podman/root"\nrunroot = "%s/podman/run"\n' "$work" "$work" >storage.conf
+printf '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >containers.conf
+export CONTAINERS_STORAGE_CONF="$work/storage.conf" CONTAINERS_CONF="$work/containers.conf"
+
 # The wheels and debs into the store, and the choice made once.
 cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" x.yaml
 "$envbuild" build -q x.yaml -o oci:out >/dev/null 2>log || fail "build: $(tail -3 log)"
-printf '%-14s %11s %8s %8s %8s %8s %8s %8s %8s %8s\n' compression MB build cpu again cpu copy cpu decode cpu
+printf '%-14s %11s %8s %8s %8s %8s %8s %8s %8s %8s %8s %8s\n' compression MB build cpu again cpu copy cpu \
+    decode cpu pull cpu
 for how in ${FORMS:-gzip gzip,single zstd zstd:chunked}; do
     rm -rf out copy x.lock "$store/layers"
     { cat "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml"; echo "compression: $how"; } >x.yaml
@@ -39,7 +50,12 @@ for how in ${FORMS:-gzip gzip,single zstd zstd:chunked}; do
     again=$(measure "$envbuild" build -q --offline --locked x.yaml -o oci:out:1)
     copy=$(measure skopeo copy -q --insecure-policy oci:out:1 dir:copy)
     rm -rf copy
-    # shellcheck disable=SC2046,SC2086 # two words each
-    printf '%-14s %11s %8s %8s %8s %8s %8s %8s %8s %8s\n' "$how" "$size" $build $again $copy $(measure unpack_all "$how")
+    decode=$(measure unpack_all "$how")
+    "$envbuild" copy -q oci:out:1 "docker://$registry/x:1" >/dev/null 2>log || fail "push: $(tail -3 log)"
+    podman system reset -f >/dev/null 2>&1 || true
+    pull=$(measure podman pull -q --tls-verify=false "$registry/x:1")
+    # shellcheck disable=SC2086 # two words each
+    printf '%-14s %11s %8s %8s %8s %8s %8s %8s %8s %8s %8s %8s\n' "$how" "$size" $build $again $copy $decode $pull
 done
+podman system reset -f >/dev/null 2>&1 || true
 ok "measured"

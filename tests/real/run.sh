@@ -10,9 +10,9 @@ set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.." || exit 1
 alone='runs-pytorch.sh services.sh serve.sh readme.sh registry-vs-clients.sh zstd-vs-clients.sh users.sh startup-check-in-docker.sh outputs-vs-clients.sh venv-vs-pip.sh
-    bundle-vs-engines.sh emit-vs-schemas.sh'
+    bundle-vs-engines.sh emit-vs-schemas.sh serve-guarded.sh class.sh rooms.sh updates-vs-engines.sh delta-vs-engines.sh'
 any='sealed-builds.sh builds-from-source.sh builds-project.sh layers-vs-decoders.sh solve-vs-apt.py runs-on-base-image.sh system-vs-mmdebstrap.sh solve-vs-pip.sh
-    elf-vs-readelf.py solve-random-vs-apt.py stubs-link.sh recipes-lock.sh tool-locks-vs-uv.sh toml-vs-toml-test.sh needs-vs-ldd.py apt-archive-fetches.py ci-vs-actionlint.sh'
+    elf-vs-readelf.py solve-random-vs-apt.py stubs-link.sh recipes-lock.sh tool-locks-vs-uv.sh toml-vs-toml-test.sh needs-vs-ldd.py apt-archive-fetches.py ci-vs-actionlint.sh powershell-parses.sh'
 folder=$(mktemp -d) || exit 1
 lanes=
 trap 'rm -rf "$folder"' EXIT
