@@ -4,6 +4,7 @@
 #include "../base/path.h"
 #include "../base/random.h"
 #include "../out/delta_make.h"
+#include "../out/published.h"
 #include "../serve/announce.h"
 #include "../serve/deltas.h"
 #include "../serve/listen.h"
@@ -19,7 +20,8 @@ enum { TICK = 1000 }; /* milliseconds */
 struct serving {
     struct shelf shelf;
     struct deltas *deltas;
-    char *scratch; /* owned */
+    struct deltas_images before; /* owned */
+    char *scratch;               /* owned */
     const struct events *events;
     struct VEC_OF(struct work *) works;
 };
@@ -27,8 +29,14 @@ struct serving {
 static void serving_clear(struct serving *v)
 {
     struct work **w;
+    struct stored **image;
 
     deltas_clear(&v->deltas);
+    vec_each(image, &v->before) {
+        stored_clear(*image);
+        free(*image);
+    }
+    vec_clear(&v->before);
     shelf_clear(&v->shelf);
     free(v->scratch);
     vec_each(w, &v->works) {
@@ -120,12 +128,67 @@ static int make_delta(struct fs_temp *out, uint64_t *size, const struct stored *
     return 0;
 }
 
+static bool is_served(const struct serving *v, const struct digest *image)
+{
+    struct stored *const *i;
+
+    vec_each(i, &v->shelf.images)
+        if (digest_eq(&(*i)->digest, image) || digest_eq(&(*i)->root, image))
+            return true;
+    vec_each(i, &v->before)
+        if (digest_eq(&(*i)->root, image))
+            return true;
+    return false;
+}
+
+/* What a layout had under its tags before, as the locks in it tell; of one that has none, or where
+ * the image is gone, there is no delta. */
+static void add_before(struct serving *v, const char *layout, const struct stored_scratch *how)
+{
+    CLEANUP(published_clear) struct published_list list = {0};
+    CLEANUP(dest_clear) struct dest dest = {0};
+    CLEANUP(buf_clear) struct buf name = {0};
+    CLEANUP(err_clear) struct err ignored = {0};
+    const struct published *p;
+    char digest[DIGEST_TEXT + 1];
+
+    buf_fmt(&name, "oci:%s", layout);
+    if (dest_parse(&dest, name.p, &ignored) < 0 || published_read(&list, &dest, how, &ignored) < 0)
+        return;
+    vec_each(p, &list.versions) {
+        struct stored *image;
+
+        if (is_served(v, &p->image))
+            continue;
+        buf_reset(&name);
+        digest_text(&p->image, digest);
+        buf_fmt(&name, "oci:%s@%s", layout, digest);
+        image = xcalloc(1, sizeof *image);
+        err_clear(&ignored);
+        if (stored_open_any(image, buf_view(&name), ".", how, &ignored) < 0)
+            free(image);
+        else
+            vec_add(&v->before, image);
+    }
+}
+
 static int offer_deltas(struct serving *v, struct session *s, struct err *e)
 {
+    const struct stored_scratch how = session_ways(s, NULL);
+    const char *last = "";
+
     v->events = s->events;
     if (session_scratch(&v->scratch, s, e) < 0)
         return -1;
-    v->deltas = deltas_open(&(struct deltas_how){.shelf = &v->shelf, .make = make_delta, .ctx = v});
+    for (size_t i = 0; i < v->shelf.images.n; i++) {
+        const char *layout = v->shelf.images.v[i]->files.path;
+
+        if (layout && strcmp(layout, last) != 0)
+            add_before(v, layout, &how);
+        last = layout ? layout : last;
+    }
+    v->deltas = deltas_open(&(struct deltas_how){
+        .shelf = &v->shelf, .before = &v->before, .make = make_delta, .ctx = v});
     v->shelf.deltas = v->deltas;
     return 0;
 }

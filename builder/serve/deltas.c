@@ -117,17 +117,25 @@ static bool lies_there(const struct stored *image)
     return image->files.path != NULL;
 }
 
-static const struct stored *find_old(const struct shelf *shelf, struct str have)
+static bool is_image(const struct stored *image, const struct digest *digest)
+{
+    return lies_there(image) &&
+           (digest_eq(&image->digest, digest) || digest_eq(&image->root, digest) ||
+            digest_eq(&image->manifest.config.digest, digest));
+}
+
+static const struct stored *find_old(const struct deltas_how *how, struct str have)
 {
     struct stored *const *image;
     struct digest digest;
 
     if (!digest_from_text(&digest, have))
         return NULL;
-    vec_each(image, &shelf->images)
-        if (lies_there(*image) &&
-            (digest_eq(&(*image)->digest, &digest) || digest_eq(&(*image)->root, &digest) ||
-             digest_eq(&(*image)->manifest.config.digest, &digest)))
+    vec_each(image, &how->shelf->images)
+        if (is_image(*image, &digest))
+            return *image;
+    vec_each(image, how->before)
+        if (is_image(*image, &digest))
             return *image;
     return NULL;
 }
@@ -189,7 +197,7 @@ static void put_offer(struct httpd_answer *out, struct offer *p)
 
 void deltas_answer(struct httpd_answer *out, struct deltas *d, const struct httpd_ask *ask)
 {
-    const struct stored *old = find_old(d->how.shelf, httpd_query_one(ask, "have")), *new;
+    const struct stored *old = find_old(&d->how, httpd_query_one(ask, "have")), *new;
     struct str path = ask->path;
     struct offer *p;
 

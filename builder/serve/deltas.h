@@ -4,9 +4,9 @@
  *     /delta/NAME[:TAG]?have=sha256:DIGEST
  *
  * TAG is "latest" where it is left out; DIGEST is the manifest's or the config's of the image that
- * is there. Each is made when it is first asked for, by a thread of its own, one at a time: until
- * then the answer is 503, with a time to ask again. It stays in a file without a name. Of images
- * that nobody wrote, as of a lock's, there is none.
+ * is there, or was there before. Each is made when it is first asked for, by a thread of its own,
+ * one at a time: until then the answer is 503, with a time to ask again. It stays in a file without
+ * a name. Of images that nobody wrote, as of a lock's, there is none.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -16,8 +16,11 @@
 
 enum { DELTAS_MAX = 16 }; /* at most so many in one server's life */
 
+struct deltas_images VEC_OF(struct stored *);
+
 struct deltas_how { /* all is borrowed, and `ctx` */
     const struct shelf *shelf;
+    const struct deltas_images *before; /* what is not handed out any more, but may be had */
     /* Write the delta into a file that is made for it. Not on the main thread. */
     int (*make)(struct fs_temp *out, uint64_t *size, const struct stored *old,
                 const struct stored *new, void *ctx, struct err *e);

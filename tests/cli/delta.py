@@ -462,6 +462,13 @@ def served(stage):
     run(stage, path, "copy", "--all", "oci:week-1", "oci:all:course:week-1")
     run(stage, path, "copy", "--all", "oci:week-2", "oci:all:course:latest")
     run(stage, path, "copy", "--all", "oci:week-1", "oci:here:course:mine")
+    for week in ("week-1", "week-2"):  # the tag moves, and the lock of the first tells what it named
+        run(stage, path, "copy", "--all", "oci:" + week, "oci:grown:course:latest")
+    run(stage, path, "copy", "--all", "oci:week-1", "oci:mine:course:mine")
+    with Serve(stage, path, "oci:grown") as s:
+        assert run(stage, path, "apply", f"http://{s.host}/course", "oci:mine:course:mine")[0] == "oci:mine:course:mine\n"
+        same(path, "mine", two)
+        assert s.ask("/v2/course/manifests/" + one)[0] == 404, "what is not named is not handed out"
     with Serve(stage, path, "oci:all") as s:
         out, err = run(stage, path, "apply", f"http://{s.host}/course", "oci:here:course:mine")
         assert out == "oci:here:course:mine\n" and printed(path, out) == two, (out, err)
