@@ -35,3 +35,13 @@ warn_of_emulation() {
         say 'this is for amd64 and is emulated on this Mac: that is slow, and kernels of Jupyter may die'
     fi
 }
+
+# What gives a container the GPUs of this machine, with a space before it; nothing where there are none.
+gpu_options() {
+    nvidia-smi >/dev/null 2>&1 || return 0
+    case $engine in
+    podman) printf ' --device nvidia.com/gpu=all' ;;
+    ctr) printf ' --gpus 0' ;;
+    *) printf ' --gpus all' ;;
+    esac
+}

@@ -23,6 +23,7 @@ if (-not (Test-Path $file)) {
 }
 docker load -i $file
 if ($file -ne 'image.tar') { Remove-Item $file }
+$gpus = if (Get-Command nvidia-smi -ErrorAction SilentlyContinue) { ' --gpus all' } else { '' }
 foreach ($line in @'
 {{images}}
 '@ -split "`n") {
@@ -30,5 +31,5 @@ foreach ($line in @'
     if (-not $name) { continue }
     $id = docker image inspect --format '{{.Id}}' $name
     if ($id -ne "sha256:$config" -and $id -ne "sha256:$manifest") { throw "$name has not the digest that it should have" }
-    Write-Host "$name is loaded; start it with: docker run --rm -it --gpus all $name"
+    Write-Host "$name is loaded; start it with: docker run --rm -it$gpus $name"
 }

@@ -72,11 +72,11 @@ apptainer | singularity)
     ;;
 *) fail "\"$engine\" is none of docker, podman, nerdctl, ctr and apptainer" ;;
 esac
-case $engine in
-ctr) say 'they are loaded; `ctr images ls` tells their whole names, and `ctr run --rm -t --gpus 0 NAME ID` starts one' ;;
-podman) run='run --rm -it --device nvidia.com/gpu=all' ;;
-*) run='run --rm -it --gpus all' ;;
-esac
-[ "$engine" = ctr ] || images | while read -r name config manifest; do
-    say "$name is loaded; start it with: $engine $run $name"
+gpus=$(gpu_options)
+if [ "$engine" = ctr ]; then
+    say "they are loaded; \`ctr images ls\` tells their whole names, and \`ctr run --rm -t$gpus NAME ID\` starts one"
+    exit 0
+fi
+images | while read -r name config manifest; do
+    say "$name is loaded; start it with: $engine run --rm -it$gpus $name"
 done

@@ -37,10 +37,10 @@ Remove-Item $file
 if ($id -ne 'sha256:{{config}}' -and $id -ne 'sha256:{{manifest}}') {
     throw 'what Docker loaded does not have the digest that it should have; run this again'
 }
-Write-Host 'loaded; start it with: docker {{run}}'
-if (-not $Start) { exit }
 $gpus = @()
 if (Get-Command nvidia-smi -ErrorAction SilentlyContinue) { $gpus = '--gpus', 'all' }
+Write-Host "loaded; start it with: docker run --rm -it $gpus{{publish}} {{name}}"
+if (-not $Start) { exit }
 if (-not $ports) {
     docker run --rm -it @gpus '{{name}}'
     exit

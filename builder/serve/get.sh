@@ -104,13 +104,7 @@ open_browser() {
 
 # Without ports it is for the terminal.
 start_it() {
-    gpus=
-    if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then
-        case $engine in
-        docker) gpus='--gpus all' ;;
-        *) gpus='--device nvidia.com/gpu=all' ;;
-        esac
-    fi
+    gpus=$(gpu_options)
     publish=
     for port in $ports; do
         publish="$publish -p 127.0.0.1::$port"
@@ -191,4 +185,4 @@ if ! "$engine" load -i "$file" || ! is_right; then
     fail "what $engine loaded is not $name with the digest that it should have; run this again${leave_out:+ without --have}"
 fi
 rm -f "$file"
-loaded "$name is loaded; start it with: $engine {{run}}"
+loaded "$name is loaded; start it with: $engine run --rm -it$(gpu_options){{publish}} $name"

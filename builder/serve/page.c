@@ -123,20 +123,23 @@ static void put_ports(struct buf *out, const struct page_image *i)
         }
 }
 
-/* What starts it, behind the engine's name. */
-static void put_run(struct buf *out, const struct page_image *i)
+/* Of an image that is not ours nobody knows. */
+static bool may_use_gpus(const struct page_image *i)
+{
+    struct facts facts = {0};
+
+    return !labels_read(&facts, &i->tag->image->config.labels) || facts.cuda.len;
+}
+
+/* " -p 127.0.0.1:8888:8888/tcp". */
+static void put_publish(struct buf *out, const struct page_image *i)
 {
     const struct str *text;
     struct image_port port;
 
-    buf_puts(out, "run --rm -it --gpus all");
     vec_each(text, &i->tag->image->config.ports)
         if (image_port_parse(&port, *text))
             buf_fmt(out, " -p 127.0.0.1:%u:%u/%s", port.number, port.number, port.protocol);
-    buf_puts(out, " ");
-    put_escaped(out, i->repository);
-    buf_putc(out, ':');
-    put_escaped(out, i->tag->tag);
 }
 
 /* Names with an IPv6 address are no names of images to many an engine: podman 4.3, Docker 20.10. */
@@ -214,8 +217,6 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
         put_needs(out, i);
     } else if (str_is(key, "ports")) {
         put_ports(out, i);
-    } else if (str_is(key, "run")) {
-        put_run(out, i);
     } else if (str_is(key, "config")) {
         put_hex(out, &i->tag->image->manifest.config.digest);
     } else if (str_is(key, "manifest")) {
@@ -226,6 +227,12 @@ static bool image_value(struct buf *out, const void *ctx, struct str key)
         buf_puts(out, i->page->key ? i->page->key : "");
     } else if (str_is(key, "podman")) {
         put_podman(out, i);
+    } else if (str_is(key, "gpus")) {
+        buf_puts(out, may_use_gpus(i) ? " --gpus all" : "");
+    } else if (str_is(key, "hides")) {
+        buf_puts(out, may_use_gpus(i) ? "" : " hidden");
+    } else if (str_is(key, "publish")) {
+        put_publish(out, i);
     } else if (str_is(key, "pieces")) {
         put_pieces(out, i);
     } else if (str_is(key, "apptainer")) {

@@ -59,10 +59,10 @@ def blob(path, layout, data):
     return {"digest": "sha256:" + digest, "size": len(data)}
 
 
-def made(stage, *layers, tag="big", layout="images", path=None, ports=()):
+def made(stage, *layers, tag="big", layout="images", path=None, ports=(), labels={}):
     """A folder with a layout of one image: layers of any bytes, which nobody unpacks here; and their descriptors."""
     path = path or stage.fresh()
-    config = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"course": tag}, "ExposedPorts": {port: {} for port in ports}},
+    config = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"course": tag, **labels}, "ExposedPorts": {port: {} for port in ports}},
               "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(x).hexdigest() for x in layers]}}
     parts = [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **blob(path, layout, x)} for x in layers]
     config = {"mediaType": "application/vnd.oci.image.config.v1+json", **blob(path, layout, json.dumps(config).encode())}
@@ -556,10 +556,14 @@ def a_script_that_goes_on_after_a_cut(stage):
         assert s.ask("/get.sh?image=x:1")[0] == 404
         if shutil.which("shellcheck"):
             subprocess.run(["shellcheck", "-"], input=script, check=True)
-        for name in ("docker", "podman"):
+
+        def program(name, code):
             with open(f"{path}/bin/{name}", "w") as f:
-                f.write("#!/bin/sh\nexit 1\n")
+                f.write(f"#!/bin/sh\nexit {code}\n")
             os.chmod(f"{path}/bin/{name}", 0o755)
+
+        for name in ("docker", "podman"):
+            program(name, 1)
 
         def get(code, words, *options):
             done = subprocess.run(["sh", "-s", "--", *options], input=script, cwd=path, env=env, capture_output=True)
@@ -572,13 +576,15 @@ def a_script_that_goes_on_after_a_cut(stage):
         whole = s.ask("/image.tar")[2]
         file = f"{path}/image-{manifest['digest'][7:]}-{len(whole)}.tar"
         for begun in (None, whole[:len(whole) // 2], whole):
+            program("nvidia-smi", int(begun != whole))  # which fails where there is no GPU
+            gpus = " --gpus all" if begun == whole else ""
             for left in ("id", "log"):
                 if os.path.exists(f"{path}/bin/{left}"):
                     os.unlink(f"{path}/bin/{left}")
             if begun is not None:
                 with open(file, "wb") as f:
                     f.write(begun)
-            get(0, "get: course:big is loaded; start it with: docker run --rm -it --gpus all course:big")
+            get(0, f"get: course:big is loaded; start it with: docker run --rm -it{gpus} course:big")
             assert f"load -i {os.path.basename(file)}" in read(path, "bin/log").decode() and not os.path.exists(file)
         get(0, "get: course:big is in docker already")
         os.unlink(path + "/bin/id")
@@ -587,6 +593,17 @@ def a_script_that_goes_on_after_a_cut(stage):
         get(1, "what docker loaded is not course:big with the digest that it should have; run this again")
         assert not os.path.exists(file)
         get(1, '"--stop" is no option; there are --start, --have, --from HOST and --cacert FILE', "--stop")
+
+
+@scenario
+def what_starts_an_image_without_cuda(stage):
+    """The page asks for GPUs where the image may use them; of one that is not ours nobody knows."""
+    ours = {"io.envbuild.version": "0.4.0", "io.envbuild.format": "3"}
+    for labels, asks in (({}, True), (ours, False), ({**ours, "io.envbuild.cuda.version": "12.4"}, True)):
+        path, _, _ = made(stage, b"layer", labels=labels)
+        with Serve(stage, path) as s:
+            page = s.ask("/")[2].decode()
+        assert ("docker run --rm -it --gpus all course:big" in page) == asks and ("<p hidden>" in page) != asks, page
 
 
 @scenario
