@@ -119,14 +119,15 @@ static int open_one(struct bundled *b, struct session *s, const char *operand, s
     return 0;
 }
 
-/* Two locks of one name would be one file. */
+/* Two locks of one name would be one file. An image that is not ours has neither lock nor recipe. */
 static void add_text(struct bundling *to, const struct buf *name, const struct buf *text)
 {
+    if (!text->len)
+        return;
     for (size_t i = 0; i < to->texts.n; i++)
         if (strcmp(to->texts.v[i].name, name->p) == 0)
             return;
-    if (text->len)
-        vec_add(&to->texts, ((struct bundle_text){name->p, buf_view(text)}));
+    vec_add(&to->texts, ((struct bundle_text){name->p, buf_view(text)}));
 }
 
 static int check_room(const char *dir, uint64_t bytes, struct err *e)

@@ -57,15 +57,22 @@ ctr)
     ;;
 apptainer | singularity)
     here=${OUT:-$HOME}
+    made=$here/envbuild-images # of several images they find one in an unpacked layout alone, older ones in the archive
+    trap 'rm -rf "$made"' EXIT
+    mkdir -p "$made"
     file=image.tar
     if [ ! -f "$file" ]; then
-        file=$here/envbuild-image.tar
-        trap 'rm -f "$file"' EXIT
+        file=$made/image.tar
         cat image.tar.* >"$file"
     fi
+    [ "$(images | wc -l)" = 1 ] || tar -xf "$file" -C "$made"
     images | while read -r name config manifest; do
         sif=$here/$(printf '%s' "$name" | tr '/:' '__').sif
-        "$engine" build --force "$sif" "docker-archive:$file:$name"
+        if [ ! -f "$made/index.json" ]; then
+            "$engine" build --force "$sif" "docker-archive:$file"
+        else
+            "$engine" build --force "$sif" "oci:$made@sha256:$manifest" || "$engine" build --force "$sif" "docker-archive:$file:$name"
+        fi
         say "$sif is there; start it with: $engine run --nv $sif"
     done
     exit 0

@@ -188,7 +188,8 @@ OTHERS = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$HOME/log"
 case "$*" in
 "images import -") cat >"$HOME/imported.tar" ;;
-"build --force "*) echo sif >"$3"; file=${4#docker-archive:}; cp "${file%%:*}" "$HOME/built.tar" ;;
+"build --force "*" docker-archive:"*) echo sif >"$3"; cp "${4#docker-archive:}" "$HOME/built.tar" ;;
+"build --force "*" oci:"*@*) layout=${4#oci:}; cp "${layout%@*}/blobs/sha256/${layout##*:}" "$3" ;;
 esac
 """
 
@@ -226,6 +227,12 @@ def engines_of_other_kinds(stage):
         assert code == 0 and f"load: {name} is loaded; start it with: nerdctl run" in err, err
         assert load(stick, "nerdctl") == (0, "load: nerdctl has them already\n")
         os.unlink(home + "/manifest.json")
+    run(stage, path, "copy", "oci:images:pytorch:" + name.split(":")[1], "oci:more:other:1")
+    run(stage, path, "bundle", "recipe.yaml", "oci:more:other:1", "-o", "both", "--split", "100000")
+    code, err = load("both", "apptainer")
+    manifest = json.loads(read(path, "recipe.lock"))["built"]["manifest"][7:]
+    assert code == 0 and err.count("is there; start it with: apptainer run") == 2, err
+    assert hashlib.sha256(read(home, "other_1.sif")).hexdigest() == manifest and not os.path.exists(home + "/envbuild-images"), err
     code, err = load("stick", "lxc")
     assert code == 1 and '"lxc" is none of docker, podman, nerdctl, ctr and apptainer' in err, err
 
