@@ -1,7 +1,7 @@
 #!/bin/bash
 # Docker as people have it now: Debian 13's 26.1, in a root that envbuild builds, with its own store and with containerd's. Both
 # load, run and hand on our images, gzip and zstd; in containerd's store the manifest keeps its digest through a load. Updates come
-# to either store by get.sh.
+# to either store by get.sh, and as a delta.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
 need umoci docker docker-registry curl unshare pivot_root
@@ -18,6 +18,7 @@ tag=small:python3.11-runtime
 for name in one two; do
     "$envbuild" build -q "$name.yaml" -o "oci:$name" >/dev/null || fail "build $name"
 done
+"$envbuild" delta -q oci:one oci:two -o one.delta >/dev/null || fail "delta"
 printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:0"}\n' "$work" >registry.yaml
 docker-registry serve registry.yaml >registry.log 2>&1 &
 registry_pid=$!
@@ -108,6 +109,16 @@ for store in own containerd; do
     get two --have
     runs "$tag" python -c 'import seaborn'
     ok "$store: get.sh loads $whole MiB, and $mib MiB with --have for what three layers have more"
+    "$envbuild" apply "one.delta" docker: >/dev/null 2>err && fail "$store: a delta of another image: applied"
+    docker image rm -f "$tag" >/dev/null
+    get one
+    "$envbuild" apply one.delta docker: >/dev/null 2>err || fail "$store: apply: $(cat err)"
+    runs "$tag" python -c 'import seaborn'
+    config=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["built"]["config"])' two.lock)
+    case $(docker image inspect --format '{{.Id}}' "$tag") in
+    "$config" | "$(built_digest two.lock)") ok "$store: the delta, $(wc -c <one.delta) bytes, makes the same image: $(tail -1 err)" ;;
+    *) fail "$store: the delta made another image" ;;
+    esac
     kill "$daemon"
     wait "$daemon" || true
 done
