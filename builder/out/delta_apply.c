@@ -142,19 +142,22 @@ static int by_place(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* Literal bytes are needed of nobody. */
+static void add_need(struct applying *a, const struct delta_run *r)
+{
+    if (r->layer)
+        vec_add(&a->needs, ((struct need){.layer = r->layer - 1, .at = r->at, .size = r->size}));
+}
+
 static void add_needs(struct applying *a, const struct delta_layer *l)
 {
-    const struct delta_run *runs = a->how->delta->runs.v, *r;
     const struct delta_piece *p;
 
     vec_each(p, &l->pieces) {
-        for (r = runs + p->run; p->runs && r < runs + p->run + p->runs; r++)
-            if (r->layer)
-                vec_add(&a->needs,
-                        ((struct need){.layer = r->layer - 1, .at = r->at, .size = r->size}));
-        for (r = runs + p->near; p->nears && r < runs + p->near + p->nears; r++)
-            vec_add(&a->needs,
-                    ((struct need){.layer = r->layer - 1, .at = r->at, .size = r->size}));
+        for (size_t i = 0; i < p->runs; i++)
+            add_need(a, &a->how->delta->runs.v[p->run + i]);
+        for (size_t i = 0; i < p->nears; i++)
+            add_need(a, &a->how->delta->runs.v[p->near + i]);
     }
 }
 
@@ -328,7 +331,6 @@ static int put_raw(struct making *m, const struct delta_piece *p, struct err *e)
 {
     const struct delta *d = m->a->how->delta;
     CLEANUP(source_clear) struct source *from = source_file(d->fd.n, p->at, p->packed, d->path);
-    CLEANUP(err_clear) struct err why = {0};
     uint64_t size;
 
     from->events = m->a->how->events;
