@@ -8,8 +8,6 @@ from serve import Serve
 
 from lib import all_blobs, build, check_layout, end, images, printed, read, recipe, run, scenario, start, tmpfs
 
-SIDE_BY_SIDE = True
-
 
 def noise(n, seed):
     return random.Random(seed).randbytes(n)

@@ -6,7 +6,6 @@ import world
 from lib import build, later, lock, read, scenario
 from overlaps import files_of, wheels
 
-SIDE_BY_SIDE = True
 
 RECIPE = world.GOOD.replace("runtime", "compile") + "apt: [git]\n"
 

@@ -5,7 +5,6 @@ import base64, http.client, re, shutil, ssl
 from lib import *
 from serve import DOCKER, Serve, made, waited
 
-SIDE_BY_SIDE = True
 CODE = "right-code.7"
 
 
