@@ -141,7 +141,9 @@ if command -v apptainer >/dev/null && [ -n "$shell" ]; then
     begin lea sh -c "apptainer pull --no-https image.sif docker://$host/$name && apptainer exec image.sif /usr/bin/sh -c 'cat /data/data.bin' >data.bin"
 else
     echo "skipped: apptainer or busybox is not installed; envbuild copy comes in their place"
-    begin lea "$envbuild" copy -q "docker://$host/$name" oci:image:x
+    mkdir -p home/.config/envbuild
+    echo "registries: {\"$host\": {insecure: true}}" >home/.config/envbuild/config.yaml
+    begin lea env "HOME=$work/home" "$envbuild" copy -q "docker://$host/$name" oci:image:x
 fi
 
 # ---- what happens to them ----

@@ -52,7 +52,7 @@ until_said "$server" err '^envbuild: the address is http://\[fd00::1\]:5000/ now
 page_says '\[fd00::1\]:5000'
 six='[fd00::1]:5000'
 at ada curl -sf "http://$six/" >page
-sed -n 's/.*>\(curl -s .* | \)sh -s -- --start<.*/\1/p; s/.*>\(curl -s .* | \)docker load<.*/\1/p' page | sed "s/&#39;/'/g; s/ | $//" >typed
+sed -n 's/.*>\(curl -fsS .* | \)sh -s -- --start<.*/\1/p; s/.*>\(curl -fsS .* | \)docker load<.*/\1/p' page | sed "s/&#39;/'/g; s/ | $//" >typed
 [ "$(wc -l <typed)" = 2 ] || fail "the page has other commands: $(grep curl page)"
 at ada sh -c "$(head -n 1 typed)" | grep -qF "http://$six/image.tar" || fail "$(head -n 1 typed)"
 at ada sh -c "$(tail -n 1 typed)" | sha256sum >by-six
