@@ -19,19 +19,32 @@ static bool is_engine(const struct dest *d)
     return d->kind == DEST_DOCKER || d->kind == DEST_PODMAN;
 }
 
-/* An engine's image goes by the digest of its config, or where containerd keeps it of its manifest.
- */
+static int open_as(struct stored *out, struct session *s, const char *engine, const char *name,
+                   struct err *e)
+{
+    CLEANUP(buf_clear) struct buf text = {0};
+
+    err_clear(e);
+    buf_fmt(&text, "%s:%s", engine, name);
+    return stored_facts_image(out, s, text.p, e);
+}
+
+/* An engine's image goes by the digest of its config, or where containerd keeps it of its manifest;
+ * there Docker 26 saves it by a name alone. */
 static int open_saved(struct stored *out, struct session *s, const struct delta *delta,
                       const char *engine, struct err *e)
 {
     const struct digest *const ids[] = {&delta->old.config, &delta->old.manifest};
-    char hex[DIGEST_HEX + 1], text[DIGEST_HEX + 32];
+    char hex[DIGEST_HEX + 1];
 
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-        err_clear(e);
+        CLEANUP(buf_clear) struct buf name = {0};
+
         digest_hex(ids[i], hex);
-        snprintf(text, sizeof text, "%s:%s", engine, hex);
-        if (stored_facts_image(out, s, text, e) == 0)
+        if (open_as(out, s, engine, hex, e) == 0)
+            return 0;
+        if (e->kind != ERR_INTERRUPTED && load_name(&name, engine, hex, s->events) &&
+            open_as(out, s, engine, name.p, e) == 0)
             return 0;
         if (e->kind == ERR_INTERRUPTED)
             return -1;

@@ -229,3 +229,20 @@ bool load_id(struct digest *out, const char *program, const char *name, const st
            (digest_from_text(out, doc.root->child->text) ||
             digest_from_hex(out, doc.root->child->text));
 }
+
+bool load_name(struct buf *out, const char *program, const char *id, const struct events *events)
+{
+    char *const argv[] = {(char *)(uintptr_t)program,
+                          (char[]){"image"},
+                          (char[]){"inspect"},
+                          (char[]){"--format"},
+                          (char[]){"{{json .RepoTags}}"},
+                          (char *)(uintptr_t)id,
+                          NULL};
+    CLEANUP(doc_clear) struct doc doc = {0};
+
+    if (!ask(&doc, argv, events) || !doc.root->child || doc.root->child->kind != NODE_STRING)
+        return false;
+    buf_str(out, doc.root->child->text);
+    return true;
+}

@@ -20,6 +20,9 @@ void load_known(struct digests *out, const char *program, const char *name,
 bool load_id(struct digest *out, const char *program, const char *name,
              const struct events *events);
 
+/* Append a name of the image that Docker or Podman has by that number; false: it has none. */
+bool load_name(struct buf *out, const char *program, const char *id, const struct events *events);
+
 /* An archive onto a descriptor that stays the caller's (standard output). A reader that went away
  * is an error, never a signal. `what` names it in messages; borrowed. */
 int load_stream(struct place **out, int fd, const char *what, int64_t mtime,

@@ -62,7 +62,7 @@ else
 fi
 if command -v podman >/dev/null; then
     mkdir -p conf
-    printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/podman/root"\nrunroot = "%s/podman/run"\n' "$work" "$work" >conf/storage.conf
+    printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/podman/root"\nrunroot = "%s/podman/run"\n' "$work" "$work" >conf/storage.conf
     export CONTAINERS_STORAGE_CONF="$work/conf/storage.conf"
     applies podman podman
     podman rmi -a -f >/dev/null 2>&1 || true

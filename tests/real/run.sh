@@ -11,7 +11,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.." || exit 1
 alone='runs-pytorch.sh services.sh serve.sh readme.sh registry-vs-clients.sh zstd-vs-clients.sh users.sh startup-check-in-docker.sh outputs-vs-clients.sh venv-vs-pip.sh
     bundle-vs-engines.sh emit-vs-schemas.sh serve-guarded.sh class.sh rooms.sh updates-vs-engines.sh delta-vs-engines.sh'
-any='sealed-builds.sh builds-from-source.sh builds-project.sh layers-vs-decoders.sh solve-vs-apt.py runs-on-base-image.sh system-vs-mmdebstrap.sh solve-vs-pip.sh
+any='sealed-builds.sh builds-from-source.sh layers-vs-decoders.sh solve-vs-apt.py system-vs-mmdebstrap.sh solve-vs-pip.sh
     elf-vs-readelf.py solve-random-vs-apt.py stubs-link.sh recipes-lock.sh tool-locks-vs-uv.sh toml-vs-toml-test.sh needs-vs-ldd.py apt-archive-fetches.py ci-vs-actionlint.sh powershell-parses.sh'
 folder=$(mktemp -d) || exit 1
 lanes=

@@ -59,7 +59,7 @@ else
     echo "skipped: Docker"
 fi
 if start_containerd; then
-    pulls containerd ctr -a "$work/containerd.sock" images pull --snapshotter native --plain-http
+    pulls containerd ctr -a "$work/containerd.sock" images pull --snapshotter overlayfs --plain-http
 else
     echo "skipped: containerd"
 fi
