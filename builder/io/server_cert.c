@@ -45,7 +45,8 @@ static int check_key(const struct server_cert *c, const char *cert, const char *
                        "without its passphrase",
                        path, path);
     if (!key)
-        return err_set(e, ERR_INPUT, "%s holds no private key in PEM", path);
+        return err_set(e, ERR_INPUT, "%s holds no private key in PEM, which begins with -----BEGIN",
+                       path);
     return fits == 1
                ? 0
                : err_set(e, ERR_INPUT, "the key in %s does not belong to the certificate in %s",
@@ -59,7 +60,9 @@ static int check_time(const struct server_cert *c, const char *cert, int64_t now
 
     if (ASN1_TIME_to_tm(X509_get0_notBefore(c->x509), &begins) != 1 ||
         ASN1_TIME_to_tm(X509_get0_notAfter(c->x509), &ends) != 1)
-        return err_set(e, ERR_INPUT, "%s holds a certificate without its dates", cert);
+        return err_set(e, ERR_INPUT,
+                       "the certificate in %s has no dates that can be read; have it made again",
+                       cert);
     if (now > timegm(&ends)) {
         date_print(&date, timegm(&ends));
         return err_set(e, ERR_INPUT, "the certificate in %s expired at %s; have it renewed", cert,
@@ -88,7 +91,9 @@ int server_cert_read(struct server_cert *out, const char *cert, const char *key,
     BIO_free(bio);
     ERR_clear_error();
     if (!c.x509)
-        return err_set(e, ERR_INPUT, "%s holds no certificate in PEM", cert);
+        return err_set(
+            e, ERR_INPUT,
+            "%s holds no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----", cert);
     if (check_key(&c, cert, key, e) < 0 || check_time(&c, cert, now, e) < 0)
         return -1;
     MOVE(out, &c);

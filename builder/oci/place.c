@@ -111,6 +111,22 @@ int place_blob_make(struct place_blob *b, int (*make)(void *ctx, struct sink *to
     }
 }
 
+int place_put_layer(struct place *p, const struct descriptor *d, const char *name,
+                    int (*make)(void *ctx, struct sink *to, struct err *e), void *ctx,
+                    const struct events *events, struct err *e)
+{
+    CLEANUP(place_blob_clear) struct place_blob blob = {.name = name};
+    struct event ev = {EVENT_BEGIN, p->task, name, 0, d->size};
+
+    events_emit(events, &ev);
+    if (place_blob_open(&blob, p, &d->digest, d->size, e) < 0 ||
+        place_blob_make(&blob, make, ctx, e) < 0)
+        return err_wrap(e, "layer %s", name);
+    ev.kind = EVENT_END;
+    events_emit(events, &ev);
+    return 0;
+}
+
 static int put_text(void *ctx, struct sink *to, struct err *e)
 {
     const struct str *bytes = ctx;

@@ -145,6 +145,12 @@ int place_blob_again(struct place_blob *b, struct err *e) MUST_CHECK;
 int place_blob_make(struct place_blob *b, int (*make)(void *ctx, struct sink *to, struct err *e),
                     void *ctx, struct err *e) MUST_CHECK;
 
+/* A layer whose digest and size are known, from begin to end, with the events of it; `name` is what
+ * they and messages call it. */
+int place_put_layer(struct place *p, const struct descriptor *d, const char *name,
+                    int (*make)(void *ctx, struct sink *to, struct err *e), void *ctx,
+                    const struct events *events, struct err *e) MUST_CHECK;
+
 /* Is a layer of this type only named there, and not put? */
 bool place_refuses(const struct place *p, struct str media_type);
 

@@ -34,16 +34,8 @@ static int copy_bytes(void *ctx, struct sink *to, struct err *e)
 static int copy_blob(void *ctx, struct err *e)
 {
     struct job *job = ctx;
-    CLEANUP(place_blob_clear) struct place_blob blob = {.name = job->name};
-    struct event ev = {EVENT_BEGIN, job->to->task, job->name, 0, job->d.size};
 
-    events_emit(job->how->events, &ev);
-    if (place_blob_open(&blob, job->to, &job->d.digest, job->d.size, e) < 0 ||
-        place_blob_make(&blob, copy_bytes, job, e) < 0)
-        return err_wrap(e, "layer %s", job->name);
-    ev.kind = EVENT_END;
-    events_emit(job->how->events, &ev);
-    return 0;
+    return place_put_layer(job->to, &job->d, job->name, copy_bytes, job, job->how->events, e);
 }
 
 static bool is_asked(const struct jobs *jobs, const struct digest *digest)

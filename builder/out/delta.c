@@ -582,7 +582,7 @@ static int read_file(struct delta *out, struct delta *d, struct err *e)
     packed = le32(begin + MAGIC);
     plain = le32(begin + MAGIC + 4);
     if (packed > d->size - BEGIN - SUM || plain > DELTA_HEAD_MAX)
-        return err_set(e, ERR_INPUT, "%s: its head is larger than it may be", d->path);
+        return err_set(e, ERR_INPUT, "%s is not what `envbuild delta` writes", d->path);
     if (fd_pread_all(d->fd.n, buf_room(&frame, packed), packed, BEGIN, d->path, e) < 0 ||
         zstd_unpack_near(buf_room(&head, plain), plain, (struct str){frame.p, packed},
                          (struct str){0}, e) < 0 ||

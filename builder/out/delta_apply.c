@@ -84,7 +84,9 @@ static void applying_clear(struct applying *a)
 
 static int lies(const struct applying *a, const char *what, struct err *e)
 {
-    return err_set(e, ERR_INPUT, "%s: %s", a->how->delta->path, what);
+    return err_set(e, ERR_INPUT,
+                   "%s: %s; it was not made by `envbuild delta`, so fetch the new image whole",
+                   a->how->delta->path, what);
 }
 
 /* ---- OLD's bytes ---- */
@@ -428,25 +430,16 @@ static int put_layer(void *ctx, struct err *e)
 {
     struct job *job = ctx;
     const struct delta_applying *how = job->a->how;
-    CLEANUP(place_blob_clear) struct place_blob blob = {.name = job->name};
     CLEANUP(err_clear) struct err why = {0};
-    struct event ev = {EVENT_BEGIN, job->a->to->task, job->name, 0, job->d.size};
 
-    events_emit(how->events, &ev);
-    if (place_blob_open(&blob, job->a->to, &job->d.digest, job->d.size, e) < 0)
-        return err_wrap(e, "layer %s", job->name);
-    if (place_blob_make(&blob, write_layer, job, &why) < 0) {
-        if (why.kind == ERR_INTEGRITY)
-            return err_set(e, ERR_INTEGRITY,
-                           "layer %s does not come out right: the image in %s is damaged, or %s "
-                           "was not made by `envbuild delta` (%s)",
-                           job->name, how->from->files.path, how->delta->path, why.msg);
-        err_join(e, &why);
-        return err_wrap(e, "layer %s", job->name);
-    }
-    ev.kind = EVENT_END;
-    events_emit(how->events, &ev);
-    return 0;
+    if (place_put_layer(job->a->to, &job->d, job->name, write_layer, job, how->events, &why) == 0)
+        return 0;
+    if (why.kind == ERR_INTEGRITY)
+        return err_set(e, ERR_INTEGRITY,
+                       "the new image does not come out right: the one in %s is damaged, or %s was "
+                       "not made by `envbuild delta`; fetch the new one whole (%s)",
+                       how->from->files.path, how->delta->path, why.msg);
+    return err_join(e, &why);
 }
 
 /* Which layer of OLD has that digest, or diff_id; NULL: none. */

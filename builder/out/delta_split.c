@@ -229,7 +229,8 @@ static int damaged(const struct delta_split *s, const char *what, const struct d
     char text[DIGEST_TEXT + 1];
 
     digest_text(want, text);
-    return err_set(e, ERR_INTEGRITY, "%s: a layer's %s is not %s: the image is damaged",
+    return err_set(e, ERR_INTEGRITY,
+                   "%s is damaged: the %s of a layer is not %s; build the image or copy it again",
                    s->image->files.path, what, text);
 }
 

@@ -174,6 +174,21 @@ static bool ask(struct doc *out, char *const *argv, const struct events *events)
            json_parse(out, end.output, ASKED_MAX, argv[0], &ignored) == 0;
 }
 
+/* What it says of an image, which goes by a name or a number. */
+static bool inspect(struct doc *out, const char *program, const char *format, const char *image,
+                    const struct events *events)
+{
+    char *const argv[] = {(char *)(uintptr_t)program,
+                          (char[]){"image"},
+                          (char[]){"inspect"},
+                          (char[]){"--format"},
+                          (char *)(uintptr_t)format,
+                          (char *)(uintptr_t)image,
+                          NULL};
+
+    return ask(out, argv, events);
+}
+
 /* `docker info` names the driver's type where containerd keeps the images, and only there. */
 static bool keeps_layers(const char *program, const struct events *events)
 {
@@ -194,18 +209,12 @@ static bool keeps_layers(const char *program, const struct events *events)
 void load_known(struct digests *out, const char *program, const char *name,
                 const struct events *events)
 {
-    char *const argv[] = {(char *)(uintptr_t)program,
-                          (char[]){"image"},
-                          (char[]){"inspect"},
-                          (char[]){"--format"},
-                          (char[]){"{{json .RootFS.Layers}}"},
-                          (char *)(uintptr_t)name,
-                          NULL};
     CLEANUP(doc_clear) struct doc doc = {0};
     struct digest digest;
     const struct node *n;
 
-    if (!ask(&doc, argv, events) || !keeps_layers(program, events))
+    if (!inspect(&doc, program, "{{json .RootFS.Layers}}", name, events) ||
+        !keeps_layers(program, events))
         return;
     node_each(n, doc.root) {
         if (n->kind != NODE_STRING || !digest_from_text(&digest, n->text))
@@ -216,32 +225,19 @@ void load_known(struct digests *out, const char *program, const char *name,
 
 bool load_id(struct digest *out, const char *program, const char *name, const struct events *events)
 {
-    char *const argv[] = {(char *)(uintptr_t)program,
-                          (char[]){"image"},
-                          (char[]){"inspect"},
-                          (char[]){"--format"},
-                          (char[]){"[{{json .Id}}]"},
-                          (char *)(uintptr_t)name,
-                          NULL};
     CLEANUP(doc_clear) struct doc doc = {0};
 
-    return ask(&doc, argv, events) && doc.root->child &&
+    return inspect(&doc, program, "[{{json .Id}}]", name, events) && doc.root->child &&
            (digest_from_text(out, doc.root->child->text) ||
             digest_from_hex(out, doc.root->child->text));
 }
 
 bool load_name(struct buf *out, const char *program, const char *id, const struct events *events)
 {
-    char *const argv[] = {(char *)(uintptr_t)program,
-                          (char[]){"image"},
-                          (char[]){"inspect"},
-                          (char[]){"--format"},
-                          (char[]){"{{json .RepoTags}}"},
-                          (char *)(uintptr_t)id,
-                          NULL};
     CLEANUP(doc_clear) struct doc doc = {0};
 
-    if (!ask(&doc, argv, events) || !doc.root->child || doc.root->child->kind != NODE_STRING)
+    if (!inspect(&doc, program, "{{json .RepoTags}}", id, events) || !doc.root->child ||
+        doc.root->child->kind != NODE_STRING)
         return false;
     buf_str(out, doc.root->child->text);
     return true;

@@ -211,10 +211,9 @@ static enum way way_of(const struct ifaddrs *i, struct in_addr out)
     return a.v4.sin_addr.s_addr == out.s_addr ? WAY_DEFAULT : WAY_OTHER;
 }
 
-static void add_ways(struct names *out, const struct ifaddrs *all, enum way way, uint16_t port)
+static void add_ways(struct names *out, const struct ifaddrs *all, enum way way, struct in_addr to,
+                     uint16_t port)
 {
-    const struct in_addr to = way_out();
-
     for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
         union address a = {0};
 
@@ -229,6 +228,7 @@ int listen_hosts(struct names *out, const struct fd *fd, struct err *e)
 {
     union address own, loopback = {.v4.sin_family = AF_INET};
     struct ifaddrs *all = NULL;
+    struct in_addr to;
 
     if (local_name(&own, fd, e) < 0)
         return -1;
@@ -239,10 +239,11 @@ int listen_hosts(struct names *out, const struct fd *fd, struct err *e)
     }
     if (getifaddrs(&all) < 0)
         all = NULL;
+    to = way_out();
     for (enum way way = WAY_DEFAULT; way < WAY_V6; way++)
-        add_ways(out, all, way, port_of(&own));
+        add_ways(out, all, way, to, port_of(&own));
     if (!out->n && own.any.sa_family == AF_INET6)
-        add_ways(out, all, WAY_V6, port_of(&own));
+        add_ways(out, all, WAY_V6, to, port_of(&own));
     freeifaddrs(all);
     loopback.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (!out->n)

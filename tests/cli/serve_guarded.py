@@ -243,7 +243,7 @@ here=$(dirname "$0")
 echo $$ >"$here/pid"
 printf '%s\\n' "$@" >"$here/told.new"
 mv "$here/told.new" "$here/told"
-exec sleep 1000
+exec tail -f /dev/null
 """
 
 
