@@ -1,7 +1,7 @@
 /* plan/layering.h - which artifact goes into which layer.
  *
- * Docker's classic store fetches anew all layers above the lowest that changed; containerd's and
- * podman's those whose digest they lack. So what changes rarely for its size stands low, and what
+ * Docker's classic store fetches anew all layers above the lowest that changed; containerd's
+ * those whose digest it lacks. So what changes rarely for its size stands low, and what
  * changes together is one layer. Since format 3, from below: CUDA's libraries, triton and torch,
  * and with them the toolkit, none of which changes without another PyTorch or CUDA · other wheels
  * of LAYER_OWN_MIN bytes or more · base · Python · apt extras · locales · compiler · what all
