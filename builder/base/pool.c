@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pool.h"
 
-#include <pthread.h>
-#include <signal.h>
-
+#include "thread.h"
 #include "vec.h"
 
 struct job {
@@ -84,18 +82,14 @@ static void *work(void *arg)
 struct pool *pool_open(unsigned threads)
 {
     struct pool *p;
-    sigset_t all, old;
 
     if (!threads)
         threads = 1;
     p = xcalloc(1, sizeof *p + threads * sizeof p->thread[0]);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
-    sigfillset(&all); /* signals are for the main thread */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (p->threads < threads && pthread_create(&p->thread[p->threads], NULL, work, p) == 0)
+    while (p->threads < threads && thread_start(&p->thread[p->threads], work, p))
         p->threads++;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     return p;
 }
 

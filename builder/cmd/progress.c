@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "progress.h"
 
-#include <pthread.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../base/thread.h"
 #include "../base/utf8.h"
 #include "../base/vec.h"
 
@@ -465,7 +465,7 @@ static void start_ticker(struct progress *p)
     pthread_condattr_setclock(&how, CLOCK_MONOTONIC);
     pthread_cond_init(&p->stop, &how);
     pthread_condattr_destroy(&how);
-    p->ticks = pthread_create(&p->ticker, NULL, keep_drawn, p) == 0;
+    p->ticks = thread_start(&p->ticker, keep_drawn, p);
 }
 
 static void stop_ticker(struct progress *p)

@@ -7,10 +7,9 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include "../base/fd.h"
+#include "../base/thread.h"
 
 enum { READ_CHUNK = 256 * 1024, BASE64_MAX = 1 << 30 };
 
@@ -279,17 +278,13 @@ static int hash_thread_write(struct sink *self, const void *bytes, size_t len, s
 struct hash_thread *hash_thread_open(struct sink *to)
 {
     struct hash_thread *t = xmalloc(sizeof *t);
-    sigset_t all, old;
 
     memset(t, 0, offsetof(struct hash_thread, slots)); /* the slots cost nothing until used */
     t->sink.write = hash_thread_write;
     t->to = to;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
-    sigfillset(&all); /* signals are for the main thread */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    t->alone = pthread_create(&t->thread, NULL, hash_run, t) != 0;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    t->alone = !thread_start(&t->thread, hash_run, t);
     return t;
 }
 

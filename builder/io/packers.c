@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "packers.h"
 
-#include <pthread.h>
-#include <signal.h>
-
+#include "../base/thread.h"
 #include "../base/vec.h"
 
 /* Plain bytes that a block is handed over with, at least: a piece may be a small file. */
@@ -122,7 +120,6 @@ static int hand_over(struct packers *p, struct err *e)
 struct packers *packers_open(const struct packing *how, unsigned threads, struct sink *to)
 {
     struct packers *p = xcalloc(1, sizeof *p + threads * sizeof p->thread[0]);
-    sigset_t all, old;
 
     p->how = how;
     p->to = to;
@@ -131,11 +128,8 @@ struct packers *packers_open(const struct packing *how, unsigned threads, struct
     p->ring = xcalloc(p->ring_n, sizeof *p->ring);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
-    sigfillset(&all); /* signals are for the main thread */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (p->threads < threads && pthread_create(&p->thread[p->threads], NULL, work, p) == 0)
+    while (p->threads < threads && thread_start(&p->thread[p->threads], work, p))
         p->threads++;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     return p;
 }
 

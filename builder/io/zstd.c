@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "zstd.h"
 
-#include <signal.h>
 #include <zstd.h>
+
+#include "../base/thread.h"
 
 enum {
     LEVEL = 3,
@@ -170,7 +171,7 @@ static int zstd_sink_finish(struct sink *self, struct err *e)
 int zstd_sink_open(struct zstd_sink **out, struct sink *to, unsigned threads, struct err *e)
 {
     CLEANUP(zstd_sink_clear) struct zstd_sink *z = xcalloc(1, sizeof *z);
-    sigset_t all, old;
+    sigset_t old;
     int result;
 
     z->sink = (struct sink){zstd_sink_write, zstd_sink_finish};
@@ -184,10 +185,9 @@ int zstd_sink_open(struct zstd_sink **out, struct sink *to, unsigned threads, st
                     ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_jobSize, JOB))))
         return err_set(e, ERR_SYSTEM,
                        "this libzstd was built without threads, and would give other bytes");
-    sigfillset(&all); /* signals are for the main thread; here the library starts its own */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    thread_signals_off(&old); /* here the library starts its threads */
     result = pass(z, NULL, 0, ZSTD_e_continue, e);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    thread_signals_back(&old);
     if (result < 0)
         return -1;
     *out = z;
