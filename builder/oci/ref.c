@@ -205,6 +205,23 @@ int ref_parse(struct ref *out, struct str text, struct err *e)
     return 0;
 }
 
+int ref_parse_stored(struct ref *out, struct str text, struct err *e)
+{
+    CLEANUP(ref_clear) struct ref ref = {0};
+    struct str path;
+
+    if (ref_parse(&ref, text, e) < 0)
+        return -1;
+    path = str_of(ref.path);
+    if (!ref.host && !str_has(path, '/') && (str_has(path, '.') || str_is(path, "localhost")))
+        return err_set(e, ERR_INPUT,
+                       "\"" STR_FMT "\" is a registry without an image; write HOST/NAME or "
+                       "HOST/NAME:TAG",
+                       STR_ARG(text));
+    MOVE(out, &ref);
+    return 0;
+}
+
 static void print_digest(const struct ref *ref, struct buf *out)
 {
     char text[DIGEST_TEXT + 1];

@@ -21,6 +21,9 @@ struct ref {
 
 /* ERR_INPUT says which part is wrong and what such a part may hold. */
 int ref_parse(struct ref *out, struct str text, struct err *e) MUST_CHECK;
+/* One in a registry, as written behind docker://. `localhost:5000` or `ghcr.io` alone would be an
+ * image of Docker Hub, and is never meant so: it is refused. */
+int ref_parse_stored(struct ref *out, struct str text, struct err *e) MUST_CHECK;
 /* As containerd names it: the host and "library/" that Docker's short names leave out are added,
  * and ":latest" where there is neither tag nor digest. */
 void ref_print_full(const struct ref *ref, struct buf *out);

@@ -56,7 +56,7 @@ int registries_get(struct registry **out, struct registries *all, struct str ref
     struct registry_how how = {0};
     struct registry **r, *found = NULL;
 
-    if (ref_parse(&ref, reference, e) < 0)
+    if (ref_parse_stored(&ref, reference, e) < 0)
         return -1;
     full_path(&path, &ref);
     how.host = ref.host ? str_of(ref.host) : STR("docker.io");

@@ -276,7 +276,7 @@ static const char *advice(const struct registry *r, unsigned status, struct str 
                           struct str words)
 {
     if (str_is(code, "NAME_UNKNOWN") || str_is(code, "RepositoryNotFoundException"))
-        return "; there is no such repository: create it there first";
+        return "; there is no such repository: look at its name, or create it there first";
     if (status == 413)
         return "; the registry, or a proxy before it, takes no body that large: set a smaller "
                "`chunk` under `registries` in the configuration";

@@ -258,7 +258,8 @@ static int begin_session(struct upload *u, struct err *e)
         return -1;
     if (w.status == 404 && !w.body.len)
         return err_set(e, ERR_NET,
-                       "%s: %s: HTTP 404; there is no such repository: create it there first",
+                       "%s: %s: HTTP 404; there is no such repository: look at its name, or create "
+                       "it there first",
                        u->r->name, u->what);
     if (w.status != 202)
         return registry_fault(u->r, u->what, w.status, buf_view(&w.body), e);

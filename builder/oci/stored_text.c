@@ -39,7 +39,7 @@ static int check_name(struct stored_text *out, struct err *e)
 {
     CLEANUP(ref_clear) struct ref ref = {0};
 
-    if (ref_parse(&ref, out->path, e) < 0)
+    if ((out->form == STORED_REGISTRY ? ref_parse_stored : ref_parse)(&ref, out->path, e) < 0)
         return -1;
     out->digest = ref.digest;
     return 0;

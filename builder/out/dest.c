@@ -75,7 +75,7 @@ static int parse_name(struct dest *d, struct str text, struct err *e)
     CLEANUP(ref_clear) struct ref ref = {0};
     CLEANUP(err_clear) struct err why = {0};
 
-    if (ref_parse(&ref, text, &why) < 0)
+    if ((d->kind == DEST_REGISTRY ? ref_parse_stored : ref_parse)(&ref, text, &why) < 0)
         return err_set(e, ERR_USAGE, "%s: %s", scheme_name(d->kind), why.msg);
     if (digest_is_set(&ref.digest))
         return err_set(e, ERR_USAGE, "%s: a digest cannot be chosen; write name:tag",

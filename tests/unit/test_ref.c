@@ -45,6 +45,26 @@ static void references_are_cut_into_their_parts(void **state)
     }
 }
 
+static void a_registry_alone_is_no_image(void **state)
+{
+    static const struct {
+        const char *text;
+        bool ok;
+    } cases[] = {
+        {"localhost:5000", false}, {"localhost", false},          {"ghcr.io", false},
+        {"registry.x:v1", false},  {"localhost:5000/x", true},    {"team/pytorch.2", true},
+        {"pytorch:2.6", true},     {"docker.io/localhost", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(ref_clear) struct ref ref = {0};
+        CLEANUP(err_clear) struct err e = {0};
+
+        assert_int_equal(ref_parse_stored(&ref, str_of(cases[i].text), &e), cases[i].ok ? 0 : -1);
+        assert_int_equal(err_is_set(&e), !cases[i].ok);
+    }
+}
+
 static void what_is_no_reference_is_refused(void **state)
 {
     static const char *const cases[] = {
@@ -117,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(references_are_cut_into_their_parts),
+        cmocka_unit_test(a_registry_alone_is_no_image),
         cmocka_unit_test(what_is_no_reference_is_refused),
         cmocka_unit_test(lengths_end_where_the_spec_ends_them),
         cmocka_unit_test(layout_names_follow_the_annotation_grammar),
