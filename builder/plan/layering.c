@@ -72,9 +72,18 @@ static unsigned class_of(uint64_t size)
     return n;
 }
 
+/* Have the layers of wheels their bytecode above each? */
+static bool compiles_apart(const struct lock *lock, const struct lock *old)
+{
+    for (size_t i = 0; old && i < old->layers.n; i++)
+        if (old->layers.v[i].kind == LOCK_BYTECODE && str_is(old->layers.v[i].name, "bytecode"))
+            return false;
+    return lock->format >= 3 && lock_has_bytecode(lock);
+}
+
 /* The smallest size that still gets a layer of its own: LAYER_OWN_MIN, or more where that would
  * make more layers than an image should have. */
-static uint64_t own_threshold(const struct lock *lock)
+static uint64_t own_threshold(const struct lock *lock, bool apart)
 {
     uint64_t min = LAYER_OWN_MIN;
 
@@ -84,6 +93,7 @@ static uint64_t own_threshold(const struct lock *lock)
         for (size_t i = 0; i < lock->artifacts.n; i++)
             n += lock->artifacts.v[i].eco == ECO_WHEEL &&
                  artifact_download(&lock->artifacts.v[i]) >= min;
+        n *= apart ? 2 : 1;
         if (n + lock->layers.n <= LAYERS_MAX || min >= LAYER_GROUP_ALL)
             return min;
     }
@@ -235,7 +245,40 @@ static void plan_2(struct lock *lock, uint64_t own_min)
     add_downloads(lock);
 }
 
-static void plan_3(struct lock *lock, uint64_t own_min)
+/* Is the bytecode of two layers that follow one another a single layer? Of what changes together.
+ */
+static bool compiles_with(const struct lock *lock, const struct lock_layer *l,
+                          const struct lock_layer *next)
+{
+    enum tier a, b;
+
+    if (l->kind != LOCK_WHEELS || next->kind != LOCK_WHEELS)
+        return false;
+    a = tier_of(&lock->artifacts.v[l->artifacts.v[0]]);
+    b = tier_of(&lock->artifacts.v[next->artifacts.v[0]]);
+    return (a <= TIER_TORCH && b <= TIER_TORCH) || (a == TIER_VARIANT && b == TIER_VARIANT);
+}
+
+/* Above each layer of wheels what they are compiled to. */
+static void add_bytecodes(struct lock *lock)
+{
+    CLEANUP(free_clear) struct lock_layer *plan = lock->layers.v;
+    size_t n = lock->layers.n;
+
+    lock->layers.v = NULL;
+    lock->layers.n = lock->layers.cap = 0;
+    for (size_t i = 0; i < n; i++) {
+        vec_add(&lock->layers, plan[i]);
+        if (plan[i].kind == LOCK_WHEELS &&
+            !(i + 1 < n && compiles_with(lock, &plan[i], &plan[i + 1])))
+            add_layer(
+                lock,
+                str_of(arena_fmt(&lock->doc.arena, STR_FMT "-bytecode", STR_ARG(plan[i].name))),
+                LOCK_BYTECODE);
+    }
+}
+
+static void plan_3(struct lock *lock, uint64_t own_min, bool apart)
 {
     add_wheels(lock, TIER_CUDA, "cuda", own_min);
     add_wheels(lock, TIER_TRITON, "triton", own_min);
@@ -254,17 +297,21 @@ static void plan_3(struct lock *lock, uint64_t own_min)
     add_downloads(lock);
     add_classes(lock, false, "wheels", own_min);
     add_classes(lock, true, "asked", own_min);
-    add_bytecode(lock);
+    if (apart)
+        add_bytecodes(lock);
+    else
+        add_bytecode(lock);
 }
 
-void layering(struct lock *lock)
+void layering(struct lock *lock, const struct lock *old)
 {
-    uint64_t own_min = own_threshold(lock);
+    bool apart = compiles_apart(lock, old);
+    uint64_t own_min = own_threshold(lock, apart);
 
     if (lock->image.ref.len) /* its layers are there already */
         add_system(lock, LOCK_PYTHON);
     if (lock->format >= 3)
-        plan_3(lock, own_min);
+        plan_3(lock, own_min, apart);
     else
         plan_2(lock, own_min);
     add_wheels(lock, TIER_PROJECT, "project", UINT64_MAX);
