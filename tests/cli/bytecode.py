@@ -160,15 +160,38 @@ def a_lock_with_one_layer_of_bytecode_keeps_it(stage):
     with open(path + "/recipe.lock", "w") as f:
         json.dump(made, f)
     run(stage, path, "lock", "--check", "recipe.yaml")
-    digest = build(stage, path, "--locked", **with_bwrap)
+    digest = build(stage, path, **with_bwrap)
     files, times = files_of(path, digest)
     assert files == files_of(path, apart)[0] and set(times.values()) == {1}
     now = json.loads(read(path, "recipe.lock"))
     assert now["layers"] == made["layers"] and len(layers_of(path, digest)) == len(made["layers"])
+    is_now = next(n["diff_id"] for n in now["built"]["layers"] if n["name"] == "bytecode")
+    assert is_now == "sha256:0a374779ee721bff35c9e8b330ed5a14757c338c02a5c409aee2ad5d75d078df", is_now
     assert build(stage, path, "--locked", **with_bwrap) == digest
     # Another choice has the new plan.
     recipe(stage, path, "pip: [one]", "find_links: [wheels]", f"indexes: [{stage.index}]", "bytecode: true")
     assert "bytecode" not in [layer["name"] for layer in lock(stage, path)["layers"]]
+
+
+@scenario
+def a_delta_has_the_bytecode_of_what_is_new_alone(stage):
+    path = stage.fresh()
+    with_bwrap = sealed(stage, path, "bwrap")
+    # What no packer makes smaller: the bytecode has it, too.
+    module = lambda n, name: {name + ".py": hashlib.shake_256(name.encode()).hexdigest(n // 2).encode()}
+    more = module(40000, "more")
+    wheels(path, ("one", [], module(300000, "one")), ("two", [], module(300000, "two")), ("more", [], more))
+    ask(stage, path, "bytecode: true")
+    lock(stage, path)
+    old = build(stage, path, "-o", "oci:one", **with_bwrap)
+    recipe(stage, path, "pip: [one, two, more]", "find_links: [wheels]", f"indexes: [{stage.index}]", "bytecode: true")
+    lock(stage, path)
+    new = build(stage, path, "-o", "oci:two", **with_bwrap)
+    run(stage, path, "delta", f"oci:one@{old}", f"oci:two@{new}", "-o", "x.delta")
+    package, size = (os.path.getsize(f"{path}/{name}") for name in ("wheels/more-1.0-py3-none-any.whl", "x.delta"))
+    assert size < package * 2 + 30000, (package, size)
+    run(stage, path, "apply", "x.delta", "oci:one")
+    assert new[7:] in os.listdir(path + "/one/blobs/sha256")
 
 
 @scenario
