@@ -21,6 +21,7 @@ until_said $! registry.log "listening on" || fail "no registry: $(cat registry.l
 # NAME LINE: two images of that name; what the second costs as planned.
 images() {
     image=localhost:$port/$1
+    rm -f old.lock new.lock
     printf 'pytorch: none\nname: %s\nbase: debian-12\npython: "3.11"\npip: [numpy, pandas, matplotlib, jupyterlab, tqdm]\n%s\n' "$1" "$2" >old.yaml
     sed 's/tqdm\]/tqdm, seaborn]/' old.yaml >new.yaml
     "$envbuild" build -q old.yaml -o "docker://$image:old" >/dev/null || fail "build old.yaml"
