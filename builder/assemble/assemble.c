@@ -185,9 +185,9 @@ static void want_layer(struct assembler *a, const struct lock_layer *l)
         want(a, l->artifacts.v[i]);
 }
 
-static void want_below(struct assembler *a, size_t layer)
+static void want_compiled(struct assembler *a, size_t layer)
 {
-    for (size_t i = 0; i < layer; i++)
+    for (size_t i = lock_bytecode_from(a->lock, layer); i < layer; i++)
         if (a->lock->layers.v[i].kind == LOCK_WHEELS)
             want_layer(a, &a->lock->layers.v[i]);
 }
@@ -221,7 +221,7 @@ static void collect(struct assembler *a)
         if (m->layer->kind == LOCK_WHEELS || m->layer->kind == LOCK_DOWNLOAD)
             want_layer(a, m->layer);
         if (m->layer->kind == LOCK_BYTECODE)
-            want_below(a, i);
+            want_compiled(a, i);
     }
     if (a->in->audit || !system_layers_recall(&a->system, a->lock, a->in->memo))
         a->need_system |= !lock_is_settled(a->lock) ||
@@ -356,27 +356,13 @@ static int settle_overlaps(struct assembler *a, struct err *e)
 
 /* ---- bytecode ---- */
 
-static bool has_to_compile(const struct assembler *a, size_t layer)
-{
-    return a->makings[layer].how == HOW_MAKE && a->lock->layers.v[layer].kind == LOCK_BYTECODE;
-}
-
 static int check_compiler(const struct assembler *a, struct err *e)
 {
     const struct compiler *c = &a->in->compiler;
 
     for (size_t i = 0; i < a->lock->layers.n; i++)
-        if (has_to_compile(a, i) && c->begin(c->ctx, e) < 0)
+        if (making_is_compiled(&a->makings[i]) && c->begin(c->ctx, e) < 0)
             return err_wrap(e, "layer %s", a->lock->layers.v[i].name.p);
-    return 0;
-}
-
-/* All wheels are there, and what each leaves out is known; what compiles takes all cores. */
-static int compile(struct assembler *a, struct err *e)
-{
-    for (size_t i = 0; i < a->lock->layers.n; i++)
-        if (has_to_compile(a, i) && making_bytecode(&a->makings[i], e) < 0)
-            return -1;
     return 0;
 }
 
@@ -531,7 +517,7 @@ static int run(struct assembler *a, struct err *e)
         err_join(e, &fetch_err);
     err_clear(&fetch_err);
     err_clear(&pool_err);
-    if (made < 0 || fetched < 0 || settle_overlaps(a, e) < 0 || compile(a, e) < 0)
+    if (made < 0 || fetched < 0 || settle_overlaps(a, e) < 0 || bytecode_make(a, e) < 0)
         return -1;
     for (size_t i = 0; i < a->lock->layers.n && known_first; i++)
         if (a->makings[i].how == HOW_TAKE

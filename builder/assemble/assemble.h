@@ -30,11 +30,11 @@ struct fetcher {
 
 struct modules VEC_OF(const struct entry *);
 
-/* Who compiles Python's modules for the layer of bytecode; only asked where that has to be made. */
+/* Who compiles Python's modules for layers of bytecode; only asked where one has to be made. */
 struct compiler {
     /* Could it? Asked before anything is fetched. */
     int (*begin)(void *ctx, struct err *e);
-    /* By the lock's own Python, on the calling thread; `key` names the layer. `each` is told what
+    /* By the lock's own Python, on the calling thread; `key` names the layers. `each` is told what
      * comes of a module, and its path in the image; of one that does not compile nothing. */
     int (*compile)(void *ctx, const struct lock *lock, const struct digest *key,
                    const struct modules *modules,

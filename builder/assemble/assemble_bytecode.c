@@ -4,35 +4,52 @@
 #include "assemble_parts.h"
 #include "layer/layer_key.h"
 
-/* What the compiler is given, and what it gives. */
-struct compiling {
-    struct tree wheels; /* of the layers below */
+/* One layer: the wheels that are compiled, and what becomes of them. */
+struct compiled {
+    struct making *making;
+    struct tree wheels, made;
     struct input *inputs;
     size_t opened;
-    struct modules modules; /* of `wheels` */
+};
+
+/* One run of the compiler, for all layers. */
+struct compiling {
+    struct VEC_OF(struct compiled) layers;
+    struct modules modules; /* of their wheels, each path once */
     struct spool spool;
-    struct tree made;
 };
 
 static void compiling_clear(struct compiling *c)
 {
-    tree_clear(&c->made);
-    spool_clear(&c->spool);
+    struct compiled *l;
+
+    vec_each(l, &c->layers) {
+        tree_clear(&l->made);
+        tree_clear(&l->wheels);
+        for (size_t i = 0; i < l->opened; i++)
+            cas_input_clear(&l->inputs[i]);
+        free(l->inputs);
+    }
+    vec_clear(&c->layers);
     vec_clear(&c->modules);
-    tree_clear(&c->wheels);
-    for (size_t i = 0; i < c->opened; i++)
-        cas_input_clear(&c->inputs[i]);
-    free(c->inputs);
+    spool_clear(&c->spool);
+}
+
+bool making_is_compiled(const struct making *m)
+{
+    return m->how == HOW_MAKE && m->layer->kind == LOCK_BYTECODE;
 }
 
 /* As they are in the image: what loses to a wheel of another layer is left out. */
-static int import_below(struct compiling *c, struct making *m, struct err *e)
+static int import_wheels(struct compiled *c, struct err *e)
 {
     CLEANUP(inflater_clear) struct inflater *inflater = inflater_open();
+    const struct making *m = c->making;
     const struct lock *lock = m->all->lock;
 
+    c->wheels.below = &m->all->venv;
     c->inputs = xcalloc(lock->artifacts.n + 1, sizeof *c->inputs);
-    for (size_t i = 0; i < m->index; i++) {
+    for (size_t i = lock_bytecode_from(lock, m->index); i < m->index; i++) {
         const struct lock_layer *l = &lock->layers.v[i];
         struct slim_counts slim = {0}; /* that layer's own making counts */
         int result = 0;
@@ -49,50 +66,97 @@ static int import_below(struct compiling *c, struct making *m, struct err *e)
     return 0;
 }
 
-static void find_modules(struct compiling *c, const struct lock *lock)
+/* The layers before it may have the same file. */
+static bool is_found(const struct compiling *c, const struct compiled *layer, struct str path)
 {
+    for (const struct compiled *l = c->layers.v; l < layer; l++)
+        if (tree_get(&l->wheels, path))
+            return true;
+    return false;
+}
+
+static void find_modules(struct compiling *c, const struct compiled *layer)
+{
+    const struct lock *lock = layer->making->all->lock;
     CLEANUP(buf_clear) struct buf site = {0};
     const struct entry *entry;
 
     buf_fmt(&site, LAYER_PREFIX "/lib/python" STR_FMT "/site-packages/", STR_ARG(lock->python));
-    vec_each(entry, &c->wheels.entries)
+    vec_each(entry, &layer->wheels.entries)
         if (entry->type == ENTRY_FILE && str_starts(entry->path, buf_view(&site)) &&
-            str_ends(entry->path, STR(".py")))
+            str_ends(entry->path, STR(".py")) && !is_found(c, layer, entry->path))
             vec_add(&c->modules, entry);
 }
 
 /* Its folders are those of the module, and __pycache__. */
+static int add_made(struct compiled *c, const struct entry *module, const struct entry *made,
+                    struct err *e)
+{
+    return tree_parents_of(&c->made, &c->wheels, module->path, e) < 0 ||
+                   tree_parents(&c->made, made->path, module->mtime, e) < 0
+               ? -1
+               : tree_add(&c->made, made, true, e);
+}
+
 static int take(void *ctx, const struct entry *module, struct str path, struct str bytes,
                 struct err *e)
 {
     struct compiling *c = ctx;
-    struct entry entry = {.path = path, .mode = 0644, .mtime = module->mtime};
+    struct entry made = {.path = path, .mode = 0644};
     CLEANUP(source_clear) struct source *from = source_bytes(bytes, "bytecode");
+    struct compiled *l;
 
-    return spool_put(&entry.content, &c->spool, from, bytes.len, e) < 0 ||
-                   tree_parents_of(&c->made, &c->wheels, module->path, e) < 0 ||
-                   tree_parents(&c->made, path, module->mtime, e) < 0
-               ? -1
-               : tree_add(&c->made, &entry, true, e);
+    if (spool_put(&made.content, &c->spool, from, bytes.len, e) < 0)
+        return -1;
+    vec_each(l, &c->layers) {
+        const struct entry *own = tree_get(&l->wheels, module->path);
+
+        made.mtime = own ? own->mtime : 0;
+        if (own && add_made(l, own, &made, e) < 0)
+            return -1;
+    }
+    return 0;
 }
 
-int making_bytecode(struct making *m, struct err *e)
+static int compile(struct compiling *c, struct assembler *a, struct err *e)
 {
-    const struct assembly *in = m->all->in;
-    CLEANUP(compiling_clear) struct compiling c = {.wheels = {.below = &m->all->venv}};
-    struct event step = {.kind = EVENT_STEP, .name = "compile to bytecode"};
+    const struct compiler *by = &a->in->compiler;
+    CLEANUP(buf_clear) struct buf keys = {0};
+    const struct compiled *l;
     struct digest key;
 
-    events_emit(in->events, &step);
-    spool_open(&c.spool, in->scratch_dir);
-    hash_bytes(&key, m->key.p, m->key.len);
-    if (import_below(&c, m, e) < 0) {
-        making_throw_out(in->cas, c.inputs, c.opened, e);
-        return -1;
+    vec_each(l, &c->layers) {
+        find_modules(c, l);
+        buf_str(&keys, buf_view(&l->making->key));
     }
-    find_modules(&c, m->all->lock);
-    if (in->compiler.compile(in->compiler.ctx, m->all->lock, &key, &c.modules, take, &c, e) < 0)
-        return err_wrap(e, "layer %s", m->layer->name.p);
-    tree_sort(&c.made);
-    return making_write(m, &c.made, e);
+    hash_bytes(&key, keys.p, keys.len);
+    return by->compile(by->ctx, a->lock, &key, &c->modules, take, c, e);
+}
+
+int bytecode_make(struct assembler *a, struct err *e)
+{
+    CLEANUP(compiling_clear) struct compiling c = {0};
+    struct event step = {.kind = EVENT_STEP, .name = "compile to bytecode"};
+    struct compiled *l;
+
+    for (size_t i = 0; i < a->lock->layers.n; i++)
+        if (making_is_compiled(&a->makings[i]))
+            vec_add(&c.layers, ((struct compiled){.making = &a->makings[i]}));
+    if (!c.layers.n)
+        return 0;
+    events_emit(a->in->events, &step);
+    spool_open(&c.spool, a->in->scratch_dir);
+    vec_each(l, &c.layers)
+        if (import_wheels(l, e) < 0) {
+            making_throw_out(a->in->cas, l->inputs, l->opened, e);
+            return -1;
+        }
+    if (compile(&c, a, e) < 0)
+        return err_wrap(e, "compile to bytecode");
+    vec_each(l, &c.layers) {
+        tree_sort(&l->made);
+        if (making_write(l->making, &l->made, e) < 0)
+            return -1;
+    }
+    return 0;
 }

@@ -73,9 +73,6 @@ int making_bytes(void *ctx, struct sink *to, struct err *e) MUST_CHECK;
 int making_wheels(void *ctx, struct err *e) MUST_CHECK;
 int making_system(void *ctx, struct err *e) MUST_CHECK;
 int making_files(void *ctx, struct err *e) MUST_CHECK;
-/* The layer of bytecode: the wheels below it are in the store, and what each leaves out is known.
- */
-int making_bytecode(struct making *m, struct err *e) MUST_CHECK;
 int making_download(void *ctx, struct err *e) MUST_CHECK;
 /* A layer of wheels that need not be made: read them for their paths. */
 int making_paths(void *ctx, struct err *e) MUST_CHECK;
@@ -90,6 +87,11 @@ void making_rules(struct slim_counts *out, const struct lock *lock, const struct
 int making_write(struct making *m, const struct tree *tree, struct err *e) MUST_CHECK;
 /* assemble_cache.c: leave what was made in the caches. That it cannot be is no fault. */
 int cache_leave(struct assembler *a, struct err *e) MUST_CHECK;
+/* assemble_bytecode.c: is it a layer of bytecode that has to be made? */
+bool making_is_compiled(const struct making *m);
+/* All of those, compiled at once: their wheels are in the store, and what each leaves out is known.
+ */
+int bytecode_make(struct assembler *a, struct err *e) MUST_CHECK;
 /* assemble_overlap.c: from the paths of all wheels: into a lock that was not built, else it must
  * say the same. */
 int overlap_find(struct assembler *a, struct err *e) MUST_CHECK;

@@ -705,6 +705,13 @@ bool lock_has_bytecode(const struct lock *lock)
     return n && n->kind == NODE_BOOL && n->boolean;
 }
 
+size_t lock_bytecode_from(const struct lock *lock, size_t layer)
+{
+    while (layer && lock->layers.v[layer - 1].kind != LOCK_BYTECODE)
+        layer--;
+    return layer;
+}
+
 const struct artifact_place *lock_place_of(const struct lock *lock, struct str path)
 {
     const struct artifact_place *found = NULL;

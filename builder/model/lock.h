@@ -42,8 +42,8 @@ enum { LOCK_SCHEMA = 4, LOCK_FORMAT = 3, LOCK_SIZE_MAX = 16 * 1024 * 1024 };
 enum lock_layer_kind {
     LOCK_SYSTEM, /* debs: what this group adds to the groups before it, in lock_group's order */
     LOCK_WHEELS,
-    LOCK_BYTECODE, /* what the image's Python compiles the wheels of the layers below to; no
-                      artifact */
+    LOCK_BYTECODE, /* what the image's Python compiles the wheels of the layers below to, as far as
+                      no other such layer does; no artifact */
     LOCK_FILES,    /* the recipe's files, its user and work folder */
     LOCK_DOWNLOAD, /* one file by its address, or what is in it */
     LOCK_IMAGE,    /* a layer of the image that is the base, taken over as it is */
@@ -277,6 +277,9 @@ bool lock_copy_is_certificate(const struct lock_copy *copy);
 bool lock_has_certificates(const struct lock *lock);
 /* Does the recipe ask for a layer of bytecode? */
 bool lock_has_bytecode(const struct lock *lock);
+/* The wheels of which layers are compiled to that layer of bytecode: from this one on, to itself.
+ */
+size_t lock_bytecode_from(const struct lock *lock, size_t layer);
 /* The download whose folder is `path` (absolute) or above it, the nearest of several; or NULL. Of
  * one that is not unpacked it is the folder that `to` names with its "/". */
 const struct artifact_place *lock_place_of(const struct lock *lock, struct str path);

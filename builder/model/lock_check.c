@@ -601,8 +601,9 @@ static bool in_order(const struct lock *lock, const struct lock_layer *below,
     return high > low;
 }
 
-/* Since format 3 wheels and the toolkit, which many images share, stand anywhere above an image's
- * layers and below bytecode; downloads stand above the system that they are laid on. */
+/* Since format 3 wheels, their bytecode and the toolkit, which many images share, stand anywhere
+ * above an image's layers and below the project; downloads stand above the system that they are
+ * laid on. */
 static bool in_order_3(const struct lock *lock, const struct lock_layer *l, unsigned *highest)
 {
     bool own = lock_layer_is_own(lock, (size_t)(l - lock->layers.v)), first;
@@ -612,7 +613,7 @@ static bool in_order_3(const struct lock *lock, const struct lock_layer *l, unsi
         is = BYTECODE_HEIGHT - 1;
     else if (l->kind == LOCK_SYSTEM && l->group != LOCK_TOOLKIT)
         is = 1 + (unsigned)l->group;
-    else if (l->kind != LOCK_SYSTEM && (l->kind != LOCK_WHEELS || own))
+    else if (l->kind == LOCK_IMAGE || l->kind == LOCK_FILES || own)
         is = height(lock, l);
     first = is > *highest;
     if (first)
@@ -695,6 +696,28 @@ static void check_layer(const struct check *c, const struct node *n, size_t i, b
     check_members(c, n, l, used);
 }
 
+/* Where there is bytecode, it is of all wheels but the project's, and none is of nothing. */
+static void check_bytecode(const struct check *c, const struct node *list)
+{
+    const struct lock *l = c->lock;
+    const struct node *n = list ? list->child : NULL;
+    bool compiled = false, wheels = false; /* since the last bytecode */
+
+    for (size_t i = 0; i < l->layers.n; i++, n = n ? n->next : NULL) {
+        const struct lock_layer *layer = &l->layers.v[i];
+
+        if (layer->kind == LOCK_BYTECODE && compiled && !wheels)
+            fault(c, n, "layer \"" STR_FMT "\" has no wheels below that are not compiled",
+                  STR_ARG(layer->name));
+        compiled |= layer->kind == LOCK_BYTECODE;
+        wheels = layer->kind == LOCK_BYTECODE
+                     ? false
+                     : wheels || (layer->kind == LOCK_WHEELS && !lock_layer_is_own(l, i));
+    }
+    if (compiled && wheels)
+        fault(c, list, "layers: the lock has bytecode, and not of all wheels");
+}
+
 static void check_layers(const struct check *c)
 {
     const struct lock *l = c->lock;
@@ -725,6 +748,7 @@ static void check_layers(const struct check *c)
     if (l->toolkit.from.len && !lock_layer_of(l, LOCK_TOOLKIT))
         fault(c, list,
               "layers: the lock has a toolkit, and no layer \"toolkit\" of kind \"system\"");
+    check_bytecode(c, list);
     for (size_t i = 0; i < l->artifacts.n; i++)
         if (!used[i])
             fault(c, list, "layers: none has %s \"" STR_FMT "\"", ecosystems[l->artifacts.v[i].eco],

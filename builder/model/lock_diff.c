@@ -205,11 +205,10 @@ static bool same_system(const struct lock *old, const struct lock *now)
     return before == after;
 }
 
-static bool same_layer(const struct lock *old, const struct lock_layer *a, const struct lock *now,
-                       const struct lock_layer *b)
+/* The very artifacts, at least one. */
+static bool same_members(const struct lock *old, const struct lock_layer *a, const struct lock *now,
+                         const struct lock_layer *b)
 {
-    if (a->group == LOCK_STATE && b->group == LOCK_STATE)
-        return same_system(old, now);
     if (a->kind != b->kind || a->artifacts.n != b->artifacts.n || !a->artifacts.n)
         return false;
     for (size_t i = 0; i < a->artifacts.n; i++)
@@ -220,14 +219,51 @@ static bool same_layer(const struct lock *old, const struct lock_layer *a, const
     return true;
 }
 
-/* Layers of `now` that hold the very artifacts of one of `old`. */
+static bool same_group(const struct lock *old, const struct lock *now, enum lock_group group)
+{
+    const struct lock_layer *a = lock_layer_of(old, group), *b = lock_layer_of(now, group);
+
+    return a && b ? same_members(old, a, now, b) : !a && !b;
+}
+
+/* Of the same wheels, by the same Python. */
+static bool same_bytecode(const struct lock *old, size_t a, const struct lock *now, size_t b)
+{
+    size_t i = lock_bytecode_from(old, a), j = lock_bytecode_from(now, b);
+
+    if (!same_group(old, now, LOCK_BASE) || !same_group(old, now, LOCK_PYTHON))
+        return false;
+    for (;; i++, j++) {
+        while (i < a && old->layers.v[i].kind != LOCK_WHEELS)
+            i++;
+        while (j < b && now->layers.v[j].kind != LOCK_WHEELS)
+            j++;
+        if (i == a || j == b)
+            return i == a && j == b;
+        if (!same_members(old, &old->layers.v[i], now, &now->layers.v[j]))
+            return false;
+    }
+}
+
+static bool same_layer(const struct lock *old, size_t i, const struct lock *now, size_t j)
+{
+    const struct lock_layer *a = &old->layers.v[i], *b = &now->layers.v[j];
+
+    if (a->group == LOCK_STATE && b->group == LOCK_STATE)
+        return same_system(old, now);
+    if (a->kind == LOCK_BYTECODE && b->kind == LOCK_BYTECODE)
+        return same_bytecode(old, i, now, j);
+    return same_members(old, a, now, b);
+}
+
+/* Layers of `now` that are one of `old`. */
 static size_t same_layers(const struct lock *old, const struct lock *now)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < now->layers.n; i++)
         for (size_t j = 0; j < old->layers.n; j++)
-            if (same_layer(old, &old->layers.v[j], now, &now->layers.v[i])) {
+            if (same_layer(old, j, now, i)) {
                 n++;
                 break;
             }

@@ -122,7 +122,7 @@ struct recipe {
     bool slim;                     /* see model/slim.h */
     bool wheels_only; /* take the newest that has a wheel where a newer one is source only */
     bool build_all;   /* `build: all`: whatever has no wheel */
-    bool bytecode;    /* a layer of what Python else compiles when it imports */
+    bool bytecode;    /* layers of what Python else compiles when it imports */
     struct VEC_OF(struct recipe_build) builds; /* `build`: what may be built from source */
     struct recipe_project project;
     struct value python;                           /* "3.11"; empty: what the base has */

@@ -72,20 +72,29 @@ static unsigned class_of(uint64_t size)
     return n;
 }
 
-/* The smallest size that still gets a layer of its own: LAYER_OWN_MIN, or more where that would
- * make more layers than an image should have. */
-static uint64_t own_threshold(const struct lock *lock)
+/* Format 3 as it was planned at first: of what is smaller than LAYER_OWN_MIN each power of two is a
+ * group, and all bytecode one layer. */
+struct how {
+    bool at_first;
+    uint64_t own_min, alone_min; /* what stands alone, below the debs and above them */
+};
+
+/* The smallest sizes that still get a layer of their own: LAYER_OWN_MIN and half of it, or more
+ * where that would make more layers than an image should have. */
+static void set_thresholds(struct how *how, const struct lock *lock)
 {
-    uint64_t min = LAYER_OWN_MIN;
+    for (how->own_min = LAYER_OWN_MIN;; how->own_min *= 2) {
+        size_t n;
 
-    for (;; min *= 2) {
-        size_t n = lock->format >= 3 ? 2 * class_of(min) : 0; /* groups of small ones */
-
+        how->alone_min = how->at_first || lock->format < 3 ? how->own_min : how->own_min / 2;
+        n = lock->format >= 3 ? 2 * class_of(how->alone_min) : 0; /* groups of small ones */
         for (size_t i = 0; i < lock->artifacts.n; i++)
             n += lock->artifacts.v[i].eco == ECO_WHEEL &&
-                 artifact_download(&lock->artifacts.v[i]) >= min;
-        if (n + lock->layers.n <= LAYERS_MAX || min >= LAYER_GROUP_ALL)
-            return min;
+                 artifact_download(&lock->artifacts.v[i]) >= how->alone_min;
+        if (!how->at_first && lock->format >= 3 && lock_has_bytecode(lock))
+            n *= 2;
+        if (n + lock->layers.n <= LAYERS_MAX || how->own_min >= LAYER_GROUP_ALL)
+            return;
     }
 }
 
@@ -136,11 +145,8 @@ static int larger_first(const void *x, const void *y, void *lock)
     return m != n ? (m > n ? -1 : 1) : str_cmp(a->name, b->name);
 }
 
-static void add_largest_first(struct lock *lock, enum tier tier, uint64_t own_min)
+static void sort_from(struct lock *lock, size_t before)
 {
-    size_t before = lock->layers.n;
-
-    add_big(lock, tier, own_min);
     if (lock->layers.n > before)
         qsort_r(&lock->layers.v[before], lock->layers.n - before, sizeof lock->layers.v[0],
                 larger_first, lock);
@@ -156,17 +162,41 @@ static struct str class_name(struct lock *lock, const char *word, unsigned class
                             (unsigned long long)(end >> (mega ? 20 : 10)), mega ? 'm' : 'k'));
 }
 
-/* The small wheels that nothing else decides about, those that the recipe names or the others. */
-static void add_classes(struct lock *lock, bool named, const char *word, uint64_t own_min)
+/* Does nothing else decide about that wheel? */
+static bool is_other(const struct artifact *a, bool named)
 {
-    for (unsigned class = class_of(own_min - 1) + 1; class --;) {
+    return a->eco == ECO_WHEEL && tier_of(a) == TIER_OTHER && a->requested == named;
+}
+
+/* The larger ones of those that stand above the debs, each alone. */
+static void add_alone(struct lock *lock, bool named, const struct how *how)
+{
+    size_t before = lock->layers.n;
+
+    for (size_t i = 0; i < lock->artifacts.n; i++) {
+        const struct artifact *a = &lock->artifacts.v[i];
+        uint64_t size = artifact_download(a);
+
+        if (is_other(a, named) && size >= how->alone_min && size < how->own_min) {
+            struct lock_layer *own = add_layer(lock, a->name, LOCK_WHEELS);
+
+            vec_add(&own->artifacts, i);
+        }
+    }
+    sort_from(lock, before);
+}
+
+/* The smaller ones. */
+static void add_classes(struct lock *lock, bool named, const char *word, uint64_t alone_min)
+{
+    for (unsigned class = class_of(alone_min - 1) + 1; class --;) {
         struct lock_layer group = {.kind = LOCK_WHEELS};
 
         for (size_t i = 0; i < lock->artifacts.n; i++) {
             const struct artifact *a = &lock->artifacts.v[i];
+            uint64_t size = artifact_download(a);
 
-            if (a->eco == ECO_WHEEL && tier_of(a) == TIER_OTHER && a->requested == named &&
-                artifact_download(a) < own_min && class_of(artifact_download(a)) == class)
+            if (is_other(a, named) && size < alone_min && class_of(size) == class)
                 vec_add(&group.artifacts, i);
         }
         if (group.artifacts.n) {
@@ -235,40 +265,112 @@ static void plan_2(struct lock *lock, uint64_t own_min)
     add_downloads(lock);
 }
 
-static void plan_3(struct lock *lock, uint64_t own_min)
+/* Is the bytecode of two layers that follow one another a single layer? Of what changes together.
+ */
+static bool compiles_with(const struct lock *lock, const struct lock_layer *l,
+                          const struct lock_layer *next)
 {
-    add_wheels(lock, TIER_CUDA, "cuda", own_min);
-    add_wheels(lock, TIER_TRITON, "triton", own_min);
-    add_wheels(lock, TIER_TORCH, "torch", own_min);
-    add_big(lock, TIER_VARIANT, own_min);
+    enum tier a, b;
+
+    if (l->kind != LOCK_WHEELS || next->kind != LOCK_WHEELS)
+        return false;
+    a = tier_of(&lock->artifacts.v[l->artifacts.v[0]]);
+    b = tier_of(&lock->artifacts.v[next->artifacts.v[0]]);
+    return (a <= TIER_TORCH && b <= TIER_TORCH) || (a == TIER_VARIANT && b == TIER_VARIANT);
+}
+
+/* Above each layer of wheels what they are compiled to. */
+static void add_bytecodes(struct lock *lock)
+{
+    CLEANUP(free_clear) struct lock_layer *plan = lock->layers.v;
+    size_t n = lock->layers.n;
+
+    lock->layers.v = NULL;
+    lock->layers.n = lock->layers.cap = 0;
+    for (size_t i = 0; i < n; i++) {
+        vec_add(&lock->layers, plan[i]);
+        if (plan[i].kind == LOCK_WHEELS &&
+            !(i + 1 < n && compiles_with(lock, &plan[i], &plan[i + 1])))
+            add_layer(
+                lock,
+                str_of(arena_fmt(&lock->doc.arena, STR_FMT "-bytecode", STR_ARG(plan[i].name))),
+                LOCK_BYTECODE);
+    }
+}
+
+static void plan_3(struct lock *lock, const struct how *how)
+{
+    size_t before;
+
+    add_wheels(lock, TIER_CUDA, "cuda", how->own_min);
+    add_wheels(lock, TIER_TRITON, "triton", how->own_min);
+    add_wheels(lock, TIER_TORCH, "torch", how->own_min);
+    add_big(lock, TIER_VARIANT, how->own_min);
     add_toolkit(lock);
-    add_largest_first(lock, TIER_OTHER, own_min);
+    before = lock->layers.n;
+    add_big(lock, TIER_OTHER, how->own_min);
+    sort_from(lock, before);
     add_debs(lock, LOCK_BASE);
     add_debs(lock, LOCK_PYTHON);
     add_debs(lock, LOCK_APT);
     add_debs(lock, LOCK_LOCALES);
     add_debs(lock, LOCK_COMPILE);
-    add_small(lock, TIER_VARIANT, "compile-wheels", own_min);
+    add_small(lock, TIER_VARIANT, "compile-wheels", how->own_min);
     if (!lock->image.ref.len)
         add_system(lock, LOCK_STATE);
     add_downloads(lock);
-    add_classes(lock, false, "wheels", own_min);
-    add_classes(lock, true, "asked", own_min);
-    add_bytecode(lock);
+    add_alone(lock, false, how);
+    add_classes(lock, false, "wheels", how->alone_min);
+    add_alone(lock, true, how);
+    add_classes(lock, true, "asked", how->alone_min);
+    if (how->at_first)
+        add_bytecode(lock);
+    else if (lock_has_bytecode(lock))
+        add_bytecodes(lock);
 }
 
-void layering(struct lock *lock)
+static void plan(struct lock *lock, bool at_first)
 {
-    uint64_t own_min = own_threshold(lock);
+    struct how how = {.at_first = at_first};
 
+    set_thresholds(&how, lock);
     if (lock->image.ref.len) /* its layers are there already */
         add_system(lock, LOCK_PYTHON);
     if (lock->format >= 3)
-        plan_3(lock, own_min);
+        plan_3(lock, &how);
     else
-        plan_2(lock, own_min);
+        plan_2(lock, how.own_min);
     add_wheels(lock, TIER_PROJECT, "project", UINT64_MAX);
     add_layer(lock, STR("files"), LOCK_FILES);
     for (size_t i = 0; i < lock->layers.n && lock->format >= 2; i++)
         order_wheels(lock, &lock->layers.v[i]);
+}
+
+static bool same_plan(const struct lock *a, const struct lock *b)
+{
+    for (size_t i = 0; i < a->layers.n && i < b->layers.n; i++)
+        if (a->layers.v[i].kind != b->layers.v[i].kind ||
+            !str_eq(a->layers.v[i].name, b->layers.v[i].name))
+            return false;
+    return a->layers.n == b->layers.n;
+}
+
+static void plan_again(struct lock *lock, size_t below, bool at_first)
+{
+    for (size_t i = below; i < lock->layers.n; i++)
+        vec_clear(&lock->layers.v[i].artifacts);
+    lock->layers.n = below;
+    plan(lock, at_first);
+}
+
+void layering(struct lock *lock, const struct lock *old)
+{
+    size_t below = lock->layers.n;
+
+    plan(lock, false);
+    if (!old || same_plan(lock, old))
+        return;
+    plan_again(lock, below, true);
+    if (!same_plan(lock, old)) /* it was edited */
+        plan_again(lock, below, false);
 }

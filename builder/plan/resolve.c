@@ -195,8 +195,9 @@ static int begin(struct lock *lock, const struct resolve_input *in, const struct
     return 0;
 }
 
-/* What follows from the artifacts that were chosen. */
-static int finish(struct lock *lock, const struct resolve_input *in, struct err *e)
+/* What follows from the artifacts that were chosen, now or for the lock `old`. */
+static int finish(struct lock *lock, const struct resolve_input *in, const struct lock *old,
+                  struct err *e)
 {
     vec_sort(&lock->artifacts, artifact_compare);
     if (in->recipe->slim)
@@ -207,7 +208,7 @@ static int finish(struct lock *lock, const struct resolve_input *in, struct err 
     if (resolve_image(lock, in, e) < 0 || resolve_places(lock, in->recipe, e) < 0 ||
         startup_add(lock, in->recipe, resolve_shell(lock, in), in->events, e) < 0)
         return -1;
-    layering(lock);
+    layering(lock, old);
     return 0;
 }
 
@@ -232,7 +233,7 @@ int resolve(struct lock *out, const struct resolve_input *in, struct err *e)
         plans_open(&plans, in, e) < 0 || begin(&lock, in, &plans, LOCK_FORMAT, in->events, e) < 0)
         return -1;
     req_note(&plans.reqs, in->choices);
-    if (resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, e) < 0)
+    if (resolve_artifacts(&lock, in, &plans, e) < 0 || finish(&lock, in, NULL, e) < 0)
         return -1;
     resolve_tell_env(&lock, in->recipe, in->events);
     tell_toolkit(&lock, in->events);
@@ -254,7 +255,7 @@ int resolve_again(struct lock *out, const struct resolve_input *in, struct err *
     resolve_stand_ins_again(&lock, in, &plans);
     artifacts_take_over(&lock, in->pins.old, ECO_REDIST);
     resolve_downloads_again(&lock, in);
-    if (finish(&lock, in, e) < 0)
+    if (finish(&lock, in, in->pins.old, e) < 0)
         return -1;
     MOVE(out, &lock);
     return 0;

@@ -7,23 +7,39 @@
 Docker's classic store looks for a layer by the chain of all layers below it, so it fetches anew all above the lowest that
 changed. containerd's and podman's stores lack what they have no digest of. Of locks that were built the layers' own sizes and
 digests count; of others the sizes of what the layers are made from, so that an image need not be fetched to be compared.
+A layer of bytecode then counts twice what the modules of its wheels have in those of the user's store, about as gzip makes it.
 Artifacts that are named, as in deb:libc6, count as if NEW had another version of them: those locks are taken as planned.
 """
-import json, sys
+import json, os, sys, zipfile
 
+STORE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "envbuild/blobs/sha256")
 STATES = ("base", "python", "apt", "locales", "compile", "toolkit")
+
+
+def modules(wheel):
+    """Bytes of its modules in it."""
+    try:
+        with zipfile.ZipFile(os.path.join(STORE, wheel["sha256"].removeprefix("sha256:"))) as z:
+            return sum(f.compress_size for f in z.infolist() if f.filename.endswith(".py"))
+    except FileNotFoundError:
+        sys.exit(f"pulls.py: {wheel['file']} is not in the store, so that the size of its bytecode is not known")
 
 
 def planned(lock, fresh):
     """Of each layer what decides its bytes, and about how many."""
     artifacts = {f"{a['type']}:{a['name']}": a for a in lock["artifacts"]}
     what = lambda name: (name, artifacts[name]["sha256"], name in fresh)
-    system, layers = [], []
+    system, layers, wheels = [], [], []
     for layer in lock["layers"]:
         if layer["kind"] == "image":
             layers.append((layer["digest"], layer["size"]))
             continue
+        if layer["kind"] == "bytecode":  # of the wheels since the last one
+            layers.append((("bytecode", tuple(map(what, wheels))), sum(2 * modules(artifacts[n]) for n in wheels)))
+            wheels = []
+            continue
         names = layer["artifacts"]
+        wheels += names if layer["kind"] == "wheels" else []
         own = [what(n) for n in names]
         if layer["kind"] == "system":
             system += own

@@ -48,6 +48,27 @@ def locks_of_format_2_keep_their_bytes(stage):
     assert lock(stage, path) == again  # while nothing changes it stays
 
 
+@scenario
+def locks_of_format_3_keep_their_first_groups(stage):
+    """Wheels of 4 to 8 MiB were one, too."""
+    path = stage.fresh()
+    wheels(path, *((name, [], {name + "/a.bin": world.noise(n << 20, n)}) for name, n in (("five", 5), ("six", 6))))
+    ask(stage, path, RECIPE + "pip: [five, six]\nfind_links: [wheels]\n")
+    old = lock(stage, path)
+    layers = [layer for layer in old["layers"] if layer["name"] not in ("five", "six", "asked-8m")]
+    layers.insert(-2, {"name": "asked-8m", "kind": "wheels", "artifacts": ["wheel:six", "wheel:five"]})
+    with open(path + "/recipe.lock", "w") as f:
+        json.dump({**old, "layers": layers}, f)
+    build(stage, path)
+    again = document(path)
+    assert again["layers"] == layers
+    is_now = next(n["diff_id"] for n in again["built"]["layers"] if n["name"] == "asked-8m")
+    assert is_now == "sha256:a1ca0f04cd6fb569b75ab3527c66cb238fc6356070a84cb94a991045c5ffc9f8", is_now
+    assert lock(stage, path) == again
+    ask(stage, path, RECIPE + "pip: [five, six]\nfind_links: [wheels]\nenv: {A: b}\n")
+    assert {"five", "six"} < {layer["name"] for layer in lock(stage, path)["layers"]}
+
+
 def made(path):
     return {n["name"]: n["digest"] for n in document(path)["built"]["layers"]}
 
@@ -68,7 +89,7 @@ def an_update_changes_few_layers(stage):
     build(stage, path)
     first = made(path)
     assert list(first) == ["cuda", "triton", "torch", "base", "python", "apt", "compile", "compile-wheels", "state",
-                           "wheels-256k", "asked-8m", "asked-512k", "asked-256k", "files"], list(first)
+                           "wheels-256k", "large", "asked-512k", "asked-256k", "files"], list(first)
     for name, new in (("more", ["asked-256k"]), ("big", ["big"])):
         pip("medium", "large", "tiny", name)
         lock(stage, path)

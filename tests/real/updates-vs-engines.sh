@@ -1,7 +1,7 @@
 #!/bin/sh
 # What an update costs those who have last week's image: its bytes are counted at Debian's docker-registry, as Docker's classic
-# store and containerd pull them: one small package more at most 16 MiB. A real recipe without PyTorch, whose layers stand below
-# all that changes here.
+# store and containerd pull them: one small package more at most 16 MiB, with bytecode too, of which a delta has what is new. A real
+# recipe without PyTorch, whose layers stand below all that changes here.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
 need docker-registry python3 gpgv
@@ -17,21 +17,25 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 docker-registry serve registry.yml >registry.log 2>&1 &
 own_pids="${own_pids:-} $!"
 until_said $! registry.log "listening on" || fail "no registry: $(cat registry.log)"
-image=localhost:$port/class
 
-printf 'pytorch: none\nname: class\nbase: debian-12\npython: "3.11"\npip: [numpy, pandas, matplotlib, jupyterlab, tqdm]\n' >old.yaml
-sed 's/tqdm\]/tqdm, seaborn]/' old.yaml >new.yaml
-"$envbuild" build -q old.yaml -o "docker://$image:old" >/dev/null || fail "build old.yaml"
-cp old.lock new.lock
-"$envbuild" lock -q new.yaml >/dev/null || fail "lock new.yaml"
-"$envbuild" build -q new.yaml -o "docker://$image:new" >/dev/null || fail "build new.yaml"
-"$top/tests/bench/pulls.py" old.lock new.lock >pulls || fail "pulls.py"
+# NAME LINE: two images of that name; what the second costs as planned.
+images() {
+    image=localhost:$port/$1
+    rm -f old.lock new.lock
+    printf 'pytorch: none\nname: %s\nbase: debian-12\npython: "3.11"\npip: [numpy, pandas, matplotlib, jupyterlab, tqdm]\n%s\n' "$1" "$2" >old.yaml
+    sed 's/tqdm\]/tqdm, seaborn]/' old.yaml >new.yaml
+    "$envbuild" build -q old.yaml -o "docker://$image:old" >/dev/null || fail "build old.yaml"
+    cp old.lock new.lock
+    "$envbuild" lock -q new.yaml >/dev/null || fail "lock new.yaml"
+    "$envbuild" build -q new.yaml -o "docker://$image:new" >/dev/null || fail "build new.yaml"
+    "$top/tests/bench/pulls.py" old.lock new.lock || fail "pulls.py"
+}
 
 # LINES: bytes of blobs that the registry has sent since its log had so many lines.
 sent() {
     tail -n +"$(($1 + 1))" registry.log | python3 -c '
 import re, sys
-rows = re.findall(r"\"GET /v2/class/blobs/\S+ HTTP/[0-9.]+\" 200 (\d+)", sys.stdin.read())
+rows = re.findall(r"\"GET /v2/\S+/blobs/\S+ HTTP/[0-9.]+\" 200 (\d+)", sys.stdin.read())
 print(sum(map(int, rows)))'
 }
 
@@ -50,17 +54,40 @@ pulls() {
     ok "$engine: $first bytes, and $more for seaborn"
 }
 
-cat pulls
-if start_docker; then
-    pulls "Docker $("$docker" info --format '{{.Driver}}')" "$docker" pull -q
-    "$docker" run --rm --network none "$image:new" python -c 'import seaborn' 2>said || [ -n "$(grep -i 'operation not permitted\|cgroup\|mount' said)" ] ||
-        fail "seaborn is not there: $(tail -3 said)"
+has_docker=no has_containerd=no
+start_docker && has_docker=yes || echo "skipped: Docker"
+start_containerd && has_containerd=yes || echo "skipped: containerd"
+
+# The images of `image`, by each engine, which has nothing of them before and after.
+engines() {
+    if [ $has_docker = yes ]; then
+        pulls "Docker $("$docker" info --format '{{.Driver}}')$1" "$docker" pull -q
+        "$docker" run --rm --network none "$image:new" python -c 'import seaborn' 2>said || [ -n "$(grep -i 'operation not permitted\|cgroup\|mount' said)" ] ||
+            fail "seaborn is not there: $(tail -3 said)"
+        "$docker" rmi -f "$image:old" "$image:new" >/dev/null || fail "docker rmi"
+    fi
+    if [ $has_containerd = yes ]; then
+        pulls "containerd$1" ctr -a "$work/containerd.sock" images pull --snapshotter overlayfs --plain-http
+        ctr -a "$work/containerd.sock" images rm --sync "$image:old" "$image:new" >/dev/null || fail "ctr images rm"
+    fi
+}
+images class ''
+engines ''
+
+# What it is compiled to is above its own layer. Not of the wheel's size: a module's bytecode is about twice the module.
+if (need_sealed) >said; then
+    images class-bytecode 'bytecode: true'
+    engines ", with bytecode"
+    "$envbuild" delta "docker://$image:old" "docker://$image:new" -o delta >/dev/null || fail "delta"
+    own=$(python3 -c '
+import json
+lock = json.load(open("new.lock"))
+wheel = next(a["size"] for a in lock["artifacts"] if a["name"] == "seaborn")
+print(wheel + next(b["size"] for a, b in zip(lock["layers"], lock["built"]["layers"]) if a["name"] == "asked-512k-bytecode"))')
+    size=$(stat -c %s delta)
+    [ "$size" -le $((own * 3 / 2 + 200000)) ] || fail "seaborn and its bytecode have $own bytes, the delta $size"
+    ok "a delta of $size bytes for seaborn and its bytecode, $own"
 else
-    echo "skipped: Docker"
-fi
-if start_containerd; then
-    pulls containerd ctr -a "$work/containerd.sock" images pull --snapshotter overlayfs --plain-http
-else
-    echo "skipped: containerd"
+    cat said
 fi
 [ "$passed" -gt 0 ] || skip "neither Docker nor containerd starts here"

@@ -45,7 +45,7 @@ static void lock_plan(struct lock *l)
         vec_clear(&l->layers.v[i].artifacts);
     l->layers.n = 0;
     vec_sort(&l->artifacts, artifact_compare);
-    layering(l);
+    layering(l, NULL);
 }
 
 static void lock_make(struct lock *l)

@@ -297,6 +297,34 @@ static void bytecode_hangs_on_python_and_wheels(void **state)
     }
 }
 
+/* Of two layers of bytecode each hangs on the wheels between it and the one below. */
+static void bytecode_hangs_on_its_own_wheels(void **state)
+{
+    for (size_t wheel = 2; wheel < 4; wheel++) {
+        struct buf keys[2][2] = {{{0}, {0}}, {{0}, {0}}};
+        struct world w;
+
+        make(&w);
+        for (size_t i = 0; i < 2; i++) {
+            w.layers[2 * i] = (struct lock_layer){.name = STR("w"), .kind = LOCK_WHEELS};
+            w.layers[2 * i].artifacts.v = &w.torch[i];
+            w.layers[2 * i].artifacts.n = w.layers[2 * i].artifacts.cap = 1;
+            w.layers[2 * i + 1] = (struct lock_layer){.name = STR("b"), .kind = LOCK_BYTECODE};
+        }
+        for (size_t change = 0; change < 2; change++) {
+            w.artifacts[wheel].digest.bytes[31] ^= (unsigned char)change;
+            for (size_t i = 0; i < 2; i++)
+                layer_key(&keys[i][change], &w.lock, 2 * i + 1);
+        }
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(str_eq(buf_view(&keys[i][0]), buf_view(&keys[i][1])), i != wheel - 2);
+            assert_int_equal(lock_bytecode_from(&w.lock, 2 * i + 1), 2 * i);
+            buf_clear(&keys[i][0]);
+            buf_clear(&keys[i][1]);
+        }
+    }
+}
+
 /* What was made for a lock of format 2 serves one of format 3: its wheels, not its system. */
 static void format_3_writes_wheels_as_2(void **state)
 {
@@ -391,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_names_what_decides_its_layers_bytes),
         cmocka_unit_test(bytecode_hangs_on_python_and_wheels),
+        cmocka_unit_test(bytecode_hangs_on_its_own_wheels),
         cmocka_unit_test(format_3_writes_wheels_as_2),
         cmocka_unit_test(a_state_hangs_on_the_order_of_the_system),
         cmocka_unit_test(no_two_layers_have_one_key),

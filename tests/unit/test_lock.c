@@ -569,6 +569,62 @@ static void bytecode_is_a_layer_without_artifacts(void **state)
         expect_told(&l, &cases[i]);
 }
 
+static void layer_remove(struct lock *l, const char *name)
+{
+    for (size_t i = 0; i < l->layers.n; i++)
+        if (str_is(l->layers.v[i].name, name)) {
+            vec_clear(&l->layers.v[i].artifacts);
+            l->layers.n--;
+            memmove(&l->layers.v[i], &l->layers.v[i + 1],
+                    (l->layers.n - i) * sizeof l->layers.v[0]);
+            return;
+        }
+    fail_msg("no layer %s", name);
+}
+
+/* Since format 3 each layer of bytecode is of the wheels below it that no other has. */
+static void bytecode_is_of_all_wheels_once(void **state)
+{
+    static const struct {
+        const char *less, *more; /* a layer that is removed, and one of bytecode that is on top */
+        const char *told;
+    } cases[] = {
+        {NULL, NULL, NULL},
+        {"torch-bytecode", NULL, NULL}, /* then numpy's is of both */
+        {"asked-256k-bytecode", NULL, "layers: the lock has bytecode, and not of all wheels"},
+        {NULL, "b", "layer \"b\" has no wheels below that are not compiled"},
+        {"asked-256k-bytecode", "b", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(lock_clear) struct lock l = {0};
+        CLEANUP(err_clear) struct err e = {0};
+        struct node *recipe;
+        struct artifact *a;
+
+        lock_make(&l);
+        l.format = 3;
+        vec_each(a, &l.artifacts)
+            a->turn = a->eco == ECO_WHEEL;
+        recipe = node_new_map(&l.doc);
+        node_put_bool(&l.doc, recipe, "bytecode", true);
+        l.recipe = recipe;
+        hash_bytes(&l.recipe_digest, "{\"bytecode\":true}", 17);
+        lock_plan(&l);
+        if (cases[i].less)
+            layer_remove(&l, cases[i].less);
+        if (cases[i].more) {
+            struct lock_layer *top = vec_push(&l.layers);
+
+            *top = top[-1]; /* the files */
+            top[-1] = (struct lock_layer){.name = str_of(cases[i].more), .kind = LOCK_BYTECODE};
+        }
+        if ((lock_check(&l, &e) < 0) != (cases[i].told != NULL) ||
+            (cases[i].told && !strstr(e.msg, cases[i].told)))
+            fail_msg("case %zu: %s", i, e.msg ? e.msg : "nothing is told");
+    }
+}
+
 /* Every two layers that stand the other way round are told. */
 static void layers_out_of_order_are_told(void **state)
 {
@@ -709,6 +765,7 @@ int main(void)
         cmocka_unit_test(what_no_lock_says_is_told),
         cmocka_unit_test(a_lock_without_layers_is_told),
         cmocka_unit_test(bytecode_is_a_layer_without_artifacts),
+        cmocka_unit_test(bytecode_is_of_all_wheels_once),
         cmocka_unit_test(layers_out_of_order_are_told),
         cmocka_unit_test(layers_out_of_order_are_told_in_format_3),
         cmocka_unit_test(every_system_of_format_3_has_its_state),

@@ -321,6 +321,59 @@ static void layers_are_the_same_by_what_they_hold(void **state)
     }
 }
 
+/* "bytecode" stands for a layer of it. */
+static void plan_make(struct lock *l, const char *plan)
+{
+    struct str rest = str_of(plan), one;
+
+    lock_make(l, "");
+    while (str_item(&rest, ';', &one)) {
+        struct lock_layer *layer = vec_push(&l->layers);
+        bool wheel = !str_is(str_trim(one), "bytecode");
+
+        layer->kind = wheel ? LOCK_WHEELS : LOCK_BYTECODE;
+        if (!wheel)
+            continue;
+        vec_add(&l->artifacts, artifact_of(str_trim(one)));
+        vec_add(&layer->artifacts, l->artifacts.n - 1);
+        if (str_starts(str_trim(one), STR("deb"))) {
+            layer->kind = LOCK_SYSTEM;
+            layer->group = LOCK_PYTHON;
+        }
+    }
+}
+
+/* Bytecode stays when its wheels and Python do. */
+static void bytecode_is_the_same_of_the_same_wheels(void **state)
+{
+    static const char old[] = "deb p 1 9; wheel a 1 9; wheel b 1 9; bytecode; wheel c 1 9; "
+                              "bytecode";
+    static const struct {
+        const char *now, *says;
+    } rows[] = {
+        {old, "6 of 6"},
+        {"deb p 1 9; wheel a 1 9; wheel b 1 9; bytecode; wheel c ~1 9; bytecode", "4 of 6"},
+        {"deb p 1 9; wheel a ~1 9; wheel b 1 9; bytecode; wheel c 1 9; bytecode", "4 of 6"},
+        {"deb p ~1 9; wheel a 1 9; wheel b 1 9; bytecode; wheel c 1 9; bytecode", "3 of 6"},
+        {"deb p 1 9; wheel a 1 9; bytecode; wheel b 1 9; bytecode; wheel c 1 9; bytecode",
+         "5 of 7"},
+        {"deb p 1 9; wheel a 1 9; wheel b 1 9; wheel c 1 9; bytecode", "4 of 5"},
+        {"wheel a 1 9; wheel b 1 9; bytecode; wheel c 1 9; bytecode", "3 of 5"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(lock_clear) struct lock before = {0}, after = {0};
+        CLEANUP(buf_clear) struct buf text = {0};
+
+        plan_make(&before, old);
+        plan_make(&after, rows[i].now);
+        lock_diff_print(&text, &before, &after);
+        if (text.len && !strstr(text.p, rows[i].says))
+            fail_msg("%s: %s", rows[i].now, text.p);
+        assert_true(text.len || rows[i].now == old);
+    }
+}
+
 static void machines_are_told_the_same(void **state)
 {
     CLEANUP(lock_clear) struct lock old = {0}, now = {0};
@@ -360,6 +413,7 @@ int main(void)
         cmocka_unit_test(the_same_lock_says_nothing),
         cmocka_unit_test(all_is_told_in_lines),
         cmocka_unit_test(layers_are_the_same_by_what_they_hold),
+        cmocka_unit_test(bytecode_is_the_same_of_the_same_wheels),
         cmocka_unit_test(machines_are_told_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,7 @@ static void add_order(struct buf *out, const struct lock *lock)
             buf_fmt(out, "laid " STR_FMT "\n", STR_ARG(lock->layers.v[i].name));
 }
 
-/* Python, by the system that it is part of; what compiles; and all wheels below. */
+/* Python, by the system that it is part of; what compiles; and what is compiled. */
 static void add_bytecode(struct buf *out, const struct lock *lock, size_t layer)
 {
     struct digest digest;
@@ -125,7 +125,7 @@ static void add_bytecode(struct buf *out, const struct lock *lock, size_t layer)
     add_digest(out, &digest);
     buf_putc(out, '\n');
     add_system(out, lock, LOCK_PYTHON);
-    for (size_t i = 0; i < layer; i++)
+    for (size_t i = lock_bytecode_from(lock, layer); i < layer; i++)
         if (lock->layers.v[i].kind == LOCK_WHEELS)
             add_artifacts(out, lock, &lock->layers.v[i]);
 }
