@@ -357,6 +357,8 @@ static void make_argv(struct names *argv, const struct run *r, enum step step)
     const struct str *setting;
 
     add_arg(argv, b->python);
+    names_add(argv, "-X");
+    names_add(argv, "pycache_prefix=" SANDBOX_BUILD "/env/bytecode");
     names_add(argv, SANDBOX_IN "/driver.py");
     names_add(argv, steps[step]);
     names_add(argv, b->shared ? "no" : "yes");
