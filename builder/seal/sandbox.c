@@ -486,6 +486,10 @@ int sandbox_run(struct sandbox_end *out, const struct sandbox_how *how, struct e
     read_status(&w);
     if (result == 0 && !status_number(&w, "\"exit-code\"", &code))
         return judge_start(buf_view(&end.tail), e);
+    if (code && str_starts(buf_view(&end.tail), STR("bwrap: execvp /bin/sh")))
+        return err_set(e, ERR_INPUT,
+                       "the system to build in has no /bin/sh that runs, which a sealed build "
+                       "begins with; take a base that has one");
     end.code = (int)code;
     MOVE(out, &end);
     return 0;

@@ -517,7 +517,7 @@ static int failed(struct run *r, const char *name, struct err *e)
     put_reason(&why, r);
     if (r->end.stop == SANDBOX_ENDED && !was_short_of_memory(&r->end))
         hint_of(&hint, buf_view(&r->end.last), r->build->name,
-                r->step != STEP_WHEEL && r->build->cuda_home.len);
+                r->step != STEP_WHEEL && r->build->cuda_home.len, r->build->on_image);
     if (hint.len)
         buf_fmt(&why, ": %s", hint.p);
     else if (r->end.tail.len)

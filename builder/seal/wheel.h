@@ -46,6 +46,7 @@ struct seal_build {
     struct seal_layers layers;  /* of the root, bottom first */
     struct str python;          /* in the root, with pip and venv: "/opt/venv/bin/python" */
     struct str path;            /* the image's PATH */
+    bool on_image;              /* they begin with those of an image: decides no bytes */
     bool shared;                /* not isolated: the packages of the root's Python are seen, too */
     struct seal_files requires; /* wheels, under their file names: all that are installed */
     struct seal_files inputs;   /* read-only at SANDBOX_IN "/files" */
