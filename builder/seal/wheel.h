@@ -5,8 +5,9 @@
  * given, and asks no index, into an environment at SANDBOX_BUILD "/env": once for all builds that
  * want the same wheels in the same root, in a run of its own in which nothing of a package runs;
  * builds may only read it. Isolated, that sees no other package; else also those of the root's
- * Python. Then seal/driver.py calls the backend's
- * hooks as pip does. `pip wheel` itself is not asked: its folders have random names, which
+ * Python. With it goes bytecode of Python's own modules and of the environment's, which the root
+ * lacks, for the process that calls the hooks. Then seal/driver.py calls the backend's hooks as pip
+ * does. `pip wheel` itself is not asked: its folders have random names, which
  * compilers write into what they make.
  *
  * The result is a function of what seal_key() covers. How many jobs ran at once, limits, time and
