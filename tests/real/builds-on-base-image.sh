@@ -59,10 +59,10 @@ bwrap --unshare-all --ro-bind root / --proc /proc --dev /dev --tmpfs /tmp /opt/v
 rm -rf root
 ok "a project, a package from source and bytecode, made in the image and found in it: $(cat said)"
 if start_docker; then
-    skopeo copy -q oci:img:app:v1 docker-daemon:builds-on-base-image:v1 || fail "skopeo"
-    "$docker" run --rm --network none builds-on-base-image:v1 python -c "$says" >said 2>&1 || fail "$(cat said)"
+    (cd app && "$envbuild" build -q x.yaml -o docker:) >said 2>&1 || fail "$(cat said)"
+    "$docker" run --rm --network none app:v1 python -c "$says" >said 2>&1 || fail "$(cat said)"
     [ "$(tail -n 1 said)" = "1 0.6.2 (3, 13) True" ] || fail "$(cat said)"
-    "$docker" rmi -f builds-on-base-image:v1 >rmi 2>&1
+    "$docker" rmi -f app:v1 >rmi 2>&1
     ok "Docker's Python says the same"
 fi
 
