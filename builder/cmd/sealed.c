@@ -13,6 +13,7 @@
 #include "../oci/place_store.h"
 #include "../seal/bytecode.h"
 #include "../seal/probe.h"
+#include "../seal/source_kind.h"
 #include "device_code.h"
 #include "output.h"
 #include "own_source.h"
@@ -23,10 +24,12 @@
 #define PYTHON "/" LAYER_PREFIX "/bin/python"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* A layer of the root, for who unpacks it. */
+/* A layer of the root, for who unpacks it: one that the store has, or one of the base image. */
 struct blob {
     const struct cas *cas;
     const struct lock_layer *layer;
+    const struct stored *image;
+    struct descriptor at;
     struct input input; /* open until the root is made */
 };
 
@@ -44,6 +47,7 @@ struct sealed {
     struct arena arena;
     struct memo *memo;
     struct place *place;
+    struct stored image; /* the base of the lock, once it is open */
     char *logs;
     struct VEC_OF(struct root *) roots;
     struct buf asked; /* what was told last of it */
@@ -59,7 +63,7 @@ struct sealed *sealed_open(struct work *w, struct session *s, const struct seale
 
 static void root_clear(struct root *r)
 {
-    for (size_t i = 0; r->blobs && i < r->lock.layers.n; i++)
+    for (size_t i = 0; r->blobs && i < r->layers.n; i++)
         cas_input_clear(&r->blobs[i].input);
     free(r->blobs);
     vec_clear(&r->layers);
@@ -78,6 +82,7 @@ void sealed_clear(struct sealed **sealed)
     vec_clear(&x->roots);
     memo_clear(&x->memo);
     place_clear(&x->place);
+    stored_clear(&x->image);
     free(x->logs);
     buf_clear(&x->asked);
     arena_clear(&x->arena);
@@ -177,10 +182,53 @@ static int open_blob(struct source **out, void *ctx, struct err *e)
 {
     struct blob *b = ctx;
 
+    if (b->image)
+        return stored_blob(out, b->image, &b->at, e);
     if (cas_input(&b->input, b->cas, &b->layer->digest, b->layer->name.p, e) < 0)
         return -1;
     *out = source_input(&b->input, 0, b->input.size);
     return 0;
+}
+
+static int open_image(struct sealed *x, const struct lock_image *image, struct err *e)
+{
+    const struct stored_scratch how = session_ways(x->session, NULL);
+
+    if (!image->ref.len || x->image.manifest.layers.n)
+        return 0;
+    if (stored_open(&x->image, image->ref, x->work->dir, &how, e) < 0)
+        return err_wrap(e, "base");
+    return digest_eq(&x->image.digest, &image->manifest)
+               ? 0
+               : err_set(e, ERR_INTEGRITY,
+                         "base: " STR_FMT " is another image than the lock names; run `envbuild "
+                         "lock` to accept it",
+                         STR_ARG(image->ref));
+}
+
+/* Those of the image lie where it lies, and are read at most once. */
+static void list_layers(struct root *r, const struct sealed *x)
+{
+    const struct stored *image = &x->image;
+    size_t below = image->manifest.layers.n, n = below + r->lock.layers.n;
+
+    r->blobs = xcalloc(n, sizeof *r->blobs);
+    for (size_t i = 0; i < n; i++) {
+        const struct lock_layer *l = i < below ? NULL : &r->lock.layers.v[i - below];
+        struct seal_layer *to = vec_push(&r->layers);
+
+        *to = (struct seal_layer){.open = open_blob, .ctx = &r->blobs[i]};
+        if (l) {
+            r->blobs[i] = (struct blob){.cas = x->work->cas, .layer = l};
+            to->diff_id = l->diff_id;
+            to->size = l->unpacked;
+            to->name = l->name.p;
+        } else {
+            r->blobs[i] = (struct blob){.image = image, .at = image->manifest.layers.v[i]};
+            to->diff_id = image->config.diff_ids.v[i];
+            to->name = "of the base image";
+        }
+    }
 }
 
 /* Its layers, in the store: they are the image's own where that has them. */
@@ -199,22 +247,13 @@ static int make_root(struct sealed *x, struct root *r, struct err *e)
                           .jobs = x->how.jobs,
                           .events = x->session->events};
 
-    if (session_scratch(&scratch, x->session, e) < 0)
+    if (session_scratch(&scratch, x->session, e) < 0 || open_image(x, &r->lock.image, e) < 0)
         return -1;
     in.scratch_dir = scratch;
+    in.image = r->lock.image.ref.len ? &x->image : NULL;
     if (assemble_layers(&r->lock, &in, e) < 0)
         return -1;
-    r->blobs = xcalloc(r->lock.layers.n, sizeof *r->blobs);
-    for (size_t i = 0; i < r->lock.layers.n; i++) {
-        const struct lock_layer *l = &r->lock.layers.v[i];
-
-        r->blobs[i] = (struct blob){.cas = w->cas, .layer = l};
-        vec_add(&r->layers, ((struct seal_layer){.diff_id = l->diff_id,
-                                                 .size = l->unpacked,
-                                                 .name = l->name.p,
-                                                 .open = open_blob,
-                                                 .ctx = &r->blobs[i]}));
-    }
+    list_layers(r, x);
     return 0;
 }
 
@@ -261,6 +300,8 @@ static bool sees_cuda(const struct artifact_source *s)
 struct job {
     struct seal_build build;
     char *sdist;
+    struct strs root; /* groups */
+    bool plain;       /* the root lacks the compilers, which nothing of the source is for */
     struct buf archs;
 };
 
@@ -268,6 +309,7 @@ static void job_clear(struct job *j)
 {
     vec_clear(&j->build.requires);
     vec_clear(&j->build.inputs);
+    vec_clear(&j->root);
     free(j->sdist);
     buf_clear(&j->archs);
 }
@@ -296,17 +338,46 @@ static int say_which(const struct artifact *wheel, struct err *e)
                     version.len ? " " : "", STR_ARG(version));
 }
 
+/* Compilers are many times what a project of Python needs else. */
+static void choose_root(struct job *j, const struct artifact_source *s, bool plain)
+{
+    struct str compilers = str_of(lock_group_name(LOCK_COMPILE));
+
+    j->plain = plain && strs_has(&s->root, compilers) && !source_compiles(s, j->sdist);
+    for (size_t i = 0; i < s->root.n; i++)
+        if (!j->plain || !str_eq(s->root.v[i], compilers))
+            vec_add(&j->root, s->root.v[i]);
+}
+
+/* Where the image that is the base says so, its own. */
+static struct str path_of(const struct sealed *x)
+{
+    for (size_t i = 0; i < x->image.config.env.n; i++) {
+        struct str value = x->image.config.env.v[i];
+
+        if (str_skip(&value, STR("PATH=")) && value.len)
+            return value;
+    }
+    return STR(PATH);
+}
+
+/* `plain`: without compilers, where nothing looks compiled. */
 static int job_open(struct job *j, struct sealed *x, const struct artifact *wheel,
-                    const struct lock *lock, const struct artifact *pip, struct err *e)
+                    const struct lock *lock, const struct artifact *pip, bool plain, struct err *e)
 {
     const struct artifact_source *s = wheel->source;
+    struct artifact_source in_root = *s;
     struct seal_build *b = &j->build;
     struct root *root = NULL;
 
     if (begin(x, e) < 0 || fetch_source(x, wheel, e) < 0 ||
-        build_requires(x, wheel, lock, pip, e) < 0 || find_root(x, s, lock, pip, &root, e) < 0)
+        build_requires(x, wheel, lock, pip, e) < 0)
         return -1;
     j->sdist = cas_path(x->work->cas, &s->sdist.digest);
+    choose_root(j, s, plain);
+    in_root.root = j->root;
+    if (find_root(x, &in_root, lock, pip, &root, e) < 0)
+        return -1;
     *b = (struct seal_build){
         .name = wheel->name,
         /* Of the project it may be another with each edit. */
@@ -314,7 +385,8 @@ static int job_open(struct job *j, struct sealed *x, const struct artifact *whee
         .source = {.sdist = j->sdist, .subfolder = s->folder, .digest = s->sdist.digest},
         .layers = root->layers,
         .python = STR(PYTHON),
-        .path = STR(PATH),
+        .path = path_of(x),
+        .on_image = lock->image.ref.len > 0,
         .shared = !s->isolated,
         .settings = s->settings,
         .env = s->env,
@@ -357,7 +429,61 @@ static void tell_failure(const struct sealed *x, const struct seal_failure *fail
         output_message("  " STR_FMT, STR_ARG(line));
 }
 
+/* Did it look for a compiler? */
+static bool wants_compiler(const struct seal_failure *f)
+{
+    static const char *const words[] = {"gcc", "g++", "'cc'", "`cc`", "c++", "ompiler", "rustc"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_find_str(buf_view(&f->tail), str_of(words[i])) < f->tail.len)
+            return true;
+    return false;
+}
+
+/* `ask` of its build; once more with the compilers where they turn out to be wanted. */
+static int run_job(struct sealed *x, const struct artifact *wheel, const struct lock *lock,
+                   const struct artifact *pip,
+                   int (*ask)(void *ctx, const struct seal_build *build,
+                              const struct seal_means *means, struct err *e),
+                   void *ctx, struct err *e)
+{
+    for (bool plain = true;; plain = false) {
+        CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
+        CLEANUP(job_clear) struct job job = {0};
+        CLEANUP(err_clear) struct err fault = {0};
+
+        if (job_open(&job, x, wheel, lock, pip, plain, e) < 0)
+            return say_which(wheel, e);
+        const struct seal_means means = means_of(x, &failure);
+
+        if (ask(ctx, &job.build, &means, &fault) == 0)
+            return 0;
+        if (job.plain && wants_compiler(&failure))
+            continue;
+        tell_failure(x, &failure);
+        return err_join(e, &fault);
+    }
+}
+
 /* ---- for the chooser ---- */
+
+static int ask_first(void *ctx, const struct seal_build *b, const struct seal_means *m,
+                     struct err *e)
+{
+    return seal_requires(ctx, b, true, m, e);
+}
+
+static int ask_more(void *ctx, const struct seal_build *b, const struct seal_means *m,
+                    struct err *e)
+{
+    return seal_requires(ctx, b, false, m, e);
+}
+
+static int ask_text(void *ctx, const struct seal_build *b, const struct seal_means *m,
+                    struct err *e)
+{
+    return seal_metadata(ctx, b, m, e);
+}
 
 /* It takes a root, of many GB where torch is in it: that is told, once for each. */
 static void tell_asked(struct sealed *x, const struct artifact *wheel)
@@ -382,37 +508,15 @@ static void tell_asked(struct sealed *x, const struct artifact *wheel)
 static int ask_requires(void *ctx, const struct artifact *wheel, const struct lock *lock,
                         const struct artifact *pip, bool first, struct names *out, struct err *e)
 {
-    struct sealed *x = ctx;
-    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
-    CLEANUP(job_clear) struct job job = {0};
-
-    tell_asked(x, wheel);
-    if (job_open(&job, x, wheel, lock, pip, e) < 0)
-        return say_which(wheel, e);
-    const struct seal_means means = means_of(x, &failure);
-
-    if (seal_requires(out, &job.build, first, &means, e) == 0)
-        return 0;
-    tell_failure(x, &failure);
-    return -1;
+    tell_asked(ctx, wheel);
+    return run_job(ctx, wheel, lock, pip, first ? ask_first : ask_more, out, e);
 }
 
 static int ask_metadata(void *ctx, const struct artifact *wheel, const struct lock *lock,
                         const struct artifact *pip, struct buf *out, struct err *e)
 {
-    struct sealed *x = ctx;
-    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
-    CLEANUP(job_clear) struct job job = {0};
-
-    tell_asked(x, wheel);
-    if (job_open(&job, x, wheel, lock, pip, e) < 0)
-        return say_which(wheel, e);
-    const struct seal_means means = means_of(x, &failure);
-
-    if (seal_metadata(out, &job.build, &means, e) == 0)
-        return 0;
-    tell_failure(x, &failure);
-    return -1;
+    tell_asked(ctx, wheel);
+    return run_job(ctx, wheel, lock, pip, ask_text, out, e);
 }
 
 struct source_backend sealed_backend(struct sealed *x)
@@ -702,26 +806,24 @@ static int check_allowed(const struct sealed *x, const struct artifact *wheel, s
                    artifact_is_project(wheel) ? "project" : "build");
 }
 
+static int ask_wheel(void *ctx, const struct seal_build *b, const struct seal_means *m,
+                     struct err *e)
+{
+    return seal_wheel(ctx, b, m, e);
+}
+
 static int build_wheel(struct sealed *x, struct artifact *wheel, const struct lock *lock,
                        const struct artifact *pip, struct err *e)
 {
-    CLEANUP(seal_failure_clear) struct seal_failure failure = {0};
     CLEANUP(seal_wheel_clear) struct seal_wheel made = {0};
-    CLEANUP(job_clear) struct job job = {0};
     bool there;
 
     if (check_allowed(x, wheel, e) < 0 || have(x, wheel, &there, e) < 0)
         return -1;
     if (there)
         return 0;
-    if (job_open(&job, x, wheel, lock, pip, e) < 0)
-        return say_which(wheel, e);
-    const struct seal_means means = means_of(x, &failure);
-
-    if (seal_wheel(&made, &job.build, &means, e) < 0) {
-        tell_failure(x, &failure);
+    if (run_job(x, wheel, lock, pip, ask_wheel, &made, e) < 0)
         return -1;
-    }
     return take_result(x, wheel, &made, e) < 0 ? say_which(wheel, e) : 0;
 }
 

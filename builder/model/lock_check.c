@@ -370,6 +370,7 @@ static void check_git(const struct check *c, const struct node *n, const struct 
 
 static void check_source(const struct check *c, const struct node *n, const struct artifact *a)
 {
+    char image[DIGEST_TEXT + 1];
     const struct artifact_source *s = a->source;
     const struct node *build = node_get(n, "build"), *at = item_of(build, "requires", 0);
 
@@ -388,8 +389,11 @@ static void check_source(const struct check *c, const struct node *n, const stru
         check_input(c, node_get(n, "source"), a, &s->sdist);
     for (size_t i = 0; i < s->files_n; i++)
         check_input(c, build, a, &s->files[i]);
+    digest_text(&c->lock->image.manifest, image);
     for (size_t i = 0; i < s->root.n; i++)
-        if (!s->root.v[i].len || !is_one_of(s->root.v[i], groups, ARRAY_LEN(groups)))
+        if (!s->root.v[i].len ||
+            (!is_one_of(s->root.v[i], groups, ARRAY_LEN(groups)) &&
+             !(i == 0 && c->lock->image.ref.len && str_is(s->root.v[i], image))))
             fault(c, build, "wheel \"" STR_FMT "\": build: \"" STR_FMT "\" is not a group",
                   STR_ARG(a->name), STR_ARG(s->root.v[i]));
     check_lines(c, build, a, &s->env);

@@ -80,7 +80,7 @@ static void add_system_layer(struct lock *out, enum lock_group group)
         if (out->artifacts.v[i].eco != ECO_WHEEL && str_eq(out->artifacts.v[i].group, name))
             vec_add(&layer.artifacts, i);
     if (layer.artifacts.n || (group == LOCK_TOOLKIT && out->toolkit.from.len) ||
-        (group == LOCK_STATE && out->format >= 3))
+        (out->image.ref.len ? group == LOCK_PYTHON : group == LOCK_STATE && out->format >= 3))
         vec_add(&out->layers, layer);
 }
 
@@ -107,6 +107,7 @@ void lock_root(struct lock *out, const struct lock *lock, const struct artifact_
                          .os = lock->os,
                          .arch = lock->arch,
                          .base = lock->base,
+                         .image = lock->image,
                          .python = lock->python,
                          .python_full = lock->python_full,
                          .apt_sources = lock->apt_sources,

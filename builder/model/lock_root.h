@@ -5,7 +5,8 @@
 #pragma once
 #include "lock.h"
 
-/* The root of `build`. Its CUDA toolkit is there once `lock` has its layers: what that is hangs on
+/* The root of `build`. Where the lock stands on an image, it is what lies on that: its layers are
+ * not among these. Its CUDA toolkit is there once `lock` has its layers: what that is hangs on
  * the wheels, so that nobody has it while they are chosen. Wheels have a layer each, which they
  * share with the image where that gives them one. `pip` may be NULL. Texts are borrowed from
  * `lock`, `build` and `pip`; lock_clear(out) by the caller. */

@@ -81,27 +81,11 @@ int reading_no_tag(struct err *e, const struct pos *pos, struct str tag)
 static void check_with_image(struct reading *in)
 {
     const struct recipe *r = in->r;
-    const struct node *build = node_get(in->f.map, "build");
-    const struct node *bytecode = node_get(in->f.map, "bytecode");
 
     if (r->image.text.len && r->apt.n)
         err_at(in->e, &r->apt.v[0].pos,
                "apt: packages cannot be added to an image that is named as the base; put them into "
                "that image, or name a base such as debian-12");
-    if (r->image.text.len && build)
-        err_at(in->e, &build->pos,
-               "build: it needs a base of packages such as debian-12; of an image that is named as "
-               "the base nobody knows the compilers; put a wheel that was built elsewhere under "
-               "`pip: [./x.whl]`");
-    if (r->image.text.len && r->project.path.text.len)
-        err_at(in->e, &r->project.path.pos,
-               "project: it is built from source, which needs a base of packages such as "
-               "debian-12; put a wheel of it that was built elsewhere under `pip: [./x.whl]`");
-    if (r->image.text.len && r->bytecode)
-        err_at(
-            in->e, &bytecode->pos,
-            "bytecode: it needs a base of packages such as debian-12; the Python of an image that "
-            "is named as the base is not run here");
     if (r->image.text.len && str_is(r->variant.text, "devel"))
         err_at(in->e, &r->variant.pos,
                "variant: devel needs a base of packages such as debian-12; an image that is named "

@@ -35,7 +35,8 @@ struct artifact_source {
     struct str commit; /* 40 hexadecimal digits */
     struct strs tags;  /* that the build sees, sorted */
     struct str folder; /* in it, where the project stands; empty: the top */
-    struct strs root;  /* groups of the system that it is built in, as lock_group has them */
+    struct strs root;  /* groups of the system that it is built in, as lock_group has them; first
+                          of all the digest of the image that is the base, if one is */
     struct artifact *requires; /* wheels that the build needs: all, by name */
     size_t requires_n;
     bool isolated;        /* false: as the recipe says, with packages of the image among them */

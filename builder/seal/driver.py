@@ -6,9 +6,10 @@
 STEP is "environment", "requires", "static", "metadata" or "wheel"; ISOLATED "yes" or "no"; KIND of the source "sdist" or
 "folder"; the rest are config_settings. "environment" installs the wheels in /seal/in/wheels below /seal/build/env, which the
 others find there, and may only read. They read /seal/build/src and write to /seal/build/result: the root's Python begins, and
-starts this file again with the environment's, as "hook".
+starts this file again with the environment's, as "hook". Both read Python's own modules and the environment's as bytecode below
+sys.pycache_prefix, which is in the environment; what a build starts does not.
 """
-import glob, importlib, importlib.util, json, os, site, subprocess, sys
+import glob, importlib, importlib.util, json, os, sys
 
 BUILD, WHEELS, FILES = "/seal/build", "/seal/in/wheels", "/seal/in/files"
 ENV, RESULT = BUILD + "/env", BUILD + "/result"
@@ -94,16 +95,25 @@ def tell_versioneer(folder):
                     f.write(text)
 
 
+def compile_below(folder, *options):
+    """By the root's Python, which sees none of the environment: nothing of a package runs here."""
+    import subprocess
+    subprocess.run([sys.executable, "-S", *options[:2], "-m", "compileall", "-qq", "-j", os.environ.get("MAX_JOBS", "1"),
+                    "--invalidation-mode", "unchecked-hash", *options[2:], folder], cwd="/", env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"})
+
+
 def make_environment(isolated):
     """At a fixed path, for compilers write it into what they make."""
-    import venv
+    import site, subprocess, sysconfig, venv
     venv.EnvBuilder(symlinks=True, with_pip=False).create(ENV)
     python = ENV + "/bin/python"
+    cache = "pycache_prefix=" + sys.pycache_prefix
+    compile_below(sysconfig.get_path("stdlib"), "-X", cache, "-x", "/(test|idlelib|lib2to3|turtledemo|site-packages|dist-packages)/")
     pip = os.path.dirname(os.path.dirname(importlib.util.find_spec("pip").origin))
     wheels = sorted(glob.glob(WHEELS + "/*.whl"))
     if wheels:
         # Each by its path, so that nothing is looked for; pip is seen for this one run alone.
-        subprocess.run([python, "-m", "pip", "install", "--no-index", "--no-deps", "--ignore-installed", "--no-compile",
+        subprocess.run([python, "-X", cache, "-m", "pip", "install", "--no-index", "--no-deps", "--ignore-installed", "--no-compile",
                         "--no-cache-dir", "--no-warn-script-location", "--disable-pip-version-check", "--root-user-action=ignore",
                         "--quiet", *wheels], env={**os.environ, "PYTHONPATH": pip}, check=True)
     if not isolated:
@@ -111,8 +121,13 @@ def make_environment(isolated):
                                capture_output=True, text=True).stdout.strip()
         with open(where + "/zz_of_the_root.pth", "w") as f:  # behind what was installed
             f.writelines(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
-    # By this Python, which sees none of it: nothing of a package runs here.
-    subprocess.run([sys.executable, "-I", "-m", "compileall", "-qq", ENV + "/lib"])
+    compile_below(ENV + "/lib")
+    for folder, _, names in os.walk(ENV + "/lib"):
+        if folder.endswith("/__pycache__"):
+            to = sys.pycache_prefix + os.path.dirname(folder)
+            os.makedirs(to, exist_ok=True)
+            for name in names:
+                os.link(f"{folder}/{name}", f"{to}/{name}")
 
 
 class Sorted:
@@ -217,7 +232,7 @@ def main():
     os.chdir(folder)
     tell_versioneer(folder)
     sys.stdout.flush()
-    os.execv(python, [python, __file__, "hook", step, json.dumps(system), *settings])
+    os.execv(python, [python, "-X", "pycache_prefix=" + sys.pycache_prefix, __file__, "hook", step, json.dumps(system), *settings])
 
 
 if __name__ == "__main__":

@@ -100,14 +100,43 @@ static bool has(struct str text, const char *words)
     return str_find_str(text, str_of(words)) < text.len;
 }
 
-static void add_header(struct buf *out, struct str header, struct str name)
+/* What a build was, for the words. */
+struct building {
+    struct str name;
+    bool early, on_image;
+};
+
+/* Where what is missing goes; `package` (may be NULL) is Debian's. */
+static void add_place(struct buf *out, const char *package, const struct building *b)
 {
+    if (b->on_image)
+        buf_puts(out, "; put it into the image that is the base");
+    else
+        buf_fmt(out, "; write %s under `apt`", package);
+}
+
+static void add_toolkit(struct buf *out, const struct building *b)
+{
+    if (b->on_image)
+        buf_puts(out, "take as the base an image that has it, and name its folder in `build: {");
+    else
+        buf_puts(out, "write `variant: devel`, and for which GPUs, as in `build: {");
+    buf_fmt(out, STR_FMT ": {%s}}`", STR_ARG(b->name),
+            b->on_image ? "env: {CUDA_HOME: /usr/local/cuda}" : "archs: [8.0]");
+}
+
+static void add_header(struct buf *out, struct str header, const struct building *b)
+{
+    struct str name = b->name;
+
     buf_fmt(out, "it lacks the header " STR_FMT, STR_ARG(header));
     for (size_t i = 0; i < ARRAY_LEN(of_toolkit); i++)
         if (str_starts(header, str_of(of_toolkit[i]))) {
-            buf_puts(out,
-                     ", which the CUDA toolkit has; write `variant: devel`, without `parts` that "
-                     "leave it out");
+            buf_puts(out, ", which the CUDA toolkit has; ");
+            if (b->on_image)
+                add_toolkit(out, b);
+            else
+                buf_puts(out, "write `variant: devel`, without `parts` that leave it out");
             return;
         }
     if (str_starts(header, STR("numpy/")) || str_starts(header, STR("pybind11/"))) {
@@ -119,17 +148,23 @@ static void add_header(struct buf *out, struct str header, struct str name)
     }
     for (size_t i = 0; i < ARRAY_LEN(headers); i++)
         if (str_starts(header, str_of(headers[i][0]))) {
-            buf_fmt(out, ", which Debian's package %s has; write it under `apt`", headers[i][1]);
+            buf_fmt(out, ", which Debian's package %s has", headers[i][1]);
+            add_place(out, "it", b);
             return;
         }
-    buf_puts(out, "; put the package that has it under `apt`");
+    if (b->on_image)
+        add_place(out, NULL, b);
+    else
+        buf_puts(out, "; put the package that has it under `apt`");
 }
 
-static bool add_program(struct buf *out, struct str program, struct str name, bool early)
+static bool add_program(struct buf *out, struct str program, const struct building *b)
 {
+    struct str name = b->name;
+
     program = path_base(program);
     str_skip(&program, STR("x86_64-linux-gnu-"));
-    if (str_is(program, "nvcc") && early) {
+    if (str_is(program, "nvcc") && b->early) {
         buf_fmt(
             out,
             "it wants nvcc to tell what it needs, and the toolkit is chosen once that is known; "
@@ -139,10 +174,8 @@ static bool add_program(struct buf *out, struct str program, struct str name, bo
         return true;
     }
     if (str_is(program, "nvcc")) {
-        buf_fmt(out,
-                "nvcc is not in the root; write `variant: devel`, and for which GPUs, as in "
-                "`build: {" STR_FMT ": {archs: [8.0]}}`",
-                STR_ARG(name));
+        buf_puts(out, "nvcc is not in the root; ");
+        add_toolkit(out, b);
         return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(programs); i++)
@@ -151,15 +184,16 @@ static bool add_program(struct buf *out, struct str program, struct str name, bo
                 buf_fmt(out,
                         "%s is not in the root; write `build: {" STR_FMT ": {requires: [%s]}}`",
                         programs[i].name, STR_ARG(name), programs[i].name);
-            else
-                buf_fmt(out, "%s is not in the root; write %s under `apt`", programs[i].name,
-                        programs[i].remedy);
+            else {
+                buf_fmt(out, "%s is not in the root", programs[i].name);
+                add_place(out, programs[i].remedy, b);
+            }
             return true;
         }
     return false;
 }
 
-static bool add_missing_program(struct buf *out, struct str text, struct str name, bool early)
+static bool add_missing_program(struct buf *out, struct str text, const struct building *b)
 {
     static const char *const around[][2] = {
         {"No such file or directory: '", "'"}, {"error: command '", "' failed: No such file"},
@@ -170,7 +204,7 @@ static bool add_missing_program(struct buf *out, struct str text, struct str nam
 
     for (size_t i = 0; i < ARRAY_LEN(around); i++)
         if (between(text, around[i][0], around[i][1], &program) &&
-            add_program(out, str_is(program, "Rust") ? STR("rustc") : program, name, early))
+            add_program(out, str_is(program, "Rust") ? STR("rustc") : program, b))
             return true;
     return false;
 }
@@ -207,26 +241,25 @@ bool hint_is_memory(struct str text)
            has(text, "out of memory allocating");
 }
 
-void hint_of(struct buf *out, struct str text, struct str name, bool early)
+void hint_of(struct buf *out, struct str text, struct str name, bool early, bool on_image)
 {
+    const struct building b = {name, early, on_image};
     static const char *const network[] = {
         "Temporary failure in name resolution", "Name or service not known",
         "Network is unreachable", "Could not resolve host", "Failed to establish a new connection"};
     struct str header;
 
     if (between(text, "fatal error: ", ": No such file or directory", &header)) {
-        add_header(out, header, name);
+        add_header(out, header, &b);
         return;
     }
     if (has(text, "CUDA_HOME environment variable is not set") || has(text, "nvcc was not found") ||
         has(text, "nvcc not found at '")) {
-        buf_fmt(out,
-                "it wants the CUDA toolkit; write `variant: devel`, and for which GPUs, as in "
-                "`build: {" STR_FMT ": {archs: [8.0]}}`",
-                STR_ARG(name));
+        buf_puts(out, "it wants the CUDA toolkit; ");
+        add_toolkit(out, &b);
         return;
     }
-    if (add_missing_module(out, text, name) || add_missing_program(out, text, name, early))
+    if (add_missing_module(out, text, name) || add_missing_program(out, text, &b))
         return;
     for (size_t i = 0; i < ARRAY_LEN(network); i++)
         if (has(text, network[i])) {

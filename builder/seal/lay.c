@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "../base/beneath.h"
 #include "../base/path.h"
 #include "../base/walk.h"
 
@@ -71,6 +73,31 @@ int lay_enter_parents(struct fd *out, char **name, int top_fd, struct str path, 
     return 0;
 }
 
+/* ---- room ---- */
+
+static const uint64_t disk_spare = (uint64_t)512 << 20, look_after = (uint64_t)64 << 20,
+                      entry_size = 4096; /* bytes that a name takes, about */
+
+bool lay_disk_is_full(const char *folder)
+{
+    struct statvfs room;
+
+    return statvfs(folder, &room) == 0 && ((uint64_t)room.f_bavail * room.f_frsize < disk_spare ||
+                                           (room.f_files && room.f_favail < room.f_files / 200));
+}
+
+/* What says how large it is may lie: so it is seen while it is written. */
+static int count(struct lay *l, uint64_t bytes, struct err *e)
+{
+    l->since += bytes;
+    if (l->since < look_after)
+        return 0;
+    l->since = 0;
+    return lay_disk_is_full(l->top)
+               ? err_set(e, ERR_SYSTEM, "next to nothing is left on the disk of %s", l->top)
+               : 0;
+}
+
 /* ---- a layer as files ---- */
 
 bool lay_is_whiteout(const char *name)
@@ -89,7 +116,7 @@ static int put_bytes(struct lay *l, const char *name, uint32_t mode, struct sour
         return err_errno(e, "cannot write %s in %s", name, l->top);
     fd = (struct fd){n, true};
     while (data && got) {
-        if (source_read(data, l->chunk, CHUNK, &got, e) < 0 ||
+        if (source_read(data, l->chunk, CHUNK, &got, e) < 0 || count(l, got, e) < 0 ||
             fd_write_all(n, l->chunk, got, name, e) < 0)
             return -1;
     }
@@ -109,24 +136,42 @@ static int put_folder(struct lay *l, const char *name, uint32_t mode, struct err
                : 0;
 }
 
-/* The name must be of a file of this layer, by a way without links. */
-static int put_hard_link(struct lay *l, const char *name, const struct entry *entry, struct err *e)
+/* Link to what `name` is in the folder `path` of this layer, by a way without links. False: there
+ * is no such file. */
+static bool link_here(const struct lay *l, struct str path, const char *name, const char *as)
 {
+    CLEANUP(err_clear) struct err missing = {0}; /* told by who needs it */
     CLEANUP(fd_clear) struct fd folder = {0};
-    CLEANUP(free_clear) char *target = NULL;
     struct stat st;
 
-    if (lay_enter_parents(&folder, &target, l->fd.n, entry->link, l->top, e) < 0)
-        return -1;
-    if (fstatat(folder.n, target, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode) ||
-        lay_is_whiteout(target))
+    return beneath_open(&folder, l->fd.n, path.len ? path : STR("."), O_PATH | O_DIRECTORY, l->top,
+                        &missing) == 0 &&
+           fstatat(folder.n, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
+           linkat(folder.n, name, l->at.n, as, 0) == 0;
+}
+
+static int put_hard_link(struct lay *l, const char *name, const struct entry *entry, struct err *e)
+{
+    struct str base = path_base(entry->link);
+    struct str folder = str_sub(entry->link, 0, entry->link.len - base.len);
+    CLEANUP(free_clear) char *target = str_dup(base);
+    CLEANUP(buf_clear) struct buf lower = {0}, mark = {0};
+    CLEANUP(source_clear) struct source *text = NULL;
+
+    str_drop(&folder, STR("/"));
+    buf_fmt(&lower, LAY_LINK "%s", target);
+    buf_fmt(&mark, LAY_LINK "%s", name);
+    if (!lay_is_whiteout(target) &&
+        (link_here(l, folder, target, name) || (l->layer && link_here(l, folder, lower.p, mark.p))))
+        return 0;
+    if (!l->layer || lay_is_whiteout(target))
         return err_set(e, ERR_INPUT,
                        "\"" STR_FMT "\" is a hard link to \"" STR_FMT
-                       "\", which is not a file of the same layer",
+                       "\", which is not a file that stands before it",
                        STR_ARG(entry->path), STR_ARG(entry->link));
-    return linkat(folder.n, target, l->at.n, name, 0) < 0
-               ? err_errno(e, "cannot link %s in %s", name, l->top)
-               : 0;
+    text = source_bytes(entry->link, mark.p);
+    return lay_clear_name(l->at.n, mark.p, l->top, e) < 0 ? -1
+                                                          : put_bytes(l, mark.p, 0600, text, e);
 }
 
 /* `l->at` becomes the folder of `path`. Most entries stand beside the one before. */
@@ -155,7 +200,7 @@ int lay_put(struct lay *l, const struct entry *entry, struct source *data, struc
 
     if (!entry->path.len)
         return 0;
-    if (go_to(l, &name, entry->path, e) < 0)
+    if (count(l, entry_size, e) < 0 || go_to(l, &name, entry->path, e) < 0)
         return -1;
     hides = l->layer && lay_is_whiteout(name);
     if (!hides && entry->type == ENTRY_DIR)

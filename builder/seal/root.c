@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../base/beneath.h"
 #include "../base/path.h"
 #include "../base/pool.h"
 #include "../oci/layer_read.h"
@@ -60,6 +61,7 @@ static int run_job(void *ctx, struct err *e)
 
 struct merging {
     const char *top; /* of the root */
+    int fd;          /* the same, open */
     const struct events *events;
 };
 
@@ -104,6 +106,35 @@ static int merge_folder(const struct merging *m, int from, int to, const char *n
     return merge(m, source.n, target.n, e);
 }
 
+enum { LINK_MAX_LEN = 4096 };
+
+/* A hard link to a file of a lower layer, by the links of the root and never out of it. */
+static int link_lower(const struct merging *m, int from, int to, const char *mark, struct err *e)
+{
+    const char *name = mark + sizeof LAY_LINK - 1;
+    CLEANUP(fd_clear) struct fd fd = {0};
+    CLEANUP(buf_clear) struct buf real = {0};
+    char text[LINK_MAX_LEN];
+    size_t got = 0;
+    int n = openat(from, mark, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (n < 0)
+        return err_errno(e, "cannot read %s of a layer of %s", mark, m->top);
+    fd = (struct fd){n, true};
+    if (fd_pread_some(n, text, sizeof text, 0, &got, mark, e) < 0)
+        return -1;
+    if (!got) /* a name of the layer's own, which means nothing */
+        return 0;
+    if (beneath_resolve(&real, m->fd, (struct str){text, got}, false) && real.len &&
+        lay_clear_name(to, name, m->top, e) == 0 && linkat(m->fd, real.p, to, name, 0) == 0)
+        return 0;
+    return err_is_set(e) ? -1
+                         : err_set(e, ERR_INPUT,
+                                   "\"%s\" is a hard link to \"%.*s\", which is no file of its "
+                                   "layer or of one below",
+                                   name, (int)got, text);
+}
+
 static int merge(const struct merging *m, int from, int to, struct err *e)
 {
     CLEANUP(names_clear) struct names names = {0};
@@ -116,6 +147,8 @@ static int merge(const struct merging *m, int from, int to, struct err *e)
     vec_each(name, &names) {
         struct stat st;
 
+        if (str_starts(str_of(*name), STR(LAY_LINK)) && link_lower(m, from, to, *name, e) < 0)
+            return -1;
         if (lay_is_whiteout(*name))
             continue;
         if (fstatat(from, *name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -150,11 +183,12 @@ static int make_mount_points(const char *top, int fd, struct err *e)
 static int make_root(struct unpacked *root, const struct layer_job *jobs, size_t n,
                      const struct events *events, struct err *e)
 {
-    const struct merging m = {root->files, events};
+    struct merging m = {.top = root->files, .events = events};
     CLEANUP(fd_clear) struct fd to = {0};
 
     if (fd_open(&to, root->files, O_RDONLY | O_DIRECTORY, 0, e) < 0)
         return -1;
+    m.fd = to.n;
     for (size_t i = 0; i < n; i++) {
         CLEANUP(fd_clear) struct fd from = {0};
         const struct layer_job *j = jobs[i].same ? jobs[i].same : &jobs[i];

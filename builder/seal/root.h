@@ -40,7 +40,7 @@ struct seal_root {
 void seal_root_key(struct digest *out, const struct seal_layers *layers);
 /* Make it, or take it from the store; it stays as long as `cas` is open. ERR_INTEGRITY when a layer
  * is not what its diff_id says, ERR_INPUT when it is no layer, or a hard link in it leads to
- * another layer; ERR_SYSTEM when there is not room for it. */
+ * no file of it or of a lower layer; ERR_SYSTEM when there is not room for it. */
 int seal_root_open(struct seal_root *out, const struct cas *cas, const struct seal_layers *layers,
                    unsigned threads, const struct events *events, struct err *e) MUST_CHECK;
 void seal_root_clear(struct seal_root *r);

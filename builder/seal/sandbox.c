@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "../base/path.h"
 #include "../base/walk.h"
 #include "../io/program.h"
+#include "lay.h"
 #include "memory.h"
 #include "probe.h"
 
@@ -32,7 +32,6 @@ enum {
 
 static const uint64_t memory_spare = (uint64_t)128
                                      << 20; /* bytes that stay free of the machine's */
-static const uint64_t disk_spare = (uint64_t)512 << 20;
 
 void sandbox_mounts_add(struct sandbox_mounts *mounts, const char *from, const char *to)
 {
@@ -207,7 +206,6 @@ static int look_at_disk(struct watch *w, uint64_t now, struct err *e)
     struct err unseen = {0}; /* folders that it shut: the disk itself is watched */
     const struct sandbox_limits *l = w->how->limits;
     struct walk_use use = {0};
-    struct statvfs room;
 
     if (now < w->next_disk)
         return 0;
@@ -217,11 +215,7 @@ static int look_at_disk(struct watch *w, uint64_t now, struct err *e)
     w->next_disk += DISK_MS + (w->next_disk - now) * DISK_PART;
     if (l->disk && use.real > l->disk)
         return stop(w, SANDBOX_DISK, e);
-    return statvfs(w->how->folder, &room) == 0 &&
-                   ((uint64_t)room.f_bavail * room.f_frsize < disk_spare ||
-                    (room.f_files && room.f_favail < room.f_files / 200))
-               ? stop(w, SANDBOX_DISK, e)
-               : 0;
+    return lay_disk_is_full(w->how->folder) ? stop(w, SANDBOX_DISK, e) : 0;
 }
 
 static void say(struct watch *w, uint64_t now)
@@ -486,6 +480,10 @@ int sandbox_run(struct sandbox_end *out, const struct sandbox_how *how, struct e
     read_status(&w);
     if (result == 0 && !status_number(&w, "\"exit-code\"", &code))
         return judge_start(buf_view(&end.tail), e);
+    if (code && str_starts(buf_view(&end.tail), STR("bwrap: execvp /bin/sh")))
+        return err_set(e, ERR_INPUT,
+                       "the system to build in has no /bin/sh that runs, which a sealed build "
+                       "begins with; take a base that has one");
     end.code = (int)code;
     MOVE(out, &end);
     return 0;

@@ -357,6 +357,8 @@ static void make_argv(struct names *argv, const struct run *r, enum step step)
     const struct str *setting;
 
     add_arg(argv, b->python);
+    names_add(argv, "-X");
+    names_add(argv, "pycache_prefix=" SANDBOX_BUILD "/env/bytecode");
     names_add(argv, SANDBOX_IN "/driver.py");
     names_add(argv, steps[step]);
     names_add(argv, b->shared ? "no" : "yes");
@@ -515,7 +517,7 @@ static int failed(struct run *r, const char *name, struct err *e)
     put_reason(&why, r);
     if (r->end.stop == SANDBOX_ENDED && !was_short_of_memory(&r->end))
         hint_of(&hint, buf_view(&r->end.last), r->build->name,
-                r->step != STEP_WHEEL && r->build->cuda_home.len);
+                r->step != STEP_WHEEL && r->build->cuda_home.len, r->build->on_image);
     if (hint.len)
         buf_fmt(&why, ": %s", hint.p);
     else if (r->end.tail.len)

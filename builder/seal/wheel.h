@@ -5,8 +5,9 @@
  * given, and asks no index, into an environment at SANDBOX_BUILD "/env": once for all builds that
  * want the same wheels in the same root, in a run of its own in which nothing of a package runs;
  * builds may only read it. Isolated, that sees no other package; else also those of the root's
- * Python. Then seal/driver.py calls the backend's
- * hooks as pip does. `pip wheel` itself is not asked: its folders have random names, which
+ * Python. With it goes bytecode of Python's own modules and of the environment's, which the root
+ * lacks, for the process that calls the hooks. Then seal/driver.py calls the backend's hooks as pip
+ * does. `pip wheel` itself is not asked: its folders have random names, which
  * compilers write into what they make.
  *
  * The result is a function of what seal_key() covers. How many jobs ran at once, limits, time and
@@ -46,6 +47,7 @@ struct seal_build {
     struct seal_layers layers;  /* of the root, bottom first */
     struct str python;          /* in the root, with pip and venv: "/opt/venv/bin/python" */
     struct str path;            /* the image's PATH */
+    bool on_image;              /* they begin with those of an image: decides no bytes */
     bool shared;                /* not isolated: the packages of the root's Python are seen, too */
     struct seal_files requires; /* wheels, under their file names: all that are installed */
     struct seal_files inputs;   /* read-only at SANDBOX_IN "/files" */

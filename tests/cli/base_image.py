@@ -2,7 +2,9 @@
 """Scenarios on somebody's own image: a layout made by hand, with tiny files that say what real ones say."""
 import gzip, hashlib, io, json, os, shutil, tarfile
 
-from lib import blobs, build, check_entries, end, printed, read, scenario, start
+import bytecode, project
+from lib import blobs, build, check_entries, end, printed, read, scenario, start, wheel_of
+from overlaps import SITE, wheels
 
 CHECK = "/usr/local/bin/envbuild-startup-check"
 
@@ -238,6 +240,64 @@ def on_an_image_with_a_user(stage):
         assert "etc/gshadow" not in tar.getnames(), "the image has none"
 
 
+def layers_of(path):
+    return {l["name"]: l["digest"] for l in json.loads(read(path, "recipe.lock"))["built"]["layers"]}
+
+
+@scenario
+def a_project_is_built_in_the_image(stage):
+    """In its layers below ours, whose digest decides with the rest. As project.py."""
+    path = stage.fresh()
+    env = project.sealed(stage, path)
+    base = image(path)
+    project.write(path, "app/pyproject.toml", project.TOML % ("1.0", '"numpy"'))
+    project.write(path, "app/src/app.py", "print(1)\n")
+    recipe(path, "oci:base@" + base.digest, "project: app")
+    first = build(stage, path, **env)
+    made, before = wheel_of(json.loads(read(path, "recipe.lock")), "app"), layers_of(path)
+    assert made["build"]["root"] == [base.manifest, "python"], made["build"]
+    roots = path + "/.cache/envbuild/unpacked/roots/"
+    root = next(f"{roots}{name}/files/" for name in os.listdir(roots) if os.path.exists(f"{roots}{name}/files/bin"))
+    assert read(root + "bin/sh") == b"sh" and read(root + "new-é") == b"x" and not os.path.exists(root + "old"), os.listdir(root)
+    assert os.readlink(root + "opt/venv/bin/python3.11") == "/usr/bin/python3.11"
+    assert documents(path, first)[0]["layers"][:2] == base.layers
+    # An edit changes one layer, and the image's are not read again for it.
+    project.write(path, "app/src/app.py", "print(2)\n")
+    second = build(stage, path, **env)
+    now = layers_of(path)
+    assert second != first and [name for name in now if now[name] != before[name]] == ["project"], (before, now)
+    assert build(stage, path, "--locked", "--offline", **env) == second
+    # In another image it is built again.
+    other = image(path, {**FILES, "more": b"x"})
+    recipe(path, "oci:base@" + other.digest, "project: app")
+    build(stage, path, **env)
+    assert wheel_of(json.loads(read(path, "recipe.lock")), "app")["build"]["root"] == [other.manifest, "python"]
+    assert len([name for name in os.listdir(roots) if os.path.exists(f"{roots}{name}/files/bin")]) == 2
+    # A lock says of no other image that it was built in it.
+    lock = json.loads(read(path, "recipe.lock"))
+    wheel_of(lock, "app")["build"]["root"][0] = base.manifest
+    with open(path + "/recipe.lock", "w") as f:
+        json.dump(lock, f, indent=2)
+    err = build(stage, path, code=3, **env)
+    assert f'wheel "app": build: "{base.manifest}" is not a group' in err, err
+
+
+@scenario
+def bytecode_is_compiled_by_the_image(stage):
+    path = stage.fresh()
+    base = image(path)
+    wheels(path, ("one", [], {"one/__init__.py": b"x = 1\n"}))
+    recipe(path, "oci:base@" + base.digest, "pip: [one]", "find_links: [wheels]", "bytecode: true")
+    digest = build(stage, path, **bytecode.sealed(stage, path, "bwrap"))
+    name = SITE + "one/__pycache__/__init__.cpython-311.pyc"
+    manifest, _, all_blobs = documents(path, digest)
+    found = {}
+    for layer in manifest["layers"][2:]:
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(all_blobs[layer["digest"]]))) as tar:
+            found |= {t.name: tar.extractfile(t).read() for t in tar if t.isfile()}
+    assert found[name] == f"/{SITE}one/__init__.py x = 1\n".encode(), list(found)
+
+
 @scenario
 def no_base_to_build_on(stage):
     path = stage.fresh()
@@ -257,6 +317,8 @@ def no_base_to_build_on(stage):
     refused("oci:gone@" + base.digest, "gone is not there")
     refused("docker:x", "is not a stored image")
     refused(where, "apt: packages cannot be added", lines=["apt: [git]"])
+    refused(where, "services: their programs are packages", lines=["services: {jupyter: {}}"])
+    refused(where, "variant: devel needs a base of packages", lines=["variant: devel", "project: ."])
     refused(where, "variant: compile needs gcc", lines=["variant: compile"])
     refused(where, 'no Python 3.12 on its PATH', lines=['python: "3.12"'])
     for files, word in (({k: v for k, v in FILES.items() if "python" not in k}, "has no Python"),

@@ -123,6 +123,30 @@ def an_edit_is_one_layer(stage):
     assert build(stage, path, **env) == first and document(path) == before
 
 
+def roots(path):
+    """Those that were made: has it a compiler?"""
+    top = path + "/.cache/envbuild/unpacked/roots/"
+    return sorted(os.path.exists(f"{top}{name}/files/usr/bin/gcc") for name in os.listdir(top) if os.path.exists(f"{top}{name}/files/usr"))
+
+
+@scenario
+def compilers_are_there_where_something_is_compiled(stage):
+    path = begin(stage)
+    env = sealed(stage, path)
+    build(stage, path, **env)
+    assert roots(path) == [False], roots(path)
+    assert wheel_of(document(path), "app")["build"]["root"] == ["base", "python", "compile"]
+    # A build that turns out to want one gets it, and what it needs without one is not asked again.
+    write(path, "wants-gcc", "")
+    build(stage, path, **env)
+    assert roots(path) == [False, True], roots(path)
+    # One that has something to compile gets it at once.
+    other = begin(stage)
+    write(other, "src/fast.c", "int x;\n")
+    build(stage, other, **sealed(stage, other))
+    assert roots(other) == [True], roots(other)
+
+
 @scenario
 def what_it_needs_is_a_choice(stage):
     path = begin(stage, git=False)

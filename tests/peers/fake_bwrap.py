@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Stands for bwrap and all that a sealed build runs in it, where the world's Python is no Python: a wheel is the source's files below "src", with name,
-version and requirements of pyproject.toml, and the lines of needs.txt as further ones. As bwrap of seal/sandbox.c."""
+version and requirements of pyproject.toml, and the lines of needs.txt as further ones; one with a file wants-gcc fails where the root has no
+gcc. As bwrap of seal/sandbox.c."""
 import os, re, sys
 
 sys.dont_write_bytecode = True
@@ -29,13 +30,16 @@ def files_below(top):
     return found
 
 
-def work(folder, step):
+def work(folder, step, root):
     os.makedirs(folder + "/result", exist_ok=True)
     src = folder + "/src/project"
     if step == "environment":
         os.makedirs(folder + "/env", exist_ok=True)
     elif step == "requires":
         open(folder + "/result/requires", "w").close()
+    elif step == "wheel" and os.path.exists(src + "/wants-gcc") and not os.path.exists(root + "/usr/bin/gcc"):
+        os.write(1, b"error: command 'gcc' failed: No such file or directory\n")
+        return 1
     elif step == "wheel":
         name, version, needs = project(src)
         file, data = world.wheel(name, version, world.ANY, needs, files_below(src + "/src"))[:2]
@@ -43,6 +47,7 @@ def work(folder, step):
             f.write(data)
     else:
         sys.exit(step)
+    return 0
 
 
 def main():
@@ -53,8 +58,8 @@ def main():
     with os.fdopen(3, "w") as status:
         print('{"child-pid": %d}' % os.getpid(), file=status, flush=True)
         os.read(4, 1)
-        work(argv[argv.index("/seal/build") - 1], command[command.index("/seal/in/driver.py") + 1])
-        print('{"exit-code": 0}', file=status, flush=True)
+        code = work(argv[argv.index("/seal/build") - 1], command[command.index("/seal/in/driver.py") + 1], argv[argv.index("--ro-bind") + 1])
+        print('{"exit-code": %d}' % code, file=status, flush=True)
 
 
 main()

@@ -172,6 +172,22 @@ static void a_root_has_its_state(void **state)
     assert_int_equal(root.layers.v[5].artifacts.n, 0);
 }
 
+/* On an image it is the environment of its Python; the image's own layers come from there. */
+static void on_an_image_a_root_is_what_lies_on_it(void **state)
+{
+    static struct str groups[] = {STR_INIT("sha256:0"), STR_INIT("python")};
+    const struct artifact_source build = {.root = {groups, 2, 0}};
+    const struct artifact pip = {.eco = ECO_WHEEL, .name = STR_INIT("pip")};
+    CLEANUP(lock_clear) struct lock l = {.format = 3}, root = {0};
+
+    l.image = (struct lock_image){.ref = STR_INIT("oci:x"), .manifest = {{9}}};
+    vec_add(&l.layers, ((struct lock_layer){.name = STR_INIT("image-1"), .kind = LOCK_IMAGE}));
+    lock_root(&root, &l, &build, &pip);
+    assert_int_equal(root.layers.n, 2);
+    assert_true(root.layers.v[0].group == LOCK_PYTHON && str_is(root.layers.v[1].name, "pip"));
+    assert_true(digest_eq(&root.image.manifest, &l.image.manifest));
+}
+
 static void add(struct lock *l, enum ecosystem eco, const char *name, const char *group)
 {
     vec_add(&l->artifacts,
@@ -297,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_project_is_kept),
         cmocka_unit_test(a_build_sees_the_system_and_the_tools),
         cmocka_unit_test(a_root_has_its_state),
+        cmocka_unit_test(on_an_image_a_root_is_what_lies_on_it),
         cmocka_unit_test(a_build_sees_the_toolkit),
         cmocka_unit_test(what_is_built_is_judged),
         cmocka_unit_test(what_is_of_git_has_its_commit),

@@ -148,7 +148,7 @@ static void what_is_missing_is_told(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(buf_clear) struct buf out = {0};
 
-        hint_of(&out, str_of(cases[i][0]), STR("demo"), false);
+        hint_of(&out, str_of(cases[i][0]), STR("demo"), false, false);
         assert_string_equal(out.p ? out.p : "", cases[i][1]);
     }
 }
@@ -157,11 +157,36 @@ static void nvcc_comes_after_the_metadata(void **state)
 {
     CLEANUP(buf_clear) struct buf out = {0};
 
-    hint_of(&out, STR("No such file or directory: '/usr/local/cuda/bin/nvcc'"), STR("demo"), true);
+    hint_of(&out, STR("No such file or directory: '/usr/local/cuda/bin/nvcc'"), STR("demo"), true,
+            false);
     assert_string_equal(out.p,
                         "it wants nvcc to tell what it needs, and the toolkit is chosen once that "
                         "is known; its setup.py may know a variable for that, which `build: {demo: "
                         "{env: {...}}}` sets");
+}
+
+/* Nothing can be added to an image that is the base. */
+static void on_an_image_other_things_help(void **state)
+{
+    static const char *const cases[][2] = {
+        {"x.c:1:10: fatal error: zlib.h: No such file or directory",
+         "it lacks the header zlib.h, which Debian's package zlib1g-dev has; put it into the image "
+         "that is the base"},
+        {"x.c:1:10: fatal error: own.h: No such file or directory",
+         "it lacks the header own.h; put it into the image that is the base"},
+        {"error: command 'gcc' failed: No such file or directory",
+         "gcc is not in the root; put it into the image that is the base"},
+        {"OSError: CUDA_HOME environment variable is not set. Please set it",
+         "it wants the CUDA toolkit; take as the base an image that has it, and name its folder in "
+         "`build: {demo: {env: {CUDA_HOME: /usr/local/cuda}}}`"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf_clear) struct buf out = {0};
+
+        hint_of(&out, str_of(cases[i][0]), STR("demo"), false, true);
+        assert_string_equal(out.p, cases[i][1]);
+    }
 }
 
 static void want_of_memory_is_told(void **state)
@@ -208,6 +233,7 @@ int main(void)
         cmocka_unit_test(nothing_in_the_way_is_no_error),
         cmocka_unit_test(what_is_missing_is_told),
         cmocka_unit_test(nvcc_comes_after_the_metadata),
+        cmocka_unit_test(on_an_image_other_things_help),
         cmocka_unit_test(want_of_memory_is_told),
         cmocka_unit_test(processes_are_counted_with_all_below),
     };

@@ -184,6 +184,14 @@ static void later_layers_win(void **state)
           {0, "null", '3', .text = ""},
           {0, "tmp", '0', .text = "no folder"}},
          "a/f 755 4\nb/g 755 4\n"},
+        /* hard links to files of lower layers, by the root's links; and to such a link */
+        {{{0, "usr/f", '0', .text = "four"},
+          {0, "lib", '2', .link = "usr"},
+          {1, "g", '1', .link = "usr/f"},
+          {1, "a/h", '1', .link = "lib/f"},
+          {1, "a/i", '1', .link = "a/h"},
+          {1, ".wh..wh.link.x", '0', .text = "usr/f"}},
+         "a/h 755 4\na/i 755 4\ng 755 4\nlib -> usr\nusr/f 755 4\n"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -207,18 +215,18 @@ static void what_is_no_layer_is_refused(void **state)
         const char *error;
         enum err_kind kind;
     } cases[] = {
-        {{{0, "f", '0', .text = "1"}, {1, "g", '1', .link = "f"}},
-         "unpack layer a layer: \"g\" is a hard link to \"f\", which is not a file of the same "
-         "layer",
+        {{{0, "f", '0', .text = "1"}, {1, "g", '1', .link = "h"}},
+         "\"g\" is a hard link to \"h\", which is no file of its layer or of one below",
          ERR_INPUT},
         {{{0, "f", '2', .link = "/etc"}, {0, "g", '1', .link = "f/passwd"}},
-         "unpack layer a layer: \"g\" is a hard link to \"f/passwd\", which is not a file of the "
-         "same "
-         "layer",
+         "\"g\" is a hard link to \"f/passwd\", which is no file of its layer or of one below",
+         ERR_INPUT},
+        {{{0, "d/f", '0', .text = "1"}, {1, "g", '1', .link = "d"}},
+         "\"g\" is a hard link to \"d\", which is no file of its layer or of one below",
          ERR_INPUT},
         {{{0, ".wh.f", '0', .text = ""}, {0, "g", '1', .link = ".wh.f"}},
-         "unpack layer a layer: \"g\" is a hard link to \".wh.f\", which is not a file of the same "
-         "layer",
+         "unpack layer a layer: \"g\" is a hard link to \".wh.f\", which is not a file that "
+         "stands before it",
          ERR_INPUT},
     };
 

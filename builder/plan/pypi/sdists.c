@@ -71,6 +71,16 @@ static struct strs texts_of(struct arena *a, const struct values *list)
     return out;
 }
 
+/* The image that is the base, which nothing is added to but the environment of its Python. */
+static void add_image(struct strs *out, struct arena *a, const struct lock *lock)
+{
+    char digest[DIGEST_TEXT + 1];
+
+    digest_text(&lock->image.manifest, digest);
+    out->v[out->n++] = arena_str(a, str_of(digest));
+    out->v[out->n++] = str_of(lock_group_name(LOCK_PYTHON));
+}
+
 /* The system of the image, and the compilers; sdists_see_cuda() may add the toolkit. */
 static struct strs root_of(struct arena *a, const struct lock *lock)
 {
@@ -78,7 +88,9 @@ static struct strs root_of(struct arena *a, const struct lock *lock)
     struct strs out = {.v = arena_alloc(a, (ARRAY_LEN(order) + 1) * sizeof *out.v)}; /* toolkit */
     const struct artifact *deb;
 
-    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+    if (lock->image.ref.len)
+        add_image(&out, a, lock);
+    for (size_t i = 0; i < ARRAY_LEN(order) && !lock->image.ref.len; i++) {
         struct str name = str_of(lock_group_name(order[i]));
         bool has = order[i] == LOCK_COMPILE && lock->tools.n;
 
