@@ -28,7 +28,7 @@ for ($tries = 0; $have -lt $size -and $tries -lt 20; $tries++) {
 }
 $ended = $LASTEXITCODE
 Remove-Item $login
-if ($have -lt $size -and $ended -eq 22) { throw '{{address}}/ refuses; it was started anew, or has something else: fetch this script again' }
+if ($have -lt $size -and $ended -eq 22) { throw '{{address}}/ refuses; it was started anew, has something else, or its files were changed: ask who serves it, then fetch this script again' }
 if ($have -lt $size -and $ended -eq 60) { throw 'the certificate of {{address}}/ is not trusted here; ask for the file of its authority, then: -CaCert FILE' }
 if ($have -lt $size) { throw '{{address}}/ does not answer; is this machine in the same network? Run this again to go on' }
 docker load -i $file

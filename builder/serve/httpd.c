@@ -25,8 +25,9 @@ struct httpd {
     struct MHD_Daemon *daemon;
     const struct httpd_handlers *handlers;
     bool encrypts;
-    pthread_mutex_t lock; /* over the sockets of all connections */
-    struct VEC_OF(int) sockets;
+    pthread_mutex_t lock;                    /* over those below */
+    struct VEC_OF(int) sockets;              /* of all connections */
+    struct VEC_OF(struct request *) running; /* those whose bytes go out */
 };
 
 /* One request, from its headers to the last byte. */
@@ -34,7 +35,8 @@ struct request {
     struct httpd_answer answer;
     void *transfer;
     bool began;
-    uint64_t from; /* of the range that goes out */
+    int socket;
+    uint64_t from, len; /* the range that goes out */
 };
 
 /* ---- the question ---- */
@@ -133,7 +135,7 @@ void httpd_answer_clear(struct httpd_answer *a)
     arena_clear(&a->arena);
 }
 
-static uint64_t size_of(const struct httpd_answer *a)
+uint64_t httpd_size(const struct httpd_answer *a)
 {
     const struct httpd_piece *p;
     uint64_t size = 0;
@@ -265,11 +267,11 @@ static struct MHD_Response *response_of(struct request *r, uint64_t len, bool en
                                                              part->offset + r->from - part->at);
 }
 
-static enum MHD_Result reply(struct MHD_Connection *c, const struct httpd *h, struct request *r,
+static enum MHD_Result reply(struct MHD_Connection *c, struct httpd *h, struct request *r,
                              const struct httpd_ask *ask)
 {
     const union MHD_ConnectionInfo *info;
-    uint64_t len = size_of(&r->answer);
+    uint64_t len = httpd_size(&r->answer);
     enum MHD_Result result = MHD_YES;
     struct MHD_Response *response;
     const struct pair *p;
@@ -285,6 +287,11 @@ static enum MHD_Result reply(struct MHD_Connection *c, const struct httpd *h, st
     if (info && len && !ask->head && r->answer.status < 300) {
         r->transfer = h->handlers->begin(h->handlers->ctx, ask, info->connect_fd, len);
         r->began = true;
+        r->socket = info->connect_fd;
+        r->len = len;
+        pthread_mutex_lock(&h->lock);
+        vec_add(&h->running, r);
+        pthread_mutex_unlock(&h->lock);
     }
     if (result == MHD_YES)
         result = MHD_queue_response(c, r->answer.status, response);
@@ -312,7 +319,7 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *p
                               const char *method, const char *version, const char *body,
                               size_t *body_len, void **state)
 {
-    const struct httpd *h = ctx;
+    struct httpd *h = ctx;
     struct httpd_ask ask;
     struct request *r;
 
@@ -336,16 +343,54 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *p
 static void completed(void *ctx, struct MHD_Connection *c, void **state,
                       enum MHD_RequestTerminationCode how)
 {
-    const struct httpd *h = ctx;
+    struct httpd *h = ctx;
     struct request *r = *state;
 
     if (!r)
         return;
-    if (r->began)
+    if (r->began) {
+        pthread_mutex_lock(&h->lock);
+        for (size_t i = 0; i < h->running.n; i++)
+            if (h->running.v[i] == r)
+                h->running.v[i--] = h->running.v[--h->running.n];
+        pthread_mutex_unlock(&h->lock);
         h->handlers->end(h->handlers->ctx, r->transfer, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    }
     httpd_answer_clear(&r->answer);
     free(r);
     *state = NULL;
+}
+
+/* ---- files that changed ---- */
+
+/* Is the file among what goes out? What has gone already is not known here. */
+static bool has_file(const struct request *r, int fd)
+{
+    const struct httpd_piece *piece;
+    const struct httpd_part *part;
+    uint64_t at = 0;
+
+    vec_each(piece, &r->answer.pieces) {
+        if (piece->parts)
+            vec_each(part, piece->parts)
+                if (part->fd == fd && at + part->at < r->from + r->len &&
+                    r->from < at + part->at + part->size)
+                    return true;
+        at += piece->size;
+    }
+    return false;
+}
+
+/* sendfile() has no bytes to give then, and libmicrohttpd would wait for more. */
+void httpd_cut(struct httpd *h, int fd)
+{
+    struct request *const *r;
+
+    pthread_mutex_lock(&h->lock);
+    vec_each(r, &h->running)
+        if (has_file(*r, fd))
+            shutdown((*r)->socket, SHUT_RDWR);
+    pthread_mutex_unlock(&h->lock);
 }
 
 /* ---- open and close ---- */
@@ -447,6 +492,7 @@ void httpd_clear(struct httpd **h)
         close(listening);
     pthread_mutex_destroy(&(*h)->lock);
     vec_clear(&(*h)->sockets);
+    vec_clear(&(*h)->running);
     free(*h);
     *h = NULL;
 }

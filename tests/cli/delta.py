@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios on `delta` and `apply`: next week's image for those who have this week's. As lib.py."""
-import bz2, gzip, hashlib, io, json, os, random, shutil, signal, struct, subprocess, tarfile
+import bz2, gzip, hashlib, io, json, os, random, re, shutil, signal, struct, subprocess, tarfile
 
 from registry_peer import Registry
 
@@ -489,6 +489,9 @@ def served(stage):
         status, headers, body = s.ask(f"/delta/course:latest?have={config}")
         assert status == 200 and body[:17] == b"envbuild delta 1\n" and headers["Accept-Ranges"] == "bytes", (status, headers)
         assert s.ask(f"/delta/course?have={one}", Range="bytes=0-16")[::2] == (206, body[:17])
+        table = s.ask("/table")[2].decode()
+        assert re.search(r"<td>127\.0\.0\.1</td><td>[^<]* · a delta</td>", table) and "all done" in table, table
+        assert " · 增量</td>" in s.ask("/table?lang=zh")[2].decode()
         for ask, status in (("course", 404), ("course?have=x", 404), (f"course?have=sha256:{'1' * 64}", 404), (f"other?have={one}", 404),
                             (f"course:no?have={one}", 404), (f"../course?have={one}", 404), ("", 404)):
             assert s.ask("/delta/" + ask)[0] == status, ask
@@ -496,3 +499,4 @@ def served(stage):
         assert "nowhere is not there" in err, err
         err = run(stage, path, "apply", f"http://{s.host}/", "oci:here:course:mine", code=2)[1]
         assert "names no image" in err, err
+    assert re.search(r"envbuild: 1 machine fetched \d.* in .*, 1 of them by a delta\n", s.err), s.err

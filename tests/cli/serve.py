@@ -333,23 +333,35 @@ def one_address_does_not_keep_the_others_out(stage):
 @scenario
 def a_layout_that_changes_under_way(stage):
     """One that goes away is served on; a file that is cut ends the answer early, and nobody takes it for whole."""
-    data = os.urandom(1 << 20) * 24
-    path, manifest, (layer,) = made(stage, data)
+    data, rest = os.urandom(1 << 20) * 24, os.urandom(1 << 20) * 25
+    path, manifest, (layer, other) = made(stage, data, rest)
     where = "/v2/course/blobs/" + layer["digest"]
     with Serve(stage, path) as s:
         c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=PATIENCE)
         c.request("GET", where)
         answer = c.getresponse()
         assert answer.read(1 << 20) == data[:1 << 20]
-        with open(f"{path}/images/blobs/sha256/{layer['digest'][7:]}", "r+b") as f:
+        harmless = http.client.HTTPConnection("127.0.0.1", s.port, timeout=PATIENCE)
+        harmless.request("GET", "/v2/course/blobs/" + other["digest"])
+        unharmed = harmless.getresponse()
+        assert unharmed.read(1 << 20) == rest[:1 << 20]
+        cut, began = f"images/blobs/sha256/{layer['digest'][7:]}", time.monotonic()
+        with open(f"{path}/{cut}", "r+b") as f:
             f.truncate(2 << 20)
         try:
-            rest = answer.read()
-            raise AssertionError(len(rest))
+            raise AssertionError(len(answer.read()))
         except (http.client.IncompleteRead, ConnectionError):
             pass
+        assert time.monotonic() - began < 30, "not only when it was idle for a minute"
         c.close()
-        assert s.ask(where)[0] == 500 and s.ask("/image.tar")[0] == 500 and s.ask("/v2/course/manifests/big")[0] == 200
+        assert s.ask(where)[0] == 404 and s.ask("/image.tar")[0] == 500 and s.ask("/v2/course/manifests/big")[0] == 200
+        assert unharmed.read() == rest[1 << 20:]
+        harmless.close()
+        err = run(stage, path, "copy", f"docker://{s.host}/course:big", "oci:copied:x", code=5)[1]
+        assert "HTTP 404" in err, err
+        line = next(line.decode() for line in s.process.stderr if b" was changed" in line)
+        assert cut + " was changed, so what is made of it is refused" in line, line
+    assert cut not in s.err, s.err
     path, manifest, (layer,) = made(stage, data)
     with Serve(stage, path) as s:
         shutil.rmtree(path + "/images")
@@ -394,7 +406,7 @@ def only_what_its_name_says_leaves(stage):
         with open(f"{path}/images/blobs/sha256/{layer['digest'][7:]}", "r+") as f:
             f.write("wrong")
         status, _, body = s.ask("/v2/course/blobs/" + layer["digest"])
-        assert status == 500 and b"wrong" not in body, (status, body)
+        assert status == 404 and b"wrong" not in body, (status, body)
 
 
 @scenario
