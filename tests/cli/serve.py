@@ -565,6 +565,8 @@ def a_script_that_goes_on_after_a_cut(stage):
         assert headers["Content-Type"].startswith("text/plain") and hashlib.sha256(script).hexdigest() in page and b"{{.Id}}" in script
         windows = s.ask("/get.ps1")[2]
         assert hashlib.sha256(windows).hexdigest() in page and b"|" not in windows and b">" not in windows and b"{{m" not in windows
+        options = lambda text, mark: [(name.lower(), said) for name, said in re.findall(rb"(?m)^#   " + mark + rb"(\w+)( .*)", text)]
+        assert [n for n, _ in options(script, b"--")] == [n for n, _ in options(windows, b"-")] == [b"start", b"have", b"from", b"cacert"]
         assert s.ask("/get.sh?image=x:1")[0] == 404
         if shutil.which("shellcheck"):
             subprocess.run(["shellcheck", "-"], input=script, check=True)
