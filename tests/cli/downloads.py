@@ -221,9 +221,10 @@ def what_is_pruned_is_not_theirs(stage):
         run(stage, path, "prune")
         assert not made()
         then = time.time() - 40 * 86400
-        for folder, _, files in os.walk(path + "/.cache/envbuild"):
-            for file in files:
-                os.utime(os.path.join(folder, file), (then, then))
+        for name in ("blobs", "layers"):
+            for folder, _, files in os.walk(path + "/.cache/envbuild/" + name):
+                for file in files:
+                    os.utime(os.path.join(folder, file), (then, then))
         assert not made()
         run(stage, path, "prune", "--older", "30d")
         locked("apt: [passwd]")
