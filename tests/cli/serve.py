@@ -122,6 +122,8 @@ def straight_from_store_and_lock(stage):
             run(stage, path, "copy", "-q", f"docker://{s.host}/pytorch@{digest}", f"oci:{out}:x")
             check_layout(f"{path}/{out}", digest)
             assert run(stage, path, "lock", "--from", f"docker://{s.host}/{s.name}")[0].encode() == read(path, "recipe.lock")
+            status, _, told = s.ask(f"/delta/pytorch:{TAG}?have={digest}")
+            assert status == 404 and b"served straight from its lock" in told, (status, told)
             whole = s.ask("/image.tar")[2]
             for layer in manifest["layers"]:
                 data = read(path, out, "blobs/sha256", layer["digest"][7:])
