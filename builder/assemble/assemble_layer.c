@@ -600,8 +600,12 @@ static int make_download(struct making *m, struct err *e)
 static int recall_alone(bool *joined, struct making *m, struct err *e)
 {
     const struct assembly *in = m->all->in;
+    CLEANUP(buf_clear) struct buf last = {0};
 
     download_key(&m->alone, m->all->lock, m->index, &m->all->system.skeleton);
+    layer_key_of_second(&last, m->all->lock, m->index);
+    if (memo_put_text(in->memo, buf_view(&last), buf_view(&m->alone), e) < 0)
+        return -1;
     if (m->doubted || m->has_record || in->audit)
         return 0;
     if (recall(m, buf_view(&m->alone), in->memo, e) < 0)

@@ -244,14 +244,17 @@ static bool same_hosts(const struct names *a, const struct names *b)
 
 static void print_summary(struct serve *serving, uint64_t ms)
 {
-    CLEANUP(buf_clear) struct buf size = {0}, took = {0};
+    CLEANUP(buf_clear) struct buf size = {0}, took = {0}, deltas = {0};
     struct watch_sum sum;
 
     serve_sum(&sum, serving);
     progress_size(&size, sum.sent);
     progress_time(&took, ms);
-    output_message("envbuild: %zu %s fetched %s in %s", sum.machines,
-                   sum.machines == 1 ? "machine" : "machines", size.p, took.p);
+    if (sum.deltas)
+        buf_fmt(&deltas, ", %zu of them by a delta", sum.deltas);
+    output_message("envbuild: %zu %s fetched %s in %s%s", sum.machines,
+                   sum.machines == 1 ? "machine" : "machines", size.p, took.p,
+                   deltas.p ? deltas.p : "");
 }
 
 /* ---- who may, and by what it is reached ---- */
@@ -388,6 +391,17 @@ static int follow_hosts(struct opened *o, struct serve *serving, const struct sh
     return 0;
 }
 
+static void tick(struct serve *serving, const struct session *s)
+{
+    CLEANUP(buf_clear) struct buf say = {0};
+    struct str lines, line;
+
+    serve_tick(serving, progress_now(s->progress), &say);
+    lines = buf_view(&say);
+    while (!s->quiet && str_cut(&lines, STR("\n"), &line))
+        output_message(STR_FMT, STR_ARG(line));
+}
+
 static int serve(struct session *s, const struct serve_args *a, int argc, char **argv,
                  struct err *e)
 {
@@ -420,8 +434,7 @@ static int serve(struct session *s, const struct serve_args *a, int argc, char *
     if (!s->quiet)
         tell(&o, address.p);
     while (!events_cancelled(s->events)) {
-        if (serve_tick(serving, progress_now(s->progress)) && !s->quiet)
-            output_message("%s", serve_alone);
+        tick(serving, s);
         if (follow_hosts(&o, serving, &v.shelf, a, s->quiet, e) < 0)
             return -1;
         poll(NULL, 0, TICK); /* a signal ends it */

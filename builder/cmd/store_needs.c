@@ -15,22 +15,43 @@ void store_needs_clear(struct store_needs *n)
     vec_clear(&n->blobs);
 }
 
-/* What is remembered of a layer puts it together from blobs. */
-static void add_layer(struct digests *out, const struct memo *layers, const struct lock *lock,
-                      size_t i)
+/* Asking for it is a use, so what is found is no older than today. */
+static bool recall(struct buf *out, const struct memo *layers, struct str key)
 {
-    CLEANUP(layer_record_clear) struct layer_record record = {0};
-    CLEANUP(buf_clear) struct buf key = {0}, text = {0};
     CLEANUP(err_clear) struct err none = {0}; /* as good as no record */
     bool found = false;
 
-    layer_key(&key, lock, i);
-    if (memo_get(layers, buf_view(&key), NULL, &text, &found, &none) < 0 || !found ||
-        layer_record_parse(&record, buf_view(&text), &none) < 0)
+    return memo_get(layers, key, NULL, out, &found, &none) == 0 && found;
+}
+
+/* What is remembered of a layer puts it together from blobs. */
+static void add_record(struct digests *out, const struct memo *layers, struct str key)
+{
+    CLEANUP(layer_record_clear) struct layer_record record = {0};
+    CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(err_clear) struct err none = {0};
+
+    if (!recall(&text, layers, key) || layer_record_parse(&record, buf_view(&text), &none) < 0)
         return;
     vec_add(out, record.literals);
     for (size_t k = 0; k < record.segments.inputs.n; k++)
         vec_add(out, record.segments.inputs.v[k]);
+}
+
+/* A download's is the same on most other systems: also on one that the lock has since it was built.
+ */
+static void add_layer(struct digests *out, const struct memo *layers, const struct lock *lock,
+                      size_t i)
+{
+    CLEANUP(buf_clear) struct buf key = {0}, last = {0}, second = {0};
+
+    layer_key(&key, lock, i);
+    add_record(out, layers, buf_view(&key));
+    if (lock->layers.v[i].kind != LOCK_DOWNLOAD)
+        return;
+    layer_key_of_second(&last, lock, i);
+    if (recall(&second, layers, buf_view(&last)))
+        add_record(out, layers, buf_view(&second));
 }
 
 /* What a wheel is built from is needed as long as it is: it may be built again. */

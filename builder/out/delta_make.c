@@ -1,39 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "delta_make.h"
+#include "delta_make_parts.h"
 
-#include "../io/crypto.h"
-#include "../model/lock_artifact.h"
-#include "../model/lock_form.h"
 #include "delta_pack.h"
-#include "delta_runs.h"
-#include "delta_split.h"
-
-/* A layer that OLD lacks. */
-struct new_layer {
-    struct delta_split split;
-    enum delta_form form;
-};
-
-struct old_part {
-    struct digest digest;
-    uint32_t layer; /* position in OLD */
-    const struct delta_part *part;
-};
-
-struct making {
-    const struct delta_making *how;
-    struct delta delta;
-    struct spool spool;                     /* what registries have */
-    struct VEC_OF(struct delta_split) olds; /* that NEW lacks */
-    struct VEC_OF(struct new_layer) news;
-    struct VEC_OF(struct old_part) parts; /* of `olds`, by digest */
-    struct delta_blocks *blocks;
-    struct deflater *deflater;
-    struct zstd_packer *zstd;
-    struct fs_temp body; /* documents, frames and raw pieces, in their order */
-    uint64_t body_size;
-    struct hash hash;
-};
 
 static void making_clear(struct making *m)
 {
@@ -56,7 +24,7 @@ static void making_clear(struct making *m)
     delta_clear(&m->delta);
 }
 
-static int body_add(struct making *m, struct str bytes, struct err *e)
+int delta_body_add(struct making *m, struct str bytes, struct err *e)
 {
     m->body_size += bytes.len;
     return fd_write_all(m->body.fd.n, bytes.p, bytes.len, "the scratch file", e);
@@ -69,159 +37,7 @@ struct body_sink {
 
 static int body_write(struct sink *self, const void *bytes, size_t len, struct err *e)
 {
-    return body_add(((struct body_sink *)self)->m, (struct str){bytes, len}, e);
-}
-
-/* ---- documents ---- */
-
-struct text {
-    struct digest digest;
-    struct buf bytes;
-};
-
-static void text_clear(struct text *t)
-{
-    buf_clear(&t->bytes);
-}
-
-static int read_text(struct text *t, const struct stored *s, const struct descriptor *d,
-                     struct err *e)
-{
-    CLEANUP(source_clear) struct source *blob = NULL;
-
-    if (stored_blob(&blob, s, d, e) < 0 || source_read_all(blob, &t->bytes, LOCK_SIZE_MAX, e) < 0)
-        return -1;
-    hash_bytes(&t->digest, t->bytes.p, t->bytes.len);
-    return digest_eq(&t->digest, &d->digest)
-               ? 0
-               : err_set(e, ERR_INTEGRITY, "%s: a lock has another digest than its manifest says",
-                         s->files.path);
-}
-
-static int add_document(struct making *m, struct str bytes, const struct digest *near,
-                        struct str near_bytes, struct err *e)
-{
-    CLEANUP(buf_clear) struct buf frame = {0};
-    struct delta_document *d;
-    struct digest digest;
-
-    hash_bytes(&digest, bytes.p, bytes.len);
-    if (delta_document(&m->delta, &digest))
-        return 0;
-    if (zstd_pack_near(m->zstd, &frame, bytes, near_bytes, e) < 0)
-        return -1;
-    d = vec_push(&m->delta.documents);
-    *d = (struct delta_document){.digest = digest, .size = bytes.len, .packed = frame.len};
-    if (near_bytes.len) {
-        d->near = *near;
-        d->near_size = near_bytes.len;
-    }
-    return body_add(m, buf_view(&frame), e);
-}
-
-struct locks {
-    struct image_index index;
-    struct buf json;
-};
-
-static void locks_clear(struct locks *l)
-{
-    image_index_clear(&l->index);
-    buf_clear(&l->json);
-}
-
-static int find_locks(struct locks *out, const struct stored *s, struct err *e)
-{
-    if (stored_referrers(&out->json, s, &s->digest, e) < 0)
-        return -1;
-    return out->json.len
-               ? image_index_parse(&out->index, buf_view(&out->json), NULL, "referrers", e)
-               : 0;
-}
-
-/* A lock's manifest, and the lock. */
-struct lock_read {
-    struct buf json;
-    struct image_manifest manifest;
-    struct text text;
-    bool is;
-};
-
-static void lock_read_clear(struct lock_read *r)
-{
-    buf_clear(&r->json);
-    image_manifest_clear(&r->manifest);
-    text_clear(&r->text);
-}
-
-static int read_lock(struct lock_read *out, const struct stored *s, const struct descriptor *d,
-                     struct err *e)
-{
-    struct lock_artifact says;
-
-    if (!str_is(d->artifact_type, MEDIA_LOCK))
-        return 0;
-    if (stored_manifest(&out->json, s, &d->digest, e) < 0 ||
-        image_manifest_parse(&out->manifest, buf_view(&out->json), NULL, "manifest", e) < 0)
-        return -1;
-    out->is = lock_artifact_read(&says, &out->manifest);
-    return out->is ? read_text(&out->text, s, &out->manifest.layers.v[0], e) : 0;
-}
-
-/* The last lock of OLD, for those of NEW to be near. */
-static int read_old_lock(struct text *out, const struct stored *old, struct err *e)
-{
-    CLEANUP(locks_clear) struct locks locks = {0};
-    const struct descriptor *d;
-
-    if (find_locks(&locks, old, e) < 0)
-        return -1;
-    vec_each(d, &locks.index.manifests) {
-        CLEANUP(lock_read_clear) struct lock_read lock = {0};
-
-        if (read_lock(&lock, old, d, e) < 0)
-            return -1;
-        if (!lock.is)
-            continue;
-        text_clear(out);
-        MOVE(out, &lock.text);
-    }
-    return 0;
-}
-
-static int add_locks(struct making *m, struct err *e)
-{
-    const struct stored *new = m->how->new;
-    CLEANUP(locks_clear) struct locks locks = {0};
-    CLEANUP(text_clear) struct text old = {0};
-    const struct descriptor *d;
-
-    if (find_locks(&locks, new, e) < 0 || read_old_lock(&old, m->how->old, e) < 0)
-        return -1;
-    vec_each(d, &locks.index.manifests) {
-        CLEANUP(lock_read_clear) struct lock_read lock = {0};
-
-        if (read_lock(&lock, new, d, e) < 0)
-            return -1;
-        if (!lock.is || m->delta.documents.n + 4 > DELTA_DOCUMENTS_MAX)
-            continue;
-        if (add_document(m, buf_view(&lock.json), NULL, (struct str){0}, e) < 0 ||
-            add_document(m, buf_view(&lock.text.bytes), &old.digest, buf_view(&old.bytes), e) < 0)
-            return -1;
-        vec_add(&m->delta.locks, d->digest);
-    }
-    return 0;
-}
-
-static int add_documents(struct making *m, struct err *e)
-{
-    const struct stored *old = m->how->old, *new = m->how->new;
-
-    return add_document(m, new->manifest_text, &old->digest, old->manifest_text, e) < 0 ||
-                   add_document(m, new->config_text, &old->manifest.config.digest, old->config_text,
-                                e) < 0
-               ? -1
-               : add_locks(m, e);
+    return delta_body_add(((struct body_sink *)self)->m, (struct str){bytes, len}, e);
 }
 
 /* ---- OLD ---- */
@@ -408,7 +224,7 @@ static int add_plain(struct making *m, struct delta_layer *l, struct delta_curso
     p->kind = kind;
     return delta_runs_find(p, &m->delta.runs, &frame, m->blocks, cursor, bytes, at, m->zstd, e) < 0
                ? -1
-               : body_add(m, buf_view(&frame), e);
+               : delta_body_add(m, buf_view(&frame), e);
 }
 
 static int add_stream(struct making *m, const struct delta_split *s, struct delta_layer *l,
@@ -646,7 +462,7 @@ int delta_make(struct delta_made *out, int fd, const char *name, const struct de
     m.zstd = zstd_packer_open();
     take_names(&m.delta, how);
     if (fs_mkdirs(how->scratch, e) < 0 || fs_temp_open(&m.body, how->scratch, e) < 0 ||
-        add_documents(&m, e) < 0 || split_new(&m, out, e) < 0 || read_old(&m, e) < 0)
+        delta_documents_add(&m, e) < 0 || split_new(&m, out, e) < 0 || read_old(&m, e) < 0)
         return -1;
     vec_each(n, &m.news)
         if (add_layer(&m, n, e) < 0)

@@ -4,39 +4,9 @@
 #include "../io/crypto.h"
 #include "../io/decompress.h"
 #include "../io/gunzip.h"
-
-enum { CHUNK = 64 * 1024 };
+#include "delta_frames.h"
 
 static const uint64_t plain_max = (uint64_t)1 << 38;
-
-/* ---- sources in steps ---- */
-
-int delta_take(struct source *from, uint64_t len, struct sink *to, struct err *e)
-{
-    CLEANUP(free_clear) char *chunk = xmalloc(CHUNK);
-    size_t got;
-
-    while (len) {
-        if (source_read(from, chunk, len < CHUNK ? (size_t)len : CHUNK, &got, e) < 0 ||
-            (to && sink_write(to, chunk, got, e) < 0))
-            return -1;
-        if (!got)
-            return err_set(e, ERR_INPUT, "%s ends early", from->name);
-        len -= got;
-    }
-    return 0;
-}
-
-int delta_pass(struct source *from, uint64_t len, struct err *e)
-{
-    uint64_t skipped;
-
-    if (!len)
-        return 0;
-    if (!source_skip(from, len, &skipped))
-        return delta_take(from, len, NULL, e);
-    return skipped == len ? 0 : err_set(e, ERR_INPUT, "%s ends early", from->name);
-}
 
 int delta_split_packed(struct source **out, const struct delta_split *s, uint64_t at, struct err *e)
 {
@@ -74,18 +44,6 @@ int delta_split_plain(struct source **out, const struct delta_split *s, struct e
 
 /* ---- what the blob is ---- */
 
-static uint32_t le32(const unsigned char *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static const uint32_t zstd_magic = 0xfd2fb528, zstd_skippable = 0x184d2a50;
-
-static bool is_skippable(uint32_t magic)
-{
-    return (magic & 0xfffffff0u) == zstd_skippable;
-}
-
 static int find_packing(struct delta_split *s, struct err *e)
 {
     static const unsigned char xz[] = {0xfd, '7', 'z', 'X'};
@@ -101,106 +59,10 @@ static int find_packing(struct delta_split *s, struct err *e)
         return 0;
     if (head[0] == 0x1f && head[1] == 0x8b)
         s->packing = PACKED_GZIP;
-    else if (le32(head) == zstd_magic || is_skippable(le32(head)))
+    else if (delta_frames_begin(head))
         s->packing = PACKED_ZSTD;
     else if (memcmp(head, "BZh", 3) == 0 || memcmp(head, xz, sizeof xz) == 0)
         s->packing = PACKED_OTHER;
-    return 0;
-}
-
-/* ---- the frames of zstd ---- */
-
-static int need(struct source *from, unsigned char *to, size_t len, bool *there, struct err *e)
-{
-    size_t got;
-
-    if (source_read_full(from, to, len, &got, e) < 0)
-        return -1;
-    *there &= got == len;
-    return 0;
-}
-
-static int pass_blocks(struct source *from, bool checksum, uint64_t *size, bool *right,
-                       struct err *e)
-{
-    unsigned char head[3];
-    bool last = false;
-
-    while (!last && *right) {
-        uint32_t word, len;
-
-        if (need(from, head, sizeof head, right, e) < 0)
-            return -1;
-        word = (uint32_t)head[0] | (uint32_t)head[1] << 8 | (uint32_t)head[2] << 16;
-        last = word & 1;
-        len = (word >> 1 & 3) == 1 ? 1 : word >> 3; /* one byte that is repeated */
-        if (*right && delta_pass(from, len, e) < 0)
-            return -1;
-        *size += sizeof head + len;
-    }
-    *size += checksum ? 4 : 0;
-    return *right && checksum ? delta_pass(from, 4, e) : 0;
-}
-
-/* One frame. *right is false where it does not say how much it holds. */
-static int read_frame(struct source *from, uint64_t *size, uint64_t *plain, bool *right,
-                      struct err *e)
-{
-    static const unsigned char id_sizes[] = {0, 1, 2, 4}, sizes[] = {0, 2, 4, 8};
-    unsigned char head[5] = {0}, rest[14] = {0};
-    size_t skip, len;
-    bool single;
-
-    if (need(from, head, 4, right, e) < 0 || !*right)
-        return *right ? -1 : 0;
-    if (is_skippable(le32(head))) {
-        if (need(from, head, 4, right, e) < 0)
-            return -1;
-        *size = 8 + (uint64_t)le32(head);
-        *plain = 0;
-        return *right ? delta_pass(from, le32(head), e) : 0;
-    }
-    *right = le32(head) == zstd_magic;
-    if (need(from, head, 1, right, e) < 0)
-        return -1;
-    single = head[0] >> 5 & 1;
-    skip = (size_t)!single + id_sizes[head[0] & 3];
-    len = sizes[head[0] >> 6];
-    len = single && !len ? 1 : len;
-    *right &= len > 0;
-    if (!*right)
-        return 0;
-    if (need(from, rest, skip + len, right, e) < 0)
-        return -1;
-    *plain = 0;
-    for (size_t i = 0; i < len; i++)
-        *plain |= (uint64_t)rest[skip + i] << 8 * i;
-    *plain += len == 2 ? 256 : 0;
-    *size = 5 + skip + len;
-    return pass_blocks(from, head[0] >> 2 & 1, size, right, e);
-}
-
-static int split_frames(struct delta_split *s, uint64_t blob, struct err *e)
-{
-    CLEANUP(source_clear) struct source *from = NULL;
-    uint64_t at = 0, plain_at = 0;
-
-    if (delta_split_packed(&from, s, 0, e) < 0)
-        return -1;
-    while (at < blob) {
-        struct delta_part part = {.at = at, .plain_at = plain_at};
-        bool right = true;
-
-        if (read_frame(from, &part.size, &part.plain, &right, e) < 0)
-            return -1;
-        if (!right || part.plain > plain_max) {
-            s->parts.n = 0; /* all of it, then */
-            return 0;
-        }
-        vec_add(&s->parts, part);
-        at += part.size;
-        plain_at += part.plain;
-    }
     return 0;
 }
 
@@ -221,6 +83,15 @@ static void take_ends(struct delta_split *s, const struct gunzip_ends *ends, uin
     }
     if (s->parts.n)
         s->parts.v[s->parts.n - 1].size += blob - at; /* zeros behind the last one */
+}
+
+static int take_frames(struct delta_split *s, uint64_t blob, struct err *e)
+{
+    CLEANUP(source_clear) struct source *from = NULL;
+
+    return delta_split_packed(&from, s, 0, e) < 0
+               ? -1
+               : delta_frames_find(&s->parts, from, blob, s->plain, e);
 }
 
 static int damaged(const struct delta_split *s, const char *what, const struct digest *want,
@@ -298,7 +169,7 @@ int delta_split(struct delta_split *out, const struct stored *image, size_t i, s
     if (result == 0 && s.packing == PACKED_GZIP)
         take_ends(&s, &ends, blob);
     vec_clear(&ends);
-    if (result < 0 || (s.packing == PACKED_ZSTD && split_frames(&s, blob, e) < 0))
+    if (result < 0 || (s.packing == PACKED_ZSTD && take_frames(&s, blob, e) < 0))
         return -1;
     if (!s.parts.n)
         vec_add(&s.parts, ((struct delta_part){.size = blob, .plain = s.plain}));

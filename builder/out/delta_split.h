@@ -4,22 +4,17 @@
 #pragma once
 #include "../io/spool.h"
 #include "../oci/stored.h"
+#include "delta_part.h"
 
 enum delta_packing { PACKED_GZIP, PACKED_ZSTD, PACKED_NOT, PACKED_OTHER };
-
-struct delta_part {
-    uint64_t at, size;        /* of the blob */
-    uint64_t plain_at, plain; /* of the tar */
-    struct digest digest;     /* of the blob's bytes */
-};
 
 struct delta_split {
     const struct stored *image; /* borrowed */
     size_t layer;               /* of the image */
     enum delta_packing packing;
-    uint64_t plain;      /* bytes of the tar */
-    struct content kept; /* a registry's: the blob, fetched once; else without input */
-    struct VEC_OF(struct delta_part) parts; /* at least one; together they are the blob */
+    uint64_t plain;           /* bytes of the tar */
+    struct content kept;      /* a registry's: the blob, fetched once; else without input */
+    struct delta_parts parts; /* at least one; together they are the blob */
 };
 
 /* Read all of layer `i`. A blob or tar of another digest than the image says is ERR_INTEGRITY.
@@ -32,8 +27,3 @@ void delta_split_clear(struct delta_split *s);
 int delta_split_packed(struct source **out, const struct delta_split *s, uint64_t at,
                        struct err *e) MUST_CHECK;
 int delta_split_plain(struct source **out, const struct delta_split *s, struct err *e) MUST_CHECK;
-
-/* Pass over `len` bytes of a source, which has them. */
-int delta_pass(struct source *from, uint64_t len, struct err *e) MUST_CHECK;
-/* `len` bytes of it go to `to`. */
-int delta_take(struct source *from, uint64_t len, struct sink *to, struct err *e) MUST_CHECK;

@@ -111,10 +111,13 @@ static void put_text(struct httpd_answer *out, unsigned status, struct str text)
     httpd_text(out, arena_str(&out->arena, buf_view(&line)));
 }
 
-/* A delta is of what lies in a layout. */
+/* A delta is of what lies in a layout; what is made of a lock has the lock's path. */
 static bool lies_there(const struct stored *image)
 {
-    return image->files.path != NULL;
+    CLEANUP(free_clear)
+    char *config = stored_files_blob_path(&image->files, &image->manifest.config.digest);
+
+    return fs_exists(config);
 }
 
 static bool is_image(const struct stored *image, const struct digest *digest)
@@ -150,7 +153,7 @@ static const struct stored *find_new(const struct shelf *shelf, struct str path)
         tag = STR("latest");
     r = shelf_repository(shelf, name);
     t = r ? shelf_tag(r, tag) : NULL;
-    return t && lies_there(t->image) ? t->image : NULL;
+    return t ? t->image : NULL;
 }
 
 static void put_file(struct httpd_answer *out, const struct offer *p)
@@ -203,10 +206,15 @@ void deltas_answer(struct httpd_answer *out, struct deltas *d, const struct http
 
     str_skip(&path, str_of(prefix));
     new = find_new(d->how.shelf, path);
-    if (!new || !old) {
+    if (!new || !lies_there(new) || !old) {
         put_text(out, 404,
-                 new ? STR("no image here has the digest of ?have=; fetch the new one whole")
-                     : STR("there is no such image here that lies in a layout"));
+                 !new ? STR("there is no such image here")
+                 : lies_there(new)
+                     ? STR("no image here has the digest of ?have=; fetch the new one "
+                           "whole")
+                     : STR("the image is served straight from its lock, and only of "
+                           "one that lies in a layout there is a delta; fetch it "
+                           "whole"));
         return;
     }
     pthread_mutex_lock(&d->lock);

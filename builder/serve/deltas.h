@@ -6,7 +6,11 @@
  * TAG is "latest" where it is left out; DIGEST is the manifest's or the config's of the image that
  * is there, or was there before. Each is made when it is first asked for, by a thread of its own,
  * one at a time: until then the answer is 503, with a time to ask again. It stays in a file without
- * a name. Of images that nobody wrote, as of a lock's, there is none.
+ * a name.
+ *
+ * Of an image that is made straight from a lock there is none: a delta reads both images whole,
+ * some parts of them several times and from the middle on, from a place that has their blobs
+ * (oci/stored.h), and such an image lies in none; nor does a lock tell what it named before.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once

@@ -54,7 +54,7 @@ fetch() {
     printf '%s\n' "$login" | curl -K - --noproxy '*' --connect-timeout 10 --speed-limit 1 --speed-time 20 ${ca:+--cacert "$ca"} "$@" \
         "$address" && return
     case $?$from in
-    22) fail '{{address}}/ refuses; it was started anew, or has something else: fetch this script again' ;;
+    22) fail '{{address}}/ refuses; it was started anew, has something else, or its files were changed: ask who serves it, then fetch this script again' ;;
     23*) fail "the disk is full: the archive needs $((size / 1048576)) MiB in $PWD; run this again in a folder on another disk" ;;
     60) fail 'the certificate of {{address}}/ is not trusted here; ask for the file of its authority, then: --cacert FILE' ;;
     esac

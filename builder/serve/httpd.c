@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "httpd.h"
+#include "httpd_parts.h"
 
 #include <microhttpd.h>
 
@@ -10,8 +10,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "range.h"
 
 enum {
     CONNECTIONS = 480,        /* a process may commonly open 1024 files */
@@ -25,16 +23,9 @@ struct httpd {
     struct MHD_Daemon *daemon;
     const struct httpd_handlers *handlers;
     bool encrypts;
-    pthread_mutex_t lock; /* over the sockets of all connections */
-    struct VEC_OF(int) sockets;
-};
-
-/* One request, from its headers to the last byte. */
-struct request {
-    struct httpd_answer answer;
-    void *transfer;
-    bool began;
-    uint64_t from; /* of the range that goes out */
+    pthread_mutex_t lock;                    /* over those below */
+    struct VEC_OF(int) sockets;              /* of all connections */
+    struct VEC_OF(struct request *) running; /* those whose bytes go out */
 };
 
 /* ---- the question ---- */
@@ -111,140 +102,11 @@ static struct httpd_ask ask_of(struct MHD_Connection *c, const char *path, const
 
 /* ---- the answer ---- */
 
-void httpd_header(struct httpd_answer *a, const char *name, struct str value)
+static ssize_t read_on(void *ctx, uint64_t at, char *to, size_t max)
 {
-    pairs_add(&a->headers, str_of(name), arena_str(&a->arena, value));
-}
+    ssize_t n = httpd_read_pieces(ctx, at, to, max);
 
-void httpd_text(struct httpd_answer *a, struct str text)
-{
-    vec_add(&a->pieces, ((struct httpd_piece){NULL, text, text.len}));
-}
-
-void httpd_file(struct httpd_answer *a, const struct httpd_parts *parts, uint64_t size)
-{
-    vec_add(&a->pieces, ((struct httpd_piece){.parts = parts, .size = size}));
-}
-
-void httpd_answer_clear(struct httpd_answer *a)
-{
-    vec_clear(&a->headers);
-    vec_clear(&a->pieces);
-    arena_clear(&a->arena);
-}
-
-static uint64_t size_of(const struct httpd_answer *a)
-{
-    const struct httpd_piece *p;
-    uint64_t size = 0;
-
-    vec_each(p, &a->pieces)
-        size += p->size;
-    return size;
-}
-
-/* Is `etag` one of the list, or the list "*"? */
-static bool names_etag(struct str list, struct str etag)
-{
-    struct str item;
-
-    while (str_item(&list, ',', &item)) {
-        item = str_trim(item);
-        str_skip(&item, STR("W/"));
-        if (str_eq(item, etag) || str_is(item, "*"))
-            return true;
-    }
-    return false;
-}
-
-/* What goes out of the whole: the range that is asked for, or nothing. */
-static void apply_conditions(struct httpd_answer *a, const struct httpd_ask *ask, uint64_t *from,
-                             uint64_t *len)
-{
-    CLEANUP(buf_clear) struct buf text = {0};
-    uint64_t size = *len;
-
-    if (a->status != MHD_HTTP_OK || !a->etag.len)
-        return;
-    httpd_header(a, MHD_HTTP_HEADER_ETAG, a->etag);
-    httpd_header(a, MHD_HTTP_HEADER_ACCEPT_RANGES, STR("bytes"));
-    if (names_etag(ask->if_none_match, a->etag)) {
-        a->status = MHD_HTTP_NOT_MODIFIED;
-        *len = 0;
-        return;
-    }
-    if (!ask->range.len || (ask->if_range.len && !str_eq(ask->if_range, a->etag)))
-        return;
-    switch (range_parse(ask->range, size, from, len)) {
-    case RANGE_ALL:
-        return;
-    case RANGE_PART:
-        a->status = MHD_HTTP_PARTIAL_CONTENT;
-        buf_fmt(&text, "bytes %llu-%llu/%llu", (unsigned long long)*from,
-                (unsigned long long)(*from + *len - 1), (unsigned long long)size);
-        break;
-    case RANGE_OUTSIDE:
-        a->status = MHD_HTTP_RANGE_NOT_SATISFIABLE;
-        buf_fmt(&text, "bytes */%llu", (unsigned long long)size);
-        *len = 0;
-        break;
-    }
-    httpd_header(a, MHD_HTTP_HEADER_CONTENT_RANGE, buf_view(&text));
-}
-
-/* The part in which byte `at` is. */
-static const struct httpd_part *part_at(const struct httpd_parts *parts, uint64_t at)
-{
-    size_t low = 0, high = parts->n;
-
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-
-        if (parts->v[middle].at <= at)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &parts->v[low];
-}
-
-/* As many as lie together, at most `max`; 0: the file has become shorter. */
-static size_t read_piece(const struct httpd_piece *p, uint64_t at, char *to, size_t max)
-{
-    size_t n = p->size - at < max ? (size_t)(p->size - at) : max;
-    const struct httpd_part *part;
-    ssize_t got;
-
-    if (!p->parts) {
-        memcpy(to, p->text.p + at, n);
-        return n;
-    }
-    part = part_at(p->parts, at);
-    at -= part->at;
-    got = pread(part->fd, to, part->size - at < n ? (size_t)(part->size - at) : n,
-                (off_t)(part->offset + at));
-    return got > 0 ? (size_t)got : 0;
-}
-
-/* Bytes of the pieces, from any place on. */
-static ssize_t read_pieces(void *ctx, uint64_t at, char *to, size_t max)
-{
-    const struct request *r = ctx;
-    const struct httpd_piece *p;
-    uint64_t skip = r->from + at;
-    size_t n = 0, got;
-
-    vec_each(p, &r->answer.pieces) {
-        for (; n < max && skip < p->size; n += got, skip += got) {
-            got = read_piece(p, skip, to + n, max - n);
-            if (!got)
-                return MHD_CONTENT_READER_END_WITH_ERROR;
-        }
-        skip -= skip < p->size ? skip : p->size;
-        if (n == max)
-            break;
-    }
-    return (ssize_t)n;
+    return n < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : n;
 }
 
 /* What lies in one file goes out by sendfile(), where it need not be encrypted. */
@@ -252,29 +114,29 @@ static struct MHD_Response *response_of(struct request *r, uint64_t len, bool en
 {
     const struct httpd_answer *a = &r->answer;
     const struct httpd_parts *parts = a->pieces.n == 1 ? a->pieces.v[0].parts : NULL;
-    const struct httpd_part *part = parts ? part_at(parts, r->from) : NULL;
+    const struct httpd_part *part = parts ? httpd_part_at(parts, r->from) : NULL;
     int own;
 
     if (!len)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (encrypts || !part || r->from - part->at + len > part->size)
-        return MHD_create_response_from_callback(len, BLOCK, read_pieces, r, NULL);
+        return MHD_create_response_from_callback(len, BLOCK, read_on, r, NULL);
     own = dup(part->fd);
     return own < 0 ? NULL
                    : MHD_create_response_from_fd_at_offset64(len, own,
                                                              part->offset + r->from - part->at);
 }
 
-static enum MHD_Result reply(struct MHD_Connection *c, const struct httpd *h, struct request *r,
+static enum MHD_Result reply(struct MHD_Connection *c, struct httpd *h, struct request *r,
                              const struct httpd_ask *ask)
 {
     const union MHD_ConnectionInfo *info;
-    uint64_t len = size_of(&r->answer);
+    uint64_t len = httpd_size(&r->answer);
     enum MHD_Result result = MHD_YES;
     struct MHD_Response *response;
     const struct pair *p;
 
-    apply_conditions(&r->answer, ask, &r->from, &len);
+    httpd_apply_conditions(&r->answer, ask, &r->from, &len);
     response = response_of(r, len, h->encrypts);
     if (!response)
         return MHD_NO;
@@ -285,6 +147,11 @@ static enum MHD_Result reply(struct MHD_Connection *c, const struct httpd *h, st
     if (info && len && !ask->head && r->answer.status < 300) {
         r->transfer = h->handlers->begin(h->handlers->ctx, ask, info->connect_fd, len);
         r->began = true;
+        r->socket = info->connect_fd;
+        r->len = len;
+        pthread_mutex_lock(&h->lock);
+        vec_add(&h->running, r);
+        pthread_mutex_unlock(&h->lock);
     }
     if (result == MHD_YES)
         result = MHD_queue_response(c, r->answer.status, response);
@@ -312,7 +179,7 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *p
                               const char *method, const char *version, const char *body,
                               size_t *body_len, void **state)
 {
-    const struct httpd *h = ctx;
+    struct httpd *h = ctx;
     struct httpd_ask ask;
     struct request *r;
 
@@ -336,16 +203,54 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *p
 static void completed(void *ctx, struct MHD_Connection *c, void **state,
                       enum MHD_RequestTerminationCode how)
 {
-    const struct httpd *h = ctx;
+    struct httpd *h = ctx;
     struct request *r = *state;
 
     if (!r)
         return;
-    if (r->began)
+    if (r->began) {
+        pthread_mutex_lock(&h->lock);
+        for (size_t i = 0; i < h->running.n; i++)
+            if (h->running.v[i] == r)
+                h->running.v[i--] = h->running.v[--h->running.n];
+        pthread_mutex_unlock(&h->lock);
         h->handlers->end(h->handlers->ctx, r->transfer, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    }
     httpd_answer_clear(&r->answer);
     free(r);
     *state = NULL;
+}
+
+/* ---- files that changed ---- */
+
+/* Is the file among what goes out? What has gone already is not known here. */
+static bool has_file(const struct request *r, int fd)
+{
+    const struct httpd_piece *piece;
+    const struct httpd_part *part;
+    uint64_t at = 0;
+
+    vec_each(piece, &r->answer.pieces) {
+        if (piece->parts)
+            vec_each(part, piece->parts)
+                if (part->fd == fd && at + part->at < r->from + r->len &&
+                    r->from < at + part->at + part->size)
+                    return true;
+        at += piece->size;
+    }
+    return false;
+}
+
+/* sendfile() has no bytes to give then, and libmicrohttpd would wait for more. */
+void httpd_cut(struct httpd *h, int fd)
+{
+    struct request *const *r;
+
+    pthread_mutex_lock(&h->lock);
+    vec_each(r, &h->running)
+        if (has_file(*r, fd))
+            shutdown((*r)->socket, SHUT_RDWR);
+    pthread_mutex_unlock(&h->lock);
 }
 
 /* ---- open and close ---- */
@@ -447,6 +352,7 @@ void httpd_clear(struct httpd **h)
         close(listening);
     pthread_mutex_destroy(&(*h)->lock);
     vec_clear(&(*h)->sockets);
+    vec_clear(&(*h)->running);
     free(*h);
     *h = NULL;
 }

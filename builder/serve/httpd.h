@@ -46,6 +46,7 @@ struct httpd_answer {
     struct VEC_OF(struct httpd_piece) pieces;
 };
 void httpd_answer_clear(struct httpd_answer *a);
+uint64_t httpd_size(const struct httpd_answer *a); /* bytes of all pieces */
 void httpd_header(struct httpd_answer *a, const char *name, struct str value);
 void httpd_text(struct httpd_answer *a, struct str text); /* borrowed; see above */
 /* Borrowed; `size` is that of all parts. */
@@ -67,4 +68,6 @@ struct httpd; /* opaque */
 int httpd_open(struct httpd **out, struct fd *socket, unsigned threads,
                const struct server_cert *cert, const struct httpd_handlers *handlers,
                struct err *e) MUST_CHECK;
+/* End the answers that have bytes of the file `fd` still to come, as it no longer has them. */
+void httpd_cut(struct httpd *h, int fd);
 void httpd_clear(struct httpd **h); /* cuts off whoever is left */

@@ -117,16 +117,13 @@ int image_tar_answer(struct httpd_answer *out, uint64_t *size, const struct shel
     CLEANUP(buf_clear) struct buf etag = {0}, file = {0};
     const struct image_name called = {.repository = name, .tag = tag->tag};
     size_t from = count_had(tag->image, have);
-    const struct httpd_piece *p;
     char hex[DIGEST_HEX + 1];
 
     if (put_archive(out, &r, shelf, tag->image, &called, from, e) < 0) {
         out->pieces.n = 0;
         return -1;
     }
-    *size = 0;
-    vec_each(p, &out->pieces)
-        *size += p->size;
+    *size = httpd_size(out);
     digest_hex(&tag->image->digest, hex);
     buf_fmt(&etag, "\"%s-" STR_FMT "-%zu\"", hex, STR_ARG(tag->tag), from);
     buf_fmt(&file, "attachment; filename=\"" STR_FMT ".tar\"", STR_ARG(tag->tag));

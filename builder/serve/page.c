@@ -276,6 +276,8 @@ static void put_row(struct buf *out, const struct page *p, const struct watch_ro
     put_escaped(out, str_of(r->peer));
     buf_puts(out, "</td><td>");
     put_escaped(out, str_of(r->agent));
+    if (r->delta)
+        buf_fmt(out, "%s%s", r->agent[0] ? " · " : "", either(p, "a delta", "增量"));
     buf_puts(out, "</td><td>");
     put_state(out, p, r);
     buf_puts(out, "</td><td class=\"n\">");

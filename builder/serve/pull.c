@@ -159,7 +159,8 @@ static void put_blob(struct httpd_answer *out, const struct shelf *shelf,
         return;
     }
     if (b && !shelf_blob_is_whole(shelf, b)) {
-        pull_answer_error(out, 500, "BLOB_UNKNOWN",
+        /* whoever got 500 would try again */
+        pull_answer_error(out, 404, "BLOB_UNKNOWN",
                           "the blob's file was changed while it was served");
         return;
     }

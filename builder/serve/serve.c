@@ -11,12 +11,12 @@
 
 enum { ALONE = 60 * 1000 }; /* milliseconds */
 
-const char serve_alone[] =
+static const char alone[] =
     "envbuild: nobody has connected yet. A firewall on this machine may close the port, and many\n"
     "    wireless networks keep their machines apart (\"client isolation\"). What helps: a cable "
     "to\n"
     "    the same switch; a hotspot of this machine or of a phone; or a USB stick, which\n"
-    "    `envbuild bundle` writes";
+    "    `envbuild bundle` writes\n";
 
 struct serve {
     struct serve_how how; /* without host */
@@ -29,6 +29,7 @@ struct serve {
     _Atomic uint64_t now;  /* milliseconds, at the last tick */
     bool told;             /* that nobody has */
     uint64_t ticks, began; /* milliseconds; of the first tick */
+    bool *changed;         /* of each file of the shelf: it was told; owned */
 };
 
 /* Who asks for an image's manifest is going to fetch what it names. */
@@ -48,7 +49,8 @@ static void note_manifest(struct serve *s, const struct httpd_ask *ask)
         if (!digest_eq(digest, tag ? &tag->digest : &route.digest))
             continue;
         digest_text(digest, what);
-        watch_wants(s->watch, ask->peer, ask->agent, str_of(what), shelf_image_size(*image));
+        watch_wants(s->watch, ask->peer, ask->agent, WATCH_IMAGE, str_of(what),
+                    shelf_image_size(*image));
     }
 }
 
@@ -121,9 +123,16 @@ static void put_tar(struct serve *s, const struct httpd_ask *ask, struct httpd_a
         put_error(out, &e);
     } else if (!ask->head) {
         buf_fmt(&what, "tar " STR_FMT, STR_ARG(out->etag));
-        watch_wants(s->watch, ask->peer, ask->agent, buf_view(&what), size);
+        watch_wants(s->watch, ask->peer, ask->agent, WATCH_IMAGE, buf_view(&what), size);
     }
     vec_clear(&have);
+}
+
+static void put_delta(struct serve *s, const struct httpd_ask *ask, struct httpd_answer *out)
+{
+    deltas_answer(out, s->how.shelf->deltas, ask);
+    if (out->status == 200 && !ask->head)
+        watch_wants(s->watch, ask->peer, ask->agent, WATCH_DELTA, out->etag, httpd_size(out));
 }
 
 static struct page page_for(struct serve *s, const struct httpd_ask *ask, struct arena *arena)
@@ -231,7 +240,7 @@ static void answer(void *ctx, const struct httpd_ask *ask, struct httpd_answer *
     } else if (str_is(ask->path, "/image.tar")) {
         put_tar(s, ask, out);
     } else if (s->how.shelf->deltas && deltas_is(ask->path)) {
-        deltas_answer(out, s->how.shelf->deltas, ask);
+        put_delta(s, ask, out);
     } else if (str_is(ask->path, "/get.sh")) {
         put_script(s, ask, out, PAGE_SH);
     } else if (str_is(ask->path, "/get.ps1")) {
@@ -250,7 +259,8 @@ static void *begin(void *ctx, const struct httpd_ask *ask, int fd, uint64_t len)
 {
     struct serve *s = ctx;
 
-    return route_parse(ask->path).kind == ROUTE_BLOB || str_is(ask->path, "/image.tar")
+    return route_parse(ask->path).kind == ROUTE_BLOB || str_is(ask->path, "/image.tar") ||
+                   deltas_is(ask->path)
                ? watch_begin(s->watch, ask->peer, ask->agent, fd, len)
                : NULL;
 }
@@ -270,6 +280,7 @@ int serve_open(struct serve **out, const struct serve_how *how, struct fd *socke
     pthread_mutex_init(&s->lock, NULL);
     s->host = str_dup(how->host);
     s->watch = watch_open();
+    s->changed = xcalloc(how->shelf->files.n + 1, sizeof *s->changed);
     s->handlers = (struct httpd_handlers){answer, begin, end, s};
     if (httpd_open(&s->httpd, socket, how->threads, how->cert, &s->handlers, e) < 0)
         return -1;
@@ -285,17 +296,37 @@ void serve_move(struct serve *s, struct str host)
     pthread_mutex_unlock(&s->lock);
 }
 
-bool serve_tick(struct serve *s, uint64_t now_ms)
+/* One who began just before is cut off by the next tick. */
+static void cut_changed(struct serve *s, struct buf *say)
 {
-    bool alone;
+    const struct shelf *shelf = s->how.shelf;
 
+    for (size_t i = 0; i < shelf->files.n; i++) {
+        const struct shelf_file *f = &shelf->files.v[i];
+
+        if (shelf_file_is_whole(f))
+            continue;
+        httpd_cut(s->httpd, f->fd.n);
+        if (!s->changed[i])
+            buf_fmt(say,
+                    "envbuild: " STR_FMT " was changed, so what is made of it is refused from now "
+                    "on, and who fetches it is cut off; make the image again, then serve it anew\n",
+                    STR_ARG(f->name));
+        s->changed[i] = true;
+    }
+}
+
+void serve_tick(struct serve *s, uint64_t now_ms, struct buf *say)
+{
     s->now = now_ms;
     watch_tick(s->watch, now_ms);
+    cut_changed(s, say);
     if (!s->ticks++)
         s->began = now_ms;
-    alone = !s->told && !s->asked && now_ms - s->began >= ALONE;
-    s->told |= alone;
-    return alone;
+    if (s->told || s->asked || now_ms - s->began < ALONE)
+        return;
+    buf_puts(say, alone);
+    s->told = true;
 }
 
 void serve_sum(struct watch_sum *out, struct serve *s)
@@ -311,6 +342,7 @@ void serve_clear(struct serve **s)
     watch_free((*s)->watch);
     pthread_mutex_destroy(&(*s)->lock);
     free((*s)->host);
+    free((*s)->changed);
     free(*s);
     *s = NULL;
 }

@@ -21,9 +21,9 @@ int serve_open(struct serve **out, const struct serve_how *how, struct fd *socke
                struct err *e) MUST_CHECK;
 /* The room reaches it by another address now. */
 void serve_move(struct serve *s, struct str host);
-/* To be called about once a second, with a clock that began at any time. True once: for a minute
- * nobody has asked for anything. Then serve_alone says what to try. */
-bool serve_tick(struct serve *s, uint64_t now_ms);
-extern const char serve_alone[];
+/* To be called about once a second, with a clock that began at any time. Ends the answers of files
+ * that were changed. Appends what the terminal is to be told, lines with their ends: that of a
+ * file, once each, and what to try where for a minute nobody has asked for anything. */
+void serve_tick(struct serve *s, uint64_t now_ms, struct buf *say);
 void serve_sum(struct watch_sum *out, struct serve *s);
 void serve_clear(struct serve **s); /* cuts off whoever still fetches */

@@ -69,7 +69,7 @@ const struct image_index *shelf_referrers(const struct shelf *shelf, const struc
     return NULL;
 }
 
-static bool is_as_seen(const struct shelf_file *f)
+bool shelf_file_is_whole(const struct shelf_file *f)
 {
     struct stat st;
 
@@ -80,7 +80,7 @@ static bool is_as_seen(const struct shelf_file *f)
 bool shelf_blob_is_whole(const struct shelf *shelf, const struct shelf_blob *b)
 {
     for (size_t i = 0; i < b->files.n; i++)
-        if (!is_as_seen(&shelf->files.v[b->files.v[i]]))
+        if (!shelf_file_is_whole(&shelf->files.v[b->files.v[i]]))
             return false;
     return true;
 }
@@ -105,7 +105,8 @@ uint64_t shelf_image_size(const struct stored *image)
 
 /* ---- blobs ---- */
 
-int shelf_keep_file(size_t *at, struct shelf *shelf, struct fd *fd, const struct digest *digest)
+int shelf_keep_file(size_t *at, struct shelf *shelf, struct fd *fd, const char *name,
+                    const struct digest *digest)
 {
     struct stat st;
     struct shelf_file *f;
@@ -114,8 +115,10 @@ int shelf_keep_file(size_t *at, struct shelf *shelf, struct fd *fd, const struct
         return -1;
     *at = shelf->files.n;
     f = vec_push(&shelf->files);
-    *f =
-        (struct shelf_file){.digest = *digest, .size = (uint64_t)st.st_size, .changed = st.st_mtim};
+    *f = (struct shelf_file){.name = arena_str(&shelf->arena, str_of(name)),
+                             .digest = *digest,
+                             .size = (uint64_t)st.st_size,
+                             .changed = st.st_mtim};
     MOVE(&f->fd, fd);
     return 0;
 }
@@ -132,14 +135,14 @@ int shelf_put_file(struct shelf *shelf, const char *path, const struct digest *d
 
     if (fd_open(&fd, path, O_RDONLY | O_NONBLOCK, 0, e) < 0)
         return -1;
-    if (fstat(fd.n, &st) < 0 || shelf_keep_file(&at, shelf, &fd, &(struct digest){0}) < 0)
+    if (fstat(fd.n, &st) < 0 || shelf_keep_file(&at, shelf, &fd, path, &(struct digest){0}) < 0)
         return err_errno(e, "cannot read %s", path);
     if (blob_file_check(&state, files, path, digest, size, e) < 0)
         return -1;
     if (state != BLOB_RIGHT || stat(path, &named) < 0 || named.st_ino != st.st_ino ||
         named.st_dev != st.st_dev)
         return err_set(e, ERR_INTEGRITY, "%s does not hold the bytes that its name says", path);
-    if (!is_as_seen(&shelf->files.v[at]))
+    if (!shelf_file_is_whole(&shelf->files.v[at]))
         return err_set(e, ERR_INPUT, "%s is being written to", path);
     blob = vec_push(&shelf->blobs);
     blob->digest = *digest;

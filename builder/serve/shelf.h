@@ -20,6 +20,7 @@ struct shelf_doc { /* a manifest or an index */
 
 struct shelf_file {
     struct fd fd;
+    struct str name;         /* for messages */
     struct digest digest;    /* of a part's file in the store; else all-zero */
     uint64_t size;           /* bytes */
     struct timespec changed; /* when its bytes were seen */
@@ -81,7 +82,8 @@ const struct shelf_doc *shelf_doc(const struct shelf *shelf, const struct digest
 const struct shelf_blob *shelf_blob(const struct shelf *shelf, const struct digest *digest);
 const struct image_index *shelf_referrers(const struct shelf *shelf, const struct digest *subject);
 
-/* Are the files still those whose bytes were seen? */
+/* Is a file still the one whose bytes were seen? Are all of a blob? */
+bool shelf_file_is_whole(const struct shelf_file *f);
 bool shelf_blob_is_whole(const struct shelf *shelf, const struct shelf_blob *b);
 /* Its bytes, as the next of an answer. */
 void shelf_blob_give(struct httpd_answer *out, const struct shelf_blob *b);

@@ -125,7 +125,7 @@ static int keep(size_t *at, struct shelf *shelf, const struct input *file, struc
             return 0;
     fd.n = fcntl(file->fd.n, F_DUPFD_CLOEXEC, 0);
     fd.open = fd.n >= 0;
-    return !fd.open || shelf_keep_file(at, shelf, &fd, &file->digest) < 0
+    return !fd.open || shelf_keep_file(at, shelf, &fd, file->name, &file->digest) < 0
                ? err_errno(e, "cannot keep %s open", file->name)
                : 0;
 }

@@ -23,7 +23,8 @@ struct transfer {
 struct machine {
     struct watch_row row;
     struct transfer *transfers;
-    char what[80];   /* that it wants */
+    char what[160];  /* that it wants */
+    bool delta;      /* one went to it */
     uint64_t ended;  /* bytes of answers that have ended, since the server began */
     uint64_t before; /* of these, those of what it fetched before */
     uint64_t sent[SAMPLES], at[SAMPLES]; /* bytes, milliseconds */
@@ -122,27 +123,29 @@ static struct machine *machine(struct watch *w, const char *peer, struct str age
     return found;
 }
 
-static void want(struct machine *m, struct str what, uint64_t size)
+static void want(struct machine *m, enum watch_kind kind, struct str what, uint64_t size)
 {
     bool same = str_is(str_sub(what, 0, sizeof m->what - 1), m->what);
 
     if (same && (m->transfers || !watch_is_done(&m->row)))
         return;
     snprintf(m->what, sizeof m->what, STR_FMT, STR_ARG(what));
+    m->row.delta = kind == WATCH_DELTA;
+    m->delta |= m->row.delta;
     m->row.want = size;
     m->row.cut = false;
     m->before = sent_to(m);
 }
 
-void watch_wants(struct watch *w, const char *peer, struct str agent, struct str what,
-                 uint64_t size)
+void watch_wants(struct watch *w, const char *peer, struct str agent, enum watch_kind kind,
+                 struct str what, uint64_t size)
 {
     struct machine *m;
 
     pthread_mutex_lock(&w->lock);
     m = machine(w, peer, agent);
     if (m)
-        want(m, what, size);
+        want(m, kind, what, size);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -243,6 +246,7 @@ void watch_sum(struct watch_sum *out, struct watch *w)
         r->got = sent - (*m)->before;
         out->machines++;
         out->done += watch_is_done(r);
+        out->deltas += (*m)->delta;
         out->sent += sent;
         out->rate += r->rate;
         out->left += r->active && r->want > r->got ? r->want - r->got : 0;

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios on `delta` and `apply`: next week's image for those who have this week's. As lib.py."""
-import bz2, gzip, hashlib, io, json, os, random, shutil, signal, struct, subprocess, tarfile
+import bz2, gzip, hashlib, io, json, os, random, re, shutil, signal, struct, subprocess, tarfile, threading
 
-from registry_peer import Registry
+from registry_peer import Fault, Registry
 
 from serve import Serve
 
-from lib import all_blobs, build, check_layout, end, images, printed, read, recipe, run, scenario, start, tmpfs
+from lib import PATIENCE, all_blobs, build, check_layout, end, images, printed, read, recipe, run, scenario, start, tmpfs
 
 
 def noise(n, seed):
@@ -25,12 +25,12 @@ def put(path, name, body):
         f.write(body)
 
 
-def weeks(stage, *lines, first=(), then=()):
+def weeks(stage, *lines, first=(), then=(), big=300000):
     """Two images of one recipe, in week-1 and week-2; the second has lines or files more."""
     path = stage.fresh()
     for i in range(60):
         put(path, f"app/m{i:02}.py", text(30000, i))
-    put(path, "app/big.bin", noise(300000, 1))
+    put(path, "app/big.bin", noise(big, 1))
     recipe(stage, path, "files: [{from: app, to: /srv/app}]", *lines, *first)
     one = build(stage, path, "-o", "oci:week-1")
     put(path, "app/m31b.py", text(20000, 99))
@@ -444,22 +444,113 @@ def a_head_that_lies(stage):
     run(stage, path, "apply", "t.delta", "oci:theirs:course:new")
 
 
+def layers(path, layout, digest):
+    return [d["digest"] for d in json.loads(all_blobs(os.path.join(path, layout))[digest])["layers"]]
+
+
+def halfway(seen, hold):
+    """A blob of a registry of which half comes, until somebody lets the rest go."""
+    def do(handler):
+        body = handler.server.registry.blobs["sha256:" + handler.path.rsplit(":", 1)[1]]
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body[:len(body) // 2])
+        handler.wfile.flush()
+        seen.set()
+        hold.wait(PATIENCE)
+        handler.close_connection = True
+        return True
+
+    return do
+
+
+def stopped(stage, path, r, fault, sign, args):
+    """What has met the fault gets the signal."""
+    seen, hold = threading.Event(), threading.Event()
+    r.faults[:] = [fault(seen, hold)]
+    p = start(stage, path, *args)
+    while not seen.wait(0.05):
+        assert p.poll() is None, end(p)
+    p.send_signal(sign)
+    code, _, err = end(p)
+    hold.set()
+    r.settle()
+    r.faults.clear()
+    assert code == (130 if sign == signal.SIGINT else -sign), (code, err)
+
+
 @scenario
-def disks_and_signals(stage):
-    """A full disk and a stop leave the layout as it was."""
+def stopped_in_a_layer(stage):
+    """Its bytes are read the first time to be kept, the second to be put into the new layer. Nothing half-written stays, and the
+    same command again ends well."""
+    path, one, two = weeks(stage, big=3000000)
+    run(stage, path, "delta", "oci:week-1", "oci:week-2", "-o", "w.delta")
+    (changed,) = set(layers(path, "week-1", one)) - set(layers(path, "week-2", two))
+    with Registry() as r:
+        run(stage, path, "copy", "--all", "oci:week-1", f"docker://{r.host}/x:old")
+        args = ("apply", "w.delta", f"docker://{r.host}/x:old", "-o", "oci:here:course:new")
+        for sign in (signal.SIGINT, signal.SIGKILL):
+            for after in (0, 1):
+                stopped(stage, path, r, lambda *events: Fault("GET", "blobs/" + changed, 1, after, do=halfway(*events)), sign, args)
+                left = set(all_blobs(path + "/here")) if os.path.exists(path + "/here/blobs/sha256") else set()
+                assert left <= set(all_blobs(path + "/week-2")) and not left & (set(layers(path, "week-2", two)) - set(layers(path, "week-1", one)))
+                if os.path.exists(path + "/here/index.json"):
+                    assert not json.loads(read(path, "here/index.json"))["manifests"]
+        assert printed(path, run(stage, path, *args)[0]) == two
+        same(path, "here", two)
+        check_layout(path + "/here", two)
+
+
+@scenario
+def stopped_while_it_sends(stage):
+    """An upload that was begun is cancelled, where there is time for it; there is no tag, and the same command again ends well."""
     path, one, two = weeks(stage)
     run(stage, path, "delta", "oci:week-1", "oci:week-2", "-o", "w.delta")
-    for at in (1, 3):
-        run(stage, path, "copy", "oci:week-1", "oci:here:course:old")
-        p = start(stage, path, "apply", "w.delta", "oci:here:course:new")
-        p.send_signal(signal.SIGINT)
-        code, out, err = end(p)
-        assert code in (0, 130, -signal.SIGINT), (code, err)
-        assert all_blobs(path + "/here")
-        shutil.rmtree(path + "/here")
+    (new,) = set(layers(path, "week-2", two)) - set(layers(path, "week-1", one))
+    args = lambda r: ("apply", "w.delta", "oci:week-1", "-o", f"docker://{r.host}/x:new")
+
+    def stall(seen, hold):
+        def do(handler):
+            seen.set()
+            hold.wait(PATIENCE)
+            return False
+
+        return Fault("PATCH|PUT", "uploads", 1, do=do)
+
+    for sign in (signal.SIGINT, signal.SIGKILL):
+        with Registry() as r:
+            stopped(stage, path, r, stall, sign, args(r))
+            assert not r.repository("x").tags and new not in r.repository("x").blobs
+            if sign == signal.SIGINT:
+                assert not r.sessions and any(m == "DELETE" and "uploads" in p for m, p, _ in r.log), r.log
+            assert run(stage, path, *args(r))[0].strip() == f"{r.host}/x@{two}"
+            assert r.repository("x").tags["new"] == two and new in r.repository("x").blobs
+
+
+@scenario
+def disks_that_are_full(stage):
+    """The old image's own, another place's, and that of the scratch files of a push."""
+    path, one, two = weeks(stage)
+    run(stage, path, "delta", "oci:week-1", "oci:week-2", "-o", "w.delta")
     with tmpfs(path + "/small", "100k"):
         err = run(stage, path, "apply", "w.delta", "oci:week-1", "-o", "oci-archive:small/new.tar", code=7)[1]
         assert "No space left" in err and not os.listdir(path + "/small"), err
+        with Registry() as r:
+            err = run(stage, path, "apply", "--store", "small/store", "w.delta", "oci:week-1", "-o", f"docker://{r.host}/x:new", code=7)[1]
+            assert "No space left" in err and not r.repository("x").tags and not r.sessions, err
+            assert run(stage, path, "apply", "w.delta", "oci:week-1", "-o", f"docker://{r.host}/x:new")[0].strip() == f"{r.host}/x@{two}"
+    room = sum(map(len, all_blobs(path + "/week-1").values())) // 1024 + 300
+    with tmpfs(path + "/full", f"{room}k") as disk:
+        shutil.copytree(path + "/week-1", path + "/full/lay")
+        before = all_blobs(path + "/full/lay"), read(path, "full/lay/index.json")
+        err = run(stage, path, "apply", "w.delta", "oci:full/lay:course:new", code=7)[1]
+        assert "No space left" in err, err
+        assert (all_blobs(path + "/full/lay"), read(path, "full/lay/index.json")) == before
+        assert not [f for _, _, files in os.walk(path + "/full") for f in files if f.startswith(".envbuild-")]
+        disk.grow("100m")
+        run(stage, path, "apply", "w.delta", "oci:full/lay:course:new")
+        same(path, "full/lay", two)
 
 
 @scenario
@@ -489,6 +580,9 @@ def served(stage):
         status, headers, body = s.ask(f"/delta/course:latest?have={config}")
         assert status == 200 and body[:17] == b"envbuild delta 1\n" and headers["Accept-Ranges"] == "bytes", (status, headers)
         assert s.ask(f"/delta/course?have={one}", Range="bytes=0-16")[::2] == (206, body[:17])
+        table = s.ask("/table")[2].decode()
+        assert re.search(r"<td>127\.0\.0\.1</td><td>[^<]* · a delta</td>", table) and "all done" in table, table
+        assert " · 增量</td>" in s.ask("/table?lang=zh")[2].decode()
         for ask, status in (("course", 404), ("course?have=x", 404), (f"course?have=sha256:{'1' * 64}", 404), (f"other?have={one}", 404),
                             (f"course:no?have={one}", 404), (f"../course?have={one}", 404), ("", 404)):
             assert s.ask("/delta/" + ask)[0] == status, ask
@@ -496,3 +590,4 @@ def served(stage):
         assert "nowhere is not there" in err, err
         err = run(stage, path, "apply", f"http://{s.host}/", "oci:here:course:mine", code=2)[1]
         assert "names no image" in err, err
+    assert re.search(r"envbuild: 1 machine fetched \d.* in .*, 1 of them by a delta\n", s.err), s.err

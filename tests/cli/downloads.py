@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios on `downloads:`: files by their addresses, locked when they are first seen, each a layer of its own."""
-import contextlib, gzip, hashlib, io, json, os, shutil, tarfile, threading, zipfile
+import contextlib, gzip, hashlib, io, json, os, shutil, tarfile, threading, time, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from base_image import image
@@ -196,6 +196,39 @@ def an_edit_of_the_system_leaves_them(stage):
         assert made("apt: [passwd]") == ({"apt"}, first[1])
         inside = made("folders: [/data]")
         assert "a" in inside[0] and inside[1][0] != first[1][0], inside
+
+
+@scenario
+def what_is_pruned_is_not_theirs(stage):
+    """Neither when the lock has another system since it was built, nor when the last build was the only use for long."""
+    path = stage.fresh()
+    with serving() as peer:
+        peer.files = {"/set.tar.gz": tar_of(("course/x", noise(100000)))}
+
+        def locked(*more):
+            asks(stage, path, f'url: "{peer.url("/set.tar.gz")}", to: /opt/, unpack: true', more=more)
+            lock(stage, path)
+
+        def made():
+            code, _, err = end(start(stage, path, "build", "-v", "recipe.yaml"))
+            assert code == 0, err
+            shutil.rmtree(os.path.join(path, "images"))
+            return "assemble set.tar.gz, " in err
+
+        locked()
+        assert made()
+        locked("apt: [git]")
+        run(stage, path, "prune")
+        assert not made()
+        then = time.time() - 40 * 86400
+        for name in ("blobs", "layers"):
+            for folder, _, files in os.walk(path + "/.cache/envbuild/" + name):
+                for file in files:
+                    os.utime(os.path.join(folder, file), (then, then))
+        assert not made()
+        run(stage, path, "prune", "--older", "30d")
+        locked("apt: [passwd]")
+        assert not made()
 
 
 @scenario

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """serve: a read-only registry of a layout, and whoever asks it for what it does not have. As lib.py."""
-import base_image, concurrent.futures, http.client, random, re, shutil, signal, socket, time
+import base64, base_image, concurrent.futures, http.client, random, re, shutil, signal, socket, time
 
 from lib import *
 
@@ -122,6 +122,8 @@ def straight_from_store_and_lock(stage):
             run(stage, path, "copy", "-q", f"docker://{s.host}/pytorch@{digest}", f"oci:{out}:x")
             check_layout(f"{path}/{out}", digest)
             assert run(stage, path, "lock", "--from", f"docker://{s.host}/{s.name}")[0].encode() == read(path, "recipe.lock")
+            status, _, told = s.ask(f"/delta/pytorch:{TAG}?have={digest}")
+            assert status == 404 and b"served straight from its lock" in told, (status, told)
             whole = s.ask("/image.tar")[2]
             for layer in manifest["layers"]:
                 data = read(path, out, "blobs/sha256", layer["digest"][7:])
@@ -247,19 +249,23 @@ def who_asks_for_anything_else_gets_an_error(stage):
         assert s.ask(where.decode())[2] == b"layer"
 
 
-def noise(r, layer):
+def noise(r, layer, image):
     """A request of the kind that strangers send: what is right in it and what is not, a seed decides."""
-    pieces = ["v2", "course", "manifests", "blobs", "big", "tags", "list", "referrers", "_catalog", layer, layer[:20], "..", ".", "", "%2e%2e", "%2f", "%00", "%zz", "\xff",
+    pieces = ["v2", "course", "delta", "course:big", "manifests", "blobs", "big", "tags", "list", "referrers", "_catalog", layer, layer[:20], "..", ".", "", "%2e%2e", "%2f", "%00", "%zz", "\xff",
               "etc", "passwd", "image.tar", "get.sh", "table", "a" * r.randrange(3000), "%0d%0aX-Injected:%201", "sha256:" + "g" * 64, "~root", "\\..\\"]
-    path = "/" + "/".join(r.choice(pieces) for _ in range(r.randrange(7))) + r.choice(["", "?n=" + str(r.randrange(-5, 10**12)), "?last=%0d%0aX-Injected:1", "?have=" + "x" * r.randrange(9999), "?image=../../x",
+    path = "/" + "/".join(r.choice(pieces) for _ in range(r.randrange(7))) + r.choice(["", "?n=" + str(r.randrange(-5, 10**12)), "?last=%0d%0aX-Injected:1", "?have=" + "x" * r.randrange(9999), "?image=../../x", "?have=" + image,
+                                                                                       "?have=" + "&have=".join([r.choice([layer, image, "x", ""])] * r.randrange(300)),
                                                                                        "?" + "&" * 500, "?lang=%3Cscript%3E", "#x"])
     headers = [b"Host: " + r.choice([b"x", b"", b"a\r b", b"<script>", b"evil.example", b"\xff" * 99, b"h" * r.randrange(40000)])] * r.randrange(3)
     headers += [r.choice([b"Range: bytes=%d-%d" % (r.randrange(-3, 30), r.randrange(1 << 70)), b"Range: " + bytes(r.randrange(32, 256) for _ in range(50)), b"If-Range: x", b"If-None-Match: *",
                           b"Content-Length: %d" % r.randrange(-9, 1 << 66), b"Transfer-Encoding: chunked", b"Transfer-Encoding: x, chunked", b"Connection: Upgrade", b"Expect: 100-continue",
+                          b"Authorization: " + r.choice([b"Basic ", b"basic", b"Bearer ", b"Basic " + b"Og" * r.randrange(9000)]) + base64.b64encode(bytes(r.randrange(256) for _ in range(r.randrange(40)))),
                           b"User-Agent: " + bytes(r.randrange(1, 256) for _ in range(40)).replace(b"\n", b""), b" folded", b"\tx", b":", b"x" * 500, b"Accept-Language: " + b"zh," * r.randrange(3000)])
                 for _ in range(r.randrange(5))]
     line = b" ".join([r.choice([b"GET", b"GET", b"GET", b"HEAD", b"POST", b"PUT", b"get", b"\x00", b"OPTIONS", b"CONNECT", b"PRI"]), path.encode("latin-1"),
                       r.choice([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/", b""])])
+    if r.randrange(3) == 0:  # a path that leads somewhere
+        line = b"GET " + r.choice([b"/delta/course:big?have=%s", b"/delta/course:old?have=%s", b"/image.tar?image=course:big&have=%s"]) % r.choice([image, layer, image + "x", ""]).encode() + b" HTTP/1.1"
     data = r.choice([b"\r\n", b"\r\n", b"\n"]).join([line, *headers, b"", b""]) + bytes(r.randrange(256) for _ in range(r.choice([0, 0, 5, 2000])))
     return data[:r.randrange(len(data) + 1)] if r.randrange(5) == 0 else data
 
@@ -284,26 +290,32 @@ def received(c):
     return got
 
 
+def two_thousand(s, layer, image, statuses, seed=17):
+    """Requests, a hundred at once; nobody waits for an answer that may never come."""
+    r, waiting, answers = random.Random(seed), [], 0
+    for n in range(2099):
+        if n < 2000:
+            waiting.append((noise(r, layer, image), socket.create_connection(("127.0.0.1", s.port))))
+            send(*waiting[-1])
+        if len(waiting) < 100 and n < 2000:
+            continue
+        asked, c = waiting.pop(0)
+        got = received(c)
+        answers += bool(got)
+        head, _, body = got.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
+        assert not head or re.match(rb"HTTP/1\.[01] (" + statuses + rb") ", head), (n, asked[:500], got[:200])
+        assert b"X-Injected" not in head and b"root:" not in body and b"<script>alert" not in body, (n, asked[:500], got[:500])
+    assert answers > 1000, answers
+
+
 @scenario
 def two_thousand_requests_of_strangers(stage):
     """They get errors, or what anybody may have, and it still serves."""
     path, manifest, (layer,) = made(stage, b"layer")
-    r = random.Random(17)
-    waiting, answers = [], 0  # a hundred at once; nobody waits for an answer that may never come
-    with Serve(stage, path) as s:
-        for n in range(2099):
-            if n < 2000:
-                waiting.append((noise(r, layer["digest"]), socket.create_connection(("127.0.0.1", s.port))))
-                send(*waiting[-1])
-            if len(waiting) < 100 and n < 2000:
-                continue
-            asked, c = waiting.pop(0)
-            got = received(c)
-            answers += bool(got)
-            head, _, body = got.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
-            assert not head or re.match(rb"HTTP/1\.[01] (200|206|304|400|404|405|408|411|413|414|416|431|501|505) ", head), (n, asked[:500], got[:200])
-            assert b"X-Injected" not in head and b"root:" not in body and b"<script>alert" not in body, (n, asked[:500], got[:500])
-        assert answers > 1000, answers
+    _, old, _ = made(stage, b"another layer", tag="old", layout="before", path=path)
+    with Serve(stage, path, "images", "before") as s:
+        two_thousand(s, layer["digest"], old["digest"], rb"200|206|304|400|404|405|408|411|413|414|416|431|501|503|505")
+        assert waited(lambda: s.ask("/delta/course:big?have=" + old["digest"])[2], b"envbuild delta 1")
         assert s.ask("/v2/course/blobs/" + layer["digest"])[2] == b"layer"
         if os.path.exists(f"/proc/{s.process.pid}/status") and "san" not in stage.envbuild:
             assert int(re.search(r"VmHWM:\s+(\d+)", read(f"/proc/{s.process.pid}/status").decode())[1]) < 64 * 1024
@@ -333,23 +345,35 @@ def one_address_does_not_keep_the_others_out(stage):
 @scenario
 def a_layout_that_changes_under_way(stage):
     """One that goes away is served on; a file that is cut ends the answer early, and nobody takes it for whole."""
-    data = os.urandom(1 << 20) * 24
-    path, manifest, (layer,) = made(stage, data)
+    data, rest = os.urandom(1 << 20) * 24, os.urandom(1 << 20) * 25
+    path, manifest, (layer, other) = made(stage, data, rest)
     where = "/v2/course/blobs/" + layer["digest"]
     with Serve(stage, path) as s:
         c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=PATIENCE)
         c.request("GET", where)
         answer = c.getresponse()
         assert answer.read(1 << 20) == data[:1 << 20]
-        with open(f"{path}/images/blobs/sha256/{layer['digest'][7:]}", "r+b") as f:
+        harmless = http.client.HTTPConnection("127.0.0.1", s.port, timeout=PATIENCE)
+        harmless.request("GET", "/v2/course/blobs/" + other["digest"])
+        unharmed = harmless.getresponse()
+        assert unharmed.read(1 << 20) == rest[:1 << 20]
+        cut, began = f"images/blobs/sha256/{layer['digest'][7:]}", time.monotonic()
+        with open(f"{path}/{cut}", "r+b") as f:
             f.truncate(2 << 20)
         try:
-            rest = answer.read()
-            raise AssertionError(len(rest))
+            raise AssertionError(len(answer.read()))
         except (http.client.IncompleteRead, ConnectionError):
             pass
+        assert time.monotonic() - began < 30, "not only when it was idle for a minute"
         c.close()
-        assert s.ask(where)[0] == 500 and s.ask("/image.tar")[0] == 500 and s.ask("/v2/course/manifests/big")[0] == 200
+        assert s.ask(where)[0] == 404 and s.ask("/image.tar")[0] == 500 and s.ask("/v2/course/manifests/big")[0] == 200
+        assert unharmed.read() == rest[1 << 20:]
+        harmless.close()
+        err = run(stage, path, "copy", f"docker://{s.host}/course:big", "oci:copied:x", code=5)[1]
+        assert "HTTP 404" in err, err
+        line = next(line.decode() for line in s.process.stderr if b" was changed" in line)
+        assert cut + " was changed, so what is made of it is refused" in line, line
+    assert cut not in s.err, s.err
     path, manifest, (layer,) = made(stage, data)
     with Serve(stage, path) as s:
         shutil.rmtree(path + "/images")
@@ -394,7 +418,7 @@ def only_what_its_name_says_leaves(stage):
         with open(f"{path}/images/blobs/sha256/{layer['digest'][7:]}", "r+") as f:
             f.write("wrong")
         status, _, body = s.ask("/v2/course/blobs/" + layer["digest"])
-        assert status == 500 and b"wrong" not in body, (status, body)
+        assert status == 404 and b"wrong" not in body, (status, body)
 
 
 @scenario
@@ -553,6 +577,8 @@ def a_script_that_goes_on_after_a_cut(stage):
         assert headers["Content-Type"].startswith("text/plain") and hashlib.sha256(script).hexdigest() in page and b"{{.Id}}" in script
         windows = s.ask("/get.ps1")[2]
         assert hashlib.sha256(windows).hexdigest() in page and b"|" not in windows and b">" not in windows and b"{{m" not in windows
+        options = lambda text, mark: [(name.lower(), said) for name, said in re.findall(rb"(?m)^#   " + mark + rb"(\w+)( .*)", text)]
+        assert [n for n, _ in options(script, b"--")] == [n for n, _ in options(windows, b"-")] == [b"start", b"have", b"from", b"cacert"]
         assert s.ask("/get.sh?image=x:1")[0] == 404
         if shutil.which("shellcheck"):
             subprocess.run(["shellcheck", "-"], input=script, check=True)

@@ -3,7 +3,7 @@
 import base64, http.client, re, shutil, ssl
 
 from lib import *
-from serve import DOCKER, Serve, made, waited
+from serve import DOCKER, Serve, made, two_thousand, waited
 
 CODE = "right-code.7"
 
@@ -200,6 +200,17 @@ def a_code_for_all_of_it(stage):
             moved = script.replace(re.search(rb"http://(127[^/]*)/", script)[1], s.host.encode())
             done = subprocess.run(["sh"], input=moved, cwd=path, env=env, capture_output=True)
             assert done.returncode == 1 and b"refuses; it was started anew" in done.stderr, done
+
+
+@scenario
+def strangers_who_lack_the_code(stage):
+    """Whatever they send, none of it is let in, and who has the code is."""
+    path, manifest, (layer,) = made(stage, b"layer")
+    with Guarded(stage, path, code=CODE) as s:
+        two_thousand(s, layer["digest"], manifest["digest"], rb"400|401|405|408|411|413|414|429|431|501|505", 18)
+        for where in ("/delta/course:big?have=" + manifest["digest"], "/image.tar?have=" + layer["digest"]):
+            assert s.ask(where, by="127.0.0.2")[0] == s.ask(where, code=CODE[1:], by="127.0.0.2")[0] == 401
+        assert s.ask("/image.tar?have=" + layer["digest"], code=CODE, by="127.0.0.3")[0] == 200
 
 
 @scenario

@@ -187,6 +187,15 @@ static void the_language_is_the_first_that_there_is(void **state)
         assert_int_equal(page_wants_chinese(str_of(cases[i].accepts)), cases[i].chinese);
 }
 
+/* Is something told? */
+static bool ticks(struct serve *s, uint64_t now)
+{
+    CLEANUP(buf_clear) struct buf say = {0};
+
+    serve_tick(s, now, &say);
+    return say.len > 0;
+}
+
 static void after_a_minute_alone_it_is_told_once(void **state)
 {
     CLEANUP(serve_clear) struct serve *s = NULL;
@@ -201,11 +210,11 @@ static void after_a_minute_alone_it_is_told_once(void **state)
                    &(struct serve_how){.shelf = &shelf, .host = STR("127.0.0.1:1"), .threads = 1},
                    &socket, &e),
         0);
-    assert_false(serve_tick(s, 0));
-    assert_false(serve_tick(s, 59999));
-    assert_true(serve_tick(s, 60000));
-    assert_false(serve_tick(s, 61000));
-    assert_false(serve_tick(s, 1000000));
+    assert_false(ticks(s, 0));
+    assert_false(ticks(s, 59999));
+    assert_true(ticks(s, 60000));
+    assert_false(ticks(s, 61000));
+    assert_false(ticks(s, 1000000));
 }
 
 static int socket_to(const struct sockaddr_in *to)
@@ -235,13 +244,13 @@ static void who_was_asked_is_not_alone(void **state)
                    &(struct serve_how){.shelf = &shelf, .host = STR("127.0.0.1:1"), .threads = 2},
                    &socket, &e),
         0);
-    assert_false(serve_tick(s, 5));
+    assert_false(ticks(s, 5));
     to.sin_port = htons(port);
     c = socket_to(&to);
     assert_int_equal(write(c, ask, sizeof ask - 1), sizeof ask - 1);
     assert_int_equal(read(c, &got, 1), 1);
     close(c);
-    assert_false(serve_tick(s, 60005));
+    assert_false(ticks(s, 60005));
 }
 
 static bool is_done(struct watch *w)
@@ -260,7 +269,7 @@ static void who_came_anew_is_not_cut_off_by_what_he_left(void **state)
     struct watch *w = watch_open();
     void *old, *later;
 
-    watch_wants(w, "10.0.0.7", STR("curl/8"), STR("tar"), 10);
+    watch_wants(w, "10.0.0.7", STR("curl/8"), WATCH_IMAGE, STR("tar"), 10);
     old = watch_begin(w, "10.0.0.7", STR("curl/8"), -1, 10);
     later = watch_begin(w, "10.0.0.7", STR("curl/8"), -1, 10);
     watch_end(w, later, true);

@@ -235,6 +235,12 @@ void layer_key_alone(struct buf *out, const struct lock *lock, size_t layer)
     add_download(out, lock, &lock->layers.v[layer]);
 }
 
+void layer_key_of_second(struct buf *out, const struct lock *lock, size_t layer)
+{
+    buf_puts(out, "second key of ");
+    layer_key_alone(out, lock, layer);
+}
+
 void layer_key(struct buf *out, const struct lock *lock, size_t layer)
 {
     const struct lock_layer *l = &lock->layers.v[layer];

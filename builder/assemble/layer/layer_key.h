@@ -10,5 +10,8 @@ void layer_key(struct buf *out, const struct lock *lock, size_t layer);
 /* Of a layer that is one download: the same without the system, of which download_key() adds what
  * decides. */
 void layer_key_alone(struct buf *out, const struct lock *lock, size_t layer);
+/* Under this the memory has the second key of that layer, download_key(), as it last was: so that
+ * who does not know the system finds the layer, too. */
+void layer_key_of_second(struct buf *out, const struct lock *lock, size_t layer);
 /* The key of the whole system: what all system layers together are made from. */
 void system_key(struct buf *out, const struct lock *lock);
