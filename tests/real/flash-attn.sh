@@ -4,7 +4,7 @@
 # PyTorch's CUDA is 13, whose toolkit is wheels of PyPI.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
-need python3
+need python3 readelf
 need_sealed
 scratch
 cd "$work"
@@ -55,7 +55,9 @@ while [ -z "$nvcc" ] || [ -z "$object" ]; do
     object=$(find "$store/unpacked/builds" -name '*.o' -size +0 2>/dev/null | head -1) || true
     sleep 1
 done
-ok "nvcc runs, and ${object##*/} is there"
+cp "$object" first.o || fail "the object is gone: $(tail -30 said)"
+readelf -h first.o | grep -q 'REL (Relocatable file)' || fail "$object is no object"
+ok "nvcc runs, and $(wc -c <first.o) bytes of ${object##*/} are there, with $(readelf -sW first.o | grep -c ' FUNC ') functions"
 
 children=$(below "$pid")
 [ "$(echo "$children" | wc -w)" -gt 2 ] || fail "the build is of the processes $children"
