@@ -52,11 +52,11 @@ while [ -z "$nvcc" ] || [ -z "$object" ]; do
     for child in $(below "$pid"); do
         [[ $(tr '\0' ' ' <"/proc/$child/cmdline") != /usr/local/cuda/bin/nvcc\ * ]] || nvcc=yes
     done 2>/dev/null
-    object=$(find "$store/unpacked/builds" -name '*.o' -size +0 2>/dev/null | head -1) || true
+    object=$(find "$store/unpacked/builds" -path '*/src/*' -name '*.o' 2>/dev/null | head -1) || true
+    # One that is still being written has no header.
+    cp "$object" first.o 2>/dev/null && readelf -h first.o 2>/dev/null | grep -q 'REL (Relocatable file)' || object=''
     sleep 1
 done
-cp "$object" first.o || fail "the object is gone: $(tail -30 said)"
-readelf -h first.o | grep -q 'REL (Relocatable file)' || fail "$object is no object"
 ok "nvcc runs, and $(wc -c <first.o) bytes of ${object##*/} are there, with $(readelf -sW first.o | grep -c ' FUNC ') functions"
 
 children=$(below "$pid")
