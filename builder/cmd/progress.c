@@ -109,12 +109,13 @@ static struct whole whole_of(const struct progress *p)
     return w;
 }
 
-/* Seconds left at the mean rate; they only fall, since a plan may guess. UINT64_MAX: too early. */
+/* Seconds left at the mean rate; they only fall, since a plan may guess. UINT64_MAX: nobody knows,
+ * since it is too early, or what still works moves no bytes. */
 static uint64_t seconds_left(struct progress *p, const struct whole *w, uint64_t now)
 {
     uint64_t ms = now - p->started_ms, left;
 
-    if (ms < RATE_MS || !w->done)
+    if (ms < RATE_MS || !w->done || w->done == w->total)
         return UINT64_MAX;
     left = (uint64_t)((double)(w->total - w->done) / (double)w->done * (double)ms / 1000) + 1;
     if (left < p->left)

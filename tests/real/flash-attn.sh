@@ -4,7 +4,7 @@
 # PyTorch's CUDA is 13, whose toolkit is wheels of PyPI.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
-need python3
+need python3 readelf
 need_sealed
 scratch
 cd "$work"
@@ -52,10 +52,12 @@ while [ -z "$nvcc" ] || [ -z "$object" ]; do
     for child in $(below "$pid"); do
         [[ $(tr '\0' ' ' <"/proc/$child/cmdline") != /usr/local/cuda/bin/nvcc\ * ]] || nvcc=yes
     done 2>/dev/null
-    object=$(find "$store/unpacked/builds" -name '*.o' -size +0 2>/dev/null | head -1) || true
+    object=$(find "$store/unpacked/builds" -path '*/src/*' -name '*.o' 2>/dev/null | head -1) || true
+    # One that is still being written has no header.
+    cp "$object" first.o 2>/dev/null && readelf -h first.o 2>/dev/null | grep -q 'REL (Relocatable file)' || object=''
     sleep 1
 done
-ok "nvcc runs, and ${object##*/} is there"
+ok "nvcc runs, and $(wc -c <first.o) bytes of ${object##*/} are there, with $(readelf -sW first.o | grep -c ' FUNC ') functions"
 
 children=$(below "$pid")
 [ "$(echo "$children" | wc -w)" -gt 2 ] || fail "the build is of the processes $children"

@@ -3,7 +3,8 @@
 # Compare the choice of build/.../tools/solve_pypi with what pip chooses, on the real index: the sets of
 # solve-vs-pip.sets, all of them with --all or ALL=1. Needs: PyPI, /usr/bin/python3 with venv; bwrap for the sets that may take sdists, whose
 # backends are asked sealed by ours, and by pip as it does.
-# The judges are those that ours was written after; with ALL=1 the newest, which may have changed their minds since.
+# The judge is the pip that ours was written after; with ALL=1 the newest, which may have changed its mind since. Of `packaging` it is what that
+# pip carries: the index has newer ones long before pip chooses by them.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 python=${PYTHON:-/usr/bin/python3}
@@ -15,8 +16,9 @@ trap 'rm -rf "$work"' EXIT
 unset PIP_FIND_LINKS PIP_EXTRA_INDEX_URL PIP_INDEX_URL PIP_CONSTRAINT PIP_PRE
 export PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1
 "$python" -m venv "$work/venv" &&
-    timeout 600 "$work/venv/bin/pip" install -q -U $([ -z "${ALL:-}" ] && echo pip==26.3 packaging==26.3 || echo pip packaging) uv \
-        >"$work/log" 2>&1 ||
+    timeout 600 "$work/venv/bin/pip" install -q -U $([ -z "${ALL:-}" ] && echo pip==26.3 || echo pip) uv >"$work/log" 2>&1 &&
+    timeout 600 "$work/venv/bin/pip" install -q \
+        "packaging==$("$work/venv/bin/python" -c 'from pip._vendor.packaging import __version__; print(__version__)')" >"$work/log" 2>&1 ||
     { tail -n 1 "$work/log"; echo "skipped: PyPI cannot be reached"; exit 0; }
 "$work/venv/bin/pip" --version
 "$work/venv/bin/python" tests/real/judges/packaging-tables.py --check || failed=1

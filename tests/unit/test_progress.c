@@ -105,6 +105,8 @@ static void what_a_build_says_is_shown(void **state)
 
     dup2(said.n, STDERR_FILENO);
     events_emit(to, &(struct event){.kind = EVENT_STEP, .name = "build"});
+    events_emit(to, &(struct event){EVENT_BEGIN, "fetch", "x", 0, 9});
+    events_emit(to, &(struct event){EVENT_END, "fetch", "x", 0, 0});
     for (uint64_t i = 1; i <= 15; i++)
         events_emit(to, &(struct event){EVENT_SAID, "demo 1.0", "[1/2] cc \x1b]0;a.c", 123000, 0});
     events_emit(to, &(struct event){EVENT_SAID, "demo 1.0", "", 0, 0});
@@ -117,7 +119,10 @@ static void what_a_build_says_is_shown(void **state)
     assert_int_equal(fd_pread_all(said.n, buf_room(&out, size), size, 0, "said", &e), 0);
     out.len += size;
     buf_putc(&out, '\0');
-    assert_string_equal(out.p, "build\n  build demo 1.0, 2 min 3 s: [1/2] cc \\x1b]0;a.c\n");
+    assert_string_equal(
+        out.p, "build\n  100%, 9 B of 9 B: build demo 1.0, 2 min 3 s: [1/2] cc \\x1b]0;a.c\n"
+               "  100%, 9 B of 9 B: build\n"
+               "  100%, 9 B of 9 B: build\n");
 }
 
 /* What a pipe is told of a step of four minutes: little, of one whole that does not grow. */

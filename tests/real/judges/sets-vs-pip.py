@@ -78,7 +78,9 @@ class Asker:
     def chosen(self, s):
         """What a lock has that takes sdists, but for what every image has."""
         folder = tempfile.mkdtemp(dir=self.work)
-        recipe = {"name": "x", "pytorch": "none", "base": BASES[".".join(self.python.split(".")[:2])], "build": "all", "pip": s["words"]}
+        torch = [w for w in s["words"] if w.startswith("torch==")]  # which a recipe names, for `pytorch: none` takes none
+        recipe = {"name": "x", "pytorch": torch[0][len("torch=="):] if torch else "none", "base": BASES[".".join(self.python.split(".")[:2])],
+                  "build": "all", "pip": [w for w in s["words"] if w not in torch]}
         with open(folder + "/x.yaml", "w", encoding="utf-8") as f:
             json.dump(recipe, f)
         done = subprocess.run([self.o.sources, "lock", "x.yaml"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
