@@ -94,7 +94,11 @@ in_lab() {
     "$docker" exec -i "$id" python3 - "$@" <"$judge"
 }
 [ "$(in_lab cell "$link" 'import os, sys; print(6 * 7, sys.prefix, os.getuid(), os.getcwd(), os.environ["MINE"])')" = '42 /opt/venv 2000 /workspace a "b" \c $d' ] || fail "a cell"
-ok "a cell runs, as the recipe's user and with the container's variables"
+in_lab cell "$link" 'import ipykernel.connect, os, stat
+kernel = ipykernel.connect.get_connection_info(unpack=True)
+print(kernel["transport"], oct(stat.S_IMODE(os.stat(os.path.dirname(kernel["ip"])).st_mode)), os.path.exists(kernel["ip"] + "-" + str(kernel["iopub_port"])))' >out || fail "a kernel: $(cat out)"
+[ "$(cat out)" = "ipc 0o700 True" ] || fail "others can read what a kernel says: $(cat out)"
+ok "a cell runs, as the recipe's user and with the container's variables; what it prints nobody else can read"
 until [ "$("$docker" inspect -f '{{.State.Health.Status}}' "$id")" = healthy ]; do
     [ "$("$docker" inspect -f '{{.State.Running}}' "$id")" = true ] || fail "it ended: $(logs)"
 done
@@ -177,6 +181,11 @@ find_lab
 logs | grep -q "ssh is not there: sshd lets in none but users that /etc/passwd names, and it does not name uid 12345" || fail "any uid: $(logs)"
 [ "$(in_lab cell "$link" 'import os; open("new", "w"); print(os.getuid())')" = 12345 ] || fail "any uid: a cell"
 "$docker" exec "$id" /usr/local/bin/envbuild-services probe || fail "any uid: the probe"
+forget
+start -u 12345:0 --cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp --tmpfs /workspace:mode=1777 served:both
+find_lab
+[ "$(in_lab cell "$link" 'import os; open("new", "w"); print(os.getuid())')" = 12345 ] || fail "any uid, read-only: a cell"
+"$docker" exec "$id" /usr/local/bin/envbuild-services probe || fail "any uid, read-only: the probe"
 forget
 start -u 0 served:both
 find_lab

@@ -18,14 +18,17 @@ def cell(link, code):
     message = {"header": {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex, "version": "5.3"},
                "parent_header": {}, "metadata": {}, "channel": "shell", "buffers": [], "content": {"code": code, "silent": False}}
     server.send(json.dumps(message))
+    # The reply comes on another channel than what is printed, and may overtake it; that it is idle comes after all that.
     while True:
         got = json.loads(server.recv())
         kind, content = got["header"]["msg_type"], got["content"]
+        if got["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+            continue
         if kind == "error":
             sys.exit("\n".join(content["traceback"]))
         if kind == "stream":
             print(content["text"], end="")
-        if kind == "execute_reply":
+        if kind == "status" and content["execution_state"] == "idle":
             return
 
 
