@@ -59,6 +59,7 @@ SETTINGS = "/usr/local/share/envbuild/services.json"
 SECRETS = "/run/secrets/"
 CONFIG = 78  # EX_CONFIG of sysexits.h
 PATIENCE = 1  # seconds that the services have to end, for `docker stop` is to take less than two
+KERNEL_STARTS = 200  # seconds; browsers wait 240 for a websocket
 PORTS = 50  # so many are tried, from the one of the recipe on
 
 
@@ -207,7 +208,9 @@ def start_jupyter(settings, run):
               "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""},
               # By TCP whoever is on this machine could read what cells print, and with the host's network that is everybody there.
               # A port would also be chosen long before the kernel takes it; a socket in a folder is the kernel's alone.
-              "KernelManager": {"transport": "ipc"}}
+              "KernelManager": {"transport": "ipc"},
+              # After a minute the server hangs up on a kernel that still starts, as kernels do for long on a busy machine.
+              "MappingKernelManager": {"kernel_info_timeout": KERNEL_STARTS}}
     if password:
         config["PasswordIdentityProvider"] = {"hashed_password": password}
     path = put(run + "/jupyter_config.json", json.dumps(config))

@@ -23,8 +23,8 @@ def cell(link, code):
         try:
             got = json.loads(server.recv())
             break
-        except websocket.WebSocketConnectionClosedException:
-            pass  # jupyter_server hangs up on a kernel that takes a minute to start, and has not handed on what was sent; as Lab does, once more
+        except (websocket.WebSocketConnectionClosedException, ConnectionError):
+            pass  # it hangs up on a kernel that takes long to start, and has not handed on what was sent; once more, as Lab does
     # The reply comes on another channel than what is printed, and may overtake it; that it is idle comes after all that.
     while True:
         kind, content = got["header"]["msg_type"], got["content"]
