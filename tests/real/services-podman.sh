@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
 . "$(dirname "$0")/lib/services.sh"
-need python3 gpgv podman ssh ssh-keygen curl
+need python3 gpgv podman runc ssh ssh-keygen curl
 [ "$(id -u)" = 0 ] || skip "$0 needs root, which also becomes a user"
 scratch
 cd "$work"
@@ -71,13 +71,15 @@ a "b" \c $d' ] || fail "$1: ssh"
 # ---- root's ----
 
 mkdir -p conf
-printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/podman/root"\nrunroot = "%s/podman/run"\n' "$work" "$work" >conf/storage.conf
-# Its own limits are more than this machine may allow.
-printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\ncgroup_manager = "cgroupfs"\n' >conf/containers.conf
+# Its own limits are more than this machine may allow, and crun takes no machine with both versions of cgroups.
+printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\n' >conf/podman.conf
+for who in root user; do
+    printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/%s/root"\nrunroot = "%s/%s/run"\n' "$work" $who "$work" $who >conf/$who.conf
+done
 docker=$work/rootful
 cat >"$docker" <<X
 #!/bin/sh
-CONTAINERS_CONF=$work/conf/containers.conf CONTAINERS_STORAGE_CONF=$work/conf/storage.conf exec podman "\$@"
+CONTAINERS_CONF=$work/conf/podman.conf CONTAINERS_STORAGE_CONF=$work/conf/root.conf exec podman "\$@"
 X
 chmod 755 "$docker"
 checks "root's podman"
@@ -102,10 +104,10 @@ ok "podman kube play runs the pod of emit k8s: JupyterLab, ssh, and the liveness
 # ---- a user's ----
 # newuidmap is told of the user's range of ids in a mount name space of this script's alone.
 
-mkdir home run
+mkdir home run user
 printf 'someone:x:5678:5678::%s/home:/bin/sh\n' "$work" | cat /etc/passwd - >passwd
 echo someone:200000:65536 >subid
-chown -R 5678:5678 home run
+chown -R 5678:5678 home run user
 chmod 700 run
 unshare --mount sh -c 'mount --make-rprivate / && mount --bind passwd /etc/passwd && mount --bind subid /etc/subuid && mount --bind subid /etc/subgid &&
     echo ready && exec sleep infinity' >space 2>&1 &
@@ -116,7 +118,8 @@ docker=$work/rootless
 cat >"$docker" <<X
 #!/bin/sh
 exec nsenter -t $space -m --wd="$work" setpriv --reuid 5678 --regid 5678 --clear-groups env -i PATH="$PATH" HOME="$work/home" USER=someone \
-    XDG_RUNTIME_DIR="$work/run" CONTAINERS_CONF="$work/conf/containers.conf" podman "\$@"
+    XDG_RUNTIME_DIR="$work/run" CONTAINERS_CONF="$work/conf/podman.conf" CONTAINERS_STORAGE_CONF="$work/conf/user.conf" \
+    podman "\$@"
 X
 chmod 755 "$docker"
 if ! "$docker" unshare true >said 2>&1; then
