@@ -69,7 +69,7 @@ class Page:
             new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
             look();
         })""".replace("SELECTORS", json.dumps(selectors)).replace("VALUE", value)
-        return self.ask("Runtime.evaluate", expression=wait, awaitPromise=True)["result"]["value"]
+        return self.ask("Runtime.evaluate", expression=wait, awaitPromise=True)["result"].get("value")
 
     def picture(self):
         sys.stdout.buffer.write(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))
