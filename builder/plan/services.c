@@ -7,7 +7,11 @@
 #include "../io/crypto.h"
 #include "../model/embedded.h"
 
-enum { KEYS_MAX = 64 * 1024, INTERVAL = 10, TIMEOUT = 10, START_PERIOD = 60, RETRIES = 3 };
+enum { KEYS_MAX = 64 * 1024 };
+
+/* In seconds. On a busy machine JupyterLab takes minutes to start, and who is found ill is ended by
+ * Kubernetes with all that runs in it; what cannot start ends by itself. */
+enum { INTERVAL = 10, TIMEOUT = 30, START_PERIOD = 600, RETRIES = 3 };
 
 #define SETTINGS "/usr/local/share/envbuild/services.json"
 #define PROFILE "/etc/profile.d/envbuild-services.sh"

@@ -2,14 +2,65 @@
 # SPDX-License-Identifier: Apache-2.0
 """Written by envbuild. Starts what the recipe's `services` names, as the image's user, and ends when one of them ends or a
 signal comes. With the argument `probe` it tells whether they answer."""
-import http.client, json, os, pwd, secrets, shutil, signal, socket, stat, subprocess, sys, tempfile, time
+import os, sys
+
+ANYWHERE = ["/tmp", "/dev/shm"]  # one of them can be written even where nothing else can
+
+# ---- the health check ----
+# It runs every few seconds in each container, thirty of them on a machine with a class, and nothing of the image is compiled: so it
+# stands before the imports of all else, and takes what Python's own `socket` stands on.
+
+
+def listening(place):
+    """The file that says who listens where: this container's, also where several share the folder and the host's name."""
+    return f"{place}/envbuild-listening-{os.stat('/proc/self/ns/mnt').st_ino}"
+
+
+def answer(port, request, size):
+    """The first bytes that come back."""
+    import _socket
+
+    server = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    server.settimeout(10)
+    server.connect(("127.0.0.1", port))
+    server.sendall(request)
+    got = b""
+    while len(got) < size and (more := server.recv(size - len(got))):
+        got += more
+    return got
+
+
+def probe():
+    """Why it is not well, or None: do all that were started answer?"""
+    found = [file for file in map(listening, ANYWHERE) if os.path.exists(file)]
+    if not found:
+        return "envbuild: the services do not listen yet"
+    with open(found[0], encoding="utf-8") as f:
+        lines = f.read().split("\n")
+    for name, port, path in (line.split(" ") for line in lines if line):
+        try:
+            if name == "ssh":
+                well = answer(int(port), b"SSH-2.0-probe\r\n", 7) == b"SSH-2.0"
+            else:
+                well = answer(int(port), f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode(), 12)[9:] == b"200"
+        except OSError as e:
+            return f"envbuild: {name} does not answer on port {port}: {e}"
+        if not well:
+            return f"envbuild: {name} does not answer on port {port} as it should"
+    return None
+
+
+if sys.argv[1:] == ["probe"]:
+    sys.exit(probe())
+
+import json, pwd, secrets, shutil, signal, socket, stat, subprocess, tempfile, time
 
 SETTINGS = "/usr/local/share/envbuild/services.json"
 SECRETS = "/run/secrets/"
 CONFIG = 78  # EX_CONFIG of sysexits.h
 PATIENCE = 1  # seconds that the services have to end, for `docker stop` is to take less than two
+KERNEL_STARTS = 200  # seconds; browsers wait 240 for a websocket
 PORTS = 50  # so many are tried, from the one of the recipe on
-ANYWHERE = ["/tmp", "/dev/shm"]  # one of them can be written even where nothing else can
 
 
 class No(Exception):
@@ -56,7 +107,7 @@ def use_home():
 
 
 def state_folder():
-    """Host keys, and for the health check who listens where. It outlives the container where home is a volume."""
+    """Host keys. It outlives the container where home is a volume."""
     return first(lambda place: own(f"{place}/envbuild-services-{os.getuid()}"), [os.environ["HOME"] + "/.local/state", *ANYWHERE])
 
 
@@ -126,16 +177,22 @@ def bring_notebooks(source):
         say(f"the notebooks of {source} are not all in {os.getcwd()}: {e}")
 
 
-def wait_for(child, path):
-    """What Jupyter writes about itself when it listens; the file is there before its text is."""
-    while True:
+def until(child, name, look):
+    """What `look` finds, as soon as it finds something."""
+    while (found := look()) is None:
         if child.poll() is not None:
-            raise No(f"JupyterLab ended with {child.returncode} before it listened")
-        try:
-            with open(path, encoding="utf-8") as f:
-                return json.load(f)
-        except (FileNotFoundError, ValueError):
-            time.sleep(0.05)
+            raise No(f"{name} ended with {child.returncode} before it listened")
+        time.sleep(0.05)
+    return found
+
+
+def read_server(path):
+    """What Jupyter writes about itself when it listens; the file is there before its text is."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            return json.load(f)
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def start_jupyter(settings, run):
@@ -148,21 +205,26 @@ def start_jupyter(settings, run):
         bring_notebooks(settings["notebooks"])
     config = {"ServerApp": {"ip": "*", "port": settings["port"], "port_retries": PORTS, "open_browser": False, "log_level": "ERROR",
                             "root_dir": os.getcwd(), "allow_root": os.getuid() == 0},
-              "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""}}
+              "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""},
+              # By TCP whoever is on this machine could read what cells print, and with the host's network that is everybody there.
+              # A port would also be chosen long before the kernel takes it; a socket in a folder is the kernel's alone.
+              "KernelManager": {"transport": "ipc"},
+              # After a minute the server hangs up on a kernel that still starts, as kernels do for long on a busy machine.
+              "MappingKernelManager": {"kernel_info_timeout": KERNEL_STARTS}}
     if password:
         config["PasswordIdentityProvider"] = {"hashed_password": password}
     path = put(run + "/jupyter_config.json", json.dumps(config))
     child = subprocess.Popen(["/opt/venv/bin/jupyter-lab", "--config=" + path], stdin=subprocess.DEVNULL, start_new_session=True,
                              env={**os.environ, "JUPYTER_RUNTIME_DIR": run + "/jupyter"})
     children["jupyter"] = child
-    server = wait_for(child, f"{run}/jupyter/jpserver-{child.pid}.json")
+    server = until(child, "JupyterLab", lambda: read_server(f"{run}/jupyter/jpserver-{child.pid}.json"))
     tell_port("JupyterLab", settings["port"], server["port"])
     link = f"http://127.0.0.1:{server['port']}{server['base_url']}lab"
     if made:
         say(f"JupyterLab: {link}?token={token}")
     else:
         say(f"JupyterLab: {link} " + (f"with the token of {where}" if token else "with the password of the image"))
-    return {"port": server["port"], "path": server["base_url"] + "api"}
+    return f"{server['port']} {server['base_url']}api"
 
 
 def tell_port(what, wanted, got):
@@ -196,14 +258,26 @@ def session_environment():
     return "".join(' "' + f"{name}={value}".replace("\\", "\\\\").replace('"', '\\"') + '"' for name, value in env.items() if name not in many)
 
 
-def free_port(port):
-    for n in range(port, min(port + PORTS, 65536)):
+def is_free(port):
+    try:
+        with socket.create_server(("", port)):
+            return True
+    except OSError:
+        return False
+
+
+def start_sshd(config, pid_file, wanted):
+    """On the wanted port, else on the next that is free; another may take it between our look and sshd's."""
+    for port in range(wanted, min(wanted + PORTS, 65536)):
+        if not is_free(port):
+            continue
+        child = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", config, "-p", str(port)], stdin=subprocess.DEVNULL, start_new_session=True)
+        children["ssh"] = child
         try:
-            with socket.create_server(("", n)):
-                return n
-        except OSError:
-            pass
-    raise No(f"ssh: no port from {port} to {n} is free")
+            return until(child, "sshd", lambda: port if os.path.exists(pid_file) else None)
+        except No:
+            del children["ssh"]
+    raise No(f"ssh is not there: sshd cannot listen on a port from {wanted} to {port}")
 
 
 def start_ssh(settings, run):
@@ -216,12 +290,10 @@ def start_ssh(settings, run):
     if not keys and not os.path.exists(os.path.expanduser("~/.ssh/authorized_keys")):
         raise No("ssh is not there: it lets in nobody without a key; give public keys as AUTHORIZED_KEYS, as "
                  f"{SECRETS}authorized_keys, or in the recipe")
-    port = free_port(settings["port"])
     key = host_key(state_folder(), run)
-    config = put(run + "/sshd_config", f"""Port {port}
-HostKey {key}
+    config = put(run + "/sshd_config", f"""HostKey {key}
 AuthorizedKeysFile {put(run + "/authorized_keys", keys + chr(10))} .ssh/authorized_keys
-PidFile none
+PidFile {run}/sshd.pid
 LogLevel ERROR
 UsePAM no
 StrictModes no
@@ -234,36 +306,20 @@ PrintMotd no
 Subsystem sftp internal-sftp
 SetEnv{session_environment()}
 """)
-    children["ssh"] = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", config], stdin=subprocess.DEVNULL, start_new_session=True)
+    port = start_sshd(config, run + "/sshd.pid", settings["port"])
     tell_port("sshd", settings["port"], port)
     said = subprocess.run(["/usr/bin/ssh-keygen", "-lf", key], capture_output=True, text=True, check=True).stdout.split()
     say(f"ssh: ssh -p {port} {user}@127.0.0.1 (host key {said[1]})")
-    return {"port": port}
+    return f"{port} -"
 
 
 # ---- all of them ----
 
 
-def listening():
-    """The file that says who listens where; a name of its own for each container that shares the folder."""
-    return f"{state_folder()}/listening-{socket.gethostname()}.json"
-
-
-def probe():
-    """Do all that were started answer?"""
-    with open(listening(), encoding="utf-8") as f:
-        services = json.load(f)
-    if "jupyter" in services:
-        server = http.client.HTTPConnection("127.0.0.1", services["jupyter"]["port"], timeout=4)
-        server.request("GET", services["jupyter"]["path"])
-        answer = server.getresponse()
-        if answer.status != 200:
-            sys.exit(f"envbuild: JupyterLab answers {answer.status}")
-    if "ssh" in services:
-        with socket.create_connection(("127.0.0.1", services["ssh"]["port"]), timeout=4) as server:
-            server.sendall(b"SSH-2.0-probe\r\n")
-            if server.recv(7) != b"SSH-2.0":
-                sys.exit("envbuild: sshd does not answer")
+def tell_probe(services, run):
+    file = listening(os.path.dirname(run))
+    os.rename(put(run + "/listening", "".join(f"{name} {where}\n" for name, where in services.items()), mode=0o644), file)
+    return file
 
 
 def become_user():
@@ -312,19 +368,20 @@ def serve(run):
                 say(str(e))
     if not services:
         return CONFIG
-    put(listening(), json.dumps(services))
-    return watch()
+    told = tell_probe(services, run)
+    try:
+        return watch()
+    finally:
+        os.remove(told)
 
 
 def main():
     become_user()
     use_home()
-    if sys.argv[1:] == ["probe"]:
-        return probe()
-    for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(n, stop)
     run = run_folder()
     try:
+        for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(n, stop)
         return serve(run)
     except Stop:
         return 0
@@ -340,5 +397,5 @@ with open(SETTINGS, encoding="utf-8") as settings_file:
 given = {name: os.environ.pop(name) for name in ("JUPYTER_TOKEN", "AUTHORIZED_KEYS") if name in os.environ}
 try:
     sys.exit(main())
-except (No, OSError, ValueError, subprocess.SubprocessError, http.client.HTTPException) as e:
+except (No, OSError, ValueError, subprocess.SubprocessError) as e:
     sys.exit(f"envbuild: {e}")

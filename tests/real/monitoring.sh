@@ -114,6 +114,62 @@ P
 }
 
 # What `for:` of an alert does in an hour, without an hour.
+# Grafana itself is not had here; its makers' SDK has the schema of dashboards and of each panel, as Go types.
+check_dashboard() {
+    if ! command -v go >/dev/null; then
+        echo "skipped: go, which Grafana's SDK needs, is not installed"
+        return 0
+    fi
+    mkdir judge
+    cat >judge/main.go <<'G'
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+)
+
+func main() {
+	runtime := cog.NewRuntime()
+	runtime.RegisterDataqueryVariant(prometheus.VariantConfig())
+	runtime.RegisterPanelcfgVariant(table.VariantConfig())
+	runtime.RegisterPanelcfgVariant(timeseries.VariantConfig())
+	raw, err := os.ReadFile(os.Args[1])
+	var d dashboard.Dashboard
+	if err == nil {
+		err = d.UnmarshalJSONStrict(raw)
+	}
+	if err == nil {
+		err = d.Validate()
+	}
+	if err != nil && err.Error() != "" { // an empty list of faults is none
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+G
+    printf 'module judge\n\ngo 1.21\n\nrequire github.com/grafana/grafana-foundation-sdk/go v0.0.22\n' >judge/go.mod
+    if ! (cd judge && GOFLAGS='-mod=mod -modcacherw' go build -o judge .) >log 2>&1; then
+        echo "skipped: go cannot build Grafana's SDK: $(tail -1 log)"
+        return 0
+    fi
+    for file in plain class cluster; do
+        judge/judge $file/dashboard.json >log 2>&1 || fail "dashboard: $file: $(cat log)"
+    done
+    ok "dashboard: Grafana's own SDK reads it, strictly"
+    for change in s/gridPos/gridpos/ s/legendFormat/legend/ 's/"schemaVersion": 39/"schemaVersion": "39"/'; do
+        sed "$change" plain/dashboard.json >bad
+        ! cmp -s plain/dashboard.json bad || fail "$change changes nothing"
+        refused "dashboard: $change" judge/judge bad
+    done
+}
+
 check_alerts() {
     cat >times.yml <<'Y'
 rule_files: [plain/alerts.yml]
@@ -241,6 +297,7 @@ check_k8s
 unpack compose plain
 unpack compose.seats class
 unpack k8s cluster
+check_dashboard
 check_alerts
 check_queries plain compose pytorch
 check_queries class compose 'seat-1, seat-2' 'seat-3, seat-4' 'seat-5'

@@ -3,8 +3,8 @@
 # without a root file system that can be written, with the ports taken. On Debian without torch. With OUT the screenshot is kept.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
+. "$(dirname "$0")/lib/services.sh"
 need python3 gpgv ssh ssh-keygen curl
-judge=$(CDPATH='' cd -- "$(dirname "$0")/judges" && pwd)/in-lab.py
 scratch
 cd "$work"
 
@@ -28,57 +28,6 @@ ok "built: $(cat ref)"
 start_docker || skip "$0 needs root and a dockerd"
 "$docker" load -q -i both.tar >/dev/null || fail "docker load"
 
-# ARGUMENTS...: start it with the host's network. Sets $id.
-start() {
-    id=$("$docker" run -d --network host "$@") || fail "docker run $*"
-}
-
-logs() {
-    "$docker" logs "$id" 2>&1
-}
-
-# TEXT: until the container has said it. Fails when it ends without.
-until_logged() {
-    until logs | grep -q "$1"; do
-        [ "$("$docker" inspect -f '{{.State.Running}}' "$id")" = true ] || fail "it ended without \"$1\": $(logs)"
-    done
-}
-
-# Sets $link, its $port and its $token.
-find_lab() {
-    until_logged 'JupyterLab: '
-    link=$(logs | sed -n 's/^envbuild: JupyterLab: \([^ ]*\).*/\1/p')
-    port=${link#http://127.0.0.1:}
-    port=${port%%/*}
-    token=${link#*token=}
-}
-
-# PORT USER KEY COMMAND...
-by_ssh() {
-    local at=$1 user=$2 key=$3
-    shift 3
-    ssh -n -p "$at" -i "$key" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-        -o LogLevel=ERROR "$user@127.0.0.1" "$@"
-}
-
-code() {
-    curl -s --noproxy '*' -o /dev/null -w '%{http_code}' "$@"
-}
-
-# Ends the container, which must need no force, and less than two seconds where the machine has not more to do than cores.
-end_it() {
-    local begin
-    begin=$(date +%s%N)
-    "$docker" stop -t 300 "$id" >/dev/null
-    took=$((($(date +%s%N) - begin) / 1000000))
-    [ "$("$docker" inspect -f '{{.State.ExitCode}}' "$id")" = 0 ] || fail "docker stop: exit $("$docker" inspect -f '{{.State.ExitCode}}' "$id"): $(logs)"
-    [ "$took" -lt 2000 ] || [ "$(cut -d. -f1 /proc/loadavg)" -ge "$(nproc)" ] || fail "docker stop took $took ms"
-}
-
-forget() {
-    "$docker" rm -f "$id" >/dev/null
-}
-
 # ---- both ----
 
 start -e 'MINE=a "b" \c $d' served:both
@@ -90,29 +39,22 @@ lab=http://127.0.0.1:$port
     fail "without the token: $(code "$lab/lab") $(code "$lab/api/contents") $(code -X POST "$lab/api/kernels")"
 [ "$(code "$lab/api/contents?token=$token") $(code -H 'Host: lab.example.org' "$link")" = "200 200" ] || fail "with the token"
 ok "JupyterLab opens with its link, and not without the token"
-in_lab() {
-    "$docker" exec -i "$id" python3 - "$@" <"$judge"
-}
 [ "$(in_lab cell "$link" 'import os, sys; print(6 * 7, sys.prefix, os.getuid(), os.getcwd(), os.environ["MINE"])')" = '42 /opt/venv 2000 /workspace a "b" \c $d' ] || fail "a cell"
-ok "a cell runs, as the recipe's user and with the container's variables"
+in_lab cell "$link" 'import ipykernel.connect, os
+kernel = ipykernel.connect.get_connection_info(unpack=True)
+print(kernel["transport"], os.stat(os.path.dirname(kernel["ip"])).st_mode & 0o77, os.path.exists(kernel["ip"] + "-" + str(kernel["iopub_port"])))' >out || fail "a kernel: $(cat out)"
+[ "$(cat out)" = "ipc 0 True" ] || fail "others can read what a kernel says: $(cat out)"
+ok "a cell runs, as the recipe's user and with the container's variables; what it prints nobody else can read"
 until [ "$("$docker" inspect -f '{{.State.Health.Status}}' "$id")" = healthy ]; do
-    [ "$("$docker" inspect -f '{{.State.Running}}' "$id")" = true ] || fail "it ended: $(logs)"
+    is_running
 done
 ok "Docker finds it healthy"
 
-if command -v chromium >/dev/null; then
-    # Debian's; as root it takes no sandbox.
-    chromium --headless=new --no-sandbox --disable-gpu --no-first-run --no-proxy-server --user-data-dir="$work/chromium" --window-size=1280,800 \
-        --remote-debugging-port=0 about:blank >browser.log 2>&1 &
-    own_pids="${own_pids:-} $!"
-    until_said "$!" browser.log 'DevTools listening on' || fail "chromium: $(tail -3 browser.log)"
-    devtools=$(sed -n 's/^DevTools listening on //p' browser.log)
+if start_chromium; then
     in_lab look "$link" "$devtools" '.jp-DirListing-item[title*="first.ipynb"]' .jp-LauncherCard >lab.png 2>title || fail "Chromium: $(cat title)"
     grep -q JupyterLab title || fail "the page is $(cat title)"
-    [ -z "${OUT:-}" ] || cp lab.png "$OUT/services-lab.png"
+    keep lab.png services-lab.png
     ok "Chromium shows the lab with its notebooks ($(wc -c <lab.png) bytes of PNG)"
-else
-    echo "skipped: chromium is not installed"
 fi
 
 # shellcheck disable=SC2016 # for the shell inside
@@ -147,7 +89,7 @@ id=$first
 end_it
 "$docker" start "$id" >/dev/null
 until [ "$(logs | grep -c 'JupyterLab: ')" = 2 ]; do
-    [ "$("$docker" inspect -f '{{.State.Running}}' "$id")" = true ] || fail "it ended: $(logs)"
+    is_running
 done
 [ "$(logs | grep -c "${key#*key }")" = 2 ] || fail "another host key after a restart"
 forget
@@ -177,6 +119,11 @@ find_lab
 logs | grep -q "ssh is not there: sshd lets in none but users that /etc/passwd names, and it does not name uid 12345" || fail "any uid: $(logs)"
 [ "$(in_lab cell "$link" 'import os; open("new", "w"); print(os.getuid())')" = 12345 ] || fail "any uid: a cell"
 "$docker" exec "$id" /usr/local/bin/envbuild-services probe || fail "any uid: the probe"
+forget
+start -u 12345:0 --cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp --tmpfs /workspace:mode=1777 served:both
+find_lab
+[ "$(in_lab cell "$link" 'import os; open("new", "w"); print(os.getuid())')" = 12345 ] || fail "any uid, read-only: a cell"
+"$docker" exec "$id" /usr/local/bin/envbuild-services probe || fail "any uid, read-only: the probe"
 forget
 start -u 0 served:both
 find_lab

@@ -102,6 +102,9 @@ static void they_are_the_command_and_are_asked(void **state)
         assert_string_equal(cmd.p ? cmd.p : "", cases[i].cmd);
         assert_string_equal(ports.p ? ports.p : "", cases[i].ports);
         assert_string_equal(health.p ? health.p : "", cases[i].health);
+        /* a start takes minutes where thirty start at once, and Kubernetes ends who is found ill */
+        assert_int_equal(lock.health.start_period, lock.health.command.n ? 600 : 0);
+        assert_int_equal(lock.health.timeout, lock.health.command.n ? 30 : 0);
     }
 }
 

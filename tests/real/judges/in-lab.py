@@ -2,7 +2,8 @@
 """JupyterLab as its users see it: run in a container of the image, which has websocket-client.
 
     in-lab.py cell LINK CODE                  what the cell prints
-    in-lab.py look LINK DEVTOOLS SELECTOR...  the page in Chromium when it shows all of these: a PNG, and its title to stderr"""
+    in-lab.py look LINK DEVTOOLS SELECTOR...  the page in Chromium when it shows all of these: a PNG, and its title to stderr
+    in-lab.py press LINK DEVTOOLS             a notebook's page, whose first cell is run by the button: a PNG, and what the cell prints to stderr"""
 import base64, json, sys, urllib.parse, urllib.request, uuid
 
 import websocket
@@ -14,47 +15,79 @@ def cell(link, code):
     request = urllib.request.Request(f"http://{parts.netloc}/api/kernels", b"{}", {"Authorization": "token " + token})
     with urllib.request.urlopen(request) as answer:
         kernel = json.load(answer)["id"]
-    server = websocket.create_connection(f"ws://{parts.netloc}/api/kernels/{kernel}/channels?token={token}", timeout=600)
     message = {"header": {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex, "version": "5.3"},
                "parent_header": {}, "metadata": {}, "channel": "shell", "buffers": [], "content": {"code": code, "silent": False}}
-    server.send(json.dumps(message))
     while True:
-        got = json.loads(server.recv())
+        server = websocket.create_connection(f"ws://{parts.netloc}/api/kernels/{kernel}/channels?token={token}", timeout=600)
+        server.send(json.dumps(message))
+        try:
+            got = json.loads(server.recv())
+            break
+        except (websocket.WebSocketConnectionClosedException, ConnectionError):
+            pass  # it hangs up on a kernel that takes long to start, and has not handed on what was sent; once more, as Lab does
+    # The reply comes on another channel than what is printed, and may overtake it; that it is idle comes after all that.
+    while True:
         kind, content = got["header"]["msg_type"], got["content"]
-        if kind == "error":
-            sys.exit("\n".join(content["traceback"]))
-        if kind == "stream":
-            print(content["text"], end="")
-        if kind == "execute_reply":
-            return
+        if got["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+            if kind == "error":
+                sys.exit("\n".join(content["traceback"]))
+            if kind == "stream":
+                print(content["text"], end="")
+            if kind == "status" and content["execution_state"] == "idle":
+                return
+        got = json.loads(server.recv())
+
+
+class Page:
+    """A page of Chromium, told what to do by DevTools."""
+
+    def __init__(self, link, devtools):
+        host = urllib.parse.urlsplit(devtools).netloc
+        with urllib.request.urlopen(urllib.request.Request(f"http://{host}/json/new?about:blank", method="PUT")) as answer:
+            page = json.load(answer)["webSocketDebuggerUrl"]
+        self.browser = websocket.create_connection(page, timeout=600, suppress_origin=True)
+        self.asked = 0
+        self.ask("Page.enable")
+        self.ask("Page.navigate", url=link)
+        while json.loads(self.browser.recv()).get("method") != "Page.loadEventFired":
+            pass
+
+    def ask(self, method, **params):
+        self.asked += 1
+        self.browser.send(json.dumps({"id": self.asked, "method": method, "params": params}))
+        while True:
+            got = json.loads(self.browser.recv())
+            if got.get("id") == self.asked:
+                return got["result"]
+
+    def until_shown(self, *selectors, value="document.title"):
+        """That value, when all of these are seen and painted."""
+        wait = """new Promise(done => {
+            const shown = s => document.querySelector(s)?.getBoundingClientRect().height;
+            const painted = () => requestAnimationFrame(() => requestAnimationFrame(() => done(VALUE)));
+            const look = () => SELECTORS.every(shown) && painted();
+            new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
+            look();
+        })""".replace("SELECTORS", json.dumps(selectors)).replace("VALUE", value)
+        return self.ask("Runtime.evaluate", expression=wait, awaitPromise=True)["result"].get("value")
+
+    def picture(self):
+        sys.stdout.buffer.write(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))
 
 
 def look(link, devtools, *selectors):
-    host = urllib.parse.urlsplit(devtools).netloc
-    with urllib.request.urlopen(urllib.request.Request(f"http://{host}/json/new?about:blank", method="PUT")) as answer:
-        page = json.load(answer)["webSocketDebuggerUrl"]
-    browser = websocket.create_connection(page, timeout=600, suppress_origin=True)
-
-    def ask(number, method, **params):
-        browser.send(json.dumps({"id": number, "method": method, "params": params}))
-        while True:
-            got = json.loads(browser.recv())
-            if got.get("id") == number:
-                return got["result"]
-
-    ask(1, "Page.enable")
-    ask(2, "Page.navigate", url=link)
-    while json.loads(browser.recv()).get("method") != "Page.loadEventFired":
-        pass
-    wait = """new Promise(done => {
-        const shown = s => document.querySelector(s)?.getBoundingClientRect().height;
-        const painted = () => requestAnimationFrame(() => requestAnimationFrame(() => done(document.title)));
-        const look = () => SELECTORS.every(shown) && painted();
-        new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
-        look();
-    })""".replace("SELECTORS", json.dumps(selectors))
-    print(ask(3, "Runtime.evaluate", expression=wait, awaitPromise=True)["result"]["value"], file=sys.stderr)
-    sys.stdout.buffer.write(base64.b64decode(ask(4, "Page.captureScreenshot")["data"]))
+    page = Page(link, devtools)
+    print(page.until_shown(*selectors), file=sys.stderr)
+    page.picture()
 
 
-{"cell": cell, "look": look}[sys.argv[1]](*sys.argv[2:])
+def press(link, devtools):
+    page = Page(link, devtools)
+    button = '[data-command="notebook:run-cell-and-select-next"]'
+    page.until_shown(".jp-Notebook-ExecutionIndicator[data-status=idle]", button, value=f"document.querySelector('{button}').click()")
+    printed = ".jp-OutputArea-output pre"
+    print(page.until_shown(printed, value=f"document.querySelector('{printed}').textContent"), file=sys.stderr)
+    page.picture()
+
+
+{"cell": cell, "look": look, "press": press}[sys.argv[1]](*sys.argv[2:])
