@@ -442,6 +442,10 @@ static int judge_start(struct str said, struct err *e)
 {
     CLEANUP(seal_probe_clear) struct seal_probe p = {0};
 
+    if (str_starts(said, STR("bwrap: execvp /bin/sh")))
+        return err_set(e, ERR_INPUT,
+                       "the system to build in has no /bin/sh that runs, which a sealed build "
+                       "begins with; take a base that has one");
     seal_probe_judge(&p, said, "/proc");
     return seal_probe_need(&p, e);
 }
@@ -480,10 +484,6 @@ int sandbox_run(struct sandbox_end *out, const struct sandbox_how *how, struct e
     read_status(&w);
     if (result == 0 && !status_number(&w, "\"exit-code\"", &code))
         return judge_start(buf_view(&end.tail), e);
-    if (code && str_starts(buf_view(&end.tail), STR("bwrap: execvp /bin/sh")))
-        return err_set(e, ERR_INPUT,
-                       "the system to build in has no /bin/sh that runs, which a sealed build "
-                       "begins with; take a base that has one");
     end.code = (int)code;
     MOVE(out, &end);
     return 0;
