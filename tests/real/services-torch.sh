@@ -25,6 +25,7 @@ name: served-torch
 tag: devel
 pytorch: "2.11.0"
 variant: devel
+pip: [numpy]
 user: {name: student, uid: 2000}
 files: [{from: notebooks/, to: /opt/notebooks/}]
 services: {jupyter: {notebooks: /opt/notebooks}, ssh: {authorized_keys: [mine.pub]}}

@@ -58,7 +58,7 @@ class Page:
         while True:
             got = json.loads(self.browser.recv())
             if got.get("id") == self.asked:
-                return got["result"]
+                return got.get("result")
 
     def until_shown(self, *selectors, value="document.title"):
         """That value, when all of these are seen and painted."""
@@ -69,7 +69,16 @@ class Page:
             new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
             look();
         })""".replace("SELECTORS", json.dumps(selectors)).replace("VALUE", value)
-        return self.ask("Runtime.evaluate", expression=wait, awaitPromise=True)["result"].get("value")
+        while (found := self.ask("Runtime.evaluate", expression=wait, awaitPromise=True)) is None:
+            pass  # Lab went to another address meanwhile
+        return found["result"]["value"]
+
+    def press(self, selector):
+        """As a hand does: Lab's buttons heed the mouse's going down."""
+        place = f"(r => [r.x + r.width / 2, r.y + r.height / 2].join(' '))(document.querySelector('{selector}').getBoundingClientRect())"
+        x, y = map(float, self.until_shown(selector, value=place).split())
+        for kind in "mousePressed", "mouseReleased":
+            self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def picture(self):
         sys.stdout.buffer.write(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))
@@ -83,10 +92,14 @@ def look(link, devtools, *selectors):
 
 def press(link, devtools):
     page = Page(link, devtools)
-    button = '[data-command="notebook:run-cell-and-select-next"]'
-    page.until_shown(".jp-Notebook-ExecutionIndicator[data-status=idle]", button, value=f"document.querySelector('{button}').click()")
-    printed = ".jp-OutputArea-output pre"
-    print(page.until_shown(printed, value=f"document.querySelector('{printed}').textContent"), file=sys.stderr)
+    run, accept = '[data-command="notebook:run-cell-and-select-next"]', ".jp-Dialog .jp-mod-accept"
+    printed = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stdout"] pre'
+    page.until_shown(".jp-Notebook-ExecutionIndicator[data-status=idle]", run)
+    page.press(run)
+    # Without a kernel yet, Lab asks for one and then runs the cell.
+    if page.until_shown(f"{accept}, {printed}", value=f"!!document.querySelector('{accept}')"):
+        page.press(accept)
+    print(page.until_shown(printed, value=f"document.querySelector('{printed}').textContent.trim()"), file=sys.stderr)
     page.picture()
 
 
