@@ -3,7 +3,7 @@
 
     in-lab.py cell LINK CODE                  what the cell prints
     in-lab.py look LINK DEVTOOLS SELECTOR...  the page in Chromium when it shows all of these: a PNG, and its title to stderr
-    in-lab.py press LINK DEVTOOLS             a notebook's page, whose first cell is run by the button: a PNG, and what the cell prints to stderr"""
+    in-lab.py press LINK DEVTOOLS             a notebook's page, whose first cell is run by Shift and Enter: a PNG, and what the cell prints to stderr"""
 import base64, json, sys, urllib.parse, urllib.request, uuid
 
 import websocket
@@ -60,21 +60,22 @@ class Page:
             if got.get("id") == self.asked:
                 return got.get("result")
 
-    def until_shown(self, *selectors, value="document.title"):
-        """That value, when all of these are seen and painted."""
+    def until_shown(self, *selectors, says=("body", ""), value="document.title"):
+        """That value, when all of these are seen and painted, and the one of `says` has that text."""
         wait = """new Promise(done => {
             const shown = s => document.querySelector(s)?.getBoundingClientRect().height;
             const painted = () => requestAnimationFrame(() => requestAnimationFrame(() => done(VALUE)));
-            const look = () => SELECTORS.every(shown) && painted();
-            new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
+            const says = (s, text) => document.querySelector(s)?.textContent.includes(text);
+            const look = () => SELECTORS.every(shown) && says(...SAYS) && painted();
+            new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true, characterData: true});
             look();
-        })""".replace("SELECTORS", json.dumps(selectors)).replace("VALUE", value)
+        })""".replace("SELECTORS", json.dumps(selectors)).replace("SAYS", json.dumps(says)).replace("VALUE", value)
         while (found := self.ask("Runtime.evaluate", expression=wait, awaitPromise=True)) is None:
             pass  # Lab went to another address meanwhile
         return found["result"]["value"]
 
     def press(self, selector):
-        """As a hand does: Lab's buttons heed the mouse's going down."""
+        """As a hand does."""
         place = f"(r => [r.x + r.width / 2, r.y + r.height / 2].join(' '))(document.querySelector('{selector}').getBoundingClientRect())"
         x, y = map(float, self.until_shown(selector, value=place).split())
         for kind in "mousePressed", "mouseReleased":
@@ -92,10 +93,12 @@ def look(link, devtools, *selectors):
 
 def press(link, devtools):
     page = Page(link, devtools)
-    run, accept = '[data-command="notebook:run-cell-and-select-next"]', ".jp-Dialog .jp-mod-accept"
+    cell, accept = ".jp-CodeCell .cm-content", ".jp-Dialog .jp-mod-accept"
     printed = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stdout"] pre'
-    page.until_shown(".jp-Notebook-ExecutionIndicator[data-status=idle]", run)
-    page.press(run)
+    page.until_shown(cell, ".jp-Notebook-ExecutionIndicator[data-status=idle]", says=(".jp-NotebookPanel-toolbar", "(ipykernel)"))
+    page.press(cell)
+    for kind in "rawKeyDown", "keyUp":
+        page.ask("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, modifiers=8)  # with Shift
     # Without a kernel yet, Lab asks for one and then runs the cell.
     if page.until_shown(f"{accept}, {printed}", value=f"!!document.querySelector('{accept}')"):
         page.press(accept)
