@@ -129,8 +129,9 @@ check-long: $(BIN) $(TOOLS)
 	$(Q)ALL=1 ENVBUILD=$(CURDIR)/$(BIN) TOOLS=$(CURDIR)/$(OBJ)/tools sh tests/real/run.sh \
 	    runs-other-releases.sh build-survives.sh slim-vs-full.sh bases-vs-mmdebstrap.sh runs-on-own-base.sh \
 	    runs-on-base-image.sh inspect-vs-running.sh device-code-vs-cuobjdump.sh stubs-link.sh devel-compiles.sh \
-	    toolkit-libraries.py venv-vs-pip.sh solve-vs-pip.sh solve-vs-apt.py monitoring.sh bytecode.sh builds-crates.sh builds-from-git.sh builds-project.sh \
-	    builds-ten.sh cuda-builds.sh builds-causal-conv1d.sh flash-attn.sh docker-26.sh dist.sh
+	    toolkit-libraries.py venv-vs-pip.sh solve-vs-pip.sh solve-vs-apt.py monitoring.sh services-podman.sh \
+	    services-compose.sh services-torch.sh bytecode.sh builds-crates.sh builds-from-git.sh builds-project.sh \
+	    builds-on-base-image.sh builds-ten.sh cuda-builds.sh builds-causal-conv1d.sh flash-attn.sh docker-26.sh dist.sh
 
 bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh

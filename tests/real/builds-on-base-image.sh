@@ -143,7 +143,7 @@ ok "no way out, no device, no set-user-id; links to lower layers and whiteouts a
 [ -n "${ALL:-}" ] || exit 0
 image gcc gcc,libc6-dev,python3-dev
 sed -i "s|image: \".*\"|image: \"$(reference gcc)\"|" c/x.yaml
-(cd c && "$envbuild" build -q x.yaml -o oci:../img) >said 2>&1 || fail "$(cat said)"
+(cd c && "$envbuild" lock -q x.yaml && "$envbuild" build -q x.yaml -o oci:../img) >said 2>&1 || fail "$(cat said)"
 mkdir root
 unpack_image img c:v1 root || fail "unpack"
 bwrap --unshare-all --ro-bind root / --proc /proc --dev /dev --tmpfs /tmp /opt/venv/bin/python -c 'import cext' || fail "import"
