@@ -100,15 +100,30 @@ static int check_folders(const struct finder *f, const struct owned *file, struc
     return 0;
 }
 
+/* The layers below the project do not change with each edit: so what they were compiled to stays,
+ * and Python would run it instead of the project's module. */
+static int check_hidden(const struct finder *f, const struct owned *below, const struct owned *own,
+                        struct err *e)
+{
+    if (!lock_has_bytecode(f->all->lock) || !str_ends(own->file->path, STR(".py")))
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "/" STR_FMT " is a file of the project and of " STR_FMT
+                   ", whose bytecode Python would run; leave the file out of the project, or "
+                   "`bytecode` out of the recipe",
+                   STR_ARG(own->file->path), STR_ARG(artifact_at(f, below->artifact)->file));
+}
+
 static int look_at(struct finder *f, size_t at, struct err *e)
 {
     const struct owned *file = &f->files.v[at], *stays = last_of(f, file->file->path);
     struct str before = at ? f->files.v[at - 1].file->path : (struct str){0};
+    bool lost = stays->artifact != file->artifact && stays->file->print != file->file->print;
 
-    /* What the project lays over others does not change their layers with each edit. */
-    if (stays->artifact != file->artifact && stays->file->print != file->file->print &&
-        !artifact_is_project(artifact_at(f, stays->artifact)) &&
-        !artifact_is_project(artifact_at(f, file->artifact)))
+    if (lost && artifact_is_project(artifact_at(f, stays->artifact))) {
+        if (check_hidden(f, file, stays, e) < 0)
+            return -1;
+    } else if (lost && !artifact_is_project(artifact_at(f, file->artifact)))
         strs_add_once(
             &pair_of(f, artifact_at(f, stays->artifact)->name, artifact_at(f, file->artifact)->name)
                  ->paths,

@@ -3,8 +3,10 @@
 import io, json, os, shutil, subprocess, tarfile
 
 import world
+from bytecode import BWRAP
 from edit_loop import asked, document, layers
 from lib import build, end, lock, log_since, printed, read, recipe, run, scenario, start, unpacked, wheel_of
+from overlaps import wheels
 
 TOML = '[build-system]\nrequires = []\nbuild-backend = "b"\n[project]\nname = "App"\nversion = "%s"\ndependencies = [%s]\n'
 GROUPS = '[dependency-groups]\ndev = ["filelock"]\n'
@@ -205,3 +207,22 @@ def versioneer_is_told_a_version(stage):
     assert read(path, "app/_version.py").decode() == (
         'git_refnames = " (tag: app-1.2.1.dev3+g0123456)"\ngit_full = "0123456"\ngit_date = "1970-01-02 00:00:00 +0000"\n')
     assert read(path, "other.py").decode() == '"$Format:%d$"\n'
+
+
+@scenario
+def bytecode_of_what_the_project_hides_is_refused(stage):
+    path = begin(stage, "project: app", "bytecode: true", "pip: [one]", "find_links: [wheels]", needs="", git=False)
+    wheels(path, ("one", [], {"app.py": b"import one\n", "one.py": b"\n"}))
+    env = sealed(stage, path)
+    tools = path + "/.compiles"
+    os.makedirs(tools)
+    write(tools, "compile", BWRAP)
+    write(tools, "bwrap", f'#!/bin/sh\ncase " $* " in *" /seal/in/bytecode.py "*) exec {tools}/compile "$@" ;; esac\nexec {path}/.tools/bwrap "$@"\n')
+    for name in ("compile", "bwrap"):
+        os.chmod(f"{tools}/{name}", 0o755)
+    env["PATH"] = tools + ":" + env["PATH"]
+    err = build(stage, path, code=3, **env)
+    assert "site-packages/app.py is a file of the project and of one-1.0-py3-none-any.whl, whose bytecode Python would run" in err, err
+    write(path + "/app", "src/app.py", "import one\n")  # the same
+    lock(stage, path, **env)
+    build(stage, path, **env)
