@@ -205,7 +205,9 @@ def start_jupyter(settings, run):
         bring_notebooks(settings["notebooks"])
     config = {"ServerApp": {"ip": "*", "port": settings["port"], "port_retries": PORTS, "open_browser": False, "log_level": "ERROR",
                             "root_dir": os.getcwd(), "allow_root": os.getuid() == 0},
-              "LabApp": {"log_level": "ERROR"}, "IdentityProvider": {"token": token or ""},
+              # Nobody of a class is asked whether he wants news, or is told of a JupyterLab that this image does not have.
+              "LabApp": {"log_level": "ERROR", "news_url": None, "check_for_updates_class": "jupyterlab.handlers.announcements.NeverCheckForUpdate"},
+              "IdentityProvider": {"token": token or ""},
               # By TCP whoever is on this machine could read what cells print, and with the host's network that is everybody there.
               # A port would also be chosen long before the kernel takes it; a socket in a folder is the kernel's alone.
               "KernelManager": {"transport": "ipc"},
