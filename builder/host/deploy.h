@@ -1,6 +1,6 @@
-/* host/deploy.h - an image as those who run it want to be told of it: a Kubernetes Job, a Compose
- * file, a Slurm batch script, a devcontainer.json. Text from facts: the same image, repository and
- * number of GPUs give the same bytes.
+/* host/deploy.h - an image as those who run it want to be told of it: a Kubernetes Job or
+ * Deployment, a Compose file, a Slurm batch script, a devcontainer.json. Text from facts: the same
+ * image, repository and number of GPUs give the same bytes.
  *
  * What an image says of itself is not to be trusted: a value that means something to YAML, a shell
  * or a reader of devcontainer.json other than itself is refused or left out. The image is
@@ -76,8 +76,8 @@ int deploy_take_seats(struct deploy *d, const struct deploy_seats *seats, struct
 /* ERR_USAGE: no GPU is asked for. */
 int deploy_watch(struct deploy *d, struct err *e) MUST_CHECK;
 
-/* A Job (batch/v1), for training is what ends; its template is that of a Deployment as well. GPUs
- * by the device plugin's resource, nodes by the labels of gpu-feature-discovery that are not
+/* A Job (batch/v1), for training ends; a Deployment where a health check and ports tell that the
+ * image serves. GPUs by the device plugin's resource, nodes by the labels of gpu-feature-discovery that are not
  * deprecated. Where it listens on ports, a Service is in front of it. */
 void deploy_k8s(struct buf *out, const struct deploy *d);
 /* compose-spec, deploy.md: what Compose cannot say (driver, architectures) stands in comments. */

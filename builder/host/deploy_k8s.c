@@ -188,7 +188,34 @@ static void put_volumes(struct buf *out, const struct deploy *d, bool shm)
         buf_fmt(out, "        - {name: \"%s\", emptyDir: {}}\n", v->name);
 }
 
-/* A Service's name begins with a letter (RFC 1035), a Job's need not. */
+/* Training ends; what serves, as a health check tells, is started again, and never stands beside
+ * itself, for two would want its GPU. */
+static void put_head(struct buf *out, const struct deploy *d)
+{
+    bool serves = d->health && d->ports.n && !d->try;
+
+    buf_fmt(out, "apiVersion: %s\nkind: %s\nmetadata:\n  name: \"%s\"\nspec:\n",
+            serves ? "apps/v1" : "batch/v1", serves ? "Deployment" : "Job", d->name);
+    if (serves)
+        buf_fmt(out,
+                "  strategy: {type: Recreate}\n"
+                "  selector: {matchLabels: {app.kubernetes.io/name: \"%s\"}}\n",
+                d->name);
+    else
+        buf_puts(out, "  backoffLimit: 0\n");
+    buf_puts(out, "  template:\n");
+    if (d->ports.n)
+        buf_fmt(out, "    metadata:\n      labels: {app.kubernetes.io/name: \"%s\"}\n", d->name);
+    buf_fmt(out,
+            "    spec:\n"
+            "      restartPolicy: %s\n"
+            "      nodeSelector:\n"
+            "        kubernetes.io/os: linux\n"
+            "        kubernetes.io/arch: " STR_FMT "\n",
+            serves ? "Always" : "Never", STR_ARG(d->image->architecture));
+}
+
+/* A Service's name begins with a letter (RFC 1035), the other's need not. */
 static void put_service(struct buf *out, const struct deploy *d)
 {
     const struct image_port *p;
@@ -215,18 +242,7 @@ void deploy_k8s(struct buf *out, const struct deploy *d)
     if (d->gpus)
         buf_puts(out, "# Nodes are chosen by the labels that NVIDIA's gpu-feature-discovery sets; "
                       "one without them is not chosen.\n");
-    buf_puts(out, "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: ");
-    emit_json_string(out, str_of(d->name));
-    buf_puts(out, "\nspec:\n"
-                  "  backoffLimit: 0\n"
-                  "  template:\n");
-    if (d->ports.n)
-        buf_fmt(out, "    metadata:\n      labels: {app.kubernetes.io/name: \"%s\"}\n", d->name);
-    buf_puts(out, "    spec:\n"
-                  "      restartPolicy: Never\n"
-                  "      nodeSelector:\n"
-                  "        kubernetes.io/os: linux\n");
-    buf_fmt(out, "        kubernetes.io/arch: " STR_FMT "\n", STR_ARG(d->image->architecture));
+    put_head(out, d);
     if (d->gpus)
         put_affinity(out, d);
     put_container(out, d);

@@ -51,6 +51,7 @@ def both_in_lock_and_image(stage):
     compose, k8s = (run(stage, path, "emit", "-q", kind, "recipe.lock", "--as", "example.org/x")[0] for kind in ("compose", "k8s"))
     assert '127.0.0.1:9999:9999"' in compose and f'test: ["CMD", "/{LAUNCHER}", "probe"]' in compose and "command:" not in compose, compose
     assert k8s.count(f'exec: {{command: ["/{LAUNCHER}", "probe"]}}') == 3 and "containerPort: 2222" in k8s and "args:" not in k8s, k8s
+    assert "kind: Deployment\n" in k8s and "restartPolicy: Always\n" in k8s and k8s.count('app.kubernetes.io/name: "') == 3, k8s
 
 
 @scenario

@@ -32,6 +32,10 @@ END
 for kind in k8s compose slurm devcontainer; do
     "$envbuild" emit "$kind" y.lock -q --as registry.example.org/team/3d-net --gpus 1 >$kind.offers || fail "$kind"
 done
+{ cat y.yaml && echo 'cmd: [python3, -m, http.server, "8888"]'; } >z.yaml
+"$envbuild" build -q --index "$index" z.yaml -o oci:serves >/dev/null || fail "build z"
+"$envbuild" emit k8s z.lock -q --as registry.example.org/team/3d-net --gpus 1 >k8s.serves || fail "k8s"
+grep -q '^kind: Deployment' k8s.serves || fail "what serves is no Deployment"
 
 # refused WHAT COMMAND...: it must end with another code than 0
 refused() {
@@ -51,7 +55,7 @@ for d in documents:
     for version in k.utils.all_versions()[-1], "1.25":
         k.validate(d, version, strict=True)
 P
-    venv/bin/python validate.py k8s k8s.0 k8s.1 k8s.8 k8s.offers || fail "k8s"
+    venv/bin/python validate.py k8s k8s.0 k8s.1 k8s.8 k8s.offers k8s.serves || fail "k8s"
     ok "k8s: valid for Kubernetes 1.25 and the newest that kubernetes-validate has"
     for change in s/matchExpressions/matchExpression/ s/nodeSelectorTerms/nodeSelectorTerm/ s/backoffLimit/backoff/ \
         's/values: \["525"\]/values: 525/' s/restartPolicy/restart/ s/mountPath/path/; do
