@@ -77,8 +77,8 @@ int deploy_take_seats(struct deploy *d, const struct deploy_seats *seats, struct
 int deploy_watch(struct deploy *d, struct err *e) MUST_CHECK;
 
 /* A Job (batch/v1), for training ends; a Deployment where a health check and ports tell that the
- * image serves. GPUs by the device plugin's resource, nodes by the labels of gpu-feature-discovery that are not
- * deprecated. Where it listens on ports, a Service is in front of it. */
+ * image serves. GPUs by the device plugin's resource, nodes by the labels of gpu-feature-discovery
+ * that are not deprecated. Where it listens on ports, a Service is in front of it. */
 void deploy_k8s(struct buf *out, const struct deploy *d);
 /* compose-spec, deploy.md: what Compose cannot say (driver, architectures) stands in comments. */
 void deploy_compose(struct buf *out, const struct deploy *d);
