@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "../io/bits.h"
 #include "../io/crypto.h"
 #include "../io/zstd.h"
 
@@ -27,13 +28,6 @@ int delta_begin_write(const struct delta *d, struct buf *out, struct err *e)
     buf_number(out, head.len, 4);
     buf_str(out, buf_view(&frame));
     return 0;
-}
-
-static uint32_t le32(const char *p)
-{
-    const unsigned char *b = (const unsigned char *)p;
-
-    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
 static int check_sum(const struct delta *d, struct err *e)
@@ -75,8 +69,8 @@ static int read_file(struct delta *out, struct delta *d, struct err *e)
     if (fd_pread_all(d->fd.n, begin, BEGIN, 0, d->path, e) < 0 || check_magic(d, begin, e) < 0 ||
         check_sum(d, e) < 0)
         return -1;
-    packed = le32(begin + MAGIC);
-    plain = le32(begin + MAGIC + 4);
+    packed = load_le32((const uint8_t *)begin + MAGIC);
+    plain = load_le32((const uint8_t *)begin + MAGIC + 4);
     if (packed > d->size - BEGIN - SUM || plain > DELTA_HEAD_MAX)
         return err_set(e, ERR_INPUT, "%s is not what `envbuild delta` writes", d->path);
     if (fd_pread_all(d->fd.n, buf_room(&frame, packed), packed, BEGIN, d->path, e) < 0 ||

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "delta_frames.h"
 
-static uint32_t le32(const unsigned char *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
+#include "../io/bits.h"
 
 static const uint32_t zstd_magic = 0xfd2fb528, zstd_skippable = 0x184d2a50;
 
@@ -15,7 +12,7 @@ static bool is_skippable(uint32_t magic)
 
 bool delta_frames_begin(const unsigned char head[4])
 {
-    return le32(head) == zstd_magic || is_skippable(le32(head));
+    return load_le32(head) == zstd_magic || is_skippable(load_le32(head));
 }
 
 /* What is read of one frame. */
@@ -96,9 +93,9 @@ static int read_frame(struct frame *f, struct err *e)
 
     if (take(f, word, sizeof word, e) < 0)
         return -1;
-    if (is_skippable(le32(word)))
-        return take(f, word, sizeof word, e) < 0 ? -1 : pass(f, le32(word), e);
-    f->right &= le32(word) == zstd_magic;
+    if (is_skippable(load_le32(word)))
+        return take(f, word, sizeof word, e) < 0 ? -1 : pass(f, load_le32(word), e);
+    f->right &= load_le32(word) == zstd_magic;
     return read_head(f, &checksum, e) < 0 ? -1 : pass_blocks(f, checksum, e);
 }
 
