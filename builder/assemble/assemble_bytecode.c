@@ -75,16 +75,19 @@ static bool is_found(const struct compiling *c, const struct compiled *layer, st
     return false;
 }
 
+bool bytecode_is_of(const struct lock *lock, struct str path)
+{
+    return str_skip(&path, STR(LAYER_PREFIX "/lib/python")) && str_skip(&path, lock->python) &&
+           str_starts(path, STR("/site-packages/")) && str_ends(path, STR(".py"));
+}
+
 static void find_modules(struct compiling *c, const struct compiled *layer)
 {
-    const struct lock *lock = layer->making->all->lock;
-    CLEANUP(buf_clear) struct buf site = {0};
     const struct entry *entry;
 
-    buf_fmt(&site, LAYER_PREFIX "/lib/python" STR_FMT "/site-packages/", STR_ARG(lock->python));
     vec_each(entry, &layer->wheels.entries)
-        if (entry->type == ENTRY_FILE && str_starts(entry->path, buf_view(&site)) &&
-            str_ends(entry->path, STR(".py")) && !is_found(c, layer, entry->path))
+        if (entry->type == ENTRY_FILE && bytecode_is_of(layer->making->all->lock, entry->path) &&
+            !is_found(c, layer, entry->path))
             vec_add(&c->modules, entry);
 }
 

@@ -105,7 +105,7 @@ static int check_folders(const struct finder *f, const struct owned *file, struc
 static int check_hidden(const struct finder *f, const struct owned *below, const struct owned *own,
                         struct err *e)
 {
-    if (!lock_has_bytecode(f->all->lock) || !str_ends(own->file->path, STR(".py")))
+    if (!lock_has_bytecode(f->all->lock) || !bytecode_is_of(f->all->lock, own->file->path))
         return 0;
     return err_set(e, ERR_INPUT,
                    "/" STR_FMT " is a file of the project and of " STR_FMT

@@ -89,6 +89,8 @@ int making_write(struct making *m, const struct tree *tree, struct err *e) MUST_
 int cache_leave(struct assembler *a, struct err *e) MUST_CHECK;
 /* assemble_bytecode.c: is it a layer of bytecode that has to be made? */
 bool making_is_compiled(const struct making *m);
+/* Is the file with that path in the image compiled? */
+bool bytecode_is_of(const struct lock *lock, struct str path);
 /* All of those, compiled at once: their wheels are in the store, and what each leaves out is known.
  */
 int bytecode_make(struct assembler *a, struct err *e) MUST_CHECK;

@@ -266,7 +266,7 @@ static int put_beside(struct place *place, const struct lock *lock, const struct
         err_wrap(&why, "lock");
         return err_join(e, &why);
     }
-    events_warn(events, "the lock does not travel with the image: %s", why.msg);
+    events_warn(events, "the image is there, but not its lock: %s", why.msg);
     return 0;
 }
 

@@ -45,8 +45,11 @@ static int check_key(const struct server_cert *c, const char *cert, const char *
                        "without its passphrase",
                        path, path);
     if (!key)
-        return err_set(e, ERR_INPUT, "%s holds no private key in PEM, which begins with -----BEGIN",
-                       path);
+        return err_set(
+            e, ERR_INPUT,
+            "%s holds no private key in PEM; such a file has the line -----BEGIN PRIVATE KEY-----, "
+            "or one with RSA or EC before PRIVATE",
+            path);
     return fits == 1
                ? 0
                : err_set(e, ERR_INPUT, "the key in %s does not belong to the certificate in %s",
@@ -93,7 +96,8 @@ int server_cert_read(struct server_cert *out, const char *cert, const char *key,
     if (!c.x509)
         return err_set(
             e, ERR_INPUT,
-            "%s holds no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----", cert);
+            "%s holds no certificate in PEM; such a file has the line -----BEGIN CERTIFICATE-----",
+            cert);
     if (check_key(&c, cert, key, e) < 0 || check_time(&c, cert, now, e) < 0)
         return -1;
     MOVE(out, &c);

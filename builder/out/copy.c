@@ -237,7 +237,7 @@ static int copy_referrers(struct place *to, const struct copying *how, const str
             continue;
         if (!is_lock || why.kind != ERR_NET)
             return err_join(e, &why);
-        events_warn(how->events, "the lock does not travel with the image: %s", why.msg);
+        events_warn(how->events, "the image is there, but not its lock: %s", why.msg);
     }
     return 0;
 }

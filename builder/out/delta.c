@@ -46,6 +46,12 @@ static int check_sum(const struct delta *d, struct err *e)
                : err_set(e, ERR_INTEGRITY, "%s is cut or damaged: fetch it again", d->path);
 }
 
+static int no_delta(const struct delta *d, struct err *e)
+{
+    return err_set(e, ERR_INPUT, "%s is not a delta; give a file that `envbuild delta` has written",
+                   d->path);
+}
+
 static int check_magic(const struct delta *d, const char *begin, struct err *e)
 {
     if (memcmp(begin, magic, MAGIC) == 0)
@@ -55,7 +61,7 @@ static int check_magic(const struct delta *d, const char *begin, struct err *e)
             e, ERR_INPUT,
             "%s is a delta of a form that this envbuild does not know; a newer one reads it",
             d->path);
-    return err_set(e, ERR_INPUT, "%s is not what `envbuild delta` writes", d->path);
+    return no_delta(d, e);
 }
 
 static int read_file(struct delta *out, struct delta *d, struct err *e)
@@ -65,19 +71,20 @@ static int read_file(struct delta *out, struct delta *d, struct err *e)
     uint32_t packed, plain;
 
     if (d->size < BEGIN + SUM)
-        return err_set(e, ERR_INPUT, "%s is not what `envbuild delta` writes", d->path);
+        return no_delta(d, e);
     if (fd_pread_all(d->fd.n, begin, BEGIN, 0, d->path, e) < 0 || check_magic(d, begin, e) < 0 ||
         check_sum(d, e) < 0)
         return -1;
     packed = load_le32((const uint8_t *)begin + MAGIC);
     plain = load_le32((const uint8_t *)begin + MAGIC + 4);
     if (packed > d->size - BEGIN - SUM || plain > DELTA_HEAD_MAX)
-        return err_set(e, ERR_INPUT, "%s is not what `envbuild delta` writes", d->path);
-    if (fd_pread_all(d->fd.n, buf_room(&frame, packed), packed, BEGIN, d->path, e) < 0 ||
-        zstd_unpack_near(buf_room(&head, plain), plain, (struct str){frame.p, packed},
+        return no_delta(d, e);
+    if (fd_pread_all(d->fd.n, buf_room(&frame, packed), packed, BEGIN, d->path, e) < 0)
+        return -1;
+    if (zstd_unpack_near(buf_room(&head, plain), plain, (struct str){frame.p, packed},
                          (struct str){0}, e) < 0 ||
         delta_head_read(out, (struct str){head.p, plain}, BEGIN + packed, d->size - SUM, e) < 0)
-        return err_wrap(e, "%s", d->path);
+        return err_wrap(e, "%s cannot be used; have it made again", d->path);
     return 0;
 }
 

@@ -142,7 +142,7 @@ static int put_lock(struct applying *a, const struct digest *lock, struct err *e
         return -1;
     if (there)
         return put_lock_bytes(a, &m, buf_view(&json), buf_view(&text), e);
-    events_note(a->how->events, "the lock does not travel with the image: the old one is not in %s",
+    events_note(a->how->events, "the image is there, but not its lock: the old one is not in %s",
                 a->how->from->files.path);
     return 0;
 }
@@ -161,7 +161,7 @@ int delta_put_locks(struct applying *a, struct err *e)
             continue;
         if (why.kind != ERR_NET)
             return err_join(e, &why);
-        events_warn(a->how->events, "the lock does not travel with the image: %s", why.msg);
+        events_warn(a->how->events, "the image is there, but not its lock: %s", why.msg);
     }
     return 0;
 }

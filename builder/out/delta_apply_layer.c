@@ -108,8 +108,9 @@ static int damaged(const struct applying *a, uint32_t layer, struct err *why, st
     if (why->kind == ERR_INTERRUPTED || why->kind == ERR_SYSTEM || why->kind == ERR_NET)
         return err_join(e, why);
     digest_text(&a->how->from->manifest.layers.v[layer].digest, text);
-    return err_set(e, ERR_INTEGRITY, "%s: layer %s is damaged there: %s", a->how->from->files.path,
-                   text, err_is_set(why) ? why->msg : "its diff_id is another one");
+    return err_set(
+        e, ERR_INTEGRITY, "the old image in %s is damaged; fetch it again (layer %s: %s)",
+        a->how->from->files.path, text, err_is_set(why) ? why->msg : "its diff_id is another one");
 }
 
 /* Needs of one layer, in one pass over it; the rest of it is read for its hash alone. */

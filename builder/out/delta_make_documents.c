@@ -24,8 +24,10 @@ static int read_text(struct text *t, const struct stored *s, const struct descri
     hash_bytes(&t->digest, t->bytes.p, t->bytes.len);
     return digest_eq(&t->digest, &d->digest)
                ? 0
-               : err_set(e, ERR_INTEGRITY, "%s: a lock has another digest than its manifest says",
-                         s->files.path);
+               : err_set(
+                     e, ERR_INTEGRITY,
+                     "%s: the lock of the image is damaged there; build or copy the image again",
+                     s->files.path);
 }
 
 static int add_document(struct making *m, struct str bytes, const struct digest *near,

@@ -93,9 +93,11 @@ static int count(struct lay *l, uint64_t bytes, struct err *e)
     if (l->since < look_after)
         return 0;
     l->since = 0;
-    return lay_disk_is_full(l->top)
-               ? err_set(e, ERR_SYSTEM, "next to nothing is left on the disk of %s", l->top)
-               : 0;
+    return lay_disk_is_full(l->top) ? err_set(e, ERR_SYSTEM,
+                                              "the disk is nearly full; make room, or name another "
+                                              "store with --store DIR (%s)",
+                                              l->top)
+                                    : 0;
 }
 
 /* ---- a layer as files ---- */

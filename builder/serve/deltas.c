@@ -206,15 +206,18 @@ void deltas_answer(struct httpd_answer *out, struct deltas *d, const struct http
 
     str_skip(&path, str_of(prefix));
     new = find_new(d->how.shelf, path);
-    if (!new || !lies_there(new) || !old) {
+    if (!new) {
+        put_text(out, 404, STR("there is no such image here"));
+        return;
+    }
+    if (!lies_there(new)) {
         put_text(out, 404,
-                 !new ? STR("there is no such image here")
-                 : lies_there(new)
-                     ? STR("no image here has the digest of ?have=; fetch the new one "
-                           "whole")
-                     : STR("the image is served straight from its lock, and only of "
-                           "one that lies in a layout there is a delta; fetch it "
-                           "whole"));
+                 STR("the image is served straight from its lock, and only of one that lies in a "
+                     "layout there is a delta; fetch it whole"));
+        return;
+    }
+    if (!old) {
+        put_text(out, 404, STR("no image here has the digest of ?have=; fetch the new one whole"));
         return;
     }
     pthread_mutex_lock(&d->lock);

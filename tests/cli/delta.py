@@ -342,7 +342,7 @@ def what_is_not_right(stage):
 
     for n in (0, 10, 17, 60, len(body) // 2, len(body) - 1):
         put(path, "cut", body[:n])
-        refused("cut", 3 if n < 57 else 6, "cut is not what" if n < 57 else "cut is cut or damaged: fetch it again")
+        refused("cut", 3 if n < 57 else 6, "cut is not a delta" if n < 57 else "cut is cut or damaged: fetch it again")
     for at in random.Random(1).sample(range(20, len(body)), 12):
         put(path, "flipped", body[:at] + bytes([body[at] ^ 1 << at % 8]) + body[at + 1:])
         refused("flipped", 6, "flipped is cut or damaged")

@@ -88,9 +88,11 @@ static struct strs root_of(struct arena *a, const struct lock *lock)
     struct strs out = {.v = arena_alloc(a, (ARRAY_LEN(order) + 1) * sizeof *out.v)}; /* toolkit */
     const struct artifact *deb;
 
-    if (lock->image.ref.len)
+    if (lock->image.ref.len) {
         add_image(&out, a, lock);
-    for (size_t i = 0; i < ARRAY_LEN(order) && !lock->image.ref.len; i++) {
+        return out;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         struct str name = str_of(lock_group_name(order[i]));
         bool has = order[i] == LOCK_COMPILE && lock->tools.n;
 
