@@ -95,11 +95,11 @@ def tell_versioneer(folder):
                     f.write(text)
 
 
-def compile_below(folder, *options):
+def compile_below(folder, python=(), compileall=()):
     """By the root's Python, which sees none of the environment: nothing of a package runs here."""
     import subprocess
-    subprocess.run([sys.executable, "-S", *options[:2], "-m", "compileall", "-qq", "-j", os.environ.get("MAX_JOBS", "1"),
-                    "--invalidation-mode", "unchecked-hash", *options[2:], folder], cwd="/", env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"})
+    subprocess.run([sys.executable, "-S", *python, "-m", "compileall", "-qq", "-j", os.environ.get("MAX_JOBS", "1"),
+                    "--invalidation-mode", "unchecked-hash", *compileall, folder], cwd="/", env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"})
 
 
 def make_environment(isolated):
@@ -108,7 +108,7 @@ def make_environment(isolated):
     venv.EnvBuilder(symlinks=True, with_pip=False).create(ENV)
     python = ENV + "/bin/python"
     cache = "pycache_prefix=" + sys.pycache_prefix
-    compile_below(sysconfig.get_path("stdlib"), "-X", cache, "-x", "/(test|idlelib|lib2to3|turtledemo|site-packages|dist-packages)/")
+    compile_below(sysconfig.get_path("stdlib"), ["-X", cache], ["-x", "/(test|idlelib|lib2to3|turtledemo|site-packages|dist-packages)/"])
     pip = os.path.dirname(os.path.dirname(importlib.util.find_spec("pip").origin))
     wheels = sorted(glob.glob(WHEELS + "/*.whl"))
     if wheels:
