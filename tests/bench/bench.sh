@@ -38,7 +38,7 @@ echo "inputs: locking and fetching" >&2
 rm -f "$work/bench.lock"
 lock_s=$(once "$envbuild" lock -q "$recipe")
 cp "$work/bench.lock" "$work/chosen.lock"
-"$envbuild" build -q "$recipe" -o "oci:$work/warm" >/dev/null || fail build
+"$envbuild" build -q "$recipe" -o "oci:$work/warm:1" >/dev/null || fail build
 mkdir "$work/files" "$work/scratch"
 python3 - "$work/bench.lock" "$store" "$work/files" <<'END'
 import json, os, sys
@@ -68,7 +68,7 @@ docker_s= push_s=
 if start_docker; then
     mkdir "$work/context"
     cp -L "$work"/files/*.whl "$work/context/"
-    umoci unpack --image "$work/warm:2.6.0-cuda12.4-cudnn9-runtime" "$work/tree" >>"$work/log" 2>&1
+    umoci unpack --image "$work/warm:1" "$work/tree" >>"$work/log" 2>&1
     rm -rf "$work/tree/rootfs/opt/venv"
     tar -C "$work/tree/rootfs" -c . | "$docker" import - base:1 >>"$work/log"
     rm -rf "$work/tree"
