@@ -427,6 +427,7 @@ static int write_layer(struct making *m, const struct tree *tree, struct layer_w
                               .skip_diff_id = layer_is_known(m->layer) && !watch && !in->audit,
                               .watch = watch,
                               .blob = blob ? &blob->sink : NULL,
+                              .blob_hash = blob ? &blob->hash : NULL,
                               .name = m->layer->name.p,
                               .compression = lock_compression(m->all->lock),
                               .threads = in->jobs};

@@ -83,6 +83,14 @@ void hash_seen(struct hash *h, struct seen *out)
     hash_finish(h, &out->made_by_hash);
 }
 
+void hash_seen_so_far(const struct hash *h, struct seen *out)
+{
+    CLEANUP(hash_clear) struct hash copy = {EVP_MD_CTX_new()};
+
+    must(copy.ctx && EVP_MD_CTX_copy_ex(copy.ctx, h->ctx));
+    hash_seen(&copy, out);
+}
+
 void hash_bytes(struct digest *out, const void *bytes, size_t len)
 {
     must(EVP_Digest(len ? bytes : "", len, out->bytes, NULL, EVP_sha256(), NULL));

@@ -29,6 +29,8 @@ struct seen {
 const struct digest *seen_digest(const struct seen *s);
 /* The end of a hash, as evidence. */
 void hash_seen(struct hash *h, struct seen *out);
+/* The same of what was added until now; more may follow. */
+void hash_seen_so_far(const struct hash *h, struct seen *out);
 /* SHA-256 of a file's bytes from its start. */
 int seen_fd(struct seen *out, uint64_t *size, int fd, const char *what, struct err *e) MUST_CHECK;
 

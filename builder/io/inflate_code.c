@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inflate_code.h"
 
+#include <string.h>
+
 static const uint32_t lengths[] = {
     CODE_SPECIAL | CODE_END, CODE_VALUE(3, 0),   CODE_VALUE(4, 0),   CODE_VALUE(5, 0),
     CODE_VALUE(6, 0),        CODE_VALUE(7, 0),   CODE_VALUE(8, 0),   CODE_VALUE(9, 0),
@@ -72,39 +74,50 @@ static bool build_small(uint32_t *table, unsigned index, const struct code_alpha
     return true;
 }
 
+/* A table for `index` bits that says the same as its first `filled` entries, a power of two. */
+static unsigned repeat(uint32_t *table, unsigned filled, unsigned index)
+{
+    for (; filled < 1u << index; filled *= 2)
+        memcpy(table + filled, table, filled * sizeof *table);
+    return filled;
+}
+
 static void build_table(uint32_t *table, unsigned index, const struct code_alphabet *a,
                         const uint8_t *len, unsigned n, uint16_t *left)
 {
     uint16_t first[CODE_MAX + 2] = {0}, sorted[CODE_SYMBOLS];
     unsigned codes, code = 0, prefix = UINT32_MAX, bits = 0, start = 0, end = 1u << index;
+    unsigned filled = 1; /* entries; those of a shorter index, which a longer one repeats */
 
     for (unsigned l = 1; l <= CODE_MAX; l++)
         first[l + 1] = (uint16_t)(first[l] + left[l]);
     codes = first[CODE_MAX + 1];
+    table[0] = 0;
     for (unsigned i = 0; i < n; i++)
         if (len[i])
             sorted[first[len[i]]++] = (uint16_t)i;
     for (unsigned i = 0; i < codes; i++) {
         unsigned l = len[sorted[i]], done = l > index ? index : 0, own = l - done;
-        uint32_t *to = table, entry = meaning(a, sorted[i]) + (own << 8 | own);
-        unsigned room = index;
+        uint32_t entry = meaning(a, sorted[i]) + (own << 8 | own);
 
-        if (done && (code & ((1u << index) - 1)) != prefix) {
-            prefix = code & ((1u << index) - 1);
-            bits = second_index(left, index, l);
-            start = end;
-            end += 1u << bits;
-            table[prefix] = CODE_VALUE(start, 0) | CODE_SPECIAL | CODE_LINK | bits << 8 | index;
+        filled = repeat(table, filled, l < index ? l : index);
+        if (!done) {
+            table[code] = entry;
+        } else {
+            if ((code & ((1u << index) - 1)) != prefix) {
+                prefix = code & ((1u << index) - 1);
+                bits = second_index(left, index, l);
+                start = end;
+                end += 1u << bits;
+                table[prefix] = CODE_VALUE(start, 0) | CODE_SPECIAL | CODE_LINK | bits << 8 | index;
+            }
+            for (unsigned k = code >> done; k < 1u << bits; k += 1u << own)
+                table[start + k] = entry;
         }
-        if (done) {
-            to = table + start;
-            room = bits;
-        }
-        for (unsigned k = code >> done; k < 1u << room; k += 1u << own)
-            to[k] = entry;
         left[l]--;
         code = next_code(code, l);
     }
+    repeat(table, filled, index);
 }
 
 bool code_build(uint32_t *table, unsigned index, const struct code_alphabet *a, const uint8_t *len,

@@ -23,6 +23,8 @@ enum {
     OUT_SLACK = 320, /* and write: three literals, a match of 258, and what copying overshoots */
 };
 
+#define RARE(condition) __builtin_expect(!!(condition), 0)
+
 enum phase { HEAD, STORED_SIZE, STORED, COUNTS, ORDER, CODES, BLOCK, DONE };
 
 struct bits_in {
@@ -122,11 +124,10 @@ static inline __attribute__((always_inline)) void copy_match(uint8_t *to, size_t
     uint8_t *end = to + len;
 
     if (back >= 16) {
-        do {
+        memcpy(to, from, 16);
+        memcpy(to + 16, from + 16, 16);
+        for (to += 32, from += 32; to < end; to += 16, from += 16)
             memcpy(to, from, 16);
-            to += 16;
-            from += 16;
-        } while (to < end);
     } else if (back >= 8) {
         do {
             memcpy(to, from, 8);
@@ -180,31 +181,33 @@ static inline __attribute__((always_inline)) enum result fast(struct engine *e)
                 }
             }
         }
-        if (entry & CODE_LINK) {
-            entry = litlen[(entry >> 16) + low(b.held, entry >> 8 & 15)];
-            was = take(&b, entry);
-            if (entry & CODE_LITERAL) {
-                *out++ = (uint8_t)(entry >> 16);
-                refill(&b);
-                entry = litlen[low(b.held, LITLEN_INDEX)];
-                continue;
+        if (RARE(entry & CODE_SPECIAL)) {
+            if (entry & CODE_LINK) {
+                entry = litlen[(entry >> 16) + low(b.held, entry >> 8 & 15)];
+                was = take(&b, entry);
+                if (entry & CODE_LITERAL) {
+                    *out++ = (uint8_t)(entry >> 16);
+                    refill(&b);
+                    entry = litlen[low(b.held, LITLEN_INDEX)];
+                    continue;
+                }
             }
-        }
-        if (entry & CODE_SPECIAL) {
-            result = entry & CODE_END ? PAUSE : BROKEN;
-            break;
+            if (entry & CODE_SPECIAL) {
+                result = entry & CODE_END ? PAUSE : BROKEN;
+                break;
+            }
         }
         len = value(entry, was);
         entry = dist[low(b.held, DIST_INDEX)];
-        if ((uint8_t)b.n < CODE_MAX + 13 + LITLEN_INDEX)
+        if (RARE((uint8_t)b.n < CODE_MAX + 13 + LITLEN_INDEX))
             refill(&b);
-        if (entry & CODE_LINK) {
+        if (RARE(entry & CODE_LINK)) {
             take(&b, entry & 0xff);
             entry = dist[(entry >> 16) + low(b.held, entry >> 8 & 15)];
         }
         was = take(&b, entry);
-        back = entry & CODE_SPECIAL ? SIZE_MAX : value(entry, was);
-        if (back > (size_t)(out - e->bytes)) {
+        back = value(entry, was);
+        if (RARE(entry & CODE_SPECIAL || back > (size_t)(out - e->bytes))) {
             result = BROKEN;
             break;
         }

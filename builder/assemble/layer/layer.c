@@ -12,11 +12,41 @@
 
 enum { MANY_MIN = 32 * 1024 * 1024 }; /* bytes of a file that several threads compress */
 
+/* Counts and hashes the bytes of a blob, and passes them on. */
+struct blob_sink {
+    struct sink sink;
+    struct hash hash; /* where `to` has none of them */
+    const struct layer_output *to;
+    uint64_t size; /* bytes so far */
+};
+
+static int blob_write(struct sink *self, const void *bytes, size_t len, struct err *e)
+{
+    struct blob_sink *b = (struct blob_sink *)self;
+
+    b->size += len;
+    if (b->hash.ctx)
+        hash_add(&b->hash, bytes, len);
+    return b->to->blob ? sink_write(b->to->blob, bytes, len, e) : 0;
+}
+
+static void blob_open(struct blob_sink *b, const struct layer_output *to)
+{
+    *b = (struct blob_sink){.sink = {blob_write, NULL}, .to = to};
+    if (!to->blob_hash)
+        hash_open(&b->hash);
+}
+
+static void blob_seen(const struct blob_sink *b, struct seen *out)
+{
+    hash_seen_so_far(b->hash.ctx ? &b->hash : b->to->blob_hash, out);
+}
+
 /* A layer being written. `literal` and `copied` are the two ways into the blob. */
 struct writer {
     const struct layer_output *to;
     const struct events *events;
-    struct hash_sink blob;    /* counts and hashes all blob bytes, passes them on */
+    struct blob_sink blob;
     struct hash_thread *diff; /* NULL when the diff_id is known */
     struct file_hashes files; /* with `diff` */
     struct inflater *inflater;
@@ -34,7 +64,7 @@ struct writer {
 static void writer_clear(struct writer *w)
 {
     packers_clear(&w->many);
-    hash_sink_clear(&w->blob);
+    hash_clear(&w->blob.hash);
     hash_thread_clear(&w->diff); /* first: its thread writes to `files` */
     file_hashes_clear(&w->files);
     inflater_clear(&w->inflater);
@@ -308,7 +338,7 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
 
     w.total = layer_weight(tree);
 
-    hash_sink_open(&w.blob, to->blob);
+    blob_open(&w.blob, to);
     file_hashes_open(&w.files, tree);
     w.diff = to->skip_diff_id ? NULL : hash_thread_open(&w.files.sink);
     w.inflater = inflater_open();
@@ -327,7 +357,7 @@ int layer_write(struct layer_result *out, const struct tree *tree, const struct 
         return err_wrap(e, "layer %s", to->name);
     if (w.form)
         take_form(out, w.form, to->name, events);
-    hash_seen(&w.blob.hash, &out->digest);
+    blob_seen(&w.blob, &out->digest);
     out->size = w.blob.size;
     if (!to->skip_diff_id) {
         if (hash_thread_finish(&w.diff, e) < 0)

@@ -27,7 +27,10 @@ struct layer_watch {
 };
 
 struct layer_output {
-    struct sink *blob;         /* the compressed bytes; NULL when only the digests are wanted */
+    struct sink *blob; /* the compressed bytes; NULL when only the digests are wanted */
+    /* Where `blob` is new and hashes all that it is given, so that nothing is hashed twice; else
+     * NULL. */
+    const struct hash *blob_hash;
     struct sink *literals;     /* what segments_literal() counts; NULL when not kept */
     struct segments *segments; /* NULL when not kept */
     /* Known already: copied members are not inflated, and files are not held against their hashes.
