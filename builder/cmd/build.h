@@ -9,7 +9,7 @@ struct build_args {
     struct strs caches;       /* --cache, before those of the configuration */
     const char *index;        /* --index; may be NULL */
     const char *cell;         /* --cell; may be NULL */
-    uint32_t jobs, downloads; /* threads; 0 downloads: as many as usual */
+    uint32_t jobs, downloads; /* threads; 0: as many as usual */
     bool locked, strict, audit, replace, keep_going, rebuild_ok;
     bool folder; /* --all */
     bool silent; /* print neither the reference nor how it went */

@@ -90,8 +90,9 @@ static int have_lock(struct work *w, struct session *s, const struct build_args 
 
 struct sealed *build_job_sealed(struct work *w, struct session *s, const struct build_args *a)
 {
-    const struct sealed_how how = {
-        .jobs = a->jobs, .downloads = a->downloads, .rebuild_ok = a->rebuild_ok};
+    const struct sealed_how how = {.jobs = a->jobs ? a->jobs : s->jobs,
+                                   .downloads = a->downloads,
+                                   .rebuild_ok = a->rebuild_ok};
 
     return sealed_open(w, s, &how);
 }
@@ -290,6 +291,18 @@ static int make_form(struct build_job *job, struct assembly *in, enum compressio
     return 0;
 }
 
+/* One a core; but a registry may hold back each upload, so that fewer than four leave its line
+ * idle. */
+static unsigned threads(const struct dest *dest, const struct session *s,
+                        const struct build_args *a)
+{
+    enum { UPLOADS = 4 };
+
+    if (a->jobs)
+        return a->jobs;
+    return dest->kind == DEST_REGISTRY && s->jobs < UPLOADS ? UPLOADS : s->jobs;
+}
+
 int build_job_make(struct build_job *job, size_t i, struct place *place, struct session *s,
                    const struct build_args *a, const struct blob_files *files,
                    struct layer_caches *caches, struct err *e)
@@ -316,7 +329,7 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
                               open_beside(&p->beside, w, &p->dest, &p->name, s) ? &p->beside : NULL,
                           .dir = context,
                           .files = files,
-                          .jobs = a->jobs,
+                          .jobs = threads(&p->dest, s, a),
                           .events = s->events,
                           .audit = a->audit ? &p->audit : NULL,
                           .fresh = &p->fresh,

@@ -346,7 +346,7 @@ static int build_all(struct session *s, const char *operand, const struct build_
 
 int cmd_build(struct session *s, int argc, char **argv, struct err *e)
 {
-    struct build_args a = {.jobs = s->jobs};
+    struct build_args a = {0};
     int result;
     const struct opt own[] = {
         {'o', "output", "DEST",
@@ -366,7 +366,7 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
         {0, "all", NULL, "RECIPE is a folder: build all recipes in it", opt_flag, &a.folder},
         {0, "keep-going", NULL, "of several, build those that can be built", opt_flag,
          &a.keep_going},
-        {'j', "jobs", "N", "threads that assemble (one a core)", opt_u32, &a.jobs},
+        {'j', "jobs", "N", "threads that assemble (one a core; to a registry at least 4)", opt_u32, &a.jobs},
         {0, "downloads", "N", "downloads at once (8)", opt_u32, &a.downloads},
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
          opt_str, &a.index},

@@ -233,7 +233,7 @@ static int run(struct session *s, const struct run_args *a, int n, char **words,
 static int begin(struct session *s, const char *name, bool shell, int argc, char **argv,
                  struct err *e)
 {
-    struct run_args a = {.build = {.jobs = s->jobs, .silent = true}};
+    struct run_args a = {.build = {.silent = true}};
     const struct opt own[] = {
         {0, "no-mount", NULL, "do not mount the recipe's folder at the work folder", opt_flag,
          &a.no_mount},

@@ -68,7 +68,7 @@ static int add_lock(struct serving *v, struct session *s, const char *operand,
 {
     CLEANUP(build_job_clear) struct build_job job = {0};
     CLEANUP(place_clear) struct place *place = NULL;
-    const struct build_args a = {.jobs = s->jobs};
+    const struct build_args a = {0};
     struct build_product *p = vec_push(&job.products);
 
     job.work = xcalloc(1, sizeof *job.work);

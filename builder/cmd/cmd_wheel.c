@@ -72,7 +72,7 @@ static int export_all(struct session *s, const struct work *w, const char *dir, 
 
 int cmd_wheel(struct session *s, int argc, char **argv, struct err *e)
 {
-    struct build_args a = {.jobs = s->jobs};
+    struct build_args a = {0};
     CLEANUP(work_clear) struct work w = {0};
     CLEANUP(build_job_clear) struct build_job job = {.work = &w};
     CLEANUP(sealed_clear) struct sealed *sealed = NULL;
