@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib/common.sh"
 need docker-registry skopeo openssl python3
 go_tool crane github.com/google/go-containerregistry/cmd/crane@v0.20.3 || true
-go_tool oras oras.land/oras/cmd/oras@v1.2.2 || true
+go_tool oras oras.land/oras/cmd/oras@v1.3.6 || true
 scratch
 cd "$work"
 export HOME="$work/home" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$work/cache}"
