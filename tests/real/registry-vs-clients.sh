@@ -1,13 +1,15 @@
 #!/bin/sh
-# Debian's docker-registry, with nobody asked who he is, with TLS of its own authority and a password, and with tokens of a
-# server of their own: what we push there, skopeo, podman, crane, oras, containerd and docker pull and find to have the same
-# digests, and what skopeo and oras push we read. Also an index of a gzip and a zstd form. A small image, or with FULL=1 the one
-# of recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml.
+# Debian's docker-registry, or with ALL=1 today's distribution from the Go module proxy, with nobody asked who he is, with TLS
+# of its own authority and a password, and with tokens of a server of their own: what we push there, skopeo, podman, crane,
+# oras, containerd and docker pull and find to have the same digests, and what skopeo and oras push we read. Also an index of a
+# gzip and a zstd form. A small image, or with FULL=1 the one of recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml.
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib/common.sh"
 need docker-registry skopeo openssl python3
 go_tool crane github.com/google/go-containerregistry/cmd/crane@v0.20.3 || true
 go_tool oras oras.land/oras/cmd/oras@v1.3.6 || true
+program=docker-registry
+[ -z "${ALL:-}" ] || ! go_tool registry github.com/distribution/distribution/v3/cmd/registry@v3.0.0 || program=registry
 scratch
 cd "$work"
 export HOME="$work/home" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$work/cache}"
@@ -19,7 +21,7 @@ start_registry() {
         printf 'version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: %s/%s}}\n' "$work" "$1"
         printf 'http:\n  addr: 127.0.0.1:%s\n  secret: tests\n%s\n' "$2" "$3"
     } >"$1.yml"
-    docker-registry serve "$1.yml" >"$1.log" 2>&1 &
+    OTEL_TRACES_EXPORTER=none "$program" serve "$1.yml" >"$1.log" 2>&1 &
     own_pids="${own_pids:-} $!"
     until_said $! "$1.log" "listening on" || fail "no registry: $(cat "$1.log")"
 }
