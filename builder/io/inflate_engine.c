@@ -206,8 +206,8 @@ static inline __attribute__((always_inline)) enum result fast(struct engine *e)
             entry = dist[(entry >> 16) + low(b.held, entry >> 8 & 15)];
         }
         was = take(&b, entry);
-        back = value(entry, was);
-        if (RARE(entry & CODE_SPECIAL || back > (size_t)(out - e->bytes))) {
+        back = RARE(entry & CODE_SPECIAL) ? SIZE_MAX : value(entry, was);
+        if (RARE(back > (size_t)(out - e->bytes))) {
             result = BROKEN;
             break;
         }
