@@ -132,7 +132,7 @@ check-long: $(BIN) $(TOOLS)
 	    toolkit-libraries.py venv-vs-pip.sh solve-vs-pip.sh solve-vs-apt.py monitoring.sh services-podman.sh \
 	    services-compose.sh services-torch.sh bytecode.sh builds-crates.sh builds-from-git.sh builds-project.sh \
 	    builds-on-base-image.sh registry-vs-clients.sh builds-ten.sh cuda-builds.sh builds-causal-conv1d.sh flash-attn.sh updates-vs-engines.sh \
-	    docker-26.sh dist.sh
+	    docker-26.sh small-runner.sh dist.sh
 
 bench: $(BIN) $(TOOLS)
 	$(Q)ENVBUILD=$(CURDIR)/$(BIN) bash tests/bench/lock.sh

@@ -419,15 +419,7 @@ static int decide(struct assembler *a, struct err *e)
     for (size_t i = 0; i < a->lock->layers.n; i++)
         if (making_decide(a, &a->makings[i], e) < 0)
             return -1;
-    if (ask_caches(a, e) < 0)
-        return -1;
-    for (size_t i = 0; i < a->lock->layers.n; i++) {
-        if (a->in->fresh && (a->makings[i].how != HOW_PRESENT || a->makings[i].shared)) {
-            a->in->fresh->layers++;
-            a->in->fresh->bytes += a->lock->layers.v[i].size;
-        }
-    }
-    return 0;
+    return ask_caches(a, e);
 }
 
 /* Compressed bytes, as far as they are known before the first build. */
@@ -545,6 +537,16 @@ static int check_store(const struct assembler *a, struct err *e)
                    cas_dir(a->in->cas), list.p);
 }
 
+/* Once all are made: before a first build nobody knows their sizes. */
+static void count_fresh(const struct assembler *a)
+{
+    for (size_t i = 0; i < a->lock->layers.n && a->in->fresh; i++)
+        if (a->makings[i].how != HOW_PRESENT || a->makings[i].shared) {
+            a->in->fresh->layers++;
+            a->in->fresh->bytes += a->lock->layers.v[i].size;
+        }
+}
+
 /* Layers that are kept stay another version's work. */
 static void take_encoder(struct lock *lock)
 {
@@ -582,6 +584,7 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
     system_layers_open(&a.system, lock, in->scratch_dir);
     if (run(&a, e) < 0 || cache_leave(&a, e) < 0)
         return -1;
+    count_fresh(&a);
     if (!lock_is_settled(lock))
         for (size_t i = 0; i < a.system.uncovered.n; i++)
             vec_add(&lock->uncovered, arena_str(&lock->doc.arena, str_of(a.system.uncovered.v[i])));

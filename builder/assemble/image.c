@@ -208,7 +208,7 @@ static int put_lock(const struct lock *lock, struct place *place, const struct i
 {
     struct lock_artifact says = {0};
     CLEANUP(buf_clear) struct buf text = {0}, json = {0};
-    struct tagged here, before;
+    struct tagged here, before, again;
     struct digest digest;
     bool right = true;
 
@@ -225,8 +225,15 @@ static int put_lock(const struct lock *lock, struct place *place, const struct i
         return 0;
     if (place_tagged(&before, place, name, e) < 0)
         return -1;
-    if (before.found && !digest_eq(&before.digest, &image->digest))
+    if (before.found && !digest_eq(&before.digest, &image->digest)) {
         says.before = before.digest;
+    } else if (before.found && !here.found) {
+        /* Who published it since the first question knows what was before. */
+        if (place_tagged(&again, place, own, e) < 0)
+            return -1;
+        if (again.found)
+            return 0;
+    }
     lock_artifact_write(&json, lock, buf_view(&text), image, &says);
     return place_put_image(place, buf_view(&json), own, NULL, &digest, e);
 }
@@ -275,10 +282,18 @@ int image_put(struct place *place, const struct lock *lock, const struct image_n
 {
     struct digest digest;
 
-    if (place_keeps(place) && put_beside(place, lock, name, part, inner, events, e) < 0)
-        return -1;
+    if (place_keeps(place))
+        return put_beside(place, lock, name, part, inner, events, e);
+    return inner ? place_put_bytes(place, buf_view(&part->json), &digest, e) : 0;
+}
+
+int image_tag(struct place *place, const struct image_name *name, const struct image_part *part,
+              bool inner, struct err *e)
+{
+    struct digest digest;
+
     return inner && !place->manifests_apart
-               ? place_put_bytes(place, buf_view(&part->json), &digest, e)
+               ? 0
                : place_put_image(place, buf_view(&part->json), name, &part->d.platform, &digest, e);
 }
 

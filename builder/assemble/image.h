@@ -30,11 +30,14 @@ int image_make(struct image_part *out, struct lock *lock, struct place *place,
 /* Write the index of an image's forms, in that order. */
 void image_make_index(struct image_part *out, const struct lock *lock,
                       const struct image_parts *forms);
-/* Put it under `name`. `inner`: it is one that an index names; a layout has no name for it, and the
- * lock goes with the index. That a registry takes no lock is told as a warning. */
+/* Put it where it is going to have `name`: all but that name. `inner`: it is one that an index
+ * names, and the lock goes with the index. That a registry takes no lock is told as a warning. */
 int image_put(struct place *place, const struct lock *lock, const struct image_name *name,
               const struct image_part *part, bool inner, const struct events *events,
               struct err *e) MUST_CHECK;
+/* From now on it has `name`. A layout has none for what is `inner`. */
+int image_tag(struct place *place, const struct image_name *name, const struct image_part *part,
+              bool inner, struct err *e) MUST_CHECK;
 
 /* What an index says of a form's layers: that they are zstd, which clients look for in the way of
  * skopeo and buildah. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build_job.h"
 
-#include "../assemble/image.h"
 #include "../assemble/system/system_gaps.h"
 #include "../base/path.h"
 #include "../fetch/fetch.h"
@@ -359,27 +358,28 @@ int build_job_make(struct build_job *job, size_t i, struct place *place, struct 
 
 /* ---- the image is there ---- */
 
-/* In a registry each form has a tag of its own, or those who clean up there would take it for
- * nobody's. */
-static int put_form(struct build_job *job, const struct build_product *p, size_t form,
-                    struct place *place, const struct image_part *part, const struct events *events,
-                    struct err *e)
+/* In a registry each form of an index has a tag of its own, or those who clean up there would take
+ * it for nobody's. */
+static struct image_name name_of(const struct build_product *p, size_t part, struct buf *tag)
 {
-    CLEANUP(buf_clear) struct buf end = {0}, tag = {0};
+    CLEANUP(buf_clear) struct buf end = {0};
     struct image_name name = p->name;
 
+    if (part + 1 == p->parts.n)
+        return name;
     buf_puts(&end, "-");
-    compression_tag(&end, p->forms.v[form]);
-    buf_fmt(&tag, STR_FMT STR_FMT, STR_ARG(str_sub(name.tag, 0, REF_TAG_MAX - end.len)),
+    compression_tag(&end, p->forms.v[part]);
+    buf_fmt(tag, STR_FMT STR_FMT, STR_ARG(str_sub(name.tag, 0, REF_TAG_MAX - end.len)),
             STR_ARG(buf_view(&end)));
-    name.tag = buf_view(&tag);
-    return image_put(place, &job->work->lock, &name, part, true, events, e);
+    name.tag = buf_view(tag);
+    return name;
 }
 
 static int make_parts(struct image_parts *out, struct build_job *job, const struct build_product *p,
                       struct place *place, struct err *e)
 {
     struct lock *lock = &job->work->lock;
+    struct image_part index = {0};
 
     for (size_t k = 0; k < p->forms.n; k++) {
         lock_take_form(lock, p->forms.v[k]);
@@ -390,32 +390,45 @@ static int make_parts(struct image_parts *out, struct build_job *job, const stru
         lock->settled = false;
     }
     lock_take_own_form(lock);
+    if (out->n < 2)
+        return 0;
+    image_make_index(&index, lock, out);
+    vec_add(out, index);
     return 0;
 }
 
 int build_job_put(struct build_job *job, size_t i, struct place *place, const struct events *events,
                   struct err *e)
 {
-    CLEANUP(image_parts_clear) struct image_parts parts = {0};
-    CLEANUP(image_parts_clear) struct image_parts index = {0};
     struct build_product *p = &job->products.v[i];
-    const struct image_part *whole;
     uint64_t sent = place->sent;
 
-    if (make_parts(&parts, job, p, place, e) < 0)
+    if (make_parts(&p->parts, job, p, place, e) < 0)
         return -1;
-    whole = &parts.v[0];
-    if (parts.n > 1) {
-        for (size_t k = 0; k < parts.n; k++)
-            if (put_form(job, p, k, place, &parts.v[k], events, e) < 0)
-                return -1;
-        image_make_index(vec_push(&index), &job->work->lock, &parts);
-        whole = &index.v[0];
+    for (size_t k = 0; k < p->parts.n; k++) {
+        CLEANUP(buf_clear) struct buf tag = {0};
+        const struct image_name name = name_of(p, k, &tag);
+
+        if (image_put(place, &job->work->lock, &name, &p->parts.v[k], k + 1 < p->parts.n, events,
+                      e) < 0)
+            return -1;
     }
-    if (image_put(place, &job->work->lock, &p->name, whole, false, events, e) < 0)
-        return -1;
-    p->digest = whole->d.digest;
+    p->digest = p->parts.v[p->parts.n - 1].d.digest;
     p->sent += place->sent - sent;
+    return 0;
+}
+
+int build_job_tag(struct build_job *job, size_t i, struct place *place, struct err *e)
+{
+    const struct build_product *p = &job->products.v[i];
+
+    for (size_t k = 0; k < p->parts.n; k++) {
+        CLEANUP(buf_clear) struct buf tag = {0};
+        const struct image_name name = name_of(p, k, &tag);
+
+        if (image_tag(place, &name, &p->parts.v[k], k + 1 < p->parts.n, e) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -461,6 +474,7 @@ void build_job_clear(struct build_job *job)
     struct build_product *p;
 
     vec_each(p, &job->products) {
+        image_parts_clear(&p->parts);
         stored_clear(&p->beside);
         dest_clear(&p->dest);
     }

@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "../assemble/assemble.h"
+#include "../assemble/image.h"
 #include "../out/dest.h"
 #include "build.h"
 #include "sealed.h"
@@ -14,8 +15,9 @@
 struct build_product {
     struct dest dest;
     struct image_name name;
-    struct compressions forms; /* that go there; of two an index, too */
-    struct digest digest;      /* of what has its name there, once it is put */
+    struct compressions forms; /* that go there */
+    struct image_parts parts;  /* once it is put: of each form, then their index if there are two */
+    struct digest digest;      /* of the last of them, which gets the name */
     uint64_t size;             /* bytes of the layers, of all forms, and how many there are */
     size_t layers;
     struct stored beside; /* that it replaces there, if any */
@@ -48,9 +50,11 @@ int build_job_name(struct build_job *job, const struct build_args *a, struct err
 int build_job_make(struct build_job *job, size_t i, struct place *place, struct session *s,
                    const struct build_args *a, const struct blob_files *files,
                    struct layer_caches *caches, struct err *e) MUST_CHECK;
-/* Its image, when all layers are there. */
+/* Its image, when all layers are there. No name moves. */
 int build_job_put(struct build_job *job, size_t i, struct place *place, const struct events *events,
                   struct err *e) MUST_CHECK;
+/* Its name, when all images are there. */
+int build_job_tag(struct build_job *job, size_t i, struct place *place, struct err *e) MUST_CHECK;
 /* After a failure of place number `i`: may it be how we write gzip? Then a warning says so. */
 void build_job_hint(const struct build_job *job, size_t i, const struct events *events,
                     const struct err *e);

@@ -59,8 +59,10 @@ static void put_product(struct doc *d, struct node *map, const struct build_job 
         put_form(d, node_add(d, list, node_new_map(d)), lock, p->forms.v[i]);
     lock_take_own_form(lock);
     node_put_u64(d, map, "size", p->size);
+    node_put_u64(d, map, "shared", p->size - p->fresh.bytes);
     if (p->dest.kind == DEST_REGISTRY)
         node_put_u64(d, map, "sent", p->sent);
+    node_put_u64(d, map, "milliseconds", p->ms);
     findings_put(d, map, lock);
 }
 
@@ -131,18 +133,28 @@ static void add_cell(struct buf *line, size_t width, const char *text)
     buf_fmt(line, "  %-*s", (int)width, text);
 }
 
-/* A line an image: what it is called, its digest, its size, what of that was there, what is new
- * there, how long it took. */
-static void print_row(const struct build_job *job, const struct build_product *p, size_t width)
+/* Recipes of a folder may have one tag and differ by their names. */
+static void add_name(struct buf *out, const struct build_job *job, bool folder)
 {
     const struct lock *lock = &job->work->lock;
+
+    if (folder)
+        buf_fmt(out, STR_FMT ":", STR_ARG(lock->name));
+    buf_str(out, lock->tag);
+}
+
+/* A line an image: what it is called, its digest, its size, what of that was there, what is new
+ * there, how long it took. */
+static void print_row(const struct build_job *job, const struct build_product *p, bool folder,
+                      size_t width)
+{
     CLEANUP(buf_clear)
     struct buf line = {0}, tag = {0}, size = {0}, there = {0}, fresh = {0}, time = {0};
     char digest[DIGEST_TEXT + 1];
 
     digest_text(&p->digest, digest);
     digest[sizeof "sha256:" - 1 + 12] = '\0';
-    buf_str(&tag, lock->tag);
+    add_name(&tag, job, folder);
     progress_size(&size, p->size);
     progress_size(&there, p->size - p->fresh.bytes);
     progress_size(&fresh, p->dest.kind == DEST_REGISTRY ? p->sent : p->fresh.bytes);
@@ -156,16 +168,20 @@ static void print_row(const struct build_job *job, const struct build_product *p
     output_message("%s", line.p);
 }
 
-static void print_table(const struct build_jobs *jobs)
+static void print_table(const struct build_jobs *jobs, bool folder)
 {
     const struct build_job *job;
     const struct build_product *p;
     CLEANUP(buf_clear) struct buf head = {0};
     size_t width = 3;
 
-    vec_each(job, jobs)
-        width = job->work->lock.tag.len > width ? job->work->lock.tag.len : width;
-    add_cell(&head, width, "tag");
+    vec_each(job, jobs) {
+        CLEANUP(buf_clear) struct buf name = {0};
+
+        add_name(&name, job, folder);
+        width = name.len > width ? name.len : width;
+    }
+    add_cell(&head, width, folder ? "name" : "tag");
     add_cell(&head, DIGEST_TEXT - DIGEST_HEX + 12, "digest");
     add_cell(&head, 8, "size");
     add_cell(&head, 8, "there");
@@ -175,23 +191,31 @@ static void print_table(const struct build_jobs *jobs)
     vec_each(job, jobs)
         if (!job->failed)
             vec_each(p, &job->products)
-                print_row(job, p, width);
+                print_row(job, p, folder, width);
 }
 
 /* ---- all of it ---- */
 
-static size_t count(const struct build_jobs *jobs)
+/* The first that is there. Of a job that failed nothing may be. */
+static const struct build_product *first_product(const struct build_jobs *jobs)
 {
     const struct build_job *job;
-    size_t n = 0;
 
     vec_each(job, jobs)
-        n += job->products.n;
-    return n;
+        if (!job->failed)
+            return &job->products.v[0];
+    return NULL;
 }
 
-/* An object, or a list of such where there are several. */
-static void print_json(const struct build_jobs *jobs, struct session *s, struct err *faults)
+/* Several recipes, whatever became of them, or several places. */
+static bool is_many(const struct build_jobs *jobs, const struct build_args *a)
+{
+    return jobs->n > 1 || a->folder || a->outputs.n > 1;
+}
+
+/* An object, or a list of such where there may be several. */
+static void print_json(const struct build_jobs *jobs, const struct build_args *a, struct session *s,
+                       struct err *faults)
 {
     CLEANUP(doc_clear) struct doc d = {0};
     struct node *root = node_new_map(&d), *list = NULL;
@@ -199,7 +223,7 @@ static void print_json(const struct build_jobs *jobs, struct session *s, struct 
     const struct build_product *p;
 
     node_put_u64(&d, root, "envbuild_output", 1);
-    if (count(jobs) > 1 || jobs->v[0].cell.len)
+    if (is_many(jobs, a) || jobs->v[0].cell.len)
         list = node_put(&d, root, "images", node_new_list(&d));
     vec_each(job, jobs)
         if (!job->failed)
@@ -237,7 +261,6 @@ void build_tell(const struct build_jobs *jobs, struct place *const *places,
 {
     const struct build_job *job;
     const struct build_product *p;
-    bool many = count(jobs) > 1;
 
     progress_pause(s->progress);
     vec_each(job, jobs)
@@ -246,8 +269,8 @@ void build_tell(const struct build_jobs *jobs, struct place *const *places,
                 print_audit(&p->audit, places[p - job->products.v]);
     if (a->silent)
         return;
-    if (s->json && !dest_is_stdout(&jobs->v[0].products.v[0].dest)) {
-        print_json(jobs, s, faults);
+    if (s->json && !dest_is_stdout(&first_product(jobs)->dest)) {
+        print_json(jobs, a, s, faults);
         return;
     }
     vec_each(job, jobs)
@@ -255,8 +278,8 @@ void build_tell(const struct build_jobs *jobs, struct place *const *places,
             print_references(job);
     if (s->quiet || s->json)
         return;
-    if (many)
-        print_table(jobs);
+    if (is_many(jobs, a))
+        print_table(jobs, a->folder);
     else
-        print_last(&jobs->v[0], &jobs->v[0].products.v[0], s);
+        print_last(&jobs->v[0], first_product(jobs), s);
 }

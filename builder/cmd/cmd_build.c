@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/path.h"
+#include "../model/baselayer.h"
 #include "../oci/ref.h"
 #include "build_tell.h"
 #include "output.h"
@@ -36,18 +37,20 @@ static void building_clear(struct building *b)
 
 /* ---- steps, each of all jobs ---- */
 
-/* A job that failed is told with all others. */
-static void fail(struct build_job *job, struct err *fault, struct err *e)
+/* A job that failed is told with all others, and what it is, unless its file is named anyway. */
+static void fail(struct build_job *job, bool folder, struct err *fault, struct err *e)
 {
     job->failed = true;
-    if (job->cell.len)
+    if (folder && !fault->file)
+        err_wrap(fault, "%s", job->work->operand);
+    else if (job->cell.len)
         err_wrap(fault, STR_FMT, STR_ARG(job->cell));
     err_join(e, fault);
 }
 
-static void tell_cell(const struct build_job *job, struct session *s)
+static void tell_job(const struct build_job *job, struct session *s, const struct build_args *a)
 {
-    if (!job->cell.len || s->quiet || s->json)
+    if ((!job->cell.len && !a->folder) || s->quiet || s->json)
         return;
     progress_pause(s->progress);
     output_message("%s", job->work->operand);
@@ -71,16 +74,21 @@ static void each_job(struct building *b, struct session *s, const struct build_a
                 err_set(e, ERR_INTERRUPTED, "interrupted");
             return;
         }
-        tell_cell(job, s);
         if (step(b, job, s, a, &fault) < 0)
-            fail(job, &fault, e);
+            fail(job, a->folder, &fault, e);
     }
 }
 
 static int lock_job(struct building *b, struct build_job *job, struct session *s,
                     const struct build_args *a, struct err *e)
 {
+    tell_job(job, s, a);
     return build_job_lock(job, s, a, e) < 0 ? -1 : build_job_name(job, a, e);
+}
+
+static bool holds_one_image(enum dest_kind kind)
+{
+    return kind == DEST_FOLDER || kind == DEST_DOCKER_ARCHIVE;
 }
 
 /* Two images under one name would be one. */
@@ -95,11 +103,14 @@ static int check_names(const struct building *b, struct err *e)
 
                 dest_print(&x->products.v[j].dest, &x->products.v[j].name, &one);
                 dest_print(&y->products.v[j].dest, &y->products.v[j].name, &other);
-                if (strcmp(one.p, other.p) == 0)
-                    return err_set(e, ERR_INPUT,
-                                   "%s and %s both make %s; put what differs into `tag`, as in "
-                                   "\"{pytorch}-{variant}-{base}\", or name no tag in -o",
-                                   x->work->operand, y->work->operand, one.p);
+                if (strcmp(one.p, other.p) != 0)
+                    continue;
+                return err_set(e, ERR_INPUT, "%s and %s both make %s; %s", x->work->operand,
+                               y->work->operand, one.p,
+                               holds_one_image(x->products.v[j].dest.kind)
+                                   ? "it holds one image, and oci:DIR or oci-archive:FILE many"
+                                   : "put what differs into `tag`, as in "
+                                     "\"{pytorch}-{variant}-{base}\", or name no tag in -o");
             }
         }
     return 0;
@@ -196,6 +207,7 @@ static int open_places(struct building *b, struct session *s, const struct build
 static int make_job(struct building *b, struct build_job *job, struct session *s,
                     const struct build_args *a, struct err *e)
 {
+    tell_job(job, s, a);
     for (size_t i = 0; i < b->places.n; i++)
         if (build_job_make(job, i, b->places.v[i], s, a, &b->files, &b->caches, e) < 0) {
             build_job_hint(job, i, s->events, e);
@@ -204,15 +216,43 @@ static int make_job(struct building *b, struct build_job *job, struct session *s
     return 0;
 }
 
-/* From here on tags move. */
-static int publish(struct building *b, struct session *s, const struct build_args *a, struct err *e)
+static int put_job(struct building *b, struct build_job *job, struct session *s,
+                   const struct build_args *a, struct err *e)
+{
+    for (size_t i = 0; i < b->places.n; i++)
+        if (build_job_put(job, i, b->places.v[i], s->events, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int tag_job(const struct building *b, struct build_job *job, struct err *e)
+{
+    for (size_t i = 0; i < b->places.n; i++)
+        if (build_job_tag(job, i, b->places.v[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+/* The first that may not move ends it, unless --keep-going. */
+static void move_tags(struct building *b, const struct build_args *a, struct err *e)
 {
     struct build_job *job;
 
-    vec_each(job, &b->jobs)
-        for (size_t i = 0; i < b->places.n && !job->failed; i++)
-            if (build_job_put(job, i, b->places.v[i], s->events, e) < 0)
-                return -1;
+    vec_each(job, &b->jobs) {
+        struct err fault = {0};
+
+        if (job->failed || (err_is_set(e) && !a->keep_going))
+            continue;
+        if (tag_job(b, job, &fault) < 0)
+            fail(job, a->folder, &fault, e);
+    }
+}
+
+static int close_all(struct building *b, struct session *s, const struct build_args *a,
+                     struct err *e)
+{
+    struct build_job *job;
+
     events_emit(s->events, &(struct event){.kind = EVENT_STEP, .name = "finish"});
     for (size_t i = 0; i < b->places.n; i++)
         if (place_close(b->places.v[i], e) < 0) {
@@ -245,7 +285,11 @@ static int build(struct building *b, struct session *s, const struct build_args 
         open_places(b, s, a, &fault) < 0)
         return err_join(e, &fault);
     each_job(b, s, a, make_job, e);
-    if (!goes_on(b, s, a, e) || publish(b, s, a, &fault) < 0)
+    if (goes_on(b, s, a, e))
+        each_job(b, s, a, put_job, e);
+    if (goes_on(b, s, a, e))
+        move_tags(b, a, e);
+    if (!goes_on(b, s, a, e) || close_all(b, s, a, &fault) < 0)
         return err_join(e, &fault);
     build_tell(&b->jobs, b->places.v, a, s, e);
     return err_is_set(e) ? -1 : 0;
@@ -290,6 +334,7 @@ static int add_cells(struct wanteds *out, struct building *b, const char *recipe
     return result;
 }
 
+/* What cannot be read is told with all others. A base may lie beside its recipes. */
 static int add_folder(struct wanteds *out, struct building *b, const char *folder,
                       struct session *s, const struct build_args *a, struct err *e)
 {
@@ -300,19 +345,23 @@ static int add_folder(struct wanteds *out, struct building *b, const char *folde
     for (size_t i = 0; i < names.n; i++) {
         CLEANUP(free_clear) char *path = path_join(folder, names.v[i]);
 
-        if (recipe_is_name(str_of(path)) &&
-            add_cells(out, b, arena_strdup(&b->arena, path), s, a, e) < 0)
-            return -1;
+        struct err fault = {0};
+
+        if (recipe_is_name(str_of(path)) && !baselayer_is_file(path) &&
+            add_cells(out, b, arena_strdup(&b->arena, path), s, a, &fault) < 0)
+            err_join(e, &fault);
     }
-    return out->n
-               ? 0
+    if (out->n)
+        return 0;
+    return err_is_set(e)
+               ? -1
                : err_set(e, ERR_INPUT,
                          "there is no recipe in %s, for none of its files ends in .yaml", folder);
 }
 
 /* Each borrows from the lender, which stays where it is. */
 static int open_works(struct building *b, struct session *s, const struct wanteds *wanted,
-                      struct err *e)
+                      const struct build_args *a, struct err *e)
 {
     if (work_open_lender(&b->lender, s, e) < 0)
         return -1;
@@ -325,7 +374,7 @@ static int open_works(struct building *b, struct session *s, const struct wanted
         job->cell = wanted->v[i].cell;
         work_borrow(job->work, &b->lender);
         if (work_open(job->work, s, wanted->v[i].recipe, job->cell.p, &fault) < 0)
-            fail(job, &fault, e);
+            fail(job, a->folder, &fault, e);
     }
     return 0;
 }
@@ -339,7 +388,7 @@ static int build_all(struct session *s, const char *operand, const struct build_
                            : add_cells(&wanted, &b, operand, s, a, e);
 
     if (result == 0)
-        result = open_works(&b, s, &wanted, e);
+        result = open_works(&b, s, &wanted, a, e);
     vec_clear(&wanted);
     return result == 0 ? build(&b, s, a, e) : -1;
 }
@@ -362,7 +411,7 @@ int cmd_build(struct session *s, int argc, char **argv, struct err *e)
          "be repeated (none)",
          opt_add, &a.caches},
         {0, "cell", "CELL", "of a matrix, only the recipes with these values: variant=devel (all)",
-         opt_str, &a.cell},
+         opt_cell, &a.cell},
         {0, "all", NULL, "RECIPE is a folder: build all recipes in it", opt_flag, &a.folder},
         {0, "keep-going", NULL, "of several, build those that can be built", opt_flag,
          &a.keep_going},

@@ -138,6 +138,17 @@ static int check_room(const char *dir, uint64_t bytes, struct err *e)
     return room_check(&need, 1, e);
 }
 
+static void print_json(struct session *s, const char *output, uint64_t size)
+{
+    CLEANUP(doc_clear) struct doc d = {0};
+    struct node *root = node_new_map(&d);
+
+    node_put_u64(&d, root, "envbuild_output", 1);
+    node_put_str(&d, root, "bundle", str_of(output));
+    node_put_u64(&d, root, "size", size);
+    session_json(s, &d, root);
+}
+
 static int write_all(struct session *s, const struct bundle_args *a, const struct bundled *all,
                      size_t n, struct err *e)
 {
@@ -166,6 +177,10 @@ static int write_all(struct session *s, const struct bundle_args *a, const struc
     if (bundle_write(a->output, &b, e) < 0)
         return -1;
     progress_pause(s->progress);
+    if (s->json) {
+        print_json(s, a->output, bundle_size(&b));
+        return 0;
+    }
     output_print("%s\n", a->output);
     progress_size(&size, bundle_size(&b));
     if (!s->quiet)

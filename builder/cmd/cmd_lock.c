@@ -360,6 +360,8 @@ static int take_out(struct session *s, const struct lock_args *a, struct err *e)
     CLEANUP(stored_clear) struct stored image = {0};
     CLEANUP(lock_clear) struct lock lock = {0};
     CLEANUP(buf_clear) struct buf text = {0};
+    CLEANUP(doc_clear) struct doc d = {0};
+    struct node *root = node_new_map(&d);
 
     if (stored_facts_image(&image, s, a->from, e) < 0 ||
         published_lock(&lock, &text, &image, e) < 0)
@@ -372,6 +374,11 @@ static int take_out(struct session *s, const struct lock_args *a, struct err *e)
     if (fs_write(a->output, buf_view(&text), e) < 0)
         return -1;
     say(s, "wrote %s", a->output);
+    if (s->json) {
+        node_put_u64(&d, root, "envbuild_output", 1);
+        node_put_str(&d, root, "lock", str_of(a->output));
+        session_json(s, &d, root);
+    }
     return 0;
 }
 
@@ -383,7 +390,7 @@ static int begin(struct session *s, struct lock_args *a, int argc, char **argv, 
         {0, "check", NULL, "write nothing; list what is newer, and tell it by the exit code",
          opt_flag, &a->check},
         {0, "cell", "CELL", "of a matrix, only the recipes with these values: variant=devel (all)",
-         opt_str, &a->cell},
+         opt_cell, &a->cell},
         {0, "from", "IMAGE",
          "write the lock that travels with an image of a registry or a layout (none)", opt_str,
          &a->from},

@@ -29,7 +29,9 @@ static int read_asked(struct asked *out, struct session *s, const char *ref, str
     if (published_read(&out->list, &out->dest, &how, e) < 0)
         return -1;
     out->now = published_tag(&out->list, out->tag);
-    return 0;
+    return out->now || published_has(&out->list, out->tag)
+               ? 0
+               : err_set(e, ERR_INPUT, "%s: there is no such tag", ref);
 }
 
 /* ---- which image ---- */
@@ -49,8 +51,6 @@ static int nothing_before(const char *ref, const struct asked *a, struct err *e)
     CLEANUP(buf_clear) struct buf list = {0};
 
     list_versions(&list, a);
-    if (!a->now && !list.len)
-        return err_set(e, ERR_INPUT, "%s: there is no such tag", ref);
     if (!list.len)
         return err_set(e, ERR_INPUT, "%s: nothing else was published under it", ref);
     return err_set(e, ERR_INPUT, "%s: nobody noted what was before it; name one behind it: %s", ref,
@@ -62,8 +62,9 @@ static int unknown(const char *ref, const char *to, const struct asked *a, struc
     CLEANUP(buf_clear) struct buf list = {0};
 
     list_versions(&list, a);
-    return err_set(e, ERR_INPUT, "%s: \"%s\" is no digest, and the repository has no such tag%s%s", ref, to,
-                   list.len ? "; under this tag were published " : "", list.len ? list.p : "");
+    return err_set(e, ERR_INPUT, "%s: \"%s\" is no digest, and the repository has no such tag%s%s",
+                   ref, to, list.len ? "; under this tag were published " : "",
+                   list.len ? list.p : "");
 }
 
 /* A digest, a tag, or the end of one: the first digits of a lock's digest. */

@@ -238,7 +238,7 @@ static int begin(struct session *s, const char *name, bool shell, int argc, char
         {0, "no-mount", NULL, "do not mount the recipe's folder at the work folder", opt_flag,
          &a.no_mount},
         {0, "cell", "CELL", "of a matrix, the recipe with these values: variant=devel (none)",
-         opt_str, &a.build.cell},
+         opt_cell, &a.build.cell},
         {0, "locked", NULL, "fail rather than change the lock", opt_flag, &a.build.locked},
         {0, "offline", NULL, "use only what the store has", opt_flag, &s->offline},
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",

@@ -97,6 +97,20 @@ static void put_tag(struct doc *d, struct node *tags, const struct published_lis
 
 /* ---- the command ---- */
 
+/* "1-gzip-0123456789ab" beside the version "1-0123456789ab" of "1", which is told. */
+static bool is_form(const struct published_list *list, struct str tag)
+{
+    const struct published *v;
+
+    vec_each(v, &list->versions) {
+        struct str end = v->tag;
+
+        if (str_skip(&end, v->of) && str_starts(tag, v->of) && str_ends(tag, end))
+            return true;
+    }
+    return false;
+}
+
 /* Tags that are there, and those that were published and are gone. */
 static void list_names(struct strs *out, const struct published_list *list, struct str only)
 {
@@ -104,7 +118,7 @@ static void list_names(struct strs *out, const struct published_list *list, stru
     const struct published *v;
 
     vec_each(t, &list->tags)
-        if (!only.len || str_eq(t->tag, only))
+        if (only.len ? str_eq(t->tag, only) : !is_form(list, t->tag))
             strs_add_once(out, t->tag);
     vec_each(v, &list->versions)
         if (!only.len || str_eq(v->of, only))

@@ -84,7 +84,7 @@ int cmd_wheel(struct session *s, int argc, char **argv, struct err *e)
         {0, "cell", "CELL",
          "the one of a matrix that has these values: variant=devel (needed where there are "
          "several)",
-         opt_str, &a.cell},
+         opt_cell, &a.cell},
         {'j', "jobs", "N", "threads (one a core)", opt_u32, &a.jobs},
         {0, "index", "URL", "simple index to ask for a first lock (https://pypi.org/simple/)",
          opt_str, &a.index},

@@ -17,6 +17,14 @@ int opt_str(void *value, const char *arg, struct err *e)
     return 0;
 }
 
+int opt_cell(void *value, const char *arg, struct err *e)
+{
+    if (*(const char **)value)
+        return err_set(e, ERR_USAGE,
+                       "stands twice; several values are one text, as pytorch=2.6.0,variant=devel");
+    return opt_str(value, arg, e);
+}
+
 int opt_add(void *value, const char *arg, struct err *e)
 {
     struct strs *list = value;

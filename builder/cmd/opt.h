@@ -14,6 +14,7 @@ struct opt {
 
 int opt_flag(void *value, const char *arg, struct err *e); /* bool */
 int opt_str(void *value, const char *arg, struct err *e);  /* const char *, borrowed from argv */
+int opt_cell(void *value, const char *arg, struct err *e); /* the same, but once: --cell */
 int opt_add(void *value, const char *arg, struct err *e);  /* struct strs, one more; borrowed */
 int opt_u32(void *value, const char *arg, struct err *e);  /* uint32_t, at least 1 */
 int opt_age(void *value, const char *arg, struct err *e);  /* int64_t, seconds: 12h, 30d, 4w */

@@ -60,8 +60,10 @@ int session_begin(struct session *s, const char *command, const struct opt *own,
     const struct command *c = command_find(str_of(command));
     int result;
 
-    for (size_t i = 0; i < own_n; i++)
+    for (size_t i = 0; i < own_n; i++) {
         vec_add(&all, own[i]);
+        s->cells |= own[i].set == opt_cell;
+    }
     for (size_t i = 0; i < ARRAY_LEN(common); i++)
         vec_add(&all, common[i]);
     vec_push(&all);

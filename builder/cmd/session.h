@@ -35,6 +35,7 @@ struct session {
     bool quiet, verbose, json, help;
     bool offline; /* of commands that have --offline: no server is asked, neither an index nor a
                      registry */
+    bool cells;   /* the command has --cell */
     /* What --help does with a command's tables; NULL: prints them. `opts` is ended by an all-zero
      * row. */
     void (*describe)(void *ctx, const struct command *c, const struct opt *opts);

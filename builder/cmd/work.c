@@ -65,19 +65,29 @@ int work_tell_stale(struct session *s, const char *recipe, struct err *e)
     return result;
 }
 
+static int many_cells(const struct session *s, const char *recipe, const struct strs *cells,
+                      struct err *e)
+{
+    CLEANUP(free_clear) char *lock = lock_path(recipe, cells->v[0]);
+    CLEANUP(buf_clear) struct buf how = {0};
+
+    if (s->cells)
+        buf_fmt(&how, "it with `--cell " STR_FMT "`", STR_ARG(cells->v[0]));
+    else
+        buf_fmt(&how, "its lock, %s, which `envbuild lock %s` writes", lock, recipe);
+    return err_set(e, ERR_USAGE, "%s stands for %zu recipes, and one is wanted here; name %s",
+                   recipe, cells->n, how.p);
+}
+
 /* The one cell that is meant; empty for a recipe without `matrix`. */
-static int find_cell(struct str *out, struct arena *arena, const char *recipe, const char *of,
-                     struct err *e)
+static int find_cell(struct str *out, struct arena *arena, const struct session *s,
+                     const char *recipe, const char *of, struct err *e)
 {
     struct strs cells = {0};
     int result = recipe_cells(&cells, arena, recipe, str_of(of), e);
 
     if (result == 0 && cells.n > 1)
-        result = err_set(
-            e, ERR_USAGE,
-            "%s stands for %zu recipes, and one is wanted here; name it with `--cell " STR_FMT
-            "`, or give its lock",
-            recipe, cells.n, STR_ARG(cells.v[0]));
+        result = many_cells(s, recipe, &cells, e);
     if (result == 0)
         *out = cells.v[0];
     vec_clear(&cells);
@@ -168,7 +178,7 @@ int work_open(struct work *w, struct session *s, const char *recipe, const char 
                        "there is no file \"%s\", and an image is no recipe; `envbuild init TAG` "
                        "writes the recipe of a tag such as 2.6.0-cuda12.4-cudnn9-runtime",
                        recipe);
-    if (find_cell(&name, &arena, recipe, cell, e) < 0)
+    if (find_cell(&name, &arena, s, recipe, cell, e) < 0)
         return -1;
     buf_fmt(&operand, "%s%s" STR_FMT, recipe, name.len ? " --cell " : "", STR_ARG(name));
     w->operand = buf_take(&operand);

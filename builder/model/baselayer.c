@@ -191,6 +191,14 @@ static int read_all(struct baselayer *b, const char *dir, struct err *e)
     return 0;
 }
 
+bool baselayer_is_file(const char *path)
+{
+    CLEANUP(doc_clear) struct doc doc = {0};
+    CLEANUP(err_clear) struct err ignored = {0}; /* then it is something else */
+
+    return yaml_read(&doc, path, &ignored) == 0 && node_get(doc.root, "envbuild_base");
+}
+
 bool baselayer_is_path(struct str name)
 {
     return str_has(name, '/') || str_ends(name, STR(".yaml"));

@@ -41,6 +41,8 @@ struct baselayer {
     struct str python_package;                /* whose version is the full one: "python3.11" */
 };
 
+/* Is that file a base? */
+bool baselayer_is_file(const char *path);
 /* Does a recipe's `base` name a file of the user's own? */
 bool baselayer_is_path(struct str name);
 /* `name` is one of the built-in bases or, with a "/" or ending in ".yaml", a path relative to

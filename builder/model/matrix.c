@@ -204,6 +204,24 @@ static bool is_excluded(struct str cell, const struct node *matrix)
     return false;
 }
 
+static int no_cell(const struct node *matrix, struct str of, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf first = {0};
+    bool excluded = false;
+
+    for (size_t i = 0; i < product(matrix); i++) {
+        CLEANUP(buf_clear) struct buf cell = {0};
+
+        print_cell(&cell, matrix, i);
+        if (is_excluded(buf_view(&cell), matrix))
+            excluded |= has_all(buf_view(&cell), of);
+        else if (!first.len)
+            MOVE(&first, &cell);
+    }
+    return err_at(e, &matrix->pos, "matrix: %s \"" STR_FMT "\"; cells are named as in \"%s\"",
+                  excluded ? "exclude leaves out" : "no cell has", STR_ARG(of), first.p);
+}
+
 int matrix_cells(struct strs *out, struct arena *arena, const struct doc *recipe, struct str of,
                  struct err *e)
 {
@@ -226,15 +244,7 @@ int matrix_cells(struct strs *out, struct arena *arena, const struct doc *recipe
     }
     if (!all)
         return err_at(e, &matrix->pos, "matrix: exclude leaves no cell");
-    if (!taken) {
-        CLEANUP(buf_clear) struct buf first = {0};
-
-        print_cell(&first, matrix, 0);
-        return err_at(e, &matrix->pos,
-                      "matrix: no cell has \"" STR_FMT "\"; cells are named as in \"%s\"",
-                      STR_ARG(of), first.p);
-    }
-    return 0;
+    return taken ? 0 : no_cell(matrix, of, e);
 }
 
 void matrix_take(struct doc *recipe, struct str cell)

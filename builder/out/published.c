@@ -113,7 +113,14 @@ struct tag_question {
     struct digest digest;
     bool is_lock; /* that was read: of a version */
     struct artifact_read artifact;
+    struct err unread; /* why it could not be */
 };
+
+static void tag_question_clear(struct tag_question *q)
+{
+    artifact_read_clear(&q->artifact);
+    err_clear(&q->unread);
+}
 
 static int ask_tag(void *question, struct err *e)
 {
@@ -151,7 +158,7 @@ static void tag_questions_clear(struct tag_questions *q)
     struct tag_question *one;
 
     vec_each(one, &q->list)
-        artifact_read_clear(&one->artifact);
+        tag_question_clear(one);
     vec_clear(&q->list);
     names_clear(&q->names);
 }
@@ -251,13 +258,21 @@ static int open_place(struct stored *out, const struct dest *d, const struct sto
     return 0;
 }
 
-/* The lock, where the tag is one of those that locks have. */
+/* The lock, where the tag is one of those that locks have. One that is damaged, or of an envbuild
+ * to come, keeps nobody from the others. */
 static int read_version(struct tag_question *q, struct err *e)
 {
+    struct err why = {0};
+
     if (!is_of_lock(q->tag))
         return 0;
-    if (read_artifact(&q->artifact, &q->is_lock, q->place, &q->digest, e) < 0)
-        return err_wrap(e, "tag " STR_FMT, STR_ARG(q->tag));
+    if (read_artifact(&q->artifact, &q->is_lock, q->place, &q->digest, &why) < 0) {
+        bool only_this = why.kind == ERR_INPUT || why.kind == ERR_INTEGRITY;
+
+        err_wrap(&why, "tag " STR_FMT, STR_ARG(q->tag));
+        err_join(only_this ? &q->unread : e, &why);
+        return only_this ? 0 : -1;
+    }
     buf_clear(&q->artifact.text);
     return 0;
 }
@@ -285,7 +300,9 @@ static void add_version(struct published_list *list, struct tag_question *q)
 
 static void add_tag(struct published_list *list, struct tag_question *q)
 {
-    if (q->is_lock)
+    if (err_is_set(&q->unread))
+        events_warn(q->place->events, "%s; what was published with it is not told", q->unread.msg);
+    else if (q->is_lock)
         add_version(list, q);
     else
         vec_add(&list->tags, ((struct published_tag){arena_str(&list->arena, q->tag), q->digest}));
@@ -339,7 +356,7 @@ static int read_layout(struct published_list *list, struct stored *s, struct err
         result = read_version(&q, e);
         if (result == 0)
             add_tag(list, &q);
-        artifact_read_clear(&q.artifact);
+        tag_question_clear(&q);
         if (result < 0)
             return -1;
     }
@@ -440,6 +457,16 @@ const struct published *published_find(const struct published_list *list, struct
                                        const struct digest *image)
 {
     return find(list, of, image);
+}
+
+bool published_has(const struct published_list *list, struct str of)
+{
+    const struct published *v;
+
+    vec_each(v, &list->versions)
+        if (str_eq(v->of, of))
+            return true;
+    return false;
 }
 
 const struct published_tag *published_tag(const struct published_list *list, struct str tag)

@@ -33,13 +33,16 @@ struct published_list {
     struct VEC_OF(struct published) versions; /* by `of`, then rank */
 };
 
-/* Of the layout or repository that `d` means; ERR_USAGE for other places. */
+/* Of the layout or repository that `d` means; ERR_USAGE for other places. A lock that is damaged or
+ * of an envbuild to come is left out, with a warning. */
 int published_read(struct published_list *out, const struct dest *d,
                    const struct stored_scratch *how, struct err *e) MUST_CHECK;
 void published_clear(struct published_list *list);
 /* The version of a tag that has this image, or NULL. */
 const struct published *published_find(const struct published_list *list, struct str of,
                                        const struct digest *image);
+/* Was anything published under that tag, as far as is known? */
+bool published_has(const struct published_list *list, struct str of);
 /* What `tag` names, or NULL. */
 const struct published_tag *published_tag(const struct published_list *list, struct str tag);
 

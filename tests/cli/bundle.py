@@ -262,7 +262,8 @@ def several_images(stage):
         f.write(read(path, "recipe.yaml").decode() + "name: second\nenv: {A: b}\n")
     run(stage, path, "build", "-q", "--index", stage.index, "second.yaml")
     run(stage, path, "bundle", "recipe.yaml", "second.yaml", "-o", "both")
-    run(stage, path, "bundle", "recipe.yaml", "-o", "alone")
+    told = json.loads(run(stage, path, "bundle", "--json", "recipe.yaml", "-o", "alone")[0])
+    assert told["bundle"] == "alone" and told["size"] > 9_000_000, told
     both, alone = (os.path.getsize(f"{path}/{d}/image.tar") for d in ("both", "alone"))
     assert both < alone + 200000, (both, alone)
     assert {"recipe.lock", "recipe.yaml", "second.lock", "second.yaml"} < set(sums(path + "/both"))

@@ -305,6 +305,9 @@ def both_forms_are_one_index(stage):
         for place in (f"docker://{r.host}/x:1", "oci:both"):
             assert run(stage, path, "lock", "-q", "--from", place)[0] == read(path, "recipe.lock").decode(), place
             assert top in run(stage, path, "tags", place)[0], place
+        tags = [t["tag"] for t in json.loads(run(stage, path, "tags", "--json", f"docker://{r.host}/x")[0])["tags"]]
+        assert tags == ["1", "1-gzip", "1-zstd-chunked"], "what never moves stands under the index: " + repr(tags)
+        run(stage, path, "tags", f"docker://{r.host}/x:1-gzip{fixed}")
         held = blobs(path + "/both")
         assert {gz, zs, top} <= set(held)
         built = document(path)["built"]

@@ -55,6 +55,7 @@ def the_lock_travels_with_the_image(stage):
             for operand in (f"docker://{r.host}/x:1", f"docker://{r.host}/x@{digest}"):
                 assert run(stage, path, "lock", "--from", operand)[0].encode() == read(path, "recipe.lock")
             run(stage, path, "lock", "-q", "--from", f"docker://{r.host}/x:1", "-o", "again.lock")
+            assert json.loads(run(stage, path, "lock", "--json", "--from", f"docker://{r.host}/x:1", "-o", "again.lock")[0])["lock"] == "again.lock"
             shutil.copy(path + "/recipe.yaml", path + "/again.yaml")
             assert read(path, "again.lock") == read(path, "recipe.lock")
             run(stage, path, "build", "-q", "--locked", "again.yaml", "-o", f"docker://{r.host}/y:1")
@@ -137,6 +138,41 @@ def tags_tell_what_was_published(stage):
 
 
 @scenario
+def a_lock_that_cannot_be_read_hides_no_other(stage):
+    """One of an envbuild to come, or damaged: a warning, and all else is told and pointed back to."""
+    with Registry() as r:
+        path = stage.fresh()
+        digests, locks = three(stage, path, f"docker://{r.host}/x:1")
+        copy(stage, path, f"docker://{r.host}/x:1", "oci:lay:1", "--all")
+        repo = r.repositories["x"]
+        oldest = next(t for t, d in repo.tags.items() if t.endswith(".lock") and artifact(r, "x", t)["subject"]["digest"] == digests[0])
+        for change in (b'"envbuild_lock": ', b'"envbuild_lock": 99'), (b"{", b"["):
+            document = artifact(r, "x", oldest)
+            text = locks[0].replace(*change, 1)
+            document["layers"][0].update(digest="sha256:" + hashlib.sha256(text).hexdigest(), size=len(text))
+            r.blobs[document["layers"][0]["digest"]] = text
+            repo.blobs.add(document["layers"][0]["digest"])
+            body = json.dumps(document).encode()
+            before = repo.tags[oldest]
+            repo.tags[oldest] = "sha256:" + hashlib.sha256(body).hexdigest()
+            repo.manifests[repo.tags[oldest]] = (repo.manifests[before][0], body)
+            told = json.loads(run(stage, path, "tags", "--json", f"docker://{r.host}/x:1")[0])
+            assert [v["digest"] for v in told["tags"][0]["versions"]] == digests[:0:-1], told
+            assert len(told["warnings"]) == 1 and told["warnings"][0].startswith(f"tag {oldest}: "), told
+            run(stage, path, "rollback", "-q", f"docker://{r.host}/x:1")
+            run(stage, path, "rollback", "-q", f"docker://{r.host}/x:1")  # what was before is told by the second
+            assert names(r, "x") == {"1": digests[0]}
+            run(stage, path, "rollback", "-q", f"docker://{r.host}/x:1", digests[2])
+            repo.tags[oldest] = before
+        entry = next(m for m in json.loads(read(path, "lay/index.json"))["manifests"] if "artifactType" in m)
+        text = json.loads(read(path, "lay/blobs/sha256", entry["digest"][7:]))["layers"][0]["digest"][7:]
+        os.chmod(f"{path}/lay/blobs/sha256/{text}", 0o644)
+        file(path, f"lay/blobs/sha256/{text}", "{}")
+        out, err = run(stage, path, "tags", "oci:lay")
+        assert out == f"1  {digests[2]}\n" and "tag 1-" in err and "what was published with it is not told" in err, (out, err)
+
+
+@scenario
 def tags_are_asked_for_at_once(stage):
     """The first question learns who we are; then four are open at the same time, or nobody answers. None is asked twice."""
     with Registry(token="me:secret") as r:
@@ -214,6 +250,8 @@ def a_tag_is_pointed_back(stage):
             wrong = "sha256:" + "1" * 64
             assert "1111" in run(stage, path, "rollback", place, wrong, code=3)[1] and now() == digests[2]
             assert "names no tag" in run(stage, path, "rollback", place[:-2], code=2)[1]
+            for to in (), (digests[0],), (newest["tag"],):
+                assert "there is no such tag" in run(stage, path, "rollback", place + "O", *to, code=3)[1], "a slip makes no tag"
             # what is built next comes after what the tag names now
             run(stage, path, "rollback", "-q", place, digests[0])
             edit(path, "env: {A: three}")
@@ -363,6 +401,25 @@ def ten_attach_at_once_where_no_list_of_referrers_is(stage):
             assert listed == locks if etags else listed and listed <= locks, (etags, len(listed))
             del repo.tags[digest.replace(":", "-")]  # as if the list had been lost
             assert run(stage, path, "lock", "--from", f"docker://{r.host}/x@{digest}")[0].encode() == read(path, "recipe.lock")
+
+
+@scenario
+def what_was_before_is_known_by_the_first(stage):
+    """Another runner publishes the same image between two questions of ours."""
+    with Registry() as r:
+        path = stage.fresh()
+        old = push(stage, path, r, "x:1").split("@")[1]
+        edit(path, "env: {A: one}")
+        run(stage, path, "lock", "-q", "--index", stage.index, "recipe.yaml")
+
+        def other(handler):
+            push(stage, path, r, "x:1")
+            handler.error(404, "MANIFEST_UNKNOWN")
+            return True
+        r.faults.append(Fault("HEAD", r"manifests/1-[0-9a-f]{12}\.lock$", 1, do=other))
+        new = push(stage, path, r, "x:1").split("@")[1]
+        versions = json.loads(run(stage, path, "tags", "--json", f"docker://{r.host}/x:1")[0])["tags"][0]["versions"]
+        assert r.faults[0].met and [(v["digest"], v.get("before")) for v in versions] == [(new, old), (old, None)], versions
 
 
 @scenario
