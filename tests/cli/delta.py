@@ -328,6 +328,32 @@ def images_of_others(stage):
 
 
 @scenario
+def too_many_parts(stage):
+    """Frames and members of no byte or one are noted one by one: the memory for them is bounded, whatever a blob is made of."""
+    path = stage.fresh()
+    body = tar({"a": b"a"}) + bytes(200000)
+    empty = packed(b"")
+    number = lambda n, size: n.to_bytes(size, "little")
+    frame = lambda b: b"\x28\xb5\x2f\xfd\xa0" + number(len(b), 4) + number(len(b) << 3 | 1, 3) + b  # of one raw block
+    frames = lambda b: b"".join(frame(b[i:i + 65536]) for i in range(0, len(b), 65536))
+    ways = {"frames": (1 << 20, "more than 1048576 gzip members and zstd frames, too many for a delta; copy the new image whole",
+                       lambda n: lambda b: frames(b[:1024]) + frame(b"") * n + frames(b[1024:])),
+            "members": (1 << 20, "more than 1048576 gzip members and zstd frames", lambda n: lambda b: packed(b) + empty * n),
+            "turns": (140000, "the images differ in too many places for a delta; copy the new one whole",
+                      lambda n: lambda b: frames(b[:-n]) + (frame(b"") + frame(b"\0")) * n)}
+    old = foreign(path, "old", [(body, packed)])
+    for name, (most, words, pack) in ways.items():
+        two = foreign(path, name, [(body, pack(3))])
+        run(stage, path, "delta", "oci:old@" + old, "oci:" + name, "-o", "x")
+        run(stage, path, "apply", "x", f"oci:old:{name}:new")
+        assert two in all_blobs(path + "/old")
+        foreign(path, "many", [(body, pack(most))])
+        err = run(stage, path, "delta", "oci:old@" + old, "oci:many", "-o", "y", code=3)[1]
+        assert words in err and not os.path.exists(path + "/y"), err
+        shutil.rmtree(path + "/many")
+
+
+@scenario
 def what_is_not_right(stage):
     path, one, two = weeks(stage)
     run(stage, path, "copy", "oci:week-1", "oci:here:course:old")
