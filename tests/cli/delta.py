@@ -417,7 +417,7 @@ class Liar:
     def pieces(self, kind):
         return [(i, p) for i, p in enumerate(self.head["layers"][0]["pieces"]) if p[0] == kind]
 
-    def wrong(self, change, code, *words):
+    def wrong(self, change, code, *words, there=False):
         lying = json.loads(json.dumps(self.head))
         change(lying, lying["layers"][0]["pieces"])
         text = json.dumps(lying).encode()
@@ -426,7 +426,7 @@ class Liar:
         put(self.path, "lying", made + hashlib.sha256(made).digest())
         err = run(self.stage, self.path, "apply", "lying", f"oci:{self.layout}:course:new", code=code)[1]
         assert any(w in err for w in words), (words, err)
-        assert self.new[7:] not in os.listdir(f"{self.path}/{self.layout}/blobs/sha256")
+        assert (self.new[7:] in os.listdir(f"{self.path}/{self.layout}/blobs/sha256")) == there
 
 
 @scenario
@@ -456,6 +456,7 @@ def a_head_that_lies(stage):
     wrong(lambda h, at: at[i][2].__setitem__(1, piece[2][1] + 512), 6, "does not come out right")
     wrong(lambda h, at: at[i][2].__setitem__(1, 1 << 37), 6, "ends early")
     wrong(lambda h, at: h["old"]["layers"].pop(), 3, "another image", "OLD has not")
+    wrong(lambda h, at: h["locks"].__setitem__(0, "sha256:" + "1" * 64), 3, "lacks a document", there=True)  # the lock comes behind the image
     body = {f"app/m{i:02}.py": text(30000, i) for i in range(20)}
     foreign(path, "theirs", [(tar(body), members)])
     new = foreign(path, "theirs-2", [(tar({**body, "app/m09b.py": b"x" * 3000}), members)])
