@@ -203,6 +203,19 @@ static void want_system(struct assembler *a)
         }
 }
 
+/* For its wheels' paths: where an edit is to be checked, nothing is fetched for that. */
+static bool is_read(const struct assembler *a, const struct making *m)
+{
+    const struct lock_layer *l = m->layer;
+
+    if (!a->paths || m->how == HOW_MAKE || l->kind != LOCK_WHEELS)
+        return false;
+    for (size_t i = 0; a->only_stored && i < l->artifacts.n; i++)
+        if (!cas_has(a->in->cas, &a->lock->artifacts.v[l->artifacts.v[i]].digest, 0))
+            return false;
+    return true;
+}
+
 /* What has to be fetched, and whether the system is needed as a tree. */
 static void collect(struct assembler *a)
 {
@@ -211,7 +224,7 @@ static void collect(struct assembler *a)
     for (size_t i = 0; i < a->lock->layers.n; i++) {
         struct making *m = &a->makings[i];
 
-        m->read = a->paths && m->how != HOW_MAKE && m->layer->kind == LOCK_WHEELS;
+        m->read = is_read(a, m);
         if (m->how != HOW_MAKE && !m->read)
             continue;
         files |= m->layer->kind == LOCK_FILES || m->layer->kind == LOCK_DOWNLOAD;
@@ -575,7 +588,12 @@ int assemble_layers(struct lock *lock, const struct assembly *in, struct err *e)
             return -1;
     }
     a.pool = pool_open(in->jobs);
-    if (decide(&a, e) < 0 || check_store(&a, e) < 0 || check_room(&a, e) < 0)
+    if (decide(&a, e) < 0)
+        return -1;
+    a.only_stored = !a.paths && overlap_may_hide(&a);
+    if (a.only_stored)
+        a.paths = xcalloc(lock->artifacts.n + 1, sizeof *a.paths);
+    if (check_store(&a, e) < 0 || check_room(&a, e) < 0)
         return -1;
     plan(&a);
     if (try_caches(&a, e) < 0 || check_store(&a, e) < 0 || check_compiler(&a, e) < 0 ||

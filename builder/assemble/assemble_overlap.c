@@ -114,6 +114,51 @@ static int check_hidden(const struct finder *f, const struct owned *below, const
                    STR_ARG(own->file->path), STR_ARG(artifact_at(f, below->artifact)->file));
 }
 
+/* Where a file of the recipe lands and would be compiled, were it a wheel's; else false. */
+static bool copy_is_module(struct buf *out, const struct lock *lock, const struct lock_copy *c,
+                           const struct lock_file *file)
+{
+    struct str path;
+
+    if (!lock_copy_place(out, c, file)) /* whoever makes the layer says so */
+        return false;
+    path = buf_view(out);
+    return str_skip(&path, STR("/")) && bytecode_is_of(lock, path);
+}
+
+/* As a project's, but even the same bytes: nobody means to. */
+static int check_copy(const struct finder *f, const struct lock_copy *c,
+                      const struct lock_file *copied, struct err *e)
+{
+    CLEANUP(buf_clear) struct buf path = {0};
+    const struct owned *file;
+
+    if (!copy_is_module(&path, f->all->lock, c, copied))
+        return 0;
+    vec_each(file, &f->files)
+        if (str_is(file->file->path, path.p + 1) &&
+            !artifact_is_project(artifact_at(f, file->artifact)))
+            return err_set(e, ERR_INPUT,
+                           "%s is a file of `files` and of " STR_FMT
+                           ", whose bytecode Python would run; leave it out of `files`, or "
+                           "`bytecode` out of the recipe",
+                           path.p, STR_ARG(artifact_at(f, file->artifact)->file));
+    return 0;
+}
+
+static int check_copies(const struct finder *f, struct err *e)
+{
+    const struct lock *lock = f->all->lock;
+    const struct lock_copy *c;
+    const struct lock_file *file;
+
+    vec_each(c, &lock->copies)
+        vec_each(file, &c->files)
+            if (lock_has_bytecode(lock) && check_copy(f, c, file, e) < 0)
+                return -1;
+    return 0;
+}
+
 static int look_at(struct finder *f, size_t at, struct err *e)
 {
     const struct owned *file = &f->files.v[at], *stays = last_of(f, file->file->path);
@@ -147,6 +192,8 @@ static int find(struct finder *f, struct err *e)
     for (size_t i = 0; i < f->files.n; i++)
         if (look_at(f, i, e) < 0)
             return -1;
+    if (check_copies(f, e) < 0)
+        return -1;
     vec_sort(&f->found, overlap_compare);
     vec_each(o, &f->found) {
         vec_sort(&o->paths, str_compare);
@@ -171,12 +218,40 @@ static bool same(const struct overlaps *a, const struct overlaps *b)
     return result;
 }
 
+static bool has_modules(const struct lock *lock)
+{
+    const struct lock_copy *c;
+    const struct lock_file *file;
+
+    vec_each(c, &lock->copies)
+        vec_each(file, &c->files) {
+            CLEANUP(buf_clear) struct buf path = {0};
+
+            if (copy_is_module(&path, lock, c, file))
+                return true;
+        }
+    return false;
+}
+
+bool overlap_may_hide(const struct assembler *a)
+{
+    const struct lock *lock = a->lock;
+
+    for (size_t i = 0; i < lock->layers.n && lock->settled && lock_has_bytecode(lock); i++)
+        if (a->makings[i].how == HOW_MAKE && lock_layer_is_own(lock, i) &&
+            (lock->layers.v[i].kind == LOCK_WHEELS || has_modules(lock)))
+            return true;
+    return false;
+}
+
 int overlap_find(struct assembler *a, struct err *e)
 {
     CLEANUP(finder_clear) struct finder f = {.all = a};
 
     if (find(&f, e) < 0)
         return -1;
+    if (a->only_stored)
+        return 0;
     if (lock_is_settled(a->lock) && !same(&a->lock->overlaps, &f.found))
         return err_set(
             e, ERR_INTEGRITY,

@@ -41,6 +41,7 @@ struct assembler {
     struct system_layers system;
     bool need_system;
     struct wheel_paths *paths; /* one an artifact; NULL when the lock tells which wheels overlap */
+    bool only_stored;          /* ... which is asked of wheels that are in the store alone */
     /* Of the system, to be unpacked: all, and those without the toolkit. The trees that need not
      * wait for it and the last part are waited for before the rest is made. */
     _Atomic size_t parts_left, below_left, stages_left;
@@ -95,7 +96,9 @@ bool bytecode_is_of(const struct lock *lock, struct str path);
  */
 int bytecode_make(struct assembler *a, struct err *e) MUST_CHECK;
 /* assemble_overlap.c: from the paths of all wheels: into a lock that was not built, else it must
- * say the same. */
+ * say the same. Neither where a->only_stored. */
 int overlap_find(struct assembler *a, struct err *e) MUST_CHECK;
+/* Is a layer made again, for an edit, that may hide a module whose bytecode lies below it? */
+bool overlap_may_hide(const struct assembler *a);
 /* What of `inputs` is damaged is removed from the store, and *e then says so. */
 void making_throw_out(const struct cas *cas, const struct input *inputs, size_t n, struct err *e);

@@ -112,6 +112,14 @@ bool proving_knows(struct proving *p, const struct lock *lock)
     return true;
 }
 
+void proving_keep(const struct memo *memo, const struct digest *layer)
+{
+    CLEANUP(buf_clear) struct buf key = {0};
+
+    key_of(&key, layer);
+    memo_keep(memo, buf_view(&key));
+}
+
 /* ---- the proof ---- */
 
 /* A layer of the image that is the base. */

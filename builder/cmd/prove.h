@@ -17,6 +17,9 @@ void proving_init(struct proving *p, const struct memo *memo, char *scratch_dir)
 /* Does the store remember all layers of the lock, so that they can be proved? */
 bool proving_knows(struct proving *p, const struct lock *lock);
 
+/* The layer is in use, so that what `memo` has of it stays. */
+void proving_keep(const struct memo *memo, const struct digest *layer);
+
 /* After all layers are made: ERR_INPUT for what a package that the recipe names lacks; everything
  * else that is found goes into lock->findings. `image` is the base, or NULL. */
 int prove(struct lock *lock, const struct proving *p, const struct stored *image,

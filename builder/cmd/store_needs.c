@@ -5,14 +5,35 @@
 #include "../assemble/layer/layer_record.h"
 #include "../base/fs.h"
 #include "../base/path.h"
+#include "../look/scan_memo.h"
 #include "../model/lock.h"
 #include "../store/memo.h"
+#include "prove.h"
+
+/* What the store remembers of layers. */
+struct memories {
+    struct memo *layers, *linkage, *scans;
+};
 
 void store_needs_clear(struct store_needs *n)
 {
     roots_clear(&n->roots);
     vec_clear(&n->locks);
     vec_clear(&n->blobs);
+}
+
+static void memories_clear(struct memories *m)
+{
+    memo_clear(&m->layers);
+    memo_clear(&m->linkage);
+    memo_clear(&m->scans);
+}
+
+static int open_memory(struct memo **out, const char *store, const char *kind, struct err *e)
+{
+    CLEANUP(free_clear) char *dir = path_join(store, kind);
+
+    return memo_open(out, dir, e);
 }
 
 /* Asking for it is a use, so what is found is no older than today. */
@@ -70,7 +91,25 @@ static void add_artifact(struct digests *out, const struct artifact *a)
         add_artifact(out, &s->requires[i]);
 }
 
-static int add_lock(struct digests *out, const struct memo *layers, const char *path, struct err *e)
+/* What was found out about a layer takes long to find out again, the base image's included. */
+static void keep_found(const struct memories *m, const struct digest *layer)
+{
+    proving_keep(m->linkage, layer);
+    scan_keep(m->scans, layer);
+}
+
+static void keep_all_found(const struct memories *m, const struct lock *lock)
+{
+    const struct lock_form *form;
+
+    for (size_t i = 0; i < lock->layers.n; i++)
+        keep_found(m, &lock->layers.v[i].digest);
+    vec_each(form, &lock->forms)
+        for (size_t i = 0; i < form->layers.n; i++)
+            keep_found(m, &form->layers.v[i].digest);
+}
+
+static int add_lock(struct digests *out, const struct memories *m, const char *path, struct err *e)
 {
     CLEANUP(lock_clear) struct lock lock = {0};
     const struct artifact *a;
@@ -83,7 +122,8 @@ static int add_lock(struct digests *out, const struct memo *layers, const char *
         add_artifact(out, a);
     for (size_t i = 0; i < lock.layers.n; i++)
         if (lock.layers.v[i].kind != LOCK_IMAGE)
-            add_layer(out, layers, &lock, i);
+            add_layer(out, m->layers, &lock, i);
+    keep_all_found(m, &lock);
     return 0;
 }
 
@@ -101,11 +141,12 @@ static void sort_once(struct digests *list)
 int store_needs_read(struct store_needs *out, const char *store, int64_t before, struct err *e)
 {
     CLEANUP(store_needs_clear) struct store_needs needs = {0};
-    CLEANUP(free_clear) char *dir = path_join(store, "layers");
-    CLEANUP(memo_clear) struct memo *layers = NULL;
+    CLEANUP(memories_clear) struct memories m = {0};
     const struct root *root;
 
-    if (roots_list(&needs.roots, store, e) < 0 || memo_open(&layers, dir, e) < 0)
+    if (roots_list(&needs.roots, store, e) < 0 || open_memory(&m.layers, store, "layers", e) < 0 ||
+        open_memory(&m.linkage, store, "linkage", e) < 0 ||
+        open_memory(&m.scans, store, "scans", e) < 0)
         return -1;
     vec_each(root, &needs.roots) {
         struct need_lock *lock = vec_push(&needs.locks);
@@ -113,7 +154,7 @@ int store_needs_read(struct store_needs *out, const char *store, int64_t before,
         lock->root = root;
         lock->gone = !fs_exists(root->path);
         lock->counts = !lock->gone && (!before || root->used >= before);
-        if (lock->counts && add_lock(&needs.blobs, layers, root->path, e) < 0)
+        if (lock->counts && add_lock(&needs.blobs, &m, root->path, e) < 0)
             return -1;
     }
     sort_once(&needs.blobs);

@@ -16,7 +16,8 @@ struct store_needs {
     struct digests blobs; /* sorted, each once */
 };
 
-/* Artifacts, and what of each layer is in none of them. `before` as in struct gc_rules: locks that
+/* Artifacts, and what of each layer is in none of them; what is remembered of the layers is used
+ * thereby (store/memo.h). `before` as in struct gc_rules: locks that
  * were not built since need nothing; 0: all count that are there. A lock that cannot be read is
  * ERR_INPUT: what it needs is not known. */
 int store_needs_read(struct store_needs *out, const char *store, int64_t before,

@@ -27,6 +27,7 @@ struct gunzip {
     uint32_t size;            /* plain bytes of the member, modulo 2^32 */
     uint64_t plain;           /* bytes of all members so far */
     struct gunzip_ends *ends; /* borrowed; NULL: nobody asks */
+    size_t ends_max;
     unsigned char in[KEEP + IN_SIZE];
 };
 
@@ -135,17 +136,12 @@ static int next_member(struct gunzip *g, bool *more, struct err *e)
     return 0;
 }
 
-static int note_end(struct gunzip *g, struct err *e)
+static void note_end(struct gunzip *g)
 {
     uint64_t packed = g->source.below->produced - (g->have - g->at);
 
-    if (!g->ends)
-        return 0;
-    if (g->ends->n == GUNZIP_ENDS_MAX)
-        return err_set(e, ERR_INPUT, "%s has more than %d gzip members", g->source.name,
-                       GUNZIP_ENDS_MAX);
-    vec_add(g->ends, ((struct gunzip_end){packed, g->plain}));
-    return 0;
+    if (g->ends && g->ends->n <= g->ends_max)
+        vec_add(g->ends, ((struct gunzip_end){packed, g->plain}));
 }
 
 static int end_member(struct gunzip *g, struct err *e)
@@ -160,7 +156,8 @@ static int end_member(struct gunzip *g, struct err *e)
         return damaged(g, "its CRC-32 is wrong", e);
     if (size != g->size)
         return damaged(g, "it holds more or less than its size says", e);
-    return note_end(g, e);
+    note_end(g);
+    return 0;
 }
 
 /* Hand the decoder what is at hand, or what comes next. */
@@ -212,7 +209,7 @@ static void gunzip_free(struct source *self)
     engine_free(((struct gunzip *)self)->engine);
 }
 
-struct source *gunzip_watched(struct source *packed, struct gunzip_ends *ends)
+struct source *gunzip_watched(struct source *packed, struct gunzip_ends *ends, size_t max)
 {
     struct gunzip *g = xcalloc(1, sizeof *g);
 
@@ -221,10 +218,11 @@ struct source *gunzip_watched(struct source *packed, struct gunzip_ends *ends)
     g->at = g->have = KEEP;
     g->engine = engine_open();
     g->ends = ends;
+    g->ends_max = max;
     return &g->source;
 }
 
 struct source *gunzip(struct source *packed)
 {
-    return gunzip_watched(packed, NULL);
+    return gunzip_watched(packed, NULL, 0);
 }

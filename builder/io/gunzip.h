@@ -5,8 +5,6 @@
 #include "../base/vec.h"
 #include "source.h"
 
-enum { GUNZIP_ENDS_MAX = 4000000 };
-
 /* What `packed` inflates to; takes it. What is damaged or cut off is ERR_INTEGRITY. */
 struct source *gunzip(struct source *packed);
 
@@ -16,5 +14,5 @@ struct gunzip_end {
 };
 struct gunzip_ends VEC_OF(struct gunzip_end);
 /* The same, and each member's end is added to `ends` (borrowed) before the next one's bytes come.
- * More than GUNZIP_ENDS_MAX are ERR_INPUT. */
-struct source *gunzip_watched(struct source *packed, struct gunzip_ends *ends);
+ * Of more than `max` the first max + 1 are. */
+struct source *gunzip_watched(struct source *packed, struct gunzip_ends *ends, size_t max);

@@ -271,3 +271,11 @@ void scan_remember(const struct scan_memory *memory, const struct layer_scan *la
     if (to.len <= MEMO_MAX)
         (void)!memo_put(memory->memo, buf_view(&key), digest, buf_view(&to), &unused);
 }
+
+void scan_keep(const struct memo *memo, const struct digest *layer)
+{
+    CLEANUP(buf_clear) struct buf key = {0};
+
+    key_of(&key, layer);
+    memo_keep(memo, buf_view(&key));
+}

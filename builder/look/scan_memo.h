@@ -22,3 +22,5 @@ int scan_recall(struct layer_scan *out, bool *found, const struct scan_memory *m
 /* What cannot be remembered is read again. */
 void scan_remember(const struct scan_memory *memory, const struct layer_scan *layer,
                    const struct seen *digest);
+/* The layer is in use, so that what `memo` has of it stays. */
+void scan_keep(const struct memo *memo, const struct digest *layer);

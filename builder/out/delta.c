@@ -10,6 +10,12 @@
 static const char magic[] = "envbuild delta 1\n", magic_any[] = "envbuild delta ";
 enum { MAGIC = sizeof magic - 1, LENGTHS = 8, BEGIN = MAGIC + LENGTHS, SUM = 32 };
 
+int delta_too_different(struct err *e)
+{
+    return err_set(e, ERR_INPUT,
+                   "the images differ in too many places for a delta; copy the new one whole");
+}
+
 int delta_begin_write(const struct delta *d, struct buf *out, struct err *e)
 {
     struct zstd_packer *z = zstd_packer_open();
@@ -22,7 +28,7 @@ int delta_begin_write(const struct delta *d, struct buf *out, struct err *e)
     if (result < 0)
         return -1;
     if (head.len > DELTA_HEAD_MAX)
-        return err_set(e, ERR_INPUT, "the images differ in too many places for a delta");
+        return delta_too_different(e);
     buf_puts(out, magic);
     buf_number(out, frame.len, 4);
     buf_number(out, head.len, 4);

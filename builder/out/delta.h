@@ -49,6 +49,7 @@ enum {
     DELTA_NEAR_MAX = 2 * 1024 * 1024,  /* bytes */
     DELTA_HEAD_MAX = 16 * 1024 * 1024, /* bytes */
     DELTA_DOCUMENTS_MAX = 64,
+    DELTA_PIECES_MAX = 256 * 1024, /* of what is made: while it is, each is several hundred bytes */
 };
 
 enum delta_form { DELTA_MEMBERS, DELTA_SINGLE, DELTA_ZSTD, DELTA_PLAIN };
@@ -113,6 +114,8 @@ void delta_head_write(const struct delta *d, struct buf *out);
 int delta_head_read(struct delta *out, struct str json, uint64_t body, uint64_t end,
                     struct err *e) MUST_CHECK;
 
+/* ERR_INPUT: it would have more pieces, or a larger head. */
+int delta_too_different(struct err *e);
 /* Write what stands before the body. */
 int delta_begin_write(const struct delta *d, struct buf *out, struct err *e) MUST_CHECK;
 /* Open a file and read its head. ERR_INPUT where it is none, is cut or damaged, or is of a form

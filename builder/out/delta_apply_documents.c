@@ -132,8 +132,10 @@ static int put_lock(struct applying *a, const struct digest *lock, struct err *e
     CLEANUP(buf_clear) struct buf json = {0}, text = {0};
     bool there;
 
-    if (read_document(&json, &there, a, lock, e) < 0 || !there)
-        return there ? -1 : 0;
+    if (read_document(&json, &there, a, lock, e) < 0)
+        return -1;
+    if (!there)
+        return 0;
     if (image_manifest_parse(&m, buf_view(&json), NULL, "manifest", e) < 0)
         return -1;
     if (!m.layers.n)

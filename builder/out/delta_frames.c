@@ -100,12 +100,12 @@ static int read_frame(struct frame *f, struct err *e)
 }
 
 int delta_frames_find(struct delta_parts *out, struct source *from, uint64_t blob, uint64_t plain,
-                      struct err *e)
+                      size_t max, struct err *e)
 {
     uint64_t at = 0, plain_at = 0;
     bool right = true;
 
-    while (right && at < blob) {
+    while (right && at < blob && out->n <= max) {
         struct frame f = {.from = from, .left = blob - at, .right = true};
 
         if (read_frame(&f, e) < 0)
@@ -116,7 +116,7 @@ int delta_frames_find(struct delta_parts *out, struct source *from, uint64_t blo
         at += f.size;
         plain_at += f.plain;
     }
-    if (!right || plain_at != plain)
+    if (!right || (at == blob && plain_at != plain))
         out->n = 0;
     return 0;
 }

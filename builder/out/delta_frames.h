@@ -7,6 +7,7 @@
 /* Do these four bytes begin a frame? */
 bool delta_frames_begin(const unsigned char head[4]);
 /* `from` gives the `blob` bytes of a blob that holds `plain` bytes. No part is found where they are
- * not frames to the last byte that say how much they hold, and hold that together. */
+ * not frames to the last byte that say how much they hold, and hold that together. Of more than
+ * `max` the first max + 1 are. */
 int delta_frames_find(struct delta_parts *out, struct source *from, uint64_t blob, uint64_t plain,
-                      struct err *e) MUST_CHECK;
+                      size_t max, struct err *e) MUST_CHECK;

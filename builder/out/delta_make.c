@@ -61,7 +61,10 @@ static int split_layer(struct making *m, const struct stored *s, size_t i, struc
     events_note(m->how->events, "layer %s: only one of the two has it", name);
     if (events_cancelled(m->how->events))
         return err_set(e, ERR_INTERRUPTED, "interrupted");
-    return delta_split(out, s, i, &m->spool, e);
+    if (delta_split(out, s, i, DELTA_PARTS_MAX - m->parts_n, &m->spool, e) < 0)
+        return -1;
+    m->parts_n += out->parts.n;
+    return 0;
 }
 
 static int by_digest(const void *a, const void *b)
@@ -348,6 +351,8 @@ static int add_members(struct making *m, const struct delta_split *s, struct del
             return err_set(e, ERR_INTERRUPTED, "interrupted");
         if (add_part(m, s, l, plain, &at, &cursor, part, e) < 0)
             return -1;
+        if (m->pieces_n + l->pieces.n > DELTA_PIECES_MAX)
+            return delta_too_different(e);
     }
     return 0;
 }
@@ -368,7 +373,10 @@ static int add_layer(struct making *m, const struct new_layer *n, struct err *e)
         zstd_encoder(&encoder);
         m->delta.encoder = arena_str(&m->delta.arena, buf_view(&encoder));
     }
-    return l->form == DELTA_MEMBERS ? add_members(m, s, l, e) : add_stream(m, s, l, e);
+    if ((l->form == DELTA_MEMBERS ? add_members(m, s, l, e) : add_stream(m, s, l, e)) < 0)
+        return -1;
+    m->pieces_n += l->pieces.n;
+    return 0;
 }
 
 /* ---- the file ---- */

@@ -25,6 +25,7 @@ struct making {
     struct VEC_OF(struct delta_split) olds; /* that NEW lacks */
     struct VEC_OF(struct new_layer) news;
     struct VEC_OF(struct old_part) parts; /* of `olds`, by digest */
+    size_t parts_n, pieces_n;             /* of both; of all layers before */
     struct delta_blocks *blocks;
     struct deflater *deflater;
     struct zstd_packer *zstd;

@@ -24,13 +24,13 @@ int delta_split_packed(struct source **out, const struct delta_split *s, uint64_
 }
 
 static int open_plain(struct source **out, const struct delta_split *s, struct gunzip_ends *ends,
-                      struct err *e)
+                      size_t max, struct err *e)
 {
     struct source *packed;
 
     if (delta_split_packed(&packed, s, 0, e) < 0)
         return -1;
-    *out = s->packing == PACKED_GZIP  ? gunzip_watched(packed, ends)
+    *out = s->packing == PACKED_GZIP  ? gunzip_watched(packed, ends, max)
            : s->packing == PACKED_NOT ? packed
                                       : decompress(packed);
     (*out)->limit = plain_max;
@@ -39,7 +39,7 @@ static int open_plain(struct source **out, const struct delta_split *s, struct g
 
 int delta_split_plain(struct source **out, const struct delta_split *s, struct err *e)
 {
-    return open_plain(out, s, NULL, e);
+    return open_plain(out, s, NULL, 0, e);
 }
 
 /* ---- what the blob is ---- */
@@ -85,13 +85,13 @@ static void take_ends(struct delta_split *s, const struct gunzip_ends *ends, uin
         s->parts.v[s->parts.n - 1].size += blob - at; /* zeros behind the last one */
 }
 
-static int take_frames(struct delta_split *s, uint64_t blob, struct err *e)
+static int take_frames(struct delta_split *s, uint64_t blob, size_t max, struct err *e)
 {
     CLEANUP(source_clear) struct source *from = NULL;
 
     return delta_split_packed(&from, s, 0, e) < 0
                ? -1
-               : delta_frames_find(&s->parts, from, blob, s->plain, e);
+               : delta_frames_find(&s->parts, from, blob, s->plain, max, e);
 }
 
 static int damaged(const struct delta_split *s, const char *what, const struct digest *want,
@@ -105,16 +105,24 @@ static int damaged(const struct delta_split *s, const char *what, const struct d
                    s->image->files.path, what, text);
 }
 
+static int too_many(const struct delta_split *s, struct err *e)
+{
+    return err_set(e, ERR_INPUT,
+                   "%s: the layers that only one of the two images has are in more than %d gzip "
+                   "members and zstd frames, too many for a delta; copy the new image whole",
+                   s->image->files.path, DELTA_PARTS_MAX);
+}
+
 /* The tar: how long it is, and whether it is what the config says. */
-static int read_plain(struct delta_split *s, struct gunzip_ends *ends, struct err *e)
+static int read_plain(struct delta_split *s, struct gunzip_ends *ends, size_t max, struct err *e)
 {
     const struct digest *want = &s->image->config.diff_ids.v[s->layer];
     CLEANUP(source_clear) struct source *plain = NULL;
     CLEANUP(hash_sink_clear) struct hash_sink hash = {0};
 
     hash_sink_open(&hash, NULL);
-    if (open_plain(&plain, s, ends, e) < 0 || source_copy(plain, &hash.sink, &s->plain, e) < 0 ||
-        sink_finish(&hash.sink, e) < 0)
+    if (open_plain(&plain, s, ends, max, e) < 0 ||
+        source_copy(plain, &hash.sink, &s->plain, e) < 0 || sink_finish(&hash.sink, e) < 0)
         return -1;
     return digest_eq(&hash.digest, want) ? 0 : damaged(s, "diff_id", want, e);
 }
@@ -157,22 +165,25 @@ static int keep(struct delta_split *s, struct spool *spool, struct err *e)
     return 0;
 }
 
-int delta_split(struct delta_split *out, const struct stored *image, size_t i, struct spool *spool,
-                struct err *e)
+int delta_split(struct delta_split *out, const struct stored *image, size_t i, size_t max,
+                struct spool *spool, struct err *e)
 {
     CLEANUP(delta_split_clear) struct delta_split s = {.image = image, .layer = i};
     uint64_t blob = image->manifest.layers.v[i].size;
     struct gunzip_ends ends = {0};
     int result =
-        keep(&s, spool, e) < 0 || find_packing(&s, e) < 0 || read_plain(&s, &ends, e) < 0 ? -1 : 0;
+        keep(&s, spool, e) < 0 || find_packing(&s, e) < 0 || read_plain(&s, &ends, max, e) < 0 ? -1
+                                                                                               : 0;
 
     if (result == 0 && s.packing == PACKED_GZIP)
         take_ends(&s, &ends, blob);
     vec_clear(&ends);
-    if (result < 0 || (s.packing == PACKED_ZSTD && take_frames(&s, blob, e) < 0))
+    if (result < 0 || (s.packing == PACKED_ZSTD && take_frames(&s, blob, max, e) < 0))
         return -1;
     if (!s.parts.n)
         vec_add(&s.parts, ((struct delta_part){.size = blob, .plain = s.plain}));
+    if (s.parts.n > max)
+        return too_many(&s, e);
     if (hash_parts(&s, e) < 0)
         return -1;
     MOVE(out, &s);

@@ -6,6 +6,10 @@
 #include "../oci/stored.h"
 #include "delta_part.h"
 
+/* Of all layers that a delta is made of: what is known of each part is in memory, and a part may be
+ * eight bytes that hold nothing. */
+enum { DELTA_PARTS_MAX = 1024 * 1024 };
+
 enum delta_packing { PACKED_GZIP, PACKED_ZSTD, PACKED_NOT, PACKED_OTHER };
 
 struct delta_split {
@@ -17,10 +21,11 @@ struct delta_split {
     struct delta_parts parts; /* at least one; together they are the blob */
 };
 
-/* Read all of layer `i`. A blob or tar of another digest than the image says is ERR_INTEGRITY.
- * `spool` takes what can be had only once; it stays as long as the split. */
-int delta_split(struct delta_split *out, const struct stored *image, size_t i, struct spool *spool,
-                struct err *e) MUST_CHECK;
+/* Read all of layer `i`. A blob or tar of another digest than the image says is ERR_INTEGRITY, one
+ * of more than `max` parts ERR_INPUT. `spool` takes what can be had only once; it stays as long as
+ * the split. */
+int delta_split(struct delta_split *out, const struct stored *image, size_t i, size_t max,
+                struct spool *spool, struct err *e) MUST_CHECK;
 void delta_split_clear(struct delta_split *s);
 
 /* The blob once more, from `at` on; and its tar. */

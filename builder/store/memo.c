@@ -119,6 +119,13 @@ int memo_get(const struct memo *memo, struct str key, const struct digest *of, s
     return 0;
 }
 
+void memo_keep(const struct memo *memo, struct str key)
+{
+    CLEANUP(free_clear) char *path = path_of(memo, key);
+
+    note_use(path);
+}
+
 static int put(const struct memo *memo, struct str key, const struct digest *of, struct str value,
                struct err *e)
 {

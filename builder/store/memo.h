@@ -27,6 +27,9 @@ int memo_get(const struct memo *memo, struct str key, const struct digest *of, s
 /* Remember what was found out about bytes that were seen; replaces. */
 int memo_put(const struct memo *memo, struct str key, const struct seen *of, struct str value,
              struct err *e) MUST_CHECK;
+/* What is remembered under that key, if anything is, is needed: it stays as if it were asked for.
+ */
+void memo_keep(const struct memo *memo, struct str key);
 /* What is remembered under `from` of bytes of that digest holds under `to`, too. */
 int memo_copy(const struct memo *memo, struct str from, struct str to, const struct digest *of,
               struct err *e) MUST_CHECK;

@@ -102,6 +102,32 @@ def modules_are_compiled_as_a_layer_of_their_own(stage):
     assert "bytecode" not in json.dumps(lock(stage, path))
 
 
+@scenario
+def a_file_that_hides_a_module_is_refused(stage):
+    """Where the recipe is locked and, as what is compiled stays, where its files are edited."""
+    path = stage.fresh()
+    wheels(path, ("one", ["two"], {"one/__init__.py": b"import two\n"}), ("two", [], {"two.py": b"x = 1\n", "two.txt": b"x"}))
+    os.makedirs(path + "/mine")
+    for name in ("three.py", "two.txt"):
+        with open(f"{path}/mine/{name}", "w") as f:
+            f.write("x = 2\n")
+    files = "files: [{from: mine, to: /%s}]" % SITE
+    env = sealed(stage, path, "bwrap")
+    ask(stage, path, files, "bytecode: true")
+    digest = build(stage, path, **env)
+    assert files_of(path, digest)[0][SITE + "three.py"] == b"x = 2\n"
+    shutil.copy(path + "/mine/three.py", path + "/mine/two.py")
+    for edited in (True, False):
+        if not edited:
+            os.unlink(path + "/recipe.lock")
+            lock(stage, path)
+        err = build(stage, path, code=3, **env)
+        assert f"/{SITE}two.py is a file of `files` and of two-1.0-py3-none-any.whl, whose bytecode Python would run" in err, err
+    ask(stage, path, files)
+    lock(stage, path)
+    build(stage, path, **env)
+
+
 def compiled(path):
     """The modules of the last run."""
     return sorted(line.removeprefix(SITE) for line in read(path, ".cache/envbuild/logs/bytecode.log").decode().splitlines())

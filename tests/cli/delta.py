@@ -328,6 +328,32 @@ def images_of_others(stage):
 
 
 @scenario
+def too_many_parts(stage):
+    """Frames and members of no byte or one are noted one by one: the memory for them is bounded, whatever a blob is made of."""
+    path = stage.fresh()
+    body = tar({"a": b"a"}) + bytes(200000)
+    empty = packed(b"")
+    number = lambda n, size: n.to_bytes(size, "little")
+    frame = lambda b: b"\x28\xb5\x2f\xfd\xa0" + number(len(b), 4) + number(len(b) << 3 | 1, 3) + b  # of one raw block
+    frames = lambda b: b"".join(frame(b[i:i + 65536]) for i in range(0, len(b), 65536))
+    ways = {"frames": (1 << 20, "more than 1048576 gzip members and zstd frames, too many for a delta; copy the new image whole",
+                       lambda n: lambda b: frames(b[:1024]) + frame(b"") * n + frames(b[1024:])),
+            "members": (1 << 20, "more than 1048576 gzip members and zstd frames", lambda n: lambda b: packed(b) + empty * n),
+            "turns": (140000, "the images differ in too many places for a delta; copy the new one whole",
+                      lambda n: lambda b: frames(b[:-n]) + (frame(b"") + frame(b"\0")) * n)}
+    old = foreign(path, "old", [(body, packed)])
+    for name, (most, words, pack) in ways.items():
+        two = foreign(path, name, [(body, pack(3))])
+        run(stage, path, "delta", "oci:old@" + old, "oci:" + name, "-o", "x")
+        run(stage, path, "apply", "x", f"oci:old:{name}:new")
+        assert two in all_blobs(path + "/old")
+        foreign(path, "many", [(body, pack(most))])
+        err = run(stage, path, "delta", "oci:old@" + old, "oci:many", "-o", "y", code=3)[1]
+        assert words in err and not os.path.exists(path + "/y"), err
+        shutil.rmtree(path + "/many")
+
+
+@scenario
 def what_is_not_right(stage):
     path, one, two = weeks(stage)
     run(stage, path, "copy", "oci:week-1", "oci:here:course:old")
@@ -391,7 +417,7 @@ class Liar:
     def pieces(self, kind):
         return [(i, p) for i, p in enumerate(self.head["layers"][0]["pieces"]) if p[0] == kind]
 
-    def wrong(self, change, code, *words):
+    def wrong(self, change, code, *words, there=False):
         lying = json.loads(json.dumps(self.head))
         change(lying, lying["layers"][0]["pieces"])
         text = json.dumps(lying).encode()
@@ -400,7 +426,7 @@ class Liar:
         put(self.path, "lying", made + hashlib.sha256(made).digest())
         err = run(self.stage, self.path, "apply", "lying", f"oci:{self.layout}:course:new", code=code)[1]
         assert any(w in err for w in words), (words, err)
-        assert self.new[7:] not in os.listdir(f"{self.path}/{self.layout}/blobs/sha256")
+        assert (self.new[7:] in os.listdir(f"{self.path}/{self.layout}/blobs/sha256")) == there
 
 
 @scenario
@@ -430,6 +456,7 @@ def a_head_that_lies(stage):
     wrong(lambda h, at: at[i][2].__setitem__(1, piece[2][1] + 512), 6, "does not come out right")
     wrong(lambda h, at: at[i][2].__setitem__(1, 1 << 37), 6, "ends early")
     wrong(lambda h, at: h["old"]["layers"].pop(), 3, "another image", "OLD has not")
+    wrong(lambda h, at: h["locks"].__setitem__(0, "sha256:" + "1" * 64), 3, "lacks a document", there=True)  # the lock comes behind the image
     body = {f"app/m{i:02}.py": text(30000, i) for i in range(20)}
     foreign(path, "theirs", [(tar(body), members)])
     new = foreign(path, "theirs-2", [(tar({**body, "app/m09b.py": b"x" * 3000}), members)])

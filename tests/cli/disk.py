@@ -170,6 +170,40 @@ def age_counts_from_the_last_build(stage):
 
 
 @scenario
+def what_was_found_out_stays_with_its_lock(stage):
+    """Scans and linkage of layers that a lock in use names are not asked for by each build: its being built keeps them."""
+    path = stage.fresh()
+    store = path + "/" + STORE
+    recipe(stage, path)
+    build(stage, path)
+    run(stage, path, "inspect", "images")
+    found = lambda: {kind: files_below(f"{store}/{kind}") for kind in ("scans", "linkage")}
+    kept = found()
+    assert kept["scans"] and kept["linkage"], kept
+    other = path + "/other"
+    os.mkdir(other)
+    for name in ("base.yaml", "base.gpg"):
+        shutil.copy(f"{path}/{name}", other)
+    recipe(stage, other, "pip: [numpy==2.2.0]")
+    build(stage, other, XDG_CACHE_HOME=path + "/.cache")
+    end(start(stage, other, "inspect", "images", XDG_CACHE_HOME=path + "/.cache"))
+    shutil.rmtree(other)
+    assert all(set(kept[k]) < set(found()[k]) for k in kept), found()
+    then = time.time() - 40 * 86400
+    for kind, names in found().items():
+        for f in names:
+            os.utime(f"{store}/{kind}{f}", (then, then))
+    told(stage, path, "prune", "--older", "30d")
+    assert found() == kept
+    os.unlink(path + "/recipe.lock")
+    for kind, names in kept.items():
+        for f in names:
+            os.utime(f"{store}/{kind}{f}", (then, then))
+    told(stage, path, "prune", "--older", "30d")
+    assert found() == {"scans": [], "linkage": []}
+
+
+@scenario
 def a_layout_keeps_the_newest(stage):
     digest, want = golden(stage)
     path = stage.fresh()

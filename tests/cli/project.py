@@ -226,3 +226,12 @@ def bytecode_of_what_the_project_hides_is_refused(stage):
     write(path + "/app", "src/app.py", "import one\n")  # the same
     lock(stage, path, **env)
     build(stage, path, **env)
+    # An edit makes no other layer; wheels that are here tell what it hides, and none is fetched for that.
+    write(path + "/app", "src/app.py", "import two\n")
+    mark = len(log_since(stage))
+    err = build(stage, path, code=3, **env)
+    assert "site-packages/app.py is a file of the project and of one-1.0-py3-none-any.whl, whose bytecode Python would run" in err, err
+    assert not asked(stage, mark), asked(stage, mark)
+    write(path + "/app", "src/app.py", "import one\n")
+    write(path + "/app", "src/more.py", "\n")
+    build(stage, path, **env)

@@ -38,11 +38,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     plain->limit = PLAIN_MAX;
     if (source_read_all(plain, &whole, PLAIN_MAX, &e) < 0) {
         /* Nobody asks then; it ends all the same. */
-        (void)!delta_frames_find(&parts, from, len, PLAIN_MAX, &e);
+        (void)!delta_frames_find(&parts, from, len, PLAIN_MAX, len, &e);
         vec_clear(&parts);
         return 0;
     }
-    if (delta_frames_find(&parts, from, len, whole.len, &e) == 0)
+    if (delta_frames_find(&parts, from, len, whole.len, len, &e) == 0)
         vec_each(part, &parts) {
             assert(part->at == at && part->plain_at == plain_at && part->size);
             check_part(part, blob, buf_view(&whole));

@@ -2,6 +2,7 @@
 #include "oci_fixture.h"
 #include "io/decompress.h"
 #include "io/gunzip.h"
+#include "out/delta_frames.h"
 #include "out/delta_pack.h"
 #include "out/delta_runs.h"
 #include "out/delta_split.h"
@@ -205,7 +206,7 @@ static void members_and_their_ends(void **state)
     delta_member(&blob, DELTA_FIXED1, d, str_sub(buf_view(&plain), 299000, 1000));
     delta_member(&blob, DELTA_DEFLATE1, d, STR(""));
     buf_add(&blob, "\0\0\0", 3);
-    from = gunzip_watched(source_bytes(buf_view(&blob), "x"), &ends);
+    from = gunzip_watched(source_bytes(buf_view(&blob), "x"), &ends, 3);
     assert_ok(source_drain(from, &e), &e);
     assert_int_equal(ends.n, 3);
     assert_int_equal(ends.v[0].packed, first);
@@ -214,6 +215,35 @@ static void members_and_their_ends(void **state)
     assert_int_equal(ends.v[2].plain, 300000);
     assert_int_equal(ends.v[2].packed, blob.len - 3);
     vec_clear(&ends);
+}
+
+/* 9 bytes each: what would be noted of each is many times that. */
+static void of_too_many_parts_one_more_is_noted(void **state)
+{
+    static const unsigned char empty[] = {0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0};
+    CLEANUP(buf_clear) struct buf frames = {0}, members = {0};
+    CLEANUP(deflater_clear) struct deflater *d = deflater_open();
+
+    for (size_t i = 0; i < 1000; i++) {
+        buf_add(&frames, empty, sizeof empty);
+        delta_member(&members, DELTA_FIXED1, d, STR(""));
+    }
+    for (size_t max = 998; max < 1002; max++) {
+        const size_t want = max < 1000 ? max + 1 : 1000;
+        CLEANUP(source_clear) struct source *from = source_bytes(buf_view(&frames), "x");
+        CLEANUP(source_clear) struct source *plain = NULL;
+        CLEANUP(err_clear) struct err e = {0};
+        struct delta_parts parts = {0};
+        struct gunzip_ends ends = {0};
+
+        assert_ok(delta_frames_find(&parts, from, frames.len, 0, max, &e), &e);
+        assert_int_equal(parts.n, want);
+        plain = gunzip_watched(source_bytes(buf_view(&members), "x"), &ends, max);
+        assert_ok(source_drain(plain, &e), &e);
+        assert_int_equal(ends.n, want);
+        vec_clear(&parts);
+        vec_clear(&ends);
+    }
 }
 
 static void frames_near_other_bytes(void **state)
@@ -332,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_stretches_of_a_layer_are_no_run, make_folder,
                                         remove_folder),
         cmocka_unit_test(members_and_their_ends),
+        cmocka_unit_test(of_too_many_parts_one_more_is_noted),
         cmocka_unit_test(frames_near_other_bytes),
         cmocka_unit_test_setup_teardown(what_is_written_is_read, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_body_is_as_long_as_the_head_says, make_folder,

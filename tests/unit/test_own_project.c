@@ -71,7 +71,7 @@ static void list_tar(struct buf *out, const struct own_project *p)
     const struct tar_entry *t;
     struct digest digest;
     struct err e = {0};
-    uint64_t size;
+    uint64_t size = 0;
 
     if (own_project_pack(p, &to.sink, NULL, &e) < 0 ||
         own_project_hash(&digest, &size, p, NULL, &e) < 0)

@@ -57,7 +57,6 @@ static void wheels_have_lists_and_lists_differ(void **state)
 
 static void of_many_files_the_first_are_named(void **state)
 {
-    CLEANUP(arena_clear) struct arena arena = {0};
     CLEANUP(buf_clear) struct buf words = {0};
     struct str lines[] = {STR("00000000 a"), STR("00000000 b"), STR("00000000 c"),
                           STR("00000000 d"), STR("00000000 e")};
