@@ -228,7 +228,10 @@ static void set_certificate(struct call *c, const struct url *u)
 
 static void set_options(struct call *c, const struct call_ask *ask, const struct url *u)
 {
-    transfer_common(c->easy, &c->caller->o);
+    struct http_options o = c->caller->o;
+
+    o.unverified = o.unverified && !ask->verified;
+    transfer_common(c->easy, &o);
     curl_easy_setopt(c->easy, CURLOPT_URL, c->url);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->reason);
     curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -39,7 +39,8 @@ struct call_ask {
     enum call_body body;
     uint64_t size; /* bytes */
     enum call_haste haste;
-    bool stays; /* of call_run() and call_get(): a redirect is an answer */
+    bool stays;    /* of call_run() and call_get(): a redirect is an answer */
+    bool verified; /* the server shows a certificate that is trusted, whatever the options say */
 };
 
 /* Begin; nothing is sent yet. ERR_INPUT for what is no http address. */

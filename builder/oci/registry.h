@@ -35,7 +35,7 @@ struct registry_how {
     struct str host;       /* with its port: "localhost:5000", "docker.io" */
     struct str repository; /* "org/name" */
     struct http_options http;
-    bool insecure; /* http will do, and any certificate */
+    bool insecure; /* of this host: http will do, and any certificate */
     enum registry_upload upload;
     uint64_t chunk;             /* bytes; 0: REGISTRY_CHUNK */
     uint64_t chunk_min;         /* bytes that a chunk has at least, unless it is the last */

@@ -696,6 +696,12 @@ def tls_with_its_own_authority(stage):
         assert "certificate is not trusted" in err and f"certs.d/{r.host}" in err, err
         file(path, ".home/.config/envbuild/config.yaml", f"registries: {{'{r.host}': {{insecure: true}}}}\n")
         assert push(stage, path, r).endswith(digest)
+        # any certificate will do for this host, and for no other that wants to know who asks
+        r.realm = f"https://localhost:{r.port}/token"
+        r.since(), r.asked_tokens.clear()
+        err = push(stage, path, r, code=5)
+        assert f"https://localhost:{r.port}/token" in err and "certificate is not trusted" in err and not r.asked_tokens, err
+        r.realm = None
         os.unlink(at(".home/.config/envbuild/config.yaml"))
         folder = f".home/.config/containers/certs.d/{r.host}/"
         file(path, folder + "ca.crt", read(path, "ca.crt").decode())
