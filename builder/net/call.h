@@ -78,9 +78,10 @@ struct call_whole {
     bool no_line;   /* see call_no_line() */
     bool untrusted; /* the server's certificate is not trusted */
 };
-/* Follows redirects of GET and HEAD (at most 10), leaving secrets behind at another origin. Tried
- * again as http.h has it, with some jitter; an answer that says so to the end is a result. -1: no
- * answer came, and the message names the address. */
+/* Follows redirects of GET and HEAD (at most 10), leaving secrets behind at another origin; what
+ * that asks for by a 401 is ERR_NET, so that whoever answers challenges sees those of the server
+ * that was asked. Tried again as http.h has it, with some jitter; an answer that says so to the end
+ * is a result. -1: no answer came, and the message names the address. */
 int call_run(struct caller *caller, struct call_whole *w, struct err *e) MUST_CHECK;
 void call_whole_clear(struct call_whole *w);
 /* A GET that is read piece by piece: the same redirects, one try. `*out` is there for

@@ -164,17 +164,27 @@ int registry_url(struct buf *out, struct registry *r, const char *path, struct e
 
 /* ---- asking ---- */
 
+static int is_home(bool *home, const struct registry *r, struct str url, struct err *e)
+{
+    struct url here, origin;
+
+    if (url_parse(&here, url, e) < 0 || url_parse(&origin, str_of(r->origin), e) < 0)
+        return -1;
+    *home = url_same_origin(&here, &origin);
+    return 0;
+}
+
 int registry_header(struct registry *r, struct buf *out, struct str url, enum registry_right right,
                     struct str from, struct err *e)
 {
     CLEANUP(buf_clear) struct buf own = {0}, other = {0};
     struct strs scopes = {0};
-    struct url here, home;
+    bool home;
     int result;
 
-    if (url_parse(&here, url, e) < 0 || url_parse(&home, str_of(r->origin), e) < 0)
+    if (is_home(&home, r, url, e) < 0)
         return -1;
-    if (!url_same_origin(&here, &home))
+    if (!home)
         return 0;
     buf_fmt(&own, "repository:%s:pull%s", r->repository, right == RIGHT_PUSH ? ",push" : "");
     vec_add(&scopes, buf_view(&own));
@@ -187,9 +197,21 @@ int registry_header(struct registry *r, struct buf *out, struct str url, enum re
     return result;
 }
 
-int registry_refused(struct registry *r, const struct answer *a, struct str sent, struct err *e)
+int registry_refused(struct registry *r, const struct answer *a, struct str url, struct str sent,
+                     struct err *e)
 {
-    return tokens_refused(r->tokens, a->challenges, sent, e);
+    CLEANUP(buf_clear) struct buf shown = {0};
+    bool home;
+
+    if (is_home(&home, r, url, e) < 0)
+        return -1;
+    if (home)
+        return tokens_refused(r->tokens, a->challenges, sent, e);
+    url_show(&shown, url);
+    return err_set(e, ERR_NET,
+                   "%s: %s, where the registry leads, answers HTTP 401; it is not told who is "
+                   "logged in, for it is another server",
+                   r->name, shown.p);
 }
 
 int registry_run(struct registry *r, struct call_whole *w, enum registry_right right,
@@ -217,7 +239,7 @@ int registry_run(struct registry *r, struct call_whole *w, enum registry_right r
         if (result < 0)
             no_answer(r, w, &why, e);
         if (result == 0 && w->status == 401 && asked < ASKED_MAX)
-            result = registry_refused(r, &w->answer, buf_view(&header), e);
+            result = registry_refused(r, &w->answer, ask.url, buf_view(&header), e);
         else if (result == 0)
             asked = ASKED_MAX;
         if (result < 0)

@@ -189,7 +189,7 @@ static int refused(struct upload *u, unsigned status, bool *again, struct err *e
 
     u->retry_after_s = a->retry_after_s;
     if (status == 401 && u->renewals++ < RENEWALS) { /* the token's time was over */
-        if (registry_refused(u->r, a, str_of(u->header), e) < 0)
+        if (registry_refused(u->r, a, str_of(u->location), str_of(u->header), e) < 0)
             return -1;
         end_call(u);
         u->at_once = *again = true;

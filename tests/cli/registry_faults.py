@@ -441,9 +441,23 @@ def where_an_upload_goes_on(stage):
         Row("another host for a PUT", lambda r: share(r) or Fault(*POST, 99, location=lambda at: f"http://{r.other.host}{at}")),
         Row("another host that wants to know who asks", lambda r: r.other.faults.append(Fault(".*", "uploads", 99, do=refuse)) or Fault(
             *POST, 99, location=lambda at: f"http://{r.other.host}{at}"), code=5, says=NAME, left=True),
+        Row("another host that wants to know who asks in the middle", lambda r: share(r) or r.other.faults.append(
+            Fault("PATCH", "uploads", 1, do=ask_at(r.other))) or Fault(*POST, 99, location=lambda at: f"http://{r.other.host}{at}"), conf=PATCHED,
+            says="it is not told who is logged in, for it is another server", left=True),
         Row("another host that is not there", moved(POST, lambda at: "http://127.0.0.1:1" + at), conf="upload: put", code=5, says="127.0.0.1:1", left=True),
     ]
     table(stage, pushed, rows)
+
+
+def ask_at(other):
+    """Who asks? By a token that is to be had there."""
+    other.faults.append(Fault("GET", "^/token", 99, status=200, body=body_of(token="x")))
+
+    def do(handler):
+        handler.take(bytearray())
+        handler.answer(401, WWW_Authenticate=f'Bearer realm="http://{other.host}/token",service="x"')
+        return True
+    return do
 
 
 def share(r):
@@ -657,6 +671,9 @@ def pulls_that_go_wrong(stage):
         Row("a blob's length that is too large", fault(GET_BLOB, 99, after=1, put={"Content-Length": "150007"}, do=lambda h: setattr(h, "close_connection", True))),
         Row("a blob with another digest in its head", fault(GET_BLOB, 99, put={"Docker-Content-Digest": "sha256:" + "0" * 64})),
         Row("blobs that lie elsewhere", elsewhere),
+        *(Row(f"blobs that lie elsewhere, where {times} times somebody wants to know who asks", elsewhere, before=lambda r, times=times:
+              r.other.faults.append(Fault("GET", "/blobs/", times, do=ask_at(r.other))), says="it is not told who is logged in, for it is another server")
+          for times in (1, 99)),
         Row("blobs that are redirected in a circle", fault(GET_BLOB, 99, do=lambda h: h.answer(307, Location=h.path) is None), says="more than 10 redirects"),
         Row("blobs that are redirected to a file", fault(GET_BLOB, 99, status=307, headers={"Location": "file:///etc/passwd"}), says=NAME),
         Row("blobs that are redirected to nowhere", fault(GET_BLOB, 99, status=307), says="redirects to nowhere"),
