@@ -515,8 +515,9 @@ int registry_mount(bool *done, struct registry *r, const struct digest *digest, 
     w.ask = (struct call_ask){.method = "POST", .url = buf_view(&url)};
     if (registry_run(r, &w, RIGHT_PUSH, from, &fault) < 0)
         return fault.kind == ERR_INTERRUPTED ? err_join(e, &fault) : 0;
-    if (w.status == 201) /* some say so and have not done it */
-        return registry_has_blob(done, r, digest, 0, e);
+    if (w.status == 201 && /* some say so and have not done it */
+        registry_has_blob(done, r, digest, 0, &fault) < 0)
+        return fault.kind == ERR_INTERRUPTED ? err_join(e, &fault) : 0;
     if (w.status == 202 && w.answer.location && /* an upload has begun instead */
         !call_location(&session, buf_view(&url), w.answer.location)) {
         CLEANUP(call_whole_clear)

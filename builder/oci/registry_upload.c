@@ -324,6 +324,15 @@ static bool parse_range(uint64_t *have, const char *text)
     return *have < UINT64_MAX;
 }
 
+/* Has it come about after all? */
+static bool is_there(struct upload *u)
+{
+    CLEANUP(err_clear) struct err ignored = {0};
+    bool has = false;
+
+    return registry_has_blob(&has, u->r, &u->digest, u->size, &ignored) == 0 && has;
+}
+
 /* The piece on the line is all sent. */
 static int end_piece(struct upload *u, bool *again, struct err *e)
 {
@@ -340,7 +349,9 @@ static int end_piece(struct upload *u, bool *again, struct err *e)
     u->renewals = 0;
     a = call_head(u->call);
     if (u->whole) {
-        u->done = true;
+        u->done = status != 202 || is_there(u); /* 202: it is not, yet */
+        if (!u->done)
+            return misfit(u, again, "the registry says HTTP 202, and has not got it", e);
     } else {
         if (take_location(u, str_of(from), a->location, e) < 0)
             return -1;
@@ -419,15 +430,6 @@ int upload_write(struct upload *u, uint64_t offset, const void *bytes, size_t le
     return 0;
 }
 
-/* Has it come about after all? */
-static bool is_there(struct upload *u)
-{
-    CLEANUP(err_clear) struct err ignored = {0};
-    bool has = false;
-
-    return registry_has_blob(&has, u->r, &u->digest, u->size, &ignored) == 0 && has;
-}
-
 static int close_session(struct upload *u, bool *again, struct err *e)
 {
     CLEANUP(call_whole_clear) struct call_whole w = {.text = STR("")};
@@ -444,7 +446,7 @@ static int close_session(struct upload *u, bool *again, struct err *e)
     if (registry_run(u->r, &w, RIGHT_PUSH, (struct str){0}, &why) < 0) {
         if (why.kind != ERR_NET)
             return err_join(e, &why);
-    } else if (w.status >= 200 && w.status < 300) {
+    } else if (w.status >= 200 && w.status < 300 && w.status != 202) {
         u->done = true;
         return 0;
     } else {
@@ -453,8 +455,8 @@ static int close_session(struct upload *u, bool *again, struct err *e)
     u->done = is_there(u);
     if (u->done)
         return 0;
-    if (!w.status || w.status == 404 || w.status == 416 || call_status_may_pass(w.status) ||
-        (w.status == 400 && u->resumed)) {
+    if (!w.status || w.status == 202 || w.status == 404 || w.status == 416 ||
+        call_status_may_pass(w.status) || (w.status == 400 && u->resumed)) {
         leave_session(u);
         return broke(u, again, &why, e);
     }
