@@ -16,7 +16,7 @@ static bool is_loopback(struct str host)
 
     if (!str_ends(host, STR("]")))
         str_cut_last(&name, STR(":"), &port);
-    if (str_is(name, "localhost") || str_is(name, "[::1]"))
+    if (str_eq_nocase(name, STR("localhost")) || str_is(name, "[::1]"))
         return true;
     if (!str_starts(name, STR("127.")))
         return false;

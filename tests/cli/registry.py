@@ -717,6 +717,21 @@ def tls_with_its_own_authority(stage):
 
 
 @scenario
+def plain_http_is_for_loopback_alone(stage):
+    digest, _ = golden(stage)
+    places = [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("127.0.0.1", "LocalHost")]
+    for address, name in places + [("::1", "[::1]")] * os.path.exists("/proc/net/if_inet6"):
+        with Registry(token="me:secret", address=address) as r:
+            path = locked(stage)
+            host = r.host
+            r.host = f"{name}:{r.port}"
+            login(path, r)
+            assert push(stage, path, r, "team/x:1") == f"{r.host}/team/x@{digest}"
+            assert [t for m, t, _ in r.log if m == "GET" and t.startswith("/token")], (host, r.log)
+            holds(r, "team/x", digest)
+
+
+@scenario
 def plain_http_is_never_guessed(stage):
     path = locked(stage)
     with Registry() as r:
