@@ -325,13 +325,33 @@ def nobody_and_the_wrong_one_are_told_what_to_type(stage):
 
 @scenario
 def a_broken_helper_is_an_error(stage):
+    """Never a try with another's credentials; and what it says is told, but for the secret."""
+    said = json.dumps({"ServerURL": "x", "Username": "me", "Secret": "secret"})
+    for script, words in (("echo it is locked; exit 1", "it is locked"), (f"echo '{said}'; exit 1", "failed (exit 1)"), ("exit 3", "failed (exit 3)"),
+                          ("kill -9 $$", "was ended by signal 9"), ("echo secret", "prints no JSON"), ("", "prints no JSON"),
+                          (f"printf '\\357\\273\\277'; echo '{said}'", "prints no JSON"), ("yes secret", "printed more than"),
+                          ("printf '\\033]0;x\\007no\\n'; exit 2", "x\\x07no")):
+        with Registry(token="me:secret") as r:
+            path = locked(stage)
+            file(path, "bin/docker-credential-tests", f"#!/bin/sh\n{script}\n", 0o755)
+            file(path, ".home/.docker/config.json", json.dumps({
+                "credHelpers": {r.host: "tests"}, "auths": {r.host: {"auth": base64.b64encode(b"me:secret").decode()}}}))
+            err = push(stage, path, r, code=7, PATH=path + "/bin:" + stage.env(path)["PATH"])
+            assert "docker-credential-tests" in err and words in err and "secret" not in err, (script, err)
+            assert len(r.log) < 4, r.log
+
+
+@scenario
+def a_helper_that_hangs_is_told_and_can_be_interrupted(stage):
     with Registry(token="me:secret") as r:
         path = locked(stage)
-        file(path, "bin/docker-credential-tests", "#!/bin/sh\necho it is locked; exit 1\n", 0o755)
-        file(path, ".home/.docker/config.json", json.dumps({
-            "credHelpers": {r.host: "tests"}, "auths": {r.host: {"auth": base64.b64encode(b"me:secret").decode()}}}))
-        err = push(stage, path, r, code=7, PATH=path + "/bin:" + stage.env(path)["PATH"])
-        assert "docker-credential-tests" in err and "it is locked" in err, err
+        file(path, "bin/docker-credential-tests", "#!/bin/sh\nexec sleep 1000\n", 0o755)
+        file(path, ".home/.docker/config.json", json.dumps({"credsStore": "tests"}))
+        p = start(stage, path, "build", "recipe.yaml", "-o", f"docker://{r.host}/x", PATH=path + "/bin:" + stage.env(path)["PATH"])
+        while b"waiting for docker-credential-tests" not in (line := p.stderr.readline()):
+            assert line, "it ends without a word"
+        p.send_signal(signal.SIGINT)
+        assert end(p)[0] == 130
 
 
 @scenario
