@@ -375,6 +375,11 @@ int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, 
         return 0;
     if (w.status != 200)
         return registry_fault(r, what.p, w.status, buf_view(&w.body), e);
+    if (w.answer.gzipped && w.body.len && w.body.p[0] == '\x1f')
+        return err_set(e, ERR_NET,
+                       "%s: %s: it comes compressed, which was not asked for; the registry, or a "
+                       "proxy before it, has to leave it as it is",
+                       r->name, what.p);
     hash_bytes(digest, w.body.p, w.body.len);
     digest_text(digest, text);
     if (digest_from_text(&want, reference) && !digest_eq(&want, digest))
@@ -492,7 +497,8 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
     if (registry_run(r, &w, RIGHT_PULL, (struct str){0}, e) < 0)
         return -1;
     /* A redirect leads to where it is kept. */
-    *has = w.status == 200 ? !size || !w.answer.has_length || w.answer.length == size
+    *has = w.status == 200 ? !size || !w.answer.has_length || w.answer.length == size ||
+                                 w.answer.gzipped || w.answer.encoded
                            : w.status >= 300 && w.status < 400;
     if (*has || w.status == 200 || w.status == 404)
         return 0;

@@ -3,7 +3,7 @@
 
 Of every row, whatever comes of it: no secret is printed or told to another host, no control character reaches the terminal,
 blobs go before manifests and tags go last, a tag is put once, what fails leaves no tag and no session behind."""
-import base64, concurrent.futures, email.utils, hashlib, json, os, random, re, signal, time, traceback
+import base64, concurrent.futures, email.utils, gzip, hashlib, json, os, random, re, signal, time, traceback
 
 from lib import *
 from registry import file, login, names
@@ -398,6 +398,8 @@ def uploads_that_go_wrong(stage):
         Row("200 to a POST", fault(POST, 99, instead=200), says="HTTP 200", left=True),
         Row("a blob that is told to be there, and is not", fault(HEAD_BLOB, 99, do=claim), says="blob unknown to registry"),
         Row("a blob that has another size", fault(HEAD_BLOB, 99, status=200, headers={"Content_Length": "7"})),
+        Row("a blob that would travel compressed", fault(HEAD_BLOB, 99, put={"Content-Encoding": "gzip", "Content-Length": "20"}),
+            before=lambda r: (r.blobs.update(USUAL.blobs), r.repository(NAME).blobs.update(USUAL.blobs)), count=(PUT, 0)),
         Row("a blob that lies elsewhere", away(HEAD_BLOB, 99, status=307, headers={"Location": "http://OTHER/x"}), says="blob unknown to registry"),
         Row("no DELETE of sessions", fault(("DELETE", ""), 99, status=405), fault(PATCH, status=416), conf=PATCHED, left=True),
     ]
@@ -693,6 +695,10 @@ def pulls_that_go_wrong(stage):
                 {USUAL.digest: (MANIFEST, USUAL.text + b"\n")})), says="what came has the digest sha256:", code=6),
         Row("a manifest with another digest in its head", fault(GET_TAG, 99, put={"Docker-Content-Digest": "sha256:" + "0" * 64})),
         Row("a manifest of another media type", fault(GET_TAG, 99, put={"Content-Type": "text/html"})),
+        Row("a manifest that comes compressed", fault(GET_TAG, 99, do=lambda h: h.answer(200, gzip.compress(USUAL.text), Content_Encoding="gzip") is None),
+            says="it comes compressed, which was not asked for"),
+        Row("a manifest that is only said to be compressed", fault(GET_TAG, 99, put={"Content-Encoding": "gzip"})),
+        Row("bytes as they are are asked for", fault((".*", "/v2/"), 999, do=lambda h: h.headers["Accept-Encoding"] != "identity" and h.answer(500) is None)),
         Row("a huge manifest", before=served(USUAL.text + b" " * (4 << 20)), says="larger than is allowed", code=5),
         Row("a manifest of 4 MiB", before=served(USUAL.text + b" " * ((4 << 20) - len(USUAL.text)))),
         Row("a manifest that is no JSON", before=served(b"<html>\x1b[2J"), says=NAME, code=3),
