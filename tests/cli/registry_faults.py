@@ -517,6 +517,7 @@ def what_it_says_becomes_the_sentence(stage):
         Row("a manifest's answer without a digest", fault(PUT_MANIFEST, 99, drop=["Docker-Content-Digest"])),
         Row("a manifest that is answered with 200", fault(PUT_MANIFEST, 99, instead=200)),
         Row("a manifest whose answer is lost", fault(PUT_MANIFEST, 1, put={"X-Nothing": "1"}, cut_answer=0)),
+        Row("a line of a head that has no end", fault(POST, 99, put={"X": "x" * 120_000}), says="head of the answer is larger than 64 KiB", left=True),
         Row("a head that has no end", fault(POST, 99, put={f"X-{i}": "x" * 900 for i in range(90)}), says="head of the answer", left=True),
     ]
     table(stage, pushed, rows)
