@@ -233,6 +233,8 @@ static void set_options(struct call *c, const struct call_ask *ask, const struct
 
     o.unverified = o.unverified && !ask->verified;
     transfer_common(c->easy, &o);
+    if (url_host_is_loopback(u->host)) /* what is for this machine does not leave it */
+        curl_easy_setopt(c->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(c->easy, CURLOPT_URL, c->url);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->reason);
     curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

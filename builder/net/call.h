@@ -3,7 +3,8 @@
  * with registries.
  *
  * What http.h says of certificates, proxies, secrets and messages holds here, and its options are
- * these; mirrors, netrc and `auth` are not asked. After a 429 all calls wait: see pace.h. HTTP/1.1,
+ * these; mirrors, netrc and `auth` are not asked, and no proxy for what is on this machine, as
+ * Docker has it: it would be told who we are. After a 429 all calls wait: see pace.h. HTTP/1.1,
  * over kept connections. Cancelling is noticed within 100 ms: ERR_INTERRUPTED. A fault of the line
  * is ERR_NET; whoever can make the bytes once more asks call_may_pass().
  */

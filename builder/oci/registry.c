@@ -11,19 +11,11 @@ enum { ERROR_MAX = 64 * 1024, WORDS_MAX = 300 };
 
 static bool is_loopback(struct str host)
 {
-    struct str name = host, port, part;
-    uint32_t number;
+    struct str name = host, port;
 
     if (!str_ends(host, STR("]")))
         str_cut_last(&name, STR(":"), &port);
-    if (str_eq_nocase(name, STR("localhost")) || str_is(name, "[::1]"))
-        return true;
-    if (!str_starts(name, STR("127.")))
-        return false;
-    for (unsigned i = 0; i < 4; i++)
-        if (!str_item(&name, '.', &part) || !str_u32(part, &number) || number > 255)
-            return false;
-    return !name.len;
+    return url_host_is_loopback(name);
 }
 
 int registry_open(struct registry **out, const struct registry_how *how, struct err *e)

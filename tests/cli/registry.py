@@ -544,6 +544,44 @@ def an_interruption_ends_its_sessions(stage):
 
 
 @scenario
+def an_interruption_ends_its_sessions_with_a_new_token(stage):
+    """That of a long upload may be over by then."""
+    with Registry(token="me:secret") as r:
+        path = locked(stage)
+        login(path, r)
+        hold, seen = threading.Event(), threading.Event()
+
+        def stall(handler):
+            seen.set()
+            hold.wait(PATIENCE)
+            return False
+
+        r.faults.append(Fault("PATCH|PUT", "uploads", 1, do=stall))
+        p = start(stage, path, "build", "-q", "-j", "1", "--index", stage.index, "recipe.yaml", "-o", f"docker://{r.host}/x")
+        assert seen.wait(PATIENCE)
+        r.tokens.clear()
+        asked = len(r.asked_tokens)
+        p.send_signal(signal.SIGINT)
+        assert end(p)[0] == 130
+        hold.set()
+        r.settle()
+        assert len(r.asked_tokens) == asked + 1 and not r.sessions, (r.sessions, r.log)
+
+
+@scenario
+def a_proxy_is_told_nothing_of_this_machine(stage):
+    digest, _ = golden(stage)
+    with Registry(token="me:secret") as r, Registry() as proxy:
+        path = locked(stage)
+        login(path, r)
+        proxies = {name: f"http://{proxy.host}" for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+        build(stage, path)
+        got, out, err = end(start(stage, path, "copy", "-q", "oci:images", f"docker://{r.host}/x", **proxies))
+        assert got == 0 and out.strip().endswith(digest), err
+        assert not proxy.log and proxy.told == set(), proxy.log
+
+
+@scenario
 def images_of_a_registry_are_read(stage):
     digest, _ = golden(stage)
     with Registry(token="me:secret") as r:
