@@ -310,6 +310,19 @@ def who_we_are(stage):
 
 
 @scenario
+def who_podman_knows_without_a_session(stage):
+    """As root in a container: there is no XDG_RUNTIME_DIR."""
+    golden(stage)
+    with Registry(token="me:secret") as r:
+        path = locked(stage)
+        entry = {r.host: {"auth": base64.b64encode(b"me:secret").decode()}}
+        wrap = survival.in_namespace(f"mount -t tmpfs tmpfs /run; mkdir -p /run/containers/{os.getuid()}\n"
+                                     f"echo '{json.dumps({'auths': entry})}' >/run/containers/{os.getuid()}/auth.json")
+        got, _, err = end(start(stage, path, "build", "-q", "recipe.yaml", "-o", f"docker://{r.host}/x", wrap=wrap))
+        assert got == 0, err
+
+
+@scenario
 def nobody_and_the_wrong_one_are_told_what_to_type(stage):
     for user, words in ((None, "nobody is logged in there"), ("me:wrong", "refuses the user that is logged in")):
         for how in ({"token": "me:secret"}, {"basic": "me:secret"}):
