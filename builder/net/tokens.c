@@ -213,6 +213,12 @@ static int take_answer(struct tokens *t, struct token *out, const struct call_wh
     return 0;
 }
 
+/* A session that is ended after an interruption may need a new token for that. */
+static enum call_haste haste(const struct tokens *t)
+{
+    return events_cancelled(caller_options(t->how.caller)->events) ? CALL_LAST_WORDS : CALL_USUAL;
+}
+
 static void add_scopes(struct buf *query, struct str scopes)
 {
     struct str one;
@@ -237,6 +243,7 @@ static int post_identity(struct tokens *t, struct call_whole *w, const char *sco
                                      .url = str_of(t->realm),
                                      .headers = headers,
                                      .headers_n = ARRAY_LEN(headers),
+                                     .haste = haste(t),
                                      .verified = !find(t, t->realm).home},
                              .text = buf_view(&form),
                              .limit = ANSWER_MAX};
@@ -265,6 +272,7 @@ static int get_token(struct tokens *t, struct call_whole *w, const char *scopes,
                                      .url = buf_view(&url),
                                      .headers = headers,
                                      .headers_n = told ? 2 : 1,
+                                     .haste = haste(t),
                                      .verified = told && !find(t, t->realm).home},
                              .limit = ANSWER_MAX};
     return call_run(t->how.caller, w, e);
