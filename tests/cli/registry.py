@@ -775,6 +775,9 @@ def tls_with_its_own_authority(stage):
         r.realm = None
         os.unlink(at(".home/.config/envbuild/config.yaml"))
         folder = f".home/.config/containers/certs.d/{r.host}/"
+        openssl("x509", "-in", "ca.crt", "-outform", "der", "-out", file(path, folder + "ca.crt", ""))
+        got, _, err = end(start(stage, path, "inspect", f"docker://{r.host}/team/x:{TAG}"))
+        assert got == 5 and "ca.crt holds no certificate in PEM form" in err and "is not trusted" in err, err
         file(path, folder + "ca.crt", read(path, "ca.crt").decode())
         assert push(stage, path, r).endswith(digest)
         context = r.server.socket.context
@@ -782,6 +785,7 @@ def tls_with_its_own_authority(stage):
         context.verify_mode = ssl.CERT_REQUIRED
         push(stage, path, r, code=5)  # it wants to see a certificate
         file(path, folder + "client.cert", read(path, "client.pem").decode())
+        assert "client.key is not there" in push(stage, path, r, code=3)
         file(path, folder + "client.key", read(path, "client.key").decode())
         assert push(stage, path, r).endswith(digest)
         holds(r, "team/x", digest)
