@@ -818,6 +818,8 @@ def kinds_of_images(stage):
         Row("a list of referrers that fails", fault(("GET", "/referrers/"), 99, status=500), before=holding(top), says="HTTP 500"),
         Row("a list of referrers that is not allowed", fault(("GET", "/referrers/"), 99, status=403), before=holding(top), says="HTTP 403"),
         Row("a list of referrers that is no index", fault(("GET", "/referrers/"), 99, status=200, body=b"[]"), before=holding(top), says=NAME, code=3),
+        Row("a page for people in place of a list of referrers", fault(("GET", "/referrers/"), 99, status=200, body=b"<html>",
+                                                                       headers={"Content_Type": "text/html; charset=utf-8"}), before=holding(top)),
         Row("pages without end", fault(("GET", "/referrers/"), 999, status=200, body=index(), headers={"Link": '<?at=0>; rel="next"'}),
             before=holding(top), says="does not end after 100 pages"),
         Row("a page that is gone", fault(("GET", "/referrers/.*at="), 99, status=404), before=page(3)(holding(*notes, top)), says="HTTP 404"),
