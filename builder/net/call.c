@@ -151,6 +151,7 @@ static size_t on_header(char *line, size_t one, size_t len, void *ctx)
     if (str_starts(text, STR("HTTP/"))) {
         c->head_done = false;
         answer_clear(&c->answer);
+        c->answer.old = str_starts(text, STR("HTTP/1.0"));
     } else if (str_trim(text).len) {
         answer_line(&c->answer, text, (int64_t)time(NULL));
     } else {

@@ -28,7 +28,7 @@ enum { REGISTRY_CHUNK = 95 * 1000 * 1000 }; /* bytes; below what the usual proxi
 struct registry_ways {
     struct pace *pace;    /* of all requests to it */
     _Atomic bool chunked; /* a body was too large for somebody on the way */
-    _Atomic bool whole;   /* it takes no PATCH */
+    _Atomic bool whole;   /* it takes no PATCH, or none of unknown size */
 };
 
 struct registry_how {

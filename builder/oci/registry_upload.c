@@ -166,17 +166,25 @@ static void learn(struct registry *r, _Atomic bool *what, enum registry_upload w
         r->how.learned(r->how.ctx, way);
 }
 
-/* Then in one piece, for which the digest has to be known before. */
-static int no_patch(struct upload *u, unsigned status, bool *again, struct err *e)
+/* Then in one piece, for which digest and size have to be known before. */
+static int only_whole(struct upload *u, bool *again, const char *why, struct err *e)
 {
     leave_session(u);
     learn(u->r, &u->r->how.ways->whole, REGISTRY_PUT);
     u->at_once = *again = u->known;
-    return err_set(e, ERR_NET,
-                   "%s: %s: the registry takes no PATCH (HTTP %u); run it again: that is "
-                   "remembered, and a layer is then made before it is sent; or set `upload: put` "
-                   "for it under `registries` in the configuration",
-                   u->r->name, u->what, status);
+    return err_set(
+        e, ERR_NET,
+        "%s: %s: %s; run it again: that is remembered, and a layer is then made before "
+        "it is sent; or set `upload: put` for it under `registries` in the configuration",
+        u->r->name, u->what, why);
+}
+
+static int no_patch(struct upload *u, unsigned status, bool *again, struct err *e)
+{
+    char why[64];
+
+    snprintf(why, sizeof why, "the registry takes no PATCH (HTTP %u)", status);
+    return only_whole(u, again, why, e);
 }
 
 /* An answer that is none of those that were hoped for. */
@@ -246,7 +254,7 @@ static void choose_way(struct upload *u, uint64_t chunk_min)
                 u->size <= (u->chunks && u->chunk < WHOLE_MAX ? u->chunk : WHOLE_MAX));
 }
 
-static int begin_session(struct upload *u, struct err *e)
+static int begin_session(struct upload *u, bool *again, struct err *e)
 {
     CLEANUP(call_whole_clear) struct call_whole w = {.text = STR("")};
     CLEANUP(buf_clear) struct buf url = {0};
@@ -267,7 +275,14 @@ static int begin_session(struct upload *u, struct err *e)
     u->begun_ms = caller_now_ms();
     u->resumed = false;
     choose_way(u, w.answer.chunk_min);
-    return take_location(u, buf_view(&url), w.answer.location, e);
+    if (take_location(u, buf_view(&url), w.answer.location, e) < 0)
+        return -1;
+    return w.answer.old && !u->known
+               ? only_whole(u, again,
+                            "the registry, or a proxy before it, speaks HTTP/1.0, which takes "
+                            "nothing whose size is not known",
+                            e)
+               : 0;
 }
 
 static void add_digest(struct buf *url, const struct upload *u)
@@ -418,7 +433,7 @@ int upload_write(struct upload *u, uint64_t offset, const void *bytes, size_t le
         p += skip;
         offset += skip;
         len -= (size_t)skip;
-        if ((!u->location && begin_session(u, e) < 0) || (!u->call && begin_piece(u, e) < 0))
+        if ((!u->location && begin_session(u, again, e) < 0) || (!u->call && begin_piece(u, e) < 0))
             return -1;
         part = u->piece < len ? u->piece : len;
         if (push(u, p, (size_t)part, again, e) < 0)
@@ -469,7 +484,7 @@ int upload_finish(struct upload *u, const struct digest *digest, uint64_t size, 
     u->digest = *digest;
     u->size = size;
     name_it(u);
-    if (!u->location && begin_session(u, e) < 0)
+    if (!u->location && begin_session(u, again, e) < 0)
         return -1;
     if (u->whole && !u->call && begin_piece(u, e) < 0)
         return -1;

@@ -158,6 +158,11 @@ def what_a_host_needs_is_remembered(stage):
         r.repositories.clear()
         push(stage, path, r, code=5)
         assert methods(r.log, "PATCH"), "the configuration is not heard"
+    with Registry(version="HTTP/1.0") as r:
+        path = stage.fresh()
+        assert "speaks HTTP/1.0" in push(stage, path, r, code=5) and not r.sessions and not methods(r.log, "PATCH")
+        assert push(stage, path, r).endswith(digest)
+        holds(r, "team/x", digest)
     with Registry() as r:
         path = stage.fresh()
         r.faults.append(Fault("PATCH", "uploads", 1, status=413, reads=False))

@@ -419,7 +419,7 @@ class Server6(Server):
 
 
 class Registry:
-    def __init__(self, token=None, basic=None, tls=None, address="127.0.0.1"):
+    def __init__(self, token=None, basic=None, tls=None, address="127.0.0.1", version="HTTP/1.1"):
         self.token, self.basic, self.identity = token, basic, None
         self.scheme = "https" if tls else "http"
         self.lock, self.conditions = threading.Lock(), threading.Lock()
@@ -433,7 +433,7 @@ class Registry:
         self.etags = False  # of manifests, with If-Match and If-None-Match
         self.page = 0  # referrers in an answer; 0: all
         self.chunk_min, self.body_max, self.known_repositories = 0, 0, None
-        self.server = (Server6 if ":" in address else Server)((address, 0), Handler)
+        self.server = (Server6 if ":" in address else Server)((address, 0), type("Handler", (Handler,), {"protocol_version": version}))
         self.server.registry, self.server.quiet, self.server.serving = self, threading.Condition(), 0
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
