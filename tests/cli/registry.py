@@ -668,6 +668,10 @@ def copies_keep_their_digest(stage):
         assert copy(stage, path, f"docker://{r.host}/team/x:1.0", f"docker://{r.host}/team/y:3", "--tag", "4", "--tag", "5").endswith(digest)
         assert names(r, "team/y") == {"3": digest, "4": digest, "5": digest}
         assert len(methods(r.log, "POST", "mount=")) > 3 and not methods(r.log, "PATCH"), r.log
+        layers = len({d["digest"] for d in json.loads(r.repositories["team/x"].manifests[digest][1])["layers"]})
+        words = lambda: re.findall("  (layer|tag) .*: ([a-z]+)$", run(stage, path, "copy", "-v", f"docker://{r.host}/team/x:1.0", f"docker://{r.host}/z:1")[1], re.M)
+        assert words() == layers * [("layer", "mounted")]
+        assert words() == layers * [("layer", "there")] + [("tag", "there")]
         assert copy(stage, path, f"docker://{other.host}/copied:2", f"docker://{other.host}/copied:2").endswith(digest)
         assert "not a tag" in copy(stage, path, "oci:lay", "oci:second", "--tag", "-x", code=2)
         assert not r.sessions and not other.sessions
