@@ -351,6 +351,19 @@ static int ask_manifest(struct call_whole *w, struct registry *r, const char *me
     return result;
 }
 
+/* What somebody between us and the registry may have made of it; NULL: it may be one. */
+static const char *no_manifest(const struct call_whole *w)
+{
+    char first = w->body.len ? w->body.p[0] : '{';
+
+    if (w->answer.gzipped && first == '\x1f')
+        return "it comes compressed, which was not asked for; the registry, or a proxy before it, "
+               "has to leave it as it is";
+    return first == '<' ? "what came is a web page; is that the address of a registry, and does it "
+                          "not want a log-in first?"
+                        : NULL;
+}
+
 int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, char **etag,
                            struct registry *r, struct str reference, struct err *e)
 {
@@ -358,6 +371,7 @@ int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, 
     CLEANUP(buf_clear) struct buf what = {0};
     struct digest want;
     char text[DIGEST_TEXT + 1];
+    const char *why;
 
     buf_fmt(&what, "manifest " STR_FMT, STR_ARG(reference));
     if (ask_manifest(&w, r, "GET", reference, e) < 0)
@@ -367,11 +381,9 @@ int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, 
         return 0;
     if (w.status != 200)
         return registry_fault(r, what.p, w.status, buf_view(&w.body), e);
-    if (w.answer.gzipped && w.body.len && w.body.p[0] == '\x1f')
-        return err_set(e, ERR_NET,
-                       "%s: %s: it comes compressed, which was not asked for; the registry, or a "
-                       "proxy before it, has to leave it as it is",
-                       r->name, what.p);
+    why = no_manifest(&w);
+    if (why)
+        return err_set(e, ERR_NET, "%s: %s: %s", r->name, what.p, why);
     hash_bytes(digest, w.body.p, w.body.len);
     digest_text(digest, text);
     if (digest_from_text(&want, reference) && !digest_eq(&want, digest))
