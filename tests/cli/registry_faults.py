@@ -3,7 +3,7 @@
 
 Of every row, whatever comes of it: no secret is printed or told to another host, no control character reaches the terminal,
 blobs go before manifests and tags go last, a tag is put once, what fails leaves no tag and no session behind."""
-import base64, concurrent.futures, email.utils, gzip, hashlib, json, os, random, re, signal, time, traceback
+import base64, concurrent.futures, email.utils, gzip, hashlib, json, os, random, re, signal, socket, subprocess, time, traceback
 
 from lib import *
 from registry import file, login, names
@@ -881,6 +881,63 @@ def layers_that_are_made_again(stage):
         Row("denied", fault(POST, 99, status=403), says="HTTP 403"),
     ]
     table(stage, built, rows)
+
+
+# ---- hosts that are known, by a proxy ----
+
+
+class Tunnel:
+    """A proxy that leads to `port` of this machine, whatever host is asked for; asked: those, in their order."""
+
+    def __init__(self, port):
+        self.port, self.asked, self.server = port, [], socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            there = self.server.accept()[0]
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += there.recv(1)
+            self.asked.append(head.split()[1].decode())
+            here = socket.create_connection(("127.0.0.1", self.port))
+            there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            for a, b in ((there, here), (here, there)):
+                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def pump(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+@scenario
+def hosts_that_are_known(stage):
+    """By their names, a certificate of their own in certs.d, and a proxy that leads to our peer."""
+    hosts = {"ghcr.io": None, "europe-docker.pkg.dev": 0, "team.jfrog.io": 3, "registry.test": 1}
+    picture = Picture(5_000_000, 1)
+    for host, patches in hosts.items():
+        path = stage.fresh()
+        folder = os.path.dirname(file(path, f".home/.config/containers/certs.d/{host}/none", ""))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", folder + "/ca.crt", "-subj", "/CN=x",
+                        "-days", "30", "-addext", f"subjectAltName=DNS:{host}"], cwd=path, check=True, capture_output=True)
+        with Registry(token="me:" + SECRET, tls=(folder + "/ca.crt", path + "/key")) as r:
+            proxy, r.host = Tunnel(r.port), host
+            picture.write(path + "/lay")
+            login(path, r, "me:" + SECRET)
+            if patches is None:
+                r.faults.append(Fault(*POST, 9, status=403, body=body_of(errors=[{"code": "DENIED", "message": "no"}])))
+            got, out, err = end(start(stage, path, "copy", "oci:lay", f"docker://{host}/{NAME}:1", HTTPS_PROXY=f"http://127.0.0.1:{proxy.server.getsockname()[1]}"))
+            assert proxy.asked and set(proxy.asked) == {host + ":443"}, proxy.asked
+            if patches is None:
+                assert got == 5 and 'look at the package\'s settings on GitHub, "Manage Actions access"' in err, err
+                continue
+            assert got == 0 and out.strip() == f"{host}/{NAME}@{picture.digest}", err
+            assert len([x for x in r.log if x[0] == "PATCH"]) == patches, r.log
 
 
 # ---- killed ----
