@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "logins.h"
 
+#include <unistd.h>
+
 #include "../base/fs.h"
 #include "../base/path.h"
 #include "../doc/json.h"
@@ -122,8 +124,11 @@ static int run_helper(struct login *out, const char *program, const char *server
         return -1;
     if (end.code == 1 && str_find_str(end.output, STR("credentials not found")) < end.output.len)
         return 0;
-    if (end.code || end.signal)
+    if (end.code || end.signal) {
+        if (str_find_str(end.output, STR("\"Secret\"")) < end.output.len)
+            end.output = (struct str){0}; /* its words are told, but not that one */
         return program_judge(&end, program, NULL, e);
+    }
     return take_said(out, program, end.output, e);
 }
 
@@ -189,6 +194,21 @@ static int read_file(struct login *out, const struct finding *f, const char *pat
     return out->secret || !entry ? 0 : take_entry(out, entry, path, e);
 }
 
+/* Where podman keeps it for this run of the machine. */
+static int try_runtime(struct login *out, const struct finding *f, struct err *e)
+{
+    const char *dir = environment_get(f->environment, "XDG_RUNTIME_DIR");
+    CLEANUP(buf_clear) struct buf path = {0};
+
+    if (out->secret)
+        return 0;
+    if (dir && *dir)
+        buf_fmt(&path, "%s/containers/auth.json", dir);
+    else /* as for root in a container, where nobody has logged in */
+        buf_fmt(&path, "/run/containers/%u/auth.json", (unsigned)getuid());
+    return read_file(out, f, path.p, e);
+}
+
 static int try_file(struct login *out, const struct finding *f, const char *variable,
                     const char *below, const char *name, struct err *e)
 {
@@ -211,7 +231,7 @@ int logins_find(struct login *out, char *const *environment, struct str host, st
     if (try_file(out, &f, "REGISTRY_AUTH_FILE", "", "", e) < 0 ||
         try_file(out, &f, docker ? "DOCKER_CONFIG" : "HOME", docker ? "" : "/.docker",
                  "/config.json", e) < 0 ||
-        try_file(out, &f, "XDG_RUNTIME_DIR", "/containers", "/auth.json", e) < 0)
+        try_runtime(out, &f, e) < 0)
         return -1;
     return try_file(out, &f, config ? "XDG_CONFIG_HOME" : "HOME", config ? "" : "/.config",
                     "/containers/auth.json", e);

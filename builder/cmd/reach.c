@@ -33,12 +33,17 @@ static int find_login(void *ctx, struct login *out, struct err *e)
 
 /* ---- certificates ---- */
 
-static int add_file(struct buf *out, const char *path, struct err *e)
+static int add_file(struct buf *out, const char *path, const struct events *events, struct err *e)
 {
     CLEANUP(buf_clear) struct buf text = {0};
 
     if (fs_read(&text, path, PEM_MAX, e) < 0)
         return -1;
+    if (str_find_str(buf_view(&text), STR("-----BEGIN ")) == text.len)
+        events_warn(events,
+                    "%s holds no certificate in PEM form; `openssl x509 -inform der` makes one of "
+                    "DER",
+                    path);
     buf_str(out, buf_view(&text));
     buf_putc(out, '\n');
     return 0;
@@ -57,14 +62,20 @@ static int read_folder(struct reach *r, struct registry_how *how, const char *di
         char *path = arena_fmt(&r->arena, "%s/%s", dir, *name);
         struct str stem = str_of(path);
 
-        if (str_ends(stem, STR(".crt")) && add_file(&pem, path, e) < 0)
+        if (str_ends(stem, STR(".crt")) && add_file(&pem, path, r->from.events, e) < 0)
             return -1;
         if (str_drop(&stem, STR(".cert"))) {
             how->http.client_cert = path;
             how->http.client_key = arena_fmt(&r->arena, STR_FMT ".key", STR_ARG(stem));
+            if (!fs_exists(how->http.client_key))
+                return err_set(
+                    e, ERR_INPUT,
+                    "%s: its key %s is not there; if it is an authority's and not yours, "
+                    "its name has to end in .crt",
+                    path, how->http.client_key);
         }
     }
-    if (pem.len && r->from.ca_file && add_file(&pem, r->from.ca_file, e) < 0)
+    if (pem.len && r->from.ca_file && add_file(&pem, r->from.ca_file, r->from.events, e) < 0)
         return -1;
     how->http.ca_pem = arena_str(&r->arena, buf_view(&pem));
     if (how->http.client_cert)

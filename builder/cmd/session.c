@@ -21,6 +21,12 @@ const struct command *command_find(struct str name)
 
 int command_unknown(struct str name, struct err *e)
 {
+    if (str_is(name, "login") || str_is(name, "logout"))
+        return err_set(e, ERR_USAGE,
+                       "\"" STR_FMT "\" is not a command of ours: `docker " STR_FMT
+                       " HOST` or `podman " STR_FMT
+                       " HOST` does that, and what they know of registries is used",
+                       STR_ARG(name), STR_ARG(name), STR_ARG(name));
     for (const struct command *c = commands; c->name; c++)
         if (str_distance(name, str_of(c->name), 2) <= 2)
             return err_set(e, ERR_USAGE, "\"" STR_FMT "\" is not a command; did you mean \"%s\"?",

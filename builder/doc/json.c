@@ -116,6 +116,8 @@ int json_parse(struct doc *out, struct str text, uint64_t limit, const char *fil
     doc.file = arena_strdup(&doc.arena, file);
     pull_open(&b.pull, text, &doc.arena);
     pull_pos(&b.pull, doc.file);
+    if (str_starts(text, STR("\xef\xbb\xbf")))
+        pull_refuse(&b.pull, "it begins with a byte order mark; save it as UTF-8 without one");
     if (text.len && pull_kind(&b.pull) != NODE_MAP && pull_kind(&b.pull) != NODE_LIST)
         pull_refuse(&b.pull, "a map or a list is wanted");
     doc.root = build(&b);

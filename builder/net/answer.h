@@ -14,6 +14,7 @@ struct answer {
     char *digest, *subject, *range, *link; /* owned; Docker-Content-Digest, OCI-Subject, Range,
                                               Link: what registries say (distribution-spec 1.1) */
     uint64_t chunk_min;                    /* OCI-Chunk-Min-Length, in bytes; 0: none */
+    bool old;                              /* HTTP/1.0; set by call.h */
     bool gzipped;                          /* Content-Encoding: gzip */
     bool encoded;                          /* one that is neither that nor "identity" */
 };

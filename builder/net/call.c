@@ -50,7 +50,10 @@ struct call {
     struct answer answer;
     CURLcode code;
     const char *broken; /* what we ended it for */
-    int64_t begun_ms, moved_ms;
+    int64_t begun_ms;
+    int64_t asked_ms, turned_ms; /* since when somebody waits, and when that was last looked at */
+    int64_t window_ms;           /* for which somebody has waited for bytes */
+    uint64_t line_bytes;         /* of both bodies, before that */
     bool may_pass, no_line, untrusted;
 };
 
@@ -129,7 +132,6 @@ static size_t on_need(char *to, size_t one, size_t n, void *ctx)
         c->push += take;
         c->push_len -= take;
     }
-    c->moved_ms = now_ms();
     return take;
 }
 
@@ -139,23 +141,24 @@ static size_t on_header(char *line, size_t one, size_t len, void *ctx)
     struct str text = {line, one * len};
     long status = 0;
 
-    c->moved_ms = now_ms();
     if (c->head_done && !str_starts(text, STR("HTTP/")))
         return text.len; /* a trailer */
     c->head_bytes += text.len;
     if (c->head_bytes > HTTP_HEAD_MAX) {
-        c->broken = "the head of the answer is larger than 64 KiB";
+        c->broken = http_head_too_large;
         return 0;
     }
     if (str_starts(text, STR("HTTP/"))) {
         c->head_done = false;
         answer_clear(&c->answer);
+        c->answer.old = str_starts(text, STR("HTTP/1.0"));
     } else if (str_trim(text).len) {
         answer_line(&c->answer, text, (int64_t)time(NULL));
     } else {
         curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
         c->head_done = status >= 200; /* else interim; the real head follows */
         c->status = (unsigned)status;
+        c->window_ms = 0;
     }
     return text.len;
 }
@@ -164,7 +167,6 @@ static size_t on_body(char *bytes, size_t one, size_t len, void *ctx)
 {
     struct call *c = ctx;
 
-    c->moved_ms = now_ms();
     if (c->in_at < c->in.len) {
         c->in_waits = true;
         return CURL_WRITEFUNC_PAUSE;
@@ -180,7 +182,7 @@ static int on_sending(void *ctx, char *ip, char *local_ip, int port, int local_p
     struct call *c = ctx;
 
     c->sent = true;
-    c->moved_ms = now_ms();
+    c->asked_ms = now_ms();
     return CURL_PREREQFUNC_OK;
 }
 
@@ -228,7 +230,12 @@ static void set_certificate(struct call *c, const struct url *u)
 
 static void set_options(struct call *c, const struct call_ask *ask, const struct url *u)
 {
-    transfer_common(c->easy, &c->caller->o);
+    struct http_options o = c->caller->o;
+
+    o.unverified = o.unverified && !ask->verified;
+    transfer_common(c->easy, &o);
+    if (url_host_is_loopback(u->host)) /* what is for this machine does not leave it */
+        curl_easy_setopt(c->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(c->easy, CURLOPT_URL, c->url);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->reason);
     curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -240,6 +247,8 @@ static void set_options(struct call *c, const struct call_ask *ask, const struct
     curl_easy_setopt(c->easy, CURLOPT_PREREQDATA, c);
     set_certificate(c, u);
     set_body(c, ask);
+    /* Digests are of the bytes as they are; who says nothing may be sent others. */
+    add_header(c, "Accept-Encoding: identity");
     for (size_t i = 0; i < ask->headers_n; i++)
         add_header(c, ask->headers[i]);
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
@@ -271,7 +280,7 @@ int call_open(struct call **out, struct caller *caller, const struct call_ask *a
     c->body = ask->body;
     c->left = ask->size;
     c->push_over = ask->body == CALL_NO_BODY;
-    c->begun_ms = c->moved_ms = now_ms();
+    c->begun_ms = now_ms();
     c->multi = take_multi(caller);
     c->easy = curl_easy_init();
     if (!c->easy)
@@ -321,18 +330,46 @@ const struct answer *call_head(const struct call *c)
 
 /* ---- driving it ---- */
 
-/* Why it is as good as dead, or NULL. Only what happens while somebody waits here counts. */
-static const char *is_dead(const struct call *c)
+/* Somebody begins to wait here. Only what happens from then on counts. */
+static void begin_wait(struct call *c)
+{
+    c->asked_ms = c->turned_ms = now_ms();
+}
+
+/* Do fewer bytes move than what is worth waiting for? */
+static bool is_slow(struct call *c, int64_t now)
+{
+    curl_off_t up = 0, down = 0;
+    uint64_t all;
+    bool slow;
+
+    c->window_ms += now - c->turned_ms;
+    if (c->window_ms < c->caller->o.stall_ms)
+        return false;
+    curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    curl_easy_getinfo(c->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+    all = (uint64_t)up + (uint64_t)down;
+    slow = (all - c->line_bytes) * 1000 < (uint64_t)c->window_ms * HTTP_STALL_RATE;
+    c->line_bytes = all;
+    c->window_ms = 0;
+    return slow;
+}
+
+/* Why it is as good as dead, or NULL. */
+static const char *is_dead(struct call *c)
 {
     const struct http_options *o = &c->caller->o;
-    int64_t now = now_ms(), still = now - c->moved_ms;
+    int64_t now = now_ms(), still = now - c->asked_ms;
+    bool slow = c->sent && (c->push_len || c->head_done) && is_slow(c, now);
+
+    c->turned_ms = now;
 
     if (c->haste == CALL_LAST_WORDS)
         return now - c->begun_ms > LAST_WORDS_MS ? "the server does not answer" : NULL;
     if (!c->sent)
         return still > 2 * (int64_t)o->connect_ms ? "no connection came about" : NULL;
     if (c->push_len || c->head_done)
-        return still > o->stall_ms ? "the transfer stalled" : NULL;
+        return slow ? "the transfer stalled" : NULL;
     return still > (c->haste == CALL_PATIENT ? (int64_t)PATIENT_MS : (int64_t)o->header_ms)
                ? "the server does not answer"
                : NULL;
@@ -378,7 +415,7 @@ static int tell_broken(struct call *c, struct err *e)
     CLEANUP(buf_clear) struct buf words = {0};
     const char *why = c->broken      ? c->broken
                       : c->reason[0] ? c->reason
-                      : c->code      ? curl_easy_strerror(c->code)
+                      : c->code      ? transfer_words((int)c->code)
                                      : "the answer has no end";
     enum ending ending = c->code ? transfer_ending((int)c->code) : ENDED_BROKEN;
 
@@ -404,7 +441,7 @@ int call_write(struct call *c, const void *bytes, size_t len, bool *taken, struc
 {
     c->push = bytes;
     c->push_len = len;
-    c->moved_ms = now_ms();
+    begin_wait(c);
     wake(c);
     while (c->push_len && !c->done && !c->in_waits) {
         if (turn(c, e) < 0)
@@ -422,7 +459,7 @@ int call_write(struct call *c, const void *bytes, size_t len, bool *taken, struc
 int call_answer(struct call *c, unsigned *status, struct err *e)
 {
     c->push_over = true;
-    c->moved_ms = now_ms();
+    begin_wait(c);
     wake(c);
     while (!c->head_done && !c->done) {
         if (turn(c, e) < 0)
@@ -440,7 +477,7 @@ int call_answer(struct call *c, unsigned *status, struct err *e)
 
 int call_read(struct call *c, void *to, size_t len, size_t *got, struct err *e)
 {
-    c->moved_ms = now_ms();
+    begin_wait(c);
     while (c->in_at == c->in.len && !c->done) {
         wake(c);
         if (turn(c, e) < 0)

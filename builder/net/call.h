@@ -3,7 +3,8 @@
  * with registries.
  *
  * What http.h says of certificates, proxies, secrets and messages holds here, and its options are
- * these; mirrors, netrc and `auth` are not asked. After a 429 all calls wait: see pace.h. HTTP/1.1,
+ * these; mirrors, netrc and `auth` are not asked, and no proxy for what is on this machine, as
+ * Docker has it: it would be told who we are. After a 429 all calls wait: see pace.h. HTTP/1.1,
  * over kept connections. Cancelling is noticed within 100 ms: ERR_INTERRUPTED. A fault of the line
  * is ERR_NET; whoever can make the bytes once more asks call_may_pass().
  */
@@ -39,7 +40,8 @@ struct call_ask {
     enum call_body body;
     uint64_t size; /* bytes */
     enum call_haste haste;
-    bool stays; /* of call_run() and call_get(): a redirect is an answer */
+    bool stays;    /* of call_run() and call_get(): a redirect is an answer */
+    bool verified; /* the server shows a certificate that is trusted, whatever the options say */
 };
 
 /* Begin; nothing is sent yet. ERR_INPUT for what is no http address. */
@@ -77,9 +79,10 @@ struct call_whole {
     bool no_line;   /* see call_no_line() */
     bool untrusted; /* the server's certificate is not trusted */
 };
-/* Follows redirects of GET and HEAD (at most 10), leaving secrets behind at another origin. Tried
- * again as http.h has it, with some jitter; an answer that says so to the end is a result. -1: no
- * answer came, and the message names the address. */
+/* Follows redirects of GET and HEAD (at most 10), leaving secrets behind at another origin; what
+ * that asks for by a 401 is ERR_NET, so that whoever answers challenges sees those of the server
+ * that was asked. Tried again as http.h has it, with some jitter; an answer that says so to the end
+ * is a result. -1: no answer came, and the message names the address. */
 int call_run(struct caller *caller, struct call_whole *w, struct err *e) MUST_CHECK;
 void call_whole_clear(struct call_whole *w);
 /* A GET that is read piece by piece: the same redirects, one try. `*out` is there for

@@ -112,6 +112,9 @@ static int go(struct call **out, struct caller *caller, const struct call_ask *a
         if (call_open(out, caller, &now, e) < 0 || send_text(*out, text, e) < 0 ||
             call_answer(*out, status, e) < 0)
             return -1;
+        if (*status == 401 && !same_origin(ask->url, buf_view(&h.url)))
+            return bad_redirect(
+                &h, "HTTP 401; it is not told who is logged in, for it is another server", e);
         if (!http_is_redirect(*status) || !follows(ask))
             return 0;
         why = http_redirect(&next, buf_view(&h.url), call_head(*out)->location);

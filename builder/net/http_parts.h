@@ -16,6 +16,7 @@ enum {
     HTTP_UNREACHABLE_TRIES = 3, /* to a host that cannot be found or does not listen */
     HTTP_PROGRESS = 64 * 1024,  /* a try that moved this much starts the count of tries anew */
     HTTP_TICK_MS = 100,         /* how often cancelling is asked for */
+    HTTP_STALL_RATE = 1024,     /* bytes a second; a line that brings less is as good as dead */
 };
 
 /* A request on its way: one for all its tries and redirects. */
@@ -51,6 +52,8 @@ bool at_mirror(const struct exchange *x);
 void go_to_place(struct exchange *x);
 /* The mirror that is asked could not be reached. */
 void mirror_is_down(struct exchange *x);
+
+static const char http_head_too_large[] = "the head of the answer is larger than 64 KiB";
 
 /* ---- exchange.c ---- */
 
@@ -106,6 +109,7 @@ void http_options_fill(struct http_options *o); /* defaults */
 /* What is the same for all questions. `easy` is libcurl's. */
 void transfer_common(void *easy, const struct http_options *o);
 enum ending transfer_ending(int code); /* libcurl's */
+const char *transfer_words(int code);
 bool header_is_secret(struct str line);
 void transfer_begin(struct exchange *x);
 void transfer_end(struct exchange *x);

@@ -86,16 +86,31 @@ void tokens_clear(struct tokens **tokens)
     *tokens = NULL;
 }
 
-/* May the realm be told? */
-static bool is_trusted(const struct tokens *t, const char *realm)
+/* Where tokens are to be had, seen from the registry. */
+struct where {
+    bool https, home_https;
+    bool home; /* on the registry's host */
+};
+
+static struct where find(const struct tokens *t, const char *realm)
 {
-    CLEANUP(err_clear) struct err ignored = {0}; /* then nobody is told anything */
-    struct url there, home;
+    CLEANUP(err_clear) struct err ignored = {0}; /* both were addresses when they came */
+    struct url there = {0}, home = {0};
 
     if (url_parse(&there, str_of(realm), &ignored) < 0 ||
         url_parse(&home, str_of(t->origin), &ignored) < 0)
-        return false;
-    return url_is_https(&there) || (!url_is_https(&home) && str_eq_nocase(there.host, home.host));
+        return (struct where){.home_https = true}; /* nobody is told anything there */
+    return (struct where){.https = url_is_https(&there),
+                          .home_https = url_is_https(&home),
+                          .home = str_eq_nocase(there.host, home.host)};
+}
+
+/* May the realm be told? */
+static bool is_trusted(const struct tokens *t, const char *realm)
+{
+    const struct where w = find(t, realm);
+
+    return w.https || (!w.home_https && w.home);
 }
 
 int tokens_denied(struct tokens *t, struct str words, struct err *e)
@@ -198,6 +213,12 @@ static int take_answer(struct tokens *t, struct token *out, const struct call_wh
     return 0;
 }
 
+/* A session that is ended after an interruption may need a new token for that. */
+static enum call_haste haste(const struct tokens *t)
+{
+    return events_cancelled(caller_options(t->how.caller)->events) ? CALL_LAST_WORDS : CALL_USUAL;
+}
+
 static void add_scopes(struct buf *query, struct str scopes)
 {
     struct str one;
@@ -221,7 +242,9 @@ static int post_identity(struct tokens *t, struct call_whole *w, const char *sco
     *w = (struct call_whole){.ask = {.method = "POST",
                                      .url = str_of(t->realm),
                                      .headers = headers,
-                                     .headers_n = ARRAY_LEN(headers)},
+                                     .headers_n = ARRAY_LEN(headers),
+                                     .haste = haste(t),
+                                     .verified = !find(t, t->realm).home},
                              .text = buf_view(&form),
                              .limit = ANSWER_MAX};
     return call_run(t->how.caller, w, e);
@@ -248,7 +271,9 @@ static int get_token(struct tokens *t, struct call_whole *w, const char *scopes,
     *w = (struct call_whole){.ask = {.method = "GET",
                                      .url = buf_view(&url),
                                      .headers = headers,
-                                     .headers_n = told ? 2 : 1},
+                                     .headers_n = told ? 2 : 1,
+                                     .haste = haste(t),
+                                     .verified = told && !find(t, t->realm).home},
                              .limit = ANSWER_MAX};
     return call_run(t->how.caller, w, e);
 }

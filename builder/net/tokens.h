@@ -3,7 +3,8 @@
  *
  * Nobody is asked for a credential before the registry wants one. A realm that is not https gets
  * none, unless the registry itself speaks plain http and the realm is on its host; a realm on
- * another host gets it by https, as Docker does. Tokens are kept for their scopes until three
+ * another host gets it by https, as Docker does, and only if its certificate is trusted: that a
+ * registry may show any is said of its host alone. Tokens are kept for their scopes until three
  * quarters of their time are over. Safe for many threads.
  */
 /* SPDX-License-Identifier: Apache-2.0 */

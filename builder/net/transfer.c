@@ -9,10 +9,7 @@
 #define CURL_WRITEFUNC_ERROR SIZE_MAX
 #endif
 
-enum {
-    DISCARD_MAX = 256 * 1024, /* bytes of an unwanted body that are read to keep the line */
-    STALL_RATE = 1024,        /* bytes a second */
-};
+enum { DISCARD_MAX = 256 * 1024 }; /* bytes of an unwanted body that are read to keep the line */
 
 /* One question and its answer. */
 struct transfer {
@@ -92,7 +89,7 @@ static size_t on_header(char *line, size_t one, size_t len, void *ctx)
         return text.len; /* a trailer */
     t->head_bytes += text.len;
     if (t->head_bytes > HTTP_HEAD_MAX) {
-        exchange_fault(t->x, ERR_NET, "the head of the answer is larger than 64 KiB");
+        exchange_fault(t->x, ERR_NET, http_head_too_large);
         return 0;
     }
     if (str_starts(text, STR("HTTP/"))) {
@@ -345,13 +342,19 @@ enum ending transfer_ending(int code)
     }
 }
 
+const char *transfer_words(int code)
+{
+    /* Ours is asked for elsewhere; what libcurl calls so is one line of a head beyond its limit. */
+    return code == CURLE_OUT_OF_MEMORY ? http_head_too_large : curl_easy_strerror((CURLcode)code);
+}
+
 /* Tell the exchange. Its transfer is gone afterwards. */
 static int tell(struct transfer *t, CURLcode code, struct err *e)
 {
     enum ending ending = t->enough ? ENDED_WELL : transfer_ending((int)code);
     char why[CURL_ERROR_SIZE];
 
-    snprintf(why, sizeof why, "%s", t->reason[0] ? t->reason : curl_easy_strerror(code));
+    snprintf(why, sizeof why, "%s", t->reason[0] ? t->reason : transfer_words((int)code));
     if (ending == ENDED_WELL && !t->head_done) {
         ending = ENDED_BROKEN;
         snprintf(why, sizeof why, "the head of the answer has no end");
@@ -448,7 +451,7 @@ static const char *is_dead(struct transfer *t, int64_t now)
         return now - t->sent_ms > o->header_ms ? "the server does not answer" : NULL;
     if (window < o->stall_ms)
         return NULL;
-    if (t->window_got * 1000 < (uint64_t)window * STALL_RATE)
+    if (t->window_got * 1000 < (uint64_t)window * HTTP_STALL_RATE)
         return "the transfer stalled";
     t->window_ms = now;
     t->window_got = 0;

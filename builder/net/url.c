@@ -138,6 +138,21 @@ bool url_is_file(const struct url *u)
     return str_eq_nocase(u->scheme, STR("file"));
 }
 
+bool url_host_is_loopback(struct str host)
+{
+    struct str part;
+    uint32_t number;
+
+    if (str_eq_nocase(host, STR("localhost")) || str_is(host, "[::1]"))
+        return true;
+    if (!str_starts(host, STR("127.")))
+        return false;
+    for (unsigned i = 0; i < 4; i++)
+        if (!str_item(&host, '.', &part) || !str_u32(part, &number) || number > 255)
+            return false;
+    return !host.len;
+}
+
 bool url_same_origin(const struct url *a, const struct url *b)
 {
     return str_eq_nocase(a->scheme, b->scheme) && str_eq_nocase(a->host, b->host) &&

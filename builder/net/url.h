@@ -23,6 +23,8 @@ struct url {
 int url_parse(struct url *out, struct str text, struct err *e) MUST_CHECK;
 bool url_is_https(const struct url *u);
 bool url_is_file(const struct url *u);
+/* This machine itself: "localhost", 127.0.0.0/8 or "[::1]". */
+bool url_host_is_loopback(struct str host);
 /* Scheme, host and port are the same: what may share a credential. */
 bool url_same_origin(const struct url *a, const struct url *b);
 

@@ -144,7 +144,8 @@ bool ref_name_ok(struct str name)
 
 static int parse_digest(struct digest *out, struct str text, struct err *e)
 {
-    if (digest_from_text(out, text))
+    if (digest_from_text(out, text) &&
+        digest_is_set(out)) /* all zeros would name none, see ref.h */
         return 0;
     return err_set(e, ERR_INPUT,
                    "\"" STR_FMT "\" is not a digest; it reads sha256: and 64 lower-case hex digits",

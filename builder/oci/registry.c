@@ -11,19 +11,11 @@ enum { ERROR_MAX = 64 * 1024, WORDS_MAX = 300 };
 
 static bool is_loopback(struct str host)
 {
-    struct str name = host, port, part;
-    uint32_t number;
+    struct str name = host, port;
 
     if (!str_ends(host, STR("]")))
         str_cut_last(&name, STR(":"), &port);
-    if (str_is(name, "localhost") || str_is(name, "[::1]"))
-        return true;
-    if (!str_starts(name, STR("127.")))
-        return false;
-    for (unsigned i = 0; i < 4; i++)
-        if (!str_item(&name, '.', &part) || !str_u32(part, &number) || number > 255)
-            return false;
-    return !name.len;
+    return url_host_is_loopback(name);
 }
 
 int registry_open(struct registry **out, const struct registry_how *how, struct err *e)
@@ -164,17 +156,27 @@ int registry_url(struct buf *out, struct registry *r, const char *path, struct e
 
 /* ---- asking ---- */
 
+static int is_home(bool *home, const struct registry *r, struct str url, struct err *e)
+{
+    struct url here, origin;
+
+    if (url_parse(&here, url, e) < 0 || url_parse(&origin, str_of(r->origin), e) < 0)
+        return -1;
+    *home = url_same_origin(&here, &origin);
+    return 0;
+}
+
 int registry_header(struct registry *r, struct buf *out, struct str url, enum registry_right right,
                     struct str from, struct err *e)
 {
     CLEANUP(buf_clear) struct buf own = {0}, other = {0};
     struct strs scopes = {0};
-    struct url here, home;
+    bool home;
     int result;
 
-    if (url_parse(&here, url, e) < 0 || url_parse(&home, str_of(r->origin), e) < 0)
+    if (is_home(&home, r, url, e) < 0)
         return -1;
-    if (!url_same_origin(&here, &home))
+    if (!home)
         return 0;
     buf_fmt(&own, "repository:%s:pull%s", r->repository, right == RIGHT_PUSH ? ",push" : "");
     vec_add(&scopes, buf_view(&own));
@@ -187,9 +189,21 @@ int registry_header(struct registry *r, struct buf *out, struct str url, enum re
     return result;
 }
 
-int registry_refused(struct registry *r, const struct answer *a, struct str sent, struct err *e)
+int registry_refused(struct registry *r, const struct answer *a, struct str url, struct str sent,
+                     struct err *e)
 {
-    return tokens_refused(r->tokens, a->challenges, sent, e);
+    CLEANUP(buf_clear) struct buf shown = {0};
+    bool home;
+
+    if (is_home(&home, r, url, e) < 0)
+        return -1;
+    if (home)
+        return tokens_refused(r->tokens, a->challenges, sent, e);
+    url_show(&shown, url);
+    return err_set(e, ERR_NET,
+                   "%s: %s, where the registry leads, answers HTTP 401; it is not told who is "
+                   "logged in, for it is another server",
+                   r->name, shown.p);
 }
 
 int registry_run(struct registry *r, struct call_whole *w, enum registry_right right,
@@ -217,7 +231,7 @@ int registry_run(struct registry *r, struct call_whole *w, enum registry_right r
         if (result < 0)
             no_answer(r, w, &why, e);
         if (result == 0 && w->status == 401 && asked < ASKED_MAX)
-            result = registry_refused(r, &w->answer, buf_view(&header), e);
+            result = registry_refused(r, &w->answer, ask.url, buf_view(&header), e);
         else if (result == 0)
             asked = ASKED_MAX;
         if (result < 0)
@@ -337,6 +351,19 @@ static int ask_manifest(struct call_whole *w, struct registry *r, const char *me
     return result;
 }
 
+/* What somebody between us and the registry may have made of it; NULL: it may be one. */
+static const char *no_manifest(const struct call_whole *w)
+{
+    char first = w->body.len ? w->body.p[0] : '{';
+
+    if (w->answer.gzipped && first == '\x1f')
+        return "it comes compressed, which was not asked for; the registry, or a proxy before it, "
+               "has to leave it as it is";
+    return first == '<' ? "what came is a web page; is that the address of a registry, and does it "
+                          "not want a log-in first?"
+                        : NULL;
+}
+
 int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, char **etag,
                            struct registry *r, struct str reference, struct err *e)
 {
@@ -344,6 +371,7 @@ int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, 
     CLEANUP(buf_clear) struct buf what = {0};
     struct digest want;
     char text[DIGEST_TEXT + 1];
+    const char *why;
 
     buf_fmt(&what, "manifest " STR_FMT, STR_ARG(reference));
     if (ask_manifest(&w, r, "GET", reference, e) < 0)
@@ -353,6 +381,9 @@ int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, 
         return 0;
     if (w.status != 200)
         return registry_fault(r, what.p, w.status, buf_view(&w.body), e);
+    why = no_manifest(&w);
+    if (why)
+        return err_set(e, ERR_NET, "%s: %s: %s", r->name, what.p, why);
     hash_bytes(digest, w.body.p, w.body.len);
     digest_text(digest, text);
     if (digest_from_text(&want, reference) && !digest_eq(&want, digest))
@@ -470,7 +501,8 @@ int registry_has_blob(bool *has, struct registry *r, const struct digest *digest
     if (registry_run(r, &w, RIGHT_PULL, (struct str){0}, e) < 0)
         return -1;
     /* A redirect leads to where it is kept. */
-    *has = w.status == 200 ? !size || !w.answer.has_length || w.answer.length == size
+    *has = w.status == 200 ? !size || !w.answer.has_length || w.answer.length == size ||
+                                 w.answer.gzipped || w.answer.encoded
                            : w.status >= 300 && w.status < 400;
     if (*has || w.status == 200 || w.status == 404)
         return 0;
@@ -493,8 +525,9 @@ int registry_mount(bool *done, struct registry *r, const struct digest *digest, 
     w.ask = (struct call_ask){.method = "POST", .url = buf_view(&url)};
     if (registry_run(r, &w, RIGHT_PUSH, from, &fault) < 0)
         return fault.kind == ERR_INTERRUPTED ? err_join(e, &fault) : 0;
-    if (w.status == 201) /* some say so and have not done it */
-        return registry_has_blob(done, r, digest, 0, e);
+    if (w.status == 201 && /* some say so and have not done it */
+        registry_has_blob(done, r, digest, 0, &fault) < 0)
+        return fault.kind == ERR_INTERRUPTED ? err_join(e, &fault) : 0;
     if (w.status == 202 && w.answer.location && /* an upload has begun instead */
         !call_location(&session, buf_view(&url), w.answer.location)) {
         CLEANUP(call_whole_clear)

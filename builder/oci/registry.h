@@ -28,14 +28,14 @@ enum { REGISTRY_CHUNK = 95 * 1000 * 1000 }; /* bytes; below what the usual proxi
 struct registry_ways {
     struct pace *pace;    /* of all requests to it */
     _Atomic bool chunked; /* a body was too large for somebody on the way */
-    _Atomic bool whole;   /* it takes no PATCH */
+    _Atomic bool whole;   /* it takes no PATCH, or none of unknown size */
 };
 
 struct registry_how {
     struct str host;       /* with its port: "localhost:5000", "docker.io" */
     struct str repository; /* "org/name" */
     struct http_options http;
-    bool insecure; /* http will do, and any certificate */
+    bool insecure; /* of this host: http will do, and any certificate */
     enum registry_upload upload;
     uint64_t chunk;             /* bytes; 0: REGISTRY_CHUNK */
     uint64_t chunk_min;         /* bytes that a chunk has at least, unless it is the last */

@@ -66,14 +66,15 @@ static int read_error(struct pulling *p, unsigned status, struct err *e)
 }
 
 /* The head of the answer is there. *ready: the body may be read, from p->at on. */
-static int judge(struct pulling *p, unsigned status, struct str sent, bool *ready, struct err *e)
+static int judge(struct pulling *p, unsigned status, struct str url, struct str sent, bool *ready,
+                 struct err *e)
 {
     const struct answer *a = call_head(p->call);
     CLEANUP(err_clear) struct err why = {0};
 
     *ready = false;
     if (status == 401 && p->refused++ < 2) {
-        int result = registry_refused(p->r, a, sent, e);
+        int result = registry_refused(p->r, a, url, sent, e);
 
         call_clear(&p->call);
         return result;
@@ -123,7 +124,8 @@ static int ask(struct pulling *p, bool *ready, struct err *e)
                      .method = "GET", .url = buf_view(&url), .headers = headers, .headers_n = n},
                  &status, &why);
     *ready = false;
-    return result < 0 ? again(p, 0, &why, e) : judge(p, status, buf_view(&header), ready, e);
+    return result < 0 ? again(p, 0, &why, e)
+                      : judge(p, status, buf_view(&url), buf_view(&header), ready, e);
 }
 
 static int pulling_read(struct source *self, void *to, size_t len, size_t *got, struct err *e)

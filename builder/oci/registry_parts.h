@@ -30,8 +30,9 @@ int registry_header(struct registry *r, struct buf *out, struct str url, enum re
 enum { REGISTRY_HEADERS = 6 };
 int registry_run(struct registry *r, struct call_whole *w, enum registry_right right,
                  struct str from, struct err *e) MUST_CHECK;
-/* After a 401 to the header `sent`. */
-int registry_refused(struct registry *r, const struct answer *a, struct str sent,
+/* After a 401 of `url` to the header `sent`. Where that is not the registry's own, ERR_NET: its
+ * challenge could name a realm that all later requests would tell who we are. */
+int registry_refused(struct registry *r, const struct answer *a, struct str url, struct str sent,
                      struct err *e) MUST_CHECK;
 /* registry_manifest() that tells the ETag, too (owned; NULL: there is none); `etag` may be NULL. */
 int registry_manifest_etag(bool *found, struct buf *out, struct digest *digest, char **etag,

@@ -65,6 +65,15 @@ static void join(struct buf *out, const struct pages *pages)
     vec_clear(&all.manifests); /* what they hold is the pages' */
 }
 
+/* What knows no such list may have a page for people in its place. */
+static bool is_list(const struct call_whole *w)
+{
+    const char *type = w->answer.content_type;
+
+    return w->status != 404 && w->status != 405 &&
+           !(type && str_starts(str_of(type), STR("text/")));
+}
+
 /* The page at `url`, which becomes the address of the next one, or empty. *has: false where the
  * registry has no such list at all. */
 static int read_page(bool *has, struct pages *pages, struct buf *url, struct registry *r,
@@ -77,7 +86,7 @@ static int read_page(bool *has, struct pages *pages, struct buf *url, struct reg
     w.ask = (struct call_ask){.method = "GET", .url = buf_view(url)};
     if (registry_run(r, &w, RIGHT_PULL, (struct str){0}, e) < 0)
         return -1;
-    *has = pages->n || (w.status != 404 && w.status != 405);
+    *has = pages->n || is_list(&w);
     if (!*has)
         return 0;
     if (w.status != 200)

@@ -166,17 +166,25 @@ static void learn(struct registry *r, _Atomic bool *what, enum registry_upload w
         r->how.learned(r->how.ctx, way);
 }
 
-/* Then in one piece, for which the digest has to be known before. */
-static int no_patch(struct upload *u, unsigned status, bool *again, struct err *e)
+/* Then in one piece, for which digest and size have to be known before. */
+static int only_whole(struct upload *u, bool *again, const char *why, struct err *e)
 {
     leave_session(u);
     learn(u->r, &u->r->how.ways->whole, REGISTRY_PUT);
     u->at_once = *again = u->known;
-    return err_set(e, ERR_NET,
-                   "%s: %s: the registry takes no PATCH (HTTP %u); run it again: that is "
-                   "remembered, and a layer is then made before it is sent; or set `upload: put` "
-                   "for it under `registries` in the configuration",
-                   u->r->name, u->what, status);
+    return err_set(
+        e, ERR_NET,
+        "%s: %s: %s; run it again: that is remembered, and a layer is then made before "
+        "it is sent; or set `upload: put` for it under `registries` in the configuration",
+        u->r->name, u->what, why);
+}
+
+static int no_patch(struct upload *u, unsigned status, bool *again, struct err *e)
+{
+    char why[64];
+
+    snprintf(why, sizeof why, "the registry takes no PATCH (HTTP %u)", status);
+    return only_whole(u, again, why, e);
 }
 
 /* An answer that is none of those that were hoped for. */
@@ -189,7 +197,7 @@ static int refused(struct upload *u, unsigned status, bool *again, struct err *e
 
     u->retry_after_s = a->retry_after_s;
     if (status == 401 && u->renewals++ < RENEWALS) { /* the token's time was over */
-        if (registry_refused(u->r, a, str_of(u->header), e) < 0)
+        if (registry_refused(u->r, a, str_of(u->location), str_of(u->header), e) < 0)
             return -1;
         end_call(u);
         u->at_once = *again = true;
@@ -246,7 +254,7 @@ static void choose_way(struct upload *u, uint64_t chunk_min)
                 u->size <= (u->chunks && u->chunk < WHOLE_MAX ? u->chunk : WHOLE_MAX));
 }
 
-static int begin_session(struct upload *u, struct err *e)
+static int begin_session(struct upload *u, bool *again, struct err *e)
 {
     CLEANUP(call_whole_clear) struct call_whole w = {.text = STR("")};
     CLEANUP(buf_clear) struct buf url = {0};
@@ -267,7 +275,14 @@ static int begin_session(struct upload *u, struct err *e)
     u->begun_ms = caller_now_ms();
     u->resumed = false;
     choose_way(u, w.answer.chunk_min);
-    return take_location(u, buf_view(&url), w.answer.location, e);
+    if (take_location(u, buf_view(&url), w.answer.location, e) < 0)
+        return -1;
+    return w.answer.old && !u->known
+               ? only_whole(u, again,
+                            "the registry, or a proxy before it, speaks HTTP/1.0, which takes "
+                            "nothing whose size is not known",
+                            e)
+               : 0;
 }
 
 static void add_digest(struct buf *url, const struct upload *u)
@@ -324,6 +339,15 @@ static bool parse_range(uint64_t *have, const char *text)
     return *have < UINT64_MAX;
 }
 
+/* Has it come about after all? */
+static bool is_there(struct upload *u)
+{
+    CLEANUP(err_clear) struct err ignored = {0};
+    bool has = false;
+
+    return registry_has_blob(&has, u->r, &u->digest, u->size, &ignored) == 0 && has;
+}
+
 /* The piece on the line is all sent. */
 static int end_piece(struct upload *u, bool *again, struct err *e)
 {
@@ -340,7 +364,9 @@ static int end_piece(struct upload *u, bool *again, struct err *e)
     u->renewals = 0;
     a = call_head(u->call);
     if (u->whole) {
-        u->done = true;
+        u->done = status != 202 || is_there(u); /* 202: it is not, yet */
+        if (!u->done)
+            return misfit(u, again, "the registry says HTTP 202, and has not got it", e);
     } else {
         if (take_location(u, str_of(from), a->location, e) < 0)
             return -1;
@@ -407,7 +433,7 @@ int upload_write(struct upload *u, uint64_t offset, const void *bytes, size_t le
         p += skip;
         offset += skip;
         len -= (size_t)skip;
-        if ((!u->location && begin_session(u, e) < 0) || (!u->call && begin_piece(u, e) < 0))
+        if ((!u->location && begin_session(u, again, e) < 0) || (!u->call && begin_piece(u, e) < 0))
             return -1;
         part = u->piece < len ? u->piece : len;
         if (push(u, p, (size_t)part, again, e) < 0)
@@ -417,15 +443,6 @@ int upload_write(struct upload *u, uint64_t offset, const void *bytes, size_t le
         len -= (size_t)part;
     }
     return 0;
-}
-
-/* Has it come about after all? */
-static bool is_there(struct upload *u)
-{
-    CLEANUP(err_clear) struct err ignored = {0};
-    bool has = false;
-
-    return registry_has_blob(&has, u->r, &u->digest, u->size, &ignored) == 0 && has;
 }
 
 static int close_session(struct upload *u, bool *again, struct err *e)
@@ -444,7 +461,7 @@ static int close_session(struct upload *u, bool *again, struct err *e)
     if (registry_run(u->r, &w, RIGHT_PUSH, (struct str){0}, &why) < 0) {
         if (why.kind != ERR_NET)
             return err_join(e, &why);
-    } else if (w.status >= 200 && w.status < 300) {
+    } else if (w.status >= 200 && w.status < 300 && w.status != 202) {
         u->done = true;
         return 0;
     } else {
@@ -453,8 +470,8 @@ static int close_session(struct upload *u, bool *again, struct err *e)
     u->done = is_there(u);
     if (u->done)
         return 0;
-    if (!w.status || w.status == 404 || w.status == 416 || call_status_may_pass(w.status) ||
-        (w.status == 400 && u->resumed)) {
+    if (!w.status || w.status == 202 || w.status == 404 || w.status == 416 ||
+        call_status_may_pass(w.status) || (w.status == 400 && u->resumed)) {
         leave_session(u);
         return broke(u, again, &why, e);
     }
@@ -467,7 +484,7 @@ int upload_finish(struct upload *u, const struct digest *digest, uint64_t size, 
     u->digest = *digest;
     u->size = size;
     name_it(u);
-    if (!u->location && begin_session(u, e) < 0)
+    if (!u->location && begin_session(u, again, e) < 0)
         return -1;
     if (u->whole && !u->call && begin_piece(u, e) < 0)
         return -1;

@@ -158,6 +158,11 @@ def what_a_host_needs_is_remembered(stage):
         r.repositories.clear()
         push(stage, path, r, code=5)
         assert methods(r.log, "PATCH"), "the configuration is not heard"
+    with Registry(version="HTTP/1.0") as r:
+        path = stage.fresh()
+        assert "speaks HTTP/1.0" in push(stage, path, r, code=5) and not r.sessions and not methods(r.log, "PATCH")
+        assert push(stage, path, r).endswith(digest)
+        holds(r, "team/x", digest)
     with Registry() as r:
         path = stage.fresh()
         r.faults.append(Fault("PATCH", "uploads", 1, status=413, reads=False))
@@ -310,6 +315,19 @@ def who_we_are(stage):
 
 
 @scenario
+def who_podman_knows_without_a_session(stage):
+    """As root in a container: there is no XDG_RUNTIME_DIR."""
+    golden(stage)
+    with Registry(token="me:secret") as r:
+        path = locked(stage)
+        entry = {r.host: {"auth": base64.b64encode(b"me:secret").decode()}}
+        wrap = survival.in_namespace(f"mount -t tmpfs tmpfs /run; mkdir -p /run/containers/{os.getuid()}\n"
+                                     f"echo '{json.dumps({'auths': entry})}' >/run/containers/{os.getuid()}/auth.json")
+        got, _, err = end(start(stage, path, "build", "-q", "recipe.yaml", "-o", f"docker://{r.host}/x", wrap=wrap))
+        assert got == 0, err
+
+
+@scenario
 def nobody_and_the_wrong_one_are_told_what_to_type(stage):
     for user, words in ((None, "nobody is logged in there"), ("me:wrong", "refuses the user that is logged in")):
         for how in ({"token": "me:secret"}, {"basic": "me:secret"}):
@@ -325,13 +343,33 @@ def nobody_and_the_wrong_one_are_told_what_to_type(stage):
 
 @scenario
 def a_broken_helper_is_an_error(stage):
+    """Never a try with another's credentials; and what it says is told, but for the secret."""
+    said = json.dumps({"ServerURL": "x", "Username": "me", "Secret": "secret"})
+    for script, words in (("echo it is locked; exit 1", "it is locked"), (f"echo '{said}'; exit 1", "failed (exit 1)"), ("exit 3", "failed (exit 3)"),
+                          ("kill -9 $$", "was ended by signal 9"), ("echo secret", "prints no JSON"), ("", "prints no JSON"),
+                          (f"printf '\\357\\273\\277'; echo '{said}'", "prints no JSON"), ("yes secret", "printed more than"),
+                          ("printf '\\033]0;x\\007no\\n'; exit 2", "x\\x07no")):
+        with Registry(token="me:secret") as r:
+            path = locked(stage)
+            file(path, "bin/docker-credential-tests", f"#!/bin/sh\n{script}\n", 0o755)
+            file(path, ".home/.docker/config.json", json.dumps({
+                "credHelpers": {r.host: "tests"}, "auths": {r.host: {"auth": base64.b64encode(b"me:secret").decode()}}}))
+            err = push(stage, path, r, code=7, PATH=path + "/bin:" + stage.env(path)["PATH"])
+            assert "docker-credential-tests" in err and words in err and "secret" not in err, (script, err)
+            assert len(r.log) < 4, r.log
+
+
+@scenario
+def a_helper_that_hangs_is_told_and_can_be_interrupted(stage):
     with Registry(token="me:secret") as r:
         path = locked(stage)
-        file(path, "bin/docker-credential-tests", "#!/bin/sh\necho it is locked; exit 1\n", 0o755)
-        file(path, ".home/.docker/config.json", json.dumps({
-            "credHelpers": {r.host: "tests"}, "auths": {r.host: {"auth": base64.b64encode(b"me:secret").decode()}}}))
-        err = push(stage, path, r, code=7, PATH=path + "/bin:" + stage.env(path)["PATH"])
-        assert "docker-credential-tests" in err and "it is locked" in err, err
+        file(path, "bin/docker-credential-tests", "#!/bin/sh\nexec sleep 1000\n", 0o755)
+        file(path, ".home/.docker/config.json", json.dumps({"credsStore": "tests"}))
+        p = start(stage, path, "build", "recipe.yaml", "-o", f"docker://{r.host}/x", PATH=path + "/bin:" + stage.env(path)["PATH"])
+        while b"waiting for docker-credential-tests" not in (line := p.stderr.readline()):
+            assert line, "it ends without a word"
+        p.send_signal(signal.SIGINT)
+        assert end(p)[0] == 130
 
 
 @scenario
@@ -524,6 +562,44 @@ def an_interruption_ends_its_sessions(stage):
 
 
 @scenario
+def an_interruption_ends_its_sessions_with_a_new_token(stage):
+    """That of a long upload may be over by then."""
+    with Registry(token="me:secret") as r:
+        path = locked(stage)
+        login(path, r)
+        hold, seen = threading.Event(), threading.Event()
+
+        def stall(handler):
+            seen.set()
+            hold.wait(PATIENCE)
+            return False
+
+        r.faults.append(Fault("PATCH|PUT", "uploads", 1, do=stall))
+        p = start(stage, path, "build", "-q", "-j", "1", "--index", stage.index, "recipe.yaml", "-o", f"docker://{r.host}/x")
+        assert seen.wait(PATIENCE)
+        r.tokens.clear()
+        asked = len(r.asked_tokens)
+        p.send_signal(signal.SIGINT)
+        assert end(p)[0] == 130
+        hold.set()
+        r.settle()
+        assert len(r.asked_tokens) == asked + 1 and not r.sessions, (r.sessions, r.log)
+
+
+@scenario
+def a_proxy_is_told_nothing_of_this_machine(stage):
+    digest, _ = golden(stage)
+    with Registry(token="me:secret") as r, Registry() as proxy:
+        path = locked(stage)
+        login(path, r)
+        proxies = {name: f"http://{proxy.host}" for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+        build(stage, path)
+        got, out, err = end(start(stage, path, "copy", "-q", "oci:images", f"docker://{r.host}/x", **proxies))
+        assert got == 0 and out.strip().endswith(digest), err
+        assert not proxy.log and proxy.told == set(), proxy.log
+
+
+@scenario
 def images_of_a_registry_are_read(stage):
     digest, _ = golden(stage)
     with Registry(token="me:secret") as r:
@@ -592,6 +668,10 @@ def copies_keep_their_digest(stage):
         assert copy(stage, path, f"docker://{r.host}/team/x:1.0", f"docker://{r.host}/team/y:3", "--tag", "4", "--tag", "5").endswith(digest)
         assert names(r, "team/y") == {"3": digest, "4": digest, "5": digest}
         assert len(methods(r.log, "POST", "mount=")) > 3 and not methods(r.log, "PATCH"), r.log
+        layers = len({d["digest"] for d in json.loads(r.repositories["team/x"].manifests[digest][1])["layers"]})
+        words = lambda: re.findall("  (layer|tag) .*: ([a-z]+)$", run(stage, path, "copy", "-v", f"docker://{r.host}/team/x:1.0", f"docker://{r.host}/z:1")[1], re.M)
+        assert words() == layers * [("layer", "mounted")]
+        assert words() == layers * [("layer", "there")] + [("tag", "there")]
         assert copy(stage, path, f"docker://{other.host}/copied:2", f"docker://{other.host}/copied:2").endswith(digest)
         assert "not a tag" in copy(stage, path, "oci:lay", "oci:second", "--tag", "-x", code=2)
         assert not r.sessions and not other.sessions
@@ -696,8 +776,17 @@ def tls_with_its_own_authority(stage):
         assert "certificate is not trusted" in err and f"certs.d/{r.host}" in err, err
         file(path, ".home/.config/envbuild/config.yaml", f"registries: {{'{r.host}': {{insecure: true}}}}\n")
         assert push(stage, path, r).endswith(digest)
+        # any certificate will do for this host, and for no other that wants to know who asks
+        r.realm = f"https://localhost:{r.port}/token"
+        r.since(), r.asked_tokens.clear()
+        err = push(stage, path, r, code=5)
+        assert f"https://localhost:{r.port}/token" in err and "certificate is not trusted" in err and not r.asked_tokens, err
+        r.realm = None
         os.unlink(at(".home/.config/envbuild/config.yaml"))
         folder = f".home/.config/containers/certs.d/{r.host}/"
+        openssl("x509", "-in", "ca.crt", "-outform", "der", "-out", file(path, folder + "ca.crt", ""))
+        got, _, err = end(start(stage, path, "inspect", f"docker://{r.host}/team/x:{TAG}"))
+        assert got == 5 and "ca.crt holds no certificate in PEM form" in err and "is not trusted" in err, err
         file(path, folder + "ca.crt", read(path, "ca.crt").decode())
         assert push(stage, path, r).endswith(digest)
         context = r.server.socket.context
@@ -705,9 +794,25 @@ def tls_with_its_own_authority(stage):
         context.verify_mode = ssl.CERT_REQUIRED
         push(stage, path, r, code=5)  # it wants to see a certificate
         file(path, folder + "client.cert", read(path, "client.pem").decode())
+        assert "client.key is not there" in push(stage, path, r, code=3)
         file(path, folder + "client.key", read(path, "client.key").decode())
         assert push(stage, path, r).endswith(digest)
         holds(r, "team/x", digest)
+
+
+@scenario
+def plain_http_is_for_loopback_alone(stage):
+    digest, _ = golden(stage)
+    places = [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("127.0.0.1", "LocalHost")]
+    for address, name in places + [("::1", "[::1]")] * os.path.exists("/proc/net/if_inet6"):
+        with Registry(token="me:secret", address=address) as r:
+            path = locked(stage)
+            host = r.host
+            r.host = f"{name}:{r.port}"
+            login(path, r)
+            assert push(stage, path, r, "team/x:1") == f"{r.host}/team/x@{digest}"
+            assert [t for m, t, _ in r.log if m == "GET" and t.startswith("/token")], (host, r.log)
+            holds(r, "team/x", digest)
 
 
 @scenario

@@ -3,7 +3,7 @@
 
 Of every row, whatever comes of it: no secret is printed or told to another host, no control character reaches the terminal,
 blobs go before manifests and tags go last, a tag is put once, what fails leaves no tag and no session behind."""
-import base64, concurrent.futures, email.utils, hashlib, json, os, random, re, signal, time, traceback
+import base64, concurrent.futures, email.utils, gzip, hashlib, json, os, random, re, signal, socket, subprocess, time, traceback
 
 from lib import *
 from registry import file, login, names
@@ -361,6 +361,12 @@ def uploads_that_go_wrong(stage):
             left=True),
         Row("a PUT that is answered with 204", fault(PUT, 99, instead=204)),
         Row("a PUT that did not do it", fault(PUT, 99, status=201), says="blob unknown", left=True),
+        Row("a PUT that is answered with 202, and done", fault(PUT, 99, instead=202)),
+        Row("a PUT that is answered with 202, and not done", fault(PUT, 99, status=202), says="the registry says HTTP 202, and has not got it",
+            count=(PUT, 5)),
+        Row("a PUT that is answered with 202 at first", fault(PUT, 1, status=202)),
+        Row("a closing PUT that is answered with 202, and done", fault(PUT, 99, instead=202), conf=PATCHED),
+        Row("a closing PUT that is answered with 202, and not done", fault(PUT, 99, status=202), says="HTTP 202", conf=PATCHED, count=(PUT, 5)),
         Row("a PUT whose answer is lost", fault(PUT, 1, put={"X-Nothing": "1"}, cut_answer=0)),
         Row("a PUT that was done, and says 500", fault(PUT, 1, instead=500)),
         Row("a closing PUT that was done, and says 504", fault(PUT, 1, instead=504), conf=PATCHED),
@@ -392,6 +398,8 @@ def uploads_that_go_wrong(stage):
         Row("200 to a POST", fault(POST, 99, instead=200), says="HTTP 200", left=True),
         Row("a blob that is told to be there, and is not", fault(HEAD_BLOB, 99, do=claim), says="blob unknown to registry"),
         Row("a blob that has another size", fault(HEAD_BLOB, 99, status=200, headers={"Content_Length": "7"})),
+        Row("a blob that would travel compressed", fault(HEAD_BLOB, 99, put={"Content-Encoding": "gzip", "Content-Length": "20"}),
+            before=lambda r: (r.blobs.update(USUAL.blobs), r.repository(NAME).blobs.update(USUAL.blobs)), count=(PUT, 0)),
         Row("a blob that lies elsewhere", away(HEAD_BLOB, 99, status=307, headers={"Location": "http://OTHER/x"}), says="blob unknown to registry"),
         Row("no DELETE of sessions", fault(("DELETE", ""), 99, status=405), fault(PATCH, status=416), conf=PATCHED, left=True),
     ]
@@ -441,9 +449,23 @@ def where_an_upload_goes_on(stage):
         Row("another host for a PUT", lambda r: share(r) or Fault(*POST, 99, location=lambda at: f"http://{r.other.host}{at}")),
         Row("another host that wants to know who asks", lambda r: r.other.faults.append(Fault(".*", "uploads", 99, do=refuse)) or Fault(
             *POST, 99, location=lambda at: f"http://{r.other.host}{at}"), code=5, says=NAME, left=True),
+        Row("another host that wants to know who asks in the middle", lambda r: share(r) or r.other.faults.append(
+            Fault("PATCH", "uploads", 1, do=ask_at(r.other))) or Fault(*POST, 99, location=lambda at: f"http://{r.other.host}{at}"), conf=PATCHED,
+            says="it is not told who is logged in, for it is another server", left=True),
         Row("another host that is not there", moved(POST, lambda at: "http://127.0.0.1:1" + at), conf="upload: put", code=5, says="127.0.0.1:1", left=True),
     ]
     table(stage, pushed, rows)
+
+
+def ask_at(other):
+    """Who asks? By a token that is to be had there."""
+    other.faults.append(Fault("GET", "^/token", 99, status=200, body=body_of(token="x")))
+
+    def do(handler):
+        handler.take(bytearray())
+        handler.answer(401, WWW_Authenticate=f'Bearer realm="http://{other.host}/token",service="x"')
+        return True
+    return do
 
 
 def share(r):
@@ -495,6 +517,7 @@ def what_it_says_becomes_the_sentence(stage):
         Row("a manifest's answer without a digest", fault(PUT_MANIFEST, 99, drop=["Docker-Content-Digest"])),
         Row("a manifest that is answered with 200", fault(PUT_MANIFEST, 99, instead=200)),
         Row("a manifest whose answer is lost", fault(PUT_MANIFEST, 1, put={"X-Nothing": "1"}, cut_answer=0)),
+        Row("a line of a head that has no end", fault(POST, 99, put={"X": "x" * 120_000}), says="head of the answer is larger than 64 KiB", left=True),
         Row("a head that has no end", fault(POST, 99, put={f"X-{i}": "x" * 900 for i in range(90)}), says="head of the answer", left=True),
     ]
     table(stage, pushed, rows)
@@ -569,6 +592,7 @@ def mounts_that_go_wrong(stage):
         Row("refused for two scopes", fault(TOKEN, 99, do=lambda h: h.path.count("scope=") > 1 and h.answer(403) is None)),
         Row("a realm that has no answer for two scopes", fault(TOKEN, 99, do=lambda h: h.path.count("scope=") > 1 and h.answer(400) is None)),
         Row("told, and not done", fault(mount, 99, status=201)),
+        Row("told, and nobody may look", fault(mount, 1, status=201), fault(HEAD_BLOB, after=2, status=403)),
         Row("begun instead, and nowhere", fault(mount, 99, status=202)),
         Row("begun instead, at no address", fault(mount, 99, status=202, headers={"Location": "ftp://x/"})),
         Row("begun instead, elsewhere", away(mount, 99, status=202, headers={"Location": "http://OTHER/x"})),
@@ -657,6 +681,9 @@ def pulls_that_go_wrong(stage):
         Row("a blob's length that is too large", fault(GET_BLOB, 99, after=1, put={"Content-Length": "150007"}, do=lambda h: setattr(h, "close_connection", True))),
         Row("a blob with another digest in its head", fault(GET_BLOB, 99, put={"Docker-Content-Digest": "sha256:" + "0" * 64})),
         Row("blobs that lie elsewhere", elsewhere),
+        *(Row(f"blobs that lie elsewhere, where {times} times somebody wants to know who asks", elsewhere, before=lambda r, times=times:
+              r.other.faults.append(Fault("GET", "/blobs/", times, do=ask_at(r.other))), says="it is not told who is logged in, for it is another server")
+          for times in (1, 99)),
         Row("blobs that are redirected in a circle", fault(GET_BLOB, 99, do=lambda h: h.answer(307, Location=h.path) is None), says="more than 10 redirects"),
         Row("blobs that are redirected to a file", fault(GET_BLOB, 99, status=307, headers={"Location": "file:///etc/passwd"}), says=NAME),
         Row("blobs that are redirected to nowhere", fault(GET_BLOB, 99, status=307), says="redirects to nowhere"),
@@ -669,9 +696,14 @@ def pulls_that_go_wrong(stage):
                 {USUAL.digest: (MANIFEST, USUAL.text + b"\n")})), says="what came has the digest sha256:", code=6),
         Row("a manifest with another digest in its head", fault(GET_TAG, 99, put={"Docker-Content-Digest": "sha256:" + "0" * 64})),
         Row("a manifest of another media type", fault(GET_TAG, 99, put={"Content-Type": "text/html"})),
+        Row("a manifest that comes compressed", fault(GET_TAG, 99, do=lambda h: h.answer(200, gzip.compress(USUAL.text), Content_Encoding="gzip") is None),
+            says="it comes compressed, which was not asked for"),
+        Row("a manifest that is only said to be compressed", fault(GET_TAG, 99, put={"Content-Encoding": "gzip"})),
+        Row("bytes as they are are asked for", fault((".*", "/v2/"), 999, do=lambda h: h.headers["Accept-Encoding"] != "identity" and h.answer(500) is None)),
         Row("a huge manifest", before=served(USUAL.text + b" " * (4 << 20)), says="larger than is allowed", code=5),
         Row("a manifest of 4 MiB", before=served(USUAL.text + b" " * ((4 << 20) - len(USUAL.text)))),
-        Row("a manifest that is no JSON", before=served(b"<html>\x1b[2J"), says=NAME, code=3),
+        Row("a manifest that is a web page", before=served(b"<html>\x1b[2J"), says="what came is a web page"),
+        Row("a manifest that is no JSON", before=served(b"\x1b[2J"), says=NAME, code=3),
         Row("a manifest that is a list", before=served([]), says=NAME, code=3),
         Row("schema 1", before=served({"schemaVersion": 1, "name": "x", "fsLayers": [], "history": []},
                                       "application/vnd.docker.distribution.manifest.v1+prettyjws"), says="schemaVersion", code=3),
@@ -787,6 +819,8 @@ def kinds_of_images(stage):
         Row("a list of referrers that fails", fault(("GET", "/referrers/"), 99, status=500), before=holding(top), says="HTTP 500"),
         Row("a list of referrers that is not allowed", fault(("GET", "/referrers/"), 99, status=403), before=holding(top), says="HTTP 403"),
         Row("a list of referrers that is no index", fault(("GET", "/referrers/"), 99, status=200, body=b"[]"), before=holding(top), says=NAME, code=3),
+        Row("a page for people in place of a list of referrers", fault(("GET", "/referrers/"), 99, status=200, body=b"<html>",
+                                                                       headers={"Content_Type": "text/html; charset=utf-8"}), before=holding(top)),
         Row("pages without end", fault(("GET", "/referrers/"), 999, status=200, body=index(), headers={"Link": '<?at=0>; rel="next"'}),
             before=holding(top), says="does not end after 100 pages"),
         Row("a page that is gone", fault(("GET", "/referrers/.*at="), 99, status=404), before=page(3)(holding(*notes, top)), says="HTTP 404"),
@@ -847,6 +881,63 @@ def layers_that_are_made_again(stage):
         Row("denied", fault(POST, 99, status=403), says="HTTP 403"),
     ]
     table(stage, built, rows)
+
+
+# ---- hosts that are known, by a proxy ----
+
+
+class Tunnel:
+    """A proxy that leads to `port` of this machine, whatever host is asked for; asked: those, in their order."""
+
+    def __init__(self, port):
+        self.port, self.asked, self.server = port, [], socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            there = self.server.accept()[0]
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += there.recv(1)
+            self.asked.append(head.split()[1].decode())
+            here = socket.create_connection(("127.0.0.1", self.port))
+            there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            for a, b in ((there, here), (here, there)):
+                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def pump(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+@scenario
+def hosts_that_are_known(stage):
+    """By their names, a certificate of their own in certs.d, and a proxy that leads to our peer."""
+    hosts = {"ghcr.io": None, "europe-docker.pkg.dev": 0, "team.jfrog.io": 3, "registry.test": 1}
+    picture = Picture(5_000_000, 1)
+    for host, patches in hosts.items():
+        path = stage.fresh()
+        folder = os.path.dirname(file(path, f".home/.config/containers/certs.d/{host}/none", ""))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", folder + "/ca.crt", "-subj", "/CN=x",
+                        "-days", "30", "-addext", f"subjectAltName=DNS:{host}"], cwd=path, check=True, capture_output=True)
+        with Registry(token="me:" + SECRET, tls=(folder + "/ca.crt", path + "/key")) as r:
+            proxy, r.host = Tunnel(r.port), host
+            picture.write(path + "/lay")
+            login(path, r, "me:" + SECRET)
+            if patches is None:
+                r.faults.append(Fault(*POST, 9, status=403, body=body_of(errors=[{"code": "DENIED", "message": "no"}])))
+            got, out, err = end(start(stage, path, "copy", "oci:lay", f"docker://{host}/{NAME}:1", HTTPS_PROXY=f"http://127.0.0.1:{proxy.server.getsockname()[1]}"))
+            assert proxy.asked and set(proxy.asked) == {host + ":443"}, proxy.asked
+            if patches is None:
+                assert got == 5 and 'look at the package\'s settings on GitHub, "Manage Actions access"' in err, err
+                continue
+            assert got == 0 and out.strip() == f"{host}/{NAME}@{picture.digest}", err
+            assert len([x for x in r.log if x[0] == "PATCH"]) == patches, r.log
 
 
 # ---- killed ----

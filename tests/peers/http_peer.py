@@ -8,6 +8,7 @@ The first parts of a path name behaviours, in order; the rest is the file:
 
     /cut/N/...         close the line after N body bytes
     /cutonce/KEY/N/... the same, only for the first request with this KEY
+    /drip/N/...        N body bytes at once, then one every 20 ms
     /stall/N/...       stop sending after N body bytes, keep the line open
     /slow/...          send head lines one every 0.2 s, without end
     /silent/...        never answer
@@ -100,7 +101,7 @@ class Peer(BaseHTTPRequestHandler):
         how = {}
         while p and p[0]:
             kind = p[0]
-            if kind in ("cut", "stall", "lie", "bighead", "cuthead", "shortrange"):
+            if kind in ("cut", "stall", "drip", "lie", "bighead", "cuthead", "shortrange"):
                 how[kind] = int(p[1])
                 p = p[2:]
             elif kind == "cutonce":
@@ -220,6 +221,11 @@ class Peer(BaseHTTPRequestHandler):
             self.wfile.write(body[: how["stall"]])
             self.wfile.flush()
             self.wait_for_the_end()
+        elif "drip" in how:
+            self.wfile.write(body[: how["drip"]])
+            for i in range(how["drip"], len(body)):
+                time.sleep(0.02)
+                self.wfile.write(body[i : i + 1])
         else:
             self.wfile.write(body)
             self.close_connection = self.close_connection or "lie" in how

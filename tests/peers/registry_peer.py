@@ -414,8 +414,12 @@ class Server(ThreadingHTTPServer):
         pass  # a client that goes away, or speaks TLS to plain http
 
 
+class Server6(Server):
+    address_family = socket.AF_INET6
+
+
 class Registry:
-    def __init__(self, token=None, basic=None, tls=None):
+    def __init__(self, token=None, basic=None, tls=None, address="127.0.0.1", version="HTTP/1.1"):
         self.token, self.basic, self.identity = token, basic, None
         self.scheme = "https" if tls else "http"
         self.lock, self.conditions = threading.Lock(), threading.Lock()
@@ -429,14 +433,14 @@ class Registry:
         self.etags = False  # of manifests, with If-Match and If-None-Match
         self.page = 0  # referrers in an answer; 0: all
         self.chunk_min, self.body_max, self.known_repositories = 0, 0, None
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = (Server6 if ":" in address else Server)((address, 0), type("Handler", (Handler,), {"protocol_version": version}))
         self.server.registry, self.server.quiet, self.server.serving = self, threading.Condition(), 0
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
-        self.host = f"127.0.0.1:{self.port}"
+        self.host = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def repository(self, name):

@@ -86,6 +86,7 @@ static void what_is_no_reference_is_refused(void **state)
         "a@",
         "a@sha256:1",
         "a@md5:" HEX,
+        "a@sha256:0000000000000000000000000000000000000000000000000000000000000000",
         "a b",
         "a:t t",
         "ho_st.x:1/a",
