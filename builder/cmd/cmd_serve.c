@@ -81,7 +81,8 @@ static int add_lock(struct serving *v, struct session *s, const char *operand,
     p->forms = dest_forms(&p->dest, &job.work->lock);
     place = shelf_place(&v->shelf, job.work->cas, job.work->lock_path, files);
     return build_job_make(&job, 0, place, s, &a, files, NULL, e) < 0 ||
-                   build_job_put(&job, 0, place, s->events, e) < 0 || place_close(place, e) < 0
+                   build_job_put(&job, 0, place, s->events, e) < 0 ||
+                   build_job_tag(&job, 0, place, e) < 0 || place_close(place, e) < 0
                ? -1
                : build_job_record(&job, &a, e);
 }
