@@ -135,15 +135,14 @@ static int check_copy(const struct finder *f, const struct lock_copy *c,
 
     if (!copy_is_module(&path, f->all->lock, c, copied))
         return 0;
-    vec_each(file, &f->files)
-        if (str_is(file->file->path, path.p + 1) &&
-            !artifact_is_project(artifact_at(f, file->artifact)))
-            return err_set(e, ERR_INPUT,
-                           "%s is a file of `files` and of " STR_FMT
-                           ", whose bytecode Python would run; leave it out of `files`, or "
-                           "`bytecode` out of the recipe",
-                           path.p, STR_ARG(artifact_at(f, file->artifact)->file));
-    return 0;
+    file = last_of(f, str_of(path.p + 1)); /* a project's hides no wheel's, as was checked before */
+    if (!file || artifact_is_project(artifact_at(f, file->artifact)))
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "%s is a file of `files` and of " STR_FMT
+                   ", whose bytecode Python would run; leave it out of `files`, or `bytecode` out "
+                   "of the recipe",
+                   path.p, STR_ARG(artifact_at(f, file->artifact)->file));
 }
 
 static int check_copies(const struct finder *f, struct err *e)
@@ -152,9 +151,11 @@ static int check_copies(const struct finder *f, struct err *e)
     const struct lock_copy *c;
     const struct lock_file *file;
 
+    if (!lock_has_bytecode(lock))
+        return 0;
     vec_each(c, &lock->copies)
         vec_each(file, &c->files)
-            if (lock_has_bytecode(lock) && check_copy(f, c, file, e) < 0)
+            if (check_copy(f, c, file, e) < 0)
                 return -1;
     return 0;
 }
