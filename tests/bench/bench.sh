@@ -64,11 +64,7 @@ rm -f "$work/bench.lock"
 lock_peak=$(peak "$envbuild" lock -q "$recipe")
 
 echo "envbuild to a registry" >&2
-printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:0"}\n' "$work" >"$work/registry.yaml"
-docker-registry serve "$work/registry.yaml" >"$work/registry.log" 2>&1 &
-registry_pid=$!
-until_said "$registry_pid" "$work/registry.log" 'listening on' || fail "no registry: $(cat "$work/registry.log")"
-registry=127.0.0.1:$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' "$work/registry.log" | head -1)
+open_registry
 before='rm -rf "$work/registry" "$store/layers"; cp "$work/chosen.lock" "$work/bench.lock"'
 sent=$(seconds "$envbuild" build -q "$recipe" -o "docker://$registry/own:1")
 rm -rf "$work/registry"

@@ -26,11 +26,7 @@ unpack_all() {
     done
 }
 
-printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:0"}\n' "$work" >registry.yaml
-docker-registry serve registry.yaml >registry.log 2>&1 &
-registry_pid=$!
-until_said "$registry_pid" registry.log 'listening on' || fail "no registry: $(cat registry.log)"
-registry=127.0.0.1:$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' registry.log | head -1)
+open_registry
 printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/podman/root"\nrunroot = "%s/podman/run"\n' "$work" "$work" >storage.conf
 printf '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >containers.conf
 export CONTAINERS_STORAGE_CONF="$work/storage.conf" CONTAINERS_CONF="$work/containers.conf"

@@ -13,11 +13,7 @@ scratch
 cd "$work"
 export TIMEFORMAT=%R
 store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
-printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:0"}\n' "$work" >registry.yaml
-"$program" serve registry.yaml >registry.log 2>&1 &
-registry_pid=$!
-until_said "$registry_pid" registry.log 'listening on' || fail "no registry: $(cat registry.log)"
-registry=localhost:$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' registry.log | head -1)
+open_registry "$program"
 
 cp "$top/recipes/pytorch-2.6.0-cuda12.4-cudnn9-runtime.yaml" x.yaml
 "$envbuild" lock -q x.yaml >/dev/null 2>log || fail "lock: $(tail -3 log)"

@@ -19,11 +19,7 @@ for name in one two; do
     "$envbuild" build -q "$name.yaml" -o "oci:$name" >/dev/null || fail "build $name"
 done
 "$envbuild" delta -q oci:one oci:two -o one.delta >/dev/null || fail "delta"
-printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:0"}\n' "$work" >registry.yaml
-docker-registry serve registry.yaml >registry.log 2>&1 &
-registry_pid=$!
-until_said "$registry_pid" registry.log 'listening on' || fail "no registry: $(cat registry.log)"
-registry=localhost:$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' registry.log | head -1)
+open_registry
 for form in gzip zstd zstd:chunked; do
     "$envbuild" build -q one.yaml -o "docker://$registry/${form/:/-}:1,compression=$form" >/dev/null || fail "push $form"
 done

@@ -9,14 +9,8 @@ need docker-registry python3
 scratch
 cd "$work"
 store=${XDG_CACHE_HOME:-$HOME/.cache}/envbuild
-printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/registry}}\n' "$work" >registry.yml
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-printf 'http: {addr: "127.0.0.1:%s", secret: tests}\n' "$port" >>registry.yml
-docker-registry serve registry.yml >registry.log 2>&1 &
-own_pids="${own_pids:-} $!"
-python3 -c 'import socket, sys, time
-while socket.socket().connect_ex(("127.0.0.1", int(sys.argv[1]))): time.sleep(0.05)' "$port"
-image=docker://localhost:$port/torch cache=docker://localhost:$port/layers
+open_registry
+image=docker://$registry/torch cache=docker://$registry/layers
 
 # NAME: a disk of 1 GiB, with a home and a temporary folder on it.
 disk() {
@@ -66,7 +60,7 @@ ok "$(told sent) bytes of layers are made and sent, with $(mib wheels) MiB of th
 # ---- nothing is there, and 1 GiB is the disk ----
 
 disk bare
-on bare "$envbuild" build --json --locked x.yaml -o "docker://localhost:$port/other:1" --cache "$cache" >out || fail "bare: $(cat out)"
+on bare "$envbuild" build --json --locked x.yaml -o "docker://$registry/other:1" --cache "$cache" >out || fail "bare: $(cat out)"
 [ "$(told digest)" = "$digest" ] || fail "another image: $(told digest)"
 [ "$(told sent)" -lt 100000 ] && [ "$(mib bare)" -lt 10 ] || fail "$(told sent) bytes sent, $(mib bare) MiB fetched"
 ok "a runner with an empty store publishes it: $(told sent) bytes sent, $(mib bare) MiB of the disk taken"

@@ -9,18 +9,11 @@ scratch
 cd "$work"
 limit=$((16 * 1024 * 1024))
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-{
-    printf 'version: 0.1\nlog: {accesslog: {disabled: false}, level: info}\nstorage: {filesystem: {rootdirectory: %s/registry}}\n' "$work"
-    printf 'http: {addr: "127.0.0.1:%s", secret: tests}\n' "$port"
-} >registry.yml
-docker-registry serve registry.yml >registry.log 2>&1 &
-own_pids="${own_pids:-} $!"
-until_said $! registry.log "listening on" || fail "no registry: $(cat registry.log)"
+open_registry
 
 # NAME LINE: two images of that name; what the second costs as planned.
 images() {
-    image=localhost:$port/$1
+    image=$registry/$1
     rm -f old.lock new.lock
     printf 'pytorch: none\nname: %s\nbase: debian-12\npython: "3.11"\npip: [numpy, pandas, matplotlib, jupyterlab, tqdm]\n%s\n' "$1" "$2" >old.yaml
     sed 's/tqdm\]/tqdm, seaborn]/' old.yaml >new.yaml

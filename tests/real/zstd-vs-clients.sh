@@ -40,15 +40,7 @@ head -c 1048576 /dev/urandom >data/7
 recipe next zstd:chunked
 ok "built in all forms"
 
-cat >registry.yaml <<END
-version: 0.1
-storage: {filesystem: {rootdirectory: $work/registry}}
-http: {addr: "127.0.0.1:0"}
-END
-docker-registry serve registry.yaml >registry.log 2>&1 &
-registry_pid=$!
-until_said "$registry_pid" registry.log 'listening on' || fail "no registry: $(cat registry.log)"
-registry=127.0.0.1:$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' registry.log | head -1)
+open_registry
 mkfifo proxy_hold proxy_says
 python3 "$top/tests/peers/counting_proxy.py" "${registry#*:}" <proxy_hold >proxy_says 2>proxy.log &
 exec 8>proxy_hold

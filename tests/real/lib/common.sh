@@ -87,6 +87,17 @@ until_said() {
     timeout 600 tail -n +1 -f --pid="$1" "$2" 2>/dev/null | grep -q "$3"
 }
 
+# [PROGRAM]: Debian's docker-registry, or another that takes `serve FILE`. It keeps what it gets in $work/registry, and its log is
+# $work/registry.log. Sets $registry, its host and port, and $registry_pid.
+open_registry() {
+    printf 'version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: %s/registry}}\n' "$work" >"$work/registry.yaml"
+    printf 'http: {addr: "127.0.0.1:0", secret: tests}\n' >>"$work/registry.yaml"
+    OTEL_TRACES_EXPORTER=none "${1:-docker-registry}" serve "$work/registry.yaml" >"$work/registry.log" 2>&1 &
+    registry_pid=$!
+    until_said "$registry_pid" "$work/registry.log" 'listening on' || fail "no registry: $(cat "$work/registry.log")"
+    registry=127.0.0.1:$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' "$work/registry.log" | head -1)
+}
+
 # A Debian archive and an index of tiny wheels (tests/peers/world.py) in the folder `world` here. Sets $index.
 start_world() {
     mkdir world
