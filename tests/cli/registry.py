@@ -539,18 +539,24 @@ def a_tag_that_may_not_move(stage):
         assert names(r, "team/x") == {TAG: digest}
 
 
+def stalled(r):
+    """The first upload waits: for the first of the two; the second tells that it has come."""
+    hold, seen = threading.Event(), threading.Event()
+
+    def stall(handler):
+        seen.set()
+        hold.wait(PATIENCE)
+        return False
+
+    r.faults.append(Fault("PATCH|PUT", "uploads", 1, do=stall))
+    return hold, seen
+
+
 @scenario
 def an_interruption_ends_its_sessions(stage):
     with Registry() as r:
         path = locked(stage)
-        hold, seen = threading.Event(), threading.Event()
-
-        def stall(handler):
-            seen.set()
-            hold.wait(PATIENCE)
-            return False
-
-        r.faults.append(Fault("PATCH|PUT", "uploads", 1, do=stall))
+        hold, seen = stalled(r)
         p = start(stage, path, "build", "-q", "--index", stage.index, "recipe.yaml", "-o", f"docker://{r.host}/x")
         assert seen.wait(PATIENCE)
         p.send_signal(signal.SIGINT)
@@ -567,14 +573,7 @@ def an_interruption_ends_its_sessions_with_a_new_token(stage):
     with Registry(token="me:secret") as r:
         path = locked(stage)
         login(path, r)
-        hold, seen = threading.Event(), threading.Event()
-
-        def stall(handler):
-            seen.set()
-            hold.wait(PATIENCE)
-            return False
-
-        r.faults.append(Fault("PATCH|PUT", "uploads", 1, do=stall))
+        hold, seen = stalled(r)
         p = start(stage, path, "build", "-q", "-j", "1", "--index", stage.index, "recipe.yaml", "-o", f"docker://{r.host}/x")
         assert seen.wait(PATIENCE)
         r.tokens.clear()

@@ -64,6 +64,20 @@ static inline void peer_stop(struct peer *peer)
     peer->pid = 0;
 }
 
+/* `peer` of a whole group of tests, from setup to teardown: they skip where it has no port. */
+#define PEER_OF_GROUP(script)                   \
+    static struct peer peer;                    \
+    static int start_peer(void **state)         \
+    {                                           \
+        (void)!peer_start(&peer, script, NULL); \
+        return 0;                               \
+    }                                           \
+    static int stop_peer(void **state)          \
+    {                                           \
+        peer_stop(&peer);                       \
+        return 0;                               \
+    }
+
 /* A fresh folder under TMPDIR or /tmp; the caller frees the path. */
 static inline char *scratch_make(void)
 {

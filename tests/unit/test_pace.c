@@ -12,7 +12,7 @@
 
 enum { PAUSE = 30 };
 
-static struct peer peer;
+PEER_OF_GROUP("tests/peers/http_peer.py")
 
 static int64_t waited(struct pace *p)
 {
@@ -98,18 +98,6 @@ static void callers_of_one_host_share_it(void **state)
     assert_true(now_ms() - begun >= PAUSE - 1);
     assert_int_equal(ask(one, "/flaky/b/1/503/bytes/10"), 503);
     assert_false(has_to_wait(p)); /* that is no wish for fewer */
-}
-
-static int start_peer(void **state)
-{
-    (void)!peer_start(&peer, "tests/peers/http_peer.py", NULL);
-    return 0;
-}
-
-static int stop_peer(void **state)
-{
-    peer_stop(&peer);
-    return 0;
 }
 
 int main(void)

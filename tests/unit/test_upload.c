@@ -11,7 +11,7 @@
 
 enum { SIZE = 9 << 20 };
 
-static struct peer peer;
+PEER_OF_GROUP("tests/peers/registry_peer.py")
 
 struct watched {
     uint32_t max_ms;
@@ -78,18 +78,6 @@ static void a_layer_that_cannot_arrive_in_time_is_told_once(void **state)
     send(&none, 'c');
     assert_int_equal(fast.warnings + none.warnings, 0);
     buf_clear(&slow.warned);
-}
-
-static int start_peer(void **state)
-{
-    (void)!peer_start(&peer, "tests/peers/registry_peer.py", NULL);
-    return 0;
-}
-
-static int stop_peer(void **state)
-{
-    peer_stop(&peer);
-    return 0;
 }
 
 int main(void)
