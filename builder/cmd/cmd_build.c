@@ -108,7 +108,7 @@ static int check_names(const struct building *b, struct err *e)
                 return err_set(e, ERR_INPUT, "%s and %s both make %s; %s", x->work->operand,
                                y->work->operand, one.p,
                                holds_one_image(x->products.v[j].dest.kind)
-                                   ? "it holds one image, and oci:DIR or oci-archive:FILE many"
+                                   ? "that place holds one image; oci:DIR and oci-archive:FILE hold many"
                                    : "put what differs into `tag`, as in "
                                      "\"{pytorch}-{variant}-{base}\", or name no tag in -o");
             }

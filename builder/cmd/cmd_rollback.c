@@ -62,8 +62,8 @@ static int unknown(const char *ref, const char *to, const struct asked *a, struc
     CLEANUP(buf_clear) struct buf list = {0};
 
     list_versions(&list, a);
-    return err_set(e, ERR_INPUT, "%s: \"%s\" is no digest, and the repository has no such tag%s%s",
-                   ref, to, list.len ? "; under this tag were published " : "",
+    return err_set(e, ERR_INPUT, "%s: \"%s\" is neither a digest nor a tag of this repository%s%s",
+                   ref, to, list.len ? "; what was published under the tag: " : "",
                    list.len ? list.p : "");
 }
 

@@ -75,8 +75,9 @@ static int many_cells(const struct session *s, const char *recipe, const struct 
         buf_fmt(&how, "it with `--cell " STR_FMT "`", STR_ARG(cells->v[0]));
     else
         buf_fmt(&how, "its lock, %s, which `envbuild lock %s` writes", lock, recipe);
-    return err_set(e, ERR_USAGE, "%s stands for %zu recipes, and one is wanted here; name %s",
-                   recipe, cells->n, how.p);
+    return err_set(e, ERR_USAGE,
+                   "%s has a matrix of %zu recipes, and this command takes one; name %s", recipe,
+                   cells->n, how.p);
 }
 
 /* The one cell that is meant; empty for a recipe without `matrix`. */

@@ -218,7 +218,7 @@ static int no_cell(const struct node *matrix, struct str of, struct err *e)
         else if (!first.len)
             MOVE(&first, &cell);
     }
-    return err_at(e, &matrix->pos, "matrix: %s \"" STR_FMT "\"; cells are named as in \"%s\"",
+    return err_at(e, &matrix->pos, "matrix: %s \"" STR_FMT "\"; write a cell as in \"%s\"",
                   excluded ? "exclude leaves out" : "no cell has", STR_ARG(of), first.p);
 }
 

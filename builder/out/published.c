@@ -301,7 +301,7 @@ static void add_version(struct published_list *list, struct tag_question *q)
 static void add_tag(struct published_list *list, struct tag_question *q)
 {
     if (err_is_set(&q->unread))
-        events_warn(q->place->events, "%s; what was published with it is not told", q->unread.msg);
+        events_warn(q->place->events, "%s; this version is left out of the list", q->unread.msg);
     else if (q->is_lock)
         add_version(list, q);
     else

@@ -77,7 +77,7 @@ def who_wants_one_recipe_says_so(stage):
     matrix(stage, path, "{variant: [runtime, compile]}")
     for args in (["explain"], ["check"], ["emit", "compose"], ["why"], ["tree"]):
         out, err = run(stage, path, *args, "recipe.yaml", *(["numpy"] if args == ["why"] else []), code=2)
-        assert "stands for 2 recipes" in err and "name its lock, recipe.d/variant=runtime.lock, " in err and "--cell" not in err, err
+        assert "has a matrix of 2 recipes" in err and "name its lock, recipe.d/variant=runtime.lock, " in err and "--cell" not in err, err
     for args in (["run"], ["wheel"]):
         assert "--cell variant=runtime" in run(stage, path, *args, "recipe.yaml", code=2)[1]
     for args in (["lock"], ["build"], ["run"], ["wheel"]):
@@ -205,7 +205,7 @@ def what_holds_one_image_takes_no_two(stage):
     matrix(stage, path, "{variant: [runtime, compile]}", 'tag: "{variant}"')
     for place in "docker-archive:x.tar", "dir:x", "-":
         out, err = run(stage, path, "build", "-q", "recipe.yaml", "-o", place, code=3)
-        assert not out and "it holds one image, and oci:DIR or oci-archive:FILE many" in err and "tag" not in err, err
+        assert not out and "that place holds one image; oci:DIR and oci-archive:FILE hold many" in err and "tag" not in err, err
     run(stage, path, "build", "-q", "recipe.yaml", "-o", "oci-archive:x.tar")
     run(stage, path, "inspect", "-q", "oci-archive:x.tar:pytorch:compile")
 

@@ -169,7 +169,7 @@ def a_lock_that_cannot_be_read_hides_no_other(stage):
         os.chmod(f"{path}/lay/blobs/sha256/{text}", 0o644)
         file(path, f"lay/blobs/sha256/{text}", "{}")
         out, err = run(stage, path, "tags", "oci:lay")
-        assert out == f"1  {digests[2]}\n" and "tag 1-" in err and "what was published with it is not told" in err, (out, err)
+        assert out == f"1  {digests[2]}\n" and "tag 1-" in err and "this version is left out of the list" in err, (out, err)
 
 
 @scenario
@@ -246,7 +246,7 @@ def a_tag_is_pointed_back(stage):
                 run(stage, path, "rollback", "-q", place, digests[0])
                 told = json.loads(run(stage, path, "rollback", "--json", place, to)[0])
                 assert now() == digests[2] and told["was"] == digests[0] and told["digest"] == digests[2], told
-            assert '"nothing" is no digest, and the repository has no such tag' in run(stage, path, "rollback", place, "nothing", code=3)[1]
+            assert '"nothing" is neither a digest nor a tag of this repository' in run(stage, path, "rollback", place, "nothing", code=3)[1]
             wrong = "sha256:" + "1" * 64
             assert "1111" in run(stage, path, "rollback", place, wrong, code=3)[1] and now() == digests[2]
             assert "names no tag" in run(stage, path, "rollback", place[:-2], code=2)[1]

@@ -88,13 +88,13 @@ static void faults_name_the_place(void **state)
         {"matrix: {variant: [devel], exclude: [{variant: devel}]}\n", "",
          "x.yaml:1:9: matrix: exclude leaves no cell"},
         {TWO_BY_TWO "}\n", "variant=devl",
-         "x.yaml:1:9: matrix: no cell has \"variant=devl\"; cells are named as in "
+         "x.yaml:1:9: matrix: no cell has \"variant=devl\"; write a cell as in "
          "\"pytorch=2.6.0,variant=runtime\""},
         {TWO_BY_TWO ", exclude: [{pytorch: 2.6.0, variant: runtime}]}\n",
          "variant=runtime,pytorch=2.6.0",
-         "x.yaml:1:9: matrix: exclude leaves out \"variant=runtime,pytorch=2.6.0\"; cells are "
-         "named "
-         "as in \"pytorch=2.6.0,variant=devel\""},
+         "x.yaml:1:9: matrix: exclude leaves out \"variant=runtime,pytorch=2.6.0\"; write a cell "
+         "as "
+         "in \"pytorch=2.6.0,variant=devel\""},
         {"matrix: {pytorch: [1,2,3,4,5,6,7,8,9], cuda: [1,2,3,4,5,6,7,8,9], cudnn: [1,2,3,4]}\n",
          "", "x.yaml:1:9: matrix: more than 256 cells"},
     };
